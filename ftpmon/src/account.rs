@@ -1,0 +1,85 @@
+//! The kernel's account of a data connection, in the core's terms.
+
+use crate::addr::Endpoint;
+use crate::segment::{InterfaceId, VlanTags};
+use crate::time::Timestamp;
+
+/// Why the account was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowReport {
+    /// The connection's first packet.
+    Open,
+    /// It goes on: given at intervals.
+    Progress,
+    /// Both ends said FIN, or one said RST, or the kernel's entry ran out.
+    Close,
+}
+
+/// The two ends of a connection by who opened it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The end that sent the SYN.
+    Initiator,
+    /// The end that answered it.
+    Listener,
+}
+
+impl Side {
+    /// The other end.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Initiator => Self::Listener,
+            Self::Listener => Self::Initiator,
+        }
+    }
+}
+
+/// What one end sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirectionAccount {
+    /// Payload bytes, each byte once: sequence number of FIN (or the highest seen) less the initial one, in 64 bits.
+    pub bytes: u64,
+    /// Of those, bytes that no packet carried past the monitor.
+    pub gap_bytes: u64,
+    /// Payload bytes seen again.
+    pub retransmitted_bytes: u64,
+    /// Packets.
+    pub packets: u64,
+    /// It sent FIN.
+    pub fin: bool,
+    /// It sent RST.
+    pub rst: bool,
+}
+
+/// The account of one connection. Accounts are cumulative: a later one replaces an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowRecord {
+    /// When it was given.
+    pub at: Timestamp,
+    /// Why it was given.
+    pub report: FlowReport,
+    /// The end that sent the SYN; the sender of the first packet where the SYN was not seen.
+    pub initiator: Endpoint,
+    /// The other end.
+    pub listener: Endpoint,
+    /// First packet.
+    pub first: Timestamp,
+    /// Last packet.
+    pub last: Timestamp,
+    /// The SYN; none where it was not seen.
+    pub syn: Option<Timestamp>,
+    /// The SYN-ACK.
+    pub syn_ack: Option<Timestamp>,
+    /// The ACK that completed the handshake.
+    pub ack: Option<Timestamp>,
+    /// What the initiator sent.
+    pub from_initiator: DirectionAccount,
+    /// What the listener sent.
+    pub from_listener: DirectionAccount,
+    /// Who sent the first FIN or RST.
+    pub closed_by: Option<Side>,
+    /// Where its first packet was seen.
+    pub interface: InterfaceId,
+    /// Its VLAN tags.
+    pub vlan: VlanTags,
+}

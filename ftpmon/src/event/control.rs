@@ -1,0 +1,368 @@
+//! Events of a control connection.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use smol_str::SmolStr;
+
+use super::data::ClosedBy;
+use crate::time::Timestamp;
+
+/// An FTP verb in upper case as the RFCs spell it; an unknown verb as the client spelt it, upper-cased.
+pub type Verb = SmolStr;
+
+/// The TCP handshake of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Handshake {
+    /// When the SYN was seen.
+    pub syn: Timestamp,
+    /// From SYN to SYN-ACK, microseconds; left out where the SYN-ACK was not seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub syn_ack_us: Option<u64>,
+    /// From SYN-ACK to the ACK that completes the handshake, microseconds; left out where that was not seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ack_us: Option<u64>,
+}
+
+/// `session_start`.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct SessionStart {
+    /// The connection was older than the capture: its beginning was not seen.
+    pub midstream: bool,
+    /// Left out where no SYN was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handshake: Option<Handshake>,
+}
+
+/// `command`: a complete command line.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Command {
+    /// Number of the command within its session, from 1.
+    pub tx: u64,
+    /// The command itself.
+    pub command: CommandLine,
+}
+
+/// What a command line said.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct CommandLine {
+    /// The verb.
+    pub verb: Verb,
+    /// The argument without CRLF; null when there is none. That of PASS and ACCT as `--secrets` says.
+    pub arg: Option<SmolStr>,
+    /// The argument's bytes, where they are no valid UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arg_hex: Option<Box<str>>,
+    /// The line was longer than the cap: its head is given.
+    pub truncated: bool,
+    /// The line is no FTP command by form.
+    pub malformed: bool,
+}
+
+/// The command that a reply answers.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct CommandRef {
+    /// The verb.
+    pub verb: Verb,
+    /// The argument, masked as in the command event; null when there is none.
+    pub arg: Option<SmolStr>,
+}
+
+/// `reply`: a complete reply.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Reply {
+    /// The command that it answers; 0 for the greeting and other unasked replies.
+    pub tx: u64,
+    /// The reply itself.
+    pub reply: ReplyLine,
+    /// The command that it answers; left out for an unasked reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandRef>,
+    /// From the command's last byte to the reply's last, microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_us: Option<u64>,
+}
+
+/// What a reply said.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ReplyLine {
+    /// Three digits as a number; null when the line has none.
+    pub code: Option<u16>,
+    /// All lines joined by `\n`, without code and separator where a line carries them.
+    pub text: SmolStr,
+    /// The text's bytes, where they are no valid UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_hex: Option<Box<str>>,
+    /// How many lines.
+    pub lines: u32,
+    /// Meaning of the first digit (RFC 959 section 4.2, RFC 2228 section 5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<ReplyClass>,
+    /// Meaning of the second digit (RFC 959 section 4.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<Category>,
+    /// No further reply to this command is due.
+    #[serde(rename = "final")]
+    pub is_final: bool,
+    /// A line or the whole text was longer than the cap: its head is given.
+    pub truncated: bool,
+    /// The line is no FTP reply by form.
+    pub malformed: bool,
+}
+
+/// First digit of a reply code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyClass {
+    /// 1yz: another reply follows.
+    Preliminary,
+    /// 2yz: done.
+    Completion,
+    /// 3yz: another command is wanted.
+    Intermediate,
+    /// 4yz: not done, may be tried again.
+    TransientError,
+    /// 5yz: not done.
+    PermanentError,
+    /// 6yz: a protected reply (RFC 2228).
+    Protected,
+}
+
+/// Second digit of a reply code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Category {
+    /// x0z.
+    Syntax,
+    /// x1z.
+    Information,
+    /// x2z: control and data connections.
+    Connection,
+    /// x3z: authentication and accounting.
+    Authentication,
+    /// x4z.
+    Unspecified,
+    /// x5z.
+    Filesystem,
+}
+
+/// `login`: an attempt is decided.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Login {
+    /// The command whose reply decided it.
+    pub tx: u64,
+    /// The attempt.
+    pub login: LoginAttempt,
+}
+
+/// One attempt to log in.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct LoginAttempt {
+    /// The name given with USER; left out where USER was not seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<SmolStr>,
+    /// How it ended.
+    pub outcome: LoginOutcome,
+    /// The user is `anonymous` or `ftp`.
+    pub anonymous: bool,
+    /// The secret, as `--secrets` says; left out where none was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SmolStr>,
+    /// The reply that decided it; left out where the session ended first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// The attempt went over TLS.
+    pub encrypted: bool,
+}
+
+/// How a login attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginOutcome {
+    /// 230 or 232: logged in.
+    Success,
+    /// 530 and its like: refused.
+    Failure,
+    /// The session ended before a decision.
+    Abandoned,
+}
+
+/// `tls`: the control channel turns to TLS or back.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Tls {
+    /// The turn.
+    pub tls: TlsState,
+}
+
+/// A turn to TLS or back.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct TlsState {
+    /// What caused it.
+    pub via: TlsVia,
+    /// `start` or `stop`.
+    pub state: SmolStr,
+    /// The version that the server chose, `TLSv1.3`; left out where it was not seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<SmolStr>,
+    /// The server name that the client asked for (RFC 6066 section 3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sni: Option<SmolStr>,
+}
+
+/// What turned a control channel to TLS, or back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsVia {
+    /// AUTH TLS or one of its spellings (RFC 4217).
+    Auth,
+    /// The port speaks TLS from the first byte.
+    Implicit,
+    /// A ClientHello on a clear-text session, without an AUTH that was seen.
+    Detected,
+    /// CCC (RFC 4217 section 12.3).
+    Ccc,
+}
+
+/// The direction of a control stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From client to server.
+    Command,
+    /// From server to client.
+    Reply,
+}
+
+/// `gap`: bytes of the control stream were never seen.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Gap {
+    /// The gap.
+    pub gap: GapDetail,
+}
+
+/// Bytes that were never seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct GapDetail {
+    /// Which stream lost them.
+    pub direction: Direction,
+    /// How many.
+    pub bytes: u64,
+    /// How it is known.
+    pub cause: GapCause,
+}
+
+/// How a gap is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GapCause {
+    /// The receiver acknowledged bytes that the capture does not hold.
+    Acknowledged,
+    /// Later bytes came and these did not, until a cap or the end was reached.
+    Missing,
+    /// The capture cut a frame short (snap length).
+    CutShort,
+    /// The kernel ring was full.
+    RingFull,
+}
+
+/// `anomaly`: something outside the protocol.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Anomaly {
+    /// The command it belongs to, where it belongs to one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tx: Option<u64>,
+    /// The anomaly.
+    pub anomaly: AnomalyDetail,
+}
+
+/// What is odd.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct AnomalyDetail {
+    /// Its stable name.
+    pub id: AnomalyId,
+    /// More, for people.
+    pub detail: SmolStr,
+}
+
+/// The anomalies by their stable names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AnomalyId {
+    /// A line of the client is no FTP command.
+    MalformedCommand,
+    /// A line of the server is no FTP reply.
+    MalformedReply,
+    /// A command line was longer than the cap.
+    CommandTooLong,
+    /// A reply line, or a whole reply, was longer than the cap.
+    ReplyTooLong,
+    /// A multi-line reply ended with another code, or never.
+    ReplyUnterminated,
+    /// More commands wait for replies than the cap allows.
+    TooManyPending,
+    /// A reply came that answers nothing.
+    UnaskedReply,
+    /// A transfer command without PASV, PORT or their like before it.
+    TransferWithoutEndpoint,
+    /// The argument of PORT, EPRT, LPRT or the text of 227, 228, 229 names no endpoint.
+    BadEndpoint,
+    /// Retransmitted bytes differ from the first ones.
+    OverlapConflict,
+    /// The two control streams are not FTP.
+    NotFtp,
+    /// The session's state was dropped to stay within a cap.
+    SessionEvicted,
+}
+
+/// `alert`: a detector found something.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Alert {
+    /// The finding.
+    pub alert: AlertDetail,
+}
+
+/// A detector's finding.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct AlertDetail {
+    /// The detector's stable name.
+    pub id: SmolStr,
+    /// 1 (note) to 4 (act now).
+    pub severity: u8,
+    /// For people.
+    pub message: SmolStr,
+}
+
+/// `session_end`.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct SessionEnd {
+    /// The account of the session.
+    pub end: End,
+}
+
+/// The account of a session.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct End {
+    /// Why it ended: `fin`, `rst`, `idle`, `evicted`, `replaced` (the ports were used again) or `end_of_input`.
+    pub reason: SmolStr,
+    /// Who closed first, where that was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_by: Option<ClosedBy>,
+    /// From the first to the last packet.
+    pub duration_ms: u64,
+    /// Commands seen.
+    pub commands: u64,
+    /// Replies seen.
+    pub replies: u64,
+    /// Successful logins.
+    pub logins: u64,
+    /// Refused logins.
+    pub failed_logins: u64,
+    /// Transfers reported.
+    pub transfers: u64,
+    /// Payload bytes of the data connections from client to server.
+    pub bytes_up: u64,
+    /// Payload bytes of the data connections from server to client.
+    pub bytes_down: u64,
+    /// Gaps in the control streams.
+    pub gaps: u64,
+}

@@ -1,0 +1,262 @@
+//! Events of data connections.
+
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use smol_str::SmolStr;
+
+use super::control::{Handshake, Verb};
+use crate::addr::Endpoint;
+
+/// Who listens for the data connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The server listens (PASV, EPSV, LPSV).
+    Passive,
+    /// The client listens (PORT, EPRT, LPRT).
+    Active,
+}
+
+/// How an endpoint was learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+pub enum Via {
+    /// 227 (RFC 959).
+    #[serde(rename = "PASV")]
+    Pasv,
+    /// 229 (RFC 2428).
+    #[serde(rename = "EPSV")]
+    Epsv,
+    /// PORT (RFC 959).
+    #[serde(rename = "PORT")]
+    Port,
+    /// EPRT (RFC 2428).
+    #[serde(rename = "EPRT")]
+    Eprt,
+    /// 228 (RFC 1639).
+    #[serde(rename = "LPSV")]
+    Lpsv,
+    /// LPRT (RFC 1639).
+    #[serde(rename = "LPRT")]
+    Lprt,
+    /// Nobody announced it readably: a connection between the two hosts of a session.
+    #[serde(rename = "inferred")]
+    Inferred,
+}
+
+impl Via {
+    /// Who listens on an endpoint learned this way; none for an inferred one.
+    pub const fn mode(self) -> Option<Mode> {
+        match self {
+            Self::Pasv | Self::Epsv | Self::Lpsv => Some(Mode::Passive),
+            Self::Port | Self::Eprt | Self::Lprt => Some(Mode::Active),
+            Self::Inferred => None,
+        }
+    }
+}
+
+/// How the announced address relates to the peer that announced it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Nat {
+    /// The same, or none announced.
+    None,
+    /// A private address (RFC 1918, RFC 4193) that is not the peer's.
+    Private,
+    /// 0.0.0.0 or ::.
+    Unspecified,
+    /// Another address.
+    Mismatch,
+}
+
+/// `data_channel`: an endpoint is learned.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct DataChannel {
+    /// The command that announced it, or whose reply did.
+    pub tx: u64,
+    /// The endpoint.
+    pub data: DataAnnouncement,
+}
+
+/// Where a data connection is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct DataAnnouncement {
+    /// Who listens; left out where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// How it was learned.
+    pub via: Via,
+    /// The address where the connection is expected.
+    pub ip: IpAddr,
+    /// The port where it is expected.
+    pub port: u16,
+    /// The address that the peer said, when it said one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advertised_ip: Option<IpAddr>,
+    /// How the two relate.
+    pub nat: Nat,
+}
+
+/// `transfer`: one file or listing.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Transfer {
+    /// The transfer command; 0 for a data connection without one.
+    pub tx: u64,
+    /// What was moved and how it ended.
+    pub transfer: TransferFacts,
+    /// The data connection; left out where there was none and no endpoint was announced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataConnection>,
+    /// With `--files`, for the side that sent bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileFacts>,
+}
+
+/// What was moved.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct TransferFacts {
+    /// The transfer command; left out where none was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verb: Option<Verb>,
+    /// Which way; left out where neither verb nor bytes tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<FileDirection>,
+    /// The command's argument.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arg: Option<SmolStr>,
+    /// Absolute path, from the working directory as far as that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<SmolStr>,
+    /// The path's bytes, where they are no valid UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_hex: Option<Box<str>>,
+    /// Where in the file it started (REST), bytes.
+    pub offset: u64,
+    /// TYPE in force; left out where it is not known.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub representation: Option<RepresentationType>,
+    /// What the dialogue said of the size (150, 213, ALLO), bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declared_bytes: Option<u64>,
+    /// Payload bytes of the side that sent the file.
+    pub bytes: u64,
+    /// Bits a second over the data connection's life; left out where that is too short to tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_bps: Option<u64>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The final reply's code; left out where none was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+}
+
+/// Which way a transfer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FileDirection {
+    /// From server to client: RETR.
+    Download,
+    /// From client to server: STOR, APPE, STOU.
+    Upload,
+    /// From server to client: LIST, NLST, MLSD.
+    Listing,
+}
+
+/// TYPE of RFC 959 section 3.1.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RepresentationType {
+    /// A.
+    Ascii,
+    /// I (and L 8).
+    Image,
+    /// E.
+    Ebcdic,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The server said so (226, 250) and the data connection closed in order.
+    Complete,
+    /// 426, 451, ABOR, or the data connection was reset.
+    Aborted,
+    /// The server refused the command (4yz or 5yz without 1yz).
+    Refused,
+    /// The server took the command and failed at it.
+    Failed,
+    /// The server said done, but no data connection was seen.
+    NoData,
+    /// The server said done, but fewer bytes than declared were moved.
+    Short,
+    /// Nothing that was seen tells.
+    Unknown,
+}
+
+/// A data connection, or the endpoint where one was expected.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct DataConnection {
+    /// What announced it.
+    #[serde(flatten)]
+    pub announced: DataAnnouncement,
+    /// The end that opened the connection; left out where no connection was seen (as are the fields below).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initiator: Option<Endpoint>,
+    /// The end that accepted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listener: Option<Endpoint>,
+    /// Payload bytes from the session's client, each byte once.
+    pub bytes_from_client: u64,
+    /// Payload bytes from the session's server, each byte once.
+    pub bytes_from_server: u64,
+    /// Of those, bytes that were never seen.
+    pub gap_bytes: u64,
+    /// Payload bytes seen again.
+    pub retransmitted_bytes: u64,
+    /// Its TCP handshake, step by step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handshake: Option<Handshake>,
+    /// From SYN to the ACK that completes the handshake, microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handshake_us: Option<u64>,
+    /// From first to last packet, microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_us: Option<u64>,
+    /// Who closed first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_by: Option<ClosedBy>,
+    /// The data connection carries TLS (PROT P).
+    pub tls: bool,
+}
+
+/// Who closed a connection first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedBy {
+    /// The session's client.
+    Client,
+    /// The session's server.
+    Server,
+    /// Nobody: its record timed out or the capture ended.
+    Nobody,
+}
+
+/// What a transferred file is, with `--files hash|extract`.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct FileFacts {
+    /// SHA-256 in hexadecimal; left out where bytes are missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<SmolStr>,
+    /// Bytes that were hashed.
+    pub size: u64,
+    /// MIME type by content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mime: Option<SmolStr>,
+    /// All bytes from the connection's first to its FIN were seen.
+    pub complete: bool,
+    /// Where the file was stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored: Option<String>,
+}

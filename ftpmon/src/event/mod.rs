@@ -1,0 +1,139 @@
+//! The event model: everything ftpmon can say, before any format gave it a shape.
+//!
+//! `docs/events.md` describes the events for people, `docs/events.schema.json` is generated from these types.
+//! A field may be added; none is renamed or given another meaning within a schema version.
+
+mod control;
+mod data;
+mod sensor;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use smol_str::SmolStr;
+
+pub use control::{
+    Alert, AlertDetail, Anomaly, AnomalyDetail, AnomalyId, Category, Command, CommandLine, CommandRef,
+    Direction, End, Gap, GapCause, GapDetail, Handshake, Login, LoginAttempt, LoginOutcome, Reply,
+    ReplyClass, ReplyLine, SessionEnd, SessionStart, Tls, TlsState, TlsVia, Verb,
+};
+pub use data::{
+    ClosedBy, DataAnnouncement, DataChannel, DataConnection, FileDirection, FileFacts, Mode, Nat, Outcome,
+    RepresentationType, Transfer, TransferFacts, Via,
+};
+pub use sensor::{InterfaceFacts, SensorStart, SensorStop, Stats, TableFill};
+
+use crate::addr::Endpoint;
+use crate::segment::{InterfaceId, VlanTags};
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// The version of the event schema.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The packet that completed it.
+    pub ts: Timestamp,
+    /// The control connection that it belongs to; none for the sensor's own events.
+    pub session: Option<Arc<SessionIdentity>>,
+    /// The user of the session, once USER was seen.
+    pub user: Option<Arc<Text>>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What all events of one control connection say about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionIdentity {
+    /// Unique within a sensor's lifetime: made from the endpoints and the time of the first packet.
+    pub id: SmolStr,
+    /// Community ID 1.0 of the control connection.
+    pub community_id: SmolStr,
+    /// The end that sends commands.
+    pub client: Endpoint,
+    /// The end that sends replies.
+    pub server: Endpoint,
+    /// The interface that first showed it.
+    pub interface: InterfaceId,
+    /// That interface's name, where it has one.
+    pub iface: Option<Arc<str>>,
+    /// The VLAN tags of its first frame.
+    pub vlan: VlanTags,
+}
+
+/// The event types. The payload of each serializes to the type's own fields.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// First line of every run and of every rotated file.
+    SensorStart(Box<SensorStart>),
+    /// Counters since the start.
+    Stats(Box<Stats>),
+    /// Last line of a run.
+    SensorStop(SensorStop),
+    /// A control connection was established, or first seen.
+    SessionStart(SessionStart),
+    /// A command line is complete.
+    Command(Command),
+    /// A reply is complete, a multi-line one whole.
+    Reply(Reply),
+    /// A login attempt is decided.
+    Login(Login),
+    /// The control channel turned to TLS or back.
+    Tls(Tls),
+    /// An endpoint for a data connection was learned.
+    DataChannel(DataChannel),
+    /// A data connection ended, or a transfer command ended without one.
+    Transfer(Box<Transfer>),
+    /// Bytes of the control stream were never seen.
+    Gap(Gap),
+    /// Something outside the protocol.
+    Anomaly(Anomaly),
+    /// A detector found something.
+    Alert(Alert),
+    /// The control connection ended.
+    SessionEnd(SessionEnd),
+}
+
+impl EventKind {
+    /// The event's type as the `event` field spells it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::SensorStart(_) => "sensor_start",
+            Self::Stats(_) => "stats",
+            Self::SensorStop(_) => "sensor_stop",
+            Self::SessionStart(_) => "session_start",
+            Self::Command(_) => "command",
+            Self::Reply(_) => "reply",
+            Self::Login(_) => "login",
+            Self::Tls(_) => "tls",
+            Self::DataChannel(_) => "data_channel",
+            Self::Transfer(_) => "transfer",
+            Self::Gap(_) => "gap",
+            Self::Anomaly(_) => "anomaly",
+            Self::Alert(_) => "alert",
+            Self::SessionEnd(_) => "session_end",
+        }
+    }
+
+    /// Every event type's name, in the order of the schema document.
+    pub const NAMES: [&'static str; 14] = [
+        "sensor_start",
+        "stats",
+        "sensor_stop",
+        "session_start",
+        "command",
+        "reply",
+        "login",
+        "tls",
+        "data_channel",
+        "transfer",
+        "gap",
+        "anomaly",
+        "alert",
+        "session_end",
+    ];
+}

@@ -1,0 +1,93 @@
+//! A TCP segment as the core takes it: what `frame` made of one raw frame, or of one put-together datagram.
+
+use crate::addr::Endpoint;
+
+/// The flags of a TCP header that matter to a monitor (RFC 9293 section 3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpFlags(pub u8);
+
+impl TcpFlags {
+    /// FIN: the sender has no more data.
+    pub const FIN: u8 = 0x01;
+    /// SYN: sequence numbers start here.
+    pub const SYN: u8 = 0x02;
+    /// RST: the connection is gone.
+    pub const RST: u8 = 0x04;
+    /// URG: the urgent pointer counts (Telnet Synch, RFC 854).
+    pub const URG: u8 = 0x20;
+    /// ACK: the acknowledgment number counts.
+    pub const ACK: u8 = 0x10;
+
+    /// FIN is set.
+    pub const fn fin(self) -> bool {
+        self.0 & Self::FIN != 0
+    }
+    /// SYN is set.
+    pub const fn syn(self) -> bool {
+        self.0 & Self::SYN != 0
+    }
+    /// RST is set.
+    pub const fn rst(self) -> bool {
+        self.0 & Self::RST != 0
+    }
+    /// ACK is set.
+    pub const fn ack(self) -> bool {
+        self.0 & Self::ACK != 0
+    }
+    /// URG is set.
+    pub const fn urg(self) -> bool {
+        self.0 & Self::URG != 0
+    }
+}
+
+/// At most this many VLAN tags of a frame are kept, outermost first; deeper ones are decoded through but not reported.
+pub const VLAN_TAGS_MAX: usize = 2;
+
+/// The VLAN identifiers (12 bits each) that a frame carried, outermost first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct VlanTags {
+    ids: [u16; VLAN_TAGS_MAX],
+    len: u8,
+}
+
+impl VlanTags {
+    /// Adds an inner tag; beyond [`VLAN_TAGS_MAX`] it is ignored.
+    pub fn push(&mut self, id: u16) {
+        if let Some(slot) = self.ids.get_mut(usize::from(self.len)) {
+            *slot = id & 0x0fff;
+            self.len += 1;
+        }
+    }
+
+    /// The tags, outermost first.
+    pub fn as_slice(&self) -> &[u16] {
+        self.ids.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+/// The network interface that a frame was seen on: the kernel's interface index live, the pcapng interface id in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InterfaceId(pub u32);
+
+/// One TCP segment.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    /// Who sent it.
+    pub src: Endpoint,
+    /// Whom it is for.
+    pub dst: Endpoint,
+    /// Sequence number of the first payload byte (of the SYN, where that is set).
+    pub seq: u32,
+    /// Acknowledgment number; means something only with the ACK flag.
+    pub ack: u32,
+    /// Header flags.
+    pub flags: TcpFlags,
+    /// The payload bytes that were captured.
+    pub payload: &'a [u8],
+    /// The payload's length on the wire: more than `payload.len()` where the capture cut the frame short (snap length).
+    pub wire_payload_len: u32,
+    /// Where it was seen.
+    pub interface: InterfaceId,
+    /// The VLAN tags it carried.
+    pub vlan: VlanTags,
+}

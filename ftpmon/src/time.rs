@@ -1,0 +1,93 @@
+//! Wall-clock time as the core knows it: a number that comes in with each packet.
+
+use core::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+
+/// Nanoseconds since 1970-01-01T00:00:00Z. The core never reads a clock: every `Timestamp` comes from a packet or from
+/// the caller. Signed, so that a capture's nonsense before 1970 stays a number; the range reaches the year 2262.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From nanoseconds since the epoch.
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// From whole seconds and nanoseconds; saturates at the ends of the range.
+    pub const fn from_parts(seconds: i64, nanos: i64) -> Self {
+        Self(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+    }
+
+    /// Nanoseconds since the epoch.
+    pub const fn as_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// This moment and `nanos` more; saturates.
+    pub const fn plus_nanos(self, nanos: i64) -> Self {
+        Self(self.0.saturating_add(nanos))
+    }
+
+    /// Nanoseconds from `earlier` to this moment, 0 where the clock went backwards.
+    pub const fn nanos_since(self, earlier: Self) -> u64 {
+        let span = self.0.saturating_sub(earlier.0);
+        if span < 0 { 0 } else { span as u64 }
+    }
+
+    /// Microseconds from `earlier` to this moment, 0 where the clock went backwards.
+    pub const fn micros_since(self, earlier: Self) -> u64 {
+        self.nanos_since(earlier) / 1_000
+    }
+
+    /// Milliseconds from `earlier` to this moment, 0 where the clock went backwards.
+    pub const fn millis_since(self, earlier: Self) -> u64 {
+        self.nanos_since(earlier) / 1_000_000
+    }
+}
+
+/// RFC 3339 in UTC with nine fractional digits.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {
+            Ok(at) => write!(f, "{at:.9}"),
+            Err(_) => Err(fmt::Error),
+        }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time", "description": "RFC 3339, UTC, nanoseconds" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn prints_rfc_3339_with_nanoseconds() {
+        let at = Timestamp::from_parts(1_329_843_162, 83_353_000);
+        assert_eq!(at.to_string(), "2012-02-21T16:52:42.083353000Z");
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_gives_no_negative_span() {
+        let (early, late) = (Timestamp::from_parts(5, 0), Timestamp::from_parts(9, 0));
+        assert_eq!(late.millis_since(early), 4_000);
+        assert_eq!(early.micros_since(late), 0);
+    }
+}

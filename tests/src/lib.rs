@@ -1,0 +1,1 @@
+//! The test bed: network namespaces, veth pairs, real FTP servers and clients.

@@ -1,0 +1,2 @@
+//! ftpmon's build, run and test commands.
+fn main() {}
