@@ -1,0 +1,155 @@
+//! What an engine is told at its start.
+
+use smol_str::SmolStr;
+
+/// What becomes of the secrets that clients send (PASS, ACCT).
+#[derive(Clone, PartialEq, Eq, Default)]
+pub enum Secrets {
+    /// `***` stands in their place.
+    #[default]
+    Mask,
+    /// HMAC-SHA256 under this key, so that equal secrets can be told without being known.
+    Hash([u8; 32]),
+    /// They are shown.
+    Show,
+}
+
+impl core::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Mask => "Mask",
+            Self::Hash(_) => "Hash",
+            Self::Show => "Show",
+        })
+    }
+}
+
+impl Secrets {
+    /// What an event says in place of `secret`, already decoded as `text`.
+    pub fn render(&self, secret: &[u8], text: SmolStr) -> SmolStr {
+        match self {
+            Self::Mask => SmolStr::new_static("***"),
+            Self::Hash(key) => keyed_hash(key, secret),
+            Self::Show => text,
+        }
+    }
+}
+
+/// The first 16 bytes of HMAC-SHA256 (RFC 2104), in hexadecimal behind `hmac:`.
+fn keyed_hash(key: &[u8; 32], secret: &[u8]) -> SmolStr {
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+    let Ok(mut mac) = Hmac::<sha2::Sha256>::new_from_slice(key) else {
+        return SmolStr::new_static("***");
+    };
+    mac.update(secret);
+    let tag = mac.finalize().into_bytes();
+    let head: String = crate::text::hex(tag.get(..16).unwrap_or(&tag));
+    smol_str::format_smolstr!("hmac:{head}")
+}
+
+/// What is done with the bytes of data connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FilesMode {
+    /// They are counted.
+    #[default]
+    Off,
+    /// SHA-256 and MIME type of each file.
+    Hash,
+}
+
+/// The caps on everything that a peer could make grow. Each is reported in `sensor_start`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections of any kind followed at once. Stops a flood of connections: the one idle longest gives way.
+    pub flows: usize,
+    /// Commands of a session that may wait for a reply. Stops a client that only sends.
+    pub pending_commands: usize,
+    /// Transfers of a session that may be unfinished. Stops a client that only announces.
+    pub open_transfers: usize,
+    /// Announced endpoints of all sessions that wait for a connection. Stops a flood of PORT and 227.
+    pub announced_endpoints: usize,
+    /// Seconds that an announced endpoint waits for its connection.
+    pub announcement_s: u32,
+    /// Seconds without a packet after which a control connection is given up.
+    pub control_idle_s: u32,
+    /// Seconds without a packet after which any other connection is given up.
+    pub data_idle_s: u32,
+    /// Bytes of undecided connections held for a decision whether they speak FTP. Stops a flood of half-spoken greetings.
+    pub probe_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            flows: 262_144,
+            pending_commands: 1_024,
+            open_transfers: 64,
+            announced_endpoints: 65_536,
+            announcement_s: 300,
+            control_idle_s: 3_600,
+            data_idle_s: 300,
+            probe_bytes: 8 << 20,
+        }
+    }
+}
+
+impl Limits {
+    /// Every cap with its name, as `sensor_start` gives it.
+    pub fn named(&self) -> [(&'static str, u64); 8] {
+        [
+            ("flows", self.flows as u64),
+            ("pending_commands", self.pending_commands as u64),
+            ("open_transfers", self.open_transfers as u64),
+            ("announced_endpoints", self.announced_endpoints as u64),
+            ("announcement_s", u64::from(self.announcement_s)),
+            ("control_idle_s", u64::from(self.control_idle_s)),
+            ("data_idle_s", u64::from(self.data_idle_s)),
+            ("probe_bytes", self.probe_bytes as u64),
+        ]
+    }
+}
+
+/// How an engine works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Ports whose connections are control connections in clear text.
+    pub control_ports: Vec<u16>,
+    /// Ports whose connections are control connections under TLS from the first byte.
+    pub tls_ports: Vec<u16>,
+    /// Look for FTP by content on every other port as well. For capture files: the kernel selects by port.
+    pub detect_by_content: bool,
+    /// What becomes of secrets.
+    pub secrets: Secrets,
+    /// What is done with transferred bytes.
+    pub files: FilesMode,
+    /// The caps.
+    pub limits: Limits,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            control_ports: vec![21],
+            tls_ports: vec![990],
+            detect_by_content: false,
+            secrets: Secrets::default(),
+            files: FilesMode::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Secrets;
+
+    #[test]
+    fn equal_secrets_have_equal_hashes_and_other_keys_other_ones() {
+        let render =
+            |key: u8, secret: &str| Secrets::Hash([key; 32]).render(secret.as_bytes(), secret.into());
+        assert_eq!(render(1, "hunter2"), render(1, "hunter2"));
+        assert_ne!(render(1, "hunter2"), render(2, "hunter2"));
+        assert!(!render(1, "hunter2").contains("hunter2"));
+        assert_eq!(Secrets::Mask.render(b"hunter2", "hunter2".into()), "***");
+    }
+}
