@@ -7,8 +7,13 @@
 
 pub mod account;
 pub mod addr;
+pub mod cli;
 pub mod engine;
 pub mod event;
+pub mod format;
+pub mod kernel;
+pub mod run;
 pub mod segment;
+pub mod sink;
 pub mod text;
 pub mod time;

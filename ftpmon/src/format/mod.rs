@@ -1,0 +1,152 @@
+//! Shapes of events: one event model, several writers.
+//!
+//! A [`Formatter`] turns one event into bytes and knows nothing else. The [`Encoder`] around it leaves out what
+//! `--events` does not ask for and numbers the rest.
+
+mod json;
+mod rfc3339;
+
+use clap::ValueEnum;
+
+pub use json::Json;
+
+use crate::event::{Event, EventKind};
+use crate::time::Timestamp;
+
+/// `--format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// ftpmon's own schema, one JSON object a line
+    Json,
+}
+
+impl Format {
+    /// A writer of this shape whose events carry `sensor`.
+    pub fn formatter(self, sensor: &str) -> Box<dyn Formatter + Send> {
+        match self {
+            Self::Json => Box::new(Json::new(sensor)),
+        }
+    }
+}
+
+/// Writes events in one shape. What it writes it appends; what is in the buffer already it leaves alone.
+pub trait Formatter {
+    /// Appends what has to stand before the first event of every output (and of every rotated file).
+    fn header(&mut self, at: Timestamp, out: &mut Vec<u8>) {
+        let _ = (at, out);
+    }
+
+    /// Appends `event`, whole lines only. An event that the shape cannot say appends nothing.
+    fn event(&mut self, seq: u64, event: &Event, out: &mut Vec<u8>);
+
+    /// Appends what has to stand at the end of an output.
+    fn footer(&mut self, at: Timestamp, out: &mut Vec<u8>) {
+        let _ = (at, out);
+    }
+}
+
+/// Which event types are wanted (`--events`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KindFilter(u32);
+
+impl KindFilter {
+    /// Everything.
+    pub const ALL: Self = Self(u32::MAX);
+
+    /// Only the types named in `names` (see [`EventKind::NAMES`]); all of them where `names` is empty.
+    pub fn only<S: AsRef<str>>(names: &[S]) -> Self {
+        if names.is_empty() {
+            return Self::ALL;
+        }
+        let wanted = |name: &str| names.iter().any(|wanted| wanted.as_ref() == name);
+        Self(
+            (0u32..)
+                .zip(EventKind::NAMES)
+                .fold(0, |bits, (bit, name)| bits | (u32::from(wanted(name)) << bit)),
+        )
+    }
+
+    /// `kind` is wanted.
+    pub fn wants(self, kind: &EventKind) -> bool {
+        let name = kind.name();
+        self == Self::ALL
+            || (0u32..).zip(EventKind::NAMES).any(|(bit, known)| self.0 & (1 << bit) != 0 && known == name)
+    }
+}
+
+/// Numbers the wanted events of a run and writes them in one shape.
+pub struct Encoder {
+    formatter: Box<dyn Formatter + Send>,
+    filter: KindFilter,
+    written: u64,
+}
+
+impl Encoder {
+    /// An encoder whose first event has `seq` 0.
+    pub fn new(formatter: Box<dyn Formatter + Send>, filter: KindFilter) -> Self {
+        Self { formatter, filter, written: 0 }
+    }
+
+    /// Appends what stands before the first event of an output.
+    pub fn header(&mut self, at: Timestamp, out: &mut Vec<u8>) {
+        self.formatter.header(at, out);
+    }
+
+    /// Appends `event` and counts it, unless it is not wanted. Tells whether it was.
+    pub fn event(&mut self, event: &Event, out: &mut Vec<u8>) -> bool {
+        let wanted = self.filter.wants(&event.kind);
+        if wanted {
+            self.formatter.event(self.written, event, out);
+            self.written += 1;
+        }
+        wanted
+    }
+
+    /// Appends `event` with the number `seq` of an event written before, and counts nothing: how an output that was
+    /// opened anew gets its first line.
+    pub fn repeat(&mut self, seq: u64, event: &Event, out: &mut Vec<u8>) {
+        if self.filter.wants(&event.kind) {
+            self.formatter.event(seq, event, out);
+        }
+    }
+
+    /// Appends what stands at the end of an output.
+    pub fn footer(&mut self, at: Timestamp, out: &mut Vec<u8>) {
+        self.formatter.footer(at, out);
+    }
+
+    /// Events written so far; the `seq` of the next one.
+    pub const fn written(&self) -> u64 {
+        self.written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::SensorStop;
+
+    fn stop() -> Event {
+        let kind = EventKind::SensorStop(SensorStop { reason: "signal".to_owned() });
+        Event { ts: Timestamp::default(), session: None, user: None, kind }
+    }
+
+    #[test]
+    fn what_is_not_wanted_gets_no_number() {
+        let mut encoder = Encoder::new(Format::Json.formatter("s"), KindFilter::only(&["login"]));
+        let mut out = Vec::new();
+        assert!(!encoder.event(&stop(), &mut out));
+        assert!(out.is_empty());
+        assert_eq!(encoder.written(), 0);
+        let mut encoder =
+            Encoder::new(Format::Json.formatter("s"), KindFilter::only(&["login", "sensor_stop"]));
+        assert!(encoder.event(&stop(), &mut out));
+        assert_eq!(encoder.written(), 1);
+    }
+
+    #[test]
+    fn no_list_means_every_type() {
+        assert_eq!(KindFilter::only::<&str>(&[]), KindFilter::ALL);
+        assert!(KindFilter::ALL.wants(&stop().kind));
+    }
+}
