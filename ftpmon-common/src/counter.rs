@@ -1,0 +1,171 @@
+//! The kernel's counters: one for each thing that can become of a packet or a record.
+
+use crate::no_padding;
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal $($loss:ident)?,)+) => {
+        /// A counter; its number is its index in [`Stats`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u32)]
+        pub enum Counter {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Counter {
+            /// All of them, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// Its name in the `stats` event. Stable.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// It counts something of FTP, or what may have been, that did not reach the agent whole.
+            pub const fn is_loss(self) -> bool {
+                match self { $(Self::$variant => counters!(@loss $($loss)?),)+ }
+            }
+        }
+    };
+    (@loss loss) => { true };
+    (@loss) => { false };
+}
+
+counters! {
+    /// Packets that the programs looked at.
+    Packets = "packets",
+    /// Of another network protocol than IPv4 and IPv6.
+    NotIp = "not_ip",
+    /// IP, but not TCP.
+    NotTcp = "not_tcp",
+    /// The frame ends within its Ethernet header.
+    EthernetTruncated = "ethernet_truncated",
+    /// The frame ends within a VLAN tag.
+    VlanTruncated = "vlan_truncated",
+    /// More than two VLAN tags in the frame's bytes.
+    VlanTooDeep = "vlan_too_deep" loss,
+    /// The frame ends within its IPv4 header.
+    Ipv4Truncated = "ipv4_truncated",
+    /// An IPv4 header that contradicts itself: version, header length, total length.
+    Ipv4Malformed = "ipv4_malformed",
+    /// The frame ends within its IPv6 header.
+    Ipv6Truncated = "ipv6_truncated",
+    /// An IPv6 header that contradicts itself.
+    Ipv6Malformed = "ipv6_malformed",
+    /// The frame ends within an IPv6 extension header.
+    Ipv6ExtensionTruncated = "ipv6_extension_truncated",
+    /// More IPv6 extension headers than are followed.
+    Ipv6ChainTooLong = "ipv6_chain_too_long" loss,
+    /// First fragment of an IP packet that carries TCP.
+    FragmentFirst = "fragment_first" loss,
+    /// Later fragment of an IP packet that carries TCP.
+    FragmentLater = "fragment_later" loss,
+    /// The packet ends within its TCP header.
+    TcpTruncated = "tcp_truncated",
+    /// A TCP header that contradicts itself: its length is below 20 or beyond the IP packet.
+    TcpMalformed = "tcp_malformed",
+    /// Packets of control connections.
+    Control = "control_packets",
+    /// Frames of control connections that went to the ring.
+    ControlFrames = "control_frames",
+    /// Packets of control connections without payload, SYN, FIN or RST: counted, not copied.
+    ControlAcks = "control_acks",
+    /// Packets of control connections that the agent wants only counted (after TLS began).
+    ControlCounted = "control_counted",
+    /// Packets at control ports that the agent wants nothing of.
+    ControlIgnored = "control_ignored",
+    /// Packets of control connections that another vantage point had seen before.
+    ControlDuplicates = "control_duplicates",
+    /// Pairs of hosts entered or refreshed.
+    Pairs = "pairs",
+    /// Packets of tracked data connections.
+    Data = "data_packets",
+    /// Frames of data connections that went to the ring.
+    DataFrames = "data_frames",
+    /// Packets of data connections that another vantage point had seen before.
+    DataDuplicates = "data_duplicates",
+    /// Packets of data connections with a sequence number far from the connection's: not accounted.
+    DataOutOfWindow = "data_out_of_window",
+    /// Data connections opened at an expected endpoint.
+    FlowsExpected = "flows_expected",
+    /// Candidates opened between a pair of hosts.
+    FlowsCandidate = "flows_candidate",
+    /// Data connections picked up at an expected endpoint after their SYN.
+    FlowsMidstream = "flows_midstream",
+    /// Data connections whose ends were used again for another.
+    FlowsReused = "flows_reused",
+    /// Data connections that closed.
+    FlowsClosed = "flows_closed",
+    /// Accounts that went to the ring.
+    FlowReports = "flow_reports",
+    /// No room in the ring for a frame of a control connection.
+    LostControl = "lost_ring_control" loss,
+    /// No room in the ring for a further part of a frame: its beginning was delivered.
+    LostContinuation = "lost_ring_continuation" loss,
+    /// No room in the ring for a frame of a data connection.
+    LostData = "lost_ring_data" loss,
+    /// No room in the ring for an account.
+    LostReport = "lost_ring_flow" loss,
+    /// No room in [`crate::names::FLOWS`]: a data connection goes untracked.
+    LostFlow = "lost_table_flows" loss,
+    /// [`crate::names::CONTROL`] took no entry: the packet is delivered all the same.
+    TableControl = "table_control",
+    /// [`crate::names::PAIRS`] took no entry: candidates between the hosts go unseen.
+    TablePairs = "lost_table_pairs" loss,
+    /// The kernel refused to hand over a frame's bytes.
+    CopyFailed = "lost_copy" loss,
+    /// A frame longer than [`crate::FRAME_MAX`]: only so much was delivered.
+    FrameCut = "lost_frame_cut" loss,
+}
+
+/// How many counters there are.
+pub const COUNTERS: usize = Counter::ALL.len();
+
+/// One CPU's counters, since the programs were loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Stats {
+    /// Indexed by [`Counter`].
+    pub counters: [u64; COUNTERS],
+}
+no_padding!(Stats: 336 { counters: [u64; COUNTERS] });
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self { counters: [0; COUNTERS] }
+    }
+}
+
+impl Stats {
+    /// The value of a counter.
+    pub fn value(&self, counter: Counter) -> u64 {
+        self.counters.get(counter as usize).copied().unwrap_or(0)
+    }
+
+    /// Adds another CPU's counters.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, value) in self.counters.iter_mut().zip(other.counters) {
+            *sum = sum.wrapping_add(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COUNTERS, Counter, Stats};
+
+    #[test]
+    fn names_differ_and_numbers_count_up() {
+        for (index, counter) in Counter::ALL.iter().enumerate() {
+            assert_eq!(*counter as usize, index);
+            assert_eq!(Counter::ALL.iter().filter(|other| other.name() == counter.name()).count(), 1);
+        }
+    }
+
+    #[test]
+    fn counters_of_two_cpus_add_up() {
+        let mut sum = Stats::default();
+        sum.add(&Stats { counters: [3; COUNTERS] });
+        sum.add(&Stats { counters: [4; COUNTERS] });
+        assert_eq!(sum.value(Counter::LostFlow), 7);
+    }
+}

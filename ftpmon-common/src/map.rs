@@ -1,0 +1,166 @@
+//! Map values other than flows.
+
+use crate::no_padding;
+
+/// What is known of a TCP port: a value of [`crate::names::PORTS`].
+///
+/// Flag bits say that control connections live there; otherwise the number is the `CLOCK_BOOTTIME` second at which the
+/// port stops being watched for data connections, so that marks run out by themselves. 0 is a port of no interest.
+///
+/// The kernel raises the mark of a tracked flow's listener port. The agent, when it expects a data connection, looks the
+/// mark up and raises it, never lowers it: the kernel reads [`crate::names::EXPECTED`] for a packet without SYN only where
+/// a port is marked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct PortMark(pub u32);
+
+impl PortMark {
+    /// Control connections are served here.
+    pub const CONTROL: Self = Self(1 << 31);
+    /// Control connections are served here that speak TLS from their first byte (port 990): counted, not copied, but for
+    /// the segments of the handshake and, until a verdict says otherwise, their payload (the ClientHello).
+    pub const CONTROL_TLS: Self = Self(1 << 31 | 1 << 30);
+    /// The seconds of a mark without flags.
+    const SECONDS: u32 = (1 << 30) - 1;
+
+    /// A data port that is watched until this `CLOCK_BOOTTIME` second.
+    #[inline(always)]
+    pub const fn until(second: u32) -> Self {
+        Self(second & Self::SECONDS)
+    }
+
+    /// Control connections are served here, TLS or not.
+    #[inline(always)]
+    pub const fn is_control(self) -> bool {
+        self.0 & Self::CONTROL.0 != 0
+    }
+
+    /// Control connections are served here that speak TLS from their first byte.
+    #[inline(always)]
+    pub const fn is_tls(self) -> bool {
+        self.0 & Self::CONTROL_TLS.0 == Self::CONTROL_TLS.0
+    }
+
+    /// The port is watched for data connections at this second.
+    #[inline(always)]
+    pub const fn is_watched(self, second: u32) -> bool {
+        !self.is_control() && self.0 & Self::SECONDS > second
+    }
+}
+
+/// An announced data connection: a value of [`crate::names::EXPECTED`] under the endpoint that will be connected to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Expected {
+    /// The `CLOCK_BOOTTIME` second at which the announcement runs out.
+    pub expires_s: u32,
+    /// [`Expected::PAYLOAD`], [`Expected::TAKEN`].
+    pub flags: u32,
+}
+no_padding!(Expected: 8 { expires_s: u32, flags: u32 });
+
+impl Expected {
+    /// The connection's frames are wanted. Only where [`crate::names::SETTING_PAYLOAD`] is set and the port is not below
+    /// [`crate::names::CANDIDATE_PORT_MIN`].
+    pub const PAYLOAD: u32 = 1;
+    /// Set by the kernel: a connection has arrived. Another SYN is tracked as well, but packets without SYN no longer
+    /// open a flow.
+    pub const TAKEN: u32 = 2;
+
+    /// An announcement that holds until the given second.
+    pub const fn new(expires_s: u32, payload: bool) -> Self {
+        Self { expires_s, flags: if payload { Self::PAYLOAD } else { 0 } }
+    }
+}
+
+/// Two hosts with a control connection: a value of [`crate::names::PAIRS`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Pair {
+    /// The `CLOCK_BOOTTIME` second of the last control packet, to within a few seconds.
+    pub last_s: u32,
+    /// Always 0.
+    pub flags: u32,
+}
+no_padding!(Pair: 8 { last_s: u32, flags: u32 });
+
+/// What the agent wants of a connection: a value of [`crate::names::VERDICTS`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Verdict(pub u32);
+
+impl Verdict {
+    /// Frames with payload go to the ring (for data only where [`crate::names::SETTING_PAYLOAD`] is set). What a control
+    /// connection gets without a verdict.
+    pub const COPY: Self = Self(1);
+    /// Counters only. SYN, FIN and RST of a control connection still go to the ring.
+    pub const COUNT: Self = Self(2);
+    /// Nothing: the connection is none of FTP. To let go of a data connection the agent also deletes it from
+    /// [`crate::names::FLOWS`].
+    pub const IGNORE: Self = Self(3);
+}
+
+/// One direction of a control connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ControlHalf {
+    /// Packets.
+    pub packets: u64,
+    /// Payload bytes, repeats counted again.
+    pub payload_bytes: u64,
+    /// The sequence number after the highest seen.
+    pub next_seq: u32,
+    /// The interface that owns this direction: a packet that another vantage point sees again is not counted again.
+    pub owner_ifindex: u32,
+    /// The owner's [`crate::Hook`]; 0 where no packet was seen yet.
+    pub owner_hook: u32,
+    /// Initial sequence number, where a SYN was seen ([`ControlState::SYN_LOW`], [`ControlState::SYN_HIGH`]).
+    pub isn: u32,
+}
+no_padding!(ControlHalf: 32 {
+    packets: u64, payload_bytes: u64, next_seq: u32, owner_ifindex: u32, owner_hook: u32, isn: u32,
+});
+
+/// A control connection: a value of [`crate::names::CONTROL`]. Entries may be evicted: nothing but deduplication and
+/// counters hangs on them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ControlState {
+    /// First packet, `CLOCK_BOOTTIME` nanoseconds.
+    pub first_ns: u64,
+    /// Last packet, `CLOCK_BOOTTIME` nanoseconds.
+    pub last_ns: u64,
+    /// The second at which the pair of hosts was last refreshed.
+    pub pair_s: u32,
+    /// [`ControlState::HANDSHAKE`] and its like.
+    pub flags: u32,
+    /// What each end sent, indexed by [`crate::Direction::index`].
+    pub halves: [ControlHalf; 2],
+}
+no_padding!(ControlState: 88 {
+    first_ns: u64, last_ns: u64, pair_s: u32, flags: u32, halves: [ControlHalf; 2],
+});
+
+impl ControlState {
+    /// A SYN-ACK was seen and the ACK that completes the handshake was not.
+    pub const HANDSHAKE: u32 = 1;
+    /// The low end's SYN was seen.
+    pub const SYN_LOW: u32 = 2;
+    /// The high end's SYN was seen.
+    pub const SYN_HIGH: u32 = 4;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PortMark;
+
+    #[test]
+    fn a_mark_runs_out_and_a_control_port_does_not() {
+        assert!(PortMark::until(10).is_watched(9));
+        assert!(!PortMark::until(10).is_watched(10));
+        assert!(!PortMark::default().is_watched(0));
+        assert!(PortMark::CONTROL.is_control() && !PortMark::CONTROL.is_tls());
+        assert!(PortMark::CONTROL_TLS.is_control() && PortMark::CONTROL_TLS.is_tls());
+        assert!(!PortMark::CONTROL_TLS.is_watched(0));
+    }
+}

@@ -1,0 +1,59 @@
+//! The names by which the agent finds things in the kernel object. Each is the symbol's name in `ftpmon-ebpf`.
+
+/// XDP, ingress, devices with an Ethernet header.
+pub const XDP: &str = "ftpmon_xdp";
+/// XDP, ingress, devices without a link-layer header (tun, WireGuard and the like): frames begin with the IP header.
+pub const XDP_RAW: &str = "ftpmon_xdp_raw";
+/// TC classifier for ingress, devices with an Ethernet header.
+pub const TC_INGRESS: &str = "ftpmon_tc_ingress";
+/// TC classifier for ingress, devices without a link-layer header.
+pub const TC_INGRESS_RAW: &str = "ftpmon_tc_ingress_raw";
+/// TC classifier for egress, devices with an Ethernet header.
+pub const TC_EGRESS: &str = "ftpmon_tc_egress";
+/// TC classifier for egress, devices without a link-layer header.
+pub const TC_EGRESS_RAW: &str = "ftpmon_tc_egress_raw";
+
+/// `Array<u32, PortMark>` of 65,536: what is known of each TCP port.
+pub const PORTS: &str = "PORTS";
+/// `LruHashMap<Endpoint, Expected>`: announced data connections.
+pub const EXPECTED: &str = "EXPECTED";
+/// `LruHashMap<PairKey, Pair>`: hosts between which a control connection lives.
+pub const PAIRS: &str = "PAIRS";
+/// `HashMap<FlowKey, FlowState>`: tracked data connections. A plain hash: a full table is counted, a live account is
+/// never thrown out.
+pub const FLOWS: &str = "FLOWS";
+/// `LruHashMap<FlowKey, ControlState>`: control connections.
+pub const CONTROL: &str = "CONTROL";
+/// `LruHashMap<FlowKey, Verdict>`: what the agent wants of a connection, control or data.
+pub const VERDICTS: &str = "VERDICTS";
+/// `PerCpuArray<Stats>` of one entry.
+pub const STATS: &str = "STATS";
+/// `RingBuf` of records, each a [`crate::RecordHeader`] and what its kind says.
+pub const EVENTS: &str = "EVENTS";
+
+/// Setting, `u8`, 0 or 1, default 0: data connections' frames may be copied at all. At 0 the kernel never copies a byte of
+/// a data connection, whatever EXPECTED and VERDICTS say.
+pub const SETTING_PAYLOAD: &str = "SETTING_PAYLOAD";
+/// Setting, `u8`, 0 or 1, default 1: a SYN between a live pair opens a candidate.
+pub const SETTING_CANDIDATES: &str = "SETTING_CANDIDATES";
+/// Setting, `u32`, seconds, default 300: a pair lives this long after the last packet of its control connection.
+pub const SETTING_PAIR_S: &str = "SETTING_PAIR_S";
+/// Setting, `u32`, seconds, default 7200: a tracked flow's port stays watched this long after the flow's last packet.
+pub const SETTING_FLOW_IDLE_S: &str = "SETTING_FLOW_IDLE_S";
+/// Setting, `u64`, nanoseconds, default 10 s: a live flow is reported at most this often.
+pub const SETTING_REPORT_NS: &str = "SETTING_REPORT_NS";
+
+/// Lowest listener port of a candidate: below it live the well-known services, no FTP data connection.
+pub const CANDIDATE_PORT_MIN: u16 = 1024;
+/// Default number of entries of [`EXPECTED`]; the agent may set another before loading.
+pub const EXPECTED_MAX: usize = 65_536;
+/// Default number of entries of [`PAIRS`].
+pub const PAIRS_MAX: usize = 65_536;
+/// Default number of entries of [`FLOWS`].
+pub const FLOWS_MAX: usize = 65_536;
+/// Default number of entries of [`CONTROL`].
+pub const CONTROL_MAX: usize = 131_072;
+/// Default number of entries of [`VERDICTS`].
+pub const VERDICTS_MAX: usize = 65_536;
+/// Default size of [`EVENTS`] in bytes: a power of two of pages.
+pub const EVENTS_BYTES: usize = 16 << 20;
