@@ -11,6 +11,7 @@ pub mod cli;
 pub mod engine;
 pub mod event;
 pub mod format;
+pub mod frame;
 pub mod kernel;
 pub mod run;
 pub mod segment;

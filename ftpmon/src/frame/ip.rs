@@ -1,0 +1,130 @@
+//! IPv4 and IPv6 with its extension headers.
+
+use etherparse::err::{ip_auth, ipv4, ipv6};
+use etherparse::{
+    IpAuthHeaderSlice, IpNumber, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice,
+    Ipv6RawExtHeaderSlice,
+};
+
+use super::counters::Reason;
+use super::span::Span;
+use super::walk::Walk;
+
+/// IP protocol number of TCP.
+pub(super) const TCP: u8 = IpNumber::TCP.0;
+
+const HOP_BY_HOP: u8 = IpNumber::IPV6_HEADER_HOP_BY_HOP.0;
+const ROUTING: u8 = IpNumber::IPV6_ROUTE_HEADER.0;
+const FRAGMENT: u8 = IpNumber::IPV6_FRAGMENTATION_HEADER.0;
+const AUTHENTICATION: u8 = IpNumber::AUTHENTICATION_HEADER.0;
+const DESTINATION_OPTIONS: u8 = IpNumber::IPV6_DESTINATION_OPTIONS.0;
+const MOBILITY: u8 = IpNumber::MOBILITY_HEADER.0;
+const HIP: u8 = IpNumber::HIP.0;
+const SHIM6: u8 = IpNumber::SHIM6.0;
+
+/// What an IP header says of the bytes behind it.
+pub(super) enum Payload {
+    /// This protocol.
+    Whole(u8),
+    /// A part of a datagram.
+    Fragment {
+        /// The protocol of the datagram's first bytes.
+        protocol: u8,
+        id: u32,
+        /// In bytes.
+        offset: usize,
+        more: bool,
+    },
+}
+
+/// An IP header of the version that its first four bits say.
+#[inline]
+pub(super) fn header(walk: &mut Walk<'_>) -> Result<Payload, Reason> {
+    match walk.span.bytes.first().ok_or(Reason::TruncatedHeader)? >> 4 {
+        4 => v4(walk),
+        6 => v6(walk),
+        _ => Err(Reason::BadHeader),
+    }
+}
+
+/// RFC 791 section 3.1. A total length of 0 is a packet captured before segmentation offload cut it up: then the frame
+/// says how long it is.
+#[inline]
+fn v4(walk: &mut Walk<'_>) -> Result<Payload, Reason> {
+    let header = Ipv4HeaderSlice::from_slice(walk.span.bytes).map_err(|error| match error {
+        ipv4::HeaderSliceError::Len(_) => Reason::TruncatedHeader,
+        ipv4::HeaderSliceError::Content(_) => Reason::BadHeader,
+    })?;
+    let header_len = header.slice().len();
+    walk.between_v4(header.source(), header.destination());
+    walk.span.skip(header_len)?;
+    match usize::from(header.total_len()) {
+        0 => {}
+        len => walk.span.limit(len.checked_sub(header_len).ok_or(Reason::BadHeader)?),
+    }
+    let (protocol, offset, more) =
+        (header.protocol().0, header.fragments_offset().value(), header.more_fragments());
+    if offset == 0 && !more {
+        return Ok(Payload::Whole(protocol));
+    }
+    let id = u32::from(header.identification());
+    Ok(Payload::Fragment { protocol, id, offset: usize::from(offset) * 8, more })
+}
+
+/// RFC 8200 section 3. A payload length of 0 is a jumbogram (RFC 2675) or a packet captured before segmentation
+/// offload cut it up: then the frame says how long it is.
+#[inline]
+fn v6(walk: &mut Walk<'_>) -> Result<Payload, Reason> {
+    let header = Ipv6HeaderSlice::from_slice(walk.span.bytes).map_err(|error| match error {
+        ipv6::HeaderSliceError::Len(_) => Reason::TruncatedHeader,
+        ipv6::HeaderSliceError::Content(_) => Reason::BadHeader,
+    })?;
+    walk.between_v6(header.source(), header.destination());
+    walk.span.skip(header.slice().len())?;
+    match usize::from(header.payload_length()) {
+        0 => {}
+        len => walk.span.limit(len),
+    }
+    Ok(Payload::Whole(header.next_header().0))
+}
+
+/// The protocol number is that of a header between IP and the transport.
+#[inline]
+pub(super) const fn is_extension(protocol: u8) -> bool {
+    matches!(
+        protocol,
+        HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION_OPTIONS | MOBILITY | HIP | SHIM6
+    )
+}
+
+/// An extension header (RFC 8200 section 4), or IPv4's authentication header (RFC 4302).
+pub(super) fn extension(span: &mut Span<'_>, protocol: u8) -> Result<Payload, Reason> {
+    match protocol {
+        FRAGMENT => {
+            let header =
+                Ipv6FragmentHeaderSlice::from_slice(span.bytes).map_err(|_| Reason::TruncatedHeader)?;
+            span.skip(header.slice().len())?;
+            let protocol = header.next_header().0;
+            if !header.is_fragmenting_payload() {
+                // An atomic fragment (RFC 6946).
+                return Ok(Payload::Whole(protocol));
+            }
+            let (id, offset) = (header.identification(), usize::from(header.fragment_offset().value()) * 8);
+            Ok(Payload::Fragment { protocol, id, offset, more: header.more_fragments() })
+        }
+        AUTHENTICATION => {
+            let header = IpAuthHeaderSlice::from_slice(span.bytes).map_err(|error| match error {
+                ip_auth::HeaderSliceError::Len(_) => Reason::TruncatedHeader,
+                ip_auth::HeaderSliceError::Content(_) => Reason::BadHeader,
+            })?;
+            span.skip(header.slice().len())?;
+            Ok(Payload::Whole(header.next_header().0))
+        }
+        _ => {
+            let header =
+                Ipv6RawExtHeaderSlice::from_slice(span.bytes).map_err(|_| Reason::TruncatedHeader)?;
+            span.skip(header.slice().len())?;
+            Ok(Payload::Whole(header.next_header().0))
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! From one header to the next, down to TCP.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::counters::Reason;
+use super::span::Span;
+use super::{LAYERS_MAX, ip, link_layers, tunnel};
+use crate::addr::Endpoint;
+use crate::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
+
+/// What the next bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layer {
+    /// An Ethernet header.
+    Ethernet,
+    /// What this EtherType says.
+    EtherType(u16),
+    /// An IP header of either version.
+    Ip,
+    /// A PPP protocol field, with or without HDLC's address and control bytes.
+    Ppp,
+    /// A PPPoE header.
+    Pppoe,
+    /// An MPLS label.
+    Mpls,
+    /// What this IP protocol number says.
+    Transport(u8),
+}
+
+/// What a walk ends with.
+#[derive(Debug)]
+pub(super) enum Found<'a> {
+    /// A TCP segment.
+    Segment(Segment<'a>),
+    /// A fragment of an IP datagram.
+    Fragment(Fragment<'a>),
+}
+
+/// Fragments with equal keys belong to one datagram (RFC 791 section 3.2, RFC 8200 section 4.5). The VLAN tags count,
+/// since two networks may use the same addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct FragmentKey {
+    pub(super) src: IpAddr,
+    pub(super) dst: IpAddr,
+    pub(super) protocol: u8,
+    pub(super) id: u32,
+    pub(super) vlan: VlanTags,
+}
+
+/// A fragment of an IP datagram.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fragment<'a> {
+    pub(super) key: FragmentKey,
+    /// Where its bytes belong, a multiple of 8.
+    pub(super) offset: usize,
+    /// Others follow behind it.
+    pub(super) more: bool,
+    /// Its bytes.
+    pub(super) span: Span<'a>,
+    /// The headers that may still be opened.
+    pub(super) layers_left: u8,
+}
+
+/// The way through the headers of one frame, or of one put-together datagram.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    pub(super) span: Span<'a>,
+    pub(super) layer: Layer,
+    pub(super) src: IpAddr,
+    pub(super) dst: IpAddr,
+    pub(super) vlan: VlanTags,
+    pub(super) interface: InterfaceId,
+    layers_left: u8,
+}
+
+impl<'a> Walk<'a> {
+    /// At the start of a frame.
+    #[inline]
+    pub(super) fn frame(span: Span<'a>, layer: Layer, vlan: VlanTags, interface: InterfaceId) -> Self {
+        let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        Self { span, layer, src: nowhere, dst: nowhere, vlan, interface, layers_left: LAYERS_MAX }
+    }
+
+    /// Behind the IP header of a datagram whose fragments are together.
+    pub(super) fn datagram(
+        key: &FragmentKey,
+        span: Span<'a>,
+        layers_left: u8,
+        interface: InterfaceId,
+    ) -> Self {
+        let layer = Layer::Transport(key.protocol);
+        Self { span, layer, src: key.src, dst: key.dst, vlan: key.vlan, interface, layers_left }
+    }
+
+    /// Goes down to TCP.
+    #[inline]
+    pub(super) fn run(mut self) -> Result<Found<'a>, Reason> {
+        loop {
+            self.layers_left = self.layers_left.checked_sub(1).ok_or(Reason::DepthExceeded)?;
+            self.layer = match self.layer {
+                Layer::Ethernet => link_layers::ethernet(&mut self.span)?,
+                Layer::EtherType(ether_type) => {
+                    link_layers::ether_type(&mut self.span, ether_type, &mut self.vlan)?
+                }
+                Layer::Ip => match ip::header(&mut self)? {
+                    ip::Payload::Whole(protocol) => Layer::Transport(protocol),
+                    ip::Payload::Fragment { protocol, id, offset, more } => {
+                        return Ok(self.fragment(protocol, id, offset, more));
+                    }
+                },
+                Layer::Ppp => link_layers::ppp(&mut self.span)?,
+                Layer::Pppoe => link_layers::pppoe(&mut self.span)?,
+                Layer::Mpls => link_layers::mpls(&mut self.span)?,
+                Layer::Transport(ip::TCP) => return self.segment(),
+                Layer::Transport(protocol) if ip::is_extension(protocol) => {
+                    match ip::extension(&mut self.span, protocol)? {
+                        ip::Payload::Whole(protocol) => Layer::Transport(protocol),
+                        ip::Payload::Fragment { protocol, id, offset, more } => {
+                            return Ok(self.fragment(protocol, id, offset, more));
+                        }
+                    }
+                }
+                Layer::Transport(protocol) => tunnel::open(&mut self.span, protocol)?,
+            };
+        }
+    }
+
+    fn fragment(&self, protocol: u8, id: u32, offset: usize, more: bool) -> Found<'a> {
+        let key = FragmentKey { src: self.src, dst: self.dst, protocol, id, vlan: self.vlan };
+        Found::Fragment(Fragment { key, offset, more, span: self.span, layers_left: self.layers_left })
+    }
+
+    /// The TCP header (RFC 9293 section 3.1). Its options may be cut off by the snap length; its first 20 bytes may not.
+    #[inline]
+    fn segment(mut self) -> Result<Found<'a>, Reason> {
+        const HEADER_MIN: usize = 20;
+        let wire_len = self.span.wire_len();
+        let header = self.span.take::<HEADER_MIN>()?;
+        let &[s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, data_offset, flags, ..] = header;
+        let header_len = usize::from(data_offset >> 4) * 4;
+        let Some(wire_payload_len) = wire_len.checked_sub(header_len.max(HEADER_MIN)) else {
+            return Err(Reason::BadHeader);
+        };
+        let Some(options_len) = header_len.checked_sub(HEADER_MIN) else { return Err(Reason::BadHeader) };
+        Ok(Found::Segment(Segment {
+            src: Endpoint::new(self.src, u16::from_be_bytes([s0, s1])),
+            dst: Endpoint::new(self.dst, u16::from_be_bytes([d0, d1])),
+            seq: u32::from_be_bytes([q0, q1, q2, q3]),
+            ack: u32::from_be_bytes([a0, a1, a2, a3]),
+            flags: TcpFlags(flags),
+            payload: self.span.bytes.get(options_len..).unwrap_or_default(),
+            // An IP length has 16 bits, and no frame is as long as 4 GiB.
+            wire_payload_len: u32::try_from(wire_payload_len).unwrap_or(u32::MAX),
+            interface: self.interface,
+            vlan: self.vlan,
+        }))
+    }
+
+    /// The last IP header's addresses.
+    #[inline]
+    pub(super) fn between_v4(&mut self, src: [u8; 4], dst: [u8; 4]) {
+        self.src = IpAddr::from(src);
+        self.dst = IpAddr::from(dst);
+    }
+
+    /// The last IP header's addresses.
+    #[inline]
+    pub(super) fn between_v6(&mut self, src: [u8; 16], dst: [u8; 16]) {
+        self.src = IpAddr::from(src);
+        self.dst = IpAddr::from(dst);
+    }
+}
