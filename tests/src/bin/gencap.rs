@@ -1,0 +1,26 @@
+//! `gencap --sessions N OUT`: a capture of N FTP sessions with realistic dialogue, for measuring.
+
+use std::io::{BufWriter, Write as _};
+
+use anyhow::{Context as _, Result, bail};
+use ftpmon_tests::script::bulk;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [option, sessions, out] = arguments.as_slice() else {
+        bail!("usage: gencap --sessions N OUT");
+    };
+    if option != "--sessions" {
+        bail!("unknown option {option}; usage: gencap --sessions N OUT");
+    }
+    let sessions = sessions.parse().with_context(|| format!("{sessions:?} is no number of sessions"))?;
+    let file = std::fs::File::create(out).with_context(|| format!("cannot create {out}"))?;
+    let mut file = BufWriter::with_capacity(1 << 20, file);
+    let summary = bulk::write(&mut file, sessions)?;
+    file.flush().with_context(|| format!("cannot write {out}"))?;
+    eprintln!(
+        "{out}: {} sessions, {} packets, {} control messages with payload, {} bytes",
+        summary.sessions, summary.packets, summary.control_messages, summary.file_bytes
+    );
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! The TLS messages that stand in clear text at the beginning of a connection (RFC 8446 section 4.1), and records
+//! whose contents nobody is to read.
+
+/// A ClientHello that offers TLS 1.3 and 1.2, asks for `server_name` (RFC 6066 section 3; none where empty) and offers
+/// the protocol `ftp` (RFC 7301).
+pub fn client_hello(server_name: &str) -> Vec<u8> {
+    let mut extensions = Vec::new();
+    if !server_name.is_empty() {
+        let mut names = vec![0];
+        prefixed(&mut names, server_name.as_bytes());
+        let mut list = Vec::new();
+        prefixed(&mut list, &names);
+        extension(&mut extensions, 0, &list);
+    }
+    // supported_groups: x25519, secp256r1.
+    extension(&mut extensions, 10, &[0, 4, 0, 0x1d, 0, 0x17]);
+    // signature_algorithms: ecdsa_secp256r1_sha256, rsa_pss_rsae_sha256.
+    extension(&mut extensions, 13, &[0, 4, 4, 3, 8, 4]);
+    extension(&mut extensions, 16, &[0, 4, 3, b'f', b't', b'p']);
+    // supported_versions: 1.3, 1.2.
+    extension(&mut extensions, 43, &[4, 3, 4, 3, 3]);
+    let mut share = vec![0, 0x1d];
+    prefixed(&mut share, &[0x11; 32]);
+    let mut shares = Vec::new();
+    prefixed(&mut shares, &share);
+    extension(&mut extensions, 51, &shares);
+    let mut body = hello_head();
+    // TLS_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256; no compression.
+    body.extend([0, 4, 0x13, 0x01, 0xc0, 0x2f, 1, 0]);
+    prefixed(&mut body, &extensions);
+    handshake(1, &body)
+}
+
+/// A ServerHello that chooses TLS 1.3, or TLS 1.2.
+pub fn server_hello(tls13: bool) -> Vec<u8> {
+    let mut extensions = Vec::new();
+    let mut body = hello_head();
+    if tls13 {
+        extension(&mut extensions, 43, &[3, 4]);
+        let mut share = vec![0, 0x1d];
+        prefixed(&mut share, &[0x22; 32]);
+        extension(&mut extensions, 51, &share);
+        body.extend([0x13, 0x01, 0]);
+    } else {
+        body.extend([0xc0, 0x2f, 0]);
+    }
+    prefixed(&mut body, &extensions);
+    handshake(2, &body)
+}
+
+/// A record of application data with `len` bytes that look like nothing.
+pub fn application_data(len: u16) -> Vec<u8> {
+    let noise: Vec<u8> = (0..u32::from(len)).map(|n| (n.wrapping_mul(2_654_435_761) >> 21) as u8).collect();
+    record(23, &noise)
+}
+
+/// legacy_version, random, legacy_session_id.
+fn hello_head() -> Vec<u8> {
+    let mut head = vec![3, 3];
+    head.extend([0x5a; 32]);
+    head.push(0);
+    head
+}
+
+fn extension(out: &mut Vec<u8>, kind: u16, body: &[u8]) {
+    out.extend(kind.to_be_bytes());
+    prefixed(out, body);
+}
+
+fn prefixed(out: &mut Vec<u8>, body: &[u8]) {
+    out.extend((body.len() as u16).to_be_bytes());
+    out.extend_from_slice(body);
+}
+
+fn handshake(kind: u8, body: &[u8]) -> Vec<u8> {
+    let [_, high, middle, low] = (body.len() as u32).to_be_bytes();
+    let mut message = vec![kind, high, middle, low];
+    message.extend_from_slice(body);
+    record(22, &message)
+}
+
+fn record(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = vec![kind, 3, if kind == 22 { 1 } else { 3 }];
+    prefixed(&mut out, body);
+    out
+}
