@@ -1,0 +1,114 @@
+//! Building the kernel object.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::toolchain::{Toolchain, capture};
+
+/// Where the programs run: little-endian machines, x86-64 and aarch64 alike, as they read no kernel structures.
+const TARGET: &str = "bpfel-unknown-none";
+
+/// What goes to the compiler apart from paths; part of the sources' digest.
+pub(crate) const OPTIONS: [&str; 8] = [
+    "--cfg=bpf_target_arch=\"x86_64\"",
+    "-Cdebuginfo=2",
+    "-Copt-level=3",
+    "-Ccodegen-units=1",
+    "-Cpanic=abort",
+    "-Coverflow-checks=off",
+    "-Cdebug-assertions=off",
+    "-Clink-arg=--btf",
+];
+
+/// Builds the object and gives its bytes, stripped of what only a debugger reads: that holds paths and is larger than the
+/// rest. BTF stays.
+pub(crate) fn object(root: &Path, toolchain: &Toolchain) -> Result<Vec<u8>> {
+    let target = target_dir(root);
+    let mut cargo = command(root, toolchain, "build")?;
+    cargo.args(["--bin", "ftpmon"]);
+    let status = cargo.status().context("cannot start cargo")?;
+    ensure!(status.success(), "the kernel crate does not build");
+    let linked = target.join(TARGET).join("release/ftpmon");
+    let stripped = target.join("ftpmon.bpf.o");
+    let status = Command::new(toolchain.llvm_bin.join("llvm-objcopy"))
+        .arg("--strip-debug")
+        .args([&linked, &stripped])
+        .status()
+        .context("cannot start llvm-objcopy")?;
+    ensure!(status.success(), "llvm-objcopy refused {}", linked.display());
+    fs::read(&stripped).with_context(|| format!("cannot read {}", stripped.display()))
+}
+
+/// Runs clippy on the kernel crate with warnings denied. The lints are those of the stable toolchain's clippy, which
+/// checks the crate for the host's target where it compiles as well.
+pub(crate) fn clippy(root: &Path, toolchain: &Toolchain) -> Result<()> {
+    let mut cargo = command(root, toolchain, "clippy")?;
+    cargo.args(["--", "-D", "warnings"]);
+    let status = cargo.status().context("cannot start cargo clippy")?;
+    if !status.success() {
+        bail!("clippy finds fault with the kernel crate");
+    }
+    Ok(())
+}
+
+/// The kernel crate's own target folder, so that its build and the agent's do not wait for one another.
+fn target_dir(root: &Path) -> PathBuf {
+    root.join("target/ebpf")
+}
+
+/// A cargo command on the kernel crate.
+fn command(root: &Path, toolchain: &Toolchain, verb: &str) -> Result<Command> {
+    let mut cargo = toolchain.cargo();
+    cargo
+        .current_dir(root)
+        .args([verb, "--locked", "--release", "--package", "ftpmon-ebpf", "--target", TARGET])
+        .args(["-Z", "build-std=core", "--target-dir"])
+        .arg(target_dir(root))
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(root, toolchain)?)
+        .env("PATH", toolchain.path()?);
+    for name in [
+        "RUSTFLAGS",
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "CARGO_BUILD_RUSTFLAGS",
+        "CARGO_INCREMENTAL",
+    ] {
+        cargo.env_remove(name);
+    }
+    Ok(cargo)
+}
+
+/// The compiler's options: [`OPTIONS`], and every path of this machine mapped to one that is the same everywhere.
+fn flags(root: &Path, toolchain: &Toolchain) -> Result<OsString> {
+    let mut flags: Vec<OsString> = OPTIONS.iter().map(OsString::from).collect();
+    let mut remap = |from: &Path, to: &str| {
+        let mut flag = OsString::from("--remap-path-prefix=");
+        flag.push(from);
+        flag.push("=");
+        flag.push(to);
+        flags.push(flag);
+    };
+    remap(root, "/ftpmon");
+    remap(&cargo_home()?.join("registry/src"), "/registry");
+    remap(&toolchain.sources()?, "/rust");
+    // What the compiler itself was built with already stands under /rustc/HASH.
+    let hash = capture(&mut toolchain.rustc_command("-vV"))?;
+    if let Some(hash) = hash.lines().find_map(|line| line.strip_prefix("commit-hash: ")) {
+        remap(Path::new(&format!("/rustc/{hash}")), "/rust");
+    }
+    Ok(flags.join(&OsString::from("\u{1f}")))
+}
+
+/// Cargo's own folder.
+fn cargo_home() -> Result<PathBuf> {
+    if let Some(home) = env::var_os("CARGO_HOME") {
+        return Ok(home.into());
+    }
+    let home = env::var_os("HOME").context("neither CARGO_HOME nor HOME is set")?;
+    Ok(Path::new(&home).join(".cargo"))
+}
