@@ -16,5 +16,6 @@ pub mod kernel;
 pub mod run;
 pub mod segment;
 pub mod sink;
+pub mod tcp;
 pub mod text;
 pub mod time;

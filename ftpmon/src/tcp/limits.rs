@@ -1,0 +1,43 @@
+//! How much a connection may hold back, and for how long.
+
+/// Caps on one connection. They stop a peer that opens holes and never fills them from filling the monitor's memory, and
+/// one that invents sequence or acknowledgment numbers from leading the monitor astray.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Payload bytes held in a direction. Reached: the oldest hole is given up.
+    pub held_bytes: u32,
+    /// Pieces (segments, or runs of them) held in a direction. Reached: the oldest hole is given up. Stops a peer that sends each
+    /// second byte, whose pieces cost many times their bytes.
+    pub held_pieces: u16,
+    /// How far from the bytes due a sequence or acknowledgment number may be, either way, to be believed; at most 2³⁰.
+    pub window: u32,
+    /// Bytes that their receiver acknowledged can only be late in the capture, or lost: they are given up after this many
+    /// further segments of the connection …
+    pub acknowledged_segments: u16,
+    /// … or this many milliseconds of packet time, whichever is first.
+    pub acknowledged_wait_ms: u32,
+    /// Bytes that nobody acknowledged may still be sent again: they are given up after this many milliseconds without progress.
+    pub hole_wait_ms: u32,
+}
+
+impl Limits {
+    /// For a control connection: lines of text, one at a time.
+    pub const CONTROL: Self = Self {
+        held_bytes: 64 * 1024,
+        held_pieces: 64,
+        window: 1024 * 1024,
+        acknowledged_segments: 16,
+        acknowledged_wait_ms: 500,
+        hole_wait_ms: 60_000,
+    };
+
+    /// For bulk data: windows of megabytes, and hundreds of segments behind one that was lost.
+    pub const BULK: Self = Self {
+        held_bytes: 4 * 1024 * 1024,
+        held_pieces: 1024,
+        window: 1 << 30,
+        acknowledged_segments: 1024,
+        acknowledged_wait_ms: 500,
+        hole_wait_ms: 60_000,
+    };
+}
