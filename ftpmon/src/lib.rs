@@ -13,6 +13,7 @@ pub mod event;
 pub mod format;
 pub mod frame;
 pub mod kernel;
+mod notice;
 pub mod run;
 pub mod segment;
 pub mod sink;

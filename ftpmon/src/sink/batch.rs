@@ -1,0 +1,60 @@
+//! Finished lines on their way to the outputs.
+
+use std::sync::Arc;
+
+/// Whole lines, shared by all outputs.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    lines: Arc<[u8]>,
+    events: u64,
+}
+
+impl Batch {
+    /// `lines` say `events` events and end with a line feed.
+    pub fn new(lines: &[u8], events: u64) -> Self {
+        Self { lines: lines.into(), events }
+    }
+
+    /// The lines.
+    pub fn bytes(&self) -> &[u8] {
+        &self.lines
+    }
+
+    /// How many events they say.
+    pub const fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// How many events are not said whole when only the first `written` bytes are.
+    pub(super) fn events_after(&self, written: usize) -> u64 {
+        if written == 0 {
+            return self.events;
+        }
+        let rest = self.lines.get(written..).unwrap_or_default();
+        self.events.min(rest.iter().filter(|&&byte| byte == b'\n').count() as u64)
+    }
+
+    /// Where the line starts that byte `at` belongs to.
+    pub(super) fn line_start(&self, at: usize) -> usize {
+        let before = self.lines.get(..at).unwrap_or_default();
+        before.iter().rposition(|&byte| byte == b'\n').map_or(0, |feed| feed + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Batch;
+
+    #[test]
+    fn a_cut_falls_back_to_its_line() {
+        let batch = Batch::new(b"one\ntwo\nthree\n", 3);
+        assert_eq!(batch.line_start(0), 0);
+        assert_eq!(batch.line_start(2), 0);
+        assert_eq!(batch.line_start(4), 4);
+        assert_eq!(batch.line_start(9), 8);
+        assert_eq!(batch.events_after(0), 3);
+        assert_eq!(batch.events_after(4), 2);
+        assert_eq!(batch.events_after(9), 1);
+        assert_eq!(batch.events_after(14), 0);
+    }
+}

@@ -1,0 +1,186 @@
+//! All outputs of a run.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::batch::Batch;
+use super::destination::Destination;
+use super::file::AppendedFile;
+use super::queue::{QUEUE_BYTES_MAX, Queue};
+use super::socket::{Socket, Tcp, Unix};
+use super::spec::SinkSpec;
+use super::stdout::Stdout;
+use super::worker::{Shared, Worker};
+use crate::event::TableFill;
+use crate::notice::notice;
+
+/// How long the end of a run waits for outputs that are slow or gone.
+const FLUSH_TIME: Duration = Duration::from_secs(2);
+/// How often the end of a run looks whether they are done.
+const FLUSH_LOOK: Duration = Duration::from_millis(5);
+
+/// An output that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to {spec}: {error}; {}", way_out(.spec))]
+pub struct OutputError {
+    /// Which.
+    pub spec: SinkSpec,
+    /// Why.
+    #[source]
+    pub error: io::Error,
+}
+
+fn way_out(spec: &SinkSpec) -> &'static str {
+    match spec {
+        SinkSpec::Stdout => "give it a reader, or another --output",
+        SinkSpec::File(_) => "the directory has to exist and be writable",
+        SinkSpec::Tcp { .. } | SinkSpec::Unix(_) => "start its reader first, or correct the address",
+    }
+}
+
+/// All outputs of a run, open.
+pub struct Outputs {
+    outputs: Vec<Output>,
+    gone: Arc<Notify>,
+}
+
+struct Output {
+    shared: Arc<Shared>,
+    /// Until [`Outputs::start`].
+    idle: Option<Worker>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Outputs {
+    /// Opens each of `specs`, one named twice once.
+    ///
+    /// # Errors
+    /// The first output that cannot be opened.
+    pub fn open(specs: &[SinkSpec]) -> Result<Self, OutputError> {
+        let gone = Arc::new(Notify::new());
+        let mut outputs: Vec<Output> = Vec::with_capacity(specs.len());
+        for spec in specs {
+            if outputs.iter().any(|output| output.shared.spec == *spec) {
+                continue;
+            }
+            let mut destination = destination(spec);
+            destination.open().map_err(|error| OutputError { spec: spec.clone(), error })?;
+            let shared = Arc::new(Shared {
+                spec: spec.clone(),
+                queue: Queue::default(),
+                opening: Mutex::new(Arc::default()),
+                reopened: AtomicU64::new(0),
+                gone: Arc::clone(&gone),
+            });
+            let idle = Some(Worker::new(Arc::clone(&shared), destination));
+            outputs.push(Output { shared, idle, thread: None });
+        }
+        Ok(Self { outputs, gone })
+    }
+
+    /// Sets what stands first in every output that is opened from now on: `lines` end with a line feed.
+    pub fn set_opening(&self, lines: &[u8]) {
+        let lines: Arc<[u8]> = lines.into();
+        for output in &self.outputs {
+            *output.shared.opening.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&lines);
+        }
+    }
+
+    /// Starts the outputs' threads; each writes the opening lines first.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn start(&mut self) -> io::Result<()> {
+        for output in &mut self.outputs {
+            if let Some(worker) = output.idle.take() {
+                output.thread = Some(Builder::new().name("output".to_owned()).spawn(move || worker.run())?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues `batch` for every output. Never waits: what does not fit is counted.
+    pub fn write(&self, batch: &Batch) {
+        for output in &self.outputs {
+            output.shared.queue.push(batch);
+        }
+    }
+
+    /// Standard output was found to have no reader, before a write told.
+    pub fn stdout_gone(&self) {
+        for output in self.outputs.iter().filter(|output| output.shared.spec == SinkSpec::Stdout) {
+            output.shared.queue.abandon();
+        }
+        self.gone.notify_one();
+    }
+
+    /// Comes back when no output is left that anybody could read.
+    pub async fn all_gone(&self) {
+        while !self.outputs.iter().all(|output| output.shared.queue.is_abandoned()) {
+            self.gone.notified().await;
+        }
+    }
+
+    /// Adds what each output lost to `lost`, as `output:NAME`.
+    pub fn add_lost(&self, lost: &mut BTreeMap<String, u64>) {
+        for output in &self.outputs {
+            let count = output.shared.queue.lost();
+            if count > 0 {
+                lost.insert(format!("output:{}", output.shared.spec), count);
+            }
+        }
+    }
+
+    /// Adds each queue's fill, in bytes, to `tables`, as `output_queue:NAME`.
+    pub fn add_tables(&self, tables: &mut BTreeMap<String, TableFill>) {
+        for output in &self.outputs {
+            let used = output.shared.queue.bytes() as u64;
+            let fill = TableFill { used, cap: QUEUE_BYTES_MAX as u64 };
+            tables.insert(format!("output_queue:{}", output.shared.spec), fill);
+        }
+    }
+
+    /// How often outputs were opened again.
+    pub fn reopened(&self) -> u64 {
+        self.outputs.iter().map(|output| output.shared.reopened.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Writes what waits, for two seconds at most, and says on standard error what could not be written.
+    pub fn finish(mut self) {
+        let deadline = Instant::now() + FLUSH_TIME;
+        for output in &self.outputs {
+            output.shared.queue.close(deadline);
+        }
+        for output in &mut self.outputs {
+            let Some(thread) = output.thread.take() else { continue };
+            // A thread may hang in a write to a reader that reads nothing: it ends with the process.
+            while !thread.is_finished() && Instant::now() < deadline + FLUSH_LOOK * 20 {
+                std::thread::sleep(FLUSH_LOOK);
+            }
+            let shared = &output.shared;
+            let lost = shared.queue.lost() + shared.queue.pending();
+            // Whoever ends `| head` knows that the rest is not wanted.
+            if lost > 0 && !(shared.spec == SinkSpec::Stdout && shared.queue.is_abandoned()) {
+                notice(format_args!("output {}: {lost} events were not delivered", shared.spec));
+            }
+        }
+    }
+}
+
+fn destination(spec: &SinkSpec) -> Box<dyn Destination> {
+    match spec.clone() {
+        SinkSpec::Stdout => Box::new(Stdout),
+        SinkSpec::File(path) => Box::new(AppendedFile::new(path)),
+        SinkSpec::Tcp { host, port } => Box::new(Socket::new(Tcp { host, port })),
+        SinkSpec::Unix(path) => Box::new(Socket::new(Unix(path))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

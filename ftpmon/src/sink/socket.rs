@@ -1,0 +1,120 @@
+//! Stream sockets: TCP and Unix.
+
+use std::io::{self, Write};
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::net::{RecvFlags, recv, sockopt};
+
+use super::destination::{Destination, Recovery, not_open};
+
+/// How long one attempt to connect may take, and how long sent bytes may go unacknowledged before a TCP connection
+/// counts as dead.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
+
+/// How long a write may wait for a reader that takes nothing, before looking whether there is time left.
+const WRITE_WAIT: Duration = Duration::from_millis(200);
+
+/// What a reader may send back and we throw away, bytes a look.
+const IGNORED_BYTES: usize = 512;
+
+/// How to reach a socket's reader.
+pub(super) trait Connect: Send {
+    /// The stream.
+    type Stream: Write + AsFd + Send;
+
+    /// One attempt.
+    fn connect(&self) -> io::Result<Self::Stream>;
+}
+
+/// A TCP reader by name or address.
+pub(super) struct Tcp {
+    /// A name or an address.
+    pub(super) host: String,
+    /// The port.
+    pub(super) port: u16,
+}
+
+impl Connect for Tcp {
+    type Stream = TcpStream;
+
+    fn connect(&self) -> io::Result<TcpStream> {
+        let mut refusal = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in (self.host.as_str(), self.port).to_socket_addrs()? {
+            match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+                Ok(stream) => {
+                    stream.set_write_timeout(Some(WRITE_WAIT))?;
+                    stream.set_nodelay(true)?;
+                    sockopt::set_socket_keepalive(&stream, true)?;
+                    sockopt::set_tcp_user_timeout(&stream, UNACKNOWLEDGED_MAX.as_millis() as u32)?;
+                    return Ok(stream);
+                }
+                Err(e) => refusal = e,
+            }
+        }
+        Err(refusal)
+    }
+}
+
+/// A Unix stream socket's reader by path.
+pub(super) struct Unix(pub(super) PathBuf);
+
+impl Connect for Unix {
+    type Stream = UnixStream;
+
+    fn connect(&self) -> io::Result<UnixStream> {
+        let stream = UnixStream::connect(&self.0)?;
+        stream.set_write_timeout(Some(WRITE_WAIT))?;
+        Ok(stream)
+    }
+}
+
+/// A stream socket that is connected again when its reader went away.
+pub(super) struct Socket<C: Connect> {
+    reader: C,
+    stream: Option<C::Stream>,
+}
+
+impl<C: Connect> Socket<C> {
+    /// A socket to `reader`, not connected yet.
+    pub(super) fn new(reader: C) -> Self {
+        Self { reader, stream: None }
+    }
+}
+
+impl<C: Connect> Destination for Socket<C> {
+    fn open(&mut self) -> io::Result<()> {
+        self.stream = None;
+        self.stream = Some(self.reader.connect()?);
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let stream = self.stream.as_mut().ok_or_else(not_open)?;
+        // The first write after the reader closed would succeed and be lost; its FIN tells before.
+        if far_end_closed(stream) {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        match stream.write(bytes) {
+            Ok(0) if !bytes.is_empty() => Err(io::ErrorKind::WriteZero.into()),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Err(io::ErrorKind::WouldBlock.into()),
+            result => result,
+        }
+    }
+
+    fn recovery(&self) -> Recovery {
+        Recovery::WholeLine
+    }
+}
+
+fn far_end_closed(stream: &impl AsFd) -> bool {
+    let mut ignored = [0; IGNORED_BYTES];
+    match recv(stream, &mut ignored, RecvFlags::DONTWAIT) {
+        Ok((_, read)) => read == 0,
+        Err(e) => !matches!(e, rustix::io::Errno::AGAIN | rustix::io::Errno::INTR),
+    }
+}

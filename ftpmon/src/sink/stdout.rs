@@ -1,0 +1,61 @@
+//! Standard output.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::destination::{Destination, Recovery};
+
+/// How long to wait for a reader that takes nothing, before looking whether there is time left.
+const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+
+/// Standard output, written without std's buffer and lock: one thread alone writes it.
+pub(super) struct Stdout;
+
+impl Destination for Stdout {
+    fn open(&mut self) -> io::Result<()> {
+        // A run whose standard output is closed would write its events into whatever file opens next.
+        rustix::fs::fstat(rustix::stdio::stdout()).map(drop).map_err(io::Error::from)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match rustix::io::write(rustix::stdio::stdout(), bytes) {
+            Err(rustix::io::Errno::AGAIN) => {
+                wait_writable(rustix::stdio::stdout())?;
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            Err(rustix::io::Errno::INTR) => Err(io::ErrorKind::WouldBlock.into()),
+            result => Ok(result?),
+        }
+    }
+
+    fn recovery(&self) -> Recovery {
+        Recovery::Never
+    }
+}
+
+/// Waits a moment until `fd` takes bytes again.
+pub(super) fn wait_writable(fd: BorrowedFd<'_>) -> io::Result<()> {
+    poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], Some(&WAIT))?;
+    Ok(())
+}
+
+/// Comes back when standard output is a pipe or socket whose reader has gone (`ftpmon run | head`), without a write to
+/// find out. Never comes back where that cannot happen.
+pub async fn reader_gone() {
+    let Ok(stdout) = rustix::stdio::stdout().try_clone_to_owned() else {
+        return std::future::pending().await;
+    };
+    // SAFETY: the descriptor is our own copy and stays open as long as what it is moved into.
+    let watched = unsafe { AsyncFd::register_with_interest(stdout, Interest::ERROR) };
+    // A regular file cannot be watched, and a terminal never reports an error.
+    let Ok(watched) = watched else {
+        return std::future::pending().await;
+    };
+    if watched.ready(Interest::ERROR).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
