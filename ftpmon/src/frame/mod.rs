@@ -8,6 +8,7 @@
 //! segment by reason.
 
 mod counters;
+mod fragment;
 mod ip;
 mod link;
 mod link_layers;
@@ -19,9 +20,11 @@ mod walk;
 mod tests;
 
 pub use counters::DecodeCounters;
+pub use fragment::{DATAGRAM_BYTES_MAX, FragmentLimits};
 pub use link::LinkType;
 
 use counters::Reason;
+use fragment::{Fragment, FragmentTable};
 use span::Span;
 use walk::{Found, Walk};
 
@@ -48,16 +51,25 @@ pub struct RawFrame<'a> {
 }
 
 /// Turns frames into segments.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
+    fragments: FragmentTable,
+    /// A fragment found inside a datagram that was itself put together, out of that one's way.
+    inner: Vec<u8>,
     counters: DecodeCounters,
 }
 
 impl Decoder {
+    /// A decoder that puts fragments together within `limits`.
+    pub fn new(limits: FragmentLimits) -> Self {
+        Self { fragments: FragmentTable::new(limits), inner: Vec::new(), counters: DecodeCounters::default() }
+    }
+
     /// The segment in `frame`; none where there is no TCP in it, or only a part of it. `at` is when it was captured.
     #[inline]
-    pub fn decode<'a>(&'a mut self, _at: Timestamp, frame: &RawFrame<'a>) -> Option<Segment<'a>> {
+    pub fn decode<'a>(&'a mut self, at: Timestamp, frame: &RawFrame<'a>) -> Option<Segment<'a>> {
         self.counters.frames += 1;
+        self.fragments.expire(at, &mut self.counters);
         let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
         let mut span = Span { bytes: frame.bytes, missing };
         let found = match frame.link.open(&mut span) {
@@ -69,10 +81,7 @@ impl Decoder {
                 self.counters.segments += 1;
                 Some(segment)
             }
-            Ok(Found::Fragment(_)) => {
-                self.counters.refuse(Reason::FragmentHeld);
-                None
-            }
+            Ok(Found::Fragment(fragment)) => self.fragment(at, &fragment, frame.interface),
             Err(reason) => {
                 self.counters.refuse(reason);
                 None
@@ -80,8 +89,88 @@ impl Decoder {
         }
     }
 
+    /// The input is over: datagrams that are not whole are given up and counted.
+    pub fn finish(&mut self) {
+        self.fragments.finish(&mut self.counters);
+    }
+
     /// What became of the frames so far.
     pub const fn counters(&self) -> &DecodeCounters {
         &self.counters
     }
+
+    /// How many datagrams are held, and how many at most.
+    pub fn fragment_table(&self) -> (usize, usize) {
+        (self.fragments.len(), self.fragments.limits().datagrams)
+    }
+
+    /// Takes a fragment; gives the segment of the datagram that it completes.
+    #[cold]
+    fn fragment(
+        &mut self,
+        at: Timestamp,
+        fragment: &Fragment<'_>,
+        interface: InterfaceId,
+    ) -> Option<Segment<'_>> {
+        let Self { fragments, inner, counters } = self;
+        match reassemble(fragments, inner, counters, at, fragment, interface) {
+            Ok(segment) => {
+                counters.segments += 1;
+                Some(segment)
+            }
+            Err(reason) => {
+                counters.refuse(reason);
+                None
+            }
+        }
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new(FragmentLimits::default())
+    }
+}
+
+/// Puts a fragment to the others. A datagram that is whole may be a tunnel's, and hold a fragment once more; it may not
+/// a third time.
+fn reassemble<'t>(
+    fragments: &'t mut FragmentTable,
+    inner: &mut Vec<u8>,
+    counters: &mut DecodeCounters,
+    at: Timestamp,
+    fragment: &Fragment<'_>,
+    interface: InterfaceId,
+) -> Result<Segment<'t>, Reason> {
+    fragments.push(at, fragment, counters)?;
+    let nested = match open_whole(fragments, fragment, interface)? {
+        Found::Segment(_) => None,
+        Found::Fragment(nested) => {
+            inner.clear();
+            inner.extend_from_slice(nested.span.bytes);
+            Some((nested.span.missing, nested.detached()))
+        }
+    };
+    let last = match nested {
+        None => *fragment,
+        Some((missing, detached)) => {
+            let nested = Fragment { span: Span { bytes: inner, missing }, ..detached };
+            fragments.push(at, &nested, counters)?;
+            detached
+        }
+    };
+    match open_whole(fragments, &last, interface)? {
+        Found::Segment(segment) => Ok(segment),
+        Found::Fragment(_) => Err(Reason::DepthExceeded),
+    }
+}
+
+/// Goes down to TCP in the datagram that `fragment` completed.
+fn open_whole<'t>(
+    fragments: &'t FragmentTable,
+    fragment: &Fragment<'_>,
+    interface: InterfaceId,
+) -> Result<Found<'t>, Reason> {
+    let (protocol, span) = fragments.whole(&fragment.key).ok_or(Reason::FragmentHeld)?;
+    Walk::datagram(fragment, protocol, span, interface).run()
 }

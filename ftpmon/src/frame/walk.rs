@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::counters::Reason;
+use super::fragment::{Fragment, FragmentKey};
 use super::span::Span;
 use super::{LAYERS_MAX, ip, link_layers, tunnel};
 use crate::addr::Endpoint;
@@ -36,31 +37,6 @@ pub(super) enum Found<'a> {
     Fragment(Fragment<'a>),
 }
 
-/// Fragments with equal keys belong to one datagram (RFC 791 section 3.2, RFC 8200 section 4.5). The VLAN tags count,
-/// since two networks may use the same addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct FragmentKey {
-    pub(super) src: IpAddr,
-    pub(super) dst: IpAddr,
-    pub(super) protocol: u8,
-    pub(super) id: u32,
-    pub(super) vlan: VlanTags,
-}
-
-/// A fragment of an IP datagram.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fragment<'a> {
-    pub(super) key: FragmentKey,
-    /// Where its bytes belong, a multiple of 8.
-    pub(super) offset: usize,
-    /// Others follow behind it.
-    pub(super) more: bool,
-    /// Its bytes.
-    pub(super) span: Span<'a>,
-    /// The headers that may still be opened.
-    pub(super) layers_left: u8,
-}
-
 /// The way through the headers of one frame, or of one put-together datagram.
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
@@ -82,14 +58,15 @@ impl<'a> Walk<'a> {
     }
 
     /// Behind the IP header of a datagram whose fragments are together.
-    pub(super) fn datagram(
-        key: &FragmentKey,
+    pub(super) const fn datagram(
+        fragment: &Fragment<'_>,
+        protocol: u8,
         span: Span<'a>,
-        layers_left: u8,
         interface: InterfaceId,
     ) -> Self {
-        let layer = Layer::Transport(key.protocol);
-        Self { span, layer, src: key.src, dst: key.dst, vlan: key.vlan, interface, layers_left }
+        let FragmentKey { src, dst, vlan, .. } = fragment.key;
+        let layer = Layer::Transport(protocol);
+        Self { span, layer, src, dst, vlan, interface, layers_left: fragment.layers_left }
     }
 
     /// Goes down to TCP.
@@ -126,8 +103,9 @@ impl<'a> Walk<'a> {
     }
 
     fn fragment(&self, protocol: u8, id: u32, offset: usize, more: bool) -> Found<'a> {
-        let key = FragmentKey { src: self.src, dst: self.dst, protocol, id, vlan: self.vlan };
-        Found::Fragment(Fragment { key, offset, more, span: self.span, layers_left: self.layers_left })
+        let Self { src, dst, vlan, span, layers_left, .. } = *self;
+        let key = FragmentKey { src, dst, protocol: src.is_ipv4().then_some(protocol), id, vlan };
+        Found::Fragment(Fragment { key, protocol, offset, more, span, layers_left })
     }
 
     /// The TCP header (RFC 9293 section 3.1). Its options may be cut off by the snap length; its first 20 bytes may not.
