@@ -12,6 +12,7 @@ pub mod engine;
 pub mod event;
 pub mod format;
 pub mod frame;
+pub mod ftp;
 pub mod kernel;
 mod notice;
 pub mod run;

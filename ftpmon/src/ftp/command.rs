@@ -1,0 +1,132 @@
+//! What the client says: a verb and at most one argument.
+
+use smol_str::SmolStr;
+
+use super::line::Line;
+use super::verb::Verb;
+
+/// A longer first word is no verb by form. The RFCs' verbs have three or four letters, the longest in use seven.
+const VERB_MAX: usize = 16;
+
+/// A command line taken apart.
+///
+/// The verb is what comes before the first space, leading spaces not counted. One space separates it from its
+/// argument; all further ones belong to the argument (RFC 2640 section 3.1), those at the end as well: a file's name
+/// may end with a space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Command<'a> {
+    /// The verb.
+    pub verb: Verb,
+    /// Its name as the client spelt it; empty in an empty line.
+    pub name: &'a [u8],
+    /// The argument; none where no space follows the verb, empty where nothing follows the space.
+    pub arg: Option<&'a [u8]>,
+    /// The line has not the form of a command: the verb does not begin with a letter, has something other than
+    /// letters and digits in it or more than 16 bytes, stands behind white space or before a tab, or the line has
+    /// control characters in it.
+    pub malformed: bool,
+    /// The end of the line is missing: it was too long, or cut by a gap or the end of the stream. `arg` is its head:
+    /// it may be shown, but nothing must be learned from it.
+    pub cut: bool,
+}
+
+impl<'a> Command<'a> {
+    /// Reads a line. None where the line follows a gap and does not begin with a known verb: it is the tail of a line
+    /// whose head was never seen, and would be read as what nobody said.
+    pub fn from_line(line: &Line<'a>) -> Option<Self> {
+        let mut command = Self::parse(line.bytes);
+        command.cut = !line.has_end();
+        (!line.after_gap || command.verb != Verb::Other).then_some(command)
+    }
+
+    /// Reads the bytes of a whole line.
+    pub fn parse(line: &'a [u8]) -> Self {
+        let text = line.trim_ascii_start();
+        let (name, arg) = match text.iter().position(|byte| matches!(byte, b' ' | b'\t')) {
+            Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
+            None => (text, None),
+        };
+        let malformed = text.len() < line.len() || !is_verb(name) || text.iter().any(u8::is_ascii_control);
+        Self { verb: Verb::from_name(name), name, arg, malformed, cut: false }
+    }
+
+    /// The verb's name as events have it: in upper case.
+    pub fn verb_name(&self) -> SmolStr {
+        self.verb.spelt(self.name)
+    }
+
+    /// The argument where nothing is missing of it and it is not empty: what may be learned from.
+    pub fn whole_arg(&self) -> Option<&'a [u8]> {
+        self.arg.filter(|arg| !self.cut && !arg.is_empty())
+    }
+
+    /// The first word of the argument and what follows the space after it, as in SITE and OPTS.
+    pub fn sub_command(&self) -> Option<(&'a [u8], &'a [u8])> {
+        let arg = self.whole_arg()?.trim_ascii_start();
+        let end = arg.iter().position(u8::is_ascii_whitespace).unwrap_or(arg.len());
+        Some((arg.get(..end)?, arg.get(end + 1..).unwrap_or_default()))
+    }
+}
+
+fn is_verb(name: &[u8]) -> bool {
+    name.len() <= VERB_MAX
+        && name.first().is_some_and(u8::is_ascii_alphabetic)
+        && name.iter().all(u8::is_ascii_alphanumeric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, Line, Verb};
+
+    fn parse(line: &str) -> (Verb, Option<&str>, bool) {
+        let command = Command::parse(line.as_bytes());
+        (command.verb, command.arg.map(|arg| core::str::from_utf8(arg).unwrap()), command.malformed)
+    }
+
+    #[test]
+    fn one_space_separates_the_argument() {
+        assert_eq!(parse("retr  two spaces "), (Verb::Retr, Some(" two spaces "), false));
+        assert_eq!(parse("PASS "), (Verb::Pass, Some(""), false));
+        assert_eq!(parse("QUIT"), (Verb::Quit, None, false));
+        assert_eq!(parse("n"), (Verb::Other, None, false));
+    }
+
+    #[test]
+    fn what_has_not_the_form_of_a_command_is_flagged_and_still_read() {
+        assert_eq!(parse("  USER x"), (Verb::User, Some("x"), true));
+        assert_eq!(parse("RETR\tx"), (Verb::Retr, Some("x"), true));
+        assert_eq!(parse(""), (Verb::Other, None, true));
+        assert_eq!(parse("123 x"), (Verb::Other, Some("x"), true));
+        assert_eq!(parse("GET / HTTP/1.1"), (Verb::Other, Some("/ HTTP/1.1"), false));
+        assert!(parse("RETR a\u{1}b").2);
+        assert!(parse(&"A".repeat(17)).2);
+    }
+
+    #[test]
+    fn after_a_gap_only_known_verbs_are_believed() {
+        let line = |bytes| Line { bytes, truncated: false, terminated: true, after_gap: true, nul: false };
+        assert_eq!(Command::from_line(&line(b"ile.txt")), None);
+        assert_eq!(Command::from_line(&line(b"QUIT")).unwrap().verb, Verb::Quit);
+    }
+
+    #[test]
+    fn nothing_is_learned_from_a_cut_line() {
+        let line = Line {
+            bytes: b"PORT 1,2,3,4,5,6",
+            truncated: false,
+            terminated: false,
+            after_gap: false,
+            nul: false,
+        };
+        let command = Command::from_line(&line).unwrap();
+        assert!(command.cut && command.arg.is_some() && command.whole_arg().is_none());
+    }
+
+    #[test]
+    fn site_has_a_sub_command() {
+        let command = Command::parse(b"SITE chmod 644 a b");
+        assert_eq!(command.sub_command(), Some((&b"chmod"[..], &b"644 a b"[..])));
+        assert_eq!(Command::parse(b"SITE HELP").sub_command(), Some((&b"HELP"[..], &b""[..])));
+        assert_eq!(Command::parse(b"SITE").sub_command(), None);
+    }
+}

@@ -1,0 +1,393 @@
+//! One direction's bytes cut into lines.
+
+use memchr::memchr3;
+
+use super::telnet::{AfterIac, IAC, SB, SE, SUBNEGOTIATION_MAX, after_iac, is_option};
+
+/// A line longer than this many bytes (terminator and Telnet not counted) keeps its head and is flagged; the rest is
+/// dropped up to the line's end. Bounds what a peer that never sends a line feed can make the monitor hold. No RFC has
+/// a limit; the paths that servers take end at 4096 bytes.
+pub const LINE_MAX: usize = 8192;
+
+/// A line without its terminator, Telnet taken out of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Its bytes: no LF, no NUL, no CR before the LF; at most [`LINE_MAX`].
+    pub bytes: &'a [u8],
+    /// It was longer than [`LINE_MAX`]: `bytes` is its head.
+    pub truncated: bool,
+    /// Its end was seen. Not so before a gap and at the end of the stream: `bytes` is its head then.
+    pub terminated: bool,
+    /// It is the first after a gap: bytes may be missing before its first.
+    pub after_gap: bool,
+    /// NUL bytes were dropped from it.
+    pub nul: bool,
+}
+
+impl Line<'_> {
+    /// Nothing is missing at its end.
+    pub const fn has_end(&self) -> bool {
+        self.terminated && !self.truncated
+    }
+}
+
+/// Cuts one direction of a control connection into lines, however it was cut into segments.
+///
+/// A line ends with LF; CRs directly before that belong to the end (so CRLF, LF and CR CR LF all do). A CR elsewhere
+/// stays in the line, a NUL (also that of Telnet's CR NUL) does not. Telnet commands are taken out as `ftp::telnet`
+/// describes.
+///
+/// A line that lies whole in one segment and holds neither Telnet nor NUL is handed out without being copied. Only
+/// for others there is a buffer, which is freed as soon as its line was handed out.
+#[derive(Debug, Default)]
+pub struct LineSplitter {
+    /// Head of a line whose end was not seen yet, or the line that was just handed out.
+    partial: Vec<u8>,
+    /// CRs after `partial`: part of the line's end if LF follows, of the line otherwise.
+    carriage_returns: usize,
+    telnet: Telnet,
+    flags: Flags,
+    after_gap: bool,
+    /// `partial` was handed out: it is freed before anything else happens.
+    handed_out: bool,
+}
+
+/// What is known of the line that has begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Flags {
+    /// It has a byte.
+    begun: bool,
+    truncated: bool,
+    nul: bool,
+}
+
+/// Where the splitter is within a Telnet command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Telnet {
+    #[default]
+    Text,
+    /// After IAC.
+    Iac,
+    /// After IAC and this WILL, WONT, DO or DONT.
+    Negotiation(u8),
+    /// In what is kept as text from this index of `partial` on, until it proves to be a subnegotiation.
+    Subnegotiation { start: usize, iac: bool },
+}
+
+impl LineSplitter {
+    /// A splitter at the beginning of a stream.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the stream's next bytes; the lines that they complete come from the result, which must be asked until it
+    /// gives none (or for its [`rest`](Lines::rest)): input that it still holds when it is dropped is lost.
+    pub fn feed<'s, 'i>(&'s mut self, input: &'i [u8]) -> Lines<'s, 'i> {
+        Lines { splitter: self, input }
+    }
+
+    /// Bytes of the stream were never seen. Gives the line that they interrupted, unterminated; the next line is
+    /// flagged as [`after_gap`](Line::after_gap).
+    pub fn gap(&mut self) -> Option<Line<'_>> {
+        self.interrupt(true)
+    }
+
+    /// The stream is over. Gives the line that its end interrupted, unterminated.
+    pub fn finish(&mut self) -> Option<Line<'_>> {
+        self.interrupt(false)
+    }
+
+    /// A line has begun whose end was not seen yet.
+    pub fn is_mid_line(&self) -> bool {
+        self.flags.begun || self.telnet != Telnet::Text
+    }
+
+    /// Bytes of memory held beyond the splitter itself, at most `LINE_MAX + 2 * SUBNEGOTIATION_MAX`, rounded up.
+    pub fn held(&self) -> usize {
+        self.partial.capacity()
+    }
+
+    fn interrupt(&mut self, gap: bool) -> Option<Line<'_>> {
+        self.free_if_handed_out();
+        self.telnet_was_text();
+        let after_gap = core::mem::replace(&mut self.after_gap, gap);
+        if self.flags.begun {
+            Some(self.hand_out(false, after_gap))
+        } else {
+            self.flags = Flags::default();
+            self.carriage_returns = 0;
+            None
+        }
+    }
+
+    fn hand_out(&mut self, terminated: bool, after_gap: bool) -> Line<'_> {
+        let Flags { truncated, nul, .. } = core::mem::take(&mut self.flags);
+        self.carriage_returns = 0;
+        self.handed_out = true;
+        Line { bytes: &self.partial, truncated, terminated, after_gap, nul }
+    }
+
+    fn free_if_handed_out(&mut self) {
+        if core::mem::take(&mut self.handed_out) {
+            self.partial = Vec::new();
+        }
+    }
+
+    /// Nothing of a line is held.
+    fn is_between_lines(&self) -> bool {
+        self.flags == Flags::default() && self.carriage_returns == 0 && self.telnet == Telnet::Text
+    }
+
+    /// Adds text without LF.
+    fn keep(&mut self, text: &[u8]) {
+        let body = without_cr(text);
+        if !body.is_empty() {
+            self.flags.begun = true;
+            for _ in 0..core::mem::take(&mut self.carriage_returns) {
+                self.keep_capped(b"\r");
+            }
+            self.keep_capped(body);
+        }
+        self.carriage_returns = (self.carriage_returns + text.len() - body.len()).min(LINE_MAX + 1);
+    }
+
+    fn keep_capped(&mut self, text: &[u8]) {
+        let room = LINE_MAX.saturating_sub(self.partial.len());
+        let kept = text.get(..room).unwrap_or(text);
+        self.partial.extend_from_slice(kept);
+        self.flags.truncated |= kept.len() < text.len();
+    }
+
+    /// What looked like the beginning of a Telnet command was text.
+    fn telnet_was_text(&mut self) {
+        match core::mem::take(&mut self.telnet) {
+            Telnet::Text => {}
+            Telnet::Iac => self.keep(&[IAC]),
+            Telnet::Negotiation(verb) => self.keep(&[IAC, verb]),
+            Telnet::Subnegotiation { start, .. } => {
+                let mut text = self.partial.split_off(start);
+                self.flags.nul |= text.contains(&0);
+                text.retain(|&byte| byte != 0);
+                self.keep(&text);
+            }
+        }
+    }
+
+    /// Takes one byte of a line; true where it ended the line.
+    fn take(&mut self, byte: u8) -> bool {
+        match self.telnet {
+            Telnet::Text => match byte {
+                b'\n' => return true,
+                IAC => self.telnet = Telnet::Iac,
+                0 => self.flags.nul = true,
+                _ => self.keep(&[byte]),
+            },
+            Telnet::Iac => match after_iac(byte) {
+                AfterIac::Data => {
+                    self.telnet = Telnet::Text;
+                    self.keep(&[IAC]);
+                }
+                AfterIac::Negotiation => self.telnet = Telnet::Negotiation(byte),
+                AfterIac::Subnegotiation => {
+                    self.telnet = Telnet::Subnegotiation { start: self.partial.len(), iac: false };
+                    self.partial.extend_from_slice(&[IAC, SB]);
+                }
+                AfterIac::Command => self.telnet = Telnet::Text,
+                AfterIac::Text => return self.take_as_text(byte),
+            },
+            Telnet::Negotiation(_) if is_option(byte) => self.telnet = Telnet::Text,
+            Telnet::Negotiation(_) => return self.take_as_text(byte),
+            Telnet::Subnegotiation { start, iac: true } if byte == SE => {
+                self.telnet = Telnet::Text;
+                self.partial.truncate(start);
+            }
+            Telnet::Subnegotiation { start, .. }
+                if byte == b'\n' || self.partial.len() - start >= SUBNEGOTIATION_MAX =>
+            {
+                return self.take_as_text(byte);
+            }
+            Telnet::Subnegotiation { start, iac } => {
+                self.telnet = Telnet::Subnegotiation { start, iac: byte == IAC && !iac };
+                self.partial.push(byte);
+            }
+        }
+        false
+    }
+
+    /// Takes a byte that proved the bytes before it to be no Telnet.
+    fn take_as_text(&mut self, byte: u8) -> bool {
+        self.telnet_was_text();
+        self.take(byte)
+    }
+}
+
+/// The lines that one segment completes.
+#[derive(Debug)]
+pub struct Lines<'s, 'i> {
+    splitter: &'s mut LineSplitter,
+    input: &'i [u8],
+}
+
+impl<'i> Lines<'_, 'i> {
+    /// The next complete line. After none, all input was taken.
+    #[allow(clippy::should_implement_trait, reason = "lends from itself, which Iterator cannot say")]
+    pub fn next(&mut self) -> Option<Line<'_>> {
+        let splitter = &mut *self.splitter;
+        splitter.free_if_handed_out();
+        if splitter.is_between_lines() {
+            // A plain line can be lent from the input.
+            let end = memchr3(b'\n', IAC, 0, self.input);
+            if let Some((line, rest)) = end.and_then(|at| self.input.split_at_checked(at))
+                && let Some((b'\n', rest)) = rest.split_first()
+            {
+                self.input = rest;
+                let (bytes, truncated) = match without_cr(line) {
+                    long if long.len() > LINE_MAX => (long.get(..LINE_MAX).unwrap_or_default(), true),
+                    line => (line, false),
+                };
+                let after_gap = core::mem::take(&mut splitter.after_gap);
+                return Some(Line { bytes, truncated, terminated: true, after_gap, nul: false });
+            }
+        }
+        while !self.input.is_empty() {
+            if splitter.telnet == Telnet::Text {
+                let plain = memchr3(b'\n', IAC, 0, self.input).unwrap_or(self.input.len());
+                let (text, rest) = self.input.split_at_checked(plain).unwrap_or((self.input, &[]));
+                splitter.keep(text);
+                self.input = rest;
+            }
+            let Some((&byte, rest)) = self.input.split_first() else { break };
+            self.input = rest;
+            if splitter.take(byte) {
+                let after_gap = core::mem::take(&mut splitter.after_gap);
+                return Some(splitter.hand_out(true, after_gap));
+            }
+        }
+        None
+    }
+
+    /// The input not taken yet. Where the lines given so far turned the stream into something else (TLS after 234),
+    /// it is the first of that.
+    pub fn rest(self) -> &'i [u8] {
+        self.splitter.free_if_handed_out();
+        self.input
+    }
+}
+
+/// A line without the CRs at its end.
+fn without_cr(line: &[u8]) -> &[u8] {
+    let mut line = line;
+    while let Some((b'\r', head)) = line.split_last() {
+        line = head;
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LINE_MAX, LineSplitter};
+
+    type Owned = (Vec<u8>, bool, bool, bool, bool);
+
+    fn split(pieces: &[&[u8]]) -> Vec<Owned> {
+        let mut splitter = LineSplitter::new();
+        let mut out = Vec::new();
+        for piece in pieces {
+            let mut lines = splitter.feed(piece);
+            while let Some(line) = lines.next() {
+                out.push((line.bytes.to_vec(), line.truncated, line.terminated, line.after_gap, line.nul));
+            }
+        }
+        if let Some(line) = splitter.finish() {
+            out.push((line.bytes.to_vec(), line.truncated, line.terminated, line.after_gap, line.nul));
+        }
+        splitter.free_if_handed_out();
+        assert_eq!(splitter.held(), 0);
+        out
+    }
+
+    /// The lines' bytes, once from one segment and once from one-byte segments.
+    fn bytes(input: &[u8]) -> Vec<Vec<u8>> {
+        let whole = split(&[input]);
+        assert_eq!(whole, split(&input.chunks(1).collect::<Vec<_>>()), "cut differently");
+        whole.into_iter().map(|line| line.0).collect()
+    }
+
+    #[test]
+    fn line_ends() {
+        assert_eq!(bytes(b"a\r\nb\nc\r\r\nd\re\r\0f\n\n\r\n"), [&b"a"[..], b"b", b"c", b"d\re\rf", b"", b""]);
+        assert_eq!(split(&[b"a\r\nrest\r"])[1], (b"rest".to_vec(), false, false, false, false));
+        assert_eq!(split(&[b"a\n\r\0"]).len(), 1);
+    }
+
+    #[test]
+    fn a_plain_line_is_not_copied() {
+        let input = b"USER x\r\nPASS y\r\n";
+        let mut splitter = LineSplitter::new();
+        let mut lines = splitter.feed(input);
+        assert_eq!(lines.next().unwrap().bytes.as_ptr(), input.as_ptr());
+        assert_eq!(lines.next().unwrap().bytes.as_ptr(), input[8..].as_ptr());
+        assert!(lines.next().is_none());
+        assert_eq!(splitter.held(), 0);
+    }
+
+    #[test]
+    fn telnet_goes_and_latin_1_stays() {
+        assert_eq!(bytes(b"\xff\xf4\xff\xf2ABOR\r\n"), [b"ABOR"]);
+        assert_eq!(bytes(b"A\xff\xfb\x01B\xff\xffC\r\n"), [b"AB\xffC"]);
+        assert_eq!(bytes(b"RETR \xffa.txt\xff\r\n"), [b"RETR \xffa.txt\xff"]);
+        assert_eq!(bytes(b"\xff\xfbzebra\n"), [b"\xff\xfbzebra"], "no option that exists");
+        assert_eq!(
+            bytes(b"\xff\xfb\r\nQUIT\r\n"),
+            [&b"\xff\xfb"[..], b"QUIT"],
+            "a line's end is never swallowed"
+        );
+        assert_eq!(bytes(b"a\r\xff\xf1\nb\n"), [b"a", b"b"], "NOP within CRLF");
+    }
+
+    #[test]
+    fn subnegotiations_go_where_they_end() {
+        assert_eq!(bytes(b"A\xff\xfa\x18\x00xterm\xff\xf0B\r\n"), [b"AB"]);
+        assert_eq!(bytes(b"A\xff\xfatext\r\nB\n"), [&b"A\xff\xfatext"[..], b"B"]);
+        let mut long = b"\xff\xfa".to_vec();
+        long.resize(400, b'x');
+        let kept = long.clone();
+        long.extend_from_slice(b"\xff\xf0\n");
+        assert_eq!(bytes(&long), [kept]);
+    }
+
+    #[test]
+    fn a_long_line_keeps_its_head_and_spares_the_next() {
+        for extra in [0, 1, 5000] {
+            let mut input = vec![b'x'; LINE_MAX + extra];
+            input.extend_from_slice(b"\r\nnext\r\n");
+            for lines in [split(&[&input]), split(&input.chunks(1).collect::<Vec<_>>())] {
+                assert_eq!((lines[0].0.len(), lines[0].1), (LINE_MAX, extra > 0));
+                assert_eq!((lines[1].0.as_slice(), lines[1].1), (&b"next"[..], false));
+            }
+        }
+    }
+
+    #[test]
+    fn a_gap_cuts_a_line_and_marks_the_next() {
+        let mut splitter = LineSplitter::new();
+        assert!(splitter.feed(b"USER anony").next().is_none());
+        assert!(splitter.is_mid_line());
+        let cut = splitter.gap().unwrap();
+        assert_eq!((cut.bytes, cut.terminated, cut.after_gap), (&b"USER anony"[..], false, false));
+        let mut lines = splitter.feed(b"ous\r\nPASS x\r\n");
+        assert!(lines.next().unwrap().after_gap);
+        assert!(!lines.next().unwrap().after_gap);
+        assert!(lines.next().is_none());
+        assert!(splitter.gap().is_none(), "between lines nothing is cut");
+        assert!(splitter.feed(b"QUIT\r\n").next().unwrap().after_gap);
+    }
+
+    #[test]
+    fn what_is_left_can_be_taken_back() {
+        let mut splitter = LineSplitter::new();
+        let mut lines = splitter.feed(b"234 go\r\n\x16\x03\x01");
+        assert_eq!(lines.next().unwrap().bytes, b"234 go");
+        assert_eq!(lines.rest(), b"\x16\x03\x01");
+    }
+}
