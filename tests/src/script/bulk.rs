@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use anyhow::Result;
 
 use super::capture::{Frame, Style};
-use super::scene::{Marks, Payload, START_NS, Scene, Way};
+use super::manner::{Marks, Payload, Way};
+use super::scene::{START_NS, Scene};
 
 /// Sessions that are alive at the same time, their packets shuffled.
 const LIVE: usize = 64;

@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::{Context as _, Result, bail};
 
 use super::capture::{Container, Style};
-use super::scene::{Lost, Marks, Payload, Scene, Way};
+use super::manner::{Lost, Marks, Payload, Way};
+use super::scene::Scene;
 use super::text::unescape;
 use super::tls;
 use super::wire::protocol;
@@ -288,6 +289,7 @@ fn marks(mut line: &str) -> Result<(Marks, &str)> {
             ("late", others) => marks.late = number::<usize>(others)?.max(1),
             ("reversed", "") => marks.reversed = true,
             ("urgent", "") => marks.urgent = true,
+            ("blind", less) => marks.blind = number(less)?,
             ("cut", places) => {
                 marks.cuts = places.split_whitespace().map(number).collect::<Result<_>>()?;
             }

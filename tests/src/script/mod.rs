@@ -57,7 +57,7 @@
 //! # Marks before a statement
 //! `[lost]`, `[lost N]`: the capture misses its frames, or its N-th. `[twice]`: it holds each twice. `[late N]`: they
 //! come after the next N frames. `[reversed]`: in reverse order. `[urgent]`: with URG. `[cut N …]`: the payload is
-//! cut into segments at these places.
+//! cut into segments at these places. `[blind N]`: they acknowledge N sequence numbers less than the other end said.
 //!
 //! # Escapes in TEXT
 //! `\r \n \t \0 \\ \xHH`; everything else stands for itself in UTF-8. White space at the end of a line counts only
@@ -66,6 +66,7 @@
 pub mod bulk;
 pub mod capture;
 pub mod language;
+pub mod manner;
 pub mod scene;
 mod text;
 pub mod tls;

@@ -6,40 +6,17 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::{Context as _, Result, bail};
 
 use super::capture::Frame;
+use super::manner::{Lost, Manner, Marks, Payload, Way};
 use super::text::pattern;
 use super::wire::{self, ACK, FIN, FragmentAt, PSH, Packet, RST, SYN, Tcp, URG, protocol};
-use super::wrap::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Link, Typed, Wrap};
+use super::wrap::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Typed};
 
 /// 2026-01-01T00:00:00Z, when every scene begins unless told otherwise.
 pub const START_NS: u64 = 1_767_225_600_000_000_000;
-/// Time between two frames unless told otherwise.
-pub const STEP_NS: u64 = 1_000_000;
-/// Payload of a segment at most, unless told otherwise: that of Ethernet with IPv4.
-pub const SEGMENT_LEN: usize = 1_460;
 /// The option of every SYN: a maximum segment size of 1,460.
 const SYN_OPTIONS: [u8; 4] = [2, 4, 0x05, 0xb4];
 /// Router alert and padding: an IPv4 header with options.
 const IPV4_OPTIONS: [u8; 8] = [0x94, 4, 0, 0, 1, 1, 1, 0];
-
-/// A direction of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// From the end that opened it.
-    Forth,
-    /// From the end that accepted it.
-    Back,
-}
-
-impl Way {
-    /// The other direction.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Forth => Self::Back,
-            Self::Back => Self::Forth,
-        }
-    }
-}
 
 /// What one end of a connection has said.
 #[derive(Clone, Debug)]
@@ -73,98 +50,6 @@ impl Connection {
         match way {
             Way::Forth => &mut self.forth,
             Way::Back => &mut self.back,
-        }
-    }
-}
-
-/// Which frames of a statement the capture missed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Lost {
-    /// None.
-    #[default]
-    None,
-    /// All.
-    All,
-    /// The n-th, counted from 1.
-    Nth(usize),
-}
-
-/// What happens to the frames of one statement on their way into the capture.
-#[derive(Clone, Debug, Default)]
-pub struct Marks {
-    /// Frames that the capture does not hold, although the receiver got them.
-    pub lost: Lost,
-    /// Every frame stands in the capture twice.
-    pub twice: bool,
-    /// The frames appear only after this many later ones.
-    pub late: usize,
-    /// The frames appear in reverse order.
-    pub reversed: bool,
-    /// URG is set, and the urgent pointer is at the end of each segment.
-    pub urgent: bool,
-    /// Where the payload is cut into segments, besides the limit of a segment.
-    pub cuts: Vec<usize>,
-}
-
-/// Payload to send.
-#[derive(Clone, Debug)]
-pub enum Payload {
-    /// These bytes.
-    Bytes(Vec<u8>),
-    /// So many bytes of the [`pattern`], which goes on where the connection's last one ended.
-    Pattern(u64),
-}
-
-impl Payload {
-    fn len(&self) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Pattern(len) => *len,
-        }
-    }
-}
-
-/// How packets look from here on. Fields may be changed between any two statements.
-#[derive(Clone, Debug)]
-pub struct Manner {
-    /// Link layer of the capture.
-    pub link: Link,
-    /// What stands around every IP packet, outermost first.
-    pub wraps: Vec<Wrap>,
-    /// IPv6 extension headers by protocol number, outermost first.
-    pub extensions: Vec<u8>,
-    /// IPv4 headers carry options.
-    pub ipv4_options: bool,
-    /// The IP payload of a fragment, a multiple of 8; 0 for no fragmentation.
-    pub fragment: usize,
-    /// Ethernet frames are padded to 60 bytes.
-    pub pad: bool,
-    /// Captured bytes of a frame at most; 0 for all.
-    pub snap_len: usize,
-    /// Payload of a segment at most.
-    pub segment: usize,
-    /// Time between two frames.
-    pub step_ns: u64,
-    /// Only frames of this direction are captured.
-    pub only: Option<Way>,
-    /// Index of the interface that captures.
-    pub interface: usize,
-}
-
-impl Default for Manner {
-    fn default() -> Self {
-        Self {
-            link: Link::Ethernet,
-            wraps: Vec::new(),
-            extensions: Vec::new(),
-            ipv4_options: false,
-            fragment: 0,
-            pad: false,
-            snap_len: 0,
-            segment: SEGMENT_LEN,
-            step_ns: STEP_NS,
-            only: None,
-            interface: 0,
         }
     }
 }
@@ -257,7 +142,7 @@ impl Scene {
     /// RST.
     pub fn rst(&mut self, name: &str, way: Way, marks: &Marks) -> Result<()> {
         let (seq, ack) = self.numbers(name, way)?;
-        self.segments(name, way, marks, vec![(seq, ack, RST, Packet::default())])
+        self.segments(name, way, marks, vec![(seq, ack, RST | ACK, Packet::default())])
     }
 
     /// An orderly end in three segments, begun by `way`.
@@ -398,7 +283,7 @@ impl Scene {
             } else {
                 0
             };
-            let ack = if flags & ACK == 0 { 0 } else { ack };
+            let ack = if flags & ACK == 0 { 0 } else { ack.wrapping_sub(marks.blind) };
             let fields = Tcp { source: from.port(), destination: to.port(), seq, ack, flags, urgent };
             let options: &[u8] = if flags & SYN == 0 { &[] } else { &SYN_OPTIONS };
             let segment = wire::tcp(from.ip(), to.ip(), &fields, options, &payload);
