@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "standard output is where a command answers")]
 
 mod ebpf;
+mod fuzz;
 
 use std::process::ExitCode;
 
@@ -20,11 +21,14 @@ struct Cli {
 enum Task {
     /// Builds the kernel object from source, or proves the committed one.
     Ebpf(ebpf::Args),
+    /// Fuzzes the core; installs cargo-fuzz where it is missing.
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Ebpf(args) => ebpf::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,165 @@
+//! `cargo xtask fuzz`: feeds the core arbitrary bytes and lists of operations.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+/// cargo-fuzz's version where it has to be installed.
+const CARGO_FUZZ: &str = "0.13.2";
+/// Memory of a target at most, MiB: several times what the caps allow, so that only growth beyond them hits it.
+const MEMORY_MIB: u32 = 2_048;
+/// An input that takes longer is reported as a hang, seconds.
+const INPUT_TIMEOUT_S: u32 = 10;
+/// A line of a control stream is capped at 8 KiB: inputs of twice that reach past the cap.
+const INPUT_BYTES_MAX: u32 = 16_384;
+
+/// Options of `cargo xtask fuzz`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The target; all of them, one after the other, where none is given.
+    target: Option<String>,
+    /// Seconds a target.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    seconds: u32,
+    /// A few seconds a target: finds what breaks at once.
+    #[arg(long, conflicts_with = "seconds")]
+    smoke: bool,
+    /// More seeds: a folder of files, read and not written.
+    #[arg(long, value_name = "DIR")]
+    seeds: Vec<PathBuf>,
+}
+
+/// Runs the fuzz targets.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?;
+    let folder = root.join("fuzz");
+    let all = targets(&folder)?;
+    let chosen: Vec<&String> = match &args.target {
+        None => all.iter().collect(),
+        Some(name) => match all.iter().find(|target| *target == name) {
+            Some(target) => vec![target],
+            None => bail!("no fuzz target is called {name}; there are {}", all.join(", ")),
+        },
+    };
+    let toolchain = Toolchain::find()?;
+    provide_cargo_fuzz()?;
+    let seconds = if args.smoke { 5 } else { args.seconds };
+    for target in chosen {
+        println!("fuzz: {target}, {seconds} s, {}", toolchain.describe());
+        toolchain.fuzz(&folder, target, seconds, &args.seeds)?;
+    }
+    Ok(())
+}
+
+/// The targets are the files of `fuzz/fuzz_targets`.
+fn targets(folder: &Path) -> Result<Vec<String>> {
+    let folder = folder.join("fuzz_targets");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            names.extend(path.file_stem().and_then(|name| name.to_str()).map(str::to_owned));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn provide_cargo_fuzz() -> Result<()> {
+    let there = Command::new("cargo")
+        .args(["fuzz", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .context("cannot run cargo")?;
+    if there.success() {
+        return Ok(());
+    }
+    println!("fuzz: cargo-fuzz is missing: installing cargo-fuzz {CARGO_FUZZ} with cargo install");
+    let status = Command::new("cargo")
+        .args(["install", "--locked", "cargo-fuzz", "--version", CARGO_FUZZ])
+        .status()
+        .context("cannot run cargo install")?;
+    if !status.success() {
+        bail!("cargo install cargo-fuzz failed; install it by hand and run this again");
+    }
+    Ok(())
+}
+
+/// The compiler that instruments: a nightly, or the default one told to take nightly's options.
+struct Toolchain {
+    nightly: bool,
+    /// The compiler comes with AddressSanitizer's runtime.
+    sanitizer: bool,
+}
+
+impl Toolchain {
+    fn find() -> Result<Self> {
+        let nightly = output(Command::new("rustup").args(["toolchain", "list"])).is_ok_and(|list| {
+            list.lines().any(|name| name.starts_with("nightly-x86_64") || name.starts_with("nightly-aarch64"))
+        });
+        let mut rustc = Command::new("rustc");
+        if nightly {
+            rustc.arg("+nightly");
+        }
+        let libraries = output(rustc.args(["--print", "target-libdir"]))?;
+        let sanitizer = fs::read_dir(libraries.trim()).is_ok_and(|entries| {
+            entries.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with("_rt.asan.a"))
+        });
+        Ok(Self { nightly, sanitizer })
+    }
+
+    fn describe(&self) -> String {
+        let compiler = if self.nightly { "nightly" } else { "default toolchain with RUSTC_BOOTSTRAP=1" };
+        let sanitizer = if self.sanitizer { "AddressSanitizer" } else { "no sanitizer" };
+        format!("{compiler}, {sanitizer}")
+    }
+
+    fn fuzz(&self, folder: &Path, target: &str, seconds: u32, seeds: &[PathBuf]) -> Result<()> {
+        // libFuzzer writes what it finds into the first folder and only reads the others.
+        let found = folder.join("corpus").join(target);
+        fs::create_dir_all(&found).with_context(|| format!("cannot create {}", found.display()))?;
+        let own = folder.join("seeds").join(target);
+        let mut folders: Vec<OsString> = vec![found.into()];
+        if own.is_dir() {
+            folders.push(own.into());
+        }
+        for more in seeds {
+            folders.push(fs::canonicalize(more).with_context(|| format!("{}", more.display()))?.into());
+        }
+        let mut command = Command::new("cargo");
+        if self.nightly {
+            command.arg("+nightly");
+        } else {
+            command.env("RUSTC_BOOTSTRAP", "1");
+        }
+        let status = command
+            .current_dir(folder)
+            .args(["fuzz", "run", "--fuzz-dir", ".", "--release"])
+            .args(["--sanitizer", if self.sanitizer { "address" } else { "none" }])
+            .arg(target)
+            .args(folders)
+            .arg("--")
+            .arg(format!("-max_total_time={seconds}"))
+            .arg(format!("-timeout={INPUT_TIMEOUT_S}"))
+            .arg(format!("-rss_limit_mb={MEMORY_MIB}"))
+            .arg(format!("-max_len={INPUT_BYTES_MAX}"))
+            .arg("-print_final_stats=1")
+            .status()
+            .context("cannot run cargo fuzz")?;
+        if !status.success() {
+            bail!(
+                "{target} found something: the input lies in fuzz/artifacts/{target}; make it a unit test of that name"
+            );
+        }
+        Ok(())
+    }
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.stderr(Stdio::null()).output().with_context(|| format!("cannot run {command:?}"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
