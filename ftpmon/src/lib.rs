@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod addr;
+pub mod capture;
 pub mod cli;
 pub mod engine;
 pub mod event;
