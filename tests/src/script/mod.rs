@@ -65,6 +65,7 @@
 
 pub mod bulk;
 pub mod capture;
+pub mod dialogue;
 pub mod language;
 pub mod manner;
 pub mod scene;
