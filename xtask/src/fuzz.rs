@@ -147,6 +147,7 @@ impl Toolchain {
             .arg(format!("-timeout={INPUT_TIMEOUT_S}"))
             .arg(format!("-rss_limit_mb={MEMORY_MIB}"))
             .arg(format!("-max_len={INPUT_BYTES_MAX}"))
+            .arg("-len_control=30")
             .arg("-print_final_stats=1")
             .status()
             .context("cannot run cargo fuzz")?;
