@@ -1,2 +1,16 @@
-//! The test bed: network namespaces, veth pairs, real FTP servers and clients.
+//! The test bed: network namespaces, veth pairs, an FTP server and client of its own, real servers and clients.
+//!
+//! Nothing here needs to be cleaned up by hand: a namespace lives as long as its handle and the processes in it, a
+//! process ends with its guard, and devices and kernel programs go with their namespace, also when a test panics or is
+//! killed. `cargo xtask demo` and the end-to-end tests are built from the same parts.
+
+pub mod agent;
+pub mod bed;
+pub mod compare;
+pub mod events;
+pub mod ftp;
+pub mod net;
+pub mod party;
+pub mod poll;
+pub mod process;
 pub mod script;

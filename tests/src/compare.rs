@@ -1,0 +1,224 @@
+//! Events against what the parties themselves say was said and moved.
+
+use anyhow::{Context, Result, ensure};
+
+use crate::events::{Event, Events};
+use crate::ftp::{Reply, Transcript};
+
+/// The mark that stands for a secret in the events.
+pub const MASK: &str = "***";
+
+/// A command line as the events should tell it: verb in upper case, secrets masked.
+pub fn expected_command(line: &str) -> String {
+    let (verb, argument) = match line.split_once(' ') {
+        Some((verb, argument)) => (verb, Some(argument)),
+        None => (line, None),
+    };
+    let verb = verb.to_ascii_uppercase();
+    match (verb.as_str(), argument) {
+        ("PASS" | "ACCT", _) => format!("{verb} {MASK}"),
+        (_, Some(argument)) => format!("{verb} {argument}"),
+        (_, None) => verb,
+    }
+}
+
+/// Checks that a session's commands and replies are exactly those of a transcript. Some clients do not log their QUIT
+/// (curl), or do not wait for its reply (lftp): what is seen beyond such a log may be that and nothing else.
+///
+/// # Errors
+/// The first difference.
+pub fn dialogue(session: &Events, transcript: &Transcript) -> Result<()> {
+    let mut expected: Vec<String> = transcript.commands().iter().map(|line| expected_command(line)).collect();
+    let found = session.commands();
+    unlogged_end(&mut expected, &found, |command| command == "QUIT");
+    same("command", &expected, &found)?;
+    let reply = |reply: &Reply| (u64::from(reply.code), reply.text());
+    let mut expected: Vec<(u64, String)> = transcript.replies().iter().map(reply).collect();
+    let found = session.replies();
+    unlogged_end(&mut expected, &found, |(code, _)| *code == 221);
+    same("reply", &expected, &found)
+}
+
+/// Adds the last entry found to the expected ones where it is the only one more and is of the end.
+pub fn unlogged_end<T: Clone>(expected: &mut Vec<T>, found: &[T], is_end: impl Fn(&T) -> bool) {
+    if found.len() == expected.len() + 1 {
+        expected.extend(found.last().filter(|last| is_end(last)).cloned());
+    }
+}
+
+/// Checks that two lists are equal and names the first difference.
+///
+/// # Errors
+/// The first difference.
+pub fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: &[T], found: &[T]) -> Result<()> {
+    for (at, (expected, found)) in expected.iter().zip(found).enumerate() {
+        ensure!(expected == found, "{what} {at}: expected {expected:?}, found {found:?}");
+    }
+    let (want, have) = (expected.len(), found.len());
+    let more = expected.get(have..).filter(|rest| !rest.is_empty()).or_else(|| found.get(want..));
+    ensure!(want == have, "expected {want} {what} entries, found {have}; only one side has {more:?}");
+    Ok(())
+}
+
+/// Checks that a session ended without gap, anomaly or loss.
+///
+/// # Errors
+/// What was not in order.
+pub fn clean(session: &Events) -> Result<()> {
+    for name in ["gap", "anomaly", "unreadable"] {
+        ensure!(session.count(name) == 0, "unexpected {name}: {:?}", session.of(name));
+    }
+    ensure!(
+        session.count("session_start") == 1,
+        "one session_start, found {}",
+        session.count("session_start")
+    );
+    let start = session.of("session_start");
+    let start = start.first().context("no session_start")?;
+    ensure!(start.has("/handshake/syn_ack_us") && start.has("/handshake/ack_us"), "no handshake: {start:?}");
+    ensure!(session.count("session_end") == 1, "one session_end, found {}", session.count("session_end"));
+    Ok(())
+}
+
+/// What a transfer should have been.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// RETR, STOR, APPE, LIST, …
+    pub verb: String,
+    /// PASV, EPSV, PORT or EPRT.
+    pub via: String,
+    /// Payload bytes of the data connection; none: not known beforehand.
+    pub bytes: Option<u64>,
+    /// The outcome.
+    pub outcome: String,
+}
+
+impl Expected {
+    /// A complete transfer of this many bytes.
+    pub fn complete(verb: &str, via: &str, bytes: u64) -> Self {
+        Self { verb: verb.into(), via: via.into(), bytes: Some(bytes), outcome: "complete".into() }
+    }
+
+    /// A complete transfer of an unknown number of bytes, such as a listing.
+    pub fn some(verb: &str, via: &str) -> Self {
+        Self { verb: verb.into(), via: via.into(), bytes: None, outcome: "complete".into() }
+    }
+}
+
+/// Checks one transfer event: verb, bytes in the right direction and none in the other, endpoint, outcome.
+///
+/// # Errors
+/// The first difference.
+pub fn transfer(event: &Event, expected: &Expected) -> Result<()> {
+    let check = || -> Result<()> {
+        same("verb", &[expected.verb.as_str()], &[event.text("/transfer/verb")])?;
+        same("via", &[expected.via.as_str()], &[event.text("/data/via")])?;
+        same("outcome", &[expected.outcome.as_str()], &[event.text("/transfer/outcome")])?;
+        let upload = matches!(expected.verb.as_str(), "STOR" | "APPE" | "STOU");
+        let (ours, other) = if upload {
+            ("/data/bytes_from_client", "/data/bytes_from_server")
+        } else {
+            ("/data/bytes_from_server", "/data/bytes_from_client")
+        };
+        let moved = event.number(ours).context("no byte count")?;
+        if let Some(bytes) = expected.bytes {
+            ensure!(moved == bytes, "{ours}: expected {bytes}, found {moved}");
+        }
+        ensure!(event.number(other) == Some(0), "{other} is not 0");
+        ensure!(event.number("/data/gap_bytes") == Some(0), "bytes were not seen");
+        ensure!(event.has("/data/handshake"), "the data connection's handshake is missing");
+        let listener = event.endpoint("/data/listener");
+        let announced = event.endpoint("/data");
+        ensure!(listener == announced, "announced {announced}, connected {listener}");
+        Ok(())
+    };
+    check().with_context(|| format!("in {}", event.0))
+}
+
+/// Checks all transfers of a session, in order, and that each announced endpoint was learned.
+///
+/// # Errors
+/// The first difference.
+pub fn transfers(session: &Events, expected: &[Expected]) -> Result<()> {
+    let found = session.of("transfer");
+    for (event, expected) in found.iter().zip(expected) {
+        transfer(event, expected)?;
+    }
+    let verbs: Vec<&str> = found.iter().map(|event| event.text("/transfer/verb")).collect();
+    ensure!(found.len() == expected.len(), "expected {} transfers, found {verbs:?}", expected.len());
+    Ok(())
+}
+
+/// Checks that the endpoints learned are those that the dialogue announced, in order.
+///
+/// # Errors
+/// The first difference.
+pub fn endpoints(session: &Events, transcript: &Transcript) -> Result<()> {
+    let mut expected = Vec::new();
+    for line in transcript.commands() {
+        let (verb, argument) = line.split_once(' ').unwrap_or((&line, ""));
+        match verb.to_ascii_uppercase().as_str() {
+            "PORT" => expected.extend(six_numbers(argument).map(|port| ("PORT".to_owned(), port))),
+            "EPRT" => expected.extend(
+                argument
+                    .split('|')
+                    .nth(3)
+                    .and_then(|port| port.parse().ok())
+                    .map(|port| ("EPRT".to_owned(), port)),
+            ),
+            _ => {}
+        }
+    }
+    for reply in transcript.replies() {
+        match reply.code {
+            227 => expected.extend(six_numbers(&reply.text()).map(|port| ("PASV".to_owned(), port))),
+            229 => {
+                let text = reply.text();
+                let port = text.split_once("|||").and_then(|(_, rest)| rest.split('|').next()?.parse().ok());
+                expected.extend(port.map(|port| ("EPSV".to_owned(), port)));
+            }
+            _ => {}
+        }
+    }
+    let learned =
+        |event: &&Event| (event.text("/data/via").to_owned(), event.number("/data/port").unwrap_or(0));
+    let mut found: Vec<(String, u64)> = session.of("data_channel").iter().map(learned).collect();
+    // Announcements of commands and of replies are told apart above: compare them as sets with repetition.
+    expected.sort();
+    found.sort();
+    same("endpoint", &expected, &found)
+}
+
+/// The port in `h1,h2,h3,h4,p1,p2`, wherever it stands.
+fn six_numbers(text: &str) -> Option<u64> {
+    let run =
+        text.split(|c: char| !c.is_ascii_digit() && c != ',').find(|run| run.matches(',').count() == 5)?;
+    let mut last = run.split(',').skip(4).map(str::parse::<u64>);
+    Some(last.next()?.ok()? * 256 + last.next()?.ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_expected_masked_and_verbs_in_upper_case() {
+        assert_eq!(expected_command("pass secret"), "PASS ***");
+        assert_eq!(expected_command("retr My File"), "RETR My File");
+        assert_eq!(expected_command("quit"), "QUIT");
+    }
+
+    #[test]
+    fn port_of_227() {
+        assert_eq!(six_numbers("Entering Passive Mode (192,168,1,109,104,134)."), Some(26758));
+        assert_eq!(six_numbers("no numbers"), None);
+    }
+
+    #[test]
+    fn a_missing_entry_is_named() {
+        let error = same("command", &["a", "b"], &["a"]).unwrap_err().to_string();
+        assert!(error.contains("\"b\""), "{error}");
+        let error = same("command", &["a"], &["a", "c"]).unwrap_err().to_string();
+        assert!(error.contains("\"c\""), "{error}");
+    }
+}

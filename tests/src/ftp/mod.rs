@@ -1,0 +1,14 @@
+//! An FTP server and client of the tests' own: small, exact about what they said, and able to do things that real ones
+//! will not do on request (fixed ports, scripted replies, files of any size without a disk).
+
+mod client;
+mod content;
+mod server;
+mod session;
+mod transcript;
+mod wire;
+
+pub use client::{Client, ClientOptions, DataMode, Received};
+pub use content::Content;
+pub use server::{Behaviour, Ports, Server, User};
+pub use transcript::{Reply, Said, Transcript};

@@ -1,0 +1,11 @@
+//! Networks of the tests' own: namespaces, links between them, and small kernel programs.
+
+mod link;
+mod namespace;
+mod program;
+mod topology;
+
+pub use link::{Veth, offload};
+pub use namespace::Namespace;
+pub use program::{Attached, Hook, Program};
+pub use topology::{Bridged, Direct, Family, Hosts, Routed};

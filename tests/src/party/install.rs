@@ -1,0 +1,119 @@
+//! Brings the parties onto a Debian or Ubuntu machine.
+//!
+//! Debian's FTP servers conflict with one another as packages: vsftpd is installed, the others are unpacked beside the
+//! build, as are the libraries that only they want.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use nix::unistd::Uid;
+
+use super::{Party, folder};
+use crate::bed::find;
+use crate::process::run_ok;
+
+/// Packages that are installed, with a program that tells whether one is there.
+const PACKAGES: [(&str, &str); 9] = [
+    ("iproute2", "ip"),
+    ("ethtool", "ethtool"),
+    ("iptables", "iptables"),
+    ("vsftpd", "vsftpd"),
+    ("curl", "curl"),
+    ("lftp", "lftp"),
+    ("tnftp", "tnftp"),
+    ("python3", "python3"),
+    ("python3-pip", "pip3"),
+];
+
+/// Folders below `target/parties` and the packages that are unpacked into each.
+const UNPACKED: [(Party, &str, &[&str]); 3] = [
+    (Party::Vsftpd, "vsftpd", &["libpam-pwdfile"]),
+    (
+        Party::Proftpd,
+        "proftpd",
+        &[
+            "proftpd-core",
+            "libhiredis0.14",
+            "libmemcached11",
+            "libmemcachedutil2",
+            "libhashkit2",
+            "libpcre2-posix3",
+        ],
+    ),
+    (Party::PureFtpd, "pure-ftpd", &["pure-ftpd", "pure-ftpd-common"]),
+];
+
+/// The release of pyftpdlib that the tests were written against.
+const PYFTPDLIB: &str = "pyftpdlib==2.2.0";
+
+/// Installs what is missing, telling each step to `say`. Without root or apt it names what is missing instead.
+///
+/// # Errors
+/// An installation failed.
+pub fn install(mut say: impl FnMut(&str)) -> Result<()> {
+    let packages: Vec<&str> =
+        PACKAGES.iter().filter(|(_, program)| find(program).is_none()).map(|(package, _)| *package).collect();
+    let unpack: Vec<_> = UNPACKED.iter().filter(|(party, ..)| party.missing().is_some()).collect();
+    let able = Uid::effective().is_root() && find("apt-get").is_some();
+    if !able {
+        if !packages.is_empty() {
+            say(&format!(
+                "not installed here: {} (as root on Debian or Ubuntu this command installs them)",
+                packages.join(" ")
+            ));
+        }
+        for (_, name, wanted) in unpack {
+            say(&format!("not unpacked here: {name} (Debian packages {})", wanted.join(" ")));
+        }
+    } else {
+        if !packages.is_empty() || !unpack.is_empty() {
+            say("apt-get update");
+            run_ok(apt().arg("update"))?;
+        }
+        if !packages.is_empty() {
+            say(&format!("apt-get install {}", packages.join(" ")));
+            run_ok(apt().args(["install", "-y", "--no-install-recommends"]).args(&packages))?;
+        }
+        for (_, name, wanted) in unpack {
+            say(&format!("unpacking {} into target/parties/{name}", wanted.join(" ")));
+            unpack_into(&folder()?.join(name), wanted)?;
+        }
+    }
+    if Party::Pyftpdlib.missing().is_some() && find("python3").is_some() {
+        say(&format!("pip install {PYFTPDLIB} into target/parties/pyftpdlib"));
+        let target = folder()?.join("pyftpdlib");
+        fs::create_dir_all(&target)?;
+        let mut pip = Command::new(Party::Pyftpdlib.program()?);
+        pip.args(["-m", "pip", "install", "--quiet", "--target"]).arg(&target).arg(PYFTPDLIB);
+        if let Err(error) = run_ok(&mut pip) {
+            say(&format!("pyftpdlib could not be installed: {error}"));
+        }
+    }
+    Ok(())
+}
+
+fn apt() -> Command {
+    let mut apt = Command::new("apt-get");
+    // Unattended: no questions, no services started, and a package lock held by another run is waited for.
+    apt.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-o", "DPkg::Lock::Timeout=300"]);
+    apt
+}
+
+fn unpack_into(folder: &Path, packages: &[&str]) -> Result<()> {
+    let downloads = folder.with_extension("deb");
+    fs::create_dir_all(&downloads)?;
+    fs::create_dir_all(folder)?;
+    run_ok(apt().current_dir(&downloads).arg("download").args(packages))?;
+    let mut count = 0;
+    for entry in fs::read_dir(&downloads).context("downloads")? {
+        run_ok(Command::new("dpkg").arg("-x").arg(entry?.path()).arg(folder))?;
+        count += 1;
+    }
+    if count < packages.len() {
+        bail!("apt-get download gave {count} of {packages:?}");
+    }
+    fs::remove_dir_all(&downloads)?;
+    Ok(())
+}

@@ -1,0 +1,48 @@
+"""An FTP server of pyftpdlib that logs every command and reply as it stood on the wire.
+
+Arguments: address, root folder, log file, user, password.
+"""
+
+import itertools
+import logging
+import sys
+import warnings
+
+warnings.simplefilter("ignore")
+
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.servers import FTPServer
+
+address, root, log_path, user, password = sys.argv[1:6]
+log = open(log_path, "w", buffering=1, encoding="utf-8", errors="replace")
+numbers = itertools.count(1)
+
+
+class Handler(FTPHandler):
+    auth_failed_timeout = 0
+    banner = "pyftpdlib ready."
+
+    def __init__(self, *args, **kwargs):
+        self.number = next(numbers)
+        super().__init__(*args, **kwargs)
+
+    def found_terminator(self):
+        line = b"".join(self._in_buffer).decode("utf-8", "replace")
+        log.write(f"{self.number}\tC\t{line}\n")
+        super().found_terminator()
+
+    def push(self, text):
+        for line in text.rstrip("\r\n").split("\r\n"):
+            log.write(f"{self.number}\tS\t{line}\n")
+        super().push(text)
+
+
+authorizer = DummyAuthorizer()
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    authorizer.add_user(user, password, root, perm="elradfmwMT")
+    authorizer.add_anonymous(root)
+Handler.authorizer = authorizer
+logging.basicConfig(level=logging.WARNING)
+FTPServer((address, 21), Handler).serve_forever()

@@ -1,0 +1,145 @@
+//! A real server in a namespace, and the files that it serves.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::{Party, proftpd, pureftpd, pyftpdlib, vsftpd};
+use crate::bed::Scratch;
+use crate::ftp::{Content, Transcript};
+use crate::net::Namespace;
+use crate::poll;
+use crate::process::Running;
+
+/// How long a server may take until it listens.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// The files that every server serves: `/pub` to read, `/up` to write.
+#[derive(Debug)]
+pub struct Tree;
+
+impl Tree {
+    /// An empty file.
+    pub const EMPTY: (&'static str, u64) = ("pub/empty.bin", 0);
+    /// Less than a segment.
+    pub const SMALL: (&'static str, u64) = ("pub/small.bin", 1_234);
+    /// Some hundred segments.
+    pub const MEDIUM: (&'static str, u64) = ("pub/medium.bin", 300_001);
+    /// Long enough that a transfer of it can be aborted: sparse.
+    pub const HUGE: (&'static str, u64) = ("pub/huge.bin", 2 << 30);
+
+    /// Lays the files into a folder.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn lay(scratch: &Scratch) -> Result<PathBuf> {
+        let root = scratch.path().join("root");
+        for (name, len) in [Self::EMPTY, Self::SMALL, Self::MEDIUM] {
+            let mut bytes = Vec::new();
+            Content::Pattern(len).write_from(0, &mut bytes, || true)?;
+            scratch.write(&format!("root/{name}"), bytes)?;
+        }
+        File::create(root.join(Self::HUGE.0))?.set_len(Self::HUGE.1)?;
+        let up = root.join("up");
+        fs::create_dir_all(&up)?;
+        // Servers act as different users: anybody may write here.
+        fs::set_permissions(&up, fs::Permissions::from_mode(0o777))?;
+        Ok(root)
+    }
+}
+
+/// What a server's file needs to know to write its configuration.
+#[derive(Debug)]
+pub(super) struct Setting<'a> {
+    pub(super) namespace: &'a Namespace,
+    pub(super) ip: IpAddr,
+    pub(super) scratch: &'a Scratch,
+    pub(super) root: &'a str,
+    pub(super) log: &'a str,
+}
+
+/// A running real server. Dropping it ends it and removes its files.
+#[derive(Debug)]
+pub struct RealServer {
+    party: Party,
+    process: Running,
+    scratch: Scratch,
+}
+
+impl RealServer {
+    /// Starts a server on port 21 of an address in a namespace, and waits until it listens.
+    ///
+    /// # Errors
+    /// It ended, or did not listen in time: with what it said.
+    pub fn start(party: Party, namespace: &Namespace, ip: IpAddr) -> Result<Self> {
+        let scratch = Scratch::new("server")?;
+        let root = Tree::lay(&scratch)?.to_string_lossy().into_owned();
+        let log = scratch.path().join("server.log").to_string_lossy().into_owned();
+        let setting = Setting { namespace, ip, scratch: &scratch, root: &root, log: &log };
+        let mut command: Command = match party {
+            Party::Vsftpd => vsftpd::command(&setting)?,
+            Party::Proftpd => proftpd::command(&setting)?,
+            Party::PureFtpd => pureftpd::command(&setting)?,
+            Party::Pyftpdlib => pyftpdlib::command(&setting)?,
+            client => bail!("{client:?} is no server"),
+        };
+        let mut process = Running::start(&mut command)?;
+        let address = SocketAddr::new(ip, 21);
+        poll::until(&format!("{party:?} to listen"), START_LIMIT, || {
+            if let Some(status) = process.ended()? {
+                bail!("{party:?} ended at once: {status}");
+            }
+            let look = namespace.run(|| Ok(greets(address)));
+            Ok(look?.then_some(()))
+        })
+        .with_context(|| format!("{party:?} said: {}\n{}", process.stderr.text(), process.stdout.text()))?;
+        Ok(Self { party, process, scratch })
+    }
+
+    /// A file that was uploaded to `/up`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn uploaded(&self, name: &str) -> Result<Vec<u8>> {
+        fs::read(self.scratch.path().join("root/up").join(name)).with_context(|| format!("no upload {name}"))
+    }
+
+    /// What the server's own log says of the sessions so far, in order; none where it keeps no such log.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn transcripts(&self) -> Result<Vec<Transcript>> {
+        let path = self.scratch.path().join("server.log");
+        let bytes = fs::read(&path).unwrap_or_default();
+        let log = String::from_utf8_lossy(&bytes);
+
+        let sessions = match self.party {
+            Party::Vsftpd => vsftpd::transcripts(&log),
+            Party::Proftpd => proftpd::transcripts(&log),
+            Party::PureFtpd => pureftpd::transcripts(&self.process.stdout.text()),
+            _ => pyftpdlib::transcripts(&log),
+        };
+        // The look whether the server listens is a session too, without a word from the client.
+        Ok(sessions.into_iter().filter(|session| !session.commands().is_empty()).collect())
+    }
+
+    /// What it wrote to standard output and error so far.
+    pub fn said(&self) -> String {
+        format!("{}\n{}", self.process.stdout.text(), self.process.stderr.text())
+    }
+}
+
+/// Whether a server greets. The greeting is waited for, so that a server's log holds this visit before any other.
+fn greets(address: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else {
+        return false;
+    };
+    let mut byte = [0];
+    stream.set_read_timeout(Some(START_LIMIT)).is_ok() && stream.read_exact(&mut byte).is_ok()
+}

@@ -1,0 +1,47 @@
+//! Waiting for something to become true, with a deadline.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+/// How long to wait between two looks.
+const INTERVAL: Duration = Duration::from_millis(5);
+
+/// Asks `look` until it gives a value. Fails with `what` when `limit` is over.
+///
+/// # Errors
+/// The deadline passed, or `look` failed.
+pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(value) = look()? {
+            return Ok(value);
+        }
+        if Instant::now() >= deadline {
+            bail!("waited {limit:?} in vain for {what}");
+        }
+        thread::sleep(INTERVAL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_the_value_once_it_is_there() {
+        let mut looks = 0;
+        let value = until("three looks", Duration::from_secs(5), || {
+            looks += 1;
+            Ok((looks == 3).then_some(looks))
+        });
+        assert_eq!(value.unwrap(), 3);
+    }
+
+    #[test]
+    fn names_what_did_not_come() {
+        let error = until::<()>("a miracle", Duration::ZERO, || Ok(None)).unwrap_err();
+        assert!(error.to_string().contains("a miracle"), "{error}");
+    }
+}
