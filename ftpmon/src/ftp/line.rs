@@ -102,7 +102,8 @@ impl LineSplitter {
         self.flags.begun || self.telnet != Telnet::Text
     }
 
-    /// Bytes of memory held beyond the splitter itself, at most `LINE_MAX + 2 * SUBNEGOTIATION_MAX`, rounded up.
+    /// Bytes of memory held beyond the splitter itself, at most twice what the line's cap and that of
+    /// a subnegotiation come to.
     pub fn held(&self) -> usize {
         self.partial.capacity()
     }

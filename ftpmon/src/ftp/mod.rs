@@ -9,13 +9,23 @@
 
 mod code;
 mod command;
+mod endpoint;
+mod feature;
 mod line;
+mod number;
+pub mod path;
+#[cfg(test)]
+mod properties;
 mod reply;
+pub mod size;
+pub mod stou;
 mod telnet;
 mod verb;
 
 pub use code::Code;
 pub use command::Command;
+pub use endpoint::{Announced, EndpointError};
+pub use feature::{Mechanism, features, time_value};
 pub use line::{LINE_MAX, Line, LineSplitter, Lines};
 pub use reply::{Completed, Ending, REPLY_TEXT_MAX, Reply, ReplyAssembler};
 pub use verb::{Rfc, Verb};
