@@ -18,6 +18,7 @@ pub mod kernel;
 mod notice;
 pub mod run;
 pub mod segment;
+pub mod session;
 pub mod sink;
 pub mod tcp;
 pub mod text;

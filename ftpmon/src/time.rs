@@ -11,6 +11,9 @@ use serde::{Serialize, Serializer};
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// Before every packet.
+    pub const EARLIEST: Self = Self(i64::MIN);
+
     /// From nanoseconds since the epoch.
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)

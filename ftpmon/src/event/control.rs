@@ -310,8 +310,6 @@ pub enum AnomalyId {
     OverlapConflict,
     /// The two control streams are not FTP.
     NotFtp,
-    /// The session's state was dropped to stay within a cap.
-    SessionEvicted,
 }
 
 /// `alert`: a detector found something.

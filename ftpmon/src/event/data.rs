@@ -40,6 +40,12 @@ pub enum Via {
     /// LPRT (RFC 1639).
     #[serde(rename = "LPRT")]
     Lprt,
+    /// A list of endpoints, one a stripe, of a server (GFD.020).
+    #[serde(rename = "SPAS")]
+    Spas,
+    /// A list of endpoints, one a stripe, of a client (GFD.020).
+    #[serde(rename = "SPOR")]
+    Spor,
     /// Nobody announced it readably: a connection between the two hosts of a session.
     #[serde(rename = "inferred")]
     Inferred,
@@ -49,8 +55,8 @@ impl Via {
     /// Who listens on an endpoint learned this way; none for an inferred one.
     pub const fn mode(self) -> Option<Mode> {
         match self {
-            Self::Pasv | Self::Epsv | Self::Lpsv => Some(Mode::Passive),
-            Self::Port | Self::Eprt | Self::Lprt => Some(Mode::Active),
+            Self::Pasv | Self::Epsv | Self::Lpsv | Self::Spas => Some(Mode::Passive),
+            Self::Port | Self::Eprt | Self::Lprt | Self::Spor => Some(Mode::Active),
             Self::Inferred => None,
         }
     }

@@ -1,0 +1,242 @@
+//! What a command line does to a session.
+
+use smol_str::SmolStr;
+
+use super::outbox::Outbox;
+use super::pending::{Intent, Pending};
+use super::transfer::{Owner, Request};
+use super::{Context, STRIPES_MAX, Session};
+use crate::event::{
+    AnomalyId, Command as CommandEvent, CommandLine, EventKind, FileDirection, LoginAttempt, Via,
+};
+use crate::ftp::{Announced, Command, LINE_MAX, Line, Mechanism, Verb, path, size};
+use crate::text::Text;
+use crate::time::Timestamp;
+
+impl Session {
+    /// A command line. True where TLS may follow it at once.
+    pub(super) fn command_line(
+        &mut self,
+        at: Timestamp,
+        line: &Line<'_>,
+        context: Context<'_>,
+        out: &mut Outbox,
+    ) -> bool {
+        let Some(command) = Command::from_line(line) else { return false };
+        let head_of_a_lost_line =
+            command.cut && !line.truncated && (command.verb == Verb::Other || command.arg.is_none());
+        if head_of_a_lost_line {
+            return false;
+        }
+        if let Some(reply) = self.assembler.client_spoke() {
+            self.reply(self.last_reply_line, &reply, out);
+        }
+        self.tx += 1;
+        self.well_formed |= !command.malformed && command.verb != Verb::Other;
+        let said = Said::new(&command, context);
+        self.before_telling(at, &command, &said, out);
+        self.tell_command(at, line, &command, &said, out);
+        let tls_may_follow = self.after_telling(at, &command, said, context, out);
+        self.settle_if_open(at, out);
+        tls_may_follow
+    }
+
+    /// What changes the session's user, so that the command's own event has the new one.
+    fn before_telling(&mut self, at: Timestamp, command: &Command<'_>, said: &Said, out: &mut Outbox) {
+        match command.verb {
+            Verb::User => {
+                let abandoned = self.logins.abandon();
+                self.tell_login(at, self.tx.saturating_sub(1), abandoned, out);
+                self.logins.user(command.arg.map(Text::from_bytes));
+            }
+            Verb::Pass | Verb::Acct => self.logins.secret(said.text.clone()),
+            _ => {}
+        }
+    }
+
+    fn tell_command(
+        &mut self,
+        at: Timestamp,
+        line: &Line<'_>,
+        command: &Command<'_>,
+        said: &Said,
+        out: &mut Outbox,
+    ) {
+        let event = CommandLine {
+            verb: said.name.clone(),
+            arg: said.text.clone(),
+            arg_hex: said.hex.clone(),
+            truncated: command.cut,
+            malformed: command.malformed,
+        };
+        self.tell(at, EventKind::Command(CommandEvent { tx: self.tx, command: event }), out);
+        if command.malformed {
+            let shown = if command.verb.has_secret_argument() { command.name } else { line.bytes };
+            self.malformed(at, Some(self.tx), AnomalyId::MalformedCommand, shown, out);
+        }
+        if line.truncated {
+            let detail = format!("a command line has more than {LINE_MAX} bytes");
+            self.anomaly(at, Some(self.tx), AnomalyId::CommandTooLong, &detail, out);
+        }
+    }
+
+    fn after_telling(
+        &mut self,
+        at: Timestamp,
+        command: &Command<'_>,
+        said: Said,
+        context: Context<'_>,
+        out: &mut Outbox,
+    ) -> bool {
+        let arg = command.whole_arg();
+        let intent = match command.verb.canonical() {
+            Verb::Rest => match arg.and_then(size::in_rest) {
+                Some(offset) => {
+                    self.restart = Some((self.tx, offset));
+                    Intent::Offset(offset)
+                }
+                None => Intent::None,
+            },
+            Verb::Allo => {
+                self.allocated = arg.and_then(size::in_allo);
+                Intent::None
+            }
+            Verb::Cwd | Verb::Size => arg.map_or(Intent::None, |path| Intent::Path(path.into())),
+            Verb::Auth if arg.is_some_and(|arg| Mechanism::from_argument(arg).is_tls()) => Intent::Tls,
+            Verb::Abor => {
+                self.transfers.abort();
+                Intent::None
+            }
+            _ => Intent::None,
+        };
+        let tls_may_follow = intent == Intent::Tls;
+        if let Some(direction) = command.verb.transfer() {
+            self.begin_transfer(at, command, direction, &said, context, out);
+        }
+        let pending = Pending::new(self.tx, command.verb, said.name, said.text, at, intent);
+        self.wait_for_reply(at, pending, context, out);
+        if command.verb.announces_endpoint() {
+            self.announced_by_client(at, command, out);
+        }
+        tls_may_follow
+    }
+
+    fn wait_for_reply(&mut self, at: Timestamp, pending: Pending, context: Context<'_>, out: &mut Outbox) {
+        if self.pending.len() >= context.limits.pending_commands {
+            self.pending.evict_oldest();
+            if !core::mem::replace(&mut self.too_many_pending_told, true) {
+                let detail =
+                    format!("more than {} commands wait for a reply", context.limits.pending_commands);
+                self.anomaly(at, Some(self.tx), AnomalyId::TooManyPending, &detail, out);
+            }
+        }
+        self.pending.push(pending);
+    }
+
+    fn begin_transfer(
+        &mut self,
+        at: Timestamp,
+        command: &Command<'_>,
+        direction: FileDirection,
+        said: &Said,
+        context: Context<'_>,
+        out: &mut Outbox,
+    ) {
+        let path = self.transfer_path(command);
+        let (offset_from, offset) = self.restart.take().unzip();
+        let upload = direction == FileDirection::Upload;
+        let allocated = self.allocated.take_if(|_| upload);
+        let known =
+            self.known_size.as_ref().filter(|known| !upload && path.as_deref() == Some(known.0.as_slice()));
+        let declared = allocated.or(known.map(|known| known.1));
+        let request = Request {
+            tx: self.tx,
+            verb: Some(said.name.clone()),
+            direction: Some(direction),
+            arg: said.text.clone(),
+            path: path.map(|path| Text::from_bytes(&path)),
+            offset: offset.unwrap_or(0),
+            offset_from,
+            representation: self.representation,
+            declared,
+        };
+        if self.transfers.open_len() >= context.limits.open_transfers {
+            let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
+            self.transfers.evict_oldest(at, owner, out);
+        }
+        let endpoint_known = self.transfers.begin(request);
+        let endpoint_due = self.pending.waits_for(|pending| pending.verb.asks_for_endpoint());
+        if !endpoint_known && !endpoint_due && self.representation.is_some() && self.gaps == 0 {
+            let detail = format!("{} without PASV, PORT or their like before it", said.name);
+            self.anomaly(at, Some(self.tx), AnomalyId::TransferWithoutEndpoint, &detail, out);
+        }
+    }
+
+    /// The path that a transfer command names, absolute as far as the working directory is known. Listings may name
+    /// options before it, and mean the working directory where they name nothing.
+    fn transfer_path(&self, command: &Command<'_>) -> Option<Vec<u8>> {
+        let cwd = self.cwd.as_deref();
+        let arg = match command.verb {
+            _ if command.cut => return None,
+            Verb::List | Verb::Nlst => without_options(command.arg.unwrap_or_default()),
+            Verb::Mlsd => command.arg.unwrap_or_default(),
+            _ => command.whole_arg()?,
+        };
+        match arg {
+            [] => cwd.map(<[u8]>::to_vec),
+            named => path::resolve(cwd, named),
+        }
+    }
+
+    fn announced_by_client(&mut self, at: Timestamp, command: &Command<'_>, out: &mut Outbox) {
+        let arg = command.whole_arg().unwrap_or_default();
+        let tx = self.tx;
+        match Announced::in_command(command.verb, arg) {
+            Some((via, Ok(endpoint))) => self.announce(at, tx, via, endpoint, out),
+            Some((_, Err(error))) => {
+                self.anomaly(at, Some(tx), AnomalyId::BadEndpoint, &error.to_string(), out);
+            }
+            None => {
+                for endpoint in Announced::stripes(arg).take(STRIPES_MAX) {
+                    self.announce(at, tx, Via::Spor, endpoint, out);
+                }
+            }
+        }
+    }
+
+    pub(super) fn tell_login(&self, at: Timestamp, tx: u64, login: Option<LoginAttempt>, out: &mut Outbox) {
+        if let Some(login) = login {
+            self.tell(at, EventKind::Login(crate::event::Login { tx, login }), out);
+        }
+    }
+}
+
+/// What a listing names behind the options of `ls`, which clients hand through.
+fn without_options(arg: &[u8]) -> &[u8] {
+    let mut rest = arg.trim_ascii();
+    while rest.first() == Some(&b'-') {
+        let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
+        rest = rest.get(end..).unwrap_or_default().trim_ascii_start();
+    }
+    rest
+}
+
+/// A command as events have it.
+struct Said {
+    name: SmolStr,
+    text: Option<SmolStr>,
+    hex: Option<Box<str>>,
+}
+
+impl Said {
+    fn new(command: &Command<'_>, context: Context<'_>) -> Self {
+        let name = command.verb_name();
+        let Some(arg) = command.arg else { return Self { name, text: None, hex: None } };
+        let Text { text, hex } = Text::from_bytes(arg);
+        if !command.verb.has_secret_argument() {
+            return Self { name, text: Some(text), hex };
+        }
+        let hex = hex.filter(|_| matches!(context.secrets, crate::engine::Secrets::Show));
+        Self { name, text: Some(context.secrets.render(arg, text)), hex }
+    }
+}

@@ -1,0 +1,47 @@
+//! What a session knows of data connections: which endpoint is meant, and the account of the connection that came.
+
+use crate::account::{DirectionAccount, Side};
+use crate::addr::Endpoint;
+use crate::event::{FileFacts, Handshake};
+use crate::time::Timestamp;
+
+/// Names one announced endpoint within its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EndpointId(pub u32);
+
+/// The account of a data connection that ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataSummary {
+    /// The end that opened it.
+    pub initiator: Endpoint,
+    /// The end that took it.
+    pub listener: Endpoint,
+    /// What the initiator sent.
+    pub from_initiator: DirectionAccount,
+    /// What the listener sent.
+    pub from_listener: DirectionAccount,
+    /// Its handshake, where the SYN was seen.
+    pub handshake: Option<Handshake>,
+    /// First packet.
+    pub first: Timestamp,
+    /// Last packet.
+    pub last: Timestamp,
+    /// Who sent the first FIN or RST; none where neither was seen.
+    pub closed_by: Option<Side>,
+    /// It carries TLS.
+    pub tls: bool,
+    /// With `--files`: what the initiator's bytes are.
+    pub file_from_initiator: Option<FileFacts>,
+    /// With `--files`: what the listener's bytes are.
+    pub file_from_listener: Option<FileFacts>,
+}
+
+impl DataSummary {
+    /// What one end sent.
+    pub fn from_side(&self, side: Side) -> &DirectionAccount {
+        match side {
+            Side::Initiator => &self.from_initiator,
+            Side::Listener => &self.from_listener,
+        }
+    }
+}

@@ -1,0 +1,508 @@
+//! One control session: the two ordered streams of a control connection, and what they mean together.
+//!
+//! A [`Session`] owns no connection and keeps no time. Its caller hands it the bytes, gaps and ends of each direction in
+//! order, tells it what became of the data connections that it announced, and calls [`Session::settle`] when it asked
+//! for that. Events and wishes go into an [`Outbox`].
+
+mod commands;
+mod data;
+mod login;
+mod outbox;
+mod outcome;
+mod pending;
+mod replies;
+mod tls;
+mod transfer;
+
+use std::sync::Arc;
+
+use smol_str::SmolStr;
+
+pub use data::{DataSummary, EndpointId};
+pub use outbox::{Effect, ExpectedEndpoints, Outbox};
+
+use crate::engine::{EngineConfig, Limits, Secrets};
+use crate::event::{
+    Anomaly, AnomalyDetail, AnomalyId, ClosedBy, DataAnnouncement, Direction, End, EventKind, Gap, GapCause,
+    GapDetail, Handshake, RepresentationType, SessionEnd, SessionIdentity, SessionStart, Tls, TlsState,
+    TlsVia,
+};
+use crate::ftp::{LineSplitter, ReplyAssembler};
+use crate::text::Text;
+use crate::time::Timestamp;
+use login::Logins;
+use pending::PendingCommands;
+use tls::{Hello, RecordReader};
+use transfer::{Owner, Transfers};
+
+/// A session whose first lines are all malformed, this many of them, is no FTP: its lines are read no more.
+const MALFORMED_MAX: u8 = 8;
+
+/// Endpoints of one striped transfer (GridFTP) that are told. Stops an argument of nothing but endpoints.
+const STRIPES_MAX: usize = 16;
+
+/// What of the configuration a session needs with each call.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// What becomes of secrets.
+    pub secrets: &'a Secrets,
+    /// The caps.
+    pub limits: &'a Limits,
+}
+
+impl<'a> From<&'a EngineConfig> for Context<'a> {
+    fn from(config: &'a EngineConfig) -> Self {
+        Self { secrets: &config.secrets, limits: &config.limits }
+    }
+}
+
+/// How a control connection begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// Its beginning was not seen.
+    pub midstream: bool,
+    /// Its handshake, where the SYN was seen.
+    pub handshake: Option<Handshake>,
+    /// It speaks TLS from the first byte.
+    pub implicit_tls: bool,
+}
+
+/// What one direction carries.
+#[derive(Debug)]
+enum Channel {
+    Text(LineSplitter),
+    Tls(Box<RecordReader>),
+    /// Neither: the bytes are counted by whoever orders them, and not looked at.
+    Opaque,
+}
+
+impl Default for Channel {
+    fn default() -> Self {
+        Self::Text(LineSplitter::new())
+    }
+}
+
+/// TLS on the control connection.
+#[derive(Debug)]
+struct TlsWatch {
+    via: TlsVia,
+    hello: Hello,
+    reported: bool,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Session {
+    identity: Arc<SessionIdentity>,
+    started: Timestamp,
+    last: Timestamp,
+    from_client: Channel,
+    from_server: Channel,
+    assembler: ReplyAssembler,
+    last_reply_line: Timestamp,
+    pending: PendingCommands,
+    logins: Logins,
+    transfers: Transfers,
+    tls: Option<Box<TlsWatch>>,
+    /// AUTH for TLS was accepted, and no record was seen yet.
+    tls_agreed: bool,
+    tx: u64,
+    replies: u64,
+    gaps: u64,
+    greeting_due: bool,
+    malformed: u8,
+    well_formed: bool,
+    too_many_pending_told: bool,
+    cwd: Option<Box<[u8]>>,
+    representation: Option<RepresentationType>,
+    /// REST's command and offset, for the next transfer.
+    restart: Option<(u64, u64)>,
+    /// ALLO's size, for the next upload.
+    allocated: Option<u64>,
+    /// The path and size of the last SIZE.
+    known_size: Option<Box<(Vec<u8>, u64)>>,
+    /// Why and when the control connection ended, while data connections are still open.
+    ended: Option<(SmolStr, Option<ClosedBy>)>,
+    over: bool,
+}
+
+impl Session {
+    /// A session that begins at `at`; tells so.
+    pub fn begin(
+        at: Timestamp,
+        identity: Arc<SessionIdentity>,
+        beginning: Beginning,
+        out: &mut Outbox,
+    ) -> Self {
+        let Beginning { midstream, handshake, implicit_tls } = beginning;
+        out.event(at, &identity, None, EventKind::SessionStart(SessionStart { midstream, handshake }));
+        let channel = || if implicit_tls { Channel::Tls(Box::default()) } else { Channel::default() };
+        let watch = || Box::new(TlsWatch { via: TlsVia::Implicit, hello: Hello::default(), reported: false });
+        Self {
+            identity,
+            started: handshake.map_or(at, |handshake| handshake.syn),
+            last: at,
+            from_client: channel(),
+            from_server: channel(),
+            assembler: ReplyAssembler::new(),
+            last_reply_line: at,
+            pending: PendingCommands::default(),
+            logins: Logins::default(),
+            transfers: Transfers::default(),
+            tls: implicit_tls.then(watch),
+            tls_agreed: false,
+            tx: 0,
+            replies: 0,
+            gaps: 0,
+            greeting_due: !midstream,
+            malformed: 0,
+            well_formed: false,
+            too_many_pending_told: false,
+            cwd: None,
+            representation: (!midstream).then_some(RepresentationType::Ascii),
+            restart: None,
+            allocated: None,
+            known_size: None,
+            ended: None,
+            over: false,
+        }
+    }
+
+    /// Whose session it is.
+    pub fn identity(&self) -> &Arc<SessionIdentity> {
+        &self.identity
+    }
+
+    /// `session_end` was told: the session can go.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// The control connection ended; the session waits for data connections that are still open.
+    pub fn is_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// The dialogue cannot be read: it is under TLS.
+    pub fn is_unreadable(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// The next bytes of a direction.
+    pub fn data(
+        &mut self,
+        at: Timestamp,
+        direction: Direction,
+        bytes: &[u8],
+        context: Context<'_>,
+        out: &mut Outbox,
+    ) {
+        self.last = self.last.max(at);
+        let mut bytes = bytes;
+        while !bytes.is_empty() {
+            if self.turns_to_tls(direction, bytes) {
+                self.start_tls(direction);
+            }
+            bytes = match core::mem::replace(self.channel(direction), Channel::Opaque) {
+                Channel::Text(lines) => self.text(at, direction, lines, bytes, context, out),
+                Channel::Tls(records) => self.records(at, direction, records, bytes, out),
+                Channel::Opaque => &[],
+            };
+        }
+    }
+
+    /// Bytes of a direction were never seen.
+    pub fn gap(
+        &mut self,
+        at: Timestamp,
+        direction: Direction,
+        bytes: u64,
+        cause: GapCause,
+        context: Context<'_>,
+        out: &mut Outbox,
+    ) {
+        self.last = self.last.max(at);
+        let mut channel = core::mem::take(self.channel(direction));
+        match &mut channel {
+            Channel::Text(lines) => {
+                if let Some(line) = lines.gap() {
+                    self.line(at, direction, &line, context, out);
+                }
+                self.lose_track(direction);
+            }
+            Channel::Tls(records) => records.gap(),
+            Channel::Opaque => {}
+        }
+        *self.channel(direction) = channel;
+        // Bytes under TLS that nobody wanted are not missing.
+        if self.tls.is_none() {
+            self.gaps += 1;
+            self.tell(at, EventKind::Gap(Gap { gap: GapDetail { direction, bytes, cause } }), out);
+        }
+    }
+
+    /// Retransmitted bytes differ from the first ones.
+    pub fn conflict(&mut self, at: Timestamp, direction: Direction, bytes: u64, out: &mut Outbox) {
+        let side = match direction {
+            Direction::Command => "client",
+            Direction::Reply => "server",
+        };
+        self.anomaly(
+            at,
+            None,
+            AnomalyId::OverlapConflict,
+            &format!("{bytes} bytes of the {side} came again with other content; the first are taken"),
+            out,
+        );
+    }
+
+    /// A direction ended: what it began to say is complete.
+    pub fn half_closed(
+        &mut self,
+        at: Timestamp,
+        direction: Direction,
+        context: Context<'_>,
+        out: &mut Outbox,
+    ) {
+        self.last = self.last.max(at);
+        if let Channel::Text(mut lines) = core::mem::replace(self.channel(direction), Channel::Opaque) {
+            if let Some(line) = lines.finish() {
+                self.line(at, direction, &line, context, out);
+            }
+            if direction == Direction::Reply {
+                self.finish_reply(out);
+            }
+        }
+    }
+
+    /// A connection to an announced endpoint was opened.
+    pub fn data_opened(&mut self, id: EndpointId, out: &mut Outbox) {
+        self.transfers.opened(id, out);
+    }
+
+    /// A connection to an announced endpoint ended.
+    pub fn data_ended(&mut self, at: Timestamp, id: EndpointId, summary: DataSummary, out: &mut Outbox) {
+        self.transfers.ended(at, id, summary);
+        self.settle(at, out);
+    }
+
+    /// A data connection that nobody announced readably was opened.
+    pub fn data_inferred(&mut self, data: DataAnnouncement) -> EndpointId {
+        self.transfers.infer(data)
+    }
+
+    /// Reports the transfers that are decided by now.
+    pub fn settle(&mut self, at: Timestamp, out: &mut Outbox) {
+        let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
+        self.transfers.settle(at, owner, out);
+        if self.transfers.is_empty()
+            && let Some((reason, closed_by)) = self.ended.take()
+        {
+            self.tell_end(at, reason, closed_by, out);
+        }
+    }
+
+    /// The control connection ended. `session_end` follows when the data connections that are still open have ended,
+    /// at once where `all` is to end.
+    pub fn end(
+        &mut self,
+        at: Timestamp,
+        reason: &'static str,
+        closed_by: Option<ClosedBy>,
+        all: bool,
+        context: Context<'_>,
+        out: &mut Outbox,
+    ) {
+        if self.over {
+            return;
+        }
+        self.half_closed(at, Direction::Command, context, out);
+        self.half_closed(at, Direction::Reply, context, out);
+        self.report_tls(at, out);
+        if let Some(login) = self.logins.abandon() {
+            self.tell_login(at, self.tx, Some(login), out);
+        }
+        let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
+        self.transfers.finish(at, all, owner, out);
+        let (reason, closed_by) = self.ended.take().unwrap_or((SmolStr::new_static(reason), closed_by));
+        if self.transfers.is_empty() {
+            self.tell_end(at, reason, closed_by, out);
+        } else {
+            self.ended = Some((reason, closed_by));
+        }
+    }
+
+    fn channel(&mut self, direction: Direction) -> &mut Channel {
+        match direction {
+            Direction::Command => &mut self.from_client,
+            Direction::Reply => &mut self.from_server,
+        }
+    }
+
+    /// Takes lines from `bytes` until they are used up, or until a line may have turned the rest into something else;
+    /// gives that rest.
+    fn text<'b>(
+        &mut self,
+        at: Timestamp,
+        direction: Direction,
+        mut splitter: LineSplitter,
+        bytes: &'b [u8],
+        context: Context<'_>,
+        out: &mut Outbox,
+    ) -> &'b [u8] {
+        let mut lines = splitter.feed(bytes);
+        let mut rest: &[u8] = &[];
+        while let Some(line) = lines.next() {
+            if self.line(at, direction, &line, context, out) {
+                rest = lines.rest();
+                break;
+            }
+        }
+        *self.channel(direction) = Channel::Text(splitter);
+        rest
+    }
+
+    /// One line of a direction; true where the next bytes may be TLS.
+    fn line(
+        &mut self,
+        at: Timestamp,
+        direction: Direction,
+        line: &crate::ftp::Line<'_>,
+        context: Context<'_>,
+        out: &mut Outbox,
+    ) -> bool {
+        if self.malformed >= MALFORMED_MAX && !self.well_formed {
+            return false;
+        }
+        match direction {
+            Direction::Command => self.command_line(at, line, context, out),
+            Direction::Reply => self.reply_line(at, line, out),
+        }
+    }
+
+    fn records<'b>(
+        &mut self,
+        at: Timestamp,
+        direction: Direction,
+        mut records: Box<RecordReader>,
+        bytes: &'b [u8],
+        out: &mut Outbox,
+    ) -> &'b [u8] {
+        let read = records.feed(bytes);
+        if let (Some(hello), Some(watch)) = (read.hello, &mut self.tls) {
+            watch.hello.sni = watch.hello.sni.take().or(hello.sni);
+            watch.hello.version = watch.hello.version.take().or(hello.version);
+            if direction == Direction::Reply {
+                self.report_tls(at, out);
+            }
+        }
+        match read.text {
+            Some(text) => {
+                *self.channel(direction) = Channel::default();
+                self.stop_tls(at, out);
+                text
+            }
+            None => {
+                *self.channel(direction) = Channel::Tls(records);
+                &[]
+            }
+        }
+    }
+
+    fn turns_to_tls(&mut self, direction: Direction, bytes: &[u8]) -> bool {
+        let agreed = self.tls_agreed || self.tls.is_some();
+        let Channel::Text(lines) = self.channel(direction) else { return false };
+        !lines.is_mid_line() && (tls::begins_handshake(bytes) || (agreed && tls::begins_record(bytes)))
+    }
+
+    fn start_tls(&mut self, direction: Direction) {
+        *self.channel(direction) = Channel::Tls(Box::default());
+        let via = if self.tls_agreed { TlsVia::Auth } else { TlsVia::Detected };
+        self.tls.get_or_insert_with(|| Box::new(TlsWatch { via, hello: Hello::default(), reported: false }));
+    }
+
+    fn report_tls(&mut self, at: Timestamp, out: &mut Outbox) {
+        let Some(watch) = self.tls.as_mut().filter(|watch| !watch.reported) else { return };
+        watch.reported = true;
+        let state = TlsState {
+            via: watch.via,
+            state: SmolStr::new_static("start"),
+            version: watch.hello.version.clone(),
+            sni: watch.hello.sni.clone(),
+        };
+        self.tell(at, EventKind::Tls(Tls { tls: state }), out);
+        out.effects.push(Effect::Unreadable(true));
+    }
+
+    /// One direction is text again; the other one will be.
+    fn stop_tls(&mut self, at: Timestamp, out: &mut Outbox) {
+        self.report_tls(at, out);
+        if self.tls.take().is_some() {
+            self.tls_agreed = false;
+            // What was said under TLS is not known: what it answered, where it went.
+            self.pending.doubt_all();
+            self.cwd = None;
+            self.representation = None;
+            let state =
+                TlsState { via: TlsVia::Ccc, state: SmolStr::new_static("stop"), version: None, sni: None };
+            self.tell(at, EventKind::Tls(Tls { tls: state }), out);
+            out.effects.push(Effect::Unreadable(false));
+        }
+    }
+
+    /// Lines were lost: what they changed is not known.
+    fn lose_track(&mut self, direction: Direction) {
+        match direction {
+            Direction::Reply => {
+                self.assembler.gap();
+                self.pending.doubt_all();
+                self.greeting_due = false;
+            }
+            Direction::Command => self.cwd = None,
+        }
+    }
+
+    fn tell(&self, at: Timestamp, kind: EventKind, out: &mut Outbox) {
+        out.event(at, &self.identity, self.logins.user.as_ref(), kind);
+    }
+
+    fn anomaly(&self, at: Timestamp, tx: Option<u64>, id: AnomalyId, detail: &str, out: &mut Outbox) {
+        let anomaly = AnomalyDetail { id, detail: SmolStr::new(detail) };
+        self.tell(at, EventKind::Anomaly(Anomaly { tx, anomaly }), out);
+    }
+
+    /// A malformed line. Enough of them, and nothing else, and the session is no FTP.
+    fn malformed(&mut self, at: Timestamp, tx: Option<u64>, id: AnomalyId, line: &[u8], out: &mut Outbox) {
+        let head = Text::from_bytes(line.get(..line.len().min(64)).unwrap_or_default());
+        self.anomaly(at, tx, id, &head.text, out);
+        self.malformed = self.malformed.saturating_add(1);
+        if self.malformed == MALFORMED_MAX && !self.well_formed {
+            self.anomaly(
+                at,
+                None,
+                AnomalyId::NotFtp,
+                "no line had the form of FTP; its lines are read no more",
+                out,
+            );
+        }
+    }
+
+    fn tell_end(&mut self, at: Timestamp, reason: SmolStr, closed_by: Option<ClosedBy>, out: &mut Outbox) {
+        self.over = true;
+        let totals = self.transfers.totals;
+        let end = End {
+            reason,
+            closed_by,
+            duration_ms: self.last.millis_since(self.started),
+            commands: self.tx,
+            replies: self.replies,
+            logins: self.logins.succeeded.into(),
+            failed_logins: self.logins.failed.into(),
+            transfers: totals.transfers,
+            bytes_up: totals.bytes_up,
+            bytes_down: totals.bytes_down,
+            gaps: self.gaps,
+        };
+        self.tell(at, EventKind::SessionEnd(SessionEnd { end }), out);
+    }
+}

@@ -1,0 +1,72 @@
+//! Where a session puts what it has to say.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::data::EndpointId;
+use crate::addr::Endpoint;
+use crate::event::{Event, EventKind, Mode, SessionIdentity};
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// The endpoints at which one announced data connection may arrive: as advertised, and at the control peer's address.
+pub type ExpectedEndpoints = SmallVec<[Endpoint; 2]>;
+
+/// What a session asks of the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A data connection is announced.
+    Announce {
+        /// Its name within the session.
+        id: EndpointId,
+        /// Where it may arrive.
+        endpoints: ExpectedEndpoints,
+        /// Who listens.
+        mode: Option<Mode>,
+        /// The host that is expected to connect.
+        peer: IpAddr,
+    },
+    /// An announced endpoint that saw no connection is superseded.
+    Retract {
+        /// Its name within the session.
+        id: EndpointId,
+        /// Where it was to arrive.
+        endpoints: ExpectedEndpoints,
+    },
+    /// A connection to an announced endpoint came: nothing more is expected there.
+    Used {
+        /// Its name within the session.
+        id: EndpointId,
+        /// Where it could arrive.
+        endpoints: ExpectedEndpoints,
+    },
+    /// The dialogue can be read no more (`true`), or again (`false`).
+    Unreadable(bool),
+    /// Call `settle` at this time.
+    Wake(Timestamp),
+}
+
+/// Collects the events of all sessions in order, and the current session's wishes.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// Events, the oldest first.
+    pub events: VecDeque<Event>,
+    /// Wishes of the session that was called last; the engine takes them after each call.
+    pub effects: Vec<Effect>,
+}
+
+impl Outbox {
+    /// Adds an event of a session.
+    pub fn event(
+        &mut self,
+        ts: Timestamp,
+        session: &Arc<SessionIdentity>,
+        user: Option<&Arc<Text>>,
+        kind: EventKind,
+    ) {
+        self.events.push_back(Event { ts, session: Some(Arc::clone(session)), user: user.cloned(), kind });
+    }
+}

@@ -1,0 +1,177 @@
+//! How a transfer ended, told from the data connection and the replies together.
+
+use core::cmp::Ordering;
+
+use super::data::DataSummary;
+use super::transfer::{Announced, DataState, Transfer};
+use crate::account::Side;
+use crate::event::{
+    self, ClosedBy, DataAnnouncement, DataConnection, FileDirection, Mode, Outcome, RepresentationType,
+    TransferFacts,
+};
+
+/// A transfer's event, and what it adds to the session's totals.
+pub(super) struct Verdict {
+    pub(super) event: event::Transfer,
+    pub(super) up: u64,
+    pub(super) down: u64,
+}
+
+pub(super) fn transfer_event(transfer: Transfer) -> Verdict {
+    let Transfer { request, announced, preliminary, aborted, code, .. } = transfer;
+    let (announced, summary) = match announced {
+        Some(Announced { data, state: DataState::Ended(summary), .. }) => (Some(data), Some(*summary)),
+        Some(Announced { data, .. }) => (Some(data), None),
+        None => (None, None),
+    };
+    let server = server_side(announced.and_then(|data| data.mode), summary.as_ref());
+    let from = |side: Side| summary.as_ref().map_or(0, |summary| summary.from_side(side).bytes);
+    let (up, down) = (from(server.other()), from(server));
+    let direction = request.direction.or(match up.cmp(&down) {
+        _ if up == 0 && down == 0 => None,
+        Ordering::Greater => Some(FileDirection::Upload),
+        _ => Some(FileDirection::Download),
+    });
+    let sender = if direction == Some(FileDirection::Upload) { server.other() } else { server };
+    let bytes = from(sender);
+    let evidence = Evidence {
+        preliminary,
+        aborted,
+        code,
+        summary: summary.as_ref(),
+        sender,
+        declared: request.declared.filter(|_| request.representation != Some(RepresentationType::Ascii)),
+        moved: request.offset.saturating_add(bytes),
+        has_command: request.tx != 0,
+    };
+    let outcome = evidence.outcome();
+    let file = summary.as_ref().and_then(|summary| match sender {
+        Side::Initiator => summary.file_from_initiator.clone(),
+        Side::Listener => summary.file_from_listener.clone(),
+    });
+    let (path, path_hex) = request.path.map_or((None, None), |path| (Some(path.text), path.hex));
+    let event = event::Transfer {
+        tx: request.tx,
+        transfer: TransferFacts {
+            verb: request.verb,
+            direction,
+            arg: request.arg,
+            path,
+            path_hex,
+            offset: request.offset,
+            representation: request.representation,
+            declared_bytes: request.declared,
+            bytes,
+            rate_bps: summary.as_ref().and_then(|summary| rate(bytes, summary)),
+            outcome,
+            code,
+        },
+        data: announced.map(|announced| connection(announced, server, summary.as_ref())),
+        file,
+    };
+    Verdict { event, up, down }
+}
+
+/// The session's server on the data connection: the listener in passive mode, the initiator in active mode, whatever
+/// the addresses are (NAT, transfers between two servers).
+fn server_side(mode: Option<Mode>, summary: Option<&DataSummary>) -> Side {
+    match mode {
+        Some(Mode::Active) => Side::Initiator,
+        Some(Mode::Passive) => Side::Listener,
+        // Nobody announced it: RFC 959 section 3.2 has the server connect from its data port, 20.
+        None if summary.is_some_and(|summary| summary.initiator.port == 20) => Side::Initiator,
+        None => Side::Listener,
+    }
+}
+
+/// What tells how a transfer ended.
+struct Evidence<'a> {
+    preliminary: bool,
+    aborted: bool,
+    code: Option<u16>,
+    summary: Option<&'a DataSummary>,
+    sender: Side,
+    declared: Option<u64>,
+    moved: u64,
+    has_command: bool,
+}
+
+impl Evidence<'_> {
+    fn outcome(&self) -> Outcome {
+        match self.code {
+            Some(200..=299) => self.outcome_of_success(),
+            Some(425) => Outcome::Failed,
+            Some(426 | 451) => Outcome::Aborted,
+            Some(_) if self.aborted => Outcome::Aborted,
+            Some(400..=599) if !self.preliminary => Outcome::Refused,
+            Some(_) => Outcome::Failed,
+            None if self.was_reset() || self.aborted => Outcome::Aborted,
+            None => Outcome::Unknown,
+        }
+    }
+
+    fn outcome_of_success(&self) -> Outcome {
+        if self.summary.is_none() && self.has_command {
+            return Outcome::NoData;
+        }
+        if self.was_reset() {
+            return Outcome::Aborted;
+        }
+        if self.declared.is_some_and(|declared| self.moved < declared) {
+            return if self.aborted { Outcome::Aborted } else { Outcome::Short };
+        }
+        Outcome::Complete
+    }
+
+    /// RST came before the sender's FIN: bytes may be missing. After it, it is only an impolite goodbye.
+    fn was_reset(&self) -> bool {
+        self.summary.is_some_and(|summary| {
+            let reset = summary.from_initiator.rst || summary.from_listener.rst;
+            reset && !summary.from_side(self.sender).fin
+        })
+    }
+}
+
+fn rate(bytes: u64, summary: &DataSummary) -> Option<u64> {
+    let micros = summary.last.micros_since(summary.first);
+    let rate = u128::from(bytes).checked_mul(8_000_000)?.checked_div(u128::from(micros))?;
+    u64::try_from(rate).ok()
+}
+
+fn connection(announced: DataAnnouncement, server: Side, summary: Option<&DataSummary>) -> DataConnection {
+    let Some(summary) = summary else {
+        return DataConnection {
+            announced,
+            initiator: None,
+            listener: None,
+            bytes_from_client: 0,
+            bytes_from_server: 0,
+            gap_bytes: 0,
+            retransmitted_bytes: 0,
+            handshake: None,
+            handshake_us: None,
+            duration_us: None,
+            closed_by: None,
+            tls: false,
+        };
+    };
+    let (ours, theirs) = (summary.from_side(server), summary.from_side(server.other()));
+    DataConnection {
+        announced,
+        initiator: Some(summary.initiator),
+        listener: Some(summary.listener),
+        bytes_from_client: theirs.bytes,
+        bytes_from_server: ours.bytes,
+        gap_bytes: ours.gap_bytes + theirs.gap_bytes,
+        retransmitted_bytes: ours.retransmitted_bytes + theirs.retransmitted_bytes,
+        handshake: summary.handshake,
+        handshake_us: summary.handshake.and_then(|handshake| Some(handshake.syn_ack_us? + handshake.ack_us?)),
+        duration_us: Some(summary.last.micros_since(summary.first)),
+        closed_by: Some(match summary.closed_by {
+            Some(side) if side == server => ClosedBy::Server,
+            Some(_) => ClosedBy::Client,
+            None => ClosedBy::Nobody,
+        }),
+        tls: summary.tls,
+    }
+}

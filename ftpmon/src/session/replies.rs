@@ -1,0 +1,286 @@
+//! What a reply does to a session.
+
+use std::net::IpAddr;
+
+use super::outbox::{ExpectedEndpoints, Outbox};
+use super::pending::{Intent, Pending};
+use super::transfer::Owner;
+use super::{STRIPES_MAX, Session};
+use crate::addr::Endpoint;
+use crate::event::{
+    AnomalyId, CommandRef, DataAnnouncement, DataChannel, EventKind, Mode, Nat, Reply as ReplyEvent,
+    ReplyLine, RepresentationType, Via,
+};
+use crate::ftp::{Announced, Code, Ending, LINE_MAX, Line, Reply, Verb, path, size, stou};
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// Data connections go to ports from here on. What a peer announces below is told, and never followed: it would make
+/// the monitor look at traffic of well-known services.
+const DATA_PORT_MIN: u16 = 1024;
+
+impl Session {
+    /// A line of the server.
+    pub(super) fn reply_line(&mut self, at: Timestamp, line: &Line<'_>, out: &mut Outbox) -> bool {
+        let began = self.last_reply_line;
+        self.last_reply_line = at;
+        if line.truncated {
+            let detail = format!("a reply line has more than {LINE_MAX} bytes");
+            self.anomaly(at, None, AnomalyId::ReplyTooLong, &detail, out);
+        }
+        for reply in self.assembler.push(line) {
+            // A reply that this line showed to have ended before it ended with the line before.
+            let at = if reply.ending == Ending::Regular { at } else { began };
+            self.reply(at, &reply, out);
+        }
+        self.tls_agreed
+    }
+
+    /// The stream of replies is over.
+    pub(super) fn finish_reply(&mut self, out: &mut Outbox) {
+        if let Some(reply) = self.assembler.finish() {
+            self.reply(self.last_reply_line, &reply, out);
+        }
+    }
+
+    /// A complete reply.
+    pub(super) fn reply(&mut self, at: Timestamp, reply: &Reply<'_>, out: &mut Outbox) {
+        self.replies += 1;
+        let code = reply.code.filter(|code| code.class().is_some());
+        let number = code.map(Code::number);
+        self.well_formed |= number.is_some() && !reply.malformed;
+        let preliminary = code.is_some_and(Code::is_preliminary);
+        let answers = !self.is_greeting(number) && self.answers(number);
+        let command = if answers { self.pending.answered_by(number) } else { None };
+        let tx = command.as_ref().map_or(0, |command| command.tx);
+        let latency_us = command.as_ref().map(|command| at.micros_since(command.at));
+        let command =
+            command.map(|command| CommandRef { verb: command.name.clone(), arg: command.arg.clone() });
+        let unasked = command.is_none();
+        let Text { text, hex } = Text::from_bytes(&reply.text);
+        let line = ReplyLine {
+            code: reply.code.map(Code::number),
+            text,
+            text_hex: hex,
+            lines: reply.lines,
+            class: code.and_then(Code::class),
+            category: code.and_then(Code::category),
+            is_final: number.is_some() && !preliminary,
+            truncated: reply.truncated,
+            malformed: reply.malformed,
+        };
+        self.tell(at, EventKind::Reply(ReplyEvent { tx, reply: line, command, latency_us }), out);
+        self.tell_oddities(at, tx, reply, out);
+        let Some(number) = number else {
+            // It was probably meant for the oldest command: the next reply's code will tell.
+            self.pending.doubt_oldest();
+            return;
+        };
+        if unasked {
+            self.unasked(at, number, reply, out);
+        } else if preliminary {
+            self.preliminary(tx, reply);
+        } else if let Some(command) = self.pending.complete() {
+            self.answered(at, command, number, reply, out);
+        }
+        self.settle_if_open(at, out);
+    }
+
+    /// The greeting answers nothing, even where a client did not wait for it.
+    fn is_greeting(&mut self, code: Option<u16>) -> bool {
+        if !self.greeting_due {
+            return false;
+        }
+        let greets = self.pending.len() == 0 || matches!(code, None | Some(120 | 220 | 421));
+        self.greeting_due = greets && code == Some(120);
+        greets
+    }
+
+    /// A reply without a code that can be read is shown with no command. 421 may come at any time; it answers the
+    /// command that waits, if one does.
+    fn answers(&self, code: Option<u16>) -> bool {
+        code.is_some() && self.pending.len() > 0
+    }
+
+    fn tell_oddities(&mut self, at: Timestamp, tx: u64, reply: &Reply<'_>, out: &mut Outbox) {
+        let tx = Some(tx).filter(|&tx| tx != 0);
+        if reply.malformed {
+            self.malformed(at, tx, AnomalyId::MalformedReply, &reply.text, out);
+        }
+        match reply.ending {
+            Ending::Regular => {}
+            Ending::OtherCode => {
+                let detail = "a multi-line reply ended with another code than it began with";
+                self.anomaly(at, tx, AnomalyId::ReplyUnterminated, detail, out);
+            }
+            Ending::Missing => {
+                self.anomaly(at, tx, AnomalyId::ReplyUnterminated, "a multi-line reply never ended", out);
+            }
+        }
+    }
+
+    fn unasked(&mut self, at: Timestamp, code: u16, reply: &Reply<'_>, out: &mut Outbox) {
+        if matches!(code, 227..=229) {
+            self.announced_by_server(at, 0, reply, out);
+        } else if !matches!(code, 120 | 220 | 421) && self.representation.is_some() && self.gaps == 0 {
+            let detail = format!("{code} answers no command");
+            self.anomaly(at, None, AnomalyId::UnaskedReply, &detail, out);
+        }
+    }
+
+    fn preliminary(&mut self, tx: u64, reply: &Reply<'_>) {
+        let Some(transfer) = self.transfers.of_command(tx) else { return };
+        transfer.preliminary = true;
+        let request = &mut transfer.request;
+        let arg = request.arg.as_ref().map(|arg| arg.as_bytes());
+        request.declared = size::in_preliminary(&reply.text, arg).or(request.declared);
+        self.stored_as(tx, reply);
+    }
+
+    /// The name that the server gave a file of STOU, in whichever reply it says so.
+    fn stored_as(&mut self, tx: u64, reply: &Reply<'_>) {
+        let cwd = self.cwd.as_deref();
+        if let Some(transfer) = self.transfers.of_command(tx)
+            && transfer.request.verb.as_deref() == Some("STOU")
+            && let Some(name) = reply.code.and_then(|code| stou::name(code, &reply.text))
+        {
+            transfer.request.path = path::resolve(cwd, name).map(|path| Text::from_bytes(&path));
+        }
+    }
+
+    fn answered(&mut self, at: Timestamp, command: Pending, code: u16, reply: &Reply<'_>, out: &mut Outbox) {
+        let completed = (200..300).contains(&code);
+        match (command.verb.canonical(), command.intent) {
+            (Verb::User | Verb::Pass | Verb::Acct | Verb::Adat, _) => {
+                let login = self.logins.reply(command.verb, code);
+                self.tell_login(at, command.tx, login, out);
+            }
+            (Verb::Cwd, Intent::Path(path)) if completed => {
+                self.cwd = path::resolve(self.cwd.as_deref(), &path).map(Into::into);
+            }
+            (Verb::Cwd, _) if completed => self.cwd = None,
+            (Verb::Cdup, _) if completed => {
+                self.cwd = path::resolve(self.cwd.as_deref(), b"..").map(Into::into);
+            }
+            (Verb::Pwd, _) if code == 257 => {
+                if let Some(path) = path::in_257(&reply.text) {
+                    self.cwd = Some(path.into_owned().into_boxed_slice());
+                }
+            }
+            (Verb::Type, _) if completed => self.representation = representation(command.arg.as_deref()),
+            (Verb::Rest, Intent::Offset(_)) if code != 350 => {
+                self.restart.take_if(|(tx, _)| *tx == command.tx);
+                self.transfers.void_offset(command.tx);
+            }
+            (Verb::Size, Intent::Path(path)) if code == 213 => {
+                let path = path::resolve(self.cwd.as_deref(), &path);
+                self.known_size = path.zip(size::in_213(&reply.text)).map(Box::new);
+            }
+            (Verb::Auth, Intent::Tls) if completed => self.tls_agreed = true,
+            (Verb::Rein, _) if completed => {
+                let login = self.logins.reinitialize();
+                self.tell_login(at, command.tx, login, out);
+                (self.cwd, self.restart, self.known_size) = (None, None, None);
+                self.representation = Some(RepresentationType::Ascii);
+            }
+            (verb, _) if verb.transfer().is_some() => {
+                self.stored_as(command.tx, reply);
+                self.transfers.decide(at, command.tx, code);
+                self.pending.doubt_aborts();
+            }
+            _ => {}
+        }
+        if command.verb == Verb::Spas && completed {
+            for endpoint in Announced::stripes(&reply.text).take(STRIPES_MAX) {
+                self.announce(at, command.tx, Via::Spas, endpoint, out);
+            }
+        } else if command.verb.asks_for_endpoint() || command.verb == Verb::Other {
+            self.announced_by_server(at, command.tx, reply, out);
+        }
+    }
+
+    fn announced_by_server(&mut self, at: Timestamp, tx: u64, reply: &Reply<'_>, out: &mut Outbox) {
+        let Some((via, endpoint)) = reply.code.and_then(|code| Announced::in_reply(code, &reply.text)) else {
+            return;
+        };
+        match endpoint {
+            Ok(endpoint) => self.announce(at, tx, via, endpoint, out),
+            Err(error) => {
+                let tx = Some(tx).filter(|&tx| tx != 0);
+                self.anomaly(at, tx, AnomalyId::BadEndpoint, &error.to_string(), out);
+            }
+        }
+    }
+
+    /// An endpoint was announced: it is told, and expected as advertised and at the address of the peer that said it,
+    /// since that is where clients and servers connect when the advertised one is behind NAT.
+    pub(super) fn announce(
+        &mut self,
+        at: Timestamp,
+        tx: u64,
+        via: Via,
+        endpoint: Announced,
+        out: &mut Outbox,
+    ) {
+        let Announced { ip: advertised, port } = endpoint;
+        let mode = via.mode();
+        let peer = if mode == Some(Mode::Active) { self.identity.client.ip } else { self.identity.server.ip };
+        let nat = nat(advertised, peer);
+        let ip = match (advertised, nat) {
+            (Some(ip), Nat::None | Nat::Mismatch) => ip,
+            _ => peer,
+        };
+        let data = DataAnnouncement { mode, via, ip, port, advertised_ip: advertised, nat };
+        self.tell(at, EventKind::DataChannel(DataChannel { tx, data }), out);
+        let mut endpoints = ExpectedEndpoints::new();
+        if port >= DATA_PORT_MIN {
+            endpoints.push(Endpoint::new(peer, port));
+            endpoints.extend(
+                advertised.filter(|ip| *ip != peer && !ip.is_unspecified()).map(|ip| Endpoint::new(ip, port)),
+            );
+        }
+        let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
+        self.transfers.announce(tx, data, endpoints, owner, out);
+        self.transfers.settle(at, owner, out);
+    }
+
+    /// Transfers may have become due: only where there are any.
+    pub(super) fn settle_if_open(&mut self, at: Timestamp, out: &mut Outbox) {
+        if !self.transfers.is_empty() {
+            let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
+            self.transfers.settle(at, owner, out);
+        }
+    }
+}
+
+/// TYPE's argument (RFC 959 section 3.1.1): A, E, I, or L with a byte size.
+fn representation(arg: Option<&str>) -> Option<RepresentationType> {
+    match arg?.as_bytes().first()?.to_ascii_uppercase() {
+        b'A' => Some(RepresentationType::Ascii),
+        b'E' => Some(RepresentationType::Ebcdic),
+        b'I' | b'L' => Some(RepresentationType::Image),
+        _ => None,
+    }
+}
+
+/// How an advertised address relates to the peer that said it.
+fn nat(advertised: Option<IpAddr>, peer: IpAddr) -> Nat {
+    match advertised {
+        None => Nat::None,
+        Some(ip) if ip == peer => Nat::None,
+        Some(ip) if ip.is_unspecified() => Nat::Unspecified,
+        Some(ip) if is_private(ip) => Nat::Private,
+        Some(_) => Nat::Mismatch,
+    }
+}
+
+/// An address that means nothing outside its own network (RFC 1918, 3927, 4193, 6598).
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || (a == 100 && (64..128).contains(&b))
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}

@@ -1,0 +1,324 @@
+//! The transfers of a session: each transfer command, the endpoint that was announced for it, the connection that came,
+//! and the replies are brought together into one event, whatever the order in which they are seen.
+
+use std::sync::Arc;
+
+use smol_str::SmolStr;
+
+use super::data::{DataSummary, EndpointId};
+use super::outbox::{Effect, ExpectedEndpoints, Outbox};
+use super::outcome::{Verdict, transfer_event};
+use crate::event::{DataAnnouncement, EventKind, FileDirection, Mode, RepresentationType, SessionIdentity};
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// How long the final reply waits for a data connection that was not seen yet, and a data connection that ended for its
+/// command: either may be on its way, or be seen out of order.
+const GRACE_NS: i64 = 2_000_000_000;
+
+/// What became of an announced endpoint.
+#[derive(Debug)]
+pub(super) enum DataState {
+    /// No connection yet.
+    Waiting,
+    /// A connection is open.
+    Open,
+    /// A connection came and ended.
+    Ended(Box<DataSummary>),
+}
+
+/// An announced endpoint.
+#[derive(Debug)]
+pub(super) struct Announced {
+    pub(super) id: EndpointId,
+    pub(super) data: DataAnnouncement,
+    pub(super) state: DataState,
+    endpoints: ExpectedEndpoints,
+    ended_at: Option<Timestamp>,
+}
+
+/// What a transfer command asked for.
+#[derive(Debug, Default)]
+pub(super) struct Request {
+    /// The command; 0 for a data connection without one.
+    pub(super) tx: u64,
+    pub(super) verb: Option<SmolStr>,
+    pub(super) direction: Option<FileDirection>,
+    pub(super) arg: Option<SmolStr>,
+    pub(super) path: Option<Text>,
+    pub(super) offset: u64,
+    /// The REST command that set the offset, which is void if that is refused.
+    pub(super) offset_from: Option<u64>,
+    pub(super) representation: Option<RepresentationType>,
+    pub(super) declared: Option<u64>,
+}
+
+/// A transfer that is not reported yet.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    pub(super) request: Request,
+    pub(super) announced: Option<Announced>,
+    /// A 1yz reply was seen.
+    pub(super) preliminary: bool,
+    /// ABOR was sent while it ran.
+    pub(super) aborted: bool,
+    /// The final reply.
+    pub(super) code: Option<u16>,
+    decided_at: Option<Timestamp>,
+}
+
+impl Transfer {
+    fn of(request: Request, announced: Option<Announced>) -> Self {
+        Self { request, announced, preliminary: false, aborted: false, code: None, decided_at: None }
+    }
+
+    fn state(&self) -> Option<&DataState> {
+        self.announced.as_ref().map(|announced| &announced.state)
+    }
+
+    /// Refused at once: no data connection was wanted for it any more.
+    fn refused(&self) -> bool {
+        !self.preliminary && self.code.is_some_and(|code| code >= 400)
+    }
+
+    /// When it can be reported whatever else comes; none as long as something decisive is due.
+    fn due(&self) -> Option<Timestamp> {
+        let decided = self.decided_at;
+        match self.state() {
+            Some(DataState::Open) if self.refused() => Some(decided?.plus_nanos(GRACE_NS)),
+            Some(DataState::Open) => None,
+            Some(DataState::Ended(_)) if self.request.tx == 0 => Some(Timestamp::EARLIEST),
+            Some(DataState::Ended(_)) => decided,
+            Some(DataState::Waiting) | None if self.refused() => decided,
+            Some(DataState::Waiting) | None => Some(decided?.plus_nanos(GRACE_NS)),
+        }
+    }
+}
+
+/// Totals over the reported transfers, for `session_end`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    pub(super) transfers: u64,
+    pub(super) bytes_up: u64,
+    pub(super) bytes_down: u64,
+}
+
+/// Whose transfers these are.
+#[derive(Clone, Copy)]
+pub(super) struct Owner<'a> {
+    pub(super) identity: &'a Arc<SessionIdentity>,
+    pub(super) user: Option<&'a Arc<Text>>,
+}
+
+/// See the module's text. An idle session holds nothing here.
+#[derive(Debug, Default)]
+pub(super) struct Transfers {
+    /// The latest announced endpoint, as long as no command claimed it.
+    current: Option<Box<Announced>>,
+    open: Vec<Transfer>,
+    next_id: u32,
+    pub(super) totals: Totals,
+}
+
+impl Transfers {
+    /// Nothing is unfinished but perhaps an endpoint that waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+            && self.current.as_ref().is_none_or(|current| matches!(current.state, DataState::Waiting))
+    }
+
+    /// Transfers that are not reported yet.
+    pub(super) fn open_len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// An endpoint was learned by the command `tx` or its reply. It supersedes the one before, and goes to a transfer
+    /// command that was sent before the endpoint was known.
+    pub(super) fn announce(
+        &mut self,
+        tx: u64,
+        data: DataAnnouncement,
+        endpoints: ExpectedEndpoints,
+        owner: Owner<'_>,
+        out: &mut Outbox,
+    ) {
+        self.supersede(out);
+        let id = self.fresh_id();
+        let peer = match data.mode {
+            Some(Mode::Active) => owner.identity.server.ip,
+            _ => owner.identity.client.ip,
+        };
+        out.effects.push(Effect::Announce { id, endpoints: endpoints.clone(), mode: data.mode, peer });
+        let announced = Announced { id, data, endpoints, state: DataState::Waiting, ended_at: None };
+        let sent_early = |transfer: &&mut Transfer| {
+            tx != 0 && transfer.announced.is_none() && transfer.request.tx > tx && transfer.code.is_none()
+        };
+        match self.open.iter_mut().find(sent_early) {
+            Some(transfer) => transfer.announced = Some(announced),
+            None => self.current = Some(Box::new(announced)),
+        }
+    }
+
+    /// A data connection that nobody announced readably: reported when it ends.
+    pub(super) fn infer(&mut self, data: DataAnnouncement) -> EndpointId {
+        let id = self.fresh_id();
+        let endpoints = ExpectedEndpoints::new();
+        let announced = Announced { id, data, endpoints, state: DataState::Open, ended_at: None };
+        self.open.push(Transfer::of(Request::default(), Some(announced)));
+        id
+    }
+
+    /// A transfer command: it claims the endpoint announced last. False where there is none (RFC 959's default data port).
+    pub(super) fn begin(&mut self, request: Request) -> bool {
+        let announced = self.current.take().map(|current| *current).or_else(|| self.reclaim());
+        let found = announced.is_some();
+        self.open.push(Transfer::of(request, announced));
+        found
+    }
+
+    /// The oldest transfer gives way at the cap.
+    pub(super) fn evict_oldest(&mut self, at: Timestamp, owner: Owner<'_>, out: &mut Outbox) {
+        if !self.open.is_empty() {
+            let transfer = self.open.remove(0);
+            self.report(at, transfer, owner, out);
+        }
+    }
+
+    /// The transfer of a command.
+    pub(super) fn of_command(&mut self, tx: u64) -> Option<&mut Transfer> {
+        self.open.iter_mut().find(|transfer| transfer.request.tx == tx && tx != 0)
+    }
+
+    /// ABOR: every transfer that still runs is meant. True when there is one.
+    pub(super) fn abort(&mut self) -> bool {
+        let mut any = false;
+        for transfer in self.open.iter_mut().filter(|transfer| transfer.code.is_none()) {
+            transfer.aborted = true;
+            any = true;
+        }
+        any
+    }
+
+    /// The REST command `tx` was refused: what was to start at its offset starts at 0.
+    pub(super) fn void_offset(&mut self, tx: u64) {
+        for transfer in self.open.iter_mut().filter(|transfer| transfer.request.offset_from == Some(tx)) {
+            transfer.request.offset = 0;
+        }
+    }
+
+    /// The final reply to a transfer command.
+    pub(super) fn decide(&mut self, at: Timestamp, tx: u64, code: u16) {
+        if let Some(transfer) = self.of_command(tx) {
+            transfer.code = Some(code);
+            transfer.decided_at = Some(at);
+        }
+    }
+
+    /// A connection to an announced endpoint was opened.
+    pub(super) fn opened(&mut self, id: EndpointId, out: &mut Outbox) {
+        if let Some(announced) = self.announced(id) {
+            announced.state = DataState::Open;
+            let endpoints = core::mem::take(&mut announced.endpoints);
+            out.effects.push(Effect::Used { id, endpoints });
+        }
+    }
+
+    /// A connection to an announced endpoint ended.
+    pub(super) fn ended(&mut self, at: Timestamp, id: EndpointId, summary: DataSummary) {
+        if let Some(announced) = self.announced(id) {
+            announced.state = DataState::Ended(Box::new(summary));
+            announced.ended_at = Some(at);
+        }
+    }
+
+    /// Reports every transfer that is due, and asks to be called again for those that will be.
+    pub(super) fn settle(&mut self, at: Timestamp, owner: Owner<'_>, out: &mut Outbox) {
+        self.disown_unclaimed(at);
+        let mut wake =
+            self.current.as_ref().and_then(|current| current.ended_at?.plus_nanos(GRACE_NS).into());
+        let mut index = 0;
+        while let Some(transfer) = self.open.get(index) {
+            match transfer.due() {
+                Some(due) if due <= at => {
+                    let transfer = self.open.remove(index);
+                    self.report(at, transfer, owner, out);
+                }
+                due => {
+                    wake = [wake, due].into_iter().flatten().min();
+                    index += 1;
+                }
+            }
+        }
+        if self.open.is_empty() {
+            self.open = Vec::new();
+        }
+        out.effects.extend(wake.map(Effect::Wake));
+    }
+
+    /// The dialogue is over: what waits for a reply or for a connection is reported. Connections that are still open are
+    /// waited for, unless `all` are to end.
+    pub(super) fn finish(&mut self, at: Timestamp, all: bool, owner: Owner<'_>, out: &mut Outbox) {
+        self.supersede(out);
+        let waits = |transfer: &Transfer| !all && matches!(transfer.state(), Some(DataState::Open));
+        let (open, rest): (Vec<_>, Vec<_>) = core::mem::take(&mut self.open).into_iter().partition(waits);
+        self.open = open;
+        for transfer in &mut self.open {
+            transfer.decided_at.get_or_insert(at);
+        }
+        for transfer in rest {
+            self.report(at, transfer, owner, out);
+        }
+    }
+
+    fn fresh_id(&mut self) -> EndpointId {
+        let id = EndpointId(self.next_id);
+        self.next_id = self.next_id.wrapping_add(1);
+        id
+    }
+
+    fn announced(&mut self, id: EndpointId) -> Option<&mut Announced> {
+        self.open
+            .iter_mut()
+            .filter_map(|transfer| transfer.announced.as_mut())
+            .chain(self.current.as_deref_mut())
+            .find(|announced| announced.id == id)
+    }
+
+    /// The current endpoint is given up: retracted where no connection came, else its connection is a transfer of its own.
+    fn supersede(&mut self, out: &mut Outbox) {
+        let Some(current) = self.current.take() else { return };
+        if matches!(current.state, DataState::Waiting) {
+            out.effects.push(Effect::Retract { id: current.id, endpoints: current.endpoints });
+        } else {
+            self.open.push(Transfer::of(Request::default(), Some(*current)));
+        }
+    }
+
+    /// A data connection that ended a while ago without a command is a transfer of its own.
+    fn disown_unclaimed(&mut self, at: Timestamp) {
+        let ended = self.current.as_ref().and_then(|current| current.ended_at);
+        if ended.is_some_and(|ended| ended.plus_nanos(GRACE_NS) <= at)
+            && let Some(current) = self.current.take()
+        {
+            self.open.push(Transfer::of(Request::default(), Some(*current)));
+        }
+    }
+
+    /// The endpoint of a refused command serves the next one: servers keep listening, clients keep the connection.
+    fn reclaim(&mut self) -> Option<Announced> {
+        let refused =
+            self.open.iter_mut().rev().find(|transfer| transfer.refused() && transfer.announced.is_some())?;
+        refused.announced.take()
+    }
+
+    fn report(&mut self, at: Timestamp, transfer: Transfer, owner: Owner<'_>, out: &mut Outbox) {
+        if let Some(Announced { id, state: DataState::Waiting, endpoints, .. }) = &transfer.announced {
+            out.effects.push(Effect::Retract { id: *id, endpoints: endpoints.clone() });
+        }
+        let Verdict { event, up, down } = transfer_event(transfer);
+        self.totals.transfers += 1;
+        self.totals.bytes_up += up;
+        self.totals.bytes_down += down;
+        out.event(at, owner.identity, owner.user, EventKind::Transfer(Box::new(event)));
+    }
+}
