@@ -1,7 +1,310 @@
 //! The core's one door: segments, accounts and time go in; events and port updates come out.
+//!
+//! ```
+//! use ftpmon::engine::{Engine, EngineConfig};
+//! use ftpmon::time::Timestamp;
+//!
+//! let mut engine = Engine::new(EngineConfig::default());
+//! // engine.handle_segment(at, &segment) for each segment, then:
+//! while let Some(event) = engine.poll_event() {
+//!     println!("{}", event.kind.name());
+//! }
+//! engine.finish(Timestamp::from_parts(0, 0));
+//! ```
+//!
+//! After each `handle_…` poll events and port updates until there are none, and call [`Engine::handle_timeout`] when
+//! [`Engine::poll_timeout`] says so; a call before its time does nothing. Time is whatever comes in: that of the packets in
+//! a file, the wall clock's live.
 
 mod config;
+mod control;
+mod counters;
+mod data;
+mod effects;
+mod expected;
+mod files;
+mod flow;
+mod identity;
+mod lifecycle;
+mod probe;
+mod streams;
+mod table;
+#[cfg(test)]
+mod tests;
 mod update;
 
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
 pub use config::{EngineConfig, FilesMode, Limits, Secrets};
+pub use counters::EngineCounters;
 pub use update::{Loss, PortUpdate};
+
+use crate::account::Side;
+use crate::addr::Endpoint;
+use crate::event::{Event, TableFill};
+use crate::segment::{InterfaceId, Segment};
+use crate::session::Outbox;
+use crate::tcp::Connection;
+use crate::time::Timestamp;
+use expected::Expected;
+use flow::{Flow, Role};
+use table::{Class, FlowId, FlowKey, FlowTable};
+
+/// Port updates that may wait to be polled. Each is safe to lose; a caller that never polls must not make them pile up.
+const UPDATES_MAX: usize = 4_096;
+/// Missing bytes are laid to lost records for this long after a loss.
+const LOSS_ECHO_NS: u64 = 5_000_000_000;
+/// An ended connection's late packets belong to it for this long.
+const ENDED_KEPT_S: u32 = 10;
+
+/// See the module's text.
+pub struct Engine {
+    config: EngineConfig,
+    flows: FlowTable<Flow>,
+    expected: Expected,
+    /// Connections that may turn out to be data connections whose announcement is still to come, by their listener.
+    early: HashMap<Endpoint, FlowId>,
+    /// Control connections under TLS, by client and server.
+    encrypted: HashMap<(IpAddr, IpAddr), FlowId>,
+    wakes: BinaryHeap<Reverse<(Timestamp, FlowId)>>,
+    out: Outbox,
+    updates: VecDeque<PortUpdate>,
+    interfaces: HashMap<InterfaceId, Arc<str>>,
+    last_loss: Option<Timestamp>,
+    probed_bytes: usize,
+    counters: EngineCounters,
+}
+
+impl Engine {
+    /// An engine that has seen nothing.
+    pub fn new(config: EngineConfig) -> Self {
+        Self {
+            flows: FlowTable::new(),
+            expected: Expected::new(config.limits.announced_endpoints, config.limits.announcement_s),
+            early: HashMap::new(),
+            encrypted: HashMap::new(),
+            wakes: BinaryHeap::new(),
+            out: Outbox::default(),
+            updates: VecDeque::new(),
+            interfaces: HashMap::new(),
+            last_loss: None,
+            probed_bytes: 0,
+            counters: EngineCounters::default(),
+            config,
+        }
+    }
+
+    /// Gives an interface the name that events have for it.
+    pub fn name_interface(&mut self, interface: InterfaceId, name: &str) {
+        self.interfaces.insert(interface, name.into());
+    }
+
+    /// A segment was seen.
+    pub fn handle_segment(&mut self, at: Timestamp, segment: &Segment<'_>) {
+        self.counters.segments += 1;
+        let key = FlowKey::new(segment.src, segment.dst);
+        let known = self.flows.find(&key).filter(|&id| !self.is_replaced(at, id, segment));
+        let Some(id) = known.or_else(|| self.open(at, key, segment)) else {
+            self.counters.stray_segments += 1;
+            return;
+        };
+        self.flows.touch(id, at);
+        self.feed(at, id, segment);
+    }
+
+    /// Records that would have come were lost.
+    pub fn handle_loss(&mut self, at: Timestamp, loss: Loss) {
+        self.counters.lose(loss.reason, loss.records);
+        self.last_loss = Some(at);
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let wake = self.wakes.peek().map(|Reverse((at, _))| *at);
+        let idle = Class::ALL.iter().filter_map(|&class| {
+            self.flows.longest_idle(class).map(|(_, last)| last.plus_nanos(self.idle_ns(class)))
+        });
+        idle.chain(wake).chain(self.expected.next_expiry()).min()
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        while let Some(&Reverse((at, id))) = self.wakes.peek()
+            && at <= now
+        {
+            self.wakes.pop();
+            self.wake(now, at, id);
+        }
+        for class in Class::ALL {
+            while let Some((id, last)) = self.flows.longest_idle(class)
+                && last.plus_nanos(self.idle_ns(class)) <= now
+            {
+                self.remove(now, id, "idle");
+            }
+        }
+        while let Some(unclaimed) = self.expected.expire(now) {
+            if let Some(listener) = unclaimed {
+                self.update(PortUpdate::Forget { listener });
+            }
+        }
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let event = self.out.events.pop_front()?;
+        self.counters.events += 1;
+        Some(event)
+    }
+
+    /// The next port update.
+    pub fn poll_port_update(&mut self) -> Option<PortUpdate> {
+        self.updates.pop_front()
+    }
+
+    /// The input is over: all that is open is ended and reported.
+    pub fn finish(&mut self, at: Timestamp) {
+        let ids: Vec<FlowId> = self.flows.ids().collect();
+        let (data, rest): (Vec<_>, Vec<_>) =
+            ids.into_iter().partition(|&id| matches!(self.role(id), Some(Role::Data(_))));
+        for id in data.into_iter().chain(rest) {
+            self.remove(at, id, "end_of_input");
+        }
+    }
+
+    /// What was counted, with the tables as they are now.
+    pub fn counters(&self) -> EngineCounters {
+        let mut counters = self.counters.clone();
+        let limits = &self.config.limits;
+        let fill = |used: usize, cap: usize| TableFill { used: used as u64, cap: cap as u64 };
+        counters.tables.insert("flows", fill(self.flows.len(), limits.flows));
+        counters.tables.insert("sessions", fill(self.flows.len_of(Class::Control), limits.flows));
+        counters.tables.insert("announced_endpoints", fill(self.expected.len(), limits.announced_endpoints));
+        counters.tables.insert("probe_bytes", fill(self.probed_bytes, limits.probe_bytes));
+        counters
+    }
+
+    /// The known flow ended, or ends with this segment, which opens another connection between the same ports.
+    fn is_replaced(&mut self, at: Timestamp, id: FlowId, segment: &Segment<'_>) -> bool {
+        let Some(flow) = self.flows.get(id) else { return true };
+        let opens = segment.flags.syn() && !segment.flags.ack();
+        let replaced = match flow.role {
+            Role::Ended => opens,
+            _ => opens && flow.connection.starts_anew(flow.side_of(segment), segment),
+        };
+        if replaced {
+            self.remove(at, id, "replaced");
+        }
+        replaced
+    }
+
+    /// Opens a flow for the first segment seen of a connection, where that says anything.
+    fn open(&mut self, at: Timestamp, key: FlowKey, segment: &Segment<'_>) -> Option<FlowId> {
+        if !segment.flags.syn() && segment.wire_payload_len == 0 {
+            return None;
+        }
+        let from = self.sender_of(segment);
+        let (initiator, listener) = match from {
+            Side::Initiator => (segment.src, segment.dst),
+            Side::Listener => (segment.dst, segment.src),
+        };
+        let role = self.role_of_new(initiator, listener, true);
+        Some(self.insert(at, key, Flow::from_segment(at, segment, from, role)))
+    }
+
+    /// Who sent the first segment seen of a connection: told by SYN, by the ports that are known, by the lower port.
+    fn sender_of(&self, segment: &Segment<'_>) -> Side {
+        if segment.flags.syn() {
+            return Connection::sender_of(segment);
+        }
+        let listens = |end: Endpoint, other: Endpoint| {
+            self.is_control(end.port) || !self.expected.matching(other.ip, end).is_empty()
+        };
+        match (listens(segment.src, segment.dst), listens(segment.dst, segment.src)) {
+            (true, false) => Side::Listener,
+            (false, true) => Side::Initiator,
+            _ if segment.src.port < segment.dst.port => Side::Listener,
+            _ => Side::Initiator,
+        }
+    }
+
+    fn is_control(&self, port: u16) -> bool {
+        self.config.control_ports.contains(&port) || self.config.tls_ports.contains(&port)
+    }
+
+    fn role_of_new(&mut self, initiator: Endpoint, listener: Endpoint, has_segments: bool) -> Role {
+        if has_segments && self.is_control(listener.port) {
+            return Role::Nascent { implicit_tls: self.config.tls_ports.contains(&listener.port) };
+        }
+        if let Some(data) = self.data_role(initiator, listener) {
+            return data;
+        }
+        if has_segments && self.config.detect_by_content {
+            if self.probed_bytes < self.config.limits.probe_bytes {
+                return Role::Probed(Box::default());
+            }
+            self.counters.lose("probe_bytes_full", 1);
+        }
+        Role::Plain
+    }
+
+    /// Puts a new flow into the table; the longest idle one gives way at the cap.
+    fn insert(&mut self, at: Timestamp, key: FlowKey, flow: Flow) -> FlowId {
+        while self.flows.len() >= self.config.limits.flows.max(1) {
+            let victim = [Class::Ended, Class::Other, Class::Control]
+                .into_iter()
+                .find_map(|class| self.flows.longest_idle(class));
+            let Some((victim, _)) = victim else { break };
+            if !matches!(self.role(victim), Some(Role::Ended)) {
+                self.counters.lose("flows_evicted", 1);
+            }
+            self.remove(at, victim, "evicted");
+        }
+        let listener = flow.listener;
+        let may_be_data = matches!(flow.role, Role::Probed(_) | Role::Plain);
+        let id = self.flows.insert(key, Class::Other, at, flow);
+        if may_be_data {
+            self.early.insert(listener, id);
+        } else {
+            self.tell_claimants(id);
+        }
+        id
+    }
+
+    fn role(&self, id: FlowId) -> Option<&Role> {
+        self.flows.get(id).map(|flow| &flow.role)
+    }
+
+    fn update(&mut self, update: PortUpdate) {
+        if self.updates.len() >= UPDATES_MAX {
+            self.updates.pop_front();
+        }
+        self.updates.push_back(update);
+    }
+
+    /// Asks for [`Self::wake`] of a flow at `at`, unless it comes earlier anyhow.
+    fn schedule(&mut self, id: FlowId, at: Timestamp) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        if flow.wake_at.is_none_or(|earlier| at < earlier) {
+            flow.wake_at = Some(at);
+            self.wakes.push(Reverse((at, id)));
+        }
+    }
+
+    fn idle_ns(&self, class: Class) -> i64 {
+        let seconds = match class {
+            Class::Control => self.config.limits.control_idle_s,
+            Class::Other => self.config.limits.data_idle_s,
+            Class::Ended => ENDED_KEPT_S,
+        };
+        i64::from(seconds).saturating_mul(1_000_000_000)
+    }
+
+    fn lost_lately(&self, at: Timestamp) -> bool {
+        self.last_loss.is_some_and(|loss| at.nanos_since(loss) < LOSS_ECHO_NS)
+    }
+}

@@ -1,0 +1,90 @@
+//! Control connections: their streams go to their sessions, and what the sessions ask for is done.
+
+use std::sync::Arc;
+
+use super::flow::{Control, Flow, Role};
+use super::{EngineConfig, identity};
+use crate::account::Side;
+use crate::event::{ClosedBy, Direction, GapCause, SessionIdentity};
+use crate::session::{Beginning, Context, Outbox, Session};
+use crate::tcp::{Closing, Receiver};
+use crate::time::Timestamp;
+
+/// Takes the streams of a control connection.
+pub(super) struct Dialogue<'a> {
+    pub(super) control: &'a mut Control,
+    pub(super) config: &'a EngineConfig,
+    pub(super) out: &'a mut Outbox,
+    /// Records were lost lately: what is missing was lost with them.
+    pub(super) ring_full: bool,
+}
+
+impl Dialogue<'_> {
+    fn direction(&self, from: Side) -> Direction {
+        if from == self.control.client { Direction::Command } else { Direction::Reply }
+    }
+}
+
+impl Receiver for Dialogue<'_> {
+    fn data(&mut self, at: Timestamp, from: Side, bytes: &[u8]) {
+        let direction = self.direction(from);
+        self.control.session.data(at, direction, bytes, Context::from(self.config), self.out);
+    }
+
+    fn gap(&mut self, at: Timestamp, from: Side, bytes: u64, cause: GapCause) {
+        let direction = self.direction(from);
+        let cause = if self.ring_full { GapCause::RingFull } else { cause };
+        self.control.session.gap(at, direction, bytes, cause, Context::from(self.config), self.out);
+    }
+
+    fn conflict(&mut self, at: Timestamp, from: Side, bytes: u64) {
+        let direction = self.direction(from);
+        self.control.session.conflict(at, direction, bytes, self.out);
+    }
+
+    fn closed(&mut self, at: Timestamp, from: Side, _how: Closing) {
+        let direction = self.direction(from);
+        self.control.session.half_closed(at, direction, Context::from(self.config), self.out);
+    }
+}
+
+/// Begins the session of a control connection whose first segment after the handshake, or first with payload, is
+/// about to be handed on. `handshake` includes that segment.
+pub(super) fn begin_session(
+    at: Timestamp,
+    flow: &Flow,
+    client: Side,
+    beginning: Beginning,
+    iface: Option<Arc<str>>,
+    out: &mut Outbox,
+) -> Control {
+    let (client_end, server_end) = (flow.endpoint(client), flow.endpoint(client.other()));
+    let identity = SessionIdentity {
+        id: identity::session_id(client_end, server_end, flow.first),
+        community_id: identity::community_id(client_end, server_end),
+        client: client_end,
+        server: server_end,
+        interface: flow.interface,
+        iface,
+        vlan: flow.vlan,
+    };
+    Control { session: Session::begin(at, Arc::new(identity), beginning, out), client }
+}
+
+/// Ends the session of a control connection; what its streams held was handed on before.
+pub(super) fn end_session(
+    at: Timestamp,
+    flow: &mut Flow,
+    reason: Option<&'static str>,
+    all: bool,
+    config: &EngineConfig,
+    out: &mut Outbox,
+) {
+    let rst = flow.connection.account(Side::Initiator).rst || flow.connection.account(Side::Listener).rst;
+    let closed_by = flow.connection.closed_by();
+    let Role::Control(control) = &mut flow.role else { return };
+    let closed_by =
+        closed_by.map(|side| if side == control.client { ClosedBy::Client } else { ClosedBy::Server });
+    let reason = reason.unwrap_or(if rst { "rst" } else { "fin" });
+    control.session.end(at, reason, closed_by, all, Context::from(config), out);
+}

@@ -1,0 +1,31 @@
+//! What the engine counts.
+
+use std::collections::BTreeMap;
+
+use crate::event::TableFill;
+
+/// Counters since the start, by stable names: what `stats` gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineCounters {
+    /// Segments handed in.
+    pub segments: u64,
+    /// Segments without payload of connections that are not followed.
+    pub stray_segments: u64,
+    /// Sessions begun.
+    pub sessions: u64,
+    /// Data connections followed.
+    pub data_connections: u64,
+    /// Events given out.
+    pub events: u64,
+    /// What was lost or left out, by reason; a reason that never occurred is not there.
+    pub lost: BTreeMap<&'static str, u64>,
+    /// Fill and cap of every table.
+    pub tables: BTreeMap<&'static str, TableFill>,
+}
+
+impl EngineCounters {
+    /// Counts `n` things lost for `reason`.
+    pub(super) fn lose(&mut self, reason: &'static str, n: u64) {
+        *self.lost.entry(reason).or_default() += n;
+    }
+}

@@ -1,0 +1,139 @@
+//! Data connections: found by announcement or inference, counted by their segments or by the kernel.
+
+use smallvec::SmallVec;
+
+use super::flow::{DataFlow, Flow, Role};
+use super::table::{Class, FlowId, FlowKey};
+use super::{Engine, FilesMode, PortUpdate};
+use crate::account::{FlowRecord, FlowReport, Side};
+use crate::addr::Endpoint;
+use crate::event::{DataAnnouncement, Mode, Nat, Via};
+use crate::session::EndpointId;
+use crate::time::Timestamp;
+
+/// A connection that began longer ago than this before its announcement is another one, to a port used again.
+const EARLY_NS: u64 = 10_000_000_000;
+/// Nobody listens below for a data connection that was not announced readably.
+const INFERRED_PORT_MIN: u16 = 1024;
+
+impl Engine {
+    /// The kernel gave its account of a connection.
+    pub fn handle_flow(&mut self, record: &FlowRecord) {
+        let (at, key) = (record.at, FlowKey::new(record.initiator, record.listener));
+        let known = self.flows.find(&key).filter(|&id| !self.is_outdated_by(record, id));
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let role = self.role_of_new(record.initiator, record.listener, false);
+                let id = self.insert(at, key, Flow::from_record(record, role));
+                self.watch_candidate(id);
+                id
+            }
+        };
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        if matches!(flow.role, Role::Ended) {
+            return;
+        }
+        flow.last = flow.last.max(record.last);
+        flow.record = Some(Box::new(*record));
+        self.flows.touch(id, at);
+        if record.report == FlowReport::Close {
+            self.end(at, id, None);
+        }
+    }
+
+    /// The account is of a later connection between the same ports than the flow known by them.
+    fn is_outdated_by(&mut self, record: &FlowRecord, id: FlowId) -> bool {
+        let outdated = self.flows.get(id).is_none_or(|flow| match (&flow.record, &flow.role) {
+            (Some(known), _) => known.first != record.first,
+            (None, Role::Ended) => record.report == FlowReport::Open,
+            (None, _) => false,
+        });
+        if outdated {
+            self.remove(record.at, id, "replaced");
+        }
+        outdated
+    }
+
+    /// The role of a new connection to an endpoint that was announced, or between the hosts of a session that cannot be
+    /// read.
+    pub(super) fn data_role(&mut self, initiator: Endpoint, listener: Endpoint) -> Option<Role> {
+        let claims = self.expected.matching(initiator.ip, listener);
+        let claims: SmallVec<_> = if claims.is_empty() {
+            self.infer(initiator, listener).into_iter().collect()
+        } else {
+            claims.iter().map(|claim| (claim.control, claim.endpoint)).collect()
+        };
+        (!claims.is_empty()).then(|| self.data_flow(claims, false))
+    }
+
+    fn data_flow(&mut self, claims: SmallVec<[(FlowId, EndpointId); 1]>, late: bool) -> Role {
+        self.counters.data_connections += 1;
+        let files = (self.config.files == FilesMode::Hash).then(Box::default);
+        Role::Data(Box::new(DataFlow { claims, files, tls: false, late }))
+    }
+
+    fn infer(&mut self, initiator: Endpoint, listener: Endpoint) -> Option<(FlowId, EndpointId)> {
+        if self.encrypted.is_empty() || listener.port < INFERRED_PORT_MIN {
+            return None;
+        }
+        let passive = self.encrypted.get(&(initiator.ip, listener.ip)).map(|&id| (id, Mode::Passive));
+        let active = || self.encrypted.get(&(listener.ip, initiator.ip)).map(|&id| (id, Mode::Active));
+        let (id, mode) = passive.or_else(active)?;
+        let Role::Control(control) = &mut self.flows.get_mut(id)?.role else { return None };
+        let (ip, port) = (listener.ip, listener.port);
+        let (mode, via, nat) = (Some(mode), Via::Inferred, Nat::None);
+        let data = DataAnnouncement { mode, via, ip, port, advertised_ip: None, nat };
+        Some((id, control.session.data_inferred(data)))
+    }
+
+    /// Tells the sessions that announced a new data connection that it came.
+    pub(super) fn tell_claimants(&mut self, id: FlowId) {
+        let Some(flow) = self.flows.get(id) else { return };
+        let Role::Data(data) = &flow.role else { return };
+        let (initiator, listener, first) = (flow.initiator, flow.listener, flow.first);
+        for (control, endpoint) in data.claims.clone() {
+            if let Some(Flow { role: Role::Control(control), .. }) = self.flows.get_mut(control) {
+                control.session.data_opened(endpoint, &mut self.out);
+            }
+            self.apply_effects(first, control);
+        }
+        let payload = self.config.files != FilesMode::Off;
+        self.update(PortUpdate::Adopt { initiator, listener, payload });
+    }
+
+    /// An endpoint was announced to which a connection exists already: it was quicker than its announcement.
+    pub(super) fn adopt_early(&mut self, at: Timestamp, listener: Endpoint) {
+        let Some(&id) = self.early.get(&listener) else { return };
+        let Some(flow) = self.flows.get(id) else { return };
+        if at.nanos_since(flow.first) > EARLY_NS {
+            return;
+        }
+        let moved =
+            [Side::Initiator, Side::Listener].iter().any(|&side| flow.connection.account(side).bytes > 0);
+        let ended = matches!(&flow.record, Some(record) if record.report == FlowReport::Close)
+            || (flow.record.is_none() && flow.connection.is_closed());
+        let claims = self.expected.matching(flow.initiator.ip, listener);
+        if claims.is_empty() {
+            return;
+        }
+        self.give_up_probe(id);
+        self.forget_early(listener, id);
+        let role =
+            self.data_flow(claims.iter().map(|claim| (claim.control, claim.endpoint)).collect(), moved);
+        if let Some(flow) = self.flows.get_mut(id) {
+            flow.role = role;
+        }
+        self.flows.move_to(id, Class::Other, at);
+        self.tell_claimants(id);
+        if ended {
+            self.end(at, id, None);
+        }
+    }
+
+    pub(super) fn forget_early(&mut self, listener: Endpoint, id: FlowId) {
+        if self.early.get(&listener) == Some(&id) {
+            self.early.remove(&listener);
+        }
+    }
+}

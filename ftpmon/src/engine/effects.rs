@@ -1,0 +1,91 @@
+//! What sessions ask of the engine is done.
+
+use super::table::FlowId;
+use super::{Engine, PortUpdate};
+use crate::event::Mode;
+use crate::session::{Effect, EndpointId, ExpectedEndpoints};
+use crate::time::Timestamp;
+use std::net::IpAddr;
+
+use super::expected::Claim;
+use super::flow::Role;
+
+impl Engine {
+    /// Does what the session of `id` asked for since the last call.
+    pub(super) fn apply_effects(&mut self, at: Timestamp, id: FlowId) {
+        while !self.out.effects.is_empty() {
+            let mut effects = core::mem::take(&mut self.out.effects);
+            for effect in effects.drain(..) {
+                self.apply(at, id, effect);
+            }
+            if self.out.effects.is_empty() {
+                // The next call finds room for its wishes.
+                self.out.effects = effects;
+            }
+        }
+    }
+
+    fn apply(&mut self, at: Timestamp, id: FlowId, effect: Effect) {
+        match effect {
+            Effect::Announce { id: endpoint, endpoints, mode, peer } => {
+                self.announce(at, id, endpoint, &endpoints, mode, peer);
+            }
+            Effect::Retract { id: endpoint, endpoints } => {
+                for listener in endpoints {
+                    if self.expected.retract(listener, id, endpoint) {
+                        self.update(PortUpdate::Forget { listener });
+                    }
+                }
+            }
+            Effect::Used { id: endpoint, endpoints } => {
+                for listener in endpoints {
+                    self.expected.retract(listener, id, endpoint);
+                }
+            }
+            Effect::Unreadable(unreadable) => self.set_unreadable(id, unreadable),
+            Effect::Wake(wake) => self.schedule(id, wake),
+        }
+    }
+
+    fn announce(
+        &mut self,
+        at: Timestamp,
+        control: FlowId,
+        endpoint: EndpointId,
+        endpoints: &ExpectedEndpoints,
+        mode: Option<Mode>,
+        peer: IpAddr,
+    ) {
+        let claim = Claim { control, endpoint, mode, peer };
+        for &listener in endpoints {
+            if let Some(listener) = self.expected.announce(at, listener, claim) {
+                self.counters.lose("announcements_evicted", 1);
+                self.update(PortUpdate::Forget { listener });
+            }
+            let payload = self.config.files != super::FilesMode::Off;
+            let ttl_s = self.config.limits.announcement_s;
+            self.update(PortUpdate::Expect { listener, ttl_s, payload });
+        }
+        for listener in endpoints {
+            self.adopt_early(at, *listener);
+        }
+    }
+
+    fn set_unreadable(&mut self, id: FlowId, unreadable: bool) {
+        let Some(Role::Control(control)) = self.role(id) else { return };
+        let identity = control.session.identity();
+        let (client, server) = (identity.client, identity.server);
+        if unreadable {
+            self.encrypted.insert((client.ip, server.ip), id);
+        } else {
+            self.forget_encrypted(client.ip, server.ip, id);
+        }
+        self.update(PortUpdate::ControlPayload { client, server, wanted: !unreadable });
+    }
+
+    pub(super) fn forget_encrypted(&mut self, client: IpAddr, server: IpAddr, id: FlowId) {
+        if self.encrypted.get(&(client, server)) == Some(&id) {
+            self.encrypted.remove(&(client, server));
+        }
+    }
+}

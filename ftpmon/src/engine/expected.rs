@@ -1,0 +1,208 @@
+//! Announced endpoints that wait for their data connection.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use super::table::FlowId;
+use crate::addr::Endpoint;
+use crate::event::Mode;
+use crate::session::EndpointId;
+use crate::time::Timestamp;
+
+/// One session's claim on the next connection to an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    /// The control connection.
+    pub(super) control: FlowId,
+    /// The announcement within its session.
+    pub(super) endpoint: EndpointId,
+    /// Who listens.
+    pub(super) mode: Option<Mode>,
+    /// The host that is expected to connect.
+    pub(super) peer: IpAddr,
+}
+
+/// The claims of all sessions by endpoint, capped and expiring.
+pub(super) struct Expected {
+    claims: HashMap<Endpoint, SmallVec<[Claim; 1]>>,
+    /// In the order of expiry; an entry whose claim is gone already is passed over.
+    expiry: VecDeque<(Timestamp, Endpoint, Claim)>,
+    waiting: usize,
+    cap: usize,
+    ttl_ns: i64,
+}
+
+/// Sessions that may claim one endpoint at once. Two are an FXP transfer; more is a server that hands one port to many.
+const CLAIMS_PER_ENDPOINT_MAX: usize = 16;
+
+impl Expected {
+    /// `cap` claims at most, each for `ttl_s` seconds.
+    pub(super) fn new(cap: usize, ttl_s: u32) -> Self {
+        Self {
+            claims: HashMap::new(),
+            expiry: VecDeque::new(),
+            waiting: 0,
+            cap,
+            ttl_ns: i64::from(ttl_s).saturating_mul(1_000_000_000),
+        }
+    }
+
+    /// Claims that wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting
+    }
+
+    /// Adds a claim; returns the endpoint that had to give way at the cap, if one had to.
+    pub(super) fn announce(&mut self, at: Timestamp, endpoint: Endpoint, claim: Claim) -> Option<Endpoint> {
+        let evicted = if self.waiting >= self.cap { self.drop_oldest() } else { None };
+        let claims = self.claims.entry(endpoint).or_default();
+        if claims.len() >= CLAIMS_PER_ENDPOINT_MAX {
+            claims.remove(0);
+            self.waiting -= 1;
+        }
+        claims.push(claim);
+        self.waiting += 1;
+        self.expiry.push_back((at.plus_nanos(self.ttl_ns), endpoint, claim));
+        evicted
+    }
+
+    /// Takes a claim back; true when nobody else claims the endpoint.
+    pub(super) fn retract(&mut self, endpoint: Endpoint, control: FlowId, id: EndpointId) -> bool {
+        let Some(claims) = self.claims.get_mut(&endpoint) else { return false };
+        let before = claims.len();
+        claims.retain(|claim| claim.control != control || claim.endpoint != id);
+        self.waiting -= before - claims.len();
+        let unclaimed = claims.is_empty();
+        if unclaimed {
+            self.claims.remove(&endpoint);
+        }
+        self.trim_expiry();
+        unclaimed
+    }
+
+    /// The claims that a connection from `initiator` to `listener` fulfils: of each mode the latest, one whose peer is
+    /// the initiator before any other. Two modes at once are an FXP transfer, which belongs to two sessions.
+    pub(super) fn matching(&self, initiator: IpAddr, listener: Endpoint) -> SmallVec<[Claim; 2]> {
+        let Some(claims) = self.claims.get(&listener) else { return SmallVec::new() };
+        let best = |mode: Mode| {
+            let of_mode = || claims.iter().rev().filter(move |claim| claim.mode == Some(mode));
+            of_mode().find(|claim| claim.peer == initiator).or_else(|| of_mode().next()).copied()
+        };
+        [best(Mode::Passive), best(Mode::Active)].into_iter().flatten().collect()
+    }
+
+    /// When the next claim runs out.
+    pub(super) fn next_expiry(&self) -> Option<Timestamp> {
+        self.expiry.front().map(|(at, ..)| *at)
+    }
+
+    /// Drops a claim that has run out at `now`, if there is one; the endpoint, when nobody else claims it.
+    pub(super) fn expire(&mut self, now: Timestamp) -> Option<Option<Endpoint>> {
+        self.expiry.front().filter(|(at, ..)| *at <= now)?;
+        Some(self.drop_oldest())
+    }
+
+    fn drop_oldest(&mut self) -> Option<Endpoint> {
+        self.trim_front();
+        let (_, endpoint, claim) = self.expiry.pop_front()?;
+        self.retract(endpoint, claim.control, claim.endpoint).then_some(endpoint)
+    }
+
+    /// Entries of claims that were used or superseded go: at once from the front, and from the middle when they are the
+    /// most. Otherwise a session that announces without end would fill the queue, and push others' claims out.
+    fn trim_expiry(&mut self) {
+        self.trim_front();
+        if self.expiry.len() > 64 + 2 * self.waiting {
+            let claims = &self.claims;
+            self.expiry.retain(|(_, endpoint, claim)| is_waiting(claims, endpoint, claim));
+        }
+    }
+
+    fn trim_front(&mut self) {
+        while self
+            .expiry
+            .front()
+            .is_some_and(|(_, endpoint, claim)| !is_waiting(&self.claims, endpoint, claim))
+        {
+            self.expiry.pop_front();
+        }
+    }
+}
+
+fn is_waiting(claims: &HashMap<Endpoint, SmallVec<[Claim; 1]>>, endpoint: &Endpoint, claim: &Claim) -> bool {
+    claims.get(endpoint).is_some_and(|waiting| waiting.contains(claim))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::{Claim, Expected};
+    use crate::addr::Endpoint;
+    use crate::engine::table::{Class, FlowId, FlowKey, FlowTable};
+    use crate::event::Mode;
+    use crate::session::EndpointId;
+    use crate::time::Timestamp;
+
+    fn host(n: u8) -> IpAddr {
+        Ipv4Addr::new(192, 0, 2, n).into()
+    }
+
+    fn control(n: u16) -> FlowId {
+        let key = FlowKey::new(Endpoint::new(host(1), n), Endpoint::new(host(2), 21));
+        let mut table = FlowTable::new();
+        (0..n).map(|_| table.insert(key, Class::Control, Timestamp::default(), ())).last().unwrap()
+    }
+
+    fn claim(n: u16, mode: Mode, peer: u8) -> Claim {
+        Claim { control: control(n), endpoint: EndpointId(n.into()), mode: Some(mode), peer: host(peer) }
+    }
+
+    #[test]
+    fn the_latest_claim_whose_peer_connects_wins() {
+        let (mut expected, endpoint) = (Expected::new(9, 60), Endpoint::new(host(2), 4_000));
+        for (n, peer) in [(1, 1), (2, 3), (3, 4)] {
+            expected.announce(Timestamp::default(), endpoint, claim(n, Mode::Passive, peer));
+        }
+        assert_eq!(expected.matching(host(3), endpoint).as_slice(), [claim(2, Mode::Passive, 3)]);
+        assert_eq!(expected.matching(host(9), endpoint).as_slice(), [claim(3, Mode::Passive, 4)]);
+    }
+
+    #[test]
+    fn a_transfer_between_two_servers_belongs_to_both_sessions() {
+        let (mut expected, endpoint) = (Expected::new(9, 60), Endpoint::new(host(2), 4_000));
+        expected.announce(Timestamp::default(), endpoint, claim(1, Mode::Passive, 1));
+        expected.announce(Timestamp::default(), endpoint, claim(2, Mode::Active, 3));
+        assert_eq!(expected.matching(host(3), endpoint).len(), 2);
+    }
+
+    #[test]
+    fn the_cap_drops_the_oldest_and_superseded_claims_do_not_count() {
+        let mut expected = Expected::new(2, 60);
+        let endpoint = |port| Endpoint::new(host(2), port);
+        expected.announce(Timestamp::default(), endpoint(4_000), claim(1, Mode::Passive, 1));
+        for port in 5_000..6_000 {
+            let busy = claim(2, Mode::Passive, 1);
+            assert_eq!(expected.announce(Timestamp::default(), endpoint(port), busy), None);
+            assert!(expected.retract(endpoint(port), busy.control, busy.endpoint));
+        }
+        assert_eq!(expected.matching(host(1), endpoint(4_000)).len(), 1);
+        assert!(expected.expiry.len() < 100);
+        expected.announce(Timestamp::default(), endpoint(7_000), claim(3, Mode::Passive, 1));
+        let evicted = expected.announce(Timestamp::default(), endpoint(7_001), claim(4, Mode::Passive, 1));
+        assert_eq!(evicted, Some(endpoint(4_000)));
+    }
+
+    #[test]
+    fn a_claim_runs_out() {
+        let (mut expected, endpoint) = (Expected::new(9, 60), Endpoint::new(host(2), 4_000));
+        expected.announce(Timestamp::from_parts(100, 0), endpoint, claim(1, Mode::Passive, 1));
+        assert_eq!(expected.next_expiry(), Some(Timestamp::from_parts(160, 0)));
+        assert_eq!(expected.expire(Timestamp::from_parts(159, 0)), None);
+        assert_eq!(expected.expire(Timestamp::from_parts(160, 0)), Some(Some(endpoint)));
+        assert_eq!((expected.len(), expected.next_expiry()), (0, None));
+    }
+}

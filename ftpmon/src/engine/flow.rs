@@ -1,0 +1,250 @@
+//! One connection in the flow table.
+
+use smallvec::SmallVec;
+
+use super::files::FileReader;
+use super::probe::{Probe, Verdict};
+use super::table::FlowId;
+use crate::account::{FlowRecord, Side};
+use crate::addr::Endpoint;
+use crate::event::{GapCause, Handshake};
+use crate::segment::{InterfaceId, Segment, VlanTags};
+use crate::session::{DataSummary, EndpointId, Session};
+use crate::tcp::{Closing, Connection, Keep, Limits, Receiver};
+use crate::time::Timestamp;
+
+/// A connection, whatever it carries.
+pub(super) struct Flow {
+    pub(super) initiator: Endpoint,
+    pub(super) listener: Endpoint,
+    pub(super) connection: Connection,
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+    pub(super) interface: InterfaceId,
+    pub(super) vlan: VlanTags,
+    /// When the flow is to be looked at next, if at all.
+    pub(super) wake_at: Option<Timestamp>,
+    /// When it ends, though its end was not seen whole: some time after the first FIN, or after RST.
+    pub(super) ends_at: Option<Timestamp>,
+    /// The kernel's latest account of it.
+    pub(super) record: Option<Box<FlowRecord>>,
+    pub(super) role: Role,
+}
+
+/// What a connection carries, as far as it is known.
+pub(super) enum Role {
+    /// It goes to a control port, and is no session yet: nobody answered, nobody said anything. A flood of SYNs makes
+    /// many of these, and nothing larger.
+    Nascent { implicit_tls: bool },
+    /// A control connection.
+    Control(Box<Control>),
+    /// Whether it is FTP will be told from its first lines.
+    Probed(Box<Probe>),
+    /// A data connection.
+    Data(Box<DataFlow>),
+    /// Anything else. It may yet turn out to be a data connection whose announcement is still to come.
+    Plain,
+    /// It ended. Its late packets belong to it and start nothing.
+    Ended,
+}
+
+/// A control connection.
+pub(super) struct Control {
+    pub(super) session: Session,
+    /// The end that sends commands.
+    pub(super) client: Side,
+}
+
+/// A data connection.
+#[derive(Default)]
+pub(super) struct DataFlow {
+    /// The announcements that it fulfils: two in a transfer between two servers.
+    pub(super) claims: SmallVec<[(FlowId, EndpointId); 1]>,
+    /// With `--files`.
+    pub(super) files: Option<Box<Files>>,
+    /// It begins with a TLS handshake.
+    pub(super) tls: bool,
+    /// Bytes went by before the connection was known to be a data connection.
+    pub(super) late: bool,
+}
+
+/// Both directions of a data connection, hashed.
+#[derive(Default)]
+pub(super) struct Files {
+    from_initiator: FileReader,
+    from_listener: FileReader,
+}
+
+impl Files {
+    fn of(&mut self, from: Side) -> &mut FileReader {
+        match from {
+            Side::Initiator => &mut self.from_initiator,
+            Side::Listener => &mut self.from_listener,
+        }
+    }
+}
+
+impl Flow {
+    /// A flow that begins with `segment`, sent by the `listener` or by the other end.
+    pub(super) fn from_segment(at: Timestamp, segment: &Segment<'_>, from: Side, role: Role) -> Self {
+        let (initiator, listener) = match from {
+            Side::Initiator => (segment.src, segment.dst),
+            Side::Listener => (segment.dst, segment.src),
+        };
+        Self::new(at, initiator, listener, segment.interface, segment.vlan, role)
+    }
+
+    /// A flow that the kernel tells of.
+    pub(super) fn from_record(record: &FlowRecord, role: Role) -> Self {
+        Self::new(record.first, record.initiator, record.listener, record.interface, record.vlan, role)
+    }
+
+    fn new(
+        at: Timestamp,
+        initiator: Endpoint,
+        listener: Endpoint,
+        interface: InterfaceId,
+        vlan: VlanTags,
+        role: Role,
+    ) -> Self {
+        Self {
+            initiator,
+            listener,
+            connection: Connection::new(),
+            first: at,
+            last: at,
+            interface,
+            vlan,
+            wake_at: None,
+            ends_at: None,
+            record: None,
+            role,
+        }
+    }
+
+    /// Which end sent a segment.
+    pub(super) fn side_of(&self, segment: &Segment<'_>) -> Side {
+        if segment.src == self.initiator { Side::Initiator } else { Side::Listener }
+    }
+
+    /// The end that a side stands for.
+    pub(super) fn endpoint(&self, side: Side) -> Endpoint {
+        match side {
+            Side::Initiator => self.initiator,
+            Side::Listener => self.listener,
+        }
+    }
+
+    /// Its handshake, where the SYN was seen.
+    pub(super) fn handshake(&self) -> Option<Handshake> {
+        let (syn, syn_ack, ack) = match &self.record {
+            Some(record) => (record.syn?, record.syn_ack, record.ack),
+            None => {
+                let times = self.connection.handshake();
+                (times.syn?, times.syn_ack, times.ack)
+            }
+        };
+        let ack_us = syn_ack.and_then(|syn_ack| Some(ack?.micros_since(syn_ack)));
+        Some(Handshake { syn, syn_ack_us: syn_ack.map(|at| at.micros_since(syn)), ack_us })
+    }
+
+    /// The caps on what its connection may hold back.
+    pub(super) fn tcp_limits(&self) -> &'static Limits {
+        match self.role {
+            Role::Data(_) | Role::Plain | Role::Ended => &Limits::BULK,
+            Role::Nascent { .. } | Role::Control(_) | Role::Probed(_) => &Limits::CONTROL,
+        }
+    }
+
+    /// The account of a data connection that ended.
+    pub(super) fn summary(&mut self) -> DataSummary {
+        let record = self.record.as_deref();
+        let account = |side| match (record, side) {
+            (Some(record), Side::Initiator) => record.from_initiator,
+            (Some(record), Side::Listener) => record.from_listener,
+            (None, side) => self.connection.account(side),
+        };
+        let (from_initiator, from_listener) = (account(Side::Initiator), account(Side::Listener));
+        let mut summary = DataSummary {
+            initiator: self.initiator,
+            listener: self.listener,
+            from_initiator,
+            from_listener,
+            handshake: self.handshake(),
+            first: record.map_or(self.first, |record| record.first),
+            last: record.map_or(self.last, |record| record.last),
+            closed_by: record.map_or_else(|| self.connection.closed_by(), |record| record.closed_by),
+            tls: false,
+            file_from_initiator: None,
+            file_from_listener: None,
+        };
+        let from_start = !self.connection.midstream();
+        if let Role::Data(data) = &mut self.role {
+            summary.tls = data.tls;
+            if let Some(files) = data.files.take() {
+                let whole = from_start && !data.late;
+                summary.file_from_initiator = Some(files.from_initiator.finish(whole && from_initiator.fin));
+                summary.file_from_listener = Some(files.from_listener.finish(whole && from_listener.fin));
+            }
+        }
+        summary
+    }
+}
+
+impl DataFlow {
+    /// What of its payload the core wants.
+    pub(super) fn keep(&self) -> Keep {
+        if self.files.is_some() { Keep::Bytes } else { Keep::Ranges }
+    }
+}
+
+impl Receiver for DataFlow {
+    fn data(&mut self, _at: Timestamp, from: Side, bytes: &[u8]) {
+        if let Some(files) = &mut self.files {
+            files.of(from).data(bytes);
+        }
+    }
+
+    fn gap(&mut self, _at: Timestamp, from: Side, _bytes: u64, _cause: GapCause) {
+        if let Some(files) = &mut self.files {
+            files.of(from).gap();
+        }
+    }
+
+    fn conflict(&mut self, _at: Timestamp, _from: Side, _bytes: u64) {}
+
+    fn closed(&mut self, _at: Timestamp, _from: Side, _how: Closing) {}
+}
+
+/// Takes the streams of a connection whose bytes nobody wants.
+pub(super) struct Nobody;
+
+impl Receiver for Nobody {
+    fn data(&mut self, _at: Timestamp, _from: Side, _bytes: &[u8]) {}
+    fn gap(&mut self, _at: Timestamp, _from: Side, _bytes: u64, _cause: GapCause) {}
+    fn conflict(&mut self, _at: Timestamp, _from: Side, _bytes: u64) {}
+    fn closed(&mut self, _at: Timestamp, _from: Side, _how: Closing) {}
+}
+
+/// Takes the streams of a connection that is probed.
+pub(super) struct Prober<'a> {
+    pub(super) probe: &'a mut Probe,
+    pub(super) verdict: Verdict,
+}
+
+impl Receiver for Prober<'_> {
+    fn data(&mut self, at: Timestamp, from: Side, bytes: &[u8]) {
+        // The rest of a segment after the decision is read with what was held.
+        match self.verdict {
+            Verdict::Undecided => self.verdict = self.probe.data(at, from, bytes),
+            Verdict::Ftp(_) => {
+                self.probe.data(at, from, bytes);
+            }
+            Verdict::Other => {}
+        }
+    }
+
+    fn gap(&mut self, _at: Timestamp, _from: Side, _bytes: u64, _cause: GapCause) {}
+    fn conflict(&mut self, _at: Timestamp, _from: Side, _bytes: u64) {}
+    fn closed(&mut self, _at: Timestamp, _from: Side, _how: Closing) {}
+}

@@ -1,0 +1,84 @@
+//! How flows end, and leave the table.
+
+use super::Engine;
+use super::control::{Dialogue, end_session};
+use super::flow::{Flow, Nobody, Role};
+use super::table::{Class, FlowId};
+use crate::tcp::Keep;
+use crate::time::Timestamp;
+
+impl Engine {
+    /// A connection ended: what its streams held is handed on, its session or the sessions that announced it are told.
+    /// The flow stays for a while, so that its late packets start nothing new. `reason` stands for FIN or RST where none.
+    pub(super) fn end(&mut self, at: Timestamp, id: FlowId, reason: Option<&'static str>) {
+        let ring_full = self.lost_lately(at);
+        let all = reason.is_some_and(|reason| reason != "idle");
+        let Self { flows, config, out, .. } = self;
+        let Some(flow) = flows.get_mut(id) else { return };
+        flow.ends_at = None;
+        let Flow { connection, role, .. } = flow;
+        match role {
+            Role::Control(control) => {
+                connection.finish(at, Keep::Bytes, &mut Dialogue { control, config, out, ring_full });
+                end_session(at, flow, reason, all, config, out);
+                self.apply_effects(at, id);
+                self.retire_if_over(at, id);
+            }
+            Role::Data(data) => {
+                connection.finish(at, data.keep(), &mut **data);
+                self.end_data(at, id);
+            }
+            Role::Probed(_) => {
+                connection.finish(at, Keep::Ranges, &mut Nobody);
+                self.give_up_probe(id);
+                self.flows.move_to(id, Class::Ended, at);
+            }
+            // It may still be announced.
+            Role::Plain => self.flows.move_to(id, Class::Ended, at),
+            Role::Nascent { .. } | Role::Ended => self.retire(at, id),
+        }
+    }
+
+    /// Ends a flow and takes it out of the table.
+    pub(super) fn remove(&mut self, at: Timestamp, id: FlowId, reason: &'static str) {
+        self.end(at, id, Some(reason));
+        // A session that idles out may wait for its data connections: they idle out as well.
+        if let Some(Role::Control(_)) = self.role(id) {
+            self.end(at, id, Some("evicted"));
+        }
+        if let Some(flow) = self.flows.remove(id) {
+            self.forget_early(flow.listener, id);
+        }
+    }
+
+    /// The flow has nothing more to tell.
+    pub(super) fn retire(&mut self, at: Timestamp, id: FlowId) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        if let Role::Control(control) = core::mem::replace(&mut flow.role, Role::Ended) {
+            let identity = control.session.identity();
+            let (client, server) = (identity.client.ip, identity.server.ip);
+            self.forget_encrypted(client, server, id);
+        }
+        self.flows.move_to(id, Class::Ended, at);
+    }
+
+    fn retire_if_over(&mut self, at: Timestamp, id: FlowId) {
+        if matches!(self.role(id), Some(Role::Control(control)) if control.session.is_over()) {
+            self.retire(at, id);
+        }
+    }
+
+    fn end_data(&mut self, at: Timestamp, id: FlowId) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let summary = flow.summary();
+        let Role::Data(data) = core::mem::replace(&mut flow.role, Role::Ended) else { return };
+        self.flows.move_to(id, Class::Ended, at);
+        for (control, endpoint) in data.claims {
+            if let Some(Flow { role: Role::Control(owner), .. }) = self.flows.get_mut(control) {
+                owner.session.data_ended(at, endpoint, summary.clone(), &mut self.out);
+                self.apply_effects(at, control);
+                self.retire_if_over(at, control);
+            }
+        }
+    }
+}

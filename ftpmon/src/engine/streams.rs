@@ -1,0 +1,206 @@
+//! The way of a segment: into its connection, and what that puts in order to whoever the flow's role names.
+
+use super::control::{Dialogue, begin_session};
+use super::flow::{Flow, Nobody, Prober, Role};
+use super::probe::Verdict;
+use super::table::{Class, FlowId};
+use super::{Engine, PortUpdate};
+use crate::account::Side;
+use crate::event::{Direction, Handshake};
+use crate::segment::Segment;
+use crate::session::{Beginning, Context};
+use crate::tcp::Keep;
+use crate::time::Timestamp;
+
+/// After RST, late packets of before it are waited for this long.
+const AFTER_RST_NS: i64 = 200_000_000;
+/// After the first FIN, the other end's is waited for this long.
+const AFTER_FIN_NS: i64 = 60_000_000_000;
+/// A connection of which nobody announced that it is FTP's is let go after this long.
+const CANDIDATE_NS: i64 = 10_000_000_000;
+
+impl Engine {
+    /// Hands a segment to its flow.
+    pub(super) fn feed(&mut self, at: Timestamp, id: FlowId, segment: &Segment<'_>) {
+        self.begin_if_established(at, id, segment);
+        let ring_full = self.lost_lately(at);
+        let Self { flows, config, out, .. } = self;
+        let Some(flow) = flows.get_mut(id) else { return };
+        flow.last = flow.last.max(at);
+        let (from, limits) = (flow.side_of(segment), flow.tcp_limits());
+        let Flow { connection, role, .. } = flow;
+        let mut verdict = None;
+        match role {
+            Role::Control(control) => {
+                let mut dialogue = Dialogue { control, config, out, ring_full };
+                connection.handle_segment(at, from, segment, limits, Keep::Bytes, &mut dialogue);
+            }
+            Role::Data(data) => {
+                data.tls |= begins_tls(segment, connection.account(from).bytes);
+                connection.handle_segment(at, from, segment, limits, data.keep(), &mut **data);
+            }
+            Role::Probed(probe) => {
+                let before = probe.held();
+                let mut prober = Prober { probe, verdict: Verdict::Undecided };
+                connection.handle_segment(at, from, segment, limits, Keep::Bytes, &mut prober);
+                verdict = Some(prober.verdict);
+                self.probed_bytes += probe.held() - before;
+            }
+            Role::Nascent { .. } | Role::Plain | Role::Ended => {
+                connection.handle_segment(at, from, segment, limits, Keep::Ranges, &mut Nobody);
+            }
+        }
+        match verdict {
+            Some(Verdict::Ftp(client)) => self.begin_probed(id, client),
+            Some(Verdict::Other) => self.give_up_probe(id),
+            Some(Verdict::Undecided) | None => {}
+        }
+        self.apply_effects(at, id);
+        self.after_packet(at, id);
+    }
+
+    /// A time that was asked for has come.
+    pub(super) fn wake(&mut self, now: Timestamp, asked_for: Timestamp, id: FlowId) {
+        let ring_full = self.lost_lately(now);
+        let Self { flows, config, out, .. } = self;
+        let Some(flow) = flows.get_mut(id).filter(|flow| flow.wake_at == Some(asked_for)) else { return };
+        flow.wake_at = None;
+        let limits = flow.tcp_limits();
+        let Flow { connection, role, .. } = flow;
+        match role {
+            Role::Control(control) => {
+                let mut dialogue = Dialogue { control, config, out, ring_full };
+                connection.handle_timeout(now, limits, Keep::Bytes, &mut dialogue);
+                control.session.settle(now, out);
+            }
+            Role::Data(data) => connection.handle_timeout(now, limits, data.keep(), &mut **data),
+            Role::Probed(_) => connection.handle_timeout(now, limits, Keep::Bytes, &mut Nobody),
+            Role::Nascent { .. } | Role::Plain | Role::Ended => {
+                connection.handle_timeout(now, limits, Keep::Ranges, &mut Nobody);
+            }
+        }
+        self.apply_effects(now, id);
+        if self.flows.get(id).is_some_and(|flow| flow.ends_at.is_some_and(|at| at <= now)) {
+            self.end(now, id, None);
+        } else {
+            self.release_candidate(now, id);
+            self.after_packet(now, id);
+        }
+    }
+
+    /// What follows from the state that a flow is in now: its end, or when to look at it again.
+    pub(super) fn after_packet(&mut self, at: Timestamp, id: FlowId) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        if let Role::Control(control) = &flow.role
+            && control.session.is_over()
+        {
+            self.retire(at, id);
+            return;
+        }
+        let connection = &flow.connection;
+        let rst = || connection.account(Side::Initiator).rst || connection.account(Side::Listener).rst;
+        if connection.is_closed() && !matches!(flow.role, Role::Ended) {
+            if !rst() {
+                self.end(at, id, None);
+                return;
+            }
+            flow.ends_at.get_or_insert(at.plus_nanos(AFTER_RST_NS));
+        } else if connection.closed_by().is_some() && flow.record.is_none() {
+            flow.ends_at.get_or_insert(at.plus_nanos(AFTER_FIN_NS));
+        }
+        let next = [flow.connection.poll_timeout(), flow.ends_at].into_iter().flatten().min();
+        if let Some(next) = next.filter(|_| !matches!(flow.role, Role::Ended)) {
+            self.schedule(id, next);
+        }
+    }
+
+    /// A connection to a control port becomes a session when its handshake is complete, or when something is said.
+    fn begin_if_established(&mut self, at: Timestamp, id: FlowId, segment: &Segment<'_>) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let Role::Nascent { implicit_tls } = flow.role else { return };
+        let from = flow.side_of(segment);
+        let handshake = flow.connection.handshake();
+        let answers = from == Side::Initiator && segment.flags.ack() && !segment.flags.syn();
+        let said = segment.wire_payload_len > 0 && !segment.flags.syn();
+        let established = said || (answers && handshake.syn_ack.is_some());
+        if !established {
+            return;
+        }
+        let ack = handshake.ack.or(answers.then_some(at));
+        let beginning = Beginning {
+            midstream: flow.connection.midstream(),
+            handshake: handshake.syn.map(|syn| Handshake {
+                syn,
+                syn_ack_us: handshake.syn_ack.map(|syn_ack| syn_ack.micros_since(syn)),
+                ack_us: handshake.syn_ack.zip(ack).map(|(syn_ack, ack)| ack.micros_since(syn_ack)),
+            }),
+            implicit_tls,
+        };
+        let iface = self.interfaces.get(&flow.interface).cloned();
+        let control = begin_session(at, flow, Side::Initiator, beginning, iface, &mut self.out);
+        flow.role = Role::Control(Box::new(control));
+        self.flows.move_to(id, Class::Control, at);
+        self.counters.sessions += 1;
+    }
+
+    /// A connection on some port turned out to be a control connection: what was held is read now.
+    fn begin_probed(&mut self, id: FlowId, client: Side) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let Role::Probed(probe) = core::mem::replace(&mut flow.role, Role::Plain) else { return };
+        self.probed_bytes -= probe.held();
+        let pieces = probe.into_pieces();
+        let began =
+            flow.connection.handshake().ack.or(pieces.first().map(|piece| piece.0)).unwrap_or(flow.first);
+        let beginning = Beginning {
+            midstream: flow.connection.midstream(),
+            handshake: flow.handshake(),
+            implicit_tls: false,
+        };
+        let iface = self.interfaces.get(&flow.interface).cloned();
+        let mut control = begin_session(began, flow, client, beginning, iface, &mut self.out);
+        for (at, from, bytes) in pieces {
+            let direction = if from == client { Direction::Command } else { Direction::Reply };
+            control.session.data(at, direction, &bytes, Context::from(&self.config), &mut self.out);
+        }
+        flow.role = Role::Control(Box::new(control));
+        let (listener, last) = (flow.listener, flow.last);
+        self.forget_early(listener, id);
+        self.flows.move_to(id, Class::Control, last);
+        self.counters.sessions += 1;
+    }
+
+    /// A connection is no control connection.
+    pub(super) fn give_up_probe(&mut self, id: FlowId) {
+        if let Some(flow) = self.flows.get_mut(id)
+            && let Role::Probed(probe) = &flow.role
+        {
+            self.probed_bytes -= probe.held();
+            flow.role = Role::Plain;
+        }
+    }
+
+    /// A connection that the kernel counts for the case that it is announced, and that was not, is let go.
+    fn release_candidate(&mut self, now: Timestamp, id: FlowId) {
+        let Some(flow) = self.flows.get(id) else { return };
+        if matches!(flow.role, Role::Plain)
+            && flow.record.is_some()
+            && now.nanos_since(flow.first) >= CANDIDATE_NS as u64
+        {
+            let (initiator, listener) = (flow.initiator, flow.listener);
+            self.update(PortUpdate::Release { initiator, listener });
+            self.remove(now, id, "idle");
+        }
+    }
+
+    /// Looks at a candidate again when its time is over.
+    pub(super) fn watch_candidate(&mut self, id: FlowId) {
+        if let Some(first) = self.flows.get(id).map(|flow| flow.first) {
+            self.schedule(id, first.plus_nanos(CANDIDATE_NS));
+        }
+    }
+}
+
+/// The first payload of an end is a TLS handshake (RFC 8446 section 5.1).
+fn begins_tls(segment: &Segment<'_>, sent_before: u64) -> bool {
+    sent_before == 0 && matches!(segment.payload, [22, 3, 0..=4, ..])
+}

@@ -1,0 +1,275 @@
+//! The engine from outside: segments and accounts in, events and port updates out.
+
+use std::net::IpAddr;
+
+use super::{Engine, EngineConfig, FilesMode, Limits, Loss, PortUpdate};
+use crate::account::{DirectionAccount, FlowRecord, FlowReport};
+use crate::addr::Endpoint;
+use crate::event::{Event, EventKind, FileDirection, LoginOutcome, Outcome, Via};
+use crate::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
+use crate::time::Timestamp;
+
+const SYN: u8 = TcpFlags::SYN;
+const ACK: u8 = TcpFlags::ACK;
+const FIN: u8 = TcpFlags::FIN;
+
+fn end(host: u8, port: u16) -> Endpoint {
+    Endpoint::new(IpAddr::from([192, 0, 2, host]), port)
+}
+
+/// A TCP connection that an engine watches. Each step takes a millisecond of the talk's clock.
+struct Talk {
+    client: Endpoint,
+    server: Endpoint,
+    seq: [u32; 2],
+}
+
+struct Bench {
+    engine: Engine,
+    now: i64,
+}
+
+impl Bench {
+    fn new(config: EngineConfig) -> Self {
+        Self { engine: Engine::new(config), now: 0 }
+    }
+
+    fn at(&mut self) -> Timestamp {
+        self.now += 1_000_000;
+        Timestamp::from_nanos(self.now)
+    }
+
+    fn send(&mut self, talk: &mut Talk, from_client: bool, flags: u8, payload: &[u8]) {
+        let (own, other) = if from_client { (0, 1) } else { (1, 0) };
+        let (src, dst) = if from_client { (talk.client, talk.server) } else { (talk.server, talk.client) };
+        let segment = Segment {
+            src,
+            dst,
+            seq: talk.seq[own],
+            ack: if flags & ACK != 0 { talk.seq[other] } else { 0 },
+            flags: TcpFlags(flags),
+            payload,
+            wire_payload_len: u32::try_from(payload.len()).unwrap(),
+            interface: InterfaceId(1),
+            vlan: VlanTags::default(),
+        };
+        talk.seq[own] = talk.seq[own]
+            .wrapping_add(u32::try_from(payload.len()).unwrap())
+            .wrapping_add(u32::from(flags & (SYN | FIN) != 0));
+        let at = self.at();
+        self.engine.handle_timeout(at);
+        self.engine.handle_segment(at, &segment);
+    }
+
+    fn connect(&mut self, client: Endpoint, server: Endpoint) -> Talk {
+        let mut talk = Talk { client, server, seq: [u32::MAX - 5, 77] };
+        self.send(&mut talk, true, SYN, b"");
+        self.send(&mut talk, false, SYN | ACK, b"");
+        self.send(&mut talk, true, ACK, b"");
+        talk
+    }
+
+    fn say(&mut self, talk: &mut Talk, lines: &[&str]) {
+        for line in lines {
+            let from_client = !line.starts_with(|c: char| c.is_ascii_digit());
+            self.send(talk, from_client, ACK, format!("{line}\r\n").as_bytes());
+        }
+    }
+
+    fn close(&mut self, talk: &mut Talk) {
+        self.send(talk, false, FIN | ACK, b"");
+        self.send(talk, true, FIN | ACK, b"");
+        self.send(talk, false, ACK, b"");
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        core::iter::from_fn(|| self.engine.poll_event()).collect()
+    }
+
+    fn finish(&mut self) -> Vec<Event> {
+        let at = self.at();
+        self.engine.finish(at);
+        self.events()
+    }
+}
+
+fn names(events: &[Event]) -> Vec<&'static str> {
+    events.iter().map(|event| event.kind.name()).collect()
+}
+
+fn transfers(events: &[Event]) -> Vec<&crate::event::Transfer> {
+    events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Transfer(transfer) => Some(&**transfer),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_session_from_handshake_to_goodbye() {
+    let mut bench = Bench::new(EngineConfig { files: FilesMode::Hash, ..EngineConfig::default() });
+    let mut control = bench.connect(end(1, 40_000), end(2, 21));
+    bench.say(&mut control, &["220 hello", "USER mary", "331 password", "PASS hunter2", "230 in", "PASV"]);
+    bench.say(&mut control, &["227 Entering Passive Mode (192,0,2,2,104,134)."]);
+    let mut data = bench.connect(end(1, 40_001), end(2, 26_758));
+    bench.say(&mut control, &["RETR a.txt", "150 Opening (5 bytes)."]);
+    bench.send(&mut data, false, ACK, b"hello");
+    bench.close(&mut data);
+    bench.say(&mut control, &["226 done", "QUIT", "221 bye"]);
+    bench.close(&mut control);
+    let events = bench.events();
+    assert_eq!(
+        names(&events),
+        [
+            "session_start",
+            "reply",
+            "command",
+            "reply",
+            "command",
+            "reply",
+            "login",
+            "command",
+            "reply",
+            "data_channel",
+            "command",
+            "reply",
+            "reply",
+            "transfer",
+            "command",
+            "reply",
+            "session_end"
+        ]
+    );
+    let EventKind::Login(login) = &events[6].kind else { panic!("no login") };
+    assert_eq!((login.login.outcome, login.login.secret.as_deref()), (LoginOutcome::Success, Some("***")));
+    let transfer = transfers(&events)[0];
+    assert_eq!(transfer.transfer.outcome, Outcome::Complete);
+    assert_eq!((transfer.transfer.bytes, transfer.transfer.declared_bytes), (5, Some(5)));
+    assert_eq!(transfer.transfer.direction, Some(FileDirection::Download));
+    let connection = transfer.data.as_ref().unwrap();
+    assert_eq!((connection.initiator, connection.listener), (Some(end(1, 40_001)), Some(end(2, 26_758))));
+    assert_eq!(connection.handshake_us, Some(2_000));
+    let hello = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    assert_eq!(transfer.file.as_ref().unwrap().sha256.as_deref(), Some(hello));
+}
+
+#[test]
+fn a_data_connection_may_be_quicker_than_its_announcement() {
+    let mut bench = Bench::new(EngineConfig { detect_by_content: true, ..EngineConfig::default() });
+    let mut control = bench.connect(end(1, 40_000), end(2, 21));
+    bench.say(&mut control, &["220 hello", "PASV"]);
+    let mut data = bench.connect(end(1, 40_001), end(2, 5_000));
+    bench.say(&mut control, &["227 x (192,0,2,2,19,136)", "STOR up", "150 go"]);
+    bench.send(&mut data, true, ACK, b"12345678");
+    bench.send(&mut data, true, FIN | ACK, b"");
+    bench.send(&mut data, false, FIN | ACK, b"");
+    bench.say(&mut control, &["226 done"]);
+    let events = bench.finish();
+    let transfer = transfers(&events)[0];
+    assert_eq!((transfer.transfer.bytes, transfer.transfer.outcome), (8, Outcome::Complete));
+}
+
+#[test]
+fn a_refused_transfer_and_one_without_a_connection() {
+    let mut bench = Bench::new(EngineConfig::default());
+    let mut control = bench.connect(end(1, 40_000), end(2, 21));
+    bench.say(
+        &mut control,
+        &["220 hello", "EPSV", "229 x (|||5000|)", "RETR a", "550 no", "EPSV", "229 x (|||5001|)"],
+    );
+    bench.say(&mut control, &["RETR b", "150 go", "226 done"]);
+    let events = bench.finish();
+    let outcomes: Vec<_> =
+        transfers(&events).iter().map(|it| (it.transfer.outcome, it.transfer.code)).collect();
+    assert_eq!(outcomes, [(Outcome::Refused, Some(550)), (Outcome::NoData, Some(226))]);
+}
+
+#[test]
+fn the_kernels_account_is_taken_for_a_data_connection() {
+    let mut bench = Bench::new(EngineConfig::default());
+    let mut control = bench.connect(end(1, 40_000), end(2, 21));
+    bench.say(&mut control, &["220 hello", "PORT 192,0,2,1,19,136", "200 ok", "RETR big", "150 go"]);
+    let expect = PortUpdate::Expect { listener: end(1, 5_000), ttl_s: 300, payload: false };
+    assert!(core::iter::from_fn(|| bench.engine.poll_port_update()).any(|update| update == expect));
+    let bytes = 5 << 30;
+    for report in [FlowReport::Open, FlowReport::Progress, FlowReport::Close] {
+        let at = bench.at();
+        let sent = DirectionAccount { bytes, fin: true, ..DirectionAccount::default() };
+        bench.engine.handle_flow(&FlowRecord {
+            at,
+            report,
+            initiator: end(2, 20),
+            listener: end(1, 5_000),
+            first: Timestamp::from_nanos(9_000_000),
+            last: at,
+            syn: None,
+            syn_ack: None,
+            ack: None,
+            from_initiator: sent,
+            from_listener: DirectionAccount { fin: true, ..DirectionAccount::default() },
+            closed_by: None,
+            interface: InterfaceId(1),
+            vlan: VlanTags::default(),
+        });
+    }
+    bench.say(&mut control, &["226 done"]);
+    let events = bench.events();
+    let transfer = transfers(&events)[0];
+    assert_eq!((transfer.transfer.bytes, transfer.transfer.outcome), (bytes, Outcome::Complete));
+    assert_eq!(transfer.data.as_ref().unwrap().bytes_from_server, bytes);
+}
+
+#[test]
+fn under_tls_a_connection_between_the_two_hosts_is_inferred() {
+    let mut bench = Bench::new(EngineConfig::default());
+    let mut control = bench.connect(end(1, 40_000), end(2, 21));
+    bench.say(&mut control, &["220 hello", "AUTH TLS", "234 go"]);
+    bench.send(&mut control, true, ACK, &[22, 3, 1, 0, 2, 9, 9]);
+    bench.send(&mut control, false, ACK, &[22, 3, 3, 0, 2, 9, 9]);
+    let mut data = bench.connect(end(1, 40_001), end(2, 5_000));
+    bench.send(&mut data, true, ACK, &[22, 3, 1, 0, 2, 9, 9]);
+    bench.close(&mut data);
+    let events = bench.finish();
+    assert!(names(&events).contains(&"tls"));
+    let connection = transfers(&events)[0].data.as_ref().unwrap();
+    assert_eq!((connection.announced.via, connection.tls), (Via::Inferred, true));
+}
+
+#[test]
+fn half_open_connections_make_no_sessions_and_the_cap_holds() {
+    let limits = Limits { flows: 100, ..Limits::default() };
+    let mut bench = Bench::new(EngineConfig { limits, ..EngineConfig::default() });
+    let mut control = bench.connect(end(1, 40_000), end(2, 21));
+    for port in 1_000..3_000 {
+        let mut flood = Talk { client: end(9, port), server: end(2, 21), seq: [0, 0] };
+        bench.send(&mut flood, true, SYN, b"");
+    }
+    bench.say(&mut control, &["220 still here"]);
+    assert_eq!(names(&bench.events()), ["session_start", "reply"]);
+    let counters = bench.engine.counters();
+    assert_eq!(counters.tables["flows"].used, 100);
+    assert_eq!(counters.lost["flows_evicted"], 1_901);
+}
+
+#[test]
+fn what_is_missing_after_a_loss_is_laid_to_it() {
+    let mut bench = Bench::new(EngineConfig::default());
+    let mut control = bench.connect(end(1, 40_000), end(2, 21));
+    bench.say(&mut control, &["220 hello", "NOOP"]);
+    control.seq[1] = control.seq[1].wrapping_add(10);
+    let at = bench.at();
+    bench.engine.handle_loss(at, Loss { records: 1, reason: "ring_full" });
+    bench.say(&mut control, &["PWD", "257 \"/\"", "QUIT", "221 bye"]);
+    let events = bench.finish();
+    let cause = events.iter().find_map(|event| match &event.kind {
+        EventKind::Gap(gap) => Some((gap.gap.bytes, gap.gap.cause)),
+        _ => None,
+    });
+    assert_eq!(cause, Some((10, crate::event::GapCause::RingFull)));
+    let paired = events.iter().any(|event| {
+        matches!(&event.kind, EventKind::Reply(reply) if reply.reply.code == Some(257) && reply.tx == 2)
+    });
+    assert!(paired, "{events:#?}");
+}
