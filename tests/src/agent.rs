@@ -1,7 +1,7 @@
 //! ftpmon itself under test: started in a namespace, its events gathered, ended in order.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -44,7 +44,15 @@ impl Agent {
     /// # Errors
     /// It ended, or did not say `sensor_start` in time: with what it wrote to standard error.
     pub fn start(namespace: &Namespace, arguments: &[&str]) -> Result<Self> {
-        let mut command = namespace.command(&binary()?.to_string_lossy());
+        Self::start_binary(&binary()?, namespace, arguments)
+    }
+
+    /// The same with a given binary.
+    ///
+    /// # Errors
+    /// As [`Agent::start`].
+    pub fn start_binary(binary: &Path, namespace: &Namespace, arguments: &[&str]) -> Result<Self> {
+        let mut command = namespace.command(&binary.to_string_lossy());
         let mut process = Running::start(command.arg("run").args(arguments))?;
         poll::until("ftpmon's sensor_start", START_LIMIT, || {
             if let Some(status) = process.ended()? {

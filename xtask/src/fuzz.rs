@@ -34,6 +34,15 @@ pub(crate) struct Args {
 
 /// Runs the fuzz targets.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    fuzz(args).map(drop)
+}
+
+/// Runs every target for a few seconds. Gives how many there are.
+pub(crate) fn smoke() -> Result<usize> {
+    fuzz(&Args { target: None, seconds: 0, smoke: true, seeds: Vec::new() })
+}
+
+fn fuzz(args: &Args) -> Result<usize> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?;
     let folder = root.join("fuzz");
     let all = targets(&folder)?;
@@ -47,11 +56,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let toolchain = Toolchain::find()?;
     provide_cargo_fuzz()?;
     let seconds = if args.smoke { 5 } else { args.seconds };
-    for target in chosen {
+    for target in &chosen {
         println!("fuzz: {target}, {seconds} s, {}", toolchain.describe());
         toolchain.fuzz(&folder, target, seconds, &args.seeds)?;
     }
-    Ok(())
+    Ok(chosen.len())
 }
 
 /// The targets are the files of `fuzz/fuzz_targets`.

@@ -2,8 +2,13 @@
 
 #![expect(clippy::print_stdout, reason = "standard output is where a command answers")]
 
+mod demo;
 mod ebpf;
 mod fuzz;
+mod run;
+mod test;
+mod tidy;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -19,6 +24,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Builds the agent and runs it; asks for root with sudo where it must.
+    Run(run::Args),
+    /// Shows ftpmon at work between a server and a client of its own, in namespaces.
+    Demo(demo::Args),
+    /// Runs all tests and installs what they need.
+    Test(test::Args),
+    /// Checks what no compiler checks: who may import whom, sizes, names, documents.
+    Tidy,
     /// Builds the kernel object from source, or proves the committed one.
     Ebpf(ebpf::Args),
     /// Fuzzes the core; installs cargo-fuzz where it is missing.
@@ -27,6 +40,10 @@ enum Task {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
+        Task::Run(args) => run::run(&args),
+        Task::Demo(args) => demo::run(&args),
+        Task::Test(args) => test::run(&args),
+        Task::Tidy => tidy::run(),
         Task::Ebpf(args) => ebpf::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
     };

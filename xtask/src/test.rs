@@ -1,0 +1,187 @@
+//! `cargo xtask test`: everything that can be tested here, and a count at the end.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::ValueEnum;
+
+use crate::workspace::{as_root, build_agent, cargo, is_root, root};
+
+/// Environment that tests running as root are handed.
+const PASSED_ON: [&str; 3] = ["FTPMON_NO_SKIP", "RUST_BACKTRACE", "CARGO_TARGET_DIR"];
+
+/// Options of `cargo xtask test`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Run these rings only.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Ring>,
+    /// Leave the machine as it is: what is missing is skipped, or fails where FTPMON_NO_SKIP=1.
+    #[arg(long)]
+    no_install: bool,
+    /// Passed on to the test programs: a name to filter by, or options such as --nocapture.
+    #[arg(last = true, value_name = "OPTION")]
+    options: Vec<String>,
+}
+
+/// The rings of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Ring {
+    /// Unit and property tests and examples in the documentation: no root.
+    Unit,
+    /// The kernel programs by BPF_PROG_TEST_RUN, and the agent between real parties in namespaces: root.
+    Live,
+    /// A few seconds of each fuzz target.
+    Fuzz,
+}
+
+/// What the test programs reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+/// Runs the rings one after another; a ring that fails does not keep the next from running.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let wanted = |ring| args.only.is_empty() || args.only.contains(&ring);
+    let mut tally = Tally::default();
+    if wanted(Ring::Live) && !args.no_install {
+        ftpmon_tests::party::install(|step| println!("install: {step}"))?;
+    }
+    if wanted(Ring::Unit) {
+        let mut unit = cargo()?;
+        unit.args(["test", "--workspace", "--exclude", "ftpmon-ebpf", "--exclude", "ftpmon-tests"]);
+        run_tests("unit and property tests", unit.arg("--").args(&args.options), &mut tally)?;
+    }
+    if wanted(Ring::Live) {
+        live(args, &mut tally)?;
+    }
+    if wanted(Ring::Fuzz) {
+        println!("\n── a few seconds of each fuzz target");
+        match crate::fuzz::smoke() {
+            Ok(targets) => tally.passed += targets as u64,
+            Err(error) => {
+                println!("fuzz: {error:#}");
+                tally.failed += 1;
+            }
+        }
+    }
+    println!("\n{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
+    ensure!(tally.failed == 0, "{} failed", tally.failed);
+    ensure!(tally.passed > 0, "no test ran");
+    Ok(())
+}
+
+/// Builds as whoever calls, runs the built programs as root.
+fn live(args: &Args, tally: &mut Tally) -> Result<()> {
+    let agent = build_agent()?;
+    let programs = build_tests("ftpmon-tests")?;
+    let skips = ftpmon_tests::bed::target()?.join("skipped.txt");
+    let _ = fs::remove_file(&skips);
+    if !is_root() && ftpmon_tests::bed::find("sudo").is_none() {
+        println!("SKIP all tests with root: this is not root, and there is no sudo");
+        tally.skipped += 1;
+        return Ok(());
+    }
+    for program in programs {
+        let name = program.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        // sudo clears the environment: what the tests read is set behind it.
+        let mut command = as_root("/usr/bin/env".as_ref())?;
+        for variable in PASSED_ON {
+            if let Some(value) = env::var_os(variable) {
+                let mut pair = std::ffi::OsString::from(format!("{variable}="));
+                pair.push(value);
+                command.arg(pair);
+            }
+        }
+        command.arg(format!("FTPMON_BIN={}", agent.display()));
+        command.arg(format!("FTPMON_SKIP_LOG={}", skips.display()));
+        command.arg(&program).args(&args.options).current_dir(root()?.join("tests"));
+        let label = name.rsplit_once('-').map_or(name.as_str(), |(name, _)| name).to_owned();
+        run_tests(&format!("with root: {label}"), &mut command, tally)?;
+    }
+    let skipped = fs::read_to_string(&skips).unwrap_or_default().lines().count() as u64;
+    // A skipped test has returned, so its program counted it as passed.
+    tally.passed = tally.passed.saturating_sub(skipped);
+    tally.skipped += skipped;
+    Ok(())
+}
+
+/// Builds a package's test programs and gives their paths.
+fn build_tests(package: &str) -> Result<Vec<PathBuf>> {
+    let output = cargo()?
+        .args(["test", "--no-run", "--package", package, "--message-format", "json-render-diagnostics"])
+        .stderr(Stdio::inherit())
+        .output()?;
+    ensure!(output.status.success(), "{package}'s tests do not build");
+    let mut programs = Vec::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let message: serde_json::Value = serde_json::from_str(line).context("cargo's messages")?;
+        let is_test = message.pointer("/profile/test").and_then(serde_json::Value::as_bool) == Some(true);
+        if let Some(path) = message.get("executable").and_then(serde_json::Value::as_str).filter(|_| is_test)
+        {
+            programs.push(path.into());
+        }
+    }
+    if programs.is_empty() {
+        bail!("{package} has no tests");
+    }
+    Ok(programs)
+}
+
+/// Runs test programs, shows what they print, and adds up what they count.
+fn run_tests(what: &str, command: &mut Command, tally: &mut Tally) -> Result<()> {
+    println!("\n── {what}");
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot run {what}"))?;
+    let before = tally.failed;
+    for line in BufReader::new(child.stdout.take().context("standard output")?).lines() {
+        let line = line?;
+        println!("{line}");
+        tally.add(&line);
+    }
+    let status = child.wait()?;
+    if !status.success() && tally.failed == before {
+        // It did not build, or ended without a count.
+        println!("{what}: {status}");
+        tally.failed += 1;
+    }
+    Ok(())
+}
+
+impl Tally {
+    /// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+    fn add(&mut self, line: &str) {
+        let Some(counts) = line.strip_prefix("test result: ") else {
+            return;
+        };
+        let count = |what: &str| -> u64 {
+            let words: Vec<&str> = counts.split([' ', ';']).filter(|word| !word.is_empty()).collect();
+            let at = words.iter().position(|word| *word == what);
+            at.and_then(|at| words.get(at.checked_sub(1)?)?.parse().ok()).unwrap_or(0)
+        };
+        self.passed += count("passed");
+        self.failed += count("failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_added_up() {
+        let mut tally = Tally::default();
+        tally.add(
+            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s",
+        );
+        tally.add("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
+        tally.add("running 12 tests");
+        assert_eq!(tally, Tally { passed: 15, failed: 2, skipped: 0 });
+    }
+}

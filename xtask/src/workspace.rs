@@ -1,0 +1,44 @@
+//! Where things lie, and the cargo that builds them.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+/// The workspace's folder.
+pub(crate) fn root() -> Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?;
+    Ok(root.to_path_buf())
+}
+
+/// The cargo that runs this, in the workspace.
+pub(crate) fn cargo() -> Result<Command> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()?);
+    Ok(cargo)
+}
+
+/// Builds the agent and gives its path.
+pub(crate) fn build_agent() -> Result<PathBuf> {
+    let status = cargo()?.args(["build", "--release", "--package", "ftpmon", "--bin", "ftpmon"]).status()?;
+    ensure!(status.success(), "ftpmon does not build");
+    Ok(ftpmon_tests::bed::target()?.join("release/ftpmon"))
+}
+
+/// Whether this process is root.
+pub(crate) fn is_root() -> bool {
+    nix::unistd::Uid::effective().is_root()
+}
+
+/// `program`, as root: by itself where this is root already, else by sudo, which asks for itself.
+pub(crate) fn as_root(program: &Path) -> Result<Command> {
+    if is_root() {
+        return Ok(Command::new(program));
+    }
+    let sudo = ftpmon_tests::bed::find("sudo")
+        .context("this needs root, and there is no sudo here: become root and say it again")?;
+    let mut command = Command::new(sudo);
+    command.arg(program);
+    Ok(command)
+}
