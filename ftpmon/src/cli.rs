@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::engine::FilesMode;
 use crate::event::EventKind;
 use crate::format::Format;
 use crate::kernel::{HookChoice, InterfacePattern};
@@ -34,6 +35,8 @@ pub struct Cli {
 pub enum Command {
     /// Watch live traffic (needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)
     Run(RunOptions),
+    /// Read capture files (pcap or pcapng, also gzipped); needs no rights
+    Read(ReadOptions),
 }
 
 /// `ftpmon run`.
@@ -71,7 +74,10 @@ pub struct RunOptions {
 pub struct ReadOptions {
     /// Capture files in the order of their packets; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
+    pub captures: Vec<PathBuf>,
+    /// What to do with the files that are transferred
+    #[arg(long, value_enum, default_value_t = FilesChoice::Off)]
+    pub files: FilesChoice,
     /// Which ports, shared with `run`.
     #[command(flatten)]
     pub ports: PortOptions,
@@ -111,6 +117,24 @@ pub struct EventOptions {
     pub sensor: Option<String>,
 }
 
+/// `--files`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FilesChoice {
+    /// Count their bytes
+    Off,
+    /// Say the SHA-256 and the MIME type of each
+    Hash,
+}
+
+impl From<FilesChoice> for FilesMode {
+    fn from(choice: FilesChoice) -> Self {
+        match choice {
+            FilesChoice::Off => Self::Off,
+            FilesChoice::Hash => Self::Hash,
+        }
+    }
+}
+
 /// `--secrets`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SecretsChoice {
@@ -144,7 +168,7 @@ mod tests {
     }
 
     fn run(args: &[&str]) -> RunOptions {
-        let Command::Run(options) = parse(&[&["run"], args].concat()).unwrap().command;
+        let Command::Run(options) = parse(&[&["run"], args].concat()).unwrap().command else { panic!() };
         options
     }
 
@@ -163,6 +187,17 @@ mod tests {
         assert_eq!(options.events.format, Format::Json);
         assert_eq!(options.events.secrets, SecretsChoice::Mask);
         assert_eq!(options.stats_interval, 60);
+    }
+
+    #[test]
+    fn read_takes_files_and_at_least_one() {
+        let Command::Read(options) = parse(&["read", "a.pcap", "-", "--files", "hash"]).unwrap().command
+        else {
+            panic!()
+        };
+        assert_eq!(options.captures, [PathBuf::from("a.pcap"), PathBuf::from("-")]);
+        assert_eq!(options.files, FilesChoice::Hash);
+        assert_eq!(parse(&["read"]).unwrap_err().exit_code(), 2);
     }
 
     #[test]

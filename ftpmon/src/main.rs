@@ -8,6 +8,7 @@ use ftpmon::cli::{Cli, Command};
 fn main() -> ExitCode {
     let result: anyhow::Result<()> = match Cli::parse().command {
         Command::Run(options) => ftpmon::run::run(&options),
+        Command::Read(options) => ftpmon::read::read(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,7 +9,6 @@ pub mod bed;
 pub mod compare;
 pub mod events;
 pub mod ftp;
-pub mod kernel;
 pub mod net;
 pub mod party;
 pub mod poll;

@@ -9,6 +9,8 @@ use crate::event::TableFill;
 pub struct EngineCounters {
     /// Segments handed in.
     pub segments: u64,
+    /// Packets of the control and data connections that have ended.
+    pub matched: u64,
     /// Segments without payload of connections that are not followed.
     pub stray_segments: u64,
     /// Sessions begun.

@@ -156,6 +156,15 @@ impl Flow {
         }
     }
 
+    /// Packets seen in both directions, by the kernel where it gave its account.
+    pub(super) fn packets(&self) -> u64 {
+        let own = |side| self.connection.account(side).packets;
+        self.record.as_deref().map_or_else(
+            || own(Side::Initiator) + own(Side::Listener),
+            |record| record.from_initiator.packets + record.from_listener.packets,
+        )
+    }
+
     /// The account of a data connection that ended.
     pub(super) fn summary(&mut self) -> DataSummary {
         let record = self.record.as_deref();

@@ -55,6 +55,7 @@ impl Engine {
     pub(super) fn retire(&mut self, at: Timestamp, id: FlowId) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         if let Role::Control(control) = core::mem::replace(&mut flow.role, Role::Ended) {
+            self.counters.matched += flow.packets();
             let identity = control.session.identity();
             let (client, server) = (identity.client.ip, identity.server.ip);
             self.forget_encrypted(client, server, id);
@@ -72,6 +73,7 @@ impl Engine {
         let Some(flow) = self.flows.get_mut(id) else { return };
         let summary = flow.summary();
         let Role::Data(data) = core::mem::replace(&mut flow.role, Role::Ended) else { return };
+        self.counters.matched += flow.packets();
         self.flows.move_to(id, Class::Ended, at);
         for (control, endpoint) in data.claims {
             if let Some(Flow { role: Role::Control(owner), .. }) = self.flows.get_mut(control) {

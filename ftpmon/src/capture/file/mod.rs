@@ -32,16 +32,16 @@ pub const RECORD_LEN_MAX: u32 = 1 << 20;
 #[non_exhaustive]
 pub enum CaptureError {
     /// The file cannot be opened.
-    #[error("cannot open it: {0}")]
+    #[error("cannot be opened: {0}")]
     Open(#[source] io::Error),
     /// The source failed.
-    #[error("cannot read it: {0}")]
+    #[error("cannot be read: {0}")]
     Read(#[from] io::Error),
     /// There is not one byte.
-    #[error("it is empty")]
+    #[error("empty, not even a capture file's header")]
     Empty,
     /// It begins like no capture.
-    #[error("it is no capture file (neither pcap nor pcapng, gzipped or not)")]
+    #[error("no capture file (neither pcap nor pcapng, gzipped or not)")]
     NotACapture,
     /// None of its interfaces has a link type that ftpmon can read.
     #[error("unknown link type {} (see https://www.tcpdump.org/linktypes.html)", list(numbers))]
@@ -50,13 +50,13 @@ pub enum CaptureError {
         numbers: Vec<u16>,
     },
     /// It ends in the middle of a packet or a header.
-    #[error("it is cut off: incomplete from byte {offset} on")]
+    #[error("cut off: incomplete from byte {offset} on")]
     Cut {
         /// Where the incomplete part begins, in the decompressed stream.
         offset: u64,
     },
     /// A packet claims more than [`RECORD_LEN_MAX`].
-    #[error("it is broken: a packet of {len} bytes is claimed at byte {offset}")]
+    #[error("broken: a packet of {len} bytes is claimed at byte {offset}")]
     RecordTooLong {
         /// Where, in the decompressed stream.
         offset: u64,
@@ -64,7 +64,7 @@ pub enum CaptureError {
         len: u32,
     },
     /// A pcapng block contradicts itself or the format.
-    #[error("it is broken: {what} at byte {offset}")]
+    #[error("broken: {what} at byte {offset}")]
     BadBlock {
         /// Where the block begins, in the decompressed stream.
         offset: u64,

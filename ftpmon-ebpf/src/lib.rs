@@ -1,0 +1,2 @@
+//! ftpmon's kernel programs.
+#![no_std]

@@ -1,0 +1,192 @@
+//! `ftpmon read`: capture files to events. No root, no kernel.
+//!
+//! Time is packet time: timers run by it, and nothing depends on when or how fast a file is read, so that the same file
+//! always gives the same events.
+
+mod output;
+mod progress;
+mod report;
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::capture::file::{CaptureError, CaptureFile, Step};
+use crate::cli::ReadOptions;
+use crate::config;
+use crate::engine::{Engine, EngineConfig};
+use crate::event::{Event, EventKind, SensorStop};
+use crate::format::Encoder;
+use crate::frame::{Decoder, RawFrame};
+use crate::notice::notice;
+use crate::time::Timestamp;
+use output::{Output, OutputError};
+use progress::Progress;
+
+/// Bytes of finished lines after which they are written.
+const BLOCK_BYTES: usize = 256 << 10;
+
+/// Reads all files in their order, one after the other, as one run.
+///
+/// A file that cannot be read, or not to its end, keeps none of the others from being read; what its good part holds is
+/// reported first.
+///
+/// # Errors
+/// The last thing that went wrong; the others were told on standard error. A reader of the output that goes away is no
+/// error.
+pub fn read(options: &ReadOptions) -> anyhow::Result<()> {
+    let engine = EngineConfig {
+        files: options.files.into(),
+        ..config::engine(&options.ports, &options.events, true)?
+    };
+    let mut reading = Reading::new(engine, options);
+    match reading.files() {
+        Ok(()) => reading.failed.map_or(Ok(()), Err),
+        Err(OutputError::Gone) => Ok(()),
+        Err(OutputError::Failed(error)) => Err(error).context("cannot write to standard output"),
+    }
+}
+
+/// A run of `ftpmon read`.
+struct Reading<'a> {
+    options: &'a ReadOptions,
+    config: EngineConfig,
+    decoder: Decoder,
+    engine: Engine,
+    encoder: Encoder,
+    lines: Vec<u8>,
+    output: Output,
+    /// When the first packet was captured.
+    begun: Option<Timestamp>,
+    /// The latest time seen so far. A packet may be older; a timer's time never is.
+    now: Timestamp,
+    unknown_link_type: u64,
+    /// What went wrong last.
+    failed: Option<anyhow::Error>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(config: EngineConfig, options: &'a ReadOptions) -> Self {
+        Self {
+            options,
+            decoder: Decoder::default(),
+            engine: Engine::new(config.clone()),
+            config,
+            encoder: config::encoder(&options.events),
+            lines: Vec::with_capacity(2 * BLOCK_BYTES),
+            output: Output::standard(),
+            begun: None,
+            now: Timestamp::default(),
+            unknown_link_type: 0,
+            failed: None,
+        }
+    }
+
+    fn files(&mut self) -> Result<(), OutputError> {
+        let mut progress = Progress::new(self.options.captures.len());
+        for path in &self.options.captures {
+            if let Err(error) = self.file(path, &mut progress)? {
+                self.write_out()?;
+                progress.clear();
+                let error = anyhow::Error::new(error).context(path.display().to_string());
+                if let Some(earlier) = self.failed.replace(error) {
+                    notice(format_args!("{earlier:#}"));
+                }
+            }
+        }
+        progress.clear();
+        self.stop()
+    }
+
+    /// Reads one file. The outer error is the output's, the inner one the file's.
+    fn file(
+        &mut self,
+        path: &Path,
+        progress: &mut Progress,
+    ) -> Result<Result<(), CaptureError>, OutputError> {
+        let mut file = match CaptureFile::open(path) {
+            Ok(file) => file,
+            Err(error) => return Ok(Err(error)),
+        };
+        let end = loop {
+            match file.step() {
+                Ok(Step::Packet { at, frame }) => self.packet(at, &frame)?,
+                Ok(Step::Interface { id, name }) => self.engine.name_interface(id, name.unwrap_or_default()),
+                Ok(Step::Wait) => {
+                    progress.update(path, &file, self.decoder.counters().frames);
+                    if file.source_len().is_none() {
+                        self.write_out()?;
+                    }
+                }
+                Ok(Step::End) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.unknown_link_type += file.unknown_link_type();
+        Ok(end)
+    }
+
+    fn packet(&mut self, at: Timestamp, frame: &RawFrame<'_>) -> Result<(), OutputError> {
+        if self.begun.is_none() {
+            self.start(at);
+        }
+        self.now = self.now.max(at);
+        if self.engine.poll_timeout().is_some_and(|due| due <= self.now) {
+            self.engine.handle_timeout(self.now);
+        }
+        if let Some(segment) = self.decoder.decode(at, frame) {
+            self.engine.handle_segment(at, &segment);
+        }
+        self.settle();
+        if self.lines.len() >= BLOCK_BYTES { self.write_out() } else { Ok(()) }
+    }
+
+    /// The first line says when the first packet was captured.
+    fn start(&mut self, at: Timestamp) {
+        (self.begun, self.now) = (Some(at), at);
+        self.encoder.header(at, &mut self.lines);
+        let start = report::start(self.options, &self.config, &self.decoder);
+        self.say(EventKind::SensorStart(Box::new(start)));
+    }
+
+    /// The last lines.
+    fn stop(&mut self) -> Result<(), OutputError> {
+        if self.begun.is_none() {
+            self.start(report::wall_clock());
+        }
+        self.decoder.finish();
+        self.engine.finish(self.now);
+        self.settle();
+        let stats = report::stats(&report::Counts {
+            uptime_ms: self.begun.map_or(0, |begun| self.now.millis_since(begun)),
+            emitted: self.encoder.written(),
+            unknown_link_type: self.unknown_link_type,
+            decoder: &self.decoder,
+            engine: &self.engine.counters(),
+        });
+        self.say(EventKind::Stats(Box::new(stats)));
+        let reason = if self.failed.is_none() { "end_of_input" } else { "error" };
+        self.say(EventKind::SensorStop(SensorStop { reason: reason.to_owned() }));
+        self.encoder.footer(self.now, &mut self.lines);
+        self.write_out()
+    }
+
+    /// Takes what the engine has to say. What it wants of a kernel nobody hears.
+    fn settle(&mut self) {
+        while self.engine.poll_port_update().is_some() {}
+        while let Some(event) = self.engine.poll_event() {
+            self.encoder.event(&event, &mut self.lines);
+        }
+    }
+
+    fn say(&mut self, kind: EventKind) {
+        let event = Event { ts: self.now, session: None, user: None, kind };
+        self.encoder.event(&event, &mut self.lines);
+    }
+
+    fn write_out(&mut self) -> Result<(), OutputError> {
+        self.output.write(&self.lines)?;
+        self.lines.clear();
+        Ok(())
+    }
+}

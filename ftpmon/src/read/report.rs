@@ -1,0 +1,97 @@
+//! What a run says of itself: `sensor_start` and `stats`.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use crate::capture::file::RECORD_LEN_MAX;
+use crate::cli::ReadOptions;
+use crate::engine::{EngineConfig, EngineCounters};
+use crate::event::{SCHEMA_VERSION, SensorStart, Stats, TableFill};
+use crate::frame::{Decoder, LAYERS_MAX};
+use crate::time::Timestamp;
+
+/// What `stats` counts, from everywhere.
+pub(super) struct Counts<'a> {
+    pub(super) uptime_ms: u64,
+    pub(super) emitted: u64,
+    pub(super) unknown_link_type: u64,
+    pub(super) decoder: &'a Decoder,
+    pub(super) engine: &'a EngineCounters,
+}
+
+pub(super) fn start(options: &ReadOptions, config: &EngineConfig, decoder: &Decoder) -> SensorStart {
+    let own = [
+        ("record_bytes", u64::from(RECORD_LEN_MAX)),
+        ("layers", u64::from(LAYERS_MAX)),
+        ("fragmented_datagrams", decoder.fragment_limits().datagrams as u64),
+        ("fragment_bytes", decoder.fragment_limits().bytes as u64),
+    ];
+    SensorStart {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        schema: SCHEMA_VERSION,
+        source: "file".to_owned(),
+        kernel: None,
+        interfaces: Vec::new(),
+        files: options.captures.iter().map(|path| path.display().to_string()).collect(),
+        ports: config.control_ports.clone(),
+        tls_ports: config.tls_ports.clone(),
+        limits: config
+            .limits
+            .named()
+            .into_iter()
+            .chain(own)
+            .map(|(name, cap)| (name.to_owned(), cap))
+            .collect(),
+    }
+}
+
+pub(super) fn stats(counts: &Counts<'_>) -> Stats {
+    let (decoder, engine) = (counts.decoder.counters(), counts.engine);
+    let (used, cap) = counts.decoder.fragment_table();
+    let fragments = TableFill { used: used as u64, cap: cap as u64 };
+    Stats {
+        uptime_ms: counts.uptime_ms,
+        seen: decoder.frames + counts.unknown_link_type,
+        matched: engine.matched,
+        emitted: counts.emitted,
+        lost: lost(counts),
+        tables: engine
+            .tables
+            .iter()
+            .map(|(&name, &fill)| (name, fill))
+            .chain([("fragmented_datagrams", fragments)])
+            .map(|(name, fill)| (name.to_owned(), fill))
+            .collect(),
+        kernel: BTreeMap::new(),
+        agent: agent(counts),
+    }
+}
+
+fn lost(counts: &Counts<'_>) -> BTreeMap<String, u64> {
+    let engine = counts.engine.lost.iter().map(|(&reason, &count)| (reason, count));
+    engine
+        .chain(counts.decoder.counters().lost())
+        .chain([("unknown_link_type", counts.unknown_link_type)])
+        .filter(|&(_, count)| count > 0)
+        .map(|(reason, count)| (reason.to_owned(), count))
+        .collect()
+}
+
+fn agent(counts: &Counts<'_>) -> BTreeMap<String, u64> {
+    let engine = counts.engine;
+    let named = [
+        ("segments", engine.segments),
+        ("stray_segments", engine.stray_segments),
+        ("sessions", engine.sessions),
+        ("data_connections", engine.data_connections),
+    ];
+    let decoder = counts.decoder.counters().by_name();
+    let decoder = decoder.into_iter().map(|(name, count)| (format!("decoder_{name}"), count));
+    named.into_iter().map(|(name, count)| (name.to_owned(), count)).chain(decoder).collect()
+}
+
+/// The time of a run without a packet.
+pub(super) fn wall_clock() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
+}
