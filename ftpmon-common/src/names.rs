@@ -43,6 +43,9 @@ pub const SETTING_FLOW_IDLE_S: &str = "SETTING_FLOW_IDLE_S";
 /// Setting, `u64`, nanoseconds, default 10 s: a live flow is reported at most this often.
 pub const SETTING_REPORT_NS: &str = "SETTING_REPORT_NS";
 
+/// Setting, `u8`, 0 or 1, default 0: rare diagnostics go to aya-log's ring. At 0 the verifier drops their code.
+pub const SETTING_LOG: &str = "SETTING_LOG";
+
 /// Lowest listener port of a candidate: below it live the well-known services, no FTP data connection.
 pub const CANDIDATE_PORT_MIN: u16 = 1024;
 /// Default number of entries of [`EXPECTED`]; the agent may set another before loading.

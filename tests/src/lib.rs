@@ -9,6 +9,7 @@ pub mod bed;
 pub mod compare;
 pub mod events;
 pub mod ftp;
+pub mod kernel;
 pub mod net;
 pub mod party;
 pub mod poll;

@@ -1,14 +1,13 @@
 //! What sessions ask of the engine is done.
 
-use super::table::FlowId;
-use super::{Engine, PortUpdate};
-use crate::event::Mode;
-use crate::session::{Effect, EndpointId, ExpectedEndpoints};
-use crate::time::Timestamp;
 use std::net::IpAddr;
 
 use super::expected::Claim;
 use super::flow::Role;
+use super::table::FlowId;
+use super::{Engine, PortUpdate};
+use crate::session::{Effect, ExpectedEndpoints};
+use crate::time::Timestamp;
 
 impl Engine {
     /// Does what the session of `id` asked for since the last call.
@@ -27,8 +26,8 @@ impl Engine {
 
     fn apply(&mut self, at: Timestamp, id: FlowId, effect: Effect) {
         match effect {
-            Effect::Announce { id: endpoint, endpoints, mode, peer } => {
-                self.announce(at, id, endpoint, &endpoints, mode, peer);
+            Effect::Announce { id: endpoint, endpoints, mode, peer, announcer } => {
+                self.announce(at, Claim { control: id, endpoint, mode, peer, announcer }, &endpoints);
             }
             Effect::Retract { id: endpoint, endpoints } => {
                 for listener in endpoints {
@@ -43,20 +42,11 @@ impl Engine {
                 }
             }
             Effect::Unreadable(unreadable) => self.set_unreadable(id, unreadable),
-            Effect::Wake(wake) => self.schedule(id, wake),
+            Effect::Wake(wake) => self.schedule(id, wake.max(at.plus_nanos(1))),
         }
     }
 
-    fn announce(
-        &mut self,
-        at: Timestamp,
-        control: FlowId,
-        endpoint: EndpointId,
-        endpoints: &ExpectedEndpoints,
-        mode: Option<Mode>,
-        peer: IpAddr,
-    ) {
-        let claim = Claim { control, endpoint, mode, peer };
+    fn announce(&mut self, at: Timestamp, claim: Claim, endpoints: &ExpectedEndpoints) {
         for &listener in endpoints {
             if let Some(listener) = self.expected.announce(at, listener, claim) {
                 self.counters.lose("announcements_evicted", 1);

@@ -23,6 +23,8 @@ pub(super) struct Claim {
     pub(super) mode: Option<Mode>,
     /// The host that is expected to connect.
     pub(super) peer: IpAddr,
+    /// The host that announced it.
+    pub(super) announcer: IpAddr,
 }
 
 /// The claims of all sessions by endpoint, capped and expiring.
@@ -85,12 +87,15 @@ impl Expected {
 
     /// The claims that a connection from `initiator` to `listener` fulfils: of each mode the latest, one whose peer is
     /// the initiator before any other. Two modes at once are an FXP transfer, which belongs to two sessions.
+    ///
+    /// Another host than the expected one may connect (load balancers, several addresses), but only to a port of the
+    /// host that announced it: otherwise a peer could make connections between two strangers its own by naming them.
     pub(super) fn matching(&self, initiator: IpAddr, listener: Endpoint) -> SmallVec<[Claim; 2]> {
         let Some(claims) = self.claims.get(&listener) else { return SmallVec::new() };
-        let best = |mode: Mode| {
-            let of_mode = || claims.iter().rev().filter(move |claim| claim.mode == Some(mode));
-            of_mode().find(|claim| claim.peer == initiator).or_else(|| of_mode().next()).copied()
-        };
+        let of_mode = |mode: Mode| claims.iter().rev().filter(move |claim| claim.mode == Some(mode));
+        let expected = |mode: Mode| of_mode(mode).find(|claim| claim.peer == initiator);
+        let own_port = |mode: Mode| of_mode(mode).find(|claim| claim.announcer == listener.ip);
+        let best = |mode: Mode| expected(mode).or_else(|| own_port(mode)).copied();
         [best(Mode::Passive), best(Mode::Active)].into_iter().flatten().collect()
     }
 
@@ -158,7 +163,13 @@ mod tests {
     }
 
     fn claim(n: u16, mode: Mode, peer: u8) -> Claim {
-        Claim { control: control(n), endpoint: EndpointId(n.into()), mode: Some(mode), peer: host(peer) }
+        Claim {
+            control: control(n),
+            endpoint: EndpointId(n.into()),
+            mode: Some(mode),
+            peer: host(peer),
+            announcer: host(2),
+        }
     }
 
     #[test]
@@ -169,6 +180,14 @@ mod tests {
         }
         assert_eq!(expected.matching(host(3), endpoint).as_slice(), [claim(2, Mode::Passive, 3)]);
         assert_eq!(expected.matching(host(9), endpoint).as_slice(), [claim(3, Mode::Passive, 4)]);
+    }
+
+    #[test]
+    fn naming_a_stranger_does_not_make_its_connections_ones_own() {
+        let (mut expected, victim) = (Expected::new(9, 60), Endpoint::new(host(7), 8_080));
+        expected.announce(Timestamp::default(), victim, claim(1, Mode::Active, 3));
+        assert!(expected.matching(host(9), victim).is_empty());
+        assert_eq!(expected.matching(host(3), victim).len(), 1);
     }
 
     #[test]

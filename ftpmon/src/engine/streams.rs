@@ -99,7 +99,8 @@ impl Engine {
         }
         let connection = &flow.connection;
         let rst = || connection.account(Side::Initiator).rst || connection.account(Side::Listener).rst;
-        if connection.is_closed() && !matches!(flow.role, Role::Ended) {
+        // Where the kernel counts, its account of the end is the one that is complete.
+        if connection.is_closed() && flow.record.is_none() && !matches!(flow.role, Role::Ended) {
             if !rst() {
                 self.end(at, id, None);
                 return;
@@ -110,7 +111,7 @@ impl Engine {
         }
         let next = [flow.connection.poll_timeout(), flow.ends_at].into_iter().flatten().min();
         if let Some(next) = next.filter(|_| !matches!(flow.role, Role::Ended)) {
-            self.schedule(id, next);
+            self.schedule(id, next.max(at.plus_nanos(1)));
         }
     }
 

@@ -110,6 +110,8 @@ pub struct Session {
     replies: u64,
     gaps: u64,
     greeting_due: bool,
+    /// Everything that was said so far was read: what has no place in it is odd.
+    all_read: bool,
     malformed: u8,
     well_formed: bool,
     too_many_pending_told: bool,
@@ -155,6 +157,7 @@ impl Session {
             replies: 0,
             gaps: 0,
             greeting_due: !midstream,
+            all_read: !midstream,
             malformed: 0,
             well_formed: false,
             too_many_pending_told: false,
@@ -441,6 +444,7 @@ impl Session {
             self.tls_agreed = false;
             // What was said under TLS is not known: what it answered, where it went.
             self.pending.doubt_all();
+            self.all_read = false;
             self.cwd = None;
             self.representation = None;
             let state =
@@ -452,6 +456,7 @@ impl Session {
 
     /// Lines were lost: what they changed is not known.
     fn lose_track(&mut self, direction: Direction) {
+        self.all_read = false;
         match direction {
             Direction::Reply => {
                 self.assembler.gap();

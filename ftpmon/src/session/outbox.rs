@@ -28,6 +28,8 @@ pub enum Effect {
         mode: Option<Mode>,
         /// The host that is expected to connect.
         peer: IpAddr,
+        /// The host that announced it.
+        announcer: IpAddr,
     },
     /// An announced endpoint that saw no connection is superseded.
     Retract {

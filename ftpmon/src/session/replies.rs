@@ -122,7 +122,7 @@ impl Session {
     fn unasked(&mut self, at: Timestamp, code: u16, reply: &Reply<'_>, out: &mut Outbox) {
         if matches!(code, 227..=229) {
             self.announced_by_server(at, 0, reply, out);
-        } else if !matches!(code, 120 | 220 | 421) && self.representation.is_some() && self.gaps == 0 {
+        } else if !matches!(code, 120 | 220 | 421) && self.all_read {
             let detail = format!("{code} answers no command");
             self.anomaly(at, None, AnomalyId::UnaskedReply, &detail, out);
         }

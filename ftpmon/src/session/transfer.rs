@@ -144,11 +144,13 @@ impl Transfers {
     ) {
         self.supersede(out);
         let id = self.fresh_id();
-        let peer = match data.mode {
-            Some(Mode::Active) => owner.identity.server.ip,
-            _ => owner.identity.client.ip,
+        let (client, server) = (owner.identity.client.ip, owner.identity.server.ip);
+        let (announcer, peer) = match data.mode {
+            Some(Mode::Active) => (client, server),
+            _ => (server, client),
         };
-        out.effects.push(Effect::Announce { id, endpoints: endpoints.clone(), mode: data.mode, peer });
+        let mode = data.mode;
+        out.effects.push(Effect::Announce { id, endpoints: endpoints.clone(), mode, peer, announcer });
         let announced = Announced { id, data, endpoints, state: DataState::Waiting, ended_at: None };
         let sent_early = |transfer: &&mut Transfer| {
             tx != 0 && transfer.announced.is_none() && transfer.request.tx > tx && transfer.code.is_none()

@@ -14,7 +14,7 @@ use super::toolchain::{Toolchain, capture};
 const TARGET: &str = "bpfel-unknown-none";
 
 /// What goes to the compiler apart from paths; part of the sources' digest.
-pub(crate) const OPTIONS: [&str; 8] = [
+pub(crate) const OPTIONS: [&str; 9] = [
     "--cfg=bpf_target_arch=\"x86_64\"",
     "-Cdebuginfo=2",
     "-Copt-level=3",
@@ -22,6 +22,7 @@ pub(crate) const OPTIONS: [&str; 8] = [
     "-Cpanic=abort",
     "-Coverflow-checks=off",
     "-Cdebug-assertions=off",
+    "-Ctarget-cpu=v3",
     "-Clink-arg=--btf",
 ];
 

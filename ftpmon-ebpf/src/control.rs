@@ -1,0 +1,149 @@
+//! Control connections: counted, deduplicated, copied.
+
+use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
+use aya_log_ebpf::warn;
+use ftpmon_common::{ControlHalf, ControlState, Counter, Direction, Pair, RecordKind, Verdict};
+
+use crate::counters::Counters;
+use crate::emit;
+use crate::headers::{ACK, FIN, RST, SYN, Segment};
+use crate::maps::{CONTROL, PAIRS, SETTING_LOG, VERDICTS};
+use crate::packet::Packet;
+
+/// A pair of hosts is refreshed at most this often.
+const PAIR_REFRESH_S: u32 = 4;
+/// What a new entry is filled with before it is written to.
+static EMPTY: ControlState = ControlState {
+    first_ns: 0,
+    last_ns: 0,
+    pair_s: 0,
+    flags: 0,
+    halves: [ControlHalf {
+        packets: 0,
+        payload_bytes: 0,
+        next_seq: 0,
+        owner_ifindex: 0,
+        owner_hook: 0,
+        isn: 0,
+    }; 2],
+};
+
+/// Takes a packet of a control connection.
+#[inline(never)]
+pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Counters) {
+    // SAFETY: asks for the time.
+    let now_ns = unsafe { bpf_ktime_get_boot_ns() };
+    let mut handshake = false;
+    match entry(segment) {
+        Some(state) => {
+            // SAFETY: a map value; another CPU may write it as well, or the LRU give it away: only deduplication and
+            // counters hang on it, and all fields are integers.
+            match note(packet, segment, unsafe { &mut *state }, now_ns, counters) {
+                Some(completes_handshake) => handshake = completes_handshake,
+                None => return,
+            }
+        }
+        None => {
+            counters.count(Counter::TableControl);
+            if SETTING_LOG.load() != 0 {
+                warn!(&packet, "CONTROL takes no entry");
+            }
+        }
+    }
+    counters.count(Counter::Control);
+    if !segment.any(SYN | FIN | RST) && segment.payload == 0 && !handshake {
+        counters.count(Counter::ControlAcks);
+        return;
+    }
+    // SAFETY: read at once.
+    match unsafe { VERDICTS.get(&segment.key) } {
+        Some(&Verdict::IGNORE) => counters.count(Counter::ControlIgnored),
+        Some(&Verdict::COUNT) if !segment.any(SYN | FIN | RST) => counters.count(Counter::ControlCounted),
+        _ => emit::frame(packet, segment, RecordKind::Control, now_ns, counters),
+    }
+}
+
+/// The connection's entry, made where it is missing.
+#[inline(always)]
+fn entry(segment: &Segment) -> Option<*mut ControlState> {
+    if let Some(state) = CONTROL.get_ptr_mut(&segment.key) {
+        return Some(state);
+    }
+    let _ = CONTROL.insert(&segment.key, &EMPTY, 0);
+    CONTROL.get_ptr_mut(&segment.key)
+}
+
+/// Notes a packet in its connection's entry. `None`: another vantage point had it before. `Some(true)`: it completes the
+/// handshake.
+#[inline(always)]
+fn note<P: Packet>(
+    packet: P,
+    segment: &Segment,
+    state: &mut ControlState,
+    now_ns: u64,
+    counters: Counters,
+) -> Option<bool> {
+    let index = segment.index();
+    let syn_flag = match segment.direction() {
+        Direction::LowToHigh => ControlState::SYN_LOW,
+        Direction::HighToLow => ControlState::SYN_HIGH,
+    };
+    // SAFETY: the index is 0 or 1, of two.
+    let half = unsafe { &mut *(&raw mut state.halves).cast::<ControlHalf>().add(index) };
+    let first_syn = segment.any(SYN) && !segment.any(ACK);
+    if first_syn && (half.owner_hook != 0 || state.flags & syn_flag != 0) && half.isn != segment.seq {
+        // The same ends, another connection.
+        *state = EMPTY;
+    }
+    // SAFETY: as above; the entry may have been emptied.
+    let half = unsafe { &mut *(&raw mut state.halves).cast::<ControlHalf>().add(index) };
+    let ifindex = packet.ifindex();
+    let hook = segment.hook;
+    let next = segment.seq.wrapping_add(segment.sequence_len());
+    if half.owner_hook == 0 {
+        half.next_seq = next;
+        half.owner_ifindex = ifindex;
+        half.owner_hook = hook;
+    } else {
+        let ahead = next.wrapping_sub(half.next_seq) as i32 > 0;
+        if half.owner_ifindex != ifindex || half.owner_hook != hook {
+            // A vantage point that is shown something new stands before the owner, or in its place.
+            if !ahead {
+                counters.count(Counter::ControlDuplicates);
+                return None;
+            }
+            half.owner_ifindex = ifindex;
+            half.owner_hook = hook;
+        }
+        if ahead {
+            half.next_seq = next;
+        }
+    }
+    half.packets = half.packets.wrapping_add(1);
+    half.payload_bytes = half.payload_bytes.wrapping_add(u64::from(segment.payload));
+    if state.first_ns == 0 {
+        state.first_ns = now_ns;
+    }
+    state.last_ns = now_ns;
+    let mut completes = false;
+    if segment.any(SYN) {
+        half.isn = segment.seq;
+        state.flags |= syn_flag;
+        if segment.any(ACK) {
+            state.flags |= ControlState::HANDSHAKE;
+        }
+    } else if state.flags & ControlState::HANDSHAKE != 0 && !segment.source_mark.is_control() {
+        state.flags &= !ControlState::HANDSHAKE;
+        completes = true;
+    }
+    // Payload from the server is proof that the connection stands: a flood of SYNs with invented sources makes no pair.
+    if segment.payload > 0 && segment.source_mark.is_control() {
+        let now_s = (now_ns / 1_000_000_000) as u32;
+        if state.pair_s == 0 || now_s.wrapping_sub(state.pair_s) >= PAIR_REFRESH_S {
+            state.pair_s = now_s;
+            let entered = PAIRS.insert(segment.key.pair(), Pair { last_s: now_s, flags: 0 }, 0);
+            counters.count(if entered.is_ok() { Counter::Pairs } else { Counter::TablePairs });
+        }
+    }
+    Some(completes)
+}

@@ -1,0 +1,35 @@
+//! Counting, on this CPU's own counters.
+
+use ftpmon_common::{Counter, Stats};
+
+use crate::maps::STATS;
+
+/// This CPU's counters: looked up once a packet.
+#[derive(Clone, Copy)]
+pub(crate) struct Counters(*mut Stats);
+
+impl Counters {
+    /// This CPU's counters; always there, but the verifier wants to see the question asked.
+    #[inline(always)]
+    pub(crate) fn here() -> Option<Self> {
+        STATS.get_ptr_mut(0).map(Self)
+    }
+
+    /// Counts one.
+    #[inline(always)]
+    pub(crate) fn count(self, counter: Counter) {
+        // SAFETY: the pointer is this CPU's value of a per-CPU map, the index is below the number of counters by the
+        // enumeration. A program that interrupts this one on the same CPU may take one count away, nothing else.
+        unsafe {
+            let place = (&raw mut (*self.0).counters).cast::<u64>().add(counter as usize);
+            *place = (*place).wrapping_add(1);
+        }
+    }
+
+    /// The value of a counter.
+    #[inline(always)]
+    pub(crate) fn value(self, counter: Counter) -> u64 {
+        // SAFETY: as in `count`.
+        unsafe { *(&raw const (*self.0).counters).cast::<u64>().add(counter as usize) }
+    }
+}

@@ -1,0 +1,272 @@
+//! Data connections: which are tracked, and what becomes of their packets.
+
+use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
+use aya_log_ebpf::warn;
+use ftpmon_common::names::CANDIDATE_PORT_MIN;
+use ftpmon_common::{
+    Address, Counter, Direction, Endpoint, Expected, FlowHalf, FlowState, PortMark, RecordKind, ReportReason,
+    Verdict,
+};
+
+use crate::account::{self, Step};
+use crate::counters::Counters;
+use crate::emit;
+use crate::headers::{ACK, FIN, RST, SYN, Segment};
+use crate::maps::{
+    EXPECTED, FLOWS, PAIRS, PORTS, SETTING_CANDIDATES, SETTING_FLOW_IDLE_S, SETTING_LOG, SETTING_PAIR_S,
+    SETTING_PAYLOAD, SETTING_REPORT_NS, VERDICTS,
+};
+use crate::packet::Packet;
+
+/// Insert only what is not there.
+const BPF_NOEXIST: u64 = 1;
+/// What a new entry is filled with before it is written to.
+pub(crate) static EMPTY: FlowState = FlowState {
+    first_ns: 0,
+    last_ns: 0,
+    syn_ns: 0,
+    syn_ack_ns: 0,
+    ack_ns: 0,
+    report_ns: 0,
+    halves: [FlowHalf {
+        highest: 0,
+        fin: 0,
+        packets: 0,
+        payload_bytes: 0,
+        wire_bytes: 0,
+        hole_bytes: 0,
+        rewound_bytes: 0,
+        isn: 0,
+        flags: 0,
+        owner_ifindex: 0,
+        owner_hook: 0,
+    }; 2],
+    flags: 0,
+    vlan_outer: 0,
+    vlan_inner: 0,
+};
+
+/// Takes a packet that touches a watched data port, or is a SYN.
+#[inline(never)]
+pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Counters) {
+    // SAFETY: asks for the time.
+    let now_ns = unsafe { bpf_ktime_get_boot_ns() };
+    let now_s = (now_ns / 1_000_000_000) as u32;
+    let watched = segment.source_mark.is_watched(now_s) || segment.destination_mark.is_watched(now_s);
+    let known = if watched { FLOWS.get_ptr_mut(&segment.key) } else { None };
+    let mut opened = false;
+    let state = match known {
+        Some(state) => state,
+        None => {
+            let flags = origin(segment, now_s, watched);
+            if flags == 0 {
+                return;
+            }
+            // An entry may be there all the same, where its port's mark has run out.
+            let inserted = FLOWS.insert(&segment.key, &EMPTY, BPF_NOEXIST).is_ok();
+            let Some(state) = FLOWS.get_ptr_mut(&segment.key) else {
+                counters.count(Counter::LostFlow);
+                if SETTING_LOG.load() != 0 {
+                    warn!(&packet, "FLOWS is full");
+                }
+                return;
+            };
+            if inserted {
+                opened = true;
+                // SAFETY: a map value, see below.
+                begin(unsafe { &mut *state }, segment, flags, now_ns, counters);
+            }
+            state
+        }
+    };
+    // SAFETY: a map value, all integers. Each direction's half is written by the CPU that has its packets; should two
+    // write the same field at once, one packet's share of a counter is lost. The agent deletes an entry only long after
+    // its last packet.
+    let state = unsafe { &mut *state };
+    if !opened && account::is_another(state, segment, now_ns) {
+        emit::report(packet, segment, state, ReportReason::Reused, counters);
+        counters.count(Counter::FlowsReused);
+        let kept = state.flags & (FlowState::EXPECTED | FlowState::CANDIDATE | FlowState::PAYLOAD);
+        let flags = match origin(segment, now_s, true) {
+            0 => kept | initiator_of_syn(segment),
+            flags => flags,
+        };
+        *state = EMPTY;
+        opened = true;
+        begin(state, segment, flags, now_ns, counters);
+    }
+    let step = account::note(packet, state, segment, now_ns, counters);
+    let Some(step) = step else { return };
+    counters.count(Counter::Data);
+    keep_watched(state, segment, now_s);
+    if opened {
+        emit::report(packet, segment, state, ReportReason::Open, counters);
+    }
+    if SETTING_PAYLOAD.load() != 0
+        && (segment.payload > 0 || segment.any(SYN | FIN | RST))
+        && wanted(state, segment)
+    {
+        emit::frame(packet, segment, RecordKind::Data, now_ns, counters);
+    }
+    match step {
+        Step::Goes if now_ns.wrapping_sub(state.report_ns) >= SETTING_REPORT_NS.load() => {
+            emit::report(packet, segment, state, ReportReason::Progress, counters);
+        }
+        Step::Goes => {}
+        Step::Reset => {
+            counters.count(Counter::FlowsClosed);
+            state.flags |= FlowState::CLOSED;
+            if !emit::report(packet, segment, state, ReportReason::Close, counters) {
+                state.flags |= FlowState::UNREPORTED;
+            }
+        }
+        Step::Over => {
+            counters.count(Counter::FlowsClosed);
+            state.flags |= FlowState::CLOSED;
+            if emit::report(packet, segment, state, ReportReason::Close, counters) {
+                let _ = FLOWS.remove(&segment.key);
+            } else {
+                state.flags |= FlowState::UNREPORTED;
+            }
+        }
+    }
+}
+
+/// The initiator's flag, as a SYN or SYN-ACK tells it.
+#[inline(always)]
+fn initiator_of_syn(segment: &Segment) -> u32 {
+    // The sender of a SYN, the receiver of a SYN-ACK.
+    initiator(segment, segment.any(ACK))
+}
+
+/// The initiator's flag, where that is the packet's sender or its receiver.
+#[inline(always)]
+fn initiator(segment: &Segment, receives: bool) -> u32 {
+    let high = matches!(segment.direction(), Direction::HighToLow) != receives;
+    if high { FlowState::INITIATOR_HIGH } else { 0 }
+}
+
+/// Whether an unknown connection is to be tracked: its first flags, or 0.
+#[inline(never)]
+fn origin(segment: &Segment, now_s: u32, watched: bool) -> u32 {
+    if segment.any(RST) {
+        return 0;
+    }
+    if segment.any(SYN) {
+        let (address, port) = if segment.any(ACK) { source(segment) } else { destination(segment) };
+        let flags = expected(address, port, now_s, true);
+        if flags != 0 {
+            return flags | initiator_of_syn(segment);
+        }
+        if SETTING_CANDIDATES.load() == 0 || port < u32::from(CANDIDATE_PORT_MIN) {
+            return 0;
+        }
+        // SAFETY: read at once.
+        let Some(pair) = (unsafe { PAIRS.get(segment.key.pair()) }) else { return 0 };
+        if now_s.wrapping_sub(pair.last_s) as i32 > SETTING_PAIR_S.load() as i32 {
+            return 0;
+        }
+        return FlowState::CANDIDATE | initiator_of_syn(segment);
+    }
+    // An announcement that came after its connection's SYN. Payload only: what trails a connection that is over has none.
+    if !watched || segment.payload == 0 {
+        return 0;
+    }
+    let (address, port) = destination(segment);
+    let flags = expected(address, port, now_s, false);
+    if flags != 0 {
+        return flags | FlowState::MIDSTREAM | initiator(segment, false);
+    }
+    let (address, port) = source(segment);
+    let flags = expected(address, port, now_s, false);
+    if flags != 0 {
+        return flags | FlowState::MIDSTREAM | initiator(segment, true);
+    }
+    0
+}
+
+/// The packet's sender.
+#[inline(always)]
+fn source(segment: &Segment) -> (Address, u32) {
+    (sender_address(segment, segment.direction()), segment.source_port)
+}
+
+/// The packet's receiver.
+#[inline(always)]
+fn destination(segment: &Segment) -> (Address, u32) {
+    (sender_address(segment, segment.direction().reverse()), segment.destination_port)
+}
+
+/// The address that sends packets of a direction.
+#[inline(always)]
+fn sender_address(segment: &Segment, direction: Direction) -> Address {
+    match direction {
+        Direction::LowToHigh => segment.key.low,
+        Direction::HighToLow => segment.key.high,
+    }
+}
+
+/// The flags of a connection to an endpoint, where that is announced; otherwise 0.
+#[inline(always)]
+fn expected(address: Address, port: u32, now_s: u32, taken_too: bool) -> u32 {
+    let Some(entry) = EXPECTED.get_ptr_mut(Endpoint::new(address, port as u16)) else { return 0 };
+    // SAFETY: a map value, all integers; the agent may replace it at the same time, then one of the two wins.
+    let entry = unsafe { &mut *entry };
+    if entry.expires_s <= now_s || (!taken_too && entry.flags & Expected::TAKEN != 0) {
+        return 0;
+    }
+    entry.flags |= Expected::TAKEN;
+    let payload = entry.flags & Expected::PAYLOAD != 0 && port >= u32::from(CANDIDATE_PORT_MIN);
+    FlowState::EXPECTED | if payload { FlowState::PAYLOAD } else { 0 }
+}
+
+/// Opens an account.
+#[inline(always)]
+fn begin(state: &mut FlowState, segment: &Segment, flags: u32, now_ns: u64, counters: Counters) {
+    state.first_ns = now_ns;
+    state.flags = flags;
+    if segment.tags.count > 0 {
+        state.flags |= FlowState::VLAN;
+        state.vlan_outer = segment.tags.outer as u16;
+    }
+    if segment.tags.count > 1 {
+        state.flags |= FlowState::VLAN_INNER;
+        state.vlan_inner = segment.tags.inner as u16;
+    }
+    counters.count(if flags & FlowState::MIDSTREAM != 0 {
+        Counter::FlowsMidstream
+    } else if flags & FlowState::EXPECTED != 0 {
+        Counter::FlowsExpected
+    } else {
+        Counter::FlowsCandidate
+    });
+}
+
+/// Keeps the listener's port watched for as long as the connection lives.
+#[inline(always)]
+fn keep_watched(state: &FlowState, segment: &Segment, now_s: u32) {
+    let from_initiator = account::from_initiator(state, segment);
+    let (port, mark) = if from_initiator {
+        (segment.destination_port, segment.destination_mark)
+    } else {
+        (segment.source_port, segment.source_mark)
+    };
+    let idle_s = SETTING_FLOW_IDLE_S.load();
+    if mark.is_watched(now_s.wrapping_add(idle_s / 2)) {
+        return;
+    }
+    if let Some(mark) = PORTS.get_ptr_mut(port) {
+        // SAFETY: a map value, one word.
+        unsafe { *mark = PortMark::until(now_s.wrapping_add(idle_s)) };
+    }
+}
+
+/// The connection's frames are wanted: the agent said so, or it has not spoken yet and what is known speaks for it.
+#[inline(always)]
+fn wanted(state: &FlowState, segment: &Segment) -> bool {
+    // SAFETY: read at once.
+    match unsafe { VERDICTS.get(&segment.key) } {
+        Some(verdict) => *verdict == Verdict::COPY,
+        None => state.flags & (FlowState::PAYLOAD | FlowState::CANDIDATE) != 0,
+    }
+}

@@ -1,0 +1,162 @@
+//! Records into the ring.
+
+use core::hint::black_box;
+
+use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
+use ftpmon_common::{
+    CHUNK_MAX, Counter, FRAME_MAX, FlowEvent, FlowState, RecordHeader, RecordKind, ReportReason,
+};
+
+use crate::counters::Counters;
+use crate::headers::Segment;
+use crate::maps::EVENTS;
+use crate::packet::Packet;
+
+/// Records that one frame may take: beyond them it is cut.
+const CHUNKS_MAX: usize = FRAME_MAX / CHUNK_MAX;
+
+/// A wire frame of the usual size fits into one record of this much room.
+const TAIL_MAX: usize = 2048;
+
+/// A record with room for `N` bytes of a frame. The verifier wants each reservation's size as a constant, so there are a
+/// few sizes: a command or a reply, a longer one, a wire frame, a piece of a super-packet.
+#[repr(C)]
+struct Record<const N: usize> {
+    header: RecordHeader,
+    bytes: [u8; N],
+}
+
+/// Copies a frame, whole, into as many records as it takes.
+#[inline(never)]
+pub(crate) fn frame<P: Packet>(
+    packet: P,
+    segment: &mut Segment,
+    kind: RecordKind,
+    at_ns: u64,
+    counters: Counters,
+) {
+    if segment.frame_len > FRAME_MAX as u32 {
+        counters.count(Counter::FrameCut);
+    }
+    for _ in 0..CHUNKS_MAX {
+        if segment.frame_len.wrapping_sub(segment.copied) <= TAIL_MAX as u32 {
+            break;
+        }
+        if !piece::<P, CHUNK_MAX>(packet, segment, kind, at_ns, counters) {
+            return;
+        }
+    }
+    let left = segment.frame_len.wrapping_sub(segment.copied);
+    let whole = if left == 0 || left > TAIL_MAX as u32 {
+        true
+    } else if left <= 128 {
+        piece::<P, 128>(packet, segment, kind, at_ns, counters)
+    } else if left <= 512 {
+        piece::<P, 512>(packet, segment, kind, at_ns, counters)
+    } else {
+        piece::<P, TAIL_MAX>(packet, segment, kind, at_ns, counters)
+    };
+    if whole {
+        counters.count(match kind {
+            RecordKind::Control => Counter::ControlFrames,
+            _ => Counter::DataFrames,
+        });
+    }
+}
+
+/// Copies what is left of a frame, `N` bytes at the most. False where that failed, and was counted.
+#[inline(always)]
+fn piece<P: Packet, const N: usize>(
+    packet: P,
+    segment: &mut Segment,
+    kind: RecordKind,
+    at_ns: u64,
+    counters: Counters,
+) -> bool {
+    const { assert!(N.is_power_of_two()) };
+    let offset = segment.copied;
+    let Some(mut entry) = EVENTS.reserve_untyped::<Record<N>>(0) else {
+        counters.count(match (offset, kind) {
+            (0, RecordKind::Control) => Counter::LostControl,
+            (0, _) => Counter::LostData,
+            _ => Counter::LostContinuation,
+        });
+        return false;
+    };
+    let left = segment.frame_len.wrapping_sub(offset);
+    let wanted = if left > N as u32 { N as u32 } else { left };
+    // In one register, so that the verifier sees both bounds of the length: at least 1, at most `N`.
+    let count = (black_box(wanted.wrapping_sub(1)) & (N as u32 - 1)) + 1;
+    let record = entry.as_mut_ptr();
+    // SAFETY: the record was just reserved and is as large as its type; `count` is at most `N`.
+    let copied = unsafe {
+        let header = &mut (*record).header;
+        head(header, packet, segment, kind, at_ns, counters);
+        header.frame_len = segment.frame_len;
+        header.offset = offset;
+        header.chunk_len = count;
+        header.report = 0;
+        packet.copy(offset, (&raw mut (*record).bytes).cast(), count)
+    };
+    if copied {
+        entry.submit(0);
+        segment.copied = offset + count;
+    } else {
+        entry.discard(0);
+        counters.count(Counter::CopyFailed);
+    }
+    copied
+}
+
+/// Reports an account. False where the ring has no room.
+#[inline(never)]
+pub(crate) fn report<P: Packet>(
+    packet: P,
+    segment: &Segment,
+    state: &mut FlowState,
+    reason: ReportReason,
+    counters: Counters,
+) -> bool {
+    let Some(mut entry) = EVENTS.reserve_untyped::<FlowEvent>(0) else {
+        counters.count(Counter::LostReport);
+        return false;
+    };
+    state.report_ns = state.last_ns;
+    // SAFETY: the record was just reserved; all of its fields are written.
+    unsafe {
+        let event = entry.as_mut_ptr();
+        let header = &mut (*event).header;
+        head(header, packet, segment, RecordKind::Flow, state.last_ns, counters);
+        header.frame_len = 0;
+        header.offset = 0;
+        header.chunk_len = 0;
+        header.report = reason as u8;
+        (*event).key = segment.key;
+        (*event).state = *state;
+    }
+    entry.submit(0);
+    counters.count(Counter::FlowReports);
+    true
+}
+
+/// Fills in a header, but for lengths, offset and reason.
+#[inline(always)]
+fn head<P: Packet>(
+    header: &mut RecordHeader,
+    packet: P,
+    segment: &Segment,
+    kind: RecordKind,
+    at_ns: u64,
+    counters: Counters,
+) {
+    (header.vlan_tci, header.vlan_proto) = packet.tag();
+    // SAFETY: asks for a number.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    header.at_ns = at_ns;
+    // This CPU's packet number: 40 bits of it are a trillion packets.
+    header.frame_id = (u64::from(cpu) << 40) | (counters.value(Counter::Packets) & ((1 << 40) - 1));
+    header.ifindex = packet.ifindex();
+    header.kind = kind as u8;
+    header.hook = segment.hook as u8;
+    header.link = segment.link as u8;
+}

@@ -1,0 +1,412 @@
+//! From the first byte of a frame to its TCP segment.
+//!
+//! In two steps, because almost all packets are of no interest: [`Located::find`] goes as far as the ports,
+//! [`Located::segment`] reads the rest of a packet that was selected.
+
+use core::hint::black_box;
+
+use ftpmon_common::{Address, Counter, Direction, FlowKey, Hook, Link, PortMark};
+
+use crate::maps::SCRATCH;
+use crate::packet::{Packet, Read};
+
+const ETHERTYPE_IPV4: u16 = 0x0800;
+const ETHERTYPE_IPV6: u16 = 0x86dd;
+const TCP: u8 = 6;
+
+/// VLAN tags followed in a frame's bytes (IEEE 802.1ad knows two).
+const TAGS_MAX: usize = 2;
+/// IPv6 extension headers followed: RFC 8200 section 4.1 recommends at most six kinds, each once. A bound that stops
+/// a packet from holding the CPU.
+const EXTENSIONS_MAX: usize = 6;
+
+/// TCP is not looked for beyond this offset: all extension headers together are shorter in any packet that is meant.
+/// One less than a power of two, as it masks the offset as well.
+const EXTENSIONS_END: usize = 4095;
+
+pub(crate) const FIN: u8 = 0x01;
+pub(crate) const SYN: u8 = 0x02;
+pub(crate) const RST: u8 = 0x04;
+pub(crate) const ACK: u8 = 0x10;
+
+/// Where a packet's headers are, its ports and its TCP flags.
+#[derive(Clone, Copy)]
+pub(crate) struct Located {
+    hook: Hook,
+    link: Link,
+    /// Offset of the IP header.
+    ip: usize,
+    /// Offset of the TCP header.
+    tcp: usize,
+    /// Bytes from the IP header to the end of the IP packet; 0: a jumbo payload, as long as the frame.
+    ip_len: u32,
+    /// It is IPv6.
+    ipv6: bool,
+    /// VLAN tags in the bytes.
+    tags: u8,
+    /// The TCP header's length.
+    header_len: u8,
+    /// TCP flags.
+    pub(crate) flags: u8,
+    /// Source port.
+    pub(crate) source_port: u16,
+    /// Destination port.
+    pub(crate) destination_port: u16,
+}
+
+impl Located {
+    /// Walks the headers of a frame. What is no TCP segment is the counter of the reason.
+    #[inline(always)]
+    pub(crate) fn find<R: Read>(bytes: &R, hook: Hook, link: Link) -> Result<Self, Counter> {
+        let mut ip = 0;
+        let mut tags = 0;
+        let ipv6 = match link {
+            Link::Ethernet => {
+                let mut ethertype = u16::from_be(bytes.read(12).ok_or(Counter::EthernetTruncated)?);
+                ip = 14;
+                for _ in 0..TAGS_MAX {
+                    if !is_tag(ethertype) {
+                        break;
+                    }
+                    ethertype = u16::from_be(bytes.read(ip + 2).ok_or(Counter::VlanTruncated)?);
+                    ip += 4;
+                    tags += 1;
+                }
+                match ethertype {
+                    ETHERTYPE_IPV4 => false,
+                    ETHERTYPE_IPV6 => true,
+                    other if is_tag(other) => return Err(Counter::VlanTooDeep),
+                    _ => return Err(Counter::NotIp),
+                }
+            }
+            Link::RawIp => {
+                // Two bytes: the verifier takes no knowledge from a bound check on the very first one.
+                let [version, _]: [u8; 2] = bytes.read(0).ok_or(Counter::NotIp)?;
+                match version >> 4 {
+                    4 => false,
+                    6 => true,
+                    _ => return Err(Counter::NotIp),
+                }
+            }
+        };
+        let (tcp, ip_len) = if ipv6 { ipv6_payload(bytes, ip)? } else { ipv4_payload(bytes, ip)? };
+        let header: TcpHeader = bytes.read(tcp).ok_or(Counter::TcpTruncated)?;
+        let header_len = (header.len >> 4) * 4;
+        if header_len < 20 || (ip_len != 0 && (tcp - ip) as u32 + u32::from(header_len) > ip_len) {
+            return Err(Counter::TcpMalformed);
+        }
+        Ok(Self {
+            hook,
+            link,
+            ip,
+            tcp,
+            ip_len,
+            ipv6,
+            tags,
+            header_len,
+            flags: header.flags,
+            source_port: u16::from_be(header.source),
+            destination_port: u16::from_be(header.destination),
+        })
+    }
+
+    /// Reads the rest.
+    #[inline(always)]
+    pub(crate) fn segment<R: Read, P: Packet>(
+        &self,
+        bytes: &R,
+        packet: P,
+        source_mark: PortMark,
+        destination_mark: PortMark,
+        segment: &mut Segment,
+    ) -> Result<(), Counter> {
+        let frame_len = packet.len();
+        let (source, destination) = if self.ipv6 {
+            let Words([a, b, c, d]): Words<u64, 4> = bytes.read(self.ip + 8).ok_or(Counter::Ipv6Truncated)?;
+            (Address::from_halves(a, b), Address::from_halves(c, d))
+        } else {
+            let Words([a, b]): Words<u32, 2> = bytes.read(self.ip + 12).ok_or(Counter::Ipv4Truncated)?;
+            (Address::from_ipv4(a), Address::from_ipv4(b))
+        };
+        // Forgotten by the compiler: it would leave out the bound check as done before, and the verifier, to whom this is
+        // another pointer, would miss it.
+        let tcp = black_box(self.tcp) & EXTENSIONS_END;
+        let Words([seq, ack]): Words<u32, 2> = bytes.read(tcp + 4).ok_or(Counter::TcpTruncated)?;
+        let on_wire = frame_len.wrapping_sub(self.ip as u32);
+        let ip_len = if self.ip_len == 0 { on_wire } else { self.ip_len };
+        let headers = (self.tcp - self.ip) as u32 + u32::from(self.header_len);
+        if ip_len > on_wire || headers > ip_len {
+            return Err(if self.ipv6 { Counter::Ipv6Malformed } else { Counter::Ipv4Malformed });
+        }
+        let (key, direction) = FlowKey::new(source, self.source_port, destination, self.destination_port);
+        let mut tags = Tags::default();
+        let (tci, protocol) = packet.tag();
+        if protocol != 0 {
+            tags.push(tci);
+        }
+        if self.tags > 0 {
+            tags.push(u16::from_be(bytes.read(14).ok_or(Counter::VlanTruncated)?));
+        }
+        if self.tags > 1 {
+            tags.push(u16::from_be(bytes.read(18).ok_or(Counter::VlanTruncated)?));
+        }
+        *segment = Segment {
+            hook: self.hook as u32,
+            link: self.link as u32,
+            key,
+            direction: direction as u32,
+            flags: u32::from(self.flags),
+            tags,
+            seq: u32::from_be(seq),
+            ack: u32::from_be(ack),
+            payload: ip_len - headers,
+            frame_len,
+            copied: 0,
+            source_port: u32::from(self.source_port),
+            destination_port: u32::from(self.destination_port),
+            source_mark,
+            destination_mark,
+        };
+        Ok(())
+    }
+}
+
+/// A packet that was selected. It lives in [`crate::maps::SCRATCH`], not on the stack: that is 512 bytes for all of a call
+/// chain, and the verifier, which knows nothing of a map's contents, walks what follows once and not once for each way in
+/// which headers can be stacked.
+#[repr(C)]
+pub(crate) struct Segment {
+    /// The [`Hook`] that it was seen at.
+    pub(crate) hook: u32,
+    /// The [`Link`] that its frame begins with.
+    pub(crate) link: u32,
+    /// Its connection.
+    pub(crate) key: FlowKey,
+    /// Which way it goes: [`Direction::index`].
+    direction: u32,
+    /// TCP flags.
+    pub(crate) flags: u32,
+    /// Its VLAN tags.
+    pub(crate) tags: Tags,
+    /// Sequence number.
+    pub(crate) seq: u32,
+    /// Acknowledgment number.
+    pub(crate) ack: u32,
+    /// Payload bytes.
+    pub(crate) payload: u32,
+    /// Bytes from layer 2.
+    pub(crate) frame_len: u32,
+    /// Bytes of the frame that went to the ring.
+    pub(crate) copied: u32,
+    /// Source port.
+    pub(crate) source_port: u32,
+    /// Destination port.
+    pub(crate) destination_port: u32,
+    /// What is known of the source port.
+    pub(crate) source_mark: PortMark,
+    /// What is known of the destination port.
+    pub(crate) destination_mark: PortMark,
+}
+
+impl Segment {
+    /// The index of its sender's half: 0 or 1, in a form that the verifier sees.
+    #[inline(always)]
+    pub(crate) const fn index(&self) -> usize {
+        (self.direction & 1) as usize
+    }
+
+    /// Which way it goes.
+    #[inline(always)]
+    pub(crate) const fn direction(&self) -> Direction {
+        if self.direction == 0 { Direction::LowToHigh } else { Direction::HighToLow }
+    }
+
+    /// Any of these flags is set.
+    #[inline(always)]
+    pub(crate) const fn any(&self, flags: u8) -> bool {
+        self.flags & flags as u32 != 0
+    }
+
+    /// Sequence numbers that it takes up: payload, SYN and FIN.
+    #[inline(always)]
+    pub(crate) const fn sequence_len(&self) -> u32 {
+        self.payload.wrapping_add(self.any(SYN) as u32).wrapping_add(self.any(FIN) as u32)
+    }
+}
+
+/// The tag control information of a packet's first two VLAN tags, outermost first.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Tags {
+    pub(crate) outer: u32,
+    pub(crate) inner: u32,
+    pub(crate) count: u32,
+}
+
+impl Tags {
+    #[inline(always)]
+    fn push(&mut self, tci: u16) {
+        match self.count {
+            0 => self.outer = u32::from(tci),
+            1 => self.inner = u32::from(tci),
+            _ => return,
+        }
+        self.count += 1;
+    }
+}
+
+/// 802.1Q, 802.1ad, and what stacked tags had before it.
+#[inline(always)]
+const fn is_tag(ethertype: u16) -> bool {
+    matches!(ethertype, 0x8100 | 0x88a8 | 0x9100)
+}
+
+/// The offset of TCP behind an IPv4 header, and the packet's length (RFC 791).
+#[inline(always)]
+fn ipv4_payload<R: Read>(bytes: &R, ip: usize) -> Result<(usize, u32), Counter> {
+    let header: Ipv4Header = bytes.read(ip).ok_or(Counter::Ipv4Truncated)?;
+    let header_len = usize::from(header.version_len & 0x0f) * 4;
+    if header.version_len >> 4 != 4 || header_len < 20 {
+        return Err(Counter::Ipv4Malformed);
+    }
+    if header.protocol != TCP {
+        return Err(Counter::NotTcp);
+    }
+    let fragment = u16::from_be(header.fragment);
+    if fragment & 0x3fff != 0 {
+        let first = fragment & 0x1fff == 0;
+        return Err(if first { Counter::FragmentFirst } else { Counter::FragmentLater });
+    }
+    // 0 on super-packets beyond 64 KiB (BIG TCP).
+    let total = u32::from(u16::from_be(header.total));
+    if total != 0 && total < header_len as u32 {
+        return Err(Counter::Ipv4Malformed);
+    }
+    Ok((ip + header_len, total))
+}
+
+/// The offset of TCP behind an IPv6 header and its extensions, and the packet's length (RFC 8200).
+#[inline(always)]
+fn ipv6_payload<R: Read>(bytes: &R, ip: usize) -> Result<(usize, u32), Counter> {
+    let header: Ipv6Header = bytes.read(ip).ok_or(Counter::Ipv6Truncated)?;
+    if header.version >> 4 != 6 {
+        return Err(Counter::Ipv6Malformed);
+    }
+    let payload = u32::from(u16::from_be(header.payload));
+    // 0 on jumbograms and super-packets beyond 64 KiB (RFC 2675, BIG TCP).
+    let total = if payload == 0 { 0 } else { payload + 40 };
+    let mut next = header.next;
+    let mut at = ip + 40;
+    if next == TCP {
+        return Ok((at, total));
+    }
+    for _ in 0..EXTENSIONS_MAX {
+        let extension: Extension = bytes.read(at).ok_or(Counter::Ipv6ExtensionTruncated)?;
+        // Protocol numbers of IANA's list of extension headers.
+        at += match next {
+            // Hop-by-hop options, routing, destination options, mobility, HIP, Shim6.
+            0 | 43 | 60 | 135 | 139 | 140 => usize::from(extension.len) * 8 + 8,
+            // Authentication header.
+            51 => usize::from(extension.len) * 4 + 8,
+            // Fragment header: only one that makes no fragment is walked over (RFC 6946).
+            44 => {
+                let fragment = u16::from_be(extension.fragment);
+                if fragment & 0xfff9 != 0 {
+                    return Err(match (fragment & 0xfff8, extension.next) {
+                        (0, TCP) => Counter::FragmentFirst,
+                        (_, TCP) => Counter::FragmentLater,
+                        _ => Counter::NotTcp,
+                    });
+                }
+                8
+            }
+            _ => return Err(Counter::NotTcp),
+        };
+        next = extension.next;
+        if at > EXTENSIONS_END {
+            return Err(Counter::Ipv6ChainTooLong);
+        }
+        at = forgotten(at) & EXTENSIONS_END;
+        if next == TCP {
+            return Ok((at, total));
+        }
+    }
+    Err(Counter::Ipv6ChainTooLong)
+}
+
+/// Words one behind the other, as they lie in a packet. A packet begins at an even address: at that alignment, and no
+/// other, the compiler may read a field of this and the headers below.
+#[derive(Clone, Copy)]
+#[repr(C, packed(2))]
+struct Words<T: Copy, const N: usize>([T; N]);
+
+/// RFC 791 section 3.1, as far as it is read here. All fields in network byte order; so below.
+#[derive(Clone, Copy)]
+#[repr(C, packed(2))]
+struct Ipv4Header {
+    version_len: u8,
+    _service: u8,
+    total: u16,
+    _identification: u16,
+    fragment: u16,
+    _ttl: u8,
+    protocol: u8,
+    _checksum: u16,
+    _addresses: [u32; 2],
+}
+
+/// The same number, of which the verifier knows nothing any more: it has been in a map. So each round is walked once, and
+/// not once for each way to come there.
+#[inline(always)]
+fn forgotten(number: usize) -> usize {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else { return 0 };
+    // SAFETY: a per-CPU map's value, an integer.
+    unsafe {
+        (&raw mut (*scratch).word).write_volatile(number);
+        (&raw const (*scratch).word).read_volatile()
+    }
+}
+
+/// This CPU's working memory.
+#[repr(C)]
+pub(crate) struct Scratch {
+    pub(crate) segment: Segment,
+    word: usize,
+}
+
+/// RFC 8200 section 3.
+#[derive(Clone, Copy)]
+#[repr(C, packed(2))]
+struct Ipv6Header {
+    version: u8,
+    _class_and_label: [u8; 3],
+    payload: u16,
+    next: u8,
+    _hop_limit: u8,
+    _addresses: [u64; 4],
+}
+
+/// The first eight octets of an extension header: RFC 8200 sections 4.3 to 4.6, RFC 4302 section 2. None is shorter.
+#[derive(Clone, Copy)]
+#[repr(C, packed(2))]
+struct Extension {
+    next: u8,
+    len: u8,
+    /// Of a fragment header: offset and flag.
+    fragment: u16,
+    _rest: u32,
+}
+
+/// RFC 9293 section 3.1.
+#[derive(Clone, Copy)]
+#[repr(C, packed(2))]
+struct TcpHeader {
+    source: u16,
+    destination: u16,
+    _seq_ack: [u32; 2],
+    len: u8,
+    flags: u8,
+    _window_checksum_urgent: [u16; 3],
+}
+
+const _: () = assert!(size_of::<Ipv4Header>() == 20 && size_of::<Ipv6Header>() == 40);
+const _: () = assert!(size_of::<Extension>() == 8 && size_of::<TcpHeader>() == 20);

@@ -1,2 +1,0 @@
-//! ftpmon's kernel programs.
-#![no_std]

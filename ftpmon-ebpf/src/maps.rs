@@ -1,0 +1,54 @@
+//! Maps and settings. Their names and meanings stand in [`ftpmon_common::names`].
+
+use aya_ebpf::Global;
+use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
+use aya_ebpf::macros::btf_map;
+use ftpmon_common::names::{CONTROL_MAX, EVENTS_BYTES, EXPECTED_MAX, FLOWS_MAX, PAIRS_MAX, VERDICTS_MAX};
+use ftpmon_common::{
+    ControlState, Endpoint, Expected, FlowKey, FlowState, Pair, PairKey, PortMark, RecordHeader, Stats,
+    Verdict,
+};
+
+use crate::headers::Scratch;
+
+#[btf_map]
+pub(crate) static PORTS: Array<PortMark, 65_536> = Array::new();
+#[btf_map]
+pub(crate) static EXPECTED: LruHashMap<Endpoint, Expected, EXPECTED_MAX> = LruHashMap::new();
+#[btf_map]
+pub(crate) static PAIRS: LruHashMap<PairKey, Pair, PAIRS_MAX> = LruHashMap::new();
+#[btf_map]
+pub(crate) static FLOWS: HashMap<FlowKey, FlowState, FLOWS_MAX> = HashMap::new();
+#[btf_map]
+pub(crate) static CONTROL: LruHashMap<FlowKey, ControlState, CONTROL_MAX> = LruHashMap::new();
+#[btf_map]
+pub(crate) static VERDICTS: LruHashMap<FlowKey, Verdict, VERDICTS_MAX> = LruHashMap::new();
+#[btf_map]
+pub(crate) static STATS: PerCpuArray<Stats, 1> = PerCpuArray::new();
+/// Working memory: the packet in hand. Programs on one CPU run one after the other.
+#[btf_map]
+pub(crate) static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
+#[btf_map]
+pub(crate) static EVENTS: RingBuf<RecordHeader, EVENTS_BYTES> = RingBuf::new();
+
+#[unsafe(no_mangle)]
+pub(crate) static SETTING_PAYLOAD: Global<u8> = Global::new(0);
+#[unsafe(no_mangle)]
+pub(crate) static SETTING_CANDIDATES: Global<u8> = Global::new(1);
+#[unsafe(no_mangle)]
+pub(crate) static SETTING_LOG: Global<u8> = Global::new(0);
+#[unsafe(no_mangle)]
+pub(crate) static SETTING_PAIR_S: Global<u32> = Global::new(300);
+#[unsafe(no_mangle)]
+pub(crate) static SETTING_FLOW_IDLE_S: Global<u32> = Global::new(7_200);
+#[unsafe(no_mangle)]
+pub(crate) static SETTING_REPORT_NS: Global<u64> = Global::new(10_000_000_000);
+
+/// What is known of a TCP port.
+#[inline(always)]
+pub(crate) fn port_mark(port: u16) -> PortMark {
+    match PORTS.get(u32::from(port)) {
+        Some(mark) => *mark,
+        None => PortMark::default(),
+    }
+}

@@ -1,0 +1,7 @@
+//! The kernel programs on the bench: `BPF_PROG_TEST_RUN`, packets made by hand, no traffic.
+
+pub mod bench;
+pub mod frame;
+
+pub use bench::{Bench, Hooked, Settings, privileged};
+pub use frame::Frame;
