@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::engine::FilesMode;
 use crate::event::EventKind;
 use crate::format::Format;
-use crate::kernel::{HookChoice, InterfacePattern};
+use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
 use crate::sink::SinkSpec;
 
 /// Smallest ring that `--ring-size` accepts: one page.
@@ -61,6 +61,9 @@ pub struct RunOptions {
     #[arg(long, value_name = "BYTES", default_value_t = RING_BYTES_DEFAULT,
         value_parser = clap::value_parser!(u64).range(RING_BYTES_MIN..=RING_BYTES_MAX))]
     pub ring_size: u64,
+    /// Show the kernel programs' own log, of this level and worse, on standard error [default: off]
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    pub kernel_log: Option<KernelLogLevel>,
     /// Which ports, shared with `read`.
     #[command(flatten)]
     pub ports: PortOptions,

@@ -22,7 +22,6 @@ pub enum ConfigError {
         /// Which file.
         path: PathBuf,
         /// Why not.
-        #[source]
         error: io::Error,
     },
     /// The key is no key.

@@ -1,11 +1,151 @@
 //! `ftpmon run`: live traffic through the kernel to events.
+//!
+//! Start order: check rights, open the outputs, load, mark the ports, attach, say `sensor_start`, run. Whatever fails on
+//! the way leaves nothing attached: the kernel takes the programs off when their links are dropped.
+
+mod pipeline;
+mod report;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::cli::RunOptions;
+use crate::config;
+use crate::kernel::{self, KernelVersion, ObjectOptions, Parts, Ring, Watch, WatchOptions};
+use crate::notice::notice;
+use crate::sink::{Outputs, SinkSpec, reader_gone};
+use pipeline::Pipeline;
+use report::Facts;
 
-/// Watches until told to stop.
+/// Records handled between two looks at everything else: some milliseconds of work.
+const DRAIN_RECORDS: usize = 2_048;
+/// How often the kernel's counters, clock and tables are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// The engine is not woken more often than this, whatever its timers say.
+const WAKE_MIN: Duration = Duration::from_millis(1);
+
+/// Watches until told to stop, by SIGINT, SIGTERM or SIGHUP or by the last reader's going away.
 ///
 /// # Errors
 /// Whatever keeps the kernel programs from being attached or the outputs from being opened.
-pub fn run(_options: &RunOptions) -> anyhow::Result<()> {
-    anyhow::bail!("this build holds no kernel programs; build one that does with `cargo xtask run`")
+pub fn run(options: &RunOptions) -> anyhow::Result<()> {
+    let kernel = kernel::preflight(options.promisc)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the system gives no event loop")?;
+    runtime.block_on(watch(options, kernel))
+}
+
+async fn watch(options: &RunOptions, kernel: KernelVersion) -> anyhow::Result<()> {
+    let mut signals = Signals::new().context("cannot wait for signals")?;
+    let engine = config::engine(&options.ports, &options.events, false)?;
+    let outputs = Outputs::open(&options.outputs)?;
+    let object = ObjectOptions {
+        ring_bytes: u32::try_from(options.ring_size).unwrap_or(u32::MAX),
+        payload: engine.files != crate::engine::FilesMode::Off,
+        log: options.kernel_log,
+    };
+    let Parts { mut object, mut ring, counters, mut steering, flows } = kernel::load(object)?;
+    if options.kernel_log.is_some() {
+        kernel::follow_log(&mut object)?;
+    }
+    steering.control_ports(&options.ports.ports, &options.ports.tls_ports)?;
+    let wanted = WatchOptions {
+        patterns: options.interfaces.clone(),
+        hook: options.hook,
+        promiscuous: options.promisc,
+    };
+    let mut watch = Watch::start(wanted, kernel, &mut object).await?;
+
+    let facts = Facts::new(options, &engine);
+    let encoder = config::encoder(&options.events);
+    let mut pipeline = Pipeline::new(engine, encoder, outputs, steering, flows, counters, facts);
+    pipeline.start(watch.facts()).context("the system gives no thread for an output")?;
+
+    let writes_stdout = options.outputs.contains(&SinkSpec::Stdout);
+    let reason =
+        events(options, &mut object, &mut ring, &mut watch, &mut pipeline, &mut signals, writes_stdout).await;
+
+    // Off the interfaces first: what is in the ring then is all there will be.
+    drop(watch);
+    while !pipeline.drain(&mut ring, DRAIN_RECORDS).empty {}
+    pipeline.stop(reason);
+    Ok(())
+}
+
+/// Handles what comes until the run is over; says why it is.
+async fn events(
+    options: &RunOptions,
+    object: &mut kernel::Object,
+    ring: &mut Ring,
+    watch: &mut Watch,
+    pipeline: &mut Pipeline,
+    signals: &mut Signals,
+    writes_stdout: bool,
+) -> &'static str {
+    let mut tick = interval_at(Instant::now() + TICK, TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let stats_every = Duration::from_secs(u64::from(options.stats_interval));
+    let mut stats = interval_at(Instant::now() + stats_every, stats_every);
+    stats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let stdout_gone = reader_gone();
+    tokio::pin!(stdout_gone);
+    let mut watch_stdout = writes_stdout;
+    loop {
+        let wake = pipeline.next_wake().map(|after| Instant::now() + after.max(WAKE_MIN));
+        tokio::select! {
+            // In this order: a ring that never empties starves nothing.
+            biased;
+            () = signals.any() => return "signal",
+            () = pipeline.outputs().all_gone() => return "output_gone",
+            () = &mut stdout_gone, if watch_stdout => {
+                watch_stdout = false;
+                pipeline.outputs().stdout_gone();
+            }
+            () = watch.changed() => match watch.rescan(object).await {
+                Ok(changes) => pipeline.interfaces_changed(changes, watch.facts()),
+                Err(e) => notice(format_args!("{e}")),
+            },
+            _ = tick.tick() => pipeline.tick(),
+            _ = stats.tick() => pipeline.stats(),
+            () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => pipeline.wake(),
+            ready = ring.readable() => match ready {
+                Ok(()) => {
+                    pipeline.drain(ring, DRAIN_RECORDS);
+                }
+                Err(e) => {
+                    notice(format_args!("cannot wait for the kernel's ring: {e}"));
+                    return "error";
+                }
+            },
+        }
+    }
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
 }

@@ -129,3 +129,6 @@ fn value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
         out.extend_from_slice(b"null");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,11 @@ pub enum InterfacePatternError {
 }
 
 impl InterfacePattern {
+    /// The interface of this very name.
+    pub(super) fn exactly(name: &str) -> Option<Self> {
+        glob::Pattern::new(&glob::Pattern::escape(name)).ok().map(Self)
+    }
+
     /// The interface called `name` is meant.
     pub fn matches(&self, name: &str) -> bool {
         self.0.matches(name)

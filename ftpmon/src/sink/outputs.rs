@@ -32,7 +32,6 @@ pub struct OutputError {
     /// Which.
     pub spec: SinkSpec,
     /// Why.
-    #[source]
     pub error: io::Error,
 }
 

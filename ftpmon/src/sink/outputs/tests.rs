@@ -89,18 +89,18 @@ fn a_new_reader_begins_with_the_opening_lines_and_gets_whole_lines() {
     first.read_line(&mut line).unwrap();
     first.read_line(&mut line).unwrap();
     assert_eq!(line, "opening\none\n");
+    outputs.set_opening(b"later opening\n");
     drop(first);
 
     outputs.write(&Batch::new(b"two\nthree\n", 2));
     let (mut second, _) = listener.accept().unwrap();
-    outputs.set_opening(b"later opening\n");
     outputs.write(&Batch::new(b"four\n", 1));
     assert_eq!(outputs.outputs[0].shared.spec.to_string(), format!("tcp://127.0.0.1:{port}"));
     assert_eq!(lost(&outputs), 0);
     outputs.finish();
     let mut rest = String::new();
     second.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "opening\ntwo\nthree\nfour\n");
+    assert_eq!(rest, "later opening\ntwo\nthree\nfour\n");
 }
 
 #[test]

@@ -1,0 +1,61 @@
+//! The kernel programs' counters, and what they say was lost.
+
+use std::collections::BTreeMap;
+
+use aya::maps::{MapData, PerCpuArray};
+use ftpmon_common::{Counter, Stats};
+
+use crate::engine::Loss;
+
+/// The counters.
+pub struct Counters {
+    map: PerCpuArray<MapData, Stats>,
+    last: Stats,
+}
+
+impl Counters {
+    /// The counters in this map.
+    pub(super) fn new(map: PerCpuArray<MapData, Stats>) -> Self {
+        Self { map, last: Stats::default() }
+    }
+
+    /// Reads the counters anew and tells what was lost since the last look.
+    pub fn look(&mut self, mut tell: impl FnMut(Loss)) {
+        let now = self.sum();
+        for &counter in Counter::ALL.iter().filter(|counter| counter.is_loss()) {
+            let records = now.value(counter).saturating_sub(self.last.value(counter));
+            if records > 0 {
+                tell(Loss { records, reason: counter.name() });
+            }
+        }
+        self.last = now;
+    }
+
+    /// A counter's value at the last look.
+    pub fn value(&self, counter: Counter) -> u64 {
+        self.last.value(counter)
+    }
+
+    /// All counters at the last look, by name.
+    pub fn by_name(&self) -> BTreeMap<String, u64> {
+        Counter::ALL.iter().map(|&counter| (counter.name().to_owned(), self.last.value(counter))).collect()
+    }
+
+    /// What was lost until the last look, by reason; reasons that never occurred are left out.
+    pub fn lost(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Counter::ALL
+            .iter()
+            .filter(|counter| counter.is_loss())
+            .map(|&counter| (counter.name(), self.last.value(counter)))
+            .filter(|&(_, count)| count > 0)
+    }
+
+    fn sum(&self) -> Stats {
+        // Where the kernel does not answer the counters stand still.
+        let Ok(values) = self.map.get(&0, 0) else { return self.last };
+        values.iter().fold(Stats::default(), |mut sum, cpu| {
+            sum.add(cpu);
+            sum
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! The kernel object: loading it, and the maps it brings.
+
+use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
+use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
+use aya::{Ebpf, EbpfLoader};
+use ftpmon_common::{Endpoint, Expected, FlowKey, FlowState, PortMark, Stats, Verdict, names};
+
+use super::error::{KernelError, root_cause};
+use super::log::KernelLogLevel;
+
+/// The kernel programs as `cargo xtask ebpf` built them.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/ebpf/ftpmon.bpf.o"));
+
+/// What is decided before loading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectOptions {
+    /// Bytes of the ring; rounded up to a power of two.
+    pub ring_bytes: u32,
+    /// Frames of data connections may be copied (`--files`).
+    pub payload: bool,
+    /// Highest level of the kernel programs' own log; none switches it off.
+    pub log: Option<KernelLogLevel>,
+}
+
+/// The loaded object.
+pub struct Object {
+    ebpf: Ebpf,
+}
+
+/// The maps that the agent reads and writes.
+pub struct Maps {
+    /// [`names::PORTS`].
+    pub ports: Array<MapData, PortMark>,
+    /// [`names::EXPECTED`].
+    pub expected: HashMap<MapData, Endpoint, Expected>,
+    /// [`names::VERDICTS`].
+    pub verdicts: HashMap<MapData, FlowKey, Verdict>,
+    /// [`names::FLOWS`].
+    pub flows: HashMap<MapData, FlowKey, FlowState>,
+    /// [`names::STATS`].
+    pub stats: PerCpuArray<MapData, Stats>,
+    /// [`names::EVENTS`].
+    pub events: RingBuf<MapData>,
+}
+
+impl Object {
+    /// Loads the object and gives its maps. No program runs before it is attached.
+    ///
+    /// # Errors
+    /// What the kernel said against it, or what the object lacks.
+    pub fn load(options: ObjectOptions) -> Result<(Self, Maps), KernelError> {
+        let payload = u8::from(options.payload);
+        // A level of 0 makes the verifier drop every log statement.
+        let log = options.log.map_or(0, KernelLogLevel::raw);
+        let mut ebpf = EbpfLoader::new()
+            // The programs read packets and no kernel structure: no kernel type information is needed.
+            .btf(None)
+            .map_max_entries(names::EVENTS, options.ring_bytes.next_power_of_two())
+            .override_global(names::SETTING_PAYLOAD, &payload, true)
+            .override_global(aya_log::LEVEL, &log, false)
+            .load(OBJECT)
+            .map_err(|e| KernelError::Load { what: "its maps", cause: root_cause(&e) })?;
+        let maps = Maps {
+            ports: map(&mut ebpf, names::PORTS)?,
+            expected: map(&mut ebpf, names::EXPECTED)?,
+            verdicts: map(&mut ebpf, names::VERDICTS)?,
+            flows: map(&mut ebpf, names::FLOWS)?,
+            stats: map(&mut ebpf, names::STATS)?,
+            events: map(&mut ebpf, names::EVENTS)?,
+        };
+        Ok((Self { ebpf }, maps))
+    }
+
+    /// An XDP program, loaded into the kernel when it is first asked for.
+    ///
+    /// # Errors
+    /// What the verifier said against it.
+    pub(super) fn xdp(&mut self, name: &'static str) -> Result<&mut Xdp, KernelError> {
+        let program: &mut Xdp =
+            self.program(name)?.try_into().map_err(|_wrong_type| KernelError::NotInObject(name))?;
+        if program.fd().is_err() {
+            program.load().map_err(|e| refused(name, &e))?;
+        }
+        Ok(program)
+    }
+
+    /// A TC program, loaded into the kernel when it is first asked for.
+    ///
+    /// # Errors
+    /// What the verifier said against it.
+    pub(super) fn classifier(&mut self, name: &'static str) -> Result<&mut SchedClassifier, KernelError> {
+        let program: &mut SchedClassifier =
+            self.program(name)?.try_into().map_err(|_wrong_type| KernelError::NotInObject(name))?;
+        if program.fd().is_err() {
+            program.load().map_err(|e| refused(name, &e))?;
+        }
+        Ok(program)
+    }
+
+    /// The loaded object, for its log.
+    pub(super) fn ebpf(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
+    }
+
+    fn program(&mut self, name: &'static str) -> Result<&mut Program, KernelError> {
+        self.ebpf.program_mut(name).ok_or(KernelError::NotInObject(name))
+    }
+}
+
+fn map<M: TryFrom<Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, KernelError> {
+    let map = ebpf.take_map(name).ok_or(KernelError::NotInObject(name))?;
+    M::try_from(map).map_err(|_wrong_type| KernelError::NotInObject(name))
+}
+
+fn refused(what: &'static str, error: &ProgramError) -> KernelError {
+    let cause = match error {
+        // The verifier says why in its last lines.
+        ProgramError::LoadError { io_error, verifier_log } => {
+            let log = verifier_log.to_string();
+            let last =
+                log.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with("processed"));
+            format!("{io_error}{}{}", if last.is_some() { ": " } else { "" }, last.unwrap_or_default())
+        }
+        other => root_cause(other),
+    };
+    KernelError::Load { what, cause }
+}

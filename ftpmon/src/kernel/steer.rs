@@ -1,0 +1,119 @@
+//! The engine's wishes written into the kernel's maps: which data connections come next, and what is wanted of each
+//! connection. Nothing has to be cleared: marks and announcements run out, the rest is the LRU's.
+
+use std::net::SocketAddr;
+
+use aya::maps::{Array, HashMap, MapData, MapError};
+use ftpmon_common::{Address, Expected, FlowKey, PortMark, Verdict, names};
+
+use super::clock::boot_seconds;
+use super::error::{KernelError, root_cause};
+use super::flows::Flows;
+use crate::addr::Endpoint;
+use crate::engine::PortUpdate;
+
+/// Seconds that a port stays marked beyond the announcement that marked it: announcement and clock are rounded.
+const MARK_SLACK_S: u32 = 2;
+
+/// The maps that steer the kernel programs.
+pub struct Steering {
+    ports: Array<MapData, PortMark>,
+    expected: HashMap<MapData, ftpmon_common::Endpoint, Expected>,
+    verdicts: HashMap<MapData, FlowKey, Verdict>,
+    /// Data connections' frames may be copied at all.
+    payload: bool,
+    applied: u64,
+    refused: u64,
+}
+
+impl Steering {
+    /// Steering by these maps; `payload` as the object was loaded with.
+    pub(super) fn new(
+        ports: Array<MapData, PortMark>,
+        expected: HashMap<MapData, ftpmon_common::Endpoint, Expected>,
+        verdicts: HashMap<MapData, FlowKey, Verdict>,
+        payload: bool,
+    ) -> Self {
+        Self { ports, expected, verdicts, payload, applied: 0, refused: 0 }
+    }
+
+    /// Marks the control ports. Before the programs are attached, so that none of their packets is missed.
+    ///
+    /// # Errors
+    /// Where the kernel takes no entry.
+    pub fn control_ports(&mut self, clear: &[u16], tls: &[u16]) -> Result<(), KernelError> {
+        let marks = clear.iter().map(|port| (port, PortMark::CONTROL));
+        for (&port, mark) in marks.chain(tls.iter().map(|port| (port, PortMark::CONTROL_TLS))) {
+            self.ports
+                .set(u32::from(port), mark, 0)
+                .map_err(|e| KernelError::Map { map: names::PORTS, cause: root_cause(&e) })?;
+        }
+        Ok(())
+    }
+
+    /// Writes a wish. One that the kernel does not take is counted: it costs detail of one connection.
+    pub fn apply(&mut self, update: &PortUpdate, flows: &mut Flows) {
+        let result = match *update {
+            PortUpdate::Expect { listener, ttl_s, payload } => self.expect(listener, ttl_s, payload),
+            PortUpdate::Forget { listener } => absent_is_fine(self.expected.remove(&endpoint(listener))),
+            // What an adopted connection gets without a verdict is what it needs, unless payload is in question.
+            PortUpdate::Adopt { .. } if !self.payload => Ok(()),
+            PortUpdate::Adopt { initiator, listener, payload } => {
+                let verdict = if payload { Verdict::COPY } else { Verdict::COUNT };
+                self.verdicts.insert(key(initiator, listener), verdict, 0)
+            }
+            PortUpdate::Release { initiator, listener } => {
+                let key = key(initiator, listener);
+                flows.remove(&key);
+                self.verdicts.insert(key, Verdict::IGNORE, 0)
+            }
+            // Without a verdict a control connection's segments are copied: no entry is left behind for a later
+            // connection between the same ends.
+            PortUpdate::ControlPayload { client, server, wanted: true } => {
+                absent_is_fine(self.verdicts.remove(&key(client, server)))
+            }
+            PortUpdate::ControlPayload { client, server, wanted: false } => {
+                self.verdicts.insert(key(client, server), Verdict::COUNT, 0)
+            }
+        };
+        match result {
+            Ok(()) => self.applied += 1,
+            Err(_) => self.refused += 1,
+        }
+    }
+
+    /// Wishes that the kernel took, and that it refused.
+    pub const fn counters(&self) -> (u64, u64) {
+        (self.applied, self.refused)
+    }
+
+    fn expect(&mut self, listener: Endpoint, ttl_s: u32, payload: bool) -> Result<(), MapError> {
+        let until = boot_seconds().saturating_add(ttl_s);
+        let expected = Expected::new(until, payload && self.payload);
+        self.expected.insert(endpoint(listener), expected, 0)?;
+        // The mark comes second: the kernel looks at an announcement only where the port is marked.
+        let mark = PortMark::until(until.saturating_add(MARK_SLACK_S));
+        let port = u32::from(listener.port);
+        let present = self.ports.get(&port, 0)?;
+        if present.is_control() || present.0 >= mark.0 {
+            return Ok(());
+        }
+        self.ports.set(port, mark, 0)
+    }
+}
+
+fn absent_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
+    match result {
+        Err(MapError::KeyNotFound) => Ok(()),
+        Err(MapError::SyscallError(e)) if e.io_error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        result => result,
+    }
+}
+
+fn endpoint(end: Endpoint) -> ftpmon_common::Endpoint {
+    SocketAddr::new(end.ip, end.port).into()
+}
+
+fn key(one: Endpoint, other: Endpoint) -> FlowKey {
+    FlowKey::new(Address::from(one.ip), one.port, Address::from(other.ip), other.port).0
+}

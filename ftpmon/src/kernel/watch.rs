@@ -1,0 +1,188 @@
+//! Which interfaces are watched: chosen at the start, and followed as they go, come back or newly match.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::attach::{Attached, attach};
+use super::error::KernelError;
+use super::hook::{HookChoice, LinkFacts};
+use super::links::Links;
+use super::object::Object;
+use super::pattern::InterfacePattern;
+use super::promiscuous::Promiscuous;
+use super::version::KernelVersion;
+use crate::event::InterfaceFacts;
+use crate::notice::notice;
+
+/// Interfaces watched at once. Stops a pattern on a host of a thousand containers from costing a program each;
+/// what is left out is said.
+pub const INTERFACES_MAX: usize = 1024;
+
+/// What an operator asked for.
+#[derive(Clone, Debug)]
+pub struct WatchOptions {
+    /// Names and patterns; none means the default route's interface.
+    pub patterns: Vec<InterfacePattern>,
+    /// The hook.
+    pub hook: HookChoice,
+    /// Set them promiscuous.
+    pub promiscuous: bool,
+}
+
+/// What a look at the interfaces changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Interfaces that are watched now and were not.
+    pub attached: u64,
+    /// Interfaces that were watched and are not.
+    pub detached: u64,
+}
+
+/// The watched interfaces.
+pub struct Watch {
+    links: Links,
+    options: WatchOptions,
+    kernel: KernelVersion,
+    promiscuous: Option<Promiscuous>,
+    attached: BTreeMap<u32, Attached>,
+    /// Interfaces that could not be attached to; not tried again until they have gone.
+    refused: BTreeSet<u32>,
+}
+
+impl Watch {
+    /// Attaches to every interface asked for. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// An interface asked for by name is not there or takes no hook, there is no default, or a forced hook fails.
+    pub async fn start(
+        mut options: WatchOptions,
+        kernel: KernelVersion,
+        object: &mut Object,
+    ) -> Result<Self, KernelError> {
+        let links = Links::open()?;
+        let present = links.list().await?;
+        if options.patterns.is_empty() {
+            options.patterns = vec![default_interface(&links, &present).await?];
+        }
+        for name in options.patterns.iter().filter(|pattern| pattern.is_name()) {
+            if !present.iter().any(|link| name.matches(&link.name)) {
+                return Err(KernelError::UnknownInterface {
+                    name: name.to_string(),
+                    present: names(&present),
+                });
+            }
+        }
+        let promiscuous = options
+            .promiscuous
+            .then(Promiscuous::new)
+            .transpose()
+            .map_err(|error| KernelError::Promiscuous { interface: "any interface".to_owned(), error })?;
+        let (attached, refused) = (BTreeMap::new(), BTreeSet::new());
+        let mut watch = Self { links, options, kernel, promiscuous, attached, refused };
+        for link in &present {
+            // A pattern may match what cannot be watched; a name, or a forced hook, is meant as said.
+            let named = watch.options.patterns.iter().any(|p| p.is_name() && p.matches(&link.name));
+            let strict = named || watch.options.hook != HookChoice::Auto;
+            match watch.take(object, link).await {
+                Ok(()) => {}
+                Err(e) if strict => return Err(e),
+                Err(e) => notice(format_args!("{e}")),
+            }
+        }
+        if watch.attached.is_empty() {
+            let patterns: Vec<&str> = watch.options.patterns.iter().map(InterfacePattern::as_str).collect();
+            notice(format_args!("no interface matches {} yet; waiting for one", patterns.join(", ")));
+        }
+        Ok(watch)
+    }
+
+    /// What `sensor_start` says of the watched interfaces.
+    pub fn facts(&self) -> Vec<InterfaceFacts> {
+        self.attached.values().map(|attached| attached.facts.clone()).collect()
+    }
+
+    /// Comes back when an interface came, went or changed.
+    pub async fn changed(&mut self) {
+        self.links.changed().await;
+    }
+
+    /// Looks at the interfaces anew: lets go of those that went away or are called otherwise, takes those that match.
+    ///
+    /// # Errors
+    /// Where the kernel does not answer.
+    pub async fn rescan(&mut self, object: &mut Object) -> Result<Changes, KernelError> {
+        let present = self.links.list().await?;
+        let mut changes = Changes::default();
+        let still_there = |ifindex: u32, attached: &Attached| {
+            present.iter().any(|link| link.ifindex == ifindex && link.name == attached.facts.name)
+        };
+        self.attached.retain(|&ifindex, attached| {
+            let keep = still_there(ifindex, attached);
+            if !keep {
+                notice(format_args!("interface {} went away", attached.facts.name));
+                changes.detached += 1;
+            }
+            keep
+        });
+        self.refused.retain(|&ifindex| present.iter().any(|link| link.ifindex == ifindex));
+        for link in &present {
+            let before = self.attached.len();
+            if let Err(e) = self.take(object, link).await {
+                notice(format_args!("{e}"));
+            }
+            if let Some(attached) = self.attached.get(&link.ifindex).filter(|_| self.attached.len() > before)
+            {
+                notice(format_args!("interface {} is watched: {}", link.name, attached.facts.ingress));
+                changes.attached += 1;
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Attaches to `link` where it is asked for and not watched yet.
+    async fn take(&mut self, object: &mut Object, link: &LinkFacts) -> Result<(), KernelError> {
+        let wanted = self.options.patterns.iter().any(|pattern| pattern.matches(&link.name));
+        if !wanted || self.attached.contains_key(&link.ifindex) || self.refused.contains(&link.ifindex) {
+            return Ok(());
+        }
+        let result = self.attach(object, link).await;
+        if result.is_err() {
+            self.refused.insert(link.ifindex);
+        }
+        result
+    }
+
+    async fn attach(&mut self, object: &mut Object, link: &LinkFacts) -> Result<(), KernelError> {
+        if self.attached.len() >= INTERFACES_MAX {
+            return Err(KernelError::Attach {
+                interface: link.name.clone(),
+                cause: format!("{INTERFACES_MAX} interfaces are watched already"),
+                way_out: "ask for fewer with --iface".to_owned(),
+            });
+        }
+        let mut link = link.clone();
+        if link.bus.is_some() {
+            link.receive_offload = self.links.receive_offload(&link.name).await;
+        }
+        let attached = attach(object, &link, self.options.hook, self.kernel)?;
+        if let Some(promiscuous) = &self.promiscuous {
+            promiscuous
+                .add(link.ifindex)
+                .map_err(|error| KernelError::Promiscuous { interface: link.name.clone(), error })?;
+        }
+        self.attached.insert(link.ifindex, attached);
+        Ok(())
+    }
+}
+
+async fn default_interface(links: &Links, present: &[LinkFacts]) -> Result<InterfacePattern, KernelError> {
+    let ifindex = links.default_route().await;
+    present
+        .iter()
+        .find(|link| Some(link.ifindex) == ifindex)
+        .and_then(|link| InterfacePattern::exactly(&link.name))
+        .ok_or_else(|| KernelError::NoDefaultRoute(names(present)))
+}
+
+fn names(present: &[LinkFacts]) -> String {
+    present.iter().map(|link| link.name.as_str()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,233 @@
+//! From a record of the ring to lines at the outputs.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::report::Facts;
+use crate::engine::{Engine, EngineConfig};
+use crate::event::{Event, EventKind, InterfaceFacts, SensorStop};
+use crate::format::Encoder;
+use crate::frame::Decoder;
+use crate::kernel::{Changes, Clock, Counters, Drained, Flows, Record, RecordReader, Ring, Steering};
+use crate::segment::InterfaceId;
+use crate::sink::{Batch, Outputs};
+
+/// Bytes of finished lines after which they are handed to the outputs, whatever else is waiting.
+const BATCH_BYTES: usize = 64 << 10;
+/// The kernel's counters are looked at before records are handled, at most this often: what was lost is known before the
+/// gap that it left is met.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Ticks between two rounds through the kernel's table of data connections.
+const SWEEP_TICKS: u64 = 10;
+
+/// Everything between the ring and the outputs.
+pub(super) struct Pipeline {
+    clock: Clock,
+    reader: RecordReader,
+    decoder: Decoder,
+    engine: Engine,
+    encoder: Encoder,
+    lines: Vec<u8>,
+    events: u64,
+    outputs: Outputs,
+    steering: Steering,
+    flows: Flows,
+    counters: Counters,
+    facts: Facts,
+    started: Instant,
+    looked: Instant,
+    ticks: u64,
+    changes: Changes,
+}
+
+impl Pipeline {
+    pub(super) fn new(
+        engine: EngineConfig,
+        encoder: Encoder,
+        outputs: Outputs,
+        steering: Steering,
+        flows: Flows,
+        counters: Counters,
+        facts: Facts,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            clock: Clock::start(),
+            reader: RecordReader::default(),
+            decoder: Decoder::default(),
+            engine: Engine::new(engine),
+            encoder,
+            lines: Vec::with_capacity(2 * BATCH_BYTES),
+            events: 0,
+            outputs,
+            steering,
+            flows,
+            counters,
+            facts,
+            started: now,
+            looked: now,
+            ticks: 0,
+            changes: Changes::default(),
+        }
+    }
+
+    /// Says `sensor_start`: it opens every output.
+    pub(super) fn start(&mut self, interfaces: Vec<InterfaceFacts>) -> io::Result<()> {
+        self.name_interfaces(&interfaces);
+        let event = self.facts.start_event(self.clock.now(), interfaces);
+        let mut opening = Vec::new();
+        self.encoder.header(event.ts, &mut opening);
+        self.encoder.event(&event, &mut opening);
+        self.outputs.set_opening(&opening);
+        self.outputs.start()
+    }
+
+    pub(super) fn outputs(&self) -> &Outputs {
+        &self.outputs
+    }
+
+    /// Handles what is in the ring, `budget` records at most.
+    pub(super) fn drain(&mut self, ring: &mut Ring, budget: usize) -> Drained {
+        self.clock.follow();
+        if self.looked.elapsed() >= LOOK_EVERY {
+            self.look();
+        }
+        let drained = ring.drain(budget, |record| self.take(record));
+        self.flush();
+        drained
+    }
+
+    /// How long until the engine wants to be woken; none where it has nothing to wait for.
+    pub(super) fn next_wake(&self) -> Option<Duration> {
+        let due = self.engine.poll_timeout()?;
+        Some(Duration::from_nanos(due.nanos_since(self.clock.now())))
+    }
+
+    /// What is due by now.
+    pub(super) fn wake(&mut self) {
+        self.clock.follow();
+        self.engine.handle_timeout(self.clock.now());
+        self.settle();
+        self.flush();
+    }
+
+    /// The regular look at what announces itself by no record.
+    pub(super) fn tick(&mut self) {
+        self.clock.follow();
+        self.look();
+        let now = self.clock.boot_now();
+        while let Some(Record::Frame(at, frame)) = self.reader.overdue(now, &self.clock) {
+            if let Some(segment) = self.decoder.decode(at, &frame) {
+                self.engine.handle_segment(at, &segment);
+            }
+        }
+        if self.ticks.is_multiple_of(SWEEP_TICKS) {
+            self.flows.begin_round();
+        }
+        self.ticks += 1;
+        self.flows.sweep(&self.clock, |account| self.engine.handle_flow(&account));
+        self.settle();
+        self.flush();
+    }
+
+    /// Says `stats`.
+    pub(super) fn stats(&mut self) {
+        self.look();
+        let stats = self.facts.stats(&super::report::Counts {
+            uptime: self.started.elapsed(),
+            emitted: self.encoder.written(),
+            kernel: &self.counters,
+            records: self.reader.counters(),
+            decoder: self.decoder.counters(),
+            engine: &self.engine.counters(),
+            steering: self.steering.counters(),
+            flows: (self.flows.entries(), self.flows.swept()),
+            interfaces: self.changes,
+            outputs: &self.outputs,
+        });
+        self.say(EventKind::Stats(Box::new(stats)));
+        self.flush();
+    }
+
+    /// Interfaces came or went: an output that is opened from now on begins with what is watched now.
+    pub(super) fn interfaces_changed(&mut self, changes: Changes, interfaces: Vec<InterfaceFacts>) {
+        if changes == Changes::default() {
+            return;
+        }
+        self.changes.attached += changes.attached;
+        self.changes.detached += changes.detached;
+        self.name_interfaces(&interfaces);
+        let event = self.facts.start_event(self.clock.now(), interfaces);
+        let mut opening = Vec::new();
+        self.encoder.header(event.ts, &mut opening);
+        self.encoder.repeat(0, &event, &mut opening);
+        self.outputs.set_opening(&opening);
+    }
+
+    /// Ends what is open, says `stats` and `sensor_stop`, and gives the outputs time to write it all.
+    pub(super) fn stop(mut self, reason: &str) {
+        self.look();
+        self.engine.finish(self.clock.now());
+        self.settle();
+        self.stats();
+        self.say(EventKind::SensorStop(SensorStop { reason: reason.to_owned() }));
+        self.encoder.footer(self.clock.now(), &mut self.lines);
+        self.flush();
+        self.outputs.finish();
+    }
+
+    fn take(&mut self, record: &[u8]) {
+        match self.reader.read(record, &self.clock) {
+            Some(Record::Frame(at, frame)) => {
+                if let Some(segment) = self.decoder.decode(at, &frame) {
+                    self.engine.handle_segment(at, &segment);
+                }
+            }
+            Some(Record::Account(account)) => self.engine.handle_flow(&account),
+            None => return,
+        }
+        self.settle();
+    }
+
+    /// Passes on what the engine has to say. The kernel is told first: a data connection may be on its way.
+    fn settle(&mut self) {
+        while let Some(update) = self.engine.poll_port_update() {
+            self.steering.apply(&update, &mut self.flows);
+        }
+        while let Some(event) = self.engine.poll_event() {
+            self.encode(&event);
+        }
+    }
+
+    fn say(&mut self, kind: EventKind) {
+        let event = Event { ts: self.clock.now(), session: None, user: None, kind };
+        self.encode(&event);
+    }
+
+    fn encode(&mut self, event: &Event) {
+        self.events += u64::from(self.encoder.event(event, &mut self.lines));
+        if self.lines.len() >= BATCH_BYTES {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.lines.is_empty() {
+            self.outputs.write(&Batch::new(&self.lines, self.events));
+            self.lines.clear();
+        }
+        self.events = 0;
+    }
+
+    fn look(&mut self) {
+        let now = self.clock.now();
+        self.counters.look(|loss| self.engine.handle_loss(now, loss));
+        self.looked = Instant::now();
+    }
+
+    fn name_interfaces(&mut self, interfaces: &[InterfaceFacts]) {
+        for interface in interfaces {
+            self.engine.name_interface(InterfaceId(interface.ifindex), &interface.name);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What a run says of itself: `sensor_start` and `stats`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ftpmon_common::{Counter, names};
+
+use crate::cli::RunOptions;
+use crate::engine::{EngineConfig, EngineCounters};
+use crate::event::{Event, EventKind, InterfaceFacts, SCHEMA_VERSION, SensorStart, Stats, TableFill};
+use crate::frame::DecodeCounters;
+use crate::kernel::{self, Changes, Counters, INTERFACES_MAX, RecordCounters};
+use crate::sink::{Outputs, QUEUE_BYTES_MAX};
+use crate::time::Timestamp;
+
+/// What stays the same throughout a run.
+pub(super) struct Facts {
+    kernel: String,
+    ports: Vec<u16>,
+    tls_ports: Vec<u16>,
+    limits: BTreeMap<String, u64>,
+}
+
+/// What `stats` counts, from everywhere.
+pub(super) struct Counts<'a> {
+    pub(super) uptime: Duration,
+    pub(super) emitted: u64,
+    pub(super) kernel: &'a Counters,
+    pub(super) records: RecordCounters,
+    pub(super) decoder: &'a DecodeCounters,
+    pub(super) engine: &'a EngineCounters,
+    /// Updates that the kernel took, and refused.
+    pub(super) steering: (u64, u64),
+    /// Entries of the kernel's table of data connections, and those that sweeps let go.
+    pub(super) flows: (u64, u64),
+    pub(super) interfaces: Changes,
+    pub(super) outputs: &'a Outputs,
+}
+
+impl Facts {
+    pub(super) fn new(options: &RunOptions, engine: &EngineConfig) -> Self {
+        let kernel = [
+            ("interfaces", INTERFACES_MAX),
+            ("output_queue_bytes", QUEUE_BYTES_MAX),
+            ("kernel_expected", names::EXPECTED_MAX),
+            ("kernel_pairs", names::PAIRS_MAX),
+            ("kernel_flows", names::FLOWS_MAX),
+            ("kernel_control", names::CONTROL_MAX),
+            ("kernel_verdicts", names::VERDICTS_MAX),
+        ];
+        let mut limits: BTreeMap<String, u64> =
+            kernel.into_iter().map(|(name, cap)| (name.to_owned(), cap as u64)).collect();
+        limits.insert("ring_bytes".to_owned(), options.ring_size.next_power_of_two());
+        limits.extend(engine.limits.named().map(|(name, cap)| (name.to_owned(), cap)));
+        Self {
+            kernel: kernel::running_release(),
+            ports: options.ports.ports.clone(),
+            tls_ports: options.ports.tls_ports.clone(),
+            limits,
+        }
+    }
+
+    pub(super) fn start_event(&self, at: Timestamp, interfaces: Vec<InterfaceFacts>) -> Event {
+        let start = SensorStart {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            schema: SCHEMA_VERSION,
+            source: "live".to_owned(),
+            kernel: Some(self.kernel.clone()),
+            interfaces,
+            files: Vec::new(),
+            ports: self.ports.clone(),
+            tls_ports: self.tls_ports.clone(),
+            limits: self.limits.clone(),
+        };
+        Event { ts: at, session: None, user: None, kind: EventKind::SensorStart(Box::new(start)) }
+    }
+
+    pub(super) fn stats(&self, counts: &Counts<'_>) -> Stats {
+        let kernel = counts.kernel;
+        Stats {
+            uptime_ms: u64::try_from(counts.uptime.as_millis()).unwrap_or(u64::MAX),
+            seen: kernel.value(Counter::Packets),
+            matched: kernel.value(Counter::Control) + kernel.value(Counter::Data),
+            emitted: counts.emitted,
+            lost: lost(counts),
+            tables: tables(counts),
+            kernel: kernel.by_name(),
+            agent: agent(counts),
+        }
+    }
+}
+
+fn lost(counts: &Counts<'_>) -> BTreeMap<String, u64> {
+    let records = counts.records;
+    let agent = [
+        ("records_unknown", records.unknown),
+        ("frames_cut", records.cut),
+        ("records_orphaned", records.orphans),
+        ("port_updates_refused", counts.steering.1),
+    ];
+    // The engine counts what it was told the kernel lost, under the same names.
+    let engine = counts.engine.lost.iter().map(|(&reason, &count)| (reason, count));
+    let mut lost: BTreeMap<String, u64> = engine
+        .chain(counts.decoder.lost())
+        .chain(counts.kernel.lost())
+        .chain(agent)
+        .filter(|&(_, count)| count > 0)
+        .map(|(reason, count)| (reason.to_owned(), count))
+        .collect();
+    counts.outputs.add_lost(&mut lost);
+    lost
+}
+
+fn tables(counts: &Counts<'_>) -> BTreeMap<String, TableFill> {
+    let mut tables: BTreeMap<String, TableFill> =
+        counts.engine.tables.iter().map(|(&name, &fill)| (name.to_owned(), fill)).collect();
+    let kernel_flows = TableFill { used: counts.flows.0, cap: names::FLOWS_MAX as u64 };
+    tables.insert("kernel_flows".to_owned(), kernel_flows);
+    counts.outputs.add_tables(&mut tables);
+    tables
+}
+
+fn agent(counts: &Counts<'_>) -> BTreeMap<String, u64> {
+    let records = counts.records;
+    let engine = counts.engine;
+    let named = [
+        ("records", records.records),
+        ("frames_joined", records.joined),
+        ("segments", engine.segments),
+        ("stray_segments", engine.stray_segments),
+        ("sessions", engine.sessions),
+        ("data_connections", engine.data_connections),
+        ("port_updates", counts.steering.0),
+        ("kernel_flows_swept", counts.flows.1),
+        ("interfaces_attached", counts.interfaces.attached),
+        ("interfaces_detached", counts.interfaces.detached),
+        ("outputs_reopened", counts.outputs.reopened()),
+    ];
+    let decoder = counts.decoder.by_name().map(|(name, count)| (format!("decoder_{name}"), count));
+    named.into_iter().map(|(name, count)| (name.to_owned(), count)).chain(decoder).collect()
+}
