@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "standard output is where a command answers")]
 
+mod bless;
 mod demo;
 mod ebpf;
 mod fuzz;
@@ -34,6 +35,8 @@ enum Task {
     Tidy,
     /// Builds the kernel object from source, or proves the committed one.
     Ebpf(ebpf::Args),
+    /// Takes what ftpmon says of the goldens as right: read the difference.
+    Bless(bless::Args),
     /// Fuzzes the core; installs cargo-fuzz where it is missing.
     Fuzz(fuzz::Args),
 }
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Tidy => tidy::run(),
         Task::Ebpf(args) => ebpf::run(&args),
+        Task::Bless(args) => bless::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
     };
     match outcome {
