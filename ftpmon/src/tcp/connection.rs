@@ -1,12 +1,13 @@
 //! A connection as its caller sees it.
 
+use super::assembly::Assembly;
+use super::held::{Held, Piece};
 use super::limits::Limits;
-use super::receiver::{Closing, Keep, Receiver};
-use super::sequence;
+use super::pair::Pair;
+use super::receiver::{Keep, Receiver};
 use super::stream::{Marks, Stream};
 use crate::account::{DirectionAccount, Side};
-use crate::event::GapCause;
-use crate::segment::Segment;
+use crate::segment::{Segment, TcpFlags};
 use crate::time::Timestamp;
 
 /// When the three steps of the handshake were seen (RFC 9293 section 3.5).
@@ -23,10 +24,43 @@ pub struct HandshakeTimes {
 /// One TCP connection. Small while nothing is held back.
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
-    initiator: Stream,
-    listener: Stream,
-    handshake: HandshakeTimes,
+    streams: Pair<Stream>,
+    held: Option<Box<Held>>,
+    handshake: Handshake,
     closed_by: Option<Side>,
+}
+
+/// [`HandshakeTimes`], packed.
+#[derive(Clone, Debug, Default)]
+struct Handshake {
+    syn: Timestamp,
+    syn_ack: Timestamp,
+    ack: Timestamp,
+    seen: u8,
+}
+
+impl Handshake {
+    const SYN: u8 = 1;
+    const SYN_ACK: u8 = 2;
+    const ACK: u8 = 4;
+
+    fn note(&mut self, at: Timestamp, from: Side, flags: TcpFlags) {
+        let (step, time) = match (from, flags.syn(), flags.ack()) {
+            (Side::Initiator, true, false) => (Self::SYN, &mut self.syn),
+            (Side::Listener, true, true) => (Self::SYN_ACK, &mut self.syn_ack),
+            (Side::Initiator, false, true) => (Self::ACK, &mut self.ack),
+            _ => return,
+        };
+        if self.seen & step == 0 {
+            self.seen |= step;
+            *time = at;
+        }
+    }
+
+    /// The time of a step, if all `steps` were seen.
+    fn time(&self, time: Timestamp, steps: u8) -> Option<Timestamp> {
+        (self.seen & steps == steps).then_some(time)
+    }
 }
 
 impl Connection {
@@ -41,98 +75,93 @@ impl Connection {
         if first.flags.syn() && first.flags.ack() { Side::Listener } else { Side::Initiator }
     }
 
-    /// Takes a segment that the end `from` sent, and hands on what it puts in order. Call [`Self::poll_timeout`] afterwards.
+    /// Takes a segment that the end `from` sent, and hands on what it puts in order. [`Self::poll_timeout`] may change.
     pub fn handle_segment(
         &mut self,
         at: Timestamp,
         from: Side,
         segment: &Segment<'_>,
-        _limits: &Limits,
+        limits: &Limits,
         keep: Keep,
         receiver: &mut impl Receiver,
     ) {
-        self.note_handshake(at, from, segment);
-        let (own, other) = match from {
-            Side::Initiator => (&mut self.initiator, &mut self.listener),
-            Side::Listener => (&mut self.listener, &mut self.initiator),
-        };
+        let (own, other) = self.streams.split_mut(from);
         own.packets += 1;
-        let flags = segment.flags;
-        let seq = if flags.syn() { segment.seq.wrapping_add(1) } else { segment.seq };
-        if !own.marks.has(Marks::STARTED) {
-            own.start_at(seq);
-        }
-        if flags.syn() {
-            own.marks.set(Marks::SYN);
-        }
-        if flags.ack() && !flags.rst() && !other.marks.has(Marks::STARTED) {
-            other.start_at(segment.ack);
-        }
-        let start = sequence::position(seq, own.next);
-        let end = start + u64::from(segment.wire_payload_len);
-        if start > own.next {
-            receiver.gap(at, from, start - own.next, GapCause::Missing);
-            own.gap_bytes += start - own.next;
-            own.next = start;
-        }
-        let seen = own.next - start;
-        own.retransmitted += seen.min(u64::from(segment.wire_payload_len));
-        if end > own.next && !own.marks.has(Marks::CLOSED) {
-            let fresh =
-                usize::try_from(seen).ok().and_then(|seen| segment.payload.get(seen..)).unwrap_or_default();
-            own.next = end;
-            if keep == Keep::Bytes {
-                if !fresh.is_empty() {
-                    receiver.data(at, from, fresh);
-                }
-                let cut = end - start - seen - fresh.len() as u64;
-                if cut > 0 {
-                    receiver.gap(at, from, cut, GapCause::CutShort);
+        if self.held.is_none() && is_in_order(own, other, segment) {
+            if !segment.payload.is_empty() {
+                match keep {
+                    Keep::Bytes => {
+                        own.pass(segment.payload.len() as u64, segment.payload);
+                        receiver.data(at, from, segment.payload);
+                    }
+                    Keep::Ranges => own.pass(segment.payload.len() as u64, &[]),
                 }
             }
+            return;
         }
-        if flags.fin() {
-            own.marks.set(Marks::FIN_SEEN);
-        }
-        if flags.rst() {
-            own.marks.set(Marks::RST_SEEN);
-        }
-        if (flags.fin() || flags.rst()) && !own.marks.has(Marks::CLOSED) {
-            own.marks.set(Marks::CLOSED);
-            if flags.rst() {
-                own.marks.set(Marks::RESET);
-            }
-            self.closed_by.get_or_insert(from);
-            receiver.closed(at, from, if flags.rst() { Closing::Rst } else { Closing::Fin });
-        }
+        self.handshake.note(at, from, segment.flags);
+        self.assemble(at, limits, keep, receiver, |assembly| {
+            assembly.count_segment();
+            assembly.take(from, segment);
+            assembly.expire();
+            assembly.wait();
+        });
     }
 
-    /// When [`Self::handle_timeout`] is due; none while nothing is held back.
+    /// When [`Self::handle_timeout`] is due; none while nothing is waited for.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        None
+        let held = self.held.as_ref()?;
+        [Side::Initiator, Side::Listener]
+            .into_iter()
+            .filter_map(|from| held.pending.of(from).deadline())
+            .min()
     }
 
     /// Gives up what was waited for too long by `now`. A call before its time does nothing.
     pub fn handle_timeout(
         &mut self,
-        _now: Timestamp,
-        _limits: &Limits,
-        _keep: Keep,
-        _receiver: &mut impl Receiver,
+        now: Timestamp,
+        limits: &Limits,
+        keep: Keep,
+        receiver: &mut impl Receiver,
     ) {
+        if self.poll_timeout().is_some_and(|due| due <= now) {
+            self.assemble(now, limits, keep, receiver, |assembly| {
+                assembly.expire();
+                assembly.wait();
+            });
+        }
     }
 
     /// Nothing more will come: holes become gaps, and what is held is handed on.
-    pub fn finish(&mut self, _at: Timestamp, _keep: Keep, _receiver: &mut impl Receiver) {}
+    pub fn finish(&mut self, at: Timestamp, keep: Keep, receiver: &mut impl Receiver) {
+        if self.held.is_some() {
+            self.assemble(at, &Limits::CONTROL, keep, receiver, |assembly| {
+                assembly.finish();
+            });
+            self.held = None;
+        }
+    }
 
-    /// What the end `from` sent, as far as it is known by now.
+    /// What the end `from` sent, as far as it is known by now. Bytes that came after they had been given up count as gap and
+    /// as seen again.
     pub fn account(&self, from: Side) -> DirectionAccount {
-        self.stream(from).account(0)
+        let stream = self.streams.of(from);
+        let end = self.held.as_ref().map_or(0, |held| {
+            let pending = held.pending.of(from);
+            pending.end().max(stream.next + pending.cut)
+        });
+        stream.account(end)
     }
 
     /// The handshake, as far as it was seen.
     pub fn handshake(&self) -> HandshakeTimes {
-        self.handshake
+        let Handshake { syn, syn_ack, ack, .. } = self.handshake;
+        HandshakeTimes {
+            syn: self.handshake.time(syn, Handshake::SYN),
+            syn_ack: self.handshake.time(syn_ack, Handshake::SYN_ACK),
+            ack: self.handshake.time(ack, Handshake::SYN_ACK | Handshake::ACK),
+        }
     }
 
     /// Who ended first, in stream order.
@@ -140,48 +169,95 @@ impl Connection {
         self.closed_by
     }
 
-    /// Both ends said FIN, or one said RST, and all before it was handed on. What is still held or on its way comes with
-    /// [`Self::finish`] or with further segments: a caller does well to keep the connection for a while.
+    /// Both ends said FIN, or one said RST, and all before it was handed on. Copies of what was seen, bytes of the other
+    /// direction and a last ACK may still come: a caller does well to keep the connection for a while.
     pub fn is_closed(&self) -> bool {
-        let (a, b) = (self.initiator.marks, self.listener.marks);
+        let (a, b) = (self.streams.of(Side::Initiator).marks, self.streams.of(Side::Listener).marks);
         a.has(Marks::RESET) || b.has(Marks::RESET) || (a.has(Marks::CLOSED) && b.has(Marks::CLOSED))
     }
 
     /// No SYN was seen: the connection is older than the capture.
     pub fn midstream(&self) -> bool {
-        !self.initiator.marks.has(Marks::SYN) && !self.listener.marks.has(Marks::SYN)
+        !self.streams.of(Side::Initiator).marks.has(Marks::SYN)
+            && !self.streams.of(Side::Listener).marks.has(Marks::SYN)
     }
 
-    /// `segment`, sent by the end `from`, opens another connection between the same ports (RFC 9293 section 3.6.1): the caller then
-    /// finishes this one and gives the segment to a new one, whose initiator may be the other end.
+    /// `segment`, sent by the end `from`, opens another connection between the same ports (RFC 9293 section 3.6.1): the caller
+    /// then finishes this one and gives the segment to a new one, whose initiator may be the other end.
+    ///
+    /// A SYN is believed when this connection is ending, or nobody answered it yet. On a living one anybody may have forged it:
+    /// there it is the SYN-ACK to it that counts.
     pub fn starts_anew(&self, from: Side, segment: &Segment<'_>) -> bool {
-        let own = self.stream(from);
-        segment.flags.syn()
-            && !segment.flags.ack()
-            && own.marks.has(Marks::STARTED)
-            && segment.seq.wrapping_add(1) != own.start as u32
-            && (self.is_closed() || self.stream(from.other()).packets == 0)
+        if !segment.flags.syn() {
+            return false;
+        }
+        let (own, other) = (self.streams.of(from), self.streams.of(from.other()));
+        if own.marks.has(Marks::STARTED) && segment.seq.wrapping_add(1) == own.start as u32 {
+            return false;
+        }
+        if segment.flags.ack() {
+            let answered = segment.ack.wrapping_sub(1);
+            let is_ours = other.marks.has(Marks::STARTED) && segment.ack == other.start as u32;
+            return (self.is_ending() && !is_ours)
+                || self.held.as_ref().is_some_and(|held| held.reopening == Some(answered));
+        }
+        self.is_ending() || (own.marks.has(Marks::SYN) && other.packets == 0)
     }
 
-    /// Bytes of memory that held-back segments take.
+    /// Bytes of memory that are held beyond the connection itself.
     pub fn held_bytes(&self) -> usize {
-        0
+        self.held.as_ref().map_or(0, |held| {
+            let of = |from| {
+                let pending = held.pending.of(from);
+                pending.bytes() + pending.pieces.capacity() * size_of::<Piece>()
+            };
+            size_of::<Held>() + of(Side::Initiator) + of(Side::Listener)
+        })
     }
 
-    fn stream(&self, side: Side) -> &Stream {
-        match side {
-            Side::Initiator => &self.initiator,
-            Side::Listener => &self.listener,
-        }
+    /// An end said FIN or RST.
+    fn is_ending(&self) -> bool {
+        let ends = |from| self.streams.of(from).marks.any(Marks::FIN_SEEN | Marks::RST_SEEN);
+        ends(Side::Initiator) || ends(Side::Listener)
     }
 
-    fn note_handshake(&mut self, at: Timestamp, from: Side, segment: &Segment<'_>) {
-        let times = &mut self.handshake;
-        match (from, segment.flags.syn(), segment.flags.ack()) {
-            (Side::Initiator, true, false) => times.syn = times.syn.or(Some(at)),
-            (Side::Listener, true, true) => times.syn_ack = times.syn_ack.or(Some(at)),
-            (Side::Initiator, false, true) if times.syn_ack.is_some() => times.ack = times.ack.or(Some(at)),
-            _ => {}
+    fn assemble<R: Receiver>(
+        &mut self,
+        now: Timestamp,
+        limits: &Limits,
+        keep: Keep,
+        receiver: &mut R,
+        work: impl FnOnce(&mut Assembly<'_, R>),
+    ) {
+        let mut fresh = Held::default();
+        let held = self.held.as_deref_mut().unwrap_or(&mut fresh);
+        work(&mut Assembly {
+            streams: &mut self.streams,
+            held,
+            closed_by: &mut self.closed_by,
+            limits,
+            keep,
+            now,
+            receiver,
+        });
+        let is_idle = |from| held.pending.of(from).is_idle(self.streams.of(from).settled());
+        let is_idle = held.reopening.is_none() && is_idle(Side::Initiator) && is_idle(Side::Listener);
+        if is_idle {
+            self.held = None;
+        } else if self.held.is_none() {
+            self.held = Some(Box::new(fresh));
         }
     }
+}
+
+/// The usual case: an ACK, with or without payload, exactly where both streams are.
+fn is_in_order(own: &Stream, other: &Stream, segment: &Segment<'_>) -> bool {
+    const FLAGS: u8 = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST | TcpFlags::ACK;
+    segment.flags.0 & FLAGS == TcpFlags::ACK
+        && segment.seq == own.next as u32
+        && segment.payload.len() == segment.wire_payload_len as usize
+        && segment.ack.wrapping_sub(other.next as u32) as i32 <= 0
+        && own.marks.has(Marks::STARTED | Marks::ANCHORED | Marks::TALKED)
+        && other.marks.has(Marks::STARTED | Marks::ANCHORED)
+        && !own.marks.has(Marks::CLOSED)
 }

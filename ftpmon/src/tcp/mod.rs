@@ -7,11 +7,18 @@
 //!
 //! Nothing here does I/O or reads a clock; time comes in with each segment.
 
+mod assembly;
 mod connection;
+mod digest;
+mod held;
+mod intake;
 mod limits;
+mod pair;
 mod receiver;
 mod sequence;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use connection::{Connection, HandshakeTimes};
 pub use limits::Limits;

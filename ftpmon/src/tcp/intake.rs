@@ -1,0 +1,431 @@
+//! Taking a segment in: what it tells, where its bytes belong.
+
+use super::assembly::Assembly;
+use super::held::{Kind, Piece, Stray};
+use super::receiver::{Closing, Keep, Receiver};
+use super::sequence;
+use super::stream::Marks;
+use crate::account::Side;
+use crate::segment::Segment;
+
+/// So many segments in a row, each following the last, are believed wherever they stand: fewer, and a forged one would lead the
+/// monitor astray; more, and it would take long to find the stream again after a loss.
+const STRAY_RUN: u8 = 4;
+
+/// Payload and the place where it belongs.
+#[derive(Clone, Copy)]
+struct Span<'a> {
+    /// Position of its first byte.
+    start: u64,
+    /// Position behind its last byte on the wire.
+    end: u64,
+    /// The bytes captured, at most `end - start`.
+    bytes: &'a [u8],
+    /// The other stream comes first up to here; 0 if it need not.
+    after: u64,
+}
+
+impl<R: Receiver> Assembly<'_, R> {
+    /// Takes a segment that the end `from` sent.
+    pub(super) fn take(&mut self, from: Side, segment: &Segment<'_>) {
+        let flags = segment.flags;
+        if flags.syn() {
+            // No end takes SYN with either (RFC 9293 section 3.10.7).
+            if flags.rst() || flags.fin() || !self.take_syn(from, segment) {
+                return;
+            }
+        }
+        let seq = if flags.syn() { segment.seq.wrapping_add(1) } else { segment.seq };
+        let wire_len =
+            segment.payload.len().max(usize::try_from(segment.wire_payload_len).unwrap_or(usize::MAX)) as u64;
+        self.start(from, seq, segment, wire_len);
+        let closed = self.streams.of(from).marks.has(Marks::CLOSED);
+        if !closed && !self.believes(from, seq, wire_len) {
+            return;
+        }
+        if wire_len > 0 {
+            self.held.reopening = None;
+        }
+        let after = if flags.ack() { self.take_ack(from, segment) } else { 0 };
+        self.drain();
+        if closed {
+            if flags.rst() {
+                self.streams.of_mut(from).marks.set(Marks::RST_SEEN | Marks::RESET);
+            }
+            return;
+        }
+        let start = sequence::position(seq, self.streams.of(from).next);
+        let end = start + wire_len;
+        if wire_len > 0 {
+            self.take_payload(from, Span { start, end, bytes: segment.payload, after });
+        }
+        if flags.fin() {
+            self.streams.of_mut(from).marks.set(Marks::FIN_SEEN);
+            self.take_end(from, end, after, Closing::Fin);
+        }
+        if flags.rst() {
+            self.streams.of_mut(from).marks.set(Marks::RST_SEEN);
+            // A reset often takes its number from an older acknowledgment, but it is the last thing sent.
+            let known = self.known_end(from);
+            self.take_end(from, end.max(known), after, Closing::Rst);
+        }
+    }
+
+    /// Takes what a SYN says of the stream's start. False: it is not of this connection.
+    fn take_syn(&mut self, from: Side, segment: &Segment<'_>) -> bool {
+        let stream = self.streams.of_mut(from);
+        let seq = segment.seq.wrapping_add(1);
+        if !stream.marks.has(Marks::STARTED) {
+            stream.start_at(seq);
+        }
+        if seq != stream.start as u32 {
+            if stream.marks.has(Marks::SYN) || !stream.is_untouched() {
+                if !segment.flags.ack() {
+                    self.held.reopening = Some(segment.seq);
+                }
+                return false;
+            }
+            let start = sequence::position(seq, stream.next);
+            stream.restart_at(start);
+            self.held.pending.of_mut(from).drop_before(start);
+        }
+        self.streams.of_mut(from).marks.set(Marks::SYN | Marks::ANCHORED);
+        true
+    }
+
+    /// Learns where the streams are, as far as this was not known.
+    fn start(&mut self, from: Side, seq: u32, segment: &Segment<'_>, wire_len: u64) {
+        let flags = segment.flags;
+        let (own, other) = self.streams.split_mut(from);
+        if !own.marks.has(Marks::STARTED) {
+            own.start_at(seq);
+            if wire_len == 0 {
+                own.marks.set(Marks::START_BARE);
+            }
+            if flags.rst() || !other.marks.has(Marks::SYN) {
+                own.marks.set(Marks::ANCHORED);
+            }
+        }
+        if !flags.syn() {
+            own.marks.set(Marks::TALKED);
+        }
+        if flags.ack() && !flags.rst() && !other.marks.has(Marks::STARTED) {
+            other.start_at(segment.ack);
+            if flags.syn() || !own.marks.has(Marks::SYN) {
+                other.marks.set(Marks::ANCHORED);
+            }
+        }
+        self.adjust_start(from, seq, wire_len);
+    }
+
+    /// Moves the start of a stream of which nothing was told yet to where its first bytes turn out to be.
+    fn adjust_start(&mut self, from: Side, seq: u32, wire_len: u64) {
+        let other_is_untouched = self.streams.of(from.other()).is_untouched();
+        let own = self.streams.of_mut(from);
+        if wire_len == 0 || own.marks.has(Marks::SYN) || !own.is_untouched() {
+            return;
+        }
+        let start = sequence::position(seq, own.next);
+        let earlier = start < own.next && own.next - start <= u64::from(self.limits.window);
+        let is_probe = wire_len == 1 && start + 1 == own.next;
+        let behind_probe = own.marks.has(Marks::START_BARE) && start == own.next + 1;
+        if behind_probe || (earlier && (own.awaits_syn() || (other_is_untouched && !is_probe))) {
+            own.restart_at(start);
+        }
+    }
+
+    /// Whether a segment stands where one can stand.
+    fn believes(&mut self, from: Side, seq: u32, wire_len: u64) -> bool {
+        let stream = self.streams.of(from);
+        let window = u64::from(self.limits.window);
+        let start = sequence::position(seq, stream.next);
+        let end = start + wire_len;
+        let within = end + window >= stream.next && end <= stream.next + window;
+        let given_up = stream.marks.has(Marks::GAP_LAST)
+            && wire_len > 0
+            && end <= stream.next
+            && start + u64::from(stream.last_len) >= stream.next;
+        if within && !given_up {
+            if wire_len > 0 {
+                self.held.pending.of_mut(from).stray = None;
+            }
+            return true;
+        }
+        wire_len > 0 && self.believes_stray(from, seq, wire_len)
+    }
+
+    /// Counts a segment that stands where none is believed; a run of them is followed.
+    fn believes_stray(&mut self, from: Side, seq: u32, wire_len: u64) -> bool {
+        let end = seq.wrapping_add(wire_len as u32);
+        let stray = self.held.pending.of(from).stray;
+        let run = match stray {
+            Some(last) if last.seq == seq => last.run,
+            Some(last) if last.end == seq => last.run + 1,
+            _ => 1,
+        };
+        if run < STRAY_RUN {
+            self.held.pending.of_mut(from).stray = Some(Stray { seq, end, run });
+            return false;
+        }
+        self.flush(from);
+        *self.held.pending.of_mut(from) = Default::default();
+        // Positions may change their meaning: what the other stream waits for is not to be compared with them.
+        for piece in &mut self.held.pending.of_mut(from.other()).pieces {
+            piece.after = 0;
+        }
+        let stream = self.streams.of_mut(from);
+        if stream.marks.has(Marks::CLOSED) {
+            return false;
+        }
+        let to = sequence::position(seq, stream.next);
+        if to > stream.next {
+            self.skip(from, to);
+        } else {
+            stream.go_back(seq);
+        }
+        true
+    }
+
+    /// Takes what a segment acknowledges. Up to where the other stream has to come first; 0 if no further than it is.
+    fn take_ack(&mut self, from: Side, segment: &Segment<'_>) -> u64 {
+        let other = from.other();
+        let stream = self.streams.of_mut(other);
+        if !stream.marks.has(Marks::STARTED) {
+            return 0;
+        }
+        let pending = self.held.pending.of_mut(other);
+        let acked = sequence::position(segment.ack, stream.next);
+        if acked <= stream.settled() {
+            // The hole is known to the receiver: it waits, and so does the monitor.
+            pending.hole = None;
+            return 0;
+        }
+        if stream.marks.has(Marks::SHOWN) && acked > stream.next + u64::from(self.limits.window) {
+            return 0;
+        }
+        if stream.marks.has(Marks::START_BARE) && stream.is_untouched() && acked == stream.next + 1 {
+            stream.restart_at(acked);
+            return 0;
+        }
+        pending.acked = pending.acked.max(acked);
+        self.give_up_cut(other);
+        if acked <= self.streams.of(other).settled() { 0 } else { acked }
+    }
+
+    /// Hands on the bytes that are due, holds those that are early, drops those seen before.
+    fn take_payload(&mut self, from: Side, mut span: Span<'_>) {
+        let next = self.streams.of(from).next;
+        if span.start < next {
+            self.take_repeated(from, &span);
+            if span.end <= next {
+                return;
+            }
+            let seen = usize::try_from(next - span.start).unwrap_or(usize::MAX);
+            span.bytes = span.bytes.get(seen..).unwrap_or_default();
+            span.start = next;
+        }
+        let covered = match self.keep {
+            Keep::Bytes => span.start + span.bytes.len() as u64,
+            Keep::Ranges => span.end,
+        };
+        self.give_up_cut_before(from, span.start);
+        self.place(from, &span, covered);
+        if covered < span.end {
+            self.note_cut(from, &span, covered);
+        }
+    }
+
+    /// Counts and checks the bytes of a segment that lie before the stream's `next`.
+    fn take_repeated(&mut self, from: Side, span: &Span<'_>) {
+        let stream = self.streams.of_mut(from);
+        let same = stream.is_last_again(span.start, span.bytes);
+        // A keep-alive may carry one byte of nonsense (RFC 9293 section 3.8.4).
+        if span.end == stream.next && span.end - span.start == 1 && same != Some(true) {
+            return;
+        }
+        stream.retransmitted += span.end.min(stream.next) - span.start;
+        if same == Some(false) {
+            let bytes = u64::from(stream.last_len);
+            self.receiver.conflict(self.now, from, bytes);
+        }
+    }
+
+    /// The stream goes on at `start`: bytes before it that the capture cut off are not waited for.
+    fn give_up_cut_before(&mut self, from: Side, start: u64) {
+        let stream = self.streams.of(from);
+        let pending = self.held.pending.of(from);
+        if pending.cut > 0 && start > stream.next && pending.pieces.is_empty() {
+            let to = start.min(stream.next + pending.cut);
+            self.skip(from, to);
+        }
+    }
+
+    /// Puts the bytes from `span.start` to `covered` where they belong.
+    fn place(&mut self, from: Side, span: &Span<'_>, covered: u64) {
+        let after = if self.keep == Keep::Bytes { span.after } else { 0 };
+        let mut cursor = span.start;
+        loop {
+            let stream = self.streams.of(from);
+            cursor = cursor.max(stream.next);
+            if cursor >= covered || stream.marks.has(Marks::CLOSED) {
+                return;
+            }
+            let pending = self.held.pending.of(from);
+            if pending.pieces.back().is_some_and(|last| last.kind != Kind::Data && last.start <= cursor) {
+                return;
+            }
+            let index = pending.index_behind(cursor);
+            let stop = match pending.pieces.get(index) {
+                Some(piece) if piece.start <= cursor => {
+                    let stop = piece.end().min(covered);
+                    self.take_overlap(from, span, index, cursor, stop);
+                    cursor = stop;
+                    continue;
+                }
+                Some(piece) => piece.start.min(covered),
+                None => covered,
+            };
+            let bytes = span.slice(cursor, stop, self.keep);
+            let is_due = index == 0 && cursor == stream.next && !stream.awaits_syn();
+            if is_due && after <= self.streams.of(from.other()).settled() {
+                self.pass(self.now, from, stop - cursor, bytes);
+                self.drain();
+            } else if self.has_room(from, bytes.len()) {
+                let piece = Piece {
+                    start: cursor,
+                    len: stop - cursor,
+                    bytes: bytes.into(),
+                    cut: 0,
+                    kind: Kind::Data,
+                    after,
+                    at: self.now,
+                };
+                self.held.pending.of_mut(from).insert(piece);
+                self.drain();
+            } else {
+                self.relieve(from, cursor, after);
+                continue;
+            }
+            cursor = stop;
+        }
+    }
+
+    /// Bytes from `start` to `stop` are held already, in the piece at `index`: those stand.
+    fn take_overlap(&mut self, from: Side, span: &Span<'_>, index: usize, start: u64, stop: u64) {
+        self.streams.of_mut(from).retransmitted += stop - start;
+        let Some(piece) = self.held.pending.of(from).pieces.get(index) else { return };
+        let held = slice(&piece.bytes, piece.start, start, stop);
+        let copy = span.slice(start, stop, self.keep);
+        if !held.is_empty() && !copy.is_empty() && held != copy {
+            self.receiver.conflict(self.now, from, stop - start);
+        }
+    }
+
+    /// Remembers that the capture cut off the bytes from `covered` on.
+    fn note_cut(&mut self, from: Side, span: &Span<'_>, covered: u64) {
+        let stream = self.streams.of(from);
+        if span.end <= stream.next || stream.marks.has(Marks::CLOSED) {
+            return;
+        }
+        let covered = covered.max(stream.next);
+        let pending = self.held.pending.of_mut(from);
+        if covered == stream.next && pending.pieces.front().is_none_or(|front| front.start > stream.next) {
+            pending.cut = pending.cut.max(span.end - stream.next);
+            self.drain();
+            return;
+        }
+        let cut = u32::try_from(span.end - covered).unwrap_or(u32::MAX);
+        let before = pending.index_behind(covered).checked_sub(1);
+        let piece = before.and_then(|before| pending.pieces.get_mut(before));
+        if let Some(piece) = piece.filter(|piece| piece.end() == covered && piece.kind == Kind::Data) {
+            piece.cut = piece.cut.max(cut);
+        } else if self.has_room(from, 0) {
+            let piece = Piece {
+                start: covered,
+                len: 0,
+                bytes: Box::default(),
+                cut,
+                kind: Kind::Data,
+                after: span.after,
+                at: self.now,
+            };
+            self.held.pending.of_mut(from).insert(piece);
+            self.drain();
+        }
+    }
+
+    /// Puts the stream's end where it belongs.
+    fn take_end(&mut self, from: Side, position: u64, after: u64, how: Closing) {
+        loop {
+            let stream = self.streams.of(from);
+            if position < stream.next || stream.marks.has(Marks::CLOSED) {
+                return;
+            }
+            let pending = self.held.pending.of(from);
+            if pending
+                .pieces
+                .iter()
+                .rev()
+                .take_while(|piece| piece.start >= position)
+                .any(|piece| piece.kind == Kind::End(how))
+            {
+                return;
+            }
+            let is_due = position == stream.next
+                && !stream.awaits_syn()
+                && pending.front_start().is_none_or(|front| front >= position);
+            if is_due && after <= self.streams.of(from.other()).settled() {
+                self.close(self.now, from, how);
+                return self.drain();
+            }
+            if self.has_room(from, 0) {
+                let piece = Piece {
+                    start: position,
+                    len: 0,
+                    bytes: Box::default(),
+                    cut: 0,
+                    kind: Kind::End(how),
+                    after,
+                    at: self.now,
+                };
+                self.held.pending.of_mut(from).insert(piece);
+                return self.drain();
+            }
+            self.relieve(from, position, after);
+        }
+    }
+
+    /// The end of the bytes of a stream that are known to exist.
+    fn known_end(&self, from: Side) -> u64 {
+        let next = self.streams.of(from).next;
+        let pending = self.held.pending.of(from);
+        // One byte more may be a FIN.
+        let acked = if pending.acked > next + 1 { pending.acked } else { 0 };
+        pending.end().max(acked).max(next + pending.cut)
+    }
+
+    /// Whether a piece with so many bytes may be held.
+    fn has_room(&self, from: Side, bytes: usize) -> bool {
+        let pending = self.held.pending.of(from);
+        pending.pieces.len() < usize::from(self.limits.held_pieces)
+            && (pending.bytes() + bytes) as u64 <= u64::from(self.limits.held_bytes)
+    }
+}
+
+impl<'a> Span<'a> {
+    /// The bytes from `start` to `stop`, as far as they are to be kept.
+    fn slice(&self, start: u64, stop: u64, keep: Keep) -> &'a [u8] {
+        match keep {
+            Keep::Bytes => slice(self.bytes, self.start, start, stop),
+            Keep::Ranges => &[],
+        }
+    }
+}
+
+/// The bytes from `start` to `stop` of those that begin at `origin`.
+fn slice(bytes: &[u8], origin: u64, start: u64, stop: u64) -> &[u8] {
+    let index = |position: u64| {
+        usize::try_from(position.saturating_sub(origin)).unwrap_or(usize::MAX).min(bytes.len())
+    };
+    bytes.get(index(start)..index(stop)).unwrap_or_default()
+}
