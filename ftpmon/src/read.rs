@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use crate::capture::file::{CaptureError, CaptureFile, Step};
 use crate::cli::ReadOptions;
 use crate::config;
-use crate::engine::{Engine, EngineConfig};
+use crate::engine::{Engine, EngineConfig, Limits};
 use crate::event::{Event, EventKind, SensorStop};
 use crate::format::Encoder;
 use crate::frame::{Decoder, RawFrame};
@@ -37,6 +37,7 @@ const BLOCK_BYTES: usize = 256 << 10;
 pub fn read(options: &ReadOptions) -> anyhow::Result<()> {
     let engine = EngineConfig {
         files: options.files.into(),
+        limits: Limits::UNHURRIED,
         ..config::engine(&options.ports, &options.events, true)?
     };
     let mut reading = Reading::new(engine, options);

@@ -80,20 +80,26 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            flows: 262_144,
-            pending_commands: 1_024,
-            open_transfers: 64,
-            announced_endpoints: 65_536,
-            announcement_s: 300,
-            control_idle_s: 3_600,
-            data_idle_s: 300,
-            probe_bytes: 8 << 20,
-        }
+        Self::DEFAULT
     }
 }
 
 impl Limits {
+    /// For capture files: however long a connection was silent, it goes on where it was. What it costs is bounded by the
+    /// number of flows; its end is FIN, RST, the ports used again, or the end of the input.
+    pub const UNHURRIED: Self = Self { control_idle_s: u32::MAX, data_idle_s: u32::MAX, ..Self::DEFAULT };
+
+    const DEFAULT: Self = Self {
+        flows: 262_144,
+        pending_commands: 1_024,
+        open_transfers: 64,
+        announced_endpoints: 65_536,
+        announcement_s: 300,
+        control_idle_s: 3_600,
+        data_idle_s: 300,
+        probe_bytes: 8 << 20,
+    };
+
     /// Every cap with its name, as `sensor_start` gives it.
     pub fn named(&self) -> [(&'static str, u64); 8] {
         [

@@ -99,9 +99,11 @@ impl Engine {
         }
     }
 
-    /// Gives an interface the name that events have for it.
+    /// Gives an interface the name that events have for it; an empty one is none.
     pub fn name_interface(&mut self, interface: InterfaceId, name: &str) {
-        self.interfaces.insert(interface, name.into());
+        if !name.is_empty() {
+            self.interfaces.insert(interface, name.into());
+        }
     }
 
     /// A segment was seen.

@@ -164,7 +164,7 @@ impl Session {
             let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
             self.transfers.evict_oldest(at, owner, out);
         }
-        let endpoint_known = self.transfers.begin(request);
+        let endpoint_known = self.transfers.begin(request, self.all_read);
         let endpoint_due = self.pending.waits_for(|pending| pending.verb.asks_for_endpoint());
         if !endpoint_known && !endpoint_due && self.all_read {
             let detail = format!("{} without PASV, PORT or their like before it", said.name);

@@ -18,7 +18,7 @@ pub(super) struct Verdict {
 }
 
 pub(super) fn transfer_event(transfer: Transfer) -> Verdict {
-    let Transfer { request, announced, preliminary, aborted, code, .. } = transfer;
+    let Transfer { request, announced, preliminary, aborted, endpoint_lost, code, .. } = transfer;
     let (announced, summary) = match announced {
         Some(Announced { data, state: DataState::Ended(summary), .. }) => (Some(data), Some(*summary)),
         Some(Announced { data, .. }) => (Some(data), None),
@@ -42,6 +42,7 @@ pub(super) fn transfer_event(transfer: Transfer) -> Verdict {
         sender,
         declared: request.declared.filter(|_| request.representation != Some(RepresentationType::Ascii)),
         moved: request.offset.saturating_add(bytes),
+        connection_due: request.tx != 0 && !endpoint_lost,
         has_command: request.tx != 0,
     };
     let outcome = evidence.outcome();
@@ -93,6 +94,8 @@ struct Evidence<'a> {
     sender: Side,
     declared: Option<u64>,
     moved: u64,
+    /// It would have been seen, had there been one.
+    connection_due: bool,
     has_command: bool,
 }
 
@@ -112,7 +115,7 @@ impl Evidence<'_> {
 
     fn outcome_of_success(&self) -> Outcome {
         if self.summary.is_none() && self.has_command {
-            return Outcome::NoData;
+            return if self.connection_due { Outcome::NoData } else { Outcome::Unknown };
         }
         if self.was_reset() {
             return Outcome::Aborted;

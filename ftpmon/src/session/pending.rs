@@ -131,13 +131,14 @@ impl PendingCommands {
         Some(pending)
     }
 
-    /// The best fitting command; among equals one that is not doubtful, then the oldest.
+    /// The best fitting command; among equals one that is not doubtful, then the oldest. None where the code fits none: the
+    /// command that it answers was not seen.
     fn best_fit(&self, code: u16) -> Option<usize> {
         let rank = |(index, pending): (usize, &Pending)| {
             (fit(pending.verb, code), !pending.doubtful, core::cmp::Reverse(index))
         };
-        let (_, _, core::cmp::Reverse(index)) = self.queue.iter().enumerate().map(rank).max()?;
-        Some(index)
+        let (fit, _, core::cmp::Reverse(index)) = self.queue.iter().enumerate().map(rank).max()?;
+        (fit > Fit::No).then_some(index)
     }
 
     fn drop_front(&mut self, count: usize) {
@@ -223,6 +224,10 @@ mod tests {
         pending.doubt_all();
         assert_eq!(answer(&mut pending, 213), Some(2));
         assert_eq!(answer(&mut pending, 227), Some(3));
+
+        let mut pending = commands(&[Verb::Type]);
+        pending.doubt_all();
+        assert_eq!([227, 200].map(|code| answer(&mut pending, code)), [None, Some(1)]);
     }
 
     #[test]

@@ -109,6 +109,8 @@ impl Session {
         }
         match reply.ending {
             Ending::Regular => {}
+            // Its end may be what is missing.
+            _ if reply.truncated => {}
             Ending::OtherCode => {
                 let detail = "a multi-line reply ended with another code than it began with";
                 self.anomaly(at, tx, AnomalyId::ReplyUnterminated, detail, out);
@@ -194,7 +196,7 @@ impl Session {
             for endpoint in Announced::stripes(&reply.text).take(STRIPES_MAX) {
                 self.announce(at, command.tx, Via::Spas, endpoint, out);
             }
-        } else if command.verb.asks_for_endpoint() || command.verb == Verb::Other {
+        } else {
             self.announced_by_server(at, command.tx, reply, out);
         }
     }
@@ -205,6 +207,7 @@ impl Session {
         };
         match endpoint {
             Ok(endpoint) => self.announce(at, tx, via, endpoint, out),
+            Err(_) if reply.truncated => {}
             Err(error) => {
                 let tx = Some(tx).filter(|&tx| tx != 0);
                 self.anomaly(at, tx, AnomalyId::BadEndpoint, &error.to_string(), out);

@@ -62,6 +62,8 @@ pub(super) struct Transfer {
     pub(super) preliminary: bool,
     /// ABOR was sent while it ran.
     pub(super) aborted: bool,
+    /// What announced its endpoint may have been said unseen.
+    pub(super) endpoint_lost: bool,
     /// The final reply.
     pub(super) code: Option<u16>,
     decided_at: Option<Timestamp>,
@@ -69,7 +71,15 @@ pub(super) struct Transfer {
 
 impl Transfer {
     fn of(request: Request, announced: Option<Announced>) -> Self {
-        Self { request, announced, preliminary: false, aborted: false, code: None, decided_at: None }
+        Self {
+            request,
+            announced,
+            preliminary: false,
+            aborted: false,
+            endpoint_lost: false,
+            code: None,
+            decided_at: None,
+        }
     }
 
     fn state(&self) -> Option<&DataState> {
@@ -85,7 +95,6 @@ impl Transfer {
     fn due(&self) -> Option<Timestamp> {
         let decided = self.decided_at;
         match self.state() {
-            Some(DataState::Open) if self.refused() => Some(decided?.plus_nanos(GRACE_NS)),
             Some(DataState::Open) => None,
             Some(DataState::Ended(_)) if self.request.tx == 0 => Some(Timestamp::EARLIEST),
             Some(DataState::Ended(_)) => decided,
@@ -171,10 +180,12 @@ impl Transfers {
     }
 
     /// A transfer command: it claims the endpoint announced last. False where there is none (RFC 959's default data port).
-    pub(super) fn begin(&mut self, request: Request) -> bool {
+    /// `all_read`: nothing that was said before is missing.
+    pub(super) fn begin(&mut self, request: Request, all_read: bool) -> bool {
         let announced = self.current.take().map(|current| *current).or_else(|| self.reclaim());
         let found = announced.is_some();
-        self.open.push(Transfer::of(request, announced));
+        let endpoint_lost = !found && !all_read;
+        self.open.push(Transfer { endpoint_lost, ..Transfer::of(request, announced) });
         found
     }
 
