@@ -122,7 +122,7 @@ fn text(name: &str, text: &Text, out: &mut Vec<u8>) {
 
 /// Appends a value as JSON. The event model holds no map with other keys than strings and no writer that fails, which
 /// are serde_json's only reasons to.
-fn value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
+pub(super) fn value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
     let before = out.len();
     if serde_json::to_writer(&mut *out, value).is_err() {
         out.truncate(before);

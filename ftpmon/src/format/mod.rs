@@ -3,12 +3,21 @@
 //! A [`Formatter`] turns one event into bytes and knows nothing else. The [`Encoder`] around it leaves out what
 //! `--events` does not ask for and numbers the rest.
 
+mod ecs;
+mod eve;
 mod json;
 mod rfc3339;
+#[cfg(test)]
+pub(crate) mod sample;
+mod transaction;
+mod zeek;
 
 use clap::ValueEnum;
 
+pub use ecs::Ecs;
+pub use eve::Eve;
 pub use json::Json;
+pub use zeek::Zeek;
 
 use crate::event::{Event, EventKind};
 use crate::time::Timestamp;
@@ -18,6 +27,14 @@ use crate::time::Timestamp;
 pub enum Format {
     /// ftpmon's own schema, one JSON object a line
     Json,
+    /// Elastic Common Schema, one JSON object a line
+    Ecs,
+    /// Suricata's EVE: ftp, ftp_data, fileinfo
+    Eve,
+    /// Zeek's ftp.log, tab-separated
+    Zeek,
+    /// Zeek's ftp.log, one JSON object a line
+    ZeekJson,
 }
 
 impl Format {
@@ -25,6 +42,10 @@ impl Format {
     pub fn formatter(self, sensor: &str) -> Box<dyn Formatter + Send> {
         match self {
             Self::Json => Box::new(Json::new(sensor)),
+            Self::Ecs => Box::new(Ecs::new(sensor)),
+            Self::Eve => Box::new(Eve::new()),
+            Self::Zeek => Box::new(Zeek::tsv()),
+            Self::ZeekJson => Box::new(Zeek::json()),
         }
     }
 }

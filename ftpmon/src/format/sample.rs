@@ -1,0 +1,170 @@
+//! Events made by hand, for tests: a session that logs in, downloads a file and is refused another.
+
+use std::sync::Arc;
+
+use crate::addr::Endpoint;
+use crate::event::{
+    ClosedBy, Command, CommandLine, CommandRef, DataAnnouncement, DataConnection, End, Event, EventKind,
+    FileDirection, FileFacts, Mode, Nat, Outcome, Reply, ReplyClass, ReplyLine, RepresentationType,
+    SessionEnd, SessionIdentity, Transfer, TransferFacts, Via,
+};
+use crate::segment::{InterfaceId, VlanTags};
+use crate::text::Text;
+use crate::time::Timestamp;
+
+pub(crate) fn endpoint(text: &str) -> Endpoint {
+    let socket: std::net::SocketAddr = text.parse().unwrap();
+    Endpoint::new(socket.ip(), socket.port())
+}
+
+pub(crate) fn identity(id: &str) -> Arc<SessionIdentity> {
+    let mut vlan = VlanTags::default();
+    vlan.push(100);
+    Arc::new(SessionIdentity {
+        id: id.into(),
+        community_id: "1:abc=".into(),
+        client: endpoint("192.168.1.106:57658"),
+        server: endpoint("192.168.1.109:21"),
+        interface: InterfaceId(2),
+        iface: Some("eth0".into()),
+        vlan,
+    })
+}
+
+/// An event of a session, `millis` after its begin.
+pub(crate) fn event(session: &Arc<SessionIdentity>, millis: i64, kind: EventKind) -> Event {
+    let ts = Timestamp::from_parts(1_700_000_000, millis * 1_000_000);
+    let user = Some(Arc::new(Text::from_bytes(b"joe")));
+    Event { ts, session: Some(Arc::clone(session)), user, kind }
+}
+
+pub(crate) fn command(tx: u64, verb: &str, arg: Option<&str>) -> EventKind {
+    EventKind::Command(Command {
+        tx,
+        command: CommandLine {
+            verb: verb.into(),
+            arg: arg.map(Into::into),
+            arg_hex: None,
+            truncated: false,
+            malformed: false,
+        },
+    })
+}
+
+pub(crate) fn reply(tx: u64, code: u16, text: &str, asked: Option<(&str, Option<&str>)>) -> EventKind {
+    let class = match code / 100 {
+        1 => ReplyClass::Preliminary,
+        2 => ReplyClass::Completion,
+        3 => ReplyClass::Intermediate,
+        4 => ReplyClass::TransientError,
+        _ => ReplyClass::PermanentError,
+    };
+    EventKind::Reply(Reply {
+        tx,
+        reply: ReplyLine {
+            code: Some(code),
+            text: text.into(),
+            text_hex: None,
+            lines: 1,
+            class: Some(class),
+            category: None,
+            is_final: code >= 200,
+            truncated: false,
+            malformed: false,
+        },
+        command: asked.map(|(verb, arg)| CommandRef { verb: verb.into(), arg: arg.map(Into::into) }),
+        latency_us: Some(250),
+    })
+}
+
+pub(crate) fn transfer(tx: u64) -> EventKind {
+    EventKind::Transfer(Box::new(Transfer {
+        tx,
+        transfer: TransferFacts {
+            verb: Some("RETR".into()),
+            direction: Some(FileDirection::Download),
+            arg: Some("a.txt".into()),
+            path: Some("/pub/a.txt".into()),
+            path_hex: None,
+            offset: 0,
+            representation: Some(RepresentationType::Image),
+            declared_bytes: Some(77),
+            bytes: 77,
+            rate_bps: Some(616),
+            outcome: Outcome::Complete,
+            code: Some(226),
+        },
+        data: Some(DataConnection {
+            announced: DataAnnouncement {
+                mode: Some(Mode::Passive),
+                via: Via::Pasv,
+                ip: endpoint("192.168.1.109:0").ip,
+                port: 26758,
+                advertised_ip: Some(endpoint("10.0.0.9:0").ip),
+                nat: Nat::Private,
+            },
+            initiator: Some(endpoint("192.168.1.106:58985")),
+            listener: Some(endpoint("192.168.1.109:26758")),
+            bytes_from_client: 0,
+            bytes_from_server: 77,
+            gap_bytes: 0,
+            retransmitted_bytes: 0,
+            handshake: None,
+            handshake_us: Some(300),
+            duration_us: Some(1_000_001),
+            closed_by: Some(ClosedBy::Server),
+            tls: false,
+        }),
+        file: Some(FileFacts {
+            sha256: Some("ab".repeat(32).into()),
+            size: 77,
+            mime: Some("text/plain".into()),
+            complete: true,
+            stored: None,
+        }),
+    }))
+}
+
+pub(crate) fn session_end() -> EventKind {
+    EventKind::SessionEnd(SessionEnd {
+        end: End {
+            reason: "fin".into(),
+            closed_by: Some(ClosedBy::Client),
+            duration_ms: 70,
+            commands: 7,
+            replies: 8,
+            logins: 1,
+            failed_logins: 0,
+            transfers: 1,
+            bytes_up: 0,
+            bytes_down: 77,
+            gaps: 0,
+        },
+    })
+}
+
+/// The whole session.
+pub(crate) fn session() -> Vec<Event> {
+    let id = identity("0123456789abcdef");
+    let pasv = "Entering Passive Mode (10,0,0,9,104,134).";
+    let kinds = [
+        reply(0, 220, "Welcome\nto\nFTP", None),
+        command(1, "USER", Some("joe")),
+        reply(1, 331, "Password?", Some(("USER", Some("joe")))),
+        command(2, "PASS", Some("***")),
+        reply(2, 230, "In.", Some(("PASS", Some("***")))),
+        command(3, "CWD", Some("/pub")),
+        reply(3, 250, "Done.", Some(("CWD", Some("/pub")))),
+        command(4, "PASV", None),
+        reply(4, 227, pasv, Some(("PASV", None))),
+        command(5, "RETR", Some("a.txt")),
+        reply(5, 150, "Opening (77 bytes).", Some(("RETR", Some("a.txt")))),
+        reply(5, 226, "Done.", Some(("RETR", Some("a.txt")))),
+        transfer(5),
+        command(6, "DELE", Some("b")),
+        reply(6, 550, "No.", Some(("DELE", Some("b")))),
+        command(7, "QUIT", None),
+        session_end(),
+    ];
+    (0..).zip(kinds).map(|(at, kind)| event(&id, at * 10, kind)).collect()
+}

@@ -1,0 +1,235 @@
+//! The columns of a row of `ftp.log`, and what a session has to remember for them.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use smol_str::SmolStr;
+
+use super::value::Value;
+use crate::event::{Mode, ReplyLine, SessionIdentity};
+use crate::format::transaction::{Memory, Row, Transaction};
+use crate::ftp::{Verb, path, size};
+
+/// The columns with their types: those of Zeek in its order, then those of the data connection in `conn.log`'s terms.
+pub(super) const COLUMNS: [(&str, &str); 24] = [
+    ("ts", "time"),
+    ("uid", "string"),
+    ("id.orig_h", "addr"),
+    ("id.orig_p", "port"),
+    ("id.resp_h", "addr"),
+    ("id.resp_p", "port"),
+    ("user", "string"),
+    ("password", "string"),
+    ("command", "string"),
+    ("arg", "string"),
+    ("mime_type", "string"),
+    ("file_size", "count"),
+    ("reply_code", "count"),
+    ("reply_msg", "string"),
+    ("data_channel.passive", "bool"),
+    ("data_channel.orig_h", "addr"),
+    ("data_channel.resp_h", "addr"),
+    ("data_channel.resp_p", "port"),
+    ("fuid", "string"),
+    ("data_channel.orig_p", "port"),
+    ("data_channel.duration", "interval"),
+    ("data_channel.orig_bytes", "count"),
+    ("data_channel.resp_bytes", "count"),
+    ("data_channel.missed_bytes", "count"),
+];
+
+/// What the rows of a session have in common.
+#[derive(Debug, Default)]
+pub(super) struct Remembered {
+    /// The working directory, as far as it is known.
+    cwd: Option<Vec<u8>>,
+    password: Option<SmolStr>,
+    /// A command was seen: what comes without one is not the greeting.
+    begun: bool,
+}
+
+impl Memory for Remembered {
+    const LASTS: bool = true;
+
+    fn size(&self) -> usize {
+        self.cwd.as_ref().map_or(0, Vec::capacity) + self.password.as_ref().map_or(0, SmolStr::len)
+    }
+}
+
+impl Remembered {
+    fn learn(&mut self, transaction: &Transaction) {
+        self.begun |= transaction.verb.is_some();
+        let arg = transaction.arg.as_deref().filter(|_| !transaction.cut);
+        let verb = transaction.known_verb().canonical();
+        if verb == Verb::Pass {
+            self.password = transaction.arg.clone();
+        }
+        let Some(reply) =
+            transaction.outcome().filter(|reply| reply.code.is_some_and(|code| code / 100 == 2))
+        else {
+            return;
+        };
+        match (verb, arg) {
+            (Verb::Cwd, Some(arg)) => self.cwd = path::resolve(self.cwd.as_deref(), arg.as_bytes()),
+            (Verb::Cdup, _) => self.cwd = path::resolve(self.cwd.as_deref(), b".."),
+            (Verb::Pwd, _) => {
+                let told = path::in_257(reply.text.as_bytes()).map(Cow::into_owned);
+                self.cwd = told.filter(|path| path.len() <= path::PATH_MAX).or(self.cwd.take());
+            }
+            (Verb::Rein | Verb::User, _) => self.cwd = None,
+            _ => {}
+        }
+    }
+}
+
+/// The values of a row, in the order of [`COLUMNS`].
+pub(super) fn values<'a>(row: Row<'a, Remembered>) -> [Value<'a>; COLUMNS.len()] {
+    let Row { identity, memory, transaction } = row;
+    let arg = argument(identity, memory.cwd.as_deref(), transaction);
+    memory.learn(transaction);
+    let transfer = transaction.transfer.as_deref();
+    let outcome = transaction.outcome().or(transaction.replies.last());
+    let data = DataColumns::of(identity, transaction);
+    let last_line = |reply: &'a ReplyLine| reply.text.rsplit('\n').next().unwrap_or_default();
+    [
+        Value::Time(transaction.ts),
+        text(Some(&identity.id)),
+        Value::Addr(identity.client.ip),
+        Value::Count(identity.client.port.into()),
+        Value::Addr(identity.server.ip),
+        Value::Count(identity.server.port.into()),
+        text(Some(transaction.user.as_deref().map_or("<unknown>", |user| &user.text))),
+        memory.password.clone().map_or(Value::Unset, |password| Value::Text(String::from(password).into())),
+        text(Some(transaction.verb.as_deref().unwrap_or(if memory.begun { "<unknown>" } else { "<init>" }))),
+        arg,
+        text(transfer.and_then(|told| told.file.as_ref()?.mime.as_deref())),
+        count(file_size(transaction)),
+        count(outcome.and_then(|reply| reply.code).map(u64::from)),
+        text(outcome.map(last_line)),
+        data.passive.map_or(Value::Unset, Value::Bool),
+        data.orig_h.map_or(Value::Unset, Value::Addr),
+        data.resp_h.map_or(Value::Unset, Value::Addr),
+        count(data.resp_p.map(u64::from)),
+        Value::Unset,
+        count(data.orig_p.map(u64::from)),
+        data.duration.map_or(Value::Unset, Value::Interval),
+        count(data.orig_bytes),
+        count(data.resp_bytes),
+        count(data.missed_bytes),
+    ]
+}
+
+fn text(text: Option<&str>) -> Value<'_> {
+    text.map_or(Value::Unset, |text| Value::Text(text.into()))
+}
+
+fn count<'a>(count: Option<u64>) -> Value<'a> {
+    count.map_or(Value::Unset, Value::Count)
+}
+
+fn file_size(transaction: &Transaction) -> Option<u64> {
+    let declared = transaction.transfer.as_ref().and_then(|told| told.transfer.declared_bytes);
+    let asked = || {
+        let reply = transaction.outcome().filter(|reply| reply.code == Some(213))?;
+        (transaction.known_verb() == Verb::Size).then(|| size::in_213(reply.text.as_bytes())).flatten()
+    };
+    declared.or_else(asked)
+}
+
+/// The argument; that of a command on a file as the URL of the file.
+fn argument<'a>(identity: &SessionIdentity, cwd: Option<&[u8]>, transaction: &'a Transaction) -> Value<'a> {
+    let on_file = matches!(
+        transaction.known_verb(),
+        Verb::Appe
+            | Verb::Cwd
+            | Verb::Dele
+            | Verb::Mkd
+            | Verb::Retr
+            | Verb::Rmd
+            | Verb::Rnfr
+            | Verb::Rnto
+            | Verb::Stor
+            | Verb::Stou
+            | Verb::Rest
+            | Verb::Size
+            | Verb::Mdtm
+    );
+    let arg = transaction.arg.as_deref();
+    if !on_file {
+        return text(arg);
+    }
+    let told = transaction.transfer.as_ref().and_then(|told| told.transfer.path.clone());
+    let resolved = || path::resolve(cwd, arg.unwrap_or_default().as_bytes());
+    let path = match (told, arg) {
+        (Some(told), _) => String::from(told),
+        (None, arg) => resolved().map_or_else(
+            || arg.unwrap_or_default().to_owned(),
+            |path| String::from_utf8_lossy(&path).into_owned(),
+        ),
+    };
+    let host = match identity.server.ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    let from = match path.as_str() {
+        path if path.starts_with('/') => "",
+        "." => "/",
+        _ => "/./",
+    };
+    Value::Text(format!("ftp://{host}{from}{path}").into())
+}
+
+/// The endpoint that a command announced, or the data connection of its transfer.
+#[derive(Default)]
+struct DataColumns {
+    passive: Option<bool>,
+    orig_h: Option<IpAddr>,
+    orig_p: Option<u16>,
+    resp_h: Option<IpAddr>,
+    resp_p: Option<u16>,
+    duration: Option<u64>,
+    orig_bytes: Option<u64>,
+    resp_bytes: Option<u64>,
+    missed_bytes: Option<u64>,
+}
+
+impl DataColumns {
+    fn of(identity: &SessionIdentity, transaction: &Transaction) -> Self {
+        let (client, server) = (identity.client.ip, identity.server.ip);
+        let ends = |passive: bool| if passive { (client, server) } else { (server, client) };
+        if let Some(data) = transaction.transfer.as_ref().and_then(|told| told.data.as_ref()) {
+            let passive = match data.announced.mode {
+                Some(mode) => mode == Mode::Passive,
+                None => data.announced.ip == server,
+            };
+            let (orig, _) = ends(passive);
+            let seen = data.initiator.is_some();
+            let (from_orig, from_resp) = if passive {
+                (data.bytes_from_client, data.bytes_from_server)
+            } else {
+                (data.bytes_from_server, data.bytes_from_client)
+            };
+            return Self {
+                passive: Some(passive),
+                orig_h: Some(data.initiator.map_or(orig, |end| end.ip)),
+                orig_p: data.initiator.map(|end| end.port),
+                resp_h: Some(data.listener.map_or(data.announced.ip, |end| end.ip)),
+                resp_p: Some(data.listener.map_or(data.announced.port, |end| end.port)),
+                duration: data.duration_us,
+                orig_bytes: seen.then_some(from_orig),
+                resp_bytes: seen.then_some(from_resp),
+                missed_bytes: seen.then_some(data.gap_bytes),
+            };
+        }
+        let Some((via, announced)) = transaction.announced() else { return Self::default() };
+        let passive = via.mode() == Some(Mode::Passive);
+        let (orig, resp) = ends(passive);
+        Self {
+            passive: Some(passive),
+            orig_h: Some(orig),
+            resp_h: Some(announced.ip.unwrap_or(resp)),
+            resp_p: Some(announced.port),
+            ..Self::default()
+        }
+    }
+}
