@@ -50,14 +50,14 @@ impl Object {
     /// What the kernel said against it, or what the object lacks.
     pub fn load(options: ObjectOptions) -> Result<(Self, Maps), KernelError> {
         let payload = u8::from(options.payload);
-        // A level of 0 makes the verifier drop every log statement.
-        let log = options.log.map_or(0, KernelLogLevel::raw);
+        let (log, level) = (u8::from(options.log.is_some()), options.log.map_or(0, KernelLogLevel::raw));
         let mut ebpf = EbpfLoader::new()
             // The programs read packets and no kernel structure: no kernel type information is needed.
             .btf(None)
             .map_max_entries(names::EVENTS, options.ring_bytes.next_power_of_two())
             .override_global(names::SETTING_PAYLOAD, &payload, true)
-            .override_global(aya_log::LEVEL, &log, false)
+            .override_global(names::SETTING_LOG, &log, true)
+            .override_global(aya_log::LEVEL, &level, false)
             .load(OBJECT)
             .map_err(|e| KernelError::Load { what: "its maps", cause: root_cause(&e) })?;
         let maps = Maps {
