@@ -8,8 +8,8 @@ use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader, TestRun as _, TestRunOptions, VerifierLogLevel};
 use ftpmon_common::{
-    Counter, Endpoint, Expected, FlowEvent, FlowKey, FlowState, PairKey, PortMark, RecordHeader, RecordKind,
-    Stats, Verdict, names,
+    ControlState, Counter, Endpoint, Expected, FlowEvent, FlowKey, FlowState, Pair, PairKey, PortMark,
+    RecordHeader, RecordKind, Stats, Verdict, names,
 };
 
 /// Whether the tests that need root can run. Without root they say so and pass, unless `FTPMON_NO_SKIP=1` forbids it.
@@ -100,11 +100,20 @@ pub struct Settings {
     pub flows: u32,
     /// Bytes of [`names::EVENTS`].
     pub ring: u32,
+    /// The programs to load: the verifier takes its time for each.
+    pub programs: &'static [Hooked],
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { payload: false, candidates: true, report_ns: u64::MAX, flows: 64, ring: 1 << 22 }
+        Self {
+            payload: false,
+            candidates: true,
+            report_ns: u64::MAX,
+            flows: 64,
+            ring: 1 << 22,
+            programs: &[Hooked::Xdp, Hooked::TcIngress, Hooked::TcEgress],
+        }
     }
 }
 
@@ -259,15 +268,31 @@ impl Bench {
             .collect())
     }
 
-    /// Sets all counters to 0.
+    /// Forgets everything but the settings and the marked ports: counters, connections, records.
     ///
     /// # Errors
-    /// When the map cannot be written.
-    pub fn forget_counters(&mut self) -> Result<()> {
+    /// When a map cannot be written.
+    pub fn forget(&mut self) -> Result<()> {
         let mut map: PerCpuArray<_, Stats> =
             PerCpuArray::try_from(self.object.map_mut(names::STATS).context("no counters")?)?;
         let zeroes = vec![Stats::default(); map.get(&0, 0)?.len()];
         map.set(0, zeroes.try_into()?, 0)?;
+        self.empty::<FlowKey, ControlState>(names::CONTROL)?;
+        self.empty::<FlowKey, FlowState>(names::FLOWS)?;
+        self.empty::<FlowKey, Verdict>(names::VERDICTS)?;
+        self.empty::<PairKey, Pair>(names::PAIRS)?;
+        self.empty::<Endpoint, Expected>(names::EXPECTED)?;
+        self.records()?;
+        Ok(())
+    }
+
+    /// Deletes all entries of a hash.
+    fn empty<K: aya::Pod, V: aya::Pod>(&mut self, name: &str) -> Result<()> {
+        let mut map: HashMap<_, K, V> = HashMap::try_from(self.object.map_mut(name).context("no such map")?)?;
+        let keys: Vec<K> = map.keys().collect::<Result<_, _>>()?;
+        for key in keys {
+            map.remove(&key)?;
+        }
         Ok(())
     }
 
@@ -352,7 +377,7 @@ impl Bench {
     /// # Errors
     /// When the map cannot be read.
     pub fn is_pair(&self, key: PairKey) -> Result<bool> {
-        let map: HashMap<_, PairKey, ftpmon_common::Pair> =
+        let map: HashMap<_, PairKey, Pair> =
             HashMap::try_from(self.object.map(names::PAIRS).context("no pairs")?)?;
         Ok(map.get(&key, 0).is_ok())
     }

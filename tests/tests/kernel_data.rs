@@ -1,0 +1,537 @@
+//! Data connections through the kernel programs: which are tracked, and that their accounts are exact.
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "the helpers of tests")]
+
+use ftpmon_common::{
+    Counter, Expected, FlowEvent, FlowHalf, FlowKey, FlowState, PortMark, RecordKind, ReportReason, Verdict,
+};
+use ftpmon_tests::kernel::bench::{Record, boot_seconds};
+use ftpmon_tests::kernel::frame::{ACK, FIN, RST, SYN};
+use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, privileged};
+
+const CLIENT: &str = "192.168.1.106";
+const SERVER: &str = "192.168.1.109";
+const CONTROL: ((&str, u16), (&str, u16)) = ((CLIENT, 57_658), (SERVER, 21));
+const DATA: ((&str, u16), (&str, u16)) = ((CLIENT, 58_985), (SERVER, 26_758));
+
+/// A TCP connection that plays itself at one vantage point.
+struct Talk<'a> {
+    bench: &'a Bench,
+    hook: Hooked,
+    ends: [(&'a str, u16); 2],
+    next: [u32; 2],
+}
+
+impl<'a> Talk<'a> {
+    /// Between these ends, the initiator first, with these initial sequence numbers.
+    fn new(bench: &'a Bench, hook: Hooked, ends: ((&'a str, u16), (&'a str, u16)), isn: [u32; 2]) -> Self {
+        Self { bench, hook, ends: [ends.0, ends.1], next: isn }
+    }
+
+    fn key(&self) -> FlowKey {
+        Frame::new(self.ends[0], self.ends[1], 0, 0, 0).key().0
+    }
+
+    /// A segment at a sequence number of the caller's choice; nothing is noted.
+    fn at(&self, from: usize, flags: u8, seq: u32, payload: usize) -> Frame {
+        let ack = if flags & ACK == 0 { 0 } else { self.next[1 - from] };
+        Frame::new(self.ends[from], self.ends[1 - from], flags, seq, ack).filled(payload)
+    }
+
+    fn run(&self, frame: &Frame) {
+        self.bench.run(self.hook, &frame.bytes()).unwrap();
+    }
+
+    /// The next segment in order.
+    fn say(&mut self, from: usize, flags: u8, payload: usize) {
+        let frame = self.at(from, flags, self.next[from], payload);
+        self.run(&frame);
+        let taken = payload as u32 + u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0);
+        self.next[from] = self.next[from].wrapping_add(taken);
+    }
+
+    fn open(&mut self) {
+        self.say(0, SYN, 0);
+        self.say(1, SYN | ACK, 0);
+        self.say(0, ACK, 0);
+    }
+
+    fn close(&mut self) {
+        self.say(1, FIN | ACK, 0);
+        self.say(0, ACK, 0);
+        self.say(0, FIN | ACK, 0);
+        self.say(1, ACK, 0);
+    }
+
+    fn account(&self) -> FlowState {
+        self.bench.flow(self.key()).unwrap().unwrap()
+    }
+}
+
+/// A control connection whose server has spoken: its hosts are a pair.
+fn greet(bench: &mut Bench) {
+    let mut control = Talk::new(bench, Hooked::Xdp, CONTROL, [100, 200]);
+    control.open();
+    control.say(1, ACK, 20);
+    let pair = control.key().pair();
+    assert!(bench.is_pair(pair).unwrap());
+    bench.records().unwrap();
+}
+
+fn reports(bench: &mut Bench) -> Vec<(ReportReason, FlowEvent)> {
+    let mut reports = Vec::new();
+    for record in bench.records().unwrap() {
+        if let Record::Flow(event) = record {
+            assert_eq!(event.header.kind, RecordKind::Flow as u8);
+            reports.push((ReportReason::from_raw(event.header.report).unwrap(), *event));
+        }
+    }
+    reports
+}
+
+fn reasons(bench: &mut Bench) -> Vec<ReportReason> {
+    reports(bench).into_iter().map(|(reason, _)| reason).collect()
+}
+
+fn value(bench: &Bench, counter: Counter) -> u64 {
+    bench.stats().unwrap().value(counter)
+}
+
+/// The sender's half: 0 the initiator's, 1 the listener's.
+fn half(state: &FlowState, from: usize) -> FlowHalf {
+    let initiator = usize::from(state.flags & FlowState::INITIATOR_HIGH != 0);
+    state.halves[initiator ^ from]
+}
+
+/// Loads for one test, which says its name where it is skipped.
+fn bench(test: &str, settings: Settings) -> Option<Bench> {
+    if privileged(test) { Some(Bench::load(settings).unwrap()) } else { None }
+}
+
+#[test]
+fn a_candidate_is_counted_from_its_syn_and_reported_closed() {
+    let Some(mut bench) = bench("candidate", Settings::default()) else { return };
+    for hook in [Hooked::Xdp, Hooked::TcIngress, Hooked::TcEgress] {
+        bench.forget().unwrap();
+        bench.mark(26_758, PortMark::default()).unwrap();
+        greet(&mut bench);
+        let mut data = Talk::new(&bench, hook, DATA, [7_000, 9_000]);
+        let key = data.key();
+        data.open();
+        data.say(1, ACK, 1_400);
+        data.say(0, ACK, 0);
+        data.say(1, ACK, 600);
+        let open = data.account();
+        assert_eq!(open.flags, FlowState::CANDIDATE);
+        assert!(open.syn_ns != 0 && open.syn_ns <= open.syn_ack_ns && open.syn_ack_ns <= open.ack_ns);
+        data.close();
+        assert_eq!(bench.flow(key).unwrap(), None);
+        let reports = reports(&mut bench);
+        let [(ReportReason::Open, _), (ReportReason::Close, close)] = reports.as_slice() else {
+            panic!("{reports:?}")
+        };
+        assert_eq!(close.key, key);
+        // The server, which has the higher address.
+        assert_ne!(close.state.flags & FlowState::CLOSED_BY_HIGH, 0);
+        let (client, server) = (half(&close.state, 0), half(&close.state, 1));
+        assert_eq!((client.fin, client.packets, client.payload_bytes), (0, 5, 0));
+        assert_eq!((server.fin, server.packets, server.payload_bytes), (2_000, 5, 2_000));
+        assert_eq!((server.hole_bytes, server.rewound_bytes), (0, 0));
+        assert_eq!(server.wire_bytes, 5 * 54 + 2_000);
+        assert_eq!(value(&bench, Counter::FlowsCandidate), 1);
+        assert_eq!(value(&bench, Counter::FlowsClosed), 1);
+        assert_eq!(value(&bench, Counter::Data), 10);
+        assert!(bench.marked(26_758).unwrap().is_watched(boot_seconds().unwrap()));
+    }
+}
+
+#[test]
+fn active_mode_is_tracked_from_port_20() {
+    let Some(mut bench) = bench("active", Settings::default()) else { return };
+    greet(&mut bench);
+    let mut data = Talk::new(&bench, Hooked::Xdp, ((SERVER, 20), (CLIENT, 40_001)), [1, 2]);
+    data.open();
+    data.say(0, ACK, 333);
+    assert_eq!(half(&data.account(), 0).highest, 333);
+}
+
+#[test]
+fn what_is_no_candidate_is_left_alone() {
+    let Some(mut bench) = bench("no candidate", Settings::default()) else { return };
+    // No pair yet: nobody has answered.
+    let mut early = Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]);
+    early.open();
+    let mut control = Talk::new(&bench, Hooked::Xdp, CONTROL, [100, 200]);
+    control.open();
+    let pair = control.key().pair();
+    assert!(!bench.is_pair(pair).unwrap());
+    greet(&mut bench);
+    // A well-known port, other hosts, no SYN.
+    Talk::new(&bench, Hooked::Xdp, ((CLIENT, 40_000), (SERVER, 443)), [1, 2]).open();
+    Talk::new(&bench, Hooked::Xdp, ((CLIENT, 40_000), ("192.168.1.110", 5_000)), [1, 2]).open();
+    Talk::new(&bench, Hooked::Xdp, ((CLIENT, 40_000), (SERVER, 5_000)), [1, 2]).say(1, ACK, 100);
+    Talk::new(&bench, Hooked::Xdp, ((CLIENT, 40_000), (SERVER, 5_000)), [1, 2]).say(0, SYN | RST, 0);
+    assert_eq!(value(&bench, Counter::Data), 0);
+    assert_eq!(reasons(&mut bench), []);
+}
+
+#[test]
+fn candidates_can_be_switched_off() {
+    let Some(mut bench) = bench("switched off", Settings { candidates: false, ..Settings::default() }) else {
+        return;
+    };
+    greet(&mut bench);
+    Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]).open();
+    assert_eq!(value(&bench, Counter::Data), 0);
+}
+
+#[test]
+fn an_expected_endpoint_is_tracked_whoever_comes() {
+    let Some(mut bench) = bench("expected", Settings::default()) else { return };
+    let now = boot_seconds().unwrap();
+    let ends = (("203.0.113.7", 1_234), (SERVER, 26_758));
+    let listener = Frame::new(ends.0, ends.1, 0, 0, 0).destination();
+    bench.expect(listener, Expected::new(now.saturating_sub(1), false)).unwrap();
+    Talk::new(&bench, Hooked::Xdp, ends, [1, 2]).open();
+    assert_eq!(value(&bench, Counter::FlowsExpected), 0, "it has run out");
+    bench.expect(listener, Expected::new(now + 60, false)).unwrap();
+    let mut data = Talk::new(&bench, Hooked::Xdp, ends, [1, 2]);
+    data.open();
+    data.say(0, ACK, 5);
+    assert_eq!(data.account().flags & !FlowState::INITIATOR_HIGH, FlowState::EXPECTED);
+    data.close();
+    assert_eq!(value(&bench, Counter::FlowsExpected), 1);
+    assert_eq!(reasons(&mut bench), [ReportReason::Open, ReportReason::Close]);
+    // What trails behind opens nothing.
+    let mut late = Talk::new(&bench, Hooked::Xdp, ends, [100, 200]);
+    late.say(1, ACK, 0);
+    late.say(1, ACK, 10);
+    assert_eq!(reasons(&mut bench), []);
+}
+
+#[test]
+fn an_announcement_that_comes_late_picks_the_connection_up() {
+    let Some(mut bench) = bench("late", Settings::default()) else { return };
+    let ends = (("203.0.113.7", 1_234), (SERVER, 26_758));
+    let mut data = Talk::new(&bench, Hooked::Xdp, ends, [u32::MAX - 10, u32::MAX]);
+    data.open();
+    assert_eq!(value(&bench, Counter::Data), 0);
+    let next = data.next;
+    let listener = Frame::new(ends.0, ends.1, 0, 0, 0).destination();
+    bench.expect(listener, Expected::new(boot_seconds().unwrap() + 60, false)).unwrap();
+    let mut data = Talk { bench: &bench, hook: Hooked::Xdp, ends: [ends.0, ends.1], next };
+    data.say(0, ACK, 0);
+    data.say(1, ACK, 1_000);
+    data.say(0, ACK, 0);
+    data.say(1, ACK, 1_000);
+    data.close();
+    let reports = reports(&mut bench);
+    let [(ReportReason::Open, _), (ReportReason::Close, close)] = reports.as_slice() else {
+        panic!("{reports:?}")
+    };
+    assert_ne!(close.state.flags & FlowState::MIDSTREAM, 0);
+    assert_eq!((half(&close.state, 0).fin, half(&close.state, 1).fin), (0, 2_000));
+}
+
+#[test]
+fn repeats_holes_and_disorder_leave_the_count_exact() {
+    let Some(mut bench) = bench("disorder", Settings::default()) else { return };
+    greet(&mut bench);
+    let mut data = Talk::new(&bench, Hooked::TcEgress, DATA, [u32::MAX, u32::MAX - 500]);
+    data.open();
+    let start = data.next[1];
+    data.say(1, ACK, 1_000);
+    // The same again, an overlap, a keep-alive.
+    data.run(&data.at(1, ACK, start, 1_000));
+    data.run(&data.at(1, ACK, start.wrapping_add(500), 700));
+    data.run(&data.at(1, ACK, start.wrapping_add(1_199), 1));
+    let state = data.account();
+    assert_eq!(half(&state, 1).highest, 1_200);
+    assert_eq!((half(&state, 1).hole_bytes, half(&state, 1).rewound_bytes), (0, 1_000 + 500 + 1));
+    // 1,200 to 1,500 comes after 1,500 to 2,000.
+    data.run(&data.at(1, ACK, start.wrapping_add(1_500), 500));
+    assert_eq!(half(&data.account(), 1).hole_bytes, 300);
+    data.run(&data.at(1, ACK, start.wrapping_add(1_200), 300));
+    let state = data.account();
+    assert_eq!((half(&state, 1).highest, half(&state, 1).rewound_bytes), (2_000, 1_501 + 300));
+    assert_eq!(half(&state, 1).payload_bytes, 1_000 + 1_000 + 700 + 1 + 500 + 300);
+    // Far out of the window: none of the connection's.
+    data.run(&data.at(1, ACK, start.wrapping_add(0x7000_0000), 100));
+    data.run(&data.at(1, RST, start.wrapping_sub(0x7000_0000), 0));
+    assert_eq!(value(&bench, Counter::DataOutOfWindow), 2);
+    assert_eq!(half(&data.account(), 1).highest, 2_000);
+    data.next[1] = start.wrapping_add(2_000);
+    data.close();
+    let reports = reports(&mut bench);
+    assert_eq!(half(&reports.last().unwrap().1.state, 1).fin, 2_000);
+}
+
+#[test]
+fn five_gibibytes_are_counted_across_the_wrap() {
+    let Some(mut bench) = bench("wrap", Settings::default()) else { return };
+    greet(&mut bench);
+    let mut data = Talk::new(&bench, Hooked::TcEgress, DATA, [5, 0xf000_0000]);
+    data.open();
+    // Leaps of half a gibibyte, as far apart as one window allows: holes, but the end is exact.
+    let leap = 1_u32 << 29;
+    for _ in 0..10 {
+        data.next[1] = data.next[1].wrapping_add(leap - 1_000);
+        data.say(1, ACK, 1_000);
+    }
+    data.close();
+    let reports = reports(&mut bench);
+    let (_, close) = reports.last().unwrap();
+    let server = half(&close.state, 1);
+    assert_eq!(server.fin, 5 << 30);
+    assert_eq!(server.highest, 5 << 30);
+    assert_eq!(server.hole_bytes, (5 << 30) - 10_000);
+    assert_eq!(server.payload_bytes, 10_000);
+}
+
+#[test]
+fn two_vantage_points_count_once_and_one_takes_over_where_the_other_is_blind() {
+    let Some(mut bench) = bench("vantage", Settings::default()) else { return };
+    greet(&mut bench);
+    let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]);
+    let twice = |data: &mut Talk<'_>, from: usize, flags: u8, payload: usize| {
+        let next = data.next;
+        data.hook = Hooked::Xdp;
+        data.say(from, flags, payload);
+        let after = data.next;
+        data.next = next;
+        data.hook = Hooked::TcEgress;
+        data.say(from, flags, payload);
+        assert_eq!(data.next, after);
+    };
+    twice(&mut data, 0, SYN, 0);
+    twice(&mut data, 1, SYN | ACK, 0);
+    twice(&mut data, 0, ACK, 0);
+    twice(&mut data, 1, ACK, 700);
+    assert_eq!(value(&bench, Counter::DataDuplicates), 4);
+    let server = half(&data.account(), 1);
+    assert_eq!((server.packets, server.payload_bytes, server.rewound_bytes), (2, 700, 0));
+    // XDP goes blind.
+    data.hook = Hooked::TcEgress;
+    data.say(1, ACK, 300);
+    let server = half(&data.account(), 1);
+    assert_eq!((server.highest, server.packets), (1_000, 3));
+    assert_eq!(value(&bench, Counter::DataDuplicates), 4);
+}
+
+#[test]
+fn control_is_delivered_once_from_two_vantage_points() {
+    let Some(mut bench) = bench("control twice", Settings::default()) else { return };
+    let command = Frame::new(CONTROL.0, CONTROL.1, ACK, 1_000, 5_000).payload(b"NOOP\r\n").bytes();
+    let next = Frame::new(CONTROL.0, CONTROL.1, ACK, 1_006, 5_000).payload(b"QUIT\r\n").bytes();
+    bench.run(Hooked::Xdp, &command).unwrap();
+    bench.run(Hooked::TcEgress, &command).unwrap();
+    // A retransmission at the owner is delivered again.
+    bench.run(Hooked::Xdp, &command).unwrap();
+    // The other one is ahead: it takes over.
+    bench.run(Hooked::TcEgress, &next).unwrap();
+    bench.run(Hooked::Xdp, &next).unwrap();
+    assert_eq!(value(&bench, Counter::ControlFrames), 3);
+    assert_eq!(value(&bench, Counter::ControlDuplicates), 2);
+    assert_eq!(bench.records().unwrap().len(), 3);
+}
+
+#[test]
+fn the_handshakes_last_ack_is_delivered_and_other_bare_acks_are_not() {
+    let Some(mut bench) = bench("handshake", Settings::default()) else { return };
+    let mut control = Talk::new(&bench, Hooked::Xdp, CONTROL, [100, 200]);
+    control.open();
+    assert_eq!(value(&bench, Counter::ControlFrames), 3);
+    let mut control = Talk { next: control.next, ..Talk::new(&bench, Hooked::Xdp, CONTROL, [0, 0]) };
+    control.say(0, ACK, 0);
+    control.say(1, ACK, 20);
+    control.say(0, ACK, 0);
+    assert_eq!(value(&bench, Counter::ControlFrames), 4);
+    assert_eq!(value(&bench, Counter::ControlAcks), 2);
+    assert_eq!(bench.records().unwrap().len(), 4);
+}
+
+#[test]
+fn verdicts_on_control_connections_are_kept() {
+    let Some(mut bench) = bench("verdicts", Settings::default()) else { return };
+    let key = Frame::new(CONTROL.0, CONTROL.1, 0, 0, 0).key().0;
+    bench.decide(key, Verdict::COUNT).unwrap();
+    let mut control = Talk::new(&bench, Hooked::Xdp, CONTROL, [100, 200]);
+    control.open();
+    control.say(1, ACK, 20);
+    control.say(0, FIN | ACK, 0);
+    assert_eq!(value(&bench, Counter::ControlCounted), 2, "the greeting and the handshake's ACK");
+    assert_eq!(value(&bench, Counter::ControlFrames), 3);
+    bench.forget().unwrap();
+    bench.decide(key, Verdict::IGNORE).unwrap();
+    let mut control = Talk::new(&bench, Hooked::Xdp, CONTROL, [100, 200]);
+    control.open();
+    control.say(1, ACK, 20);
+    assert_eq!(value(&bench, Counter::ControlFrames), 0);
+    assert_eq!(value(&bench, Counter::ControlIgnored), 4);
+}
+
+#[test]
+fn a_reset_closes_and_data_in_flight_still_counts() {
+    let Some(mut bench) = bench("reset", Settings::default()) else { return };
+    greet(&mut bench);
+    let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]);
+    data.open();
+    data.say(1, ACK, 100);
+    data.say(0, RST | ACK, 0);
+    data.say(1, ACK, 100);
+    data.say(0, RST, 0);
+    let state = data.account();
+    assert_ne!(state.flags & FlowState::CLOSED, 0);
+    assert_ne!(half(&state, 0).flags & FlowHalf::RST, 0);
+    assert_eq!(half(&state, 1).highest, 200);
+    assert_eq!(reasons(&mut bench), [ReportReason::Open, ReportReason::Close]);
+    assert_eq!(value(&bench, Counter::FlowsClosed), 1);
+}
+
+#[test]
+fn a_refused_connection_is_reported() {
+    let Some(mut bench) = bench("refused", Settings::default()) else { return };
+    greet(&mut bench);
+    let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [1, 0]);
+    data.say(0, SYN, 0);
+    data.say(1, RST | ACK, 0);
+    assert_eq!(reasons(&mut bench), [ReportReason::Open, ReportReason::Close]);
+}
+
+#[test]
+fn ports_used_again_open_another_account() {
+    let Some(mut bench) = bench("reuse", Settings::default()) else { return };
+    greet(&mut bench);
+    // Closed by RST: the entry is still there.
+    let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]);
+    data.open();
+    data.say(1, ACK, 100);
+    data.say(0, RST | ACK, 0);
+    let mut again = Talk::new(&bench, Hooked::Xdp, DATA, [70_000, 80_000]);
+    again.open();
+    again.say(1, ACK, 40);
+    again.close();
+    let seen = reports(&mut bench);
+    let reasons: Vec<_> = seen.iter().map(|(reason, _)| *reason).collect();
+    assert_eq!(
+        reasons,
+        [
+            ReportReason::Open,
+            ReportReason::Close,
+            ReportReason::Reused,
+            ReportReason::Open,
+            ReportReason::Close
+        ]
+    );
+    assert_eq!(half(&seen[2].1.state, 1).highest, 100);
+    assert_eq!(half(&seen[4].1.state, 1).fin, 40);
+    assert_ne!(seen[2].1.state.first_ns, seen[4].1.state.first_ns);
+    assert_eq!(value(&bench, Counter::FlowsReused), 1);
+
+    // An open connection: a SYN alone proves nothing, the answer to it does.
+    bench.forget().unwrap();
+    greet(&mut bench);
+    let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]);
+    data.open();
+    data.say(1, ACK, 100);
+    let mut again = Talk::new(&bench, Hooked::Xdp, DATA, [0x7fff_0000, 0x7fff_8000]);
+    again.say(0, SYN, 0);
+    assert_eq!(value(&bench, Counter::FlowsReused), 0);
+    data.say(1, ACK, 100);
+    assert_eq!(half(&data.account(), 1).highest, 200);
+    again.say(1, SYN | ACK, 0);
+    again.say(0, ACK, 0);
+    again.say(1, ACK, 40);
+    again.close();
+    let seen = reports(&mut bench);
+    assert_eq!(value(&bench, Counter::FlowsReused), 1);
+    assert_eq!(half(&seen.last().unwrap().1.state, 1).fin, 40);
+}
+
+#[test]
+fn a_full_table_is_counted_and_live_accounts_stay() {
+    let Some(mut bench) = bench("full", Settings { flows: 8, ..Settings::default() }) else { return };
+    greet(&mut bench);
+    for port in 0..20 {
+        Talk::new(&bench, Hooked::Xdp, ((CLIENT, 40_000 + port), (SERVER, 26_758)), [1, 2]).open();
+    }
+    let opened = value(&bench, Counter::FlowsCandidate);
+    assert!((8..20).contains(&opened), "{opened}");
+    // The SYN and the SYN-ACK of each connection that found no room.
+    assert_eq!(value(&bench, Counter::LostFlow), 2 * (20 - opened));
+    let first = Talk::new(&bench, Hooked::Xdp, ((CLIENT, 40_000), (SERVER, 26_758)), [1, 2]);
+    assert_eq!(half(&first.account(), 0).packets, 2);
+}
+
+#[test]
+fn a_closing_report_without_room_stays_in_the_table() {
+    let Some(mut bench) = bench("unreported", Settings { ring: 4_096, ..Settings::default() }) else {
+        return;
+    };
+    greet(&mut bench);
+    let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]);
+    data.open();
+    let mut control = Talk::new(&bench, Hooked::Xdp, CONTROL, [101, 221]);
+    for _ in 0..40 {
+        control.say(1, ACK, 20);
+    }
+    assert_ne!(value(&bench, Counter::LostControl), 0);
+    data.close();
+    let state = data.account();
+    assert_eq!(
+        state.flags & (FlowState::CLOSED | FlowState::UNREPORTED),
+        FlowState::CLOSED | FlowState::UNREPORTED
+    );
+    assert_eq!(value(&bench, Counter::LostReport), 1);
+}
+
+#[test]
+fn a_live_connection_reports_at_intervals() {
+    let Some(mut bench) = bench("progress", Settings { report_ns: 0, ..Settings::default() }) else { return };
+    greet(&mut bench);
+    let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]);
+    data.open();
+    data.say(1, ACK, 100);
+    let reports = reasons(&mut bench);
+    assert_eq!(reports[0], ReportReason::Open);
+    assert!(reports[1..].iter().all(|reason| *reason == ReportReason::Progress));
+    assert!(reports.len() >= 4);
+}
+
+#[test]
+fn payload_is_copied_only_where_it_is_wanted() {
+    for (payload, verdict, copied) in [
+        (false, None, 0),
+        (false, Some(Verdict::COPY), 0),
+        (true, None, 5),
+        (true, Some(Verdict::COUNT), 0),
+        (true, Some(Verdict::COPY), 5),
+    ] {
+        let Some(mut bench) = bench("payload", Settings { payload, ..Settings::default() }) else { return };
+        greet(&mut bench);
+        let key = Frame::new(DATA.0, DATA.1, 0, 0, 0).key().0;
+        if let Some(verdict) = verdict {
+            bench.decide(key, verdict).unwrap();
+        }
+        let mut data = Talk::new(&bench, Hooked::TcEgress, DATA, [1, 2]);
+        data.open();
+        data.say(1, ACK, 1_000);
+        data.close();
+        assert_eq!(value(&bench, Counter::DataFrames), copied, "{payload} {verdict:?}");
+        let frames = bench.records().unwrap().into_iter().filter(
+            |record| matches!(record, Record::Frame(header, _) if header.kind == RecordKind::Data as u8),
+        );
+        assert_eq!(frames.count() as u64, copied);
+    }
+}
+
+#[test]
+fn tags_of_the_first_packet_stand_in_the_account() {
+    let Some(mut bench) = bench("tags", Settings::default()) else { return };
+    greet(&mut bench);
+    let syn = Frame::new(DATA.0, DATA.1, SYN, 1, 0).tag(0x88a8, 200).tag(0x8100, 0x2064);
+    bench.run(Hooked::Xdp, &syn.bytes()).unwrap();
+    let state = bench.flow(syn.key().0).unwrap().unwrap();
+    assert_eq!((state.vlan_outer, state.vlan_inner), (200, 0x2064));
+    let both = FlowState::VLAN | FlowState::VLAN_INNER;
+    assert_eq!(state.flags & both, both);
+}
