@@ -24,8 +24,8 @@ pub struct HandshakeTimes {
 /// One TCP connection. Small while nothing is held back.
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
-    streams: Pair<Stream>,
-    held: Option<Box<Held>>,
+    pub(super) streams: Pair<Stream>,
+    pub(super) held: Option<Box<Held>>,
     handshake: Handshake,
     closed_by: Option<Side>,
 }

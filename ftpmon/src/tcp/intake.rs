@@ -89,7 +89,9 @@ impl<R: Receiver> Assembly<'_, R> {
             stream.restart_at(start);
             self.held.pending.of_mut(from).drop_before(start);
         }
-        self.streams.of_mut(from).marks.set(Marks::SYN | Marks::ANCHORED);
+        let marks = &mut self.streams.of_mut(from).marks;
+        marks.set(Marks::SYN | Marks::ANCHORED);
+        marks.clear(Marks::START_BARE);
         true
     }
 
@@ -99,11 +101,11 @@ impl<R: Receiver> Assembly<'_, R> {
         let (own, other) = self.streams.split_mut(from);
         if !own.marks.has(Marks::STARTED) {
             own.start_at(seq);
-            if wire_len == 0 {
-                own.marks.set(Marks::START_BARE);
-            }
             if flags.rst() || !other.marks.has(Marks::SYN) {
                 own.marks.set(Marks::ANCHORED);
+                if wire_len == 0 {
+                    own.marks.set(Marks::START_BARE);
+                }
             }
         }
         if !flags.syn() {
@@ -324,11 +326,21 @@ impl<R: Receiver> Assembly<'_, R> {
     /// Remembers that the capture cut off the bytes from `covered` on.
     fn note_cut(&mut self, from: Side, span: &Span<'_>, covered: u64) {
         let stream = self.streams.of(from);
-        if span.end <= stream.next || stream.marks.has(Marks::CLOSED) {
+        if stream.marks.has(Marks::CLOSED) {
             return;
         }
-        let covered = covered.max(stream.next);
+        let mut covered = covered.max(stream.next);
         let pending = self.held.pending.of_mut(from);
+        let index = pending.index_behind(covered);
+        for piece in pending.pieces.iter().skip(index).take_while(|piece| piece.kind == Kind::Data) {
+            if piece.start > covered {
+                break;
+            }
+            covered = piece.end();
+        }
+        if span.end <= covered {
+            return;
+        }
         if covered == stream.next && pending.pieces.front().is_none_or(|front| front.start > stream.next) {
             pending.cut = pending.cut.max(span.end - stream.next);
             self.drain();
@@ -356,19 +368,19 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Puts the stream's end where it belongs.
     fn take_end(&mut self, from: Side, position: u64, after: u64, how: Closing) {
+        self.take_back_fin(from, position);
         loop {
             let stream = self.streams.of(from);
             if position < stream.next || stream.marks.has(Marks::CLOSED) {
                 return;
             }
             let pending = self.held.pending.of(from);
-            if pending
-                .pieces
-                .iter()
-                .rev()
-                .take_while(|piece| piece.start >= position)
-                .any(|piece| piece.kind == Kind::End(how))
-            {
+            let index = pending.index_behind(position);
+            // Bytes seen before say that the stream goes on here.
+            let contradicted = pending.pieces.get(index).is_some_and(|piece| piece.start < position);
+            let mut before =
+                pending.pieces.iter().take(index).rev().take_while(|piece| piece.start == position);
+            if contradicted || before.any(|piece| piece.kind == Kind::End(how)) {
                 return;
             }
             let is_due = position == stream.next
@@ -392,6 +404,14 @@ impl<R: Receiver> Assembly<'_, R> {
                 return self.drain();
             }
             self.relieve(from, position, after);
+        }
+    }
+
+    /// What was acknowledged and given up last may have been the FIN that comes now.
+    fn take_back_fin(&mut self, from: Side, position: u64) {
+        let stream = self.streams.of_mut(from);
+        if stream.marks.has(Marks::GAP_LAST) && position + 1 == stream.next {
+            stream.go_back(position as u32);
         }
     }
 

@@ -1,8 +1,10 @@
 //! What a connection tells its receiver, behaviour by behaviour.
 
 mod close;
+mod dialogue;
 mod loss;
 mod order;
+mod properties;
 mod start;
 
 use std::net::{IpAddr, Ipv4Addr};
