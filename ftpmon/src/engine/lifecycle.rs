@@ -20,6 +20,8 @@ impl Engine {
         match role {
             Role::Control(control) => {
                 connection.finish(at, Keep::Bytes, &mut Dialogue { control, config, out, ring_full });
+                // What it held may have been its own end.
+                let reason = reason.filter(|_| !connection.is_closed());
                 end_session(at, flow, reason, all, config, out);
                 self.apply_effects(at, id);
                 self.retire_if_over(at, id);

@@ -196,7 +196,8 @@ impl Engine {
         let opens = segment.flags.syn() && !segment.flags.ack();
         let replaced = match flow.role {
             Role::Ended => opens,
-            _ => opens && flow.connection.starts_anew(flow.side_of(segment), segment),
+            // On a living connection it is the SYN-ACK that tells.
+            _ => flow.connection.starts_anew(flow.side_of(segment), segment),
         };
         if replaced {
             self.remove(at, id, "replaced");

@@ -273,3 +273,40 @@ fn what_is_missing_after_a_loss_is_laid_to_it() {
     });
     assert!(paired, "{events:#?}");
 }
+
+#[test]
+fn ports_used_again_without_an_end_make_a_second_session() {
+    let mut bench = Bench::new(EngineConfig::default());
+    let mut first = bench.connect(end(1, 4000), end(2, 21));
+    bench.say(&mut first, &["220 one", "USER mary", "331 more"]);
+    let mut second = Talk { seq: [90_000_000, 95_000_000], ..first };
+    bench.send(&mut second, true, SYN, b"");
+    bench.send(&mut second, false, SYN | ACK, b"");
+    bench.send(&mut second, true, ACK, b"");
+    bench.say(&mut second, &["220 two", "NOOP", "200 fine"]);
+    let events = bench.finish();
+    let ends: Vec<_> = events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::SessionEnd(end) => Some((end.end.reason.as_str(), end.end.commands, end.end.gaps)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ends, [("replaced", 1, 0), ("end_of_input", 1, 0)]);
+}
+
+#[test]
+fn an_end_that_was_held_back_is_the_sessions_end() {
+    let mut bench = Bench::new(EngineConfig::default());
+    let mut talk = bench.connect(end(1, 4000), end(2, 21));
+    bench.say(&mut talk, &["220 one", "PWD"]);
+    // A reply that the client acknowledges and the capture does not hold.
+    talk.seq[1] = talk.seq[1].wrapping_add(20);
+    bench.say(&mut talk, &["NOOP", "200 fine"]);
+    bench.close(&mut talk);
+    let events = bench.finish();
+    let Some(EventKind::SessionEnd(end)) = events.last().map(|event| &event.kind) else {
+        panic!("the last event is the session's end");
+    };
+    assert_eq!((end.end.reason.as_str(), end.end.replies, end.end.gaps), ("fin", 2, 1));
+}
