@@ -20,8 +20,6 @@ use crate::sink::{Outputs, SinkSpec, reader_gone};
 use pipeline::Pipeline;
 use report::Facts;
 
-/// Records handled between two looks at everything else: some milliseconds of work.
-const DRAIN_RECORDS: usize = 2_048;
 /// How often the kernel's counters, clock and tables are looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// The engine is not woken more often than this, whatever its timers say.
@@ -45,7 +43,7 @@ async fn watch(options: &RunOptions, kernel: KernelVersion) -> anyhow::Result<()
     let engine = config::engine(&options.ports, &options.events, false)?;
     let outputs = Outputs::open(&options.outputs)?;
     let object = ObjectOptions {
-        ring_bytes: u32::try_from(options.ring_size).unwrap_or(u32::MAX),
+        ring_bytes: u32::try_from(options.ring_size.next_power_of_two()).unwrap_or(u32::MAX),
         payload: engine.files != crate::engine::FilesMode::Off,
         log: options.kernel_log,
     };
@@ -72,7 +70,7 @@ async fn watch(options: &RunOptions, kernel: KernelVersion) -> anyhow::Result<()
 
     // Off the interfaces first: what is in the ring then is all there will be.
     drop(watch);
-    while !pipeline.drain(&mut ring, DRAIN_RECORDS).empty {}
+    while !pipeline.drain(&mut ring).empty {}
     pipeline.stop(reason);
     Ok(())
 }
@@ -115,7 +113,7 @@ async fn events(
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => pipeline.wake(),
             ready = ring.readable() => match ready {
                 Ok(()) => {
-                    pipeline.drain(ring, DRAIN_RECORDS);
+                    pipeline.drain(ring);
                 }
                 Err(e) => {
                     notice(format_args!("cannot wait for the kernel's ring: {e}"));

@@ -68,7 +68,7 @@ pub fn load(options: ObjectOptions) -> Result<Parts, KernelError> {
     let (object, maps) = Object::load(options)?;
     Ok(Parts {
         object,
-        ring: Ring::new(maps.events)?,
+        ring: Ring::new(maps.events, options.ring_bytes as usize)?,
         counters: Counters::new(maps.stats),
         steering: Steering::new(maps.ports, maps.expected, maps.verdicts, options.payload),
         flows: Flows::new(maps.flows),

@@ -14,7 +14,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_
 /// What is decided before loading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObjectOptions {
-    /// Bytes of the ring; rounded up to a power of two.
+    /// Bytes of the ring, a power of two.
     pub ring_bytes: u32,
     /// Frames of data connections may be copied (`--files`).
     pub payload: bool,
@@ -54,7 +54,7 @@ impl Object {
         let mut ebpf = EbpfLoader::new()
             // The programs read packets and no kernel structure: no kernel type information is needed.
             .btf(None)
-            .map_max_entries(names::EVENTS, options.ring_bytes.next_power_of_two())
+            .map_max_entries(names::EVENTS, options.ring_bytes)
             .override_global(names::SETTING_PAYLOAD, &payload, true)
             .override_global(names::SETTING_LOG, &log, true)
             .override_global(aya_log::LEVEL, &level, false)

@@ -9,9 +9,13 @@ use tokio::io::unix::AsyncFd;
 
 use super::error::KernelError;
 
+/// What a record takes in the ring beside its bytes: a header of this size, and padding up to a multiple of it.
+const RECORD_OVERHEAD: usize = 8;
+
 /// The ring's reading end.
 pub struct Ring {
     events: AsyncFd<RingBuf<MapData>>,
+    capacity: usize,
     /// The last drain left something behind.
     more: bool,
 }
@@ -21,21 +25,26 @@ pub struct Ring {
 pub struct Drained {
     /// Records read.
     pub records: usize,
-    /// Bytes of them.
+    /// Bytes of the ring that they took.
     pub bytes: usize,
     /// Nothing was left.
     pub empty: bool,
 }
 
 impl Ring {
-    /// Reads from this map. Needs a tokio runtime.
+    /// Reads from this map of `capacity` bytes. Needs a tokio runtime.
     ///
     /// # Errors
     /// Where the ring cannot be polled.
-    pub(super) fn new(events: RingBuf<MapData>) -> Result<Self, KernelError> {
+    pub(super) fn new(events: RingBuf<MapData>, capacity: usize) -> Result<Self, KernelError> {
         // SAFETY: the ring buffer owns its descriptor and is moved into the `AsyncFd`: it stays open and the same.
         let events = unsafe { AsyncFd::register_with_interest(events, Interest::READABLE) };
-        Ok(Self { events: events.map_err(|e| KernelError::Ring(e.into()))?, more: false })
+        Ok(Self { events: events.map_err(|e| KernelError::Ring(e.into()))?, capacity, more: false })
+    }
+
+    /// How many bytes of records fit.
+    pub const fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Comes back when there is something to read.
@@ -52,17 +61,17 @@ impl Ring {
         self.events.readable_mut().await.map(|mut guard| guard.clear_ready())
     }
 
-    /// Hands records to `take`, oldest first, until none is left or `budget` of them were handed over: whoever drains
-    /// has other things to do as well.
-    pub fn drain(&mut self, budget: usize, mut take: impl FnMut(&[u8])) -> Drained {
+    /// Hands records to `take`, oldest first, until none is left or the budget is used up: `records` of them, or `bytes`
+    /// of the ring. Whoever drains has other things to do as well.
+    pub fn drain(&mut self, records: usize, bytes: usize, mut take: impl FnMut(&[u8])) -> Drained {
         let mut drained = Drained { records: 0, bytes: 0, empty: false };
-        while drained.records < budget {
+        while drained.records < records && drained.bytes < bytes {
             let Some(record) = self.events.get_mut().next() else {
                 drained.empty = true;
                 break;
             };
             drained.records += 1;
-            drained.bytes += record.len();
+            drained.bytes += (RECORD_OVERHEAD + record.len()).next_multiple_of(RECORD_OVERHEAD);
             take(&record);
         }
         self.more = !drained.empty;

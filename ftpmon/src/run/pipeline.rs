@@ -3,6 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use ftpmon_common::{CHUNK_MAX, Counter, RecordHeader};
+
 use super::report::Facts;
 use crate::engine::{Engine, EngineConfig};
 use crate::event::{Event, EventKind, InterfaceFacts, SensorStop};
@@ -14,9 +16,8 @@ use crate::sink::{Batch, Outputs};
 
 /// Bytes of finished lines after which they are handed to the outputs, whatever else is waiting.
 const BATCH_BYTES: usize = 64 << 10;
-/// The kernel's counters are looked at before records are handled, at most this often: what was lost is known before the
-/// gap that it left is met.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Records handled between two looks at everything else: some milliseconds of work.
+const DRAIN_RECORDS: usize = 2_048;
 /// Ticks between two rounds through the kernel's table of data connections.
 const SWEEP_TICKS: u64 = 10;
 
@@ -35,7 +36,10 @@ pub(super) struct Pipeline {
     counters: Counters,
     facts: Facts,
     started: Instant,
-    looked: Instant,
+    /// Bytes of the ring that were handled since the last look at the counters.
+    unlooked: usize,
+    /// Accounts found no room in the ring: they are to be looked for in the kernel's table.
+    reports_lost: bool,
     ticks: u64,
     changes: Changes,
 }
@@ -50,7 +54,6 @@ impl Pipeline {
         counters: Counters,
         facts: Facts,
     ) -> Self {
-        let now = Instant::now();
         Self {
             clock: Clock::start(),
             reader: RecordReader::default(),
@@ -64,8 +67,9 @@ impl Pipeline {
             flows,
             counters,
             facts,
-            started: now,
-            looked: now,
+            started: Instant::now(),
+            unlooked: 0,
+            reports_lost: false,
             ticks: 0,
             changes: Changes::default(),
         }
@@ -86,13 +90,21 @@ impl Pipeline {
         &self.outputs
     }
 
-    /// Handles what is in the ring, `budget` records at most.
-    pub(super) fn drain(&mut self, ring: &mut Ring, budget: usize) -> Drained {
+    /// Handles what is in the ring, or a good part of it.
+    pub(super) fn drain(&mut self, ring: &mut Ring) -> Drained {
         self.clock.follow();
-        if self.looked.elapsed() >= LOOK_EVERY {
+        let due = look_bytes(ring.capacity());
+        if self.unlooked >= due {
             self.look();
         }
-        let drained = ring.drain(budget, |record| self.take(record));
+        let bytes = due - self.unlooked;
+        let drained = ring.drain(DRAIN_RECORDS, bytes, |record| self.take(record));
+        self.unlooked += drained.bytes;
+        // What the ring had no room for comes behind what is in it.
+        if drained.empty && core::mem::take(&mut self.reports_lost) {
+            self.flows.begin_round();
+            self.sweep();
+        }
         self.flush();
         drained
     }
@@ -125,8 +137,7 @@ impl Pipeline {
             self.flows.begin_round();
         }
         self.ticks += 1;
-        self.flows.sweep(&self.clock, |account| self.engine.handle_flow(&account));
-        self.settle();
+        self.sweep();
         self.flush();
     }
 
@@ -167,6 +178,10 @@ impl Pipeline {
     /// Ends what is open, says `stats` and `sensor_stop`, and gives the outputs time to write it all.
     pub(super) fn stop(mut self, reason: &str) {
         self.look();
+        if self.reports_lost {
+            self.flows.begin_round();
+            while !self.sweep() {}
+        }
         self.engine.finish(self.clock.now());
         self.settle();
         self.stats();
@@ -221,8 +236,18 @@ impl Pipeline {
 
     fn look(&mut self) {
         let now = self.clock.now();
-        self.counters.look(|loss| self.engine.handle_loss(now, loss));
-        self.looked = Instant::now();
+        self.counters.look(|loss| {
+            self.reports_lost |= loss.reason == Counter::LostReport.name();
+            self.engine.handle_loss(now, loss);
+        });
+        self.unlooked = 0;
+    }
+
+    /// Looks at the next slice of the kernel's table of data connections. Tells whether the round is through.
+    fn sweep(&mut self) -> bool {
+        let through = self.flows.sweep(&self.clock, |account| self.engine.handle_flow(&account));
+        self.settle();
+        through
     }
 
     fn name_interfaces(&mut self, interfaces: &[InterfaceFacts]) {
@@ -230,4 +255,14 @@ impl Pipeline {
             self.engine.name_interface(InterfaceId(interface.ifindex), &interface.name);
         }
     }
+}
+
+/// How many bytes of a ring of `ring_bytes` may be handled after a look at the counters, until the next: so few that what
+/// was lost is always known before the gap that it left is met.
+///
+/// A record is lost only while the ring has no room for it. What was written after a loss that the last look did not show
+/// therefore lies about a whole ring behind where reading was at that look.
+fn look_bytes(ring_bytes: usize) -> usize {
+    const LONGEST_RECORD: usize = CHUNK_MAX + size_of::<RecordHeader>() + 16;
+    (ring_bytes / 2).saturating_sub(LONGEST_RECORD).max(1)
 }

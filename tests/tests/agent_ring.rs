@@ -1,0 +1,76 @@
+//! A ring that is too small: traffic unharmed, losses counted by reason, gaps told, sessions that go on.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use ftpmon_tests::agent::Agent;
+use ftpmon_tests::bed::{Need, test};
+use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
+use ftpmon_tests::net::{Direct, Family};
+use nix::sys::signal::Signal;
+
+const SOON: Duration = Duration::from_secs(20);
+/// Commands said while nobody reads the ring: many times what one page holds.
+const UNREAD: usize = 500;
+const FILE: u64 = 2_000_000;
+
+fn starve(hook: &str) -> Result<()> {
+    let net = Direct::new(1500)?;
+    let address = SocketAddr::new(Direct::hosts(Family::V4).server, 21);
+    let behaviour = Behaviour::default().with_file("/a.bin", Content::Pattern(FILE));
+    let server = net.server.run(|| Server::start(address, behaviour))?;
+    let arguments = ["--iface", Direct::DEVICE, "--hook", hook, "--ring-size", "4096"];
+    let mut agent = Agent::start(&net.server, &arguments)?;
+
+    let mut client = net.client.run(|| {
+        let mut client = Client::connect(server.address(), ClientOptions::default())?;
+        client.login("alice", "wonderland")?;
+        Ok(client)
+    })?;
+    agent.wait("the login", SOON, |events| events.count("login") == 1)?;
+
+    agent.process().signal(Signal::SIGSTOP)?;
+    for _ in 0..UNREAD {
+        ensure!(client.command("NOOP")?.code == 200, "traffic is harmed");
+    }
+    net.client.run(|| {
+        let got = client.retrieve(DataMode::Pasv, "/a.bin", None)?;
+        ensure!(got.bytes == FILE, "traffic is harmed: {got:?}");
+        Ok(())
+    })?;
+    agent.process().signal(Signal::SIGCONT)?;
+
+    // Once it reads again the session goes on, and what was lost shows.
+    agent.wait("the gap", SOON, |events| {
+        // Each exchange shows the agent that the bytes before it were received.
+        let _ = client.command("NOOP");
+        events.count("gap") > 0
+    })?;
+    client.quit()?;
+    agent.wait_for_sessions(1, SOON)?;
+    let events = agent.stop()?;
+
+    ensure!(events.count("session_start") == 1, "{}", events.to_text());
+    ensure!(events.commands().last().is_some_and(|last| last == "QUIT"), "{:?}", events.commands());
+    let gaps = events.of("gap");
+    ensure!(gaps.iter().all(|gap| gap.text("/gap/cause") == "ring_full"), "{gaps:?}");
+    let stats = events.last("stats").context("no stats")?;
+    // The data connection's account stayed in the kernel's table, and was asked for there.
+    ensure!(stats.number("/agent/kernel_flows_swept") == Some(1), "{stats:?}");
+    let lost = stats.number("/lost/lost_ring_control").context("no loss by reason")?;
+    // What was said while nobody read was delivered or lost, and the loss is counted frame by frame.
+    let delivered = events.commands().iter().filter(|command| *command == "NOOP").count();
+    ensure!(lost as usize + 2 * delivered >= 2 * UNREAD, "{lost} lost, {delivered} delivered: {stats:?}");
+    Ok(())
+}
+
+#[test]
+fn a_full_ring_is_counted_and_harms_nobody() {
+    test("a_full_ring_is_counted_and_harms_nobody", &[Need::Agent], || {
+        for hook in ["native", "generic", "tcx"] {
+            starve(hook).with_context(|| format!("hook {hook}"))?;
+        }
+        Ok(())
+    });
+}
