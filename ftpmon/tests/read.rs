@@ -140,6 +140,7 @@ fn a_session_from_start_to_stop() {
     assert_eq!(stats["uptime_ms"], 9_000);
     assert_eq!(stop["reason"], "end_of_input");
     assert!(!String::from_utf8_lossy(&output.stdout).contains("hunter2"));
+    assert!(events.iter().all(|event| event.get("iface").is_none()), "pcap names no interface");
 }
 
 #[test]

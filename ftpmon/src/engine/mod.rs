@@ -99,9 +99,11 @@ impl Engine {
         }
     }
 
-    /// Gives an interface the name that events have for it; an empty one is none.
+    /// Gives an interface the name that events have for it; an empty one takes it away.
     pub fn name_interface(&mut self, interface: InterfaceId, name: &str) {
-        if !name.is_empty() {
+        if name.is_empty() {
+            self.interfaces.remove(&interface);
+        } else {
             self.interfaces.insert(interface, name.into());
         }
     }
