@@ -6,6 +6,7 @@
 
 mod commands;
 mod data;
+mod encryption;
 mod login;
 mod outbox;
 mod outcome;
@@ -24,15 +25,15 @@ pub use outbox::{Effect, ExpectedEndpoints, Outbox};
 use crate::engine::{EngineConfig, Limits, Secrets};
 use crate::event::{
     Anomaly, AnomalyDetail, AnomalyId, ClosedBy, DataAnnouncement, Direction, End, EventKind, Gap, GapCause,
-    GapDetail, Handshake, RepresentationType, SessionEnd, SessionIdentity, SessionStart, Tls, TlsState,
-    TlsVia,
+    GapDetail, Handshake, RepresentationType, SessionEnd, SessionIdentity, SessionStart, TlsVia,
 };
 use crate::ftp::{LineSplitter, ReplyAssembler};
 use crate::text::Text;
 use crate::time::Timestamp;
+use encryption::TlsWatch;
 use login::Logins;
 use pending::PendingCommands;
-use tls::{Hello, RecordReader};
+use tls::RecordReader;
 use transfer::{Owner, Transfers};
 
 /// A session whose first lines are all malformed, this many of them, is no FTP: its lines are read no more.
@@ -80,14 +81,6 @@ impl Default for Channel {
     fn default() -> Self {
         Self::Text(LineSplitter::new())
     }
-}
-
-/// TLS on the control connection.
-#[derive(Debug)]
-struct TlsWatch {
-    via: TlsVia,
-    hello: Hello,
-    reported: bool,
 }
 
 /// See the module's text.
@@ -139,7 +132,6 @@ impl Session {
         let Beginning { midstream, handshake, implicit_tls } = beginning;
         out.event(at, &identity, None, EventKind::SessionStart(SessionStart { midstream, handshake }));
         let channel = || if implicit_tls { Channel::Tls(Box::default()) } else { Channel::default() };
-        let watch = || Box::new(TlsWatch { via: TlsVia::Implicit, hello: Hello::default(), reported: false });
         Self {
             identity,
             started: handshake.map_or(at, |handshake| handshake.syn),
@@ -151,7 +143,7 @@ impl Session {
             pending: PendingCommands::default(),
             logins: Logins::default(),
             transfers: Transfers::default(),
-            tls: implicit_tls.then(watch),
+            tls: implicit_tls.then(|| Box::new(TlsWatch::new(TlsVia::Implicit))),
             tls_agreed: false,
             tx: 0,
             replies: 0,
@@ -380,77 +372,6 @@ impl Session {
         match direction {
             Direction::Command => self.command_line(at, line, context, out),
             Direction::Reply => self.reply_line(at, line, out),
-        }
-    }
-
-    fn records<'b>(
-        &mut self,
-        at: Timestamp,
-        direction: Direction,
-        mut records: Box<RecordReader>,
-        bytes: &'b [u8],
-        out: &mut Outbox,
-    ) -> &'b [u8] {
-        let read = records.feed(bytes);
-        if let (Some(hello), Some(watch)) = (read.hello, &mut self.tls) {
-            watch.hello.sni = watch.hello.sni.take().or(hello.sni);
-            watch.hello.version = watch.hello.version.take().or(hello.version);
-            if direction == Direction::Reply {
-                self.report_tls(at, out);
-            }
-        }
-        match read.text {
-            Some(text) => {
-                *self.channel(direction) = Channel::default();
-                self.stop_tls(at, out);
-                text
-            }
-            None => {
-                *self.channel(direction) = Channel::Tls(records);
-                &[]
-            }
-        }
-    }
-
-    fn turns_to_tls(&mut self, direction: Direction, bytes: &[u8]) -> bool {
-        let agreed = self.tls_agreed || self.tls.is_some();
-        let Channel::Text(lines) = self.channel(direction) else { return false };
-        !lines.is_mid_line() && (tls::begins_handshake(bytes) || (agreed && tls::begins_record(bytes)))
-    }
-
-    fn start_tls(&mut self, direction: Direction) {
-        *self.channel(direction) = Channel::Tls(Box::default());
-        let via = if self.tls_agreed { TlsVia::Auth } else { TlsVia::Detected };
-        self.tls.get_or_insert_with(|| Box::new(TlsWatch { via, hello: Hello::default(), reported: false }));
-    }
-
-    fn report_tls(&mut self, at: Timestamp, out: &mut Outbox) {
-        let Some(watch) = self.tls.as_mut().filter(|watch| !watch.reported) else { return };
-        watch.reported = true;
-        let state = TlsState {
-            via: watch.via,
-            state: SmolStr::new_static("start"),
-            version: watch.hello.version.clone(),
-            sni: watch.hello.sni.clone(),
-        };
-        self.tell(at, EventKind::Tls(Tls { tls: state }), out);
-        out.effects.push(Effect::Unreadable(true));
-    }
-
-    /// One direction is text again; the other one will be.
-    fn stop_tls(&mut self, at: Timestamp, out: &mut Outbox) {
-        self.report_tls(at, out);
-        if self.tls.take().is_some() {
-            self.tls_agreed = false;
-            // What was said under TLS is not known: what it answered, where it went.
-            self.pending.doubt_all();
-            self.all_read = false;
-            self.cwd = None;
-            self.representation = None;
-            let state =
-                TlsState { via: TlsVia::Ccc, state: SmolStr::new_static("stop"), version: None, sni: None };
-            self.tell(at, EventKind::Tls(Tls { tls: state }), out);
-            out.effects.push(Effect::Unreadable(false));
         }
     }
 
