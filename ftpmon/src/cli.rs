@@ -37,6 +37,9 @@ pub enum Command {
     Run(RunOptions),
     /// Read capture files (pcap or pcapng, also gzipped); needs no rights
     Read(ReadOptions),
+    /// Write the JSON Schema of the events to standard output
+    #[command(hide = true)]
+    Schema,
 }
 
 /// `ftpmon run`.

@@ -1,5 +1,6 @@
 //! The `ftpmon` command.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -9,6 +10,7 @@ fn main() -> ExitCode {
     let result: anyhow::Result<()> = match Cli::parse().command {
         Command::Run(options) => ftpmon::run::run(&options),
         Command::Read(options) => ftpmon::read::read(&options),
+        Command::Schema => schema(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -17,4 +19,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `ftpmon schema`: how `docs/events.schema.json` is made.
+fn schema() -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &ftpmon::event::schema())?;
+    Ok(writeln!(out)?)
 }

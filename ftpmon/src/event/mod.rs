@@ -5,6 +5,7 @@
 
 mod control;
 mod data;
+mod schema;
 mod sensor;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use data::{
     ClosedBy, DataAnnouncement, DataChannel, DataConnection, FileDirection, FileFacts, Mode, Nat, Outcome,
     RepresentationType, Transfer, TransferFacts, Via,
 };
+pub use schema::schema;
 pub use sensor::{InterfaceFacts, SensorStart, SensorStop, Stats, TableFill};
 
 use crate::addr::Endpoint;

@@ -1,0 +1,295 @@
+//! The event schema as JSON Schema, generated from the types.
+
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::{JsonSchema, Schema};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Alert, Anomaly, Command, DataChannel, Gap, Login, Reply, SCHEMA_VERSION, SensorStart, SensorStop,
+    SessionEnd, SessionStart, Stats, Tls, Transfer,
+};
+use crate::addr::Endpoint;
+use crate::segment::VLAN_TAGS_MAX;
+
+/// What an event belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    /// The sensor: it names no session.
+    Sensor,
+    /// A control connection.
+    Session,
+    /// A control connection, or several.
+    Either,
+}
+
+type Generate = fn(&mut SchemaGenerator) -> Schema;
+
+/// Every event type with its own fields, in the order of `EventKind::NAMES`.
+const EVENTS: [(&str, Scope, Generate); 14] = [
+    ("sensor_start", Scope::Sensor, SensorStart::json_schema),
+    ("stats", Scope::Sensor, Stats::json_schema),
+    ("sensor_stop", Scope::Sensor, SensorStop::json_schema),
+    ("session_start", Scope::Session, SessionStart::json_schema),
+    ("command", Scope::Session, Command::json_schema),
+    ("reply", Scope::Session, Reply::json_schema),
+    ("login", Scope::Session, Login::json_schema),
+    ("tls", Scope::Session, Tls::json_schema),
+    ("data_channel", Scope::Session, DataChannel::json_schema),
+    ("transfer", Scope::Session, Transfer::json_schema),
+    ("gap", Scope::Session, Gap::json_schema),
+    ("anomaly", Scope::Session, Anomaly::json_schema),
+    ("alert", Scope::Either, Alert::json_schema),
+    ("session_end", Scope::Session, SessionEnd::json_schema),
+];
+
+/// The JSON Schema (draft 2020-12) of one event as `--format json` writes it: one definition an event type, told apart
+/// by `event`. It allows the fields that this version writes and no others. `docs/events.schema.json` is this,
+/// written by `ftpmon schema`.
+pub fn schema() -> Value {
+    let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut definitions = Map::new();
+    for (name, scope, own) in EVENTS {
+        let own = own(&mut generator);
+        definitions.insert(name.to_owned(), event(name, scope, own.to_value(), &mut generator));
+    }
+    definitions.extend(generator.take_definitions(true));
+    definitions.values_mut().for_each(strict);
+    let one_of: Vec<Value> =
+        EVENTS.iter().map(|(name, ..)| json!({ "$ref": format!("#/$defs/{name}") })).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": format!("ftpmon event, schema version {SCHEMA_VERSION}"),
+        "description": "One line of `--format json`.",
+        "oneOf": one_of,
+        "$defs": definitions,
+    })
+}
+
+/// An event: the envelope's fields and its own.
+fn event(name: &str, scope: Scope, mut own: Value, generator: &mut SchemaGenerator) -> Value {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    let mut add = |field: &str, is_required: bool, schema: Value| {
+        properties.insert(field.to_owned(), schema);
+        if is_required {
+            required.push(Value::from(field));
+        }
+    };
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    add(
+        "ts",
+        true,
+        json!({ "type": "string", "format": "date-time",
+            "description": "The packet that completed the event: RFC 3339, UTC, nanoseconds." }),
+    );
+    add("event", true, json!({ "const": name, "description": "The event's type." }));
+    add(
+        "seq",
+        true,
+        json!({ "type": "integer", "minimum": 0,
+            "description": "Counts up by one an event within a run: a reader sees what it lost." }),
+    );
+    add("sensor", true, text("This sensor's name."));
+    if scope != Scope::Sensor {
+        let always = scope == Scope::Session;
+        let endpoint = |generator: &mut SchemaGenerator, description: &str| {
+            let mut schema = generator.subschema_for::<Endpoint>().to_value();
+            if let Some(object) = schema.as_object_mut() {
+                object.insert("description".to_owned(), description.into());
+            }
+            schema
+        };
+        add("session", always, text("Unique id of the control connection."));
+        add("community_id", always, text("Community ID 1.0 of the control connection."));
+        add("client", always, endpoint(generator, "The end that sends commands."));
+        add("server", always, endpoint(generator, "The end that sends replies."));
+        add("iface", false, text("The interface that first showed the control connection."));
+        add(
+            "vlan",
+            false,
+            json!({ "type": "array", "minItems": 1, "maxItems": VLAN_TAGS_MAX,
+                "items": { "type": "integer", "minimum": 0, "maximum": 4095 },
+                "description": "VLAN identifiers of its first frame, outermost first." }),
+        );
+        add("user", false, text("The session's user, once USER was seen."));
+        add("user_hex", false, text("The user's bytes in hexadecimal, where they are no valid UTF-8."));
+    }
+    let Some(own) = own.as_object_mut() else { return own };
+    if let Some(Value::Object(fields)) = own.remove("properties") {
+        properties.extend(fields);
+    }
+    if let Some(Value::Array(fields)) = own.remove("required") {
+        required.extend(fields);
+    }
+    let description = own.remove("description").unwrap_or_default();
+    json!({ "type": "object", "description": description, "properties": properties, "required": required })
+}
+
+/// Makes the schema of a value say what the writer keeps: objects have no fields but the named ones, and a field that
+/// may be left out is never null.
+fn strict(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(strict),
+        Value::Object(object) => {
+            object.values_mut().for_each(strict);
+            // Formats of Rust's number types, which are none of JSON Schema's.
+            if object.get("type").is_some_and(|kind| kind == "integer") {
+                object.remove("format");
+            }
+            let required = object.get("required").cloned().unwrap_or_default();
+            let is_required =
+                |field: &str| required.as_array().is_some_and(|all| all.iter().any(|name| name == field));
+            if let Some(Value::Object(fields)) = object.get_mut("properties") {
+                for (name, field) in fields.iter_mut() {
+                    if !is_required(name) {
+                        not_null(field);
+                    }
+                }
+                object.insert("additionalProperties".to_owned(), false.into());
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Takes null out of the types that a schema allows.
+fn not_null(schema: &mut Value) {
+    let Some(object) = schema.as_object_mut() else { return };
+    if let Some(kind) = object.get_mut("type")
+        && let Some(kinds) = kind.as_array_mut()
+    {
+        kinds.retain(|kind| kind != "null");
+        if let [only] = kinds.as_slice() {
+            *kind = only.clone();
+        }
+        if kind == "integer" {
+            object.remove("format");
+        }
+    }
+    if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
+        choices.retain(|choice| choice.get("type").is_none_or(|kind| kind != "null"));
+        if let [Value::Object(only)] = choices.as_mut_slice() {
+            let only = core::mem::take(only);
+            object.remove("anyOf");
+            object.extend(only);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::event::{
+        AlertDetail, AnomalyDetail, AnomalyId, Direction, Event, EventKind, GapCause, GapDetail, Handshake,
+        InterfaceFacts, LoginAttempt, LoginOutcome, TableFill, TlsState, TlsVia,
+    };
+    use crate::format::{Format, sample};
+    use crate::text::Text;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn every_event_type_has_a_definition() {
+        assert_eq!(EVENTS.map(|(name, ..)| name), EventKind::NAMES);
+        let types = schema();
+        for name in EventKind::NAMES {
+            assert_eq!(types["$defs"][name]["properties"]["event"]["const"], name);
+        }
+    }
+
+    /// One event of each type that the sample session has none of.
+    fn others() -> Vec<EventKind> {
+        let handshake = Handshake { syn: Timestamp::default(), syn_ack_us: Some(1), ack_us: None };
+        let login = LoginAttempt {
+            user: Some("joe".into()),
+            outcome: LoginOutcome::Success,
+            anonymous: false,
+            secret: None,
+            code: Some(230),
+            encrypted: false,
+        };
+        let tls = TlsState { via: TlsVia::Auth, state: "start".into(), version: None, sni: Some("a".into()) };
+        let gap = GapDetail { direction: Direction::Reply, bytes: 7, cause: GapCause::RingFull };
+        let anomaly = AnomalyDetail { id: AnomalyId::BadEndpoint, detail: "x".into() };
+        let EventKind::Transfer(transfer) = sample::transfer(1) else { panic!("not a transfer") };
+        vec![
+            EventKind::SessionStart(SessionStart { midstream: false, handshake: Some(handshake) }),
+            EventKind::Login(Login { tx: 2, login }),
+            EventKind::Tls(Tls { tls }),
+            EventKind::DataChannel(DataChannel { tx: 4, data: transfer.data.unwrap().announced }),
+            EventKind::Gap(Gap { gap }),
+            EventKind::Anomaly(Anomaly { tx: None, anomaly }),
+            EventKind::Alert(Alert {
+                alert: AlertDetail { id: "bounce".into(), severity: 3, message: "x".into() },
+            }),
+        ]
+    }
+
+    fn of_the_sensor() -> Vec<EventKind> {
+        let hook = || "tcx".to_owned();
+        let interface = InterfaceFacts {
+            name: "eth0".into(),
+            ifindex: 2,
+            ingress: hook(),
+            egress: hook(),
+            reason: "a veth".into(),
+        };
+        let start = SensorStart {
+            version: "1".into(),
+            schema: SCHEMA_VERSION,
+            source: "live".into(),
+            kernel: Some("6.18".into()),
+            interfaces: vec![interface],
+            files: vec![],
+            ports: vec![21],
+            tls_ports: vec![990],
+            limits: [("flows".to_owned(), 9)].into(),
+        };
+        let tables = [("flows".to_owned(), TableFill { used: 1, cap: 9 })].into();
+        let stats = Stats { tables, lost: [("ring_full".to_owned(), 3)].into(), ..Stats::default() };
+        vec![
+            EventKind::SensorStart(Box::new(start)),
+            EventKind::Stats(Box::new(stats)),
+            EventKind::SensorStop(SensorStop { reason: "signal".into() }),
+        ]
+    }
+
+    #[test]
+    fn events_of_every_type_are_valid() {
+        let session = sample::identity("s");
+        let latin = Some(Arc::new(Text::from_bytes(b"jos\xe9")));
+        let mut events = sample::session();
+        events.extend(others().into_iter().map(|kind| sample::event(&session, 0, kind)));
+        events.extend(of_the_sensor().into_iter().map(|kind| Event {
+            ts: Timestamp::default(),
+            session: None,
+            user: None,
+            kind,
+        }));
+        events.push(Event { user: latin, ..sample::event(&session, 0, sample::session_end()) });
+        let validator = jsonschema::validator_for(&schema()).unwrap();
+        let mut json = Format::Json.formatter("sensor");
+        let mut seen = std::collections::BTreeSet::new();
+        for event in &events {
+            let mut line = Vec::new();
+            json.event(1, event, &mut line);
+            let line: Value = serde_json::from_slice(&line).unwrap();
+            validator.validate(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            seen.insert(event.kind.name());
+        }
+        assert_eq!(seen.len(), EventKind::NAMES.len());
+    }
+
+    #[test]
+    fn what_no_event_says_is_not_valid() {
+        let validator = jsonschema::validator_for(&schema()).unwrap();
+        let stop = json!({ "ts": "2026-01-01T00:00:00Z", "event": "sensor_stop", "seq": 0, "sensor": "s", "reason": "x" });
+        assert!(validator.is_valid(&stop));
+        for (field, value) in [("event", "stop".into()), ("reason", Value::Null), ("more", 1.into())] {
+            let mut other = stop.clone();
+            other[field] = value;
+            assert!(!validator.is_valid(&other), "{field}");
+        }
+    }
+}
