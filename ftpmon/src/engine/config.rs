@@ -74,6 +74,9 @@ pub struct Limits {
     pub control_idle_s: u32,
     /// Seconds without a packet after which any other connection is given up.
     pub data_idle_s: u32,
+    /// Milliseconds that bytes of a dialogue which their receiver acknowledged, and which were not seen, are waited for before they are a
+    /// gap. A few further segments of the connection end the wait as well.
+    pub late_ms: u32,
     /// Bytes of undecided connections held for a decision whether they speak FTP. Stops a flood of half-spoken greetings.
     pub probe_bytes: usize,
 }
@@ -87,7 +90,8 @@ impl Default for Limits {
 impl Limits {
     /// For capture files: however long a connection was silent, it goes on where it was. What it costs is bounded by the
     /// number of flows; its end is FIN, RST, the ports used again, or the end of the input.
-    pub const UNHURRIED: Self = Self { control_idle_s: u32::MAX, data_idle_s: u32::MAX, ..Self::DEFAULT };
+    pub const UNHURRIED: Self =
+        Self { control_idle_s: u32::MAX, data_idle_s: u32::MAX, late_ms: u32::MAX, ..Self::DEFAULT };
 
     const DEFAULT: Self = Self {
         flows: 262_144,
@@ -97,11 +101,12 @@ impl Limits {
         announcement_s: 300,
         control_idle_s: 3_600,
         data_idle_s: 300,
+        late_ms: 500,
         probe_bytes: 8 << 20,
     };
 
     /// Every cap with its name, as `sensor_start` gives it.
-    pub fn named(&self) -> [(&'static str, u64); 8] {
+    pub fn named(&self) -> [(&'static str, u64); 9] {
         [
             ("flows", self.flows as u64),
             ("pending_commands", self.pending_commands as u64),
@@ -110,6 +115,7 @@ impl Limits {
             ("announcement_s", u64::from(self.announcement_s)),
             ("control_idle_s", u64::from(self.control_idle_s)),
             ("data_idle_s", u64::from(self.data_idle_s)),
+            ("late_ms", u64::from(self.late_ms)),
             ("probe_bytes", self.probe_bytes as u64),
         ]
     }

@@ -148,11 +148,13 @@ impl Flow {
         Some(Handshake { syn, syn_ack_us: syn_ack.map(|at| at.micros_since(syn)), ack_us })
     }
 
-    /// The caps on what its connection may hold back.
-    pub(super) fn tcp_limits(&self) -> &'static Limits {
+    /// The caps on what its connection may hold back, and for how long.
+    pub(super) fn tcp_limits(&self, late_ms: u32) -> Limits {
         match self.role {
-            Role::Data(_) | Role::Plain | Role::Ended => &Limits::BULK,
-            Role::Nascent { .. } | Role::Control(_) | Role::Probed(_) => &Limits::CONTROL,
+            Role::Data(_) | Role::Plain | Role::Ended => Limits::BULK,
+            Role::Nascent { .. } | Role::Control(_) | Role::Probed(_) => {
+                Limits { acknowledged_wait_ms: late_ms, ..Limits::CONTROL }
+            }
         }
     }
 

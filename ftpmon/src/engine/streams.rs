@@ -27,27 +27,27 @@ impl Engine {
         let Self { flows, config, out, .. } = self;
         let Some(flow) = flows.get_mut(id) else { return };
         flow.last = flow.last.max(at);
-        let (from, limits) = (flow.side_of(segment), flow.tcp_limits());
+        let (from, limits) = (flow.side_of(segment), flow.tcp_limits(config.limits.late_ms));
         let Flow { connection, role, .. } = flow;
         let mut verdict = None;
         match role {
             Role::Control(control) => {
                 let mut dialogue = Dialogue { control, config, out, ring_full };
-                connection.handle_segment(at, from, segment, limits, Keep::Bytes, &mut dialogue);
+                connection.handle_segment(at, from, segment, &limits, Keep::Bytes, &mut dialogue);
             }
             Role::Data(data) => {
                 data.tls |= begins_tls(segment, connection.account(from).bytes);
-                connection.handle_segment(at, from, segment, limits, data.keep(), &mut **data);
+                connection.handle_segment(at, from, segment, &limits, data.keep(), &mut **data);
             }
             Role::Probed(probe) => {
                 let before = probe.held();
                 let mut prober = Prober { probe, verdict: Verdict::Undecided };
-                connection.handle_segment(at, from, segment, limits, Keep::Bytes, &mut prober);
+                connection.handle_segment(at, from, segment, &limits, Keep::Bytes, &mut prober);
                 verdict = Some(prober.verdict);
                 self.probed_bytes += probe.held() - before;
             }
             Role::Nascent { .. } | Role::Plain | Role::Ended => {
-                connection.handle_segment(at, from, segment, limits, Keep::Ranges, &mut Nobody);
+                connection.handle_segment(at, from, segment, &limits, Keep::Ranges, &mut Nobody);
             }
         }
         match verdict {
@@ -65,18 +65,18 @@ impl Engine {
         let Self { flows, config, out, .. } = self;
         let Some(flow) = flows.get_mut(id).filter(|flow| flow.wake_at == Some(asked_for)) else { return };
         flow.wake_at = None;
-        let limits = flow.tcp_limits();
+        let limits = flow.tcp_limits(config.limits.late_ms);
         let Flow { connection, role, .. } = flow;
         match role {
             Role::Control(control) => {
                 let mut dialogue = Dialogue { control, config, out, ring_full };
-                connection.handle_timeout(now, limits, Keep::Bytes, &mut dialogue);
+                connection.handle_timeout(now, &limits, Keep::Bytes, &mut dialogue);
                 control.session.settle(now, out);
             }
-            Role::Data(data) => connection.handle_timeout(now, limits, data.keep(), &mut **data),
-            Role::Probed(_) => connection.handle_timeout(now, limits, Keep::Bytes, &mut Nobody),
+            Role::Data(data) => connection.handle_timeout(now, &limits, data.keep(), &mut **data),
+            Role::Probed(_) => connection.handle_timeout(now, &limits, Keep::Bytes, &mut Nobody),
             Role::Nascent { .. } | Role::Plain | Role::Ended => {
-                connection.handle_timeout(now, limits, Keep::Ranges, &mut Nobody);
+                connection.handle_timeout(now, &limits, Keep::Ranges, &mut Nobody);
             }
         }
         self.apply_effects(now, id);
