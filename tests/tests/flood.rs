@@ -1,0 +1,145 @@
+//! A million connections that nobody ends, offered to the engine: memory stays at what the cap allows, and every session
+//! that gave way is told.
+//!
+//! In a debug build a tenth of that. The figures are printed: `cargo test --release -p ftpmon-tests --test flood --
+//! --nocapture --test-threads 1`.
+
+#![expect(clippy::print_stdout, reason = "the figures are what the test is for")]
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use ftpmon::addr::Endpoint;
+use ftpmon::engine::{Engine, EngineConfig, Limits};
+use ftpmon::event::EventKind;
+use ftpmon::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
+use ftpmon::time::Timestamp;
+
+/// Connections offered, and how many of them the engine may follow.
+const OFFERED: u32 = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
+const FLOWS: usize = OFFERED as usize / 4;
+/// Memory of a followed connection at most, bytes: the connection, its session, its place in the table.
+const BYTES_A_HALF_OPEN: usize = 512;
+const BYTES_A_SESSION: usize = 2_048;
+
+/// Memory of this process in bytes.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = status.split_whitespace().nth(1).and_then(|pages| pages.parse::<usize>().ok());
+    pages.unwrap_or_default() * 4_096
+}
+
+struct Flood {
+    engine: Engine,
+    at: Timestamp,
+    /// Events by name, and session ends by reason.
+    told: BTreeMap<String, u64>,
+}
+
+impl Flood {
+    fn new() -> Self {
+        let limits = Limits { flows: FLOWS, ..Limits::default() };
+        let config = EngineConfig { limits, ..EngineConfig::default() };
+        let at = Timestamp::from_parts(1_767_225_600, 0);
+        Self { engine: Engine::new(config), at, told: BTreeMap::new() }
+    }
+
+    fn segment(&mut self, client: Endpoint, back: bool, seq: [u32; 2], flags: u8, text: &[u8]) {
+        let server = Endpoint::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 21)), 21);
+        let (src, dst) = if back { (server, client) } else { (client, server) };
+        let [seq, ack] = seq;
+        self.at = self.at.plus_nanos(1_000);
+        let segment = Segment {
+            src,
+            dst,
+            seq,
+            ack,
+            flags: TcpFlags(flags),
+            payload: text,
+            wire_payload_len: u32::try_from(text.len()).unwrap_or(u32::MAX),
+            interface: InterfaceId(0),
+            vlan: VlanTags::default(),
+        };
+        self.engine.handle_segment(self.at, &segment);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(event) = self.engine.poll_event() {
+            let name = match &event.kind {
+                EventKind::SessionEnd(end) => format!("session_end {}", end.end.reason),
+                kind => kind.name().to_owned(),
+            };
+            *self.told.entry(name).or_default() += 1;
+        }
+        while self.engine.poll_port_update().is_some() {}
+    }
+
+    fn told(&self, name: &str) -> u64 {
+        self.told.get(name).copied().unwrap_or_default()
+    }
+}
+
+fn client(number: u32) -> Endpoint {
+    let [_, a, b, c] = number.to_be_bytes();
+    Endpoint::new(IpAddr::V4(Ipv4Addr::new(10, a, b, c)), 40_000)
+}
+
+/// Offers connections with `offer`, and tells the memory that each followed one takes.
+fn flood(what: &str, offer: impl Fn(&mut Flood, Endpoint)) -> (Flood, usize) {
+    let before = resident();
+    let mut flood = Flood::new();
+    for number in 0..OFFERED {
+        offer(&mut flood, client(number));
+        if number % 4_096 == 0 {
+            let counters = flood.engine.counters();
+            let fill = counters.tables.get("flows").copied().unwrap_or_default();
+            assert!(fill.used <= fill.cap, "{fill:?}");
+        }
+    }
+    let each = resident().saturating_sub(before) / FLOWS;
+    println!(
+        "{what}: {OFFERED} offered, {FLOWS} followed, {} MiB, {each} bytes each; told: {:?}; lost: {:?}",
+        (each * FLOWS) >> 20,
+        flood.told,
+        flood.engine.counters().lost
+    );
+    (flood, each)
+}
+
+#[test]
+fn half_open_connections_stay_under_the_cap() {
+    const SYN: u8 = 0x02;
+    let (mut flood, each) =
+        flood("half open", |flood, client| flood.segment(client, false, [1, 0], SYN, b""));
+    assert!(each <= BYTES_A_HALF_OPEN, "{each} bytes a half-open connection");
+    let evicted = flood.engine.counters().lost.get("flows_evicted").copied().unwrap_or_default();
+    assert_eq!(evicted, u64::from(OFFERED) - FLOWS as u64);
+    flood.engine.finish(flood.at);
+    flood.drain();
+    assert!(flood.told.is_empty(), "a half-open connection is no session: {:?}", flood.told);
+}
+
+#[test]
+fn idle_sessions_stay_under_the_cap_and_those_that_give_way_are_told() {
+    const SYN: u8 = 0x02;
+    const ACK: u8 = 0x10;
+    let (mut flood, each) = flood("idle sessions", |flood, client| {
+        flood.segment(client, false, [100, 0], SYN, b"");
+        flood.segment(client, true, [500, 101], SYN | ACK, b"");
+        flood.segment(client, false, [101, 501], ACK, b"");
+        flood.segment(client, true, [501, 101], ACK, b"220 ready\r\n");
+        flood.segment(client, false, [101, 512], ACK, b"USER alice\r\n");
+        flood.segment(client, true, [512, 113], ACK, b"331 more\r\n");
+        flood.segment(client, false, [113, 522], ACK, b"PASS secret\r\n");
+        flood.segment(client, true, [522, 126], ACK, b"230 in\r\n");
+    });
+    assert!(each <= BYTES_A_SESSION, "{each} bytes an idle session");
+    let gave_way = u64::from(OFFERED) - FLOWS as u64;
+    assert_eq!(flood.told("session_start"), u64::from(OFFERED));
+    assert_eq!(flood.told("session_end evicted"), gave_way);
+    assert_eq!(flood.engine.counters().lost.get("flows_evicted"), Some(&gave_way));
+    flood.engine.finish(flood.at);
+    flood.drain();
+    assert_eq!(flood.told("session_end end_of_input"), FLOWS as u64);
+}

@@ -1,0 +1,163 @@
+//! What was said does not depend on how it came: any segmentation, duplication and bounded reordering of the same bytes
+//! gives the same events.
+
+#![expect(clippy::expect_used, reason = "a test panics where it fails")]
+
+use std::collections::BTreeMap;
+
+use ftpmon::engine::{Engine, EngineConfig};
+use ftpmon::frame::{Decoder, LinkType, RawFrame};
+use ftpmon::segment::{InterfaceId, VlanTags};
+use ftpmon::time::Timestamp;
+use ftpmon_tests::script::capture::Frame;
+use ftpmon_tests::script::dialogue::{Act, Cuts, Setup, frames, shuffled};
+use proptest::prelude::*;
+use serde_json::Value;
+
+/// Every event of a capture, in order, as its name and its own fields.
+fn events(frames: &[Frame]) -> Vec<(&'static str, Value)> {
+    let mut decoder = Decoder::default();
+    let mut engine = Engine::new(EngineConfig::default());
+    let mut out = Vec::new();
+    let mut at = Timestamp::default();
+    let mut drain = |engine: &mut Engine| {
+        while let Some(event) = engine.poll_event() {
+            let mut fields = serde_json::to_value(&event.kind).expect("an event serializes");
+            without_times(&mut fields);
+            out.push((event.kind.name(), fields));
+        }
+    };
+    for frame in frames {
+        at = Timestamp::from_nanos(frame.at_ns as i64);
+        while engine.poll_timeout().is_some_and(|due| due <= at) {
+            engine.handle_timeout(at);
+        }
+        let raw = RawFrame {
+            link: LinkType::Ethernet,
+            bytes: &frame.bytes,
+            wire_len: frame.wire_len as u32,
+            interface: InterfaceId(0),
+            vlan: VlanTags::default(),
+        };
+        let segment = decoder.decode(at, &raw).expect("every frame is TCP");
+        engine.handle_segment(at, &segment);
+        drain(&mut engine);
+    }
+    engine.finish(at);
+    drain(&mut engine);
+    out
+}
+
+/// Takes out what packets' times and copies decide.
+fn without_times(value: &mut Value) {
+    const DECIDED_BY_TIME: [&str; 8] = [
+        "duration_ms",
+        "duration_us",
+        "handshake",
+        "handshake_us",
+        "latency_us",
+        "rate_bps",
+        "retransmitted_bytes",
+        "syn",
+    ];
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !DECIDED_BY_TIME.contains(&name.as_str()));
+            fields.values_mut().for_each(without_times);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_times),
+        _ => {}
+    }
+}
+
+/// The events of each type in their order: a data connection's frames may overtake the dialogue's.
+fn by_type(events: &[(&'static str, Value)]) -> BTreeMap<&'static str, Vec<Value>> {
+    let mut sorted: BTreeMap<_, Vec<Value>> = BTreeMap::new();
+    for (name, fields) in events {
+        sorted.entry(*name).or_default().push(fields.clone());
+    }
+    sorted
+}
+
+/// The bytes of each transfer that was reported as complete.
+fn moved(events: &[(&'static str, Value)]) -> Vec<u64> {
+    let facts = events.iter().filter_map(|(_, fields)| fields.get("transfer"));
+    let complete = facts.filter(|facts| facts.get("outcome").is_some_and(|outcome| outcome == "complete"));
+    complete.filter_map(|facts| facts.get("bytes")?.as_u64()).collect()
+}
+
+/// The bytes of each transfer that the client asked for.
+fn asked(acts: &[Act]) -> Vec<u64> {
+    acts.iter()
+        .filter_map(|act| match act {
+            Act::Transfer { bytes, .. } => Some(*bytes),
+            Act::Ask(..) | Act::Pipeline(_) => None,
+        })
+        .collect()
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let ask = prop_oneof![
+        Just(("NOOP", "200 OK")),
+        Just(("PWD", "257 \"/here\"")),
+        Just(("CWD sub/dir", "250 OK")),
+        Just(("CDUP", "200 OK")),
+        Just(("TYPE I", "200 Type set")),
+        Just(("SYST", "215 UNIX Type: L8")),
+        Just(("FEAT", "211-Features:\r\n SIZE\r\n MDTM\r\n211 End")),
+        Just(("STAT", "211-Status\r\n211-of\r\n212 not the end\r\n211 End")),
+        Just(("DELE gone", "550 No such file")),
+        Just(("SITE CHMOD 644 x", "200 OK")),
+        Just(("XYZZY", "500 Unknown command")),
+        Just(("CWD caf\u{e9}", "250 OK \u{fc}")),
+    ]
+    .prop_map(|(command, reply)| (command.to_owned(), reply.to_owned()));
+    let setup = prop_oneof![Just(Setup::Pasv), Just(Setup::Epsv), Just(Setup::Port), Just(Setup::Eprt)];
+    prop_oneof![
+        4 => ask.clone().prop_map(|(command, reply)| Act::Ask(command, reply)),
+        1 => prop::collection::vec(ask, 2..6).prop_map(Act::Pipeline),
+        3 => (setup, any::<bool>(), 0..5_000u64)
+            .prop_map(|(setup, upload, bytes)| Act::Transfer { setup, upload, bytes }),
+    ]
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    prop::collection::vec(act(), 0..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn segmentation_changes_nothing(
+        acts in acts(),
+        cuts in prop::collection::vec(1..40usize, 1..20),
+        six in any::<bool>(),
+    ) {
+        let whole = events(&frames(&acts, &Cuts(Vec::new()), six).unwrap());
+        prop_assert_eq!(moved(&whole), asked(&acts));
+        let cut = events(&frames(&acts, &Cuts(cuts), six).unwrap());
+        prop_assert_eq!(&whole, &cut);
+        let bytes = events(&frames(&acts, &Cuts(vec![1]), six).unwrap());
+        prop_assert_eq!(&whole, &bytes);
+    }
+
+    #[test]
+    fn every_frame_twice_changes_nothing(acts in acts(), copies in prop::collection::vec(0..4usize, 1..40)) {
+        let frames = frames(&acts, &Cuts(Vec::new()), false).unwrap();
+        let fates = copies.iter().cycle().map(|&copy| (0, copy));
+        prop_assert_eq!(events(&frames), events(&shuffled(&frames, fates)));
+    }
+
+    #[test]
+    fn bounded_reordering_changes_nothing(
+        acts in acts(),
+        cuts in prop::collection::vec(1..40usize, 1..20),
+        late in prop::collection::vec((0..4usize, 0..3usize), 1..60),
+    ) {
+        let frames = frames(&acts, &Cuts(cuts), false).unwrap();
+        let fates = late.iter().copied().cycle();
+        let (straight, odd) = (events(&frames), events(&shuffled(&frames, fates)));
+        prop_assert_eq!(by_type(&straight), by_type(&odd));
+    }
+}
