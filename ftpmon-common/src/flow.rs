@@ -58,8 +58,10 @@ impl FlowHalf {
 pub struct FlowState {
     /// First packet. With the key it names the account: another connection with the same ends has another.
     pub first_ns: u64,
-    /// Last packet.
+    /// Last packet: exact for SYN, FIN and RST, otherwise to within a tick of the kernel's clock (1 to 10 ms).
     pub last_ns: u64,
+    /// The kernel programs' own: the tick in which `last_ns` was read.
+    pub tick_ns: u64,
     /// The initiator's SYN.
     pub syn_ns: u64,
     /// The listener's SYN-ACK.
@@ -78,8 +80,8 @@ pub struct FlowState {
     /// The same for the second tag, with [`FlowState::VLAN_INNER`].
     pub vlan_inner: u16,
 }
-no_padding!(FlowState: 200 {
-    first_ns: u64, last_ns: u64, syn_ns: u64, syn_ack_ns: u64, ack_ns: u64, report_ns: u64, halves: [FlowHalf; 2],
+no_padding!(FlowState: 208 {
+    first_ns: u64, last_ns: u64, tick_ns: u64, syn_ns: u64, syn_ack_ns: u64, ack_ns: u64, report_ns: u64, halves: [FlowHalf; 2],
     flags: u32, vlan_outer: u16, vlan_inner: u16,
 });
 
@@ -95,7 +97,9 @@ impl FlowState {
     /// The announcement said that its payload is wanted.
     pub const PAYLOAD: u32 = 16;
     /// Both ends said FIN and were acknowledged, or one said RST. An entry that stays in the table with this flag was
-    /// closed by RST, or its closing report found no room in the ring ([`FlowState::UNREPORTED`]).
+    /// closed by RST, or its closing report found no room in the ring ([`FlowState::UNREPORTED`]). After an RST the account
+    /// goes on: data may cross it, or it may be forged. Whoever sweeps the table takes the last word from here, and deletes
+    /// the entry when it has been silent for some seconds.
     pub const CLOSED: u32 = 32;
     /// The closing report found no room in the ring: whoever sweeps the table reports it.
     pub const UNREPORTED: u32 = 64;

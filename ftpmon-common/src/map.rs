@@ -7,7 +7,7 @@ use crate::no_padding;
 /// Flag bits say that control connections live there; otherwise the number is the `CLOCK_BOOTTIME` second at which the
 /// port stops being watched for data connections, so that marks run out by themselves. 0 is a port of no interest.
 ///
-/// The kernel raises the mark of a tracked flow's listener port. The agent, when it expects a data connection, looks the
+/// The kernel raises the mark of a tracked flow's listener port, and takes a mark away that has run out. The agent, when it expects a data connection, looks the
 /// mark up and raises it, never lowers it: the kernel reads [`crate::names::EXPECTED`] for a packet without SYN only where
 /// a port is marked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,12 @@ impl PortMark {
     #[inline(always)]
     pub const fn is_tls(self) -> bool {
         self.0 & Self::CONTROL_TLS.0 == Self::CONTROL_TLS.0
+    }
+
+    /// The port is watched for data connections, or was: the mark may have run out.
+    #[inline(always)]
+    pub const fn is_data(self) -> bool {
+        !self.is_control() && self.0 != 0
     }
 
     /// The port is watched for data connections at this second.
@@ -84,7 +90,8 @@ pub struct Pair {
 }
 no_padding!(Pair: 8 { last_s: u32, flags: u32 });
 
-/// What the agent wants of a connection: a value of [`crate::names::VERDICTS`].
+/// What the agent wants of a connection: a value of [`crate::names::VERDICTS`]. It takes effect on a control connection
+/// within about a second, as the kernel keeps what it read for so long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Verdict(pub u32);
@@ -126,19 +133,23 @@ no_padding!(ControlHalf: 32 {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct ControlState {
-    /// First packet, `CLOCK_BOOTTIME` nanoseconds.
+    /// First packet that was more than a bare ACK, `CLOCK_BOOTTIME` nanoseconds.
     pub first_ns: u64,
-    /// Last packet, `CLOCK_BOOTTIME` nanoseconds.
+    /// Last packet that was more than a bare ACK, `CLOCK_BOOTTIME` nanoseconds.
     pub last_ns: u64,
     /// The second at which the pair of hosts was last refreshed.
     pub pair_s: u32,
     /// [`ControlState::HANDSHAKE`] and its like.
     pub flags: u32,
+    /// The [`Verdict`] that was last read for it, 0 where there was none.
+    pub verdict: u32,
+    /// When that was, in units of 2^30 ns.
+    pub verdict_at: u32,
     /// What each end sent, indexed by [`crate::Direction::index`].
     pub halves: [ControlHalf; 2],
 }
-no_padding!(ControlState: 88 {
-    first_ns: u64, last_ns: u64, pair_s: u32, flags: u32, halves: [ControlHalf; 2],
+no_padding!(ControlState: 96 {
+    first_ns: u64, last_ns: u64, pair_s: u32, flags: u32, verdict: u32, verdict_at: u32, halves: [ControlHalf; 2],
 });
 
 impl ControlState {

@@ -85,8 +85,8 @@ pub enum ReportReason {
     Open = 1,
     /// It goes on ([`crate::names::SETTING_REPORT_NS`]).
     Progress = 2,
-    /// Both ends said FIN and were acknowledged, or one said RST. More packets may follow an RST (it may be forged, or
-    /// cross data in flight): then the account goes on and is closed again later.
+    /// Both ends said FIN and were acknowledged: the entry is gone from [`crate::names::FLOWS`]. Or one said RST: the
+    /// entry stays, see [`FlowState::CLOSED`].
     Close = 3,
     /// A SYN with another initial sequence number came for the same ends: this account is over, another opens.
     Reused = 4,
@@ -153,4 +153,4 @@ pub struct FlowEvent {
     /// The account, cumulative.
     pub state: FlowState,
 }
-no_padding!(FlowEvent: 280 { header: RecordHeader, key: FlowKey, state: FlowState });
+no_padding!(FlowEvent: 288 { header: RecordHeader, key: FlowKey, state: FlowState });

@@ -18,6 +18,8 @@ static EMPTY: ControlState = ControlState {
     last_ns: 0,
     pair_s: 0,
     flags: 0,
+    verdict: 0,
+    verdict_at: 0,
     halves: [ControlHalf {
         packets: 0,
         payload_bytes: 0,
@@ -28,17 +30,16 @@ static EMPTY: ControlState = ControlState {
     }; 2],
 };
 
-/// Takes a packet of a control connection.
+/// Takes a packet of a control connection. The clock is read last: it costs as much as a look-up, and a bare ACK needs none.
 #[inline(never)]
 pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Counters) {
-    // SAFETY: asks for the time.
-    let now_ns = unsafe { bpf_ktime_get_boot_ns() };
+    let state = entry(segment);
     let mut handshake = false;
-    match entry(segment) {
+    match state {
         Some(state) => {
             // SAFETY: a map value; another CPU may write it as well, or the LRU give it away: only deduplication and
-            // counters hang on it, and all fields are integers.
-            match note(packet, segment, unsafe { &mut *state }, now_ns, counters) {
+            // counters hang on it, and all fields are integers. So below.
+            match note(packet, segment, unsafe { &mut *state }, counters) {
                 Some(completes_handshake) => handshake = completes_handshake,
                 None => return,
             }
@@ -55,12 +56,52 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
         counters.count(Counter::ControlAcks);
         return;
     }
-    // SAFETY: read at once.
-    match unsafe { VERDICTS.get(&segment.key) } {
-        Some(&Verdict::IGNORE) => counters.count(Counter::ControlIgnored),
-        Some(&Verdict::COUNT) if !segment.any(SYN | FIN | RST) => counters.count(Counter::ControlCounted),
+    // SAFETY: asks for the time.
+    let now_ns = unsafe { bpf_ktime_get_boot_ns() };
+    let mut verdict = 0;
+    if let Some(state) = state {
+        // SAFETY: as above.
+        let state = unsafe { &mut *state };
+        if state.first_ns == 0 {
+            state.first_ns = now_ns;
+        }
+        state.last_ns = now_ns;
+        refresh_pair(state, segment, now_ns, counters);
+        verdict = current_verdict(state, segment, now_ns);
+    }
+    match Verdict(verdict) {
+        Verdict::IGNORE => counters.count(Counter::ControlIgnored),
+        Verdict::COUNT if !segment.any(SYN | FIN | RST) => counters.count(Counter::ControlCounted),
         _ => emit::frame(packet, segment, RecordKind::Control, now_ns, counters),
     }
+}
+
+/// Keeps the two hosts a pair. Payload from the server is proof that the connection stands: a flood of SYNs with invented
+/// sources makes no pair.
+#[inline(always)]
+fn refresh_pair(state: &mut ControlState, segment: &Segment, now_ns: u64, counters: Counters) {
+    if segment.payload == 0 || !segment.source_mark.is_control() {
+        return;
+    }
+    let now_s = (now_ns / 1_000_000_000) as u32;
+    if state.pair_s == 0 || now_s.wrapping_sub(state.pair_s) >= PAIR_REFRESH_S {
+        state.pair_s = now_s;
+        let entered = PAIRS.insert(segment.key.pair(), Pair { last_s: now_s, flags: 0 }, 0);
+        counters.count(if entered.is_ok() { Counter::Pairs } else { Counter::TablePairs });
+    }
+}
+
+/// The agent's verdict on a connection, 0 where there is none; asked for about once a second and not for each packet.
+#[inline(always)]
+fn current_verdict(state: &mut ControlState, segment: &Segment, now_ns: u64) -> u32 {
+    // Never 0 on a machine that has been up for a second, so that a new entry asks.
+    let at = (now_ns >> 30) as u32;
+    if state.verdict_at != at {
+        state.verdict_at = at;
+        // SAFETY: read at once.
+        state.verdict = unsafe { VERDICTS.get(&segment.key) }.map_or(0, |verdict| verdict.0);
+    }
+    state.verdict
 }
 
 /// The connection's entry, made where it is missing.
@@ -80,7 +121,6 @@ fn note<P: Packet>(
     packet: P,
     segment: &Segment,
     state: &mut ControlState,
-    now_ns: u64,
     counters: Counters,
 ) -> Option<bool> {
     let index = segment.index();
@@ -121,10 +161,6 @@ fn note<P: Packet>(
     }
     half.packets = half.packets.wrapping_add(1);
     half.payload_bytes = half.payload_bytes.wrapping_add(u64::from(segment.payload));
-    if state.first_ns == 0 {
-        state.first_ns = now_ns;
-    }
-    state.last_ns = now_ns;
     let mut completes = false;
     if segment.any(SYN) {
         half.isn = segment.seq;
@@ -135,15 +171,6 @@ fn note<P: Packet>(
     } else if state.flags & ControlState::HANDSHAKE != 0 && !segment.source_mark.is_control() {
         state.flags &= !ControlState::HANDSHAKE;
         completes = true;
-    }
-    // Payload from the server is proof that the connection stands: a flood of SYNs with invented sources makes no pair.
-    if segment.payload > 0 && segment.source_mark.is_control() {
-        let now_s = (now_ns / 1_000_000_000) as u32;
-        if state.pair_s == 0 || now_s.wrapping_sub(state.pair_s) >= PAIR_REFRESH_S {
-            state.pair_s = now_s;
-            let entered = PAIRS.insert(segment.key.pair(), Pair { last_s: now_s, flags: 0 }, 0);
-            counters.count(if entered.is_ok() { Counter::Pairs } else { Counter::TablePairs });
-        }
     }
     Some(completes)
 }

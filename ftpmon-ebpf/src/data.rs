@@ -1,6 +1,6 @@
 //! Data connections: which are tracked, and what becomes of their packets.
 
-use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
+use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ktime_get_coarse_ns};
 use aya_log_ebpf::warn;
 use ftpmon_common::names::CANDIDATE_PORT_MIN;
 use ftpmon_common::{
@@ -24,6 +24,7 @@ const BPF_NOEXIST: u64 = 1;
 pub(crate) static EMPTY: FlowState = FlowState {
     first_ns: 0,
     last_ns: 0,
+    tick_ns: 0,
     syn_ns: 0,
     syn_ack_ns: 0,
     ack_ns: 0,
@@ -49,20 +50,17 @@ pub(crate) static EMPTY: FlowState = FlowState {
 /// Takes a packet that touches a watched data port, or is a SYN.
 #[inline(never)]
 pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Counters) {
-    // SAFETY: asks for the time.
-    let now_ns = unsafe { bpf_ktime_get_boot_ns() };
-    let now_s = (now_ns / 1_000_000_000) as u32;
-    let watched = segment.source_mark.is_watched(now_s) || segment.destination_mark.is_watched(now_s);
-    let known = if watched { FLOWS.get_ptr_mut(&segment.key) } else { None };
+    let marked = segment.source_mark.is_data() || segment.destination_mark.is_data();
+    let known = if marked { FLOWS.get_ptr_mut(&segment.key) } else { None };
     let mut opened = false;
     let state = match known {
         Some(state) => state,
         None => {
-            let flags = origin(segment, now_s, watched);
+            let flags = origin(segment, marked);
             if flags == 0 {
                 return;
             }
-            // An entry may be there all the same, where its port's mark has run out.
+            // An entry may be there all the same, where its port's mark is gone.
             let inserted = FLOWS.insert(&segment.key, &EMPTY, BPF_NOEXIST).is_ok();
             let Some(state) = FLOWS.get_ptr_mut(&segment.key) else {
                 counters.count(Counter::LostFlow);
@@ -74,7 +72,7 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
             if inserted {
                 opened = true;
                 // SAFETY: a map value, see below.
-                begin(unsafe { &mut *state }, segment, flags, now_ns, counters);
+                begin(unsafe { &mut *state }, segment, flags, boot_ns(), counters);
             }
             state
         }
@@ -83,11 +81,12 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     // write the same field at once, one packet's share of a counter is lost. The agent deletes an entry only long after
     // its last packet.
     let state = unsafe { &mut *state };
+    let Now { ns: now_ns, fresh } = now(state, segment);
     if !opened && account::is_another(state, segment, now_ns) {
         emit::report(packet, segment, state, ReportReason::Reused, counters);
         counters.count(Counter::FlowsReused);
         let kept = state.flags & (FlowState::EXPECTED | FlowState::CANDIDATE | FlowState::PAYLOAD);
-        let flags = match origin(segment, now_s, true) {
+        let flags = match origin(segment, true) {
             0 => kept | initiator_of_syn(segment),
             flags => flags,
         };
@@ -98,7 +97,9 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     let step = account::note(packet, state, segment, now_ns, counters);
     let Some(step) = step else { return };
     counters.count(Counter::Data);
-    keep_watched(state, segment, now_s);
+    if fresh {
+        keep_watched(state, segment, seconds(now_ns));
+    }
     if opened {
         emit::report(packet, segment, state, ReportReason::Open, counters);
     }
@@ -106,10 +107,11 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
         && (segment.payload > 0 || segment.any(SYN | FIN | RST))
         && wanted(state, segment)
     {
-        emit::frame(packet, segment, RecordKind::Data, now_ns, counters);
+        // A frame's time is exact.
+        emit::frame(packet, segment, RecordKind::Data, boot_ns(), counters);
     }
     match step {
-        Step::Goes if now_ns.wrapping_sub(state.report_ns) >= SETTING_REPORT_NS.load() => {
+        Step::Goes if fresh && now_ns.wrapping_sub(state.report_ns) >= SETTING_REPORT_NS.load() => {
             emit::report(packet, segment, state, ReportReason::Progress, counters);
         }
         Step::Goes => {}
@@ -132,6 +134,42 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     }
 }
 
+/// The time of a packet.
+struct Now {
+    /// `CLOCK_BOOTTIME`, nanoseconds.
+    ns: u64,
+    /// It was read, and not taken over from the connection's last packet.
+    fresh: bool,
+}
+
+/// The time of a known connection's packet. Reading the clock costs a third of all that a data segment costs, asking for
+/// the tick a fraction of that: within one tick, segments without SYN, FIN and RST share a reading (but for the handshake's last).
+#[inline(always)]
+fn now(state: &mut FlowState, segment: &Segment) -> Now {
+    // SAFETY: asks for the time.
+    let tick_ns = unsafe { bpf_ktime_get_coarse_ns() };
+    let completes_handshake = state.syn_ack_ns != 0 && state.ack_ns == 0;
+    let exact = segment.any(SYN | FIN | RST) || completes_handshake;
+    if state.tick_ns == tick_ns && state.last_ns != 0 && !exact {
+        return Now { ns: state.last_ns, fresh: false };
+    }
+    state.tick_ns = tick_ns;
+    Now { ns: boot_ns(), fresh: true }
+}
+
+/// `CLOCK_BOOTTIME`, nanoseconds.
+#[inline(always)]
+fn boot_ns() -> u64 {
+    // SAFETY: asks for the time.
+    unsafe { bpf_ktime_get_boot_ns() }
+}
+
+/// The second of a time.
+#[inline(always)]
+fn seconds(ns: u64) -> u32 {
+    (ns / 1_000_000_000) as u32
+}
+
 /// The initiator's flag, as a SYN or SYN-ACK tells it.
 #[inline(always)]
 fn initiator_of_syn(segment: &Segment) -> u32 {
@@ -148,13 +186,13 @@ fn initiator(segment: &Segment, receives: bool) -> u32 {
 
 /// Whether an unknown connection is to be tracked: its first flags, or 0.
 #[inline(never)]
-fn origin(segment: &Segment, now_s: u32, watched: bool) -> u32 {
+fn origin(segment: &Segment, marked: bool) -> u32 {
     if segment.any(RST) {
         return 0;
     }
     if segment.any(SYN) {
         let (address, port) = if segment.any(ACK) { source(segment) } else { destination(segment) };
-        let flags = expected(address, port, now_s, true);
+        let flags = expected(address, port, true);
         if flags != 0 {
             return flags | initiator_of_syn(segment);
         }
@@ -163,26 +201,49 @@ fn origin(segment: &Segment, now_s: u32, watched: bool) -> u32 {
         }
         // SAFETY: read at once.
         let Some(pair) = (unsafe { PAIRS.get(segment.key.pair()) }) else { return 0 };
-        if now_s.wrapping_sub(pair.last_s) as i32 > SETTING_PAIR_S.load() as i32 {
+        if seconds(boot_ns()).wrapping_sub(pair.last_s) as i32 > SETTING_PAIR_S.load() as i32 {
             return 0;
         }
         return FlowState::CANDIDATE | initiator_of_syn(segment);
     }
+    if !marked {
+        return 0;
+    }
+    let now_s = seconds(boot_ns());
+    forget_mark(segment.source_port, segment.source_mark, now_s);
+    forget_mark(segment.destination_port, segment.destination_mark, now_s);
     // An announcement that came after its connection's SYN. Payload only: what trails a connection that is over has none.
-    if !watched || segment.payload == 0 {
+    if segment.payload == 0 {
         return 0;
     }
     let (address, port) = destination(segment);
-    let flags = expected(address, port, now_s, false);
+    let flags = expected(address, port, false);
     if flags != 0 {
         return flags | FlowState::MIDSTREAM | initiator(segment, false);
     }
     let (address, port) = source(segment);
-    let flags = expected(address, port, now_s, false);
+    let flags = expected(address, port, false);
     if flags != 0 {
         return flags | FlowState::MIDSTREAM | initiator(segment, true);
     }
     0
+}
+
+/// Takes a mark away that has run out, so that the port's packets cost no more than others.
+#[inline(always)]
+fn forget_mark(port: u32, mark: PortMark, now_s: u32) {
+    if !mark.is_data() || mark.is_watched(now_s) {
+        return;
+    }
+    if let Some(place) = PORTS.get_ptr_mut(port) {
+        // SAFETY: a map value, one word. A mark that another CPU or the agent has raised in the meantime is left alone but
+        // for a moment between the comparison and the write; then the next packet of a tracked connection raises it again.
+        unsafe {
+            if *place == mark {
+                *place = PortMark::default();
+            }
+        }
+    }
 }
 
 /// The packet's sender.
@@ -208,11 +269,11 @@ fn sender_address(segment: &Segment, direction: Direction) -> Address {
 
 /// The flags of a connection to an endpoint, where that is announced; otherwise 0.
 #[inline(always)]
-fn expected(address: Address, port: u32, now_s: u32, taken_too: bool) -> u32 {
+fn expected(address: Address, port: u32, taken_too: bool) -> u32 {
     let Some(entry) = EXPECTED.get_ptr_mut(Endpoint::new(address, port as u16)) else { return 0 };
     // SAFETY: a map value, all integers; the agent may replace it at the same time, then one of the two wins.
     let entry = unsafe { &mut *entry };
-    if entry.expires_s <= now_s || (!taken_too && entry.flags & Expected::TAKEN != 0) {
+    if entry.expires_s <= seconds(boot_ns()) || (!taken_too && entry.flags & Expected::TAKEN != 0) {
         return 0;
     }
     entry.flags |= Expected::TAKEN;

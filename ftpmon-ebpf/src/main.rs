@@ -8,6 +8,10 @@
 #![no_std]
 #![no_main]
 #![expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "a key that is not borrowed is copied to the stack"
+)]
+#![expect(
     unreachable_pub,
     missing_docs,
     reason = "aya's macros write public functions around the entry points"

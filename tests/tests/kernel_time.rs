@@ -29,7 +29,7 @@ fn packets_cost_what_they_may() {
     if !privileged("packets_cost_what_they_may") {
         return;
     }
-    let mut bench = Bench::load(Settings { ring: 1 << 26, ..Settings::default() }).unwrap();
+    let mut bench = Bench::load(Settings { ring: 1 << 22, ..Settings::default() }).unwrap();
     let web = Frame::new(CLIENT, ("192.168.1.109", 80), ACK, 1, 1).filled(600).bytes();
     let web6 = Frame::new(("2001:db8::1", 9), ("2001:db8::2", 80), ACK, 1, 1).filled(600).bytes();
     let flood = Frame::new(("203.0.113.9", 99), ("192.168.1.109", 80), SYN, 1, 1).bytes();
@@ -55,6 +55,8 @@ fn packets_cost_what_they_may() {
             .expect(syn.destination(), ftpmon_common::Expected::new(boot_seconds().unwrap() + 60, false))
             .unwrap();
         bench.run(hooked, &syn.bytes()).unwrap();
+        bench.run(hooked, &Frame::new(LISTENER, CLIENT, SYN | ACK, 0, 2).bytes()).unwrap();
+        bench.run(hooked, &Frame::new(CLIENT, LISTENER, ACK, 2, 1).bytes()).unwrap();
         let taken = best(&mut bench, hooked, &data, 20_000, true);
         println!("{hooked:?} data segment: {} ns", taken.as_nanos());
         bench.mark(26_758, PortMark::default()).unwrap();

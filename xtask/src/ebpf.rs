@@ -45,10 +45,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.check {
         return check(&root, recorded.as_ref(), args.sources_only);
     }
-    let toolchain = Toolchain::provide(&root, recorded.as_ref())?;
     if args.clippy {
-        return build::clippy(&root, &toolchain);
+        return build::clippy(&root);
     }
+    let toolchain = Toolchain::provide(&root, recorded.as_ref())?;
     let object = build::object(&root, &toolchain)?;
     if let Some(output) = &args.output {
         fs::write(output, &object).with_context(|| format!("cannot write {}", output.display()))?;

@@ -3,14 +3,19 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
 use super::build;
+use super::toolchain::capture;
 
 /// The crates of the workspace that the object is made of.
 const CRATES: [&str; 2] = ["ftpmon-common", "ftpmon-ebpf"];
+
+/// The crates whose macros write code into it.
+const MACROS: [&str; 2] = ["aya-ebpf-macros", "aya-log-ebpf-macros"];
 
 /// SHA-256 over the manifests and sources of the kernel's crates, the build's options, and version and checksum of each
 /// crate that they depend on. Nothing else of the workspace counts: a new dependency of the agent leaves it as it is.
@@ -53,37 +58,31 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Name, version and checksum of each crate that `ftpmon-ebpf` depends on, from `Cargo.lock`.
+/// Name, version and checksum of each crate that `ftpmon-ebpf` is compiled from, and of those that write code into it.
+/// What the latter depend on in their turn does not count.
 fn dependencies(root: &Path) -> Result<BTreeSet<String>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let tree = capture(
+        Command::new(cargo)
+            .current_dir(root)
+            .args(["tree", "--locked", "--package", "ftpmon-ebpf", "--target", build::TARGET])
+            .args(["--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"]),
+    )?;
     let text = fs::read_to_string(root.join("Cargo.lock")).context("cannot read Cargo.lock")?;
     let lock: toml::Table = text.parse().context("Cargo.lock is not valid TOML")?;
     let packages =
         lock.get("package").and_then(toml::Value::as_array).context("Cargo.lock names no package")?;
-    let field = |package: &toml::Value, key: &str| {
-        package.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_owned()
-    };
     let mut found = BTreeSet::new();
-    let mut open = vec!["ftpmon-ebpf".to_owned()];
-    let mut seen: BTreeSet<String> = open.iter().cloned().collect();
-    while let Some(wanted) = open.pop() {
-        // A lock file names a dependency `name`, or `name version` where there are several of that name.
-        let (name, version) = wanted.split_once(' ').unwrap_or((&wanted, ""));
-        for package in packages {
-            if field(package, "name") != name || !(version.is_empty() || field(package, "version") == version)
-            {
-                continue;
-            }
-            found.insert(format!("{name} {} {}", field(package, "version"), field(package, "checksum")));
-            // The agent's side of ftpmon-common is a feature that the kernel crate does not enable.
-            if name == "ftpmon-common" {
-                continue;
-            }
-            let needs = package.get("dependencies").and_then(toml::Value::as_array);
-            for need in needs.into_iter().flatten().filter_map(toml::Value::as_str) {
-                if seen.insert(need.to_owned()) {
-                    open.push(need.to_owned());
-                }
-            }
+    for package in packages {
+        let field = |key: &str| package.get(key).and_then(toml::Value::as_str).unwrap_or_default();
+        let (name, version) = (field("name"), field("version"));
+        let compiled = tree.lines().any(|line| {
+            let mut words = line.split(' ');
+            words.next() == Some(name)
+                && words.next().and_then(|word| word.strip_prefix('v')) == Some(version)
+        });
+        if compiled || MACROS.contains(&name) {
+            found.insert(format!("{name} {version} {}", field("checksum")));
         }
     }
     Ok(found)
