@@ -81,9 +81,6 @@ pub struct ReadOptions {
     /// Capture files in the order of their packets; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     pub captures: Vec<PathBuf>,
-    /// What to do with the files that are transferred
-    #[arg(long, value_enum, default_value_t = FilesChoice::Off)]
-    pub files: FilesChoice,
     /// Which ports, shared with `run`.
     #[command(flatten)]
     pub ports: PortOptions,
@@ -115,6 +112,9 @@ pub struct EventOptions {
     /// Key of `--secrets hash`: any file of 16 bytes or more, so that hashes of several runs compare [default: random]
     #[arg(long, value_name = "FILE")]
     pub secrets_key: Option<PathBuf>,
+    /// What to do with the files that are transferred
+    #[arg(long, value_enum, default_value_t = FilesChoice::Off)]
+    pub files: FilesChoice,
     /// Write these event types and no others [default: all]
     #[arg(long = "events", value_name = "LIST", value_delimiter = ',', value_parser = EventKind::NAMES)]
     pub kinds: Vec<String>,
@@ -202,7 +202,7 @@ mod tests {
             panic!()
         };
         assert_eq!(options.captures, [PathBuf::from("a.pcap"), PathBuf::from("-")]);
-        assert_eq!(options.files, FilesChoice::Hash);
+        assert_eq!(options.events.files, FilesChoice::Hash);
         assert_eq!(parse(&["read"]).unwrap_err().exit_code(), 2);
     }
 

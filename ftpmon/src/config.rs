@@ -57,6 +57,7 @@ pub fn engine(
         tls_ports: ports.tls_ports.clone(),
         detect_by_content,
         secrets: secrets(events)?,
+        files: events.files.into(),
         ..EngineConfig::default()
     })
 }

@@ -35,11 +35,8 @@ const BLOCK_BYTES: usize = 256 << 10;
 /// The last thing that went wrong; the others were told on standard error. A reader of the output that goes away is no
 /// error.
 pub fn read(options: &ReadOptions) -> anyhow::Result<()> {
-    let engine = EngineConfig {
-        files: options.files.into(),
-        limits: Limits::UNHURRIED,
-        ..config::engine(&options.ports, &options.events, true)?
-    };
+    let engine =
+        EngineConfig { limits: Limits::UNHURRIED, ..config::engine(&options.ports, &options.events, true)? };
     let mut reading = Reading::new(engine, options);
     match reading.files() {
         Ok(()) => reading.failed.map_or(Ok(()), Err),
