@@ -11,6 +11,7 @@ use crate::events::Events;
 use crate::net::Namespace;
 use crate::poll;
 use crate::process::Running;
+use crate::schema;
 
 /// How long loading and attaching may take on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -115,7 +116,7 @@ impl Agent {
     /// Ends it with SIGINT. Gives all its events.
     ///
     /// # Errors
-    /// It did not end in time, said it failed, or did not say `sensor_stop`.
+    /// It did not end in time, said it failed, did not say `sensor_stop`, or wrote what the schema does not allow.
     pub fn stop(mut self) -> Result<Events> {
         self.process.signal(Signal::SIGINT)?;
         let status = self.process.wait(STOP_LIMIT)?;
@@ -126,6 +127,7 @@ impl Agent {
         if events.0.last().is_none_or(|event| event.name() != "sensor_stop") {
             bail!("the last event is no sensor_stop: {:?}", events.0.last());
         }
+        events.0.iter().try_for_each(|event| schema::check(&event.0))?;
         Ok(events)
     }
 }

@@ -14,4 +14,5 @@ pub mod net;
 pub mod party;
 pub mod poll;
 pub mod process;
+pub mod schema;
 pub mod script;

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ftpmon_tests::script;
+use ftpmon_tests::{schema, script};
 use serde_json::Value;
 
 fn folder() -> PathBuf {
@@ -43,6 +43,7 @@ fn events(binary: &Path, capture: &Path) -> Result<String, String> {
     let mut last = Value::Null;
     for (number, line) in String::from_utf8(run.stdout).map_err(|e| e.to_string())?.lines().enumerate() {
         let mut event: Value = serde_json::from_str(line).map_err(|e| format!("{e}: {line}"))?;
+        schema::check(&event).map_err(|e| format!("{e:#}"))?;
         let object = event.as_object_mut().ok_or("an event is an object")?;
         if object.remove("seq").and_then(|seq| seq.as_u64()) != Some(number as u64) {
             return Err(format!("seq does not count up by one: {line}"));
