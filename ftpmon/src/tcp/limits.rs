@@ -9,7 +9,8 @@ pub struct Limits {
     /// Pieces (segments, or runs of them) held in a direction. Reached: the oldest hole is given up. Stops a peer that sends each
     /// second byte, whose pieces cost many times their bytes.
     pub held_pieces: u16,
-    /// How far from the bytes due a sequence or acknowledgment number may be, either way, to be believed; at most 2³⁰.
+    /// How far from the bytes due a sequence or acknowledgment number may be, either way, to be believed; below 2³¹, where
+    /// ahead and behind become one.
     pub window: u32,
     /// Bytes that their receiver acknowledged can only be late in the capture, or lost: they are given up after this many
     /// further segments of the connection …
@@ -31,11 +32,12 @@ impl Limits {
         hole_wait_ms: 60_000,
     };
 
-    /// For bulk data: windows of megabytes, and hundreds of segments behind one that was lost.
+    /// For bulk data: windows of megabytes, hundreds of segments behind one that was lost, and captures that hold a few
+    /// packets of many gigabytes, whose counts follow the acknowledgments as far as numbers can tell.
     pub const BULK: Self = Self {
         held_bytes: 4 * 1024 * 1024,
         held_pieces: 1024,
-        window: 1 << 30,
+        window: (1 << 31) - 1,
         acknowledged_segments: 1024,
         acknowledged_wait_ms: 500,
         hole_wait_ms: 60_000,
