@@ -75,7 +75,7 @@ pub struct Limits {
     /// Seconds without a packet after which any other connection is given up.
     pub data_idle_s: u32,
     /// Milliseconds that bytes of a dialogue which their receiver acknowledged, and which were not seen, are waited for before they are a
-    /// gap. A few further segments of the connection end the wait as well.
+    /// gap; `u32::MAX` for however long. A few further segments of the connection end the wait as well.
     pub late_ms: u32,
     /// Bytes of undecided connections held for a decision whether they speak FTP. Stops a flood of half-spoken greetings.
     pub probe_bytes: usize,

@@ -153,7 +153,8 @@ impl Flow {
         match self.role {
             Role::Data(_) | Role::Plain | Role::Ended => Limits::BULK,
             Role::Nascent { .. } | Role::Control(_) | Role::Probed(_) => {
-                Limits { acknowledged_wait_ms: late_ms, ..Limits::CONTROL }
+                let hole_wait_ms = late_ms.max(Limits::CONTROL.hole_wait_ms);
+                Limits { acknowledged_wait_ms: late_ms, hole_wait_ms, ..Limits::CONTROL }
             }
         }
     }

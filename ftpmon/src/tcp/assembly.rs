@@ -328,6 +328,7 @@ impl<R: Receiver> Assembly<'_, R> {
     }
 }
 
+/// A wait in nanoseconds; `u32::MAX` is one without end.
 const fn nanos(ms: u32) -> i64 {
-    ms as i64 * 1_000_000
+    if ms == u32::MAX { i64::MAX } else { ms as i64 * 1_000_000 }
 }

@@ -15,7 +15,7 @@ pub struct Limits {
     /// Bytes that their receiver acknowledged can only be late in the capture, or lost: they are given up after this many
     /// further segments of the connection …
     pub acknowledged_segments: u16,
-    /// … or this many milliseconds of packet time, whichever is first.
+    /// … or this many milliseconds of packet time, whichever is first. `u32::MAX`, here and below: however long.
     pub acknowledged_wait_ms: u32,
     /// Bytes that nobody acknowledged may still be sent again: they are given up after this many milliseconds without progress.
     pub hole_wait_ms: u32,
