@@ -194,12 +194,18 @@ impl<R: Receiver> Assembly<'_, R> {
     /// Bytes from `start` to `stop` are held already, in the piece at `index`: those stand.
     fn take_overlap(&mut self, from: Side, span: &Span<'_>, index: usize, start: u64, stop: u64) {
         self.streams.of_mut(from).retransmitted += stop - start;
-        let Some(piece) = self.held.pending.of(from).pieces.get(index) else { return };
-        let held = slice(&piece.bytes, piece.start, start, stop);
         let copy = span.slice(start, stop, self.keep);
-        if !held.is_empty() && !copy.is_empty() && held != copy {
+        let Some(piece) = self.held.pending.of_mut(from).pieces.get_mut(index) else { return };
+        let held = slice(&piece.bytes, piece.start, start, stop);
+        let conflicts = !held.is_empty() && !copy.is_empty() && held != copy;
+        // The copy that came first may have been sent last: what the other knew of the other stream is what counts.
+        if start == piece.start && stop == piece.end() {
+            piece.after = piece.after.min(span.after);
+        }
+        if conflicts {
             self.receiver.conflict(self.now, from, stop - start);
         }
+        self.drain();
     }
 
     /// Remembers that the capture cut off the bytes from `covered` on.
