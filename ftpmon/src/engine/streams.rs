@@ -105,7 +105,9 @@ impl Engine {
                 self.end(at, id, None);
                 return;
             }
-            flow.ends_at.get_or_insert(at.plus_nanos(AFTER_RST_NS));
+            // Sooner than what a FIN before it allowed.
+            let soon = at.plus_nanos(AFTER_RST_NS);
+            flow.ends_at = Some(flow.ends_at.map_or(soon, |ends| ends.min(soon)));
         } else if connection.closed_by().is_some() && flow.record.is_none() {
             flow.ends_at.get_or_insert(at.plus_nanos(AFTER_FIN_NS));
         }

@@ -310,3 +310,17 @@ fn an_end_that_was_held_back_is_the_sessions_end() {
     };
     assert_eq!((end.end.reason.as_str(), end.end.replies, end.end.gaps), ("fin", 2, 1));
 }
+
+#[test]
+fn a_reset_after_a_fin_ends_the_session_soon() {
+    let mut bench = Bench::new(EngineConfig::default());
+    let mut control = bench.connect(end(1, 40_000), end(2, 21));
+    bench.say(&mut control, &["220 hello", "PWD"]);
+    bench.send(&mut control, true, FIN | ACK, b"");
+    bench.say(&mut control, &["257 \"/\""]);
+    bench.send(&mut control, true, TcpFlags::RST, b"");
+    bench.now += 1_000_000_000;
+    let at = bench.at();
+    bench.engine.handle_timeout(at);
+    assert_eq!(names(&bench.events()).last(), Some(&"session_end"));
+}
