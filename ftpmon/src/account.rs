@@ -62,6 +62,9 @@ pub struct FlowRecord {
     pub initiator: Endpoint,
     /// The other end.
     pub listener: Endpoint,
+    /// The same in all accounts of one connection, another in those of the next between the same ports. Times will not do
+    /// for that: what is one moment in the kernel's clock becomes two when the wall clock was corrected between.
+    pub incarnation: u64,
     /// First packet.
     pub first: Timestamp,
     /// Last packet.

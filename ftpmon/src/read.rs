@@ -6,7 +6,6 @@
 mod output;
 mod progress;
 mod report;
-mod writer;
 
 use std::path::Path;
 
@@ -17,12 +16,15 @@ use crate::cli::ReadOptions;
 use crate::config;
 use crate::engine::{Engine, EngineConfig, Limits};
 use crate::event::{Event, EventKind, SensorStop};
+use crate::format::Encoder;
 use crate::frame::{Decoder, RawFrame};
 use crate::notice::notice;
 use crate::time::Timestamp;
-use output::OutputError;
+use output::{Output, OutputError};
 use progress::Progress;
-use writer::{Stopped, Writer};
+
+/// Bytes of finished lines after which they are written.
+const BLOCK_BYTES: usize = 256 << 10;
 
 /// Reads all files in their order, one after the other, as one run.
 ///
@@ -36,11 +38,7 @@ pub fn read(options: &ReadOptions) -> anyhow::Result<()> {
     let engine =
         EngineConfig { limits: Limits::UNHURRIED, ..config::engine(&options.ports, &options.events, true)? };
     let mut reading = Reading::new(engine, options);
-    let written = match reading.files() {
-        Ok(()) => reading.writer.finish(reading.now),
-        Err(Stopped) => reading.writer.stopped(),
-    };
-    match written {
+    match reading.files() {
         Ok(()) => reading.failed.map_or(Ok(()), Err),
         Err(OutputError::Gone) => Ok(()),
         Err(OutputError::Failed(error)) => Err(error).context("cannot write to standard output"),
@@ -53,7 +51,9 @@ struct Reading<'a> {
     config: EngineConfig,
     decoder: Decoder,
     engine: Engine,
-    writer: Writer,
+    encoder: Encoder,
+    lines: Vec<u8>,
+    output: Output,
     /// When the first packet was captured.
     begun: Option<Timestamp>,
     /// The latest time seen so far. A packet may be older; a timer's time never is.
@@ -70,7 +70,9 @@ impl<'a> Reading<'a> {
             decoder: Decoder::default(),
             engine: Engine::new(config.clone()),
             config,
-            writer: Writer::start(config::encoder(&options.events)),
+            encoder: config::encoder(&options.events),
+            lines: Vec::with_capacity(2 * BLOCK_BYTES),
+            output: Output::standard(),
             begun: None,
             now: Timestamp::default(),
             unknown_link_type: 0,
@@ -78,11 +80,11 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn files(&mut self) -> Result<(), Stopped> {
+    fn files(&mut self) -> Result<(), OutputError> {
         let mut progress = Progress::new(self.options.captures.len());
         for path in &self.options.captures {
             if let Err(error) = self.file(path, &mut progress)? {
-                self.writer.flush()?;
+                self.write_out()?;
                 progress.clear();
                 let error = anyhow::Error::new(error).context(path.display().to_string());
                 if let Some(earlier) = self.failed.replace(error) {
@@ -95,7 +97,11 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads one file. The outer error is the output's, the inner one the file's.
-    fn file(&mut self, path: &Path, progress: &mut Progress) -> Result<Result<(), CaptureError>, Stopped> {
+    fn file(
+        &mut self,
+        path: &Path,
+        progress: &mut Progress,
+    ) -> Result<Result<(), CaptureError>, OutputError> {
         let mut file = match CaptureFile::open(path) {
             Ok(file) => file,
             Err(error) => return Ok(Err(error)),
@@ -107,7 +113,7 @@ impl<'a> Reading<'a> {
                 Ok(Step::Wait) => {
                     progress.update(path, &file, self.decoder.counters().frames);
                     if file.source_len().is_none() {
-                        self.writer.flush()?;
+                        self.write_out()?;
                     }
                 }
                 Ok(Step::End) => break Ok(()),
@@ -118,9 +124,9 @@ impl<'a> Reading<'a> {
         Ok(end)
     }
 
-    fn packet(&mut self, at: Timestamp, frame: &RawFrame<'_>) -> Result<(), Stopped> {
+    fn packet(&mut self, at: Timestamp, frame: &RawFrame<'_>) -> Result<(), OutputError> {
         if self.begun.is_none() {
-            self.start(at)?;
+            self.start(at);
         }
         self.now = self.now.max(at);
         if self.engine.poll_timeout().is_some_and(|due| due <= self.now) {
@@ -129,46 +135,56 @@ impl<'a> Reading<'a> {
         if let Some(segment) = self.decoder.decode(at, frame) {
             self.engine.handle_segment(at, &segment);
         }
-        self.settle()
+        self.settle();
+        if self.lines.len() >= BLOCK_BYTES { self.write_out() } else { Ok(()) }
     }
 
     /// The first line says when the first packet was captured.
-    fn start(&mut self, at: Timestamp) -> Result<(), Stopped> {
+    fn start(&mut self, at: Timestamp) {
         (self.begun, self.now) = (Some(at), at);
-        self.writer.header(at)?;
+        self.encoder.header(at, &mut self.lines);
         let start = report::start(self.options, &self.config, &self.decoder);
-        self.say(EventKind::SensorStart(Box::new(start)))
+        self.say(EventKind::SensorStart(Box::new(start)));
     }
 
     /// The last lines.
-    fn stop(&mut self) -> Result<(), Stopped> {
+    fn stop(&mut self) -> Result<(), OutputError> {
         if self.begun.is_none() {
-            self.start(report::wall_clock())?;
+            self.start(report::wall_clock());
         }
         self.decoder.finish();
         self.engine.finish(self.now);
-        self.settle()?;
+        self.settle();
         let stats = report::stats(&report::Counts {
             uptime_ms: self.begun.map_or(0, |begun| self.now.millis_since(begun)),
+            emitted: self.encoder.written(),
             unknown_link_type: self.unknown_link_type,
             decoder: &self.decoder,
             engine: &self.engine.counters(),
         });
-        self.say(EventKind::Stats(Box::new(stats)))?;
+        self.say(EventKind::Stats(Box::new(stats)));
         let reason = if self.failed.is_none() { "end_of_input" } else { "error" };
-        self.say(EventKind::SensorStop(SensorStop { reason: reason.to_owned() }))
+        self.say(EventKind::SensorStop(SensorStop { reason: reason.to_owned() }));
+        self.encoder.footer(self.now, &mut self.lines);
+        self.write_out()
     }
 
     /// Takes what the engine has to say. What it wants of a kernel nobody hears.
-    fn settle(&mut self) -> Result<(), Stopped> {
+    fn settle(&mut self) {
         while self.engine.poll_port_update().is_some() {}
         while let Some(event) = self.engine.poll_event() {
-            self.writer.event(event)?;
+            self.encoder.event(&event, &mut self.lines);
         }
-        Ok(())
     }
 
-    fn say(&mut self, kind: EventKind) -> Result<(), Stopped> {
-        self.writer.event(Event { ts: self.now, session: None, user: None, kind })
+    fn say(&mut self, kind: EventKind) {
+        let event = Event { ts: self.now, session: None, user: None, kind };
+        self.encoder.event(&event, &mut self.lines);
+    }
+
+    fn write_out(&mut self) -> Result<(), OutputError> {
+        self.output.write(&self.lines)?;
+        self.lines.clear();
+        Ok(())
     }
 }

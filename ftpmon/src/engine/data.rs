@@ -45,7 +45,7 @@ impl Engine {
     /// The account is of a later connection between the same ports than the flow known by them.
     fn is_outdated_by(&mut self, record: &FlowRecord, id: FlowId) -> bool {
         let outdated = self.flows.get(id).is_none_or(|flow| match (&flow.record, &flow.role) {
-            (Some(known), _) => known.first != record.first,
+            (Some(known), _) => known.incarnation != record.incarnation,
             (None, Role::Ended) => record.report == FlowReport::Open,
             (None, _) => false,
         });

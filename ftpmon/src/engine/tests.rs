@@ -202,7 +202,9 @@ fn the_kernels_account_is_taken_for_a_data_connection() {
             report,
             initiator: end(2, 20),
             listener: end(1, 5_000),
-            first: Timestamp::from_nanos(9_000_000),
+            incarnation: 9,
+            // The wall clock is corrected while it runs.
+            first: Timestamp::from_nanos(9_000_000 + bench.now / 1_000),
             last: at,
             syn: None,
             syn_ack: None,

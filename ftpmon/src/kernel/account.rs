@@ -52,6 +52,7 @@ pub(super) fn account(
         report,
         initiator: endpoint(key.sender(from_initiator)),
         listener: endpoint(key.sender(from_initiator.reverse())),
+        incarnation: state.first_ns,
         first: clock.utc(state.first_ns),
         last: clock.utc(state.last_ns),
         syn: moment(state.syn_ns),

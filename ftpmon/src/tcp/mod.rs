@@ -14,7 +14,6 @@ mod held;
 mod intake;
 mod limits;
 mod pair;
-mod place;
 mod receiver;
 mod sequence;
 mod stream;
