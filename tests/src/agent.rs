@@ -27,7 +27,11 @@ pub fn binary() -> Result<PathBuf> {
         return Ok(path.into());
     }
     let own = env::current_exe().context("own path")?;
-    let beside = own.ancestors().skip(1).take(2).map(|folder| folder.join("ftpmon"));
+    let beside = own
+        .ancestors()
+        .skip(1)
+        .take(3)
+        .flat_map(|folder| [folder.join("ftpmon"), folder.join("release/ftpmon")].into_iter());
     beside.into_iter().find(|path| path.is_file()).with_context(|| {
         format!("no ftpmon beside {}: build it (cargo build -p ftpmon) or set FTPMON_BIN", own.display())
     })

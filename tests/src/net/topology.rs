@@ -164,7 +164,9 @@ impl Bridged {
                 continue;
             }
             if in_bytes {
-                offload(namespace, Direct::DEVICE, "txvlan", false)?;
+                for feature in ["tx-vlan-hw-insert", "tx-vlan-stag-hw-insert"] {
+                    offload(namespace, Direct::DEVICE, feature, false)?;
+                }
             }
             programs.push(Program::push_vlan(tags)?.attach(namespace, Direct::DEVICE, Hook::TcxEgress)?);
             programs.push(Program::pop_vlan(tags.len())?.attach(

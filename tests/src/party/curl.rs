@@ -101,6 +101,8 @@ fn visit(trip: &Trip<'_>, job: &Job, upload: &str) -> Result<Visit> {
     let bytes = match job.verb {
         "STOR" | "APPE" => UPLOAD,
         "RETR" if job.arguments.contains(&"-C") => len - RESUME,
+        // curl turns a listing's CRLF into LF.
+        "LIST" => len + fs::read(&output)?.iter().filter(|byte| **byte == b'\n').count() as u64,
         _ => len,
     };
     let transfers = if fails { Vec::new() } else { vec![Expected::complete(job.verb, job.via, bytes)] };

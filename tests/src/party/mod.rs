@@ -75,7 +75,7 @@ impl Party {
         }
     }
 
-    /// Commands that the server's log leaves out.
+    /// Commands that the server's log may leave out.
     pub const fn unlogged(self) -> &'static [&'static str] {
         match self {
             // It reads ABOR on another path while a transfer runs.

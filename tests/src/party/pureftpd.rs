@@ -37,8 +37,8 @@ exec "$@"
 
 /// `nobody` and `nogroup` on Debian.
 const NOBODY: u32 = 65_534;
-/// Logged at the end of each session with the last code; only after QUIT said to the client.
-const END: &str = " Logout.";
+/// Logged at the end of a session that was not closed in the middle of a command, and never said to the client.
+const END: &str = "220 Logout.";
 
 pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
     let Setting { namespace, ip, scratch, root, .. } = setting;
@@ -72,7 +72,7 @@ pub(super) fn transcripts(log: &str) -> Vec<Transcript> {
             let (verb, argument) = command.split_once("] [").unwrap_or((command, ""));
             let separator = if argument.is_empty() { "" } else { " " };
             session.push((true, format!("{verb}{separator}{argument}")));
-        } else if !said.ends_with(END) || said.starts_with("221") {
+        } else if said != END {
             session.push((false, said.to_owned()));
         }
     }

@@ -78,6 +78,13 @@ fn lines(said: &str) -> Vec<(bool, &str)> {
             lines.push((true, command));
             continue;
         }
+        // The replies to EPSV and its like are printed twice, the second time by who reads them.
+        if let [.., (true, command), (false, reply)] = lines[..]
+            && reply == line
+            && ["PASV", "EPSV", "PORT", "EPRT"].iter().any(|verb| command.starts_with(verb))
+        {
+            continue;
+        }
         let code = line.get(..3).filter(|code| code.bytes().all(|byte| byte.is_ascii_digit()));
         let separator = line.get(3..4);
         if let Some(opener) = open {
