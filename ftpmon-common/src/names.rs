@@ -38,7 +38,8 @@ pub const SETTING_PAYLOAD: &str = "SETTING_PAYLOAD";
 pub const SETTING_CANDIDATES: &str = "SETTING_CANDIDATES";
 /// Setting, `u32`, seconds, default 300: a pair lives this long after the last packet of its control connection.
 pub const SETTING_PAIR_S: &str = "SETTING_PAIR_S";
-/// Setting, `u32`, seconds, default 7200: a tracked flow's port stays watched this long after the flow's last packet.
+/// Setting, `u32`, seconds, default 600: a tracked flow's port stays watched this long after the flow's last packet. A
+/// flow that was silent for longer is found again as long as no packet of another connection has used the port since.
 pub const SETTING_FLOW_IDLE_S: &str = "SETTING_FLOW_IDLE_S";
 /// Setting, `u64`, nanoseconds, default 10 s: a live flow is reported at most this often.
 pub const SETTING_REPORT_NS: &str = "SETTING_REPORT_NS";

@@ -40,7 +40,7 @@ pub(crate) static SETTING_LOG: Global<u8> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static SETTING_PAIR_S: Global<u32> = Global::new(300);
 #[unsafe(no_mangle)]
-pub(crate) static SETTING_FLOW_IDLE_S: Global<u32> = Global::new(7_200);
+pub(crate) static SETTING_FLOW_IDLE_S: Global<u32> = Global::new(600);
 #[unsafe(no_mangle)]
 pub(crate) static SETTING_REPORT_NS: Global<u64> = Global::new(10_000_000_000);
 

@@ -28,11 +28,18 @@ pub(crate) fn monitor<P: Packet>(packet: P, hook: Hook, link: Link) {
     let linear = packet.linear();
     let taken = match Located::find(&linear, hook, link) {
         Ok(located) => select(packet, &linear, located, counters),
-        Err(reason @ (Counter::NotIp | Counter::NotTcp)) => {
+        Err(
+            Counter::EthernetTruncated
+            | Counter::VlanTruncated
+            | Counter::Ipv4Truncated
+            | Counter::Ipv6Truncated
+            | Counter::Ipv6ExtensionTruncated
+            | Counter::TcpTruncated,
+        ) => in_pieces(packet, hook, link, counters),
+        Err(reason) => {
             counters.count(reason);
             return;
         }
-        Err(_) => in_pieces(packet, hook, link, counters),
     };
     if taken == Taken::Not {
         return;
@@ -47,8 +54,8 @@ pub(crate) fn monitor<P: Packet>(packet: P, hook: Hook, link: Link) {
     }
 }
 
-/// A packet whose headers did not read well in its linear part: reads them again wherever they lie, and counts what is
-/// still wrong with it. Rare, and out of the way of the others.
+/// A packet whose headers go beyond its linear part: reads them again wherever they lie, and counts what is wrong with it
+/// then. Rare, and out of the way of the others.
 #[inline(never)]
 fn in_pieces<P: Packet>(packet: P, hook: Hook, link: Link, counters: Counters) -> Taken {
     let pieces = Pieces(packet);

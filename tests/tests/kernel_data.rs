@@ -109,8 +109,11 @@ fn bench(test: &str, settings: Settings) -> Option<Bench> {
 
 #[test]
 fn a_candidate_is_counted_from_its_syn_and_reported_closed() {
-    let Some(mut bench) = bench("candidate", Settings::default()) else { return };
-    for hook in [Hooked::Xdp, Hooked::TcIngress, Hooked::TcEgress] {
+    let hooks = &[Hooked::Xdp, Hooked::TcIngress, Hooked::TcEgress];
+    let Some(mut bench) = bench("candidate", Settings { programs: hooks, ..Settings::default() }) else {
+        return;
+    };
+    for hook in hooks.iter().copied() {
         bench.forget().unwrap();
         bench.mark(26_758, PortMark::default()).unwrap();
         greet(&mut bench);

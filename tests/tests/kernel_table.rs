@@ -298,7 +298,7 @@ fn large_frames_come_whole_in_pieces() {
     }
     let xdp = [(2_049, 1), (9_014, 1), (16_384, 1), (16_385, 2), (40_000, 3), (65_000, 4)];
     let tc = [(2_049, 1), (3_000, 1)];
-    let mut bench = Bench::load(Settings::default()).unwrap();
+    let mut bench = Bench::load(all()).unwrap();
     for (hooked, sizes) in
         [(Hooked::Xdp, xdp.as_slice()), (Hooked::TcEgress, tc.as_slice()), (Hooked::TcIngress, tc.as_slice())]
     {

@@ -112,7 +112,7 @@ impl Default for Settings {
             report_ns: u64::MAX,
             flows: 64,
             ring: 1 << 22,
-            programs: &[Hooked::Xdp, Hooked::TcIngress, Hooked::TcEgress],
+            programs: &[Hooked::Xdp, Hooked::TcEgress],
         }
     }
 }

@@ -90,3 +90,31 @@ impl Provenance {
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Provenance, sha256};
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let path = std::env::temp_dir().join(format!("ftpmon-provenance-{}.toml", std::process::id()));
+        let written = Provenance {
+            sources_sha256: sha256(b""),
+            rustc: "rustc 1.96.0 (ac68faa20 2026-05-25)".to_owned(),
+            llvm: "22.1.8".to_owned(),
+            bpf_linker: "bpf-linker 0.13.0".to_owned(),
+            linker_llvm: "22.1.8".to_owned(),
+            object_sha256: sha256(b"object"),
+        };
+        written.write(&path).unwrap();
+        let read = Provenance::read(&path).unwrap().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{written:?}"));
+        assert!(Provenance::read(&path).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_digest_is_sha_256() {
+        assert_eq!(sha256(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+}
