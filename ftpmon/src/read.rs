@@ -6,6 +6,7 @@
 mod output;
 mod progress;
 mod report;
+mod writer;
 
 use std::path::Path;
 
@@ -16,15 +17,12 @@ use crate::cli::ReadOptions;
 use crate::config;
 use crate::engine::{Engine, EngineConfig, Limits};
 use crate::event::{Event, EventKind, SensorStop};
-use crate::format::Encoder;
 use crate::frame::{Decoder, RawFrame};
 use crate::notice::notice;
 use crate::time::Timestamp;
-use output::{Output, OutputError};
+use output::OutputError;
 use progress::Progress;
-
-/// Bytes of finished lines after which they are written.
-const BLOCK_BYTES: usize = 256 << 10;
+use writer::{Stopped, Writer};
 
 /// Reads all files in their order, one after the other, as one run.
 ///
@@ -38,7 +36,11 @@ pub fn read(options: &ReadOptions) -> anyhow::Result<()> {
     let engine =
         EngineConfig { limits: Limits::UNHURRIED, ..config::engine(&options.ports, &options.events, true)? };
     let mut reading = Reading::new(engine, options);
-    match reading.files() {
+    let written = match reading.files() {
+        Ok(()) => reading.writer.finish(reading.now),
+        Err(Stopped) => reading.writer.stopped(),
+    };
+    match written {
         Ok(()) => reading.failed.map_or(Ok(()), Err),
         Err(OutputError::Gone) => Ok(()),
         Err(OutputError::Failed(error)) => Err(error).context("cannot write to standard output"),
@@ -51,9 +53,7 @@ struct Reading<'a> {
     config: EngineConfig,
     decoder: Decoder,
     engine: Engine,
-    encoder: Encoder,
-    lines: Vec<u8>,
-    output: Output,
+    writer: Writer,
     /// When the first packet was captured.
     begun: Option<Timestamp>,
     /// The latest time seen so far. A packet may be older; a timer's time never is.
@@ -70,9 +70,7 @@ impl<'a> Reading<'a> {
             decoder: Decoder::default(),
             engine: Engine::new(config.clone()),
             config,
-            encoder: config::encoder(&options.events),
-            lines: Vec::with_capacity(2 * BLOCK_BYTES),
-            output: Output::standard(),
+            writer: Writer::start(config::encoder(&options.events)),
             begun: None,
             now: Timestamp::default(),
             unknown_link_type: 0,
@@ -80,11 +78,11 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn files(&mut self) -> Result<(), OutputError> {
+    fn files(&mut self) -> Result<(), Stopped> {
         let mut progress = Progress::new(self.options.captures.len());
         for path in &self.options.captures {
             if let Err(error) = self.file(path, &mut progress)? {
-                self.write_out()?;
+                self.writer.flush()?;
                 progress.clear();
                 let error = anyhow::Error::new(error).context(path.display().to_string());
                 if let Some(earlier) = self.failed.replace(error) {
@@ -97,11 +95,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads one file. The outer error is the output's, the inner one the file's.
-    fn file(
-        &mut self,
-        path: &Path,
-        progress: &mut Progress,
-    ) -> Result<Result<(), CaptureError>, OutputError> {
+    fn file(&mut self, path: &Path, progress: &mut Progress) -> Result<Result<(), CaptureError>, Stopped> {
         let mut file = match CaptureFile::open(path) {
             Ok(file) => file,
             Err(error) => return Ok(Err(error)),
@@ -113,7 +107,7 @@ impl<'a> Reading<'a> {
                 Ok(Step::Wait) => {
                     progress.update(path, &file, self.decoder.counters().frames);
                     if file.source_len().is_none() {
-                        self.write_out()?;
+                        self.writer.flush()?;
                     }
                 }
                 Ok(Step::End) => break Ok(()),
@@ -124,9 +118,9 @@ impl<'a> Reading<'a> {
         Ok(end)
     }
 
-    fn packet(&mut self, at: Timestamp, frame: &RawFrame<'_>) -> Result<(), OutputError> {
+    fn packet(&mut self, at: Timestamp, frame: &RawFrame<'_>) -> Result<(), Stopped> {
         if self.begun.is_none() {
-            self.start(at);
+            self.start(at)?;
         }
         self.now = self.now.max(at);
         if self.engine.poll_timeout().is_some_and(|due| due <= self.now) {
@@ -135,56 +129,46 @@ impl<'a> Reading<'a> {
         if let Some(segment) = self.decoder.decode(at, frame) {
             self.engine.handle_segment(at, &segment);
         }
-        self.settle();
-        if self.lines.len() >= BLOCK_BYTES { self.write_out() } else { Ok(()) }
+        self.settle()
     }
 
     /// The first line says when the first packet was captured.
-    fn start(&mut self, at: Timestamp) {
+    fn start(&mut self, at: Timestamp) -> Result<(), Stopped> {
         (self.begun, self.now) = (Some(at), at);
-        self.encoder.header(at, &mut self.lines);
+        self.writer.header(at)?;
         let start = report::start(self.options, &self.config, &self.decoder);
-        self.say(EventKind::SensorStart(Box::new(start)));
+        self.say(EventKind::SensorStart(Box::new(start)))
     }
 
     /// The last lines.
-    fn stop(&mut self) -> Result<(), OutputError> {
+    fn stop(&mut self) -> Result<(), Stopped> {
         if self.begun.is_none() {
-            self.start(report::wall_clock());
+            self.start(report::wall_clock())?;
         }
         self.decoder.finish();
         self.engine.finish(self.now);
-        self.settle();
+        self.settle()?;
         let stats = report::stats(&report::Counts {
             uptime_ms: self.begun.map_or(0, |begun| self.now.millis_since(begun)),
-            emitted: self.encoder.written(),
             unknown_link_type: self.unknown_link_type,
             decoder: &self.decoder,
             engine: &self.engine.counters(),
         });
-        self.say(EventKind::Stats(Box::new(stats)));
+        self.say(EventKind::Stats(Box::new(stats)))?;
         let reason = if self.failed.is_none() { "end_of_input" } else { "error" };
-        self.say(EventKind::SensorStop(SensorStop { reason: reason.to_owned() }));
-        self.encoder.footer(self.now, &mut self.lines);
-        self.write_out()
+        self.say(EventKind::SensorStop(SensorStop { reason: reason.to_owned() }))
     }
 
     /// Takes what the engine has to say. What it wants of a kernel nobody hears.
-    fn settle(&mut self) {
+    fn settle(&mut self) -> Result<(), Stopped> {
         while self.engine.poll_port_update().is_some() {}
         while let Some(event) = self.engine.poll_event() {
-            self.encoder.event(&event, &mut self.lines);
+            self.writer.event(event)?;
         }
-    }
-
-    fn say(&mut self, kind: EventKind) {
-        let event = Event { ts: self.now, session: None, user: None, kind };
-        self.encoder.event(&event, &mut self.lines);
-    }
-
-    fn write_out(&mut self) -> Result<(), OutputError> {
-        self.output.write(&self.lines)?;
-        self.lines.clear();
         Ok(())
+    }
+
+    fn say(&mut self, kind: EventKind) -> Result<(), Stopped> {
+        self.writer.event(Event { ts: self.now, session: None, user: None, kind })
     }
 }

@@ -20,8 +20,30 @@ pub enum Rfc {
 /// The longest verb that is known, bytes.
 const LONGEST: usize = 7;
 
+/// A name in upper case as a number, so that finding a verb takes few comparisons. None where it is too long.
+const fn key(name: &[u8]) -> Option<u64> {
+    if name.len() > LONGEST {
+        return None;
+    }
+    // The leading 1 tells names apart that differ in zeros at their head.
+    let (mut key, mut rest) = (1, name);
+    while let [byte, after @ ..] = rest {
+        key = key << 8 | byte.to_ascii_uppercase() as u64;
+        rest = after;
+    }
+    Some(key)
+}
+
 macro_rules! verbs {
     ($($variant:ident $name:literal $rfc:expr, $summary:literal;)*) => {
+        mod keys {
+            #![allow(non_upper_case_globals, reason = "each has its variant's name")]
+            $(pub(super) const $variant: u64 = match super::key($name.as_bytes()) {
+                Some(key) => key,
+                None => 0,
+            };)*
+        }
+
         /// A verb. Unknown ones are [`Verb::Other`]: their name is with the command.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
@@ -37,12 +59,9 @@ macro_rules! verbs {
 
             /// The verb of this name, whatever its case.
             pub fn from_name(name: &[u8]) -> Self {
-                let mut upper = [0_u8; LONGEST];
-                let Some(upper) = upper.get_mut(..name.len()) else { return Self::Other };
-                upper.copy_from_slice(name);
-                upper.make_ascii_uppercase();
-                match core::str::from_utf8(upper) {
-                    $(Ok($name) => Self::$variant,)*
+                let Some(key) = key(name) else { return Self::Other };
+                match key {
+                    $(keys::$variant => Self::$variant,)*
                     _ => Self::Other,
                 }
             }
@@ -329,7 +348,7 @@ mod tests {
     #[test]
     fn what_is_unknown_is_itself() {
         assert_eq!(Verb::from_name(b"XYZZY"), Verb::Other);
-        assert_eq!(Verb::from_name(b""), Verb::Other);
+        assert_eq!((Verb::from_name(b""), Verb::from_name(b"\0USER")), (Verb::Other, Verb::Other));
         assert_eq!(Verb::from_name(&[b'A'; 100]), Verb::Other);
         assert_eq!(Verb::Other.spelt(b"xyzzy"), "XYZZY");
         assert_eq!(Verb::Retr.spelt(b"rEtR"), "RETR");

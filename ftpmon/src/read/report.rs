@@ -13,7 +13,6 @@ use crate::time::Timestamp;
 /// What `stats` counts, from everywhere.
 pub(super) struct Counts<'a> {
     pub(super) uptime_ms: u64,
-    pub(super) emitted: u64,
     pub(super) unknown_link_type: u64,
     pub(super) decoder: &'a Decoder,
     pub(super) engine: &'a EngineCounters,
@@ -53,7 +52,8 @@ pub(super) fn stats(counts: &Counts<'_>) -> Stats {
         uptime_ms: counts.uptime_ms,
         seen: decoder.frames + counts.unknown_link_type,
         matched: engine.matched,
-        emitted: counts.emitted,
+        // Filled in when it is written.
+        emitted: 0,
         lost: lost(counts),
         tables: engine
             .tables

@@ -1,6 +1,6 @@
 //! Handing on what is in order, giving up what is missing.
 
-use super::held::{Held, Hole, Kind, Overdue, Piece};
+use super::held::{Held, Hole, Kind, NEVER, Overdue, Piece};
 use super::limits::Limits;
 use super::pair::Pair;
 use super::receiver::{Closing, Keep, Receiver};
@@ -265,7 +265,7 @@ impl<R: Receiver> Assembly<'_, R> {
         if pending.overdue.is_none_or(|overdue| overdue.until <= settled) {
             pending.overdue = Some(Overdue {
                 until,
-                deadline: self.now.plus_nanos(nanos(self.limits.acknowledged_wait_ms)),
+                deadline: after_millis(self.now, self.limits.acknowledged_wait_ms),
                 segments: self.limits.acknowledged_segments,
             });
         }
@@ -280,7 +280,7 @@ impl<R: Receiver> Assembly<'_, R> {
             pending.hole = None;
         } else if pending.hole.is_none_or(|hole| hole.start != next) {
             pending.hole =
-                Some(Hole { start: next, deadline: self.now.plus_nanos(nanos(self.limits.hole_wait_ms)) });
+                Some(Hole { start: next, deadline: after_millis(self.now, self.limits.hole_wait_ms) });
         }
     }
 
@@ -328,7 +328,7 @@ impl<R: Receiver> Assembly<'_, R> {
     }
 }
 
-/// A wait in nanoseconds; `u32::MAX` is one without end.
-const fn nanos(ms: u32) -> i64 {
-    if ms == u32::MAX { i64::MAX } else { ms as i64 * 1_000_000 }
+/// The time `ms` milliseconds after `now`.
+const fn after_millis(now: Timestamp, ms: u32) -> Timestamp {
+    if ms == Limits::NEVER { NEVER } else { now.plus_nanos(ms as i64 * 1_000_000) }
 }

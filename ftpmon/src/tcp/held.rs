@@ -6,6 +6,9 @@ use super::pair::Pair;
 use super::receiver::Closing;
 use crate::time::Timestamp;
 
+/// A time that never comes.
+pub(super) const NEVER: Timestamp = Timestamp::from_nanos(i64::MAX);
+
 /// What stands at a position of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -160,11 +163,11 @@ impl Pending {
         }
     }
 
-    /// When to give up what is waited for first.
+    /// When to give up what is waited for first, if time gives it up.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let overdue = self.overdue.map(|it| it.deadline);
         let hole = self.hole.map(|it| it.deadline);
-        overdue.into_iter().chain(hole).min()
+        overdue.into_iter().chain(hole).filter(|it| *it < NEVER).min()
     }
 
     /// Where the end of the bytes seen is, if it is held.

@@ -15,13 +15,18 @@ pub struct Limits {
     /// Bytes that their receiver acknowledged can only be late in the capture, or lost: they are given up after this many
     /// further segments of the connection …
     pub acknowledged_segments: u16,
-    /// … or this many milliseconds of packet time, whichever is first. `u32::MAX`, here and below: however long.
+    /// … or this many milliseconds of packet time, whichever is first. [`Limits::NEVER`]: however long it takes.
     pub acknowledged_wait_ms: u32,
     /// Bytes that nobody acknowledged may still be sent again: they are given up after this many milliseconds without progress.
+    /// [`Limits::NEVER`]: however long it takes.
     pub hole_wait_ms: u32,
 }
 
 impl Limits {
+    /// Milliseconds that never pass: only segments, caps and the end give up what is waited for. Right where time between packets means
+    /// little and nobody waits for events, as in capture files.
+    pub const NEVER: u32 = u32::MAX;
+
     /// For a control connection: lines of text, one at a time.
     pub const CONTROL: Self = Self {
         held_bytes: 64 * 1024,

@@ -14,6 +14,7 @@ mod held;
 mod intake;
 mod limits;
 mod pair;
+mod place;
 mod receiver;
 mod sequence;
 mod stream;

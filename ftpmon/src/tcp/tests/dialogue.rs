@@ -137,10 +137,27 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Bytes that come right after they were given up, in a run, are believed: the gap was shorter than told.
+    fn go_back(&mut self, from: Side, first: u8) {
+        let own = index(from);
+        let position = self.position[own];
+        let stretch = self.gaps[own].iter().rev().zip(1..).take_while(|(at, back)| *at + back == position);
+        if let Some((at, back)) = stretch.filter(|(at, _)| content(from, **at) == first).last()
+            && content(from, position) != first
+        {
+            self.position[own] = *at;
+            let kept = self.gaps[own].len() - back;
+            self.gaps[own].truncate(kept);
+        }
+    }
+}
+
 impl Receiver for Ledger {
     fn data(&mut self, _: Timestamp, from: Side, bytes: &[u8]) {
         let own = index(from);
         assert!(!bytes.is_empty() && !self.closed[own]);
+        self.go_back(from, bytes[0]);
         for byte in bytes {
             let at = self.position[own];
             assert_eq!(*byte, content(from, at), "{from:?} at {at}");

@@ -38,6 +38,18 @@ fn bytes_the_receiver_has_are_given_up_after_a_while() {
 }
 
 #[test]
+fn where_time_means_nothing_only_segments_end_the_wait() {
+    let mut it = Monitor::established();
+    it.limits.acknowledged_wait_ms = Limits::NEVER;
+    it.send(SERVER, 5000, 1006, ACK, "331 pw\r\n");
+    assert_eq!(it.connection.poll_timeout(), None);
+    it.pass_millis(i64::from(u32::MAX) * 100);
+    it.send(CLIENT, 1000, 5000, ACK, "USER x");
+    assert_eq!(it.told(), [data(CLIENT, "USER x"), data(SERVER, "331 pw\r\n")]);
+    assert!(it.is_at_rest());
+}
+
+#[test]
 fn a_bare_ack_tells_a_gap_too() {
     let mut it = Monitor::established();
     it.send(SERVER, 5000, 1006, ACK, "");
