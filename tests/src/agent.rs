@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use crate::events::Events;
 use crate::net::Namespace;
 use crate::poll;
-use crate::process::Running;
+use crate::process::{Lines, Running};
 use crate::schema;
 
 /// How long loading and attaching may take on a busy machine.
@@ -72,6 +72,11 @@ impl Agent {
     /// Its events so far.
     pub fn events(&self) -> Events {
         Events::from_lines(&self.process.stdout.all())
+    }
+
+    /// What it writes to standard output, line by line; more comes in while it runs.
+    pub fn lines(&self) -> Lines {
+        self.process.stdout.clone()
     }
 
     /// Its diagnostics so far.

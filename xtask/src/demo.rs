@@ -12,6 +12,7 @@ use ftpmon_tests::compare;
 use ftpmon_tests::events::Events;
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
 use ftpmon_tests::net::Direct;
+use ftpmon_tests::process::Lines;
 
 use crate::workspace::{as_root, build_agent, is_root};
 
@@ -66,7 +67,8 @@ fn show(binary: &Path, hook: &str) -> Result<()> {
         Direct::DEVICE
     ));
     let agent = Agent::start_binary(binary, &net.server, &["--iface", Direct::DEVICE, "--hook", hook])?;
-    let mut printed = print_new(&agent, 0);
+    let lines = agent.lines();
+    let mut printed = print_new(&lines, 0);
 
     heading("the client logs in, downloads in passive mode and uploads in active mode");
     let transcript = net.client.run(|| {
@@ -77,7 +79,7 @@ fn show(binary: &Path, hook: &str) -> Result<()> {
         client.store(DataMode::Port, "STOR", "/in/notes.bin", &Content::Pattern(UPLOAD))?;
         client.quit()
     })?;
-    printed = follow(&agent, printed, 1)?;
+    printed = follow(&agent, &lines, printed, 1)?;
 
     heading("another client gives a wrong password");
     let refused = net.client.run(|| {
@@ -86,13 +88,11 @@ fn show(binary: &Path, hook: &str) -> Result<()> {
         client.command("PASS a guess")?;
         client.quit()
     })?;
-    printed = follow(&agent, printed, 2)?;
+    printed = follow(&agent, &lines, printed, 2)?;
 
     heading("SIGINT to ftpmon");
     let events = agent.stop()?;
-    for event in events.0.iter().skip(printed) {
-        println!("{}", event.0);
-    }
+    print_new(&lines, printed);
     drop(server);
 
     let sessions = events.sessions();
@@ -114,26 +114,26 @@ fn heading(text: &str) {
     println!("\n── {text}");
 }
 
-/// Prints the events from number `from` on. Gives how many there are.
-fn print_new(agent: &Agent, from: usize) -> usize {
-    let events = agent.events();
-    for event in events.0.iter().skip(from) {
-        println!("{}", event.0);
+/// Prints the lines from number `from` on, as ftpmon wrote them. Gives how many there are.
+fn print_new(lines: &Lines, from: usize) -> usize {
+    let new = lines.from(from);
+    for line in &new {
+        println!("{line}");
     }
-    events.0.len()
+    from + new.len()
 }
 
 /// Prints events as they come until `sessions` sessions have ended.
-fn follow(agent: &Agent, from: usize, sessions: usize) -> Result<usize> {
+fn follow(agent: &Agent, lines: &Lines, from: usize, sessions: usize) -> Result<usize> {
     let mut printed = from;
     let mut waited = Duration::ZERO;
     while agent.events().count("session_end") < sessions {
-        printed = print_new(agent, printed);
+        printed = print_new(lines, printed);
         ensure!(waited < LIMIT, "no session_end after {LIMIT:?}; ftpmon said: {}", agent.diagnostics());
         thread::sleep(INTERVAL);
         waited += INTERVAL;
     }
-    Ok(print_new(agent, printed))
+    Ok(print_new(lines, printed))
 }
 
 fn summary(events: &Events) {
