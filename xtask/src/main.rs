@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "standard output is where a command answers")]
 
+mod bench;
 mod bless;
 mod demo;
 mod ebpf;
@@ -31,6 +32,8 @@ enum Task {
     Demo(demo::Args),
     /// Runs all tests and installs what they need.
     Test(test::Args),
+    /// Measures what watching costs.
+    Bench(bench::Args),
     /// Checks what no compiler checks: who may import whom, sizes, names, documents.
     Tidy,
     /// Builds the kernel object from source, or proves the committed one.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Run(args) => run::run(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Tidy => tidy::run(),
         Task::Ebpf(args) => ebpf::run(&args),
         Task::Bless(args) => bless::run(&args),
