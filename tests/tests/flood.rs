@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Mutex, PoisonError};
 
 use ftpmon::addr::Endpoint;
 use ftpmon::engine::{Engine, EngineConfig, Limits};
@@ -107,8 +108,12 @@ fn flood(what: &str, offer: impl Fn(&mut Flood, Endpoint)) -> (Flood, usize) {
     (flood, each)
 }
 
+/// The process's memory is measured: one flood at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn half_open_connections_stay_under_the_cap() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     const SYN: u8 = 0x02;
     let (mut flood, each) =
         flood("half open", |flood, client| flood.segment(client, false, [1, 0], SYN, b""));
@@ -122,6 +127,7 @@ fn half_open_connections_stay_under_the_cap() {
 
 #[test]
 fn idle_sessions_stay_under_the_cap_and_those_that_give_way_are_told() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     const SYN: u8 = 0x02;
     const ACK: u8 = 0x10;
     let (mut flood, each) = flood("idle sessions", |flood, client| {
