@@ -11,8 +11,9 @@ use crate::workspace::{as_root, build_agent, is_root};
 /// CAP_NET_ADMIN, CAP_PERFMON and CAP_BPF, as bits of a capability set (capabilities(7)).
 const NEEDED: u64 = 1 << 12 | 1 << 38 | 1 << 39;
 
-/// Options of `cargo xtask run`.
+/// Options of `cargo xtask run`: those of `ftpmon run`, `--help` among them.
 #[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
 pub(crate) struct Args {
     /// Everything that `ftpmon run` takes.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
