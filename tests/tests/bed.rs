@@ -4,13 +4,14 @@
 #![allow(clippy::indexing_slicing, clippy::print_stdout, reason = "a test may panic and print")]
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use ftpmon_tests::bed::{Need, test};
 use ftpmon_tests::compare::{expected_command, same, unlogged_end};
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
-use ftpmon_tests::net::{Bridged, Direct, Family, Hosts, Namespace, Routed};
+use ftpmon_tests::net::{Bridged, Direct, Family, Hosts, Mischief, Namespace, Relayed, Routed};
 use ftpmon_tests::party::{Party, RealServer, visits};
 
 /// Files of every kind, both ways, in every mode that the family has.
@@ -86,6 +87,18 @@ fn embedded_server_and_client_on_a_tagged_trunk() {
         }
         let net = Bridged::new(1500, &[42], false)?;
         play(&net.client, &net.server, Bridged::hosts(Family::V6))
+    });
+}
+
+#[test]
+fn embedded_server_and_client_over_a_bad_wire() {
+    test("embedded_server_and_client_over_a_bad_wire", &[Need::Tool("ethtool")], || {
+        let net = Relayed::new(1500, Mischief { lost: 10, doubled: 20, late: 50, by: 3 })?;
+        play(&net.client, &net.server, Relayed::hosts(Family::V4))?;
+        let done = [&net.done.frames, &net.done.lost, &net.done.doubled, &net.done.late];
+        let counts = done.map(|counter| counter.load(Ordering::Relaxed));
+        ensure!(counts.iter().all(|count| *count > 0), "nothing happened: {counts:?}");
+        Ok(())
     });
 }
 

@@ -12,7 +12,7 @@ use ftpmon_tests::bed::{Need, test};
 use ftpmon_tests::compare::{self, Expected, same};
 use ftpmon_tests::events::Events;
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Ports, Server, Transcript};
-use ftpmon_tests::net::{Direct, Family};
+use ftpmon_tests::net::{Direct, Family, Mischief, Relayed};
 
 /// How long the events of a session may lag behind.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -296,6 +296,50 @@ fn at_once(hook: &str, family: Family) -> Result<()> {
         compare::endpoints(session, transcript)?;
         compare::transfers(session, expected)?;
         compare::clean(session)?;
+    }
+    drop(server);
+    Ok(())
+}
+
+/// Frames lost, doubled and late on the way: every word of the dialogue and every byte is still told once.
+#[test]
+fn bad_wire() {
+    test("bad_wire", &[Need::Agent, Need::Tool("ethtool")], || {
+        for hook in HOOKS {
+            over_a_bad_wire(hook).with_context(|| format!("hook {hook}"))?;
+        }
+        Ok(())
+    });
+}
+
+fn over_a_bad_wire(hook: &str) -> Result<()> {
+    const SESSIONS: usize = 12;
+    let net = Relayed::new(1500, Mischief { lost: 10, doubled: 20, late: 50, by: 3 })?;
+    let at = address(Family::V4);
+    let behaviour = Behaviour::default().with_file("/file", Content::Pattern(400_007));
+    let server = net.server.run(|| Server::start(at, behaviour))?;
+    let agent = Agent::start(&net.server, &["--iface", Direct::DEVICE, "--hook", hook])?;
+    let talks: Vec<Transcript> = net.client.run(|| {
+        let talk = |_| {
+            let mut client = Client::connect(at, ClientOptions::default())?;
+            client.login("alice", "wonderland")?;
+            client.retrieve(DataMode::Pasv, "/file", None)?;
+            client.store(DataMode::Eprt, "STOR", "/up", &Content::Pattern(100_003))?;
+            client.quit()
+        };
+        (0..SESSIONS).map(talk).collect()
+    })?;
+    agent.wait_for_sessions(SESSIONS, LIMIT)?;
+    let events = agent.stop()?;
+    compare::stream(&events)?;
+    let expected = [Expected::complete("RETR", "PASV", 400_007), Expected::complete("STOR", "EPRT", 100_003)];
+    for (session, transcript) in events.sessions().iter().zip(&talks) {
+        let check = || {
+            compare::dialogue(session, transcript)?;
+            compare::transfers(session, &expected)?;
+            compare::clean(session)
+        };
+        check().with_context(|| session.to_text())?;
     }
     drop(server);
     Ok(())

@@ -3,9 +3,11 @@
 mod link;
 mod namespace;
 mod program;
+mod relay;
 mod topology;
 
 pub use link::{Veth, offload};
 pub use namespace::Namespace;
 pub use program::{Attached, Hook, Program};
+pub use relay::{Done, Mischief, Relayed};
 pub use topology::{Bridged, Direct, Family, Hosts, Routed};
