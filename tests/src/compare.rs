@@ -66,7 +66,7 @@ pub fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: &[T], found: &
 }
 
 /// Checks that a session ended without gap, anomaly or loss. A reply that answers no command is the server's doing where it
-/// is [`LOGOUT`].
+/// is `LOGOUT`.
 ///
 /// # Errors
 /// What was not in order.
