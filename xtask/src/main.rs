@@ -7,6 +7,7 @@ mod bless;
 mod demo;
 mod ebpf;
 mod fuzz;
+mod miri;
 mod run;
 mod test;
 mod tidy;
@@ -42,6 +43,8 @@ enum Task {
     Bless(bless::Args),
     /// Fuzzes the core; installs cargo-fuzz where it is missing.
     Fuzz(fuzz::Args),
+    /// Runs the core's unit tests under Miri; installs it where it is missing.
+    Miri(miri::Args),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Task::Ebpf(args) => ebpf::run(&args),
         Task::Bless(args) => bless::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::Miri(args) => miri::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
