@@ -32,10 +32,10 @@ pub const RECORD_LEN_MAX: u32 = 1 << 20;
 #[non_exhaustive]
 pub enum CaptureError {
     /// The file cannot be opened.
-    #[error("cannot be opened: {0}")]
+    #[error("cannot be opened")]
     Open(#[source] io::Error),
     /// The source failed.
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read")]
     Read(#[from] io::Error),
     /// There is not one byte.
     #[error("empty, not even a capture file's header")]
