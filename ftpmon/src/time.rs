@@ -14,6 +14,9 @@ impl Timestamp {
     /// Before every packet.
     pub const EARLIEST: Self = Self(i64::MIN);
 
+    /// After every packet.
+    pub const LATEST: Self = Self(i64::MAX);
+
     /// From nanoseconds since the epoch.
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)

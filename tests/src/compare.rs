@@ -143,12 +143,14 @@ pub fn transfer(event: &Event, expected: &Expected) -> Result<()> {
     check().with_context(|| format!("in {}", event.0))
 }
 
-/// Checks all transfers of a session, in order, and that each announced endpoint was learned.
+/// Checks all transfers of a session, in the order of their commands (each is told when its connection has ended, which
+/// may be after later ones), and that each announced endpoint was learned.
 ///
 /// # Errors
 /// The first difference.
 pub fn transfers(session: &Events, expected: &[Expected]) -> Result<()> {
-    let found = session.of("transfer");
+    let mut found = session.of("transfer");
+    found.sort_by_key(|event| event.number("/tx"));
     for (event, expected) in found.iter().zip(expected) {
         transfer(event, expected)?;
     }

@@ -291,9 +291,9 @@ impl Engine {
         self.updates.push_back(update);
     }
 
-    /// Asks for [`Self::wake`] of a flow at `at`, unless it comes earlier anyhow.
+    /// Asks for [`Self::wake`] of a flow at `at`, unless it comes earlier anyhow, or never.
     fn schedule(&mut self, id: FlowId, at: Timestamp) {
-        let Some(flow) = self.flows.get_mut(id) else { return };
+        let Some(flow) = self.flows.get_mut(id).filter(|_| at < Timestamp::LATEST) else { return };
         if flow.wake_at.is_none_or(|earlier| at < earlier) {
             flow.wake_at = Some(at);
             self.wakes.push(Reverse((at, id)));

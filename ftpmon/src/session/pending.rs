@@ -114,6 +114,10 @@ impl PendingCommands {
 
     /// The command that a reply answers; it is the oldest afterwards, since those before it were answered unseen.
     pub(super) fn answered_by(&mut self, code: Option<u16>) -> Option<&mut Pending> {
+        // Goodbye answers QUIT alone: what was asked before it is not answered any more.
+        if code == Some(221) && self.waits_for(|pending| pending.verb == Verb::Quit) {
+            self.doubt_all();
+        }
         if let Some(code) = code.filter(|_| self.doubtful > 0) {
             let best = self.best_fit(code)?;
             self.drop_front(best);
@@ -228,6 +232,14 @@ mod tests {
         let mut pending = commands(&[Verb::Type]);
         pending.doubt_all();
         assert_eq!([227, 200].map(|code| answer(&mut pending, code)), [None, Some(1)]);
+    }
+
+    #[test]
+    fn goodbye_answers_quit() {
+        let mut pending = commands(&[Verb::Retr, Verb::Quit]);
+        assert_eq!(answer(&mut pending, 221), Some(2));
+        let mut pending = commands(&[Verb::Rein]);
+        assert_eq!(answer(&mut pending, 221), Some(1));
     }
 
     #[test]
