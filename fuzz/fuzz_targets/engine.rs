@@ -245,6 +245,7 @@ fuzz_target!(|ops: Vec<Op>| {
                         [usize::from(*report % 3)],
                     initiator,
                     listener,
+                    incarnation: u64::from(*report / 3),
                     first: at,
                     last: at,
                     syn: syn.then_some(at),
