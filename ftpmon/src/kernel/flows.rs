@@ -55,6 +55,21 @@ impl Flows {
         self.round.is_empty()
     }
 
+    /// Hands the account of every connection that the agent was not told to be over to `report`, as it stands: for the
+    /// end of a run, which would otherwise know open connections only as they were at the last record.
+    pub fn standing(&self, clock: &Clock, mut report: impl FnMut(FlowRecord)) {
+        let now = clock.boot_now();
+        for key in self.map.keys().flatten().take(ftpmon_common::names::FLOWS_MAX) {
+            let Ok(state) = self.map.get(&key, 0) else { continue };
+            let kind = match state.flags & (FlowState::CLOSED | FlowState::UNREPORTED) {
+                FlowState::CLOSED => continue,
+                0 => FlowReport::Progress,
+                _ => FlowReport::Close,
+            };
+            report(account(&key, &state, kind, clock.utc(now), clock));
+        }
+    }
+
     /// Begins a round: notes the keys that are there now.
     pub fn begin_round(&mut self) {
         if self.round.is_empty() {

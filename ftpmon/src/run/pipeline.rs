@@ -178,10 +178,8 @@ impl Pipeline {
     /// Ends what is open, says `stats` and `sensor_stop`, and gives the outputs time to write it all.
     pub(super) fn stop(mut self, reason: &str) {
         self.look();
-        if self.reports_lost {
-            self.flows.begin_round();
-            while !self.sweep() {}
-        }
+        self.flows.standing(&self.clock, |account| self.engine.handle_flow(&account));
+        self.settle();
         self.engine.finish(self.clock.now());
         self.settle();
         self.stats();
