@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -13,6 +13,10 @@ use crate::workspace::{as_root, build_agent, cargo, is_root, root};
 
 /// Environment that tests running as root are handed.
 const PASSED_ON: [&str; 3] = ["FTPMON_NO_SKIP", "RUST_BACKTRACE", "CARGO_TARGET_DIR"];
+/// How the names of tests at full size begin, which take minutes: a ring of their own.
+const SOAK: &str = "soak_";
+/// How the environment's variables begin that give such tests a size of one's own. They are handed on as well.
+const SOAK_SIZES: &str = "FTPMON_SOAK_";
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -37,6 +41,8 @@ enum Ring {
     Live,
     /// A few seconds of each fuzz target.
     Fuzz,
+    /// The live tests at full size, whose names begin with soak_, one after another: root, minutes each. Only when asked for.
+    Soak,
 }
 
 /// What the test programs reported.
@@ -49,18 +55,21 @@ struct Tally {
 
 /// Runs the rings one after another; a ring that fails does not keep the next from running.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let wanted = |ring| args.only.is_empty() || args.only.contains(&ring);
+    let wanted = |ring| (args.only.is_empty() && ring != Ring::Soak) || args.only.contains(&ring);
     let mut tally = Tally::default();
-    if wanted(Ring::Live) && !args.no_install {
+    if (wanted(Ring::Live) || wanted(Ring::Soak)) && !args.no_install {
         ftpmon_tests::party::install(|step| println!("install: {step}"))?;
     }
     if wanted(Ring::Unit) {
         let mut unit = cargo()?;
         unit.args(["test", "--workspace", "--exclude", "ftpmon-ebpf", "--exclude", "ftpmon-tests"]);
-        run_tests("unit and property tests", unit.arg("--").args(&args.options), &mut tally)?;
+        unit.args(["--", "--skip", SOAK]).args(&args.options);
+        run_tests("unit and property tests", &mut unit, &mut tally)?;
     }
-    if wanted(Ring::Live) {
-        live(args, &mut tally)?;
+    for ring in [Ring::Live, Ring::Soak] {
+        if wanted(ring) {
+            with_root(ring, &args.options, &mut tally)?;
+        }
     }
     if wanted(Ring::Fuzz) {
         println!("\n── a few seconds of each fuzz target");
@@ -79,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// Builds as whoever calls, runs the built programs as root.
-fn live(args: &Args, tally: &mut Tally) -> Result<()> {
+fn with_root(ring: Ring, options: &[String], tally: &mut Tally) -> Result<()> {
     let agent = build_agent()?;
     let programs = build_tests("ftpmon-tests")?;
     let skips = ftpmon_tests::bed::target()?.join("skipped.txt");
@@ -91,19 +100,31 @@ fn live(args: &Args, tally: &mut Tally) -> Result<()> {
     }
     for program in programs {
         let name = program.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let label = name.rsplit_once('-').map_or(name.as_str(), |(name, _)| name);
         // sudo clears the environment: what the tests read is set behind it.
         let mut command = as_root("/usr/bin/env".as_ref())?;
-        for variable in PASSED_ON {
-            if let Some(value) = env::var_os(variable) {
-                let mut pair = std::ffi::OsString::from(format!("{variable}="));
+        for (variable, value) in env::vars_os() {
+            let named = variable.to_string_lossy();
+            if PASSED_ON.contains(&&*named) || named.starts_with(SOAK_SIZES) {
+                let mut pair = variable;
+                pair.push("=");
                 pair.push(value);
                 command.arg(pair);
             }
         }
         command.arg(format!("FTPMON_BIN={}", agent.display()));
         command.arg(format!("FTPMON_SKIP_LOG={}", skips.display()));
-        command.arg(&program).args(&args.options).current_dir(root()?.join("tests"));
-        let label = name.rsplit_once('-').map_or(name.as_str(), |(name, _)| name).to_owned();
+        if ring == Ring::Soak {
+            let names = soaks(&program, options)?;
+            if names.is_empty() {
+                continue;
+            }
+            command.arg("RUST_TEST_THREADS=1").arg(&program).args(names).arg("--exact");
+            command.args(options.iter().filter(|option| is_option(option)));
+        } else {
+            command.arg(&program).args(["--skip", SOAK]).args(options);
+        }
+        command.current_dir(root()?.join("tests"));
         run_tests(&format!("with root: {label}"), &mut command, tally)?;
     }
     let skipped = fs::read_to_string(&skips).unwrap_or_default().lines().count() as u64;
@@ -111,6 +132,23 @@ fn live(args: &Args, tally: &mut Tally) -> Result<()> {
     tally.passed = tally.passed.saturating_sub(skipped);
     tally.skipped += skipped;
     Ok(())
+}
+
+/// The tests of a program that are at full size, of these the ones with one of the `options`' words in their names.
+fn soaks(program: &Path, options: &[String]) -> Result<Vec<String>> {
+    let list = Command::new(program).args(["--list", "--format", "terse"]).output()?;
+    ensure!(list.status.success(), "{} lists no tests", program.display());
+    let words: Vec<_> = options.iter().filter(|option| !is_option(option)).collect();
+    let names = String::from_utf8_lossy(&list.stdout).into_owned();
+    let names = names.lines().filter_map(|line| line.strip_suffix(": test"));
+    let full_size = names.filter(|name| name.rsplit("::").next().is_some_and(|name| name.starts_with(SOAK)));
+    let wanted = full_size.filter(|name| words.is_empty() || words.iter().any(|word| name.contains(*word)));
+    Ok(wanted.map(str::to_owned).collect())
+}
+
+/// Not a word to filter by. Values of options stand behind a `=`.
+fn is_option(option: &str) -> bool {
+    option.starts_with('-')
 }
 
 /// Builds a package's test programs and gives their paths.
