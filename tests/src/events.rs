@@ -1,5 +1,7 @@
 //! The events that ftpmon wrote, and questions about them.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 /// One event: a JSON line.
@@ -76,17 +78,16 @@ impl Events {
 
     /// The sessions in the order they began, each with its own events.
     pub fn sessions(&self) -> Vec<Events> {
-        let mut ids: Vec<&str> = Vec::new();
+        let mut ids: HashMap<&str, usize> = HashMap::new();
         let mut sessions: Vec<Events> = Vec::new();
         for event in &self.0 {
             let id = event.text("/session");
             if id.is_empty() {
                 continue;
             }
-            let at = ids.iter().position(|known| *known == id).unwrap_or_else(|| {
-                ids.push(id);
+            let at = *ids.entry(id).or_insert_with(|| {
                 sessions.push(Events::default());
-                ids.len() - 1
+                sessions.len() - 1
             });
             if let Some(session) = sessions.get_mut(at) {
                 session.0.push(event.clone());

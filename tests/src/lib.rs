@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod bed;
 pub mod compare;
+pub mod crowd;
 pub mod events;
 pub mod ftp;
 pub mod kernel;

@@ -17,8 +17,6 @@ use super::wire::{host_port, parse_extended, parse_host_port, read_line, resolve
 
 /// How long the server waits for a data connection.
 const DATA_LIMIT: Duration = Duration::from_secs(10);
-/// An upload up to this size is kept byte for byte; of a larger one the length is.
-const KEEP_LIMIT: usize = 4 << 20;
 /// Bytes read at a time.
 const READ_SIZE: usize = 256 * 1024;
 
@@ -347,7 +345,7 @@ fn carry_out(work: Work, mut data: TcpStream, voice: &Voice, shared: &Shared) ->
                     break;
                 }
                 count += n as u64;
-                if kept.len() <= KEEP_LIMIT {
+                if kept.len() <= shared.behaviour.keep {
                     kept.extend_from_slice(buffer.get(..n).unwrap_or_default());
                 }
             }
