@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::engine::FilesMode;
+use crate::engine::{FilesMode, Hashes};
 use crate::event::EventKind;
 use crate::format::Format;
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
@@ -115,6 +115,9 @@ pub struct EventOptions {
     /// What to do with the files that are transferred
     #[arg(long, value_enum, default_value_t = FilesChoice::Off)]
     pub files: FilesChoice,
+    /// The hashes of a file: `sha256`, `sha1`, `md5`
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum, default_value = "sha256")]
+    pub hashes: Vec<HashChoice>,
     /// Write these event types and no others [default: all]
     #[arg(long = "events", value_name = "LIST", value_delimiter = ',', value_parser = EventKind::NAMES)]
     pub kinds: Vec<String>,
@@ -128,8 +131,19 @@ pub struct EventOptions {
 pub enum FilesChoice {
     /// Count their bytes
     Off,
-    /// Say the SHA-256 and the MIME type of each
+    /// Say the hashes (see --hashes) and the MIME type of each
     Hash,
+}
+
+/// `--hashes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HashChoice {
+    /// SHA-256
+    Sha256,
+    /// SHA-1, for lists that know no better one
+    Sha1,
+    /// MD5, likewise
+    Md5,
 }
 
 impl From<FilesChoice> for FilesMode {
@@ -138,6 +152,20 @@ impl From<FilesChoice> for FilesMode {
             FilesChoice::Off => Self::Off,
             FilesChoice::Hash => Self::Hash,
         }
+    }
+}
+
+impl FromIterator<HashChoice> for Hashes {
+    fn from_iter<I: IntoIterator<Item = HashChoice>>(choices: I) -> Self {
+        let mut hashes = Self { sha256: false, sha1: false, md5: false };
+        for choice in choices {
+            match choice {
+                HashChoice::Sha256 => hashes.sha256 = true,
+                HashChoice::Sha1 => hashes.sha1 = true,
+                HashChoice::Md5 => hashes.md5 = true,
+            }
+        }
+        hashes
     }
 }
 
@@ -231,6 +259,7 @@ mod tests {
             ["--hook", "offload"],
             ["--format", "xml"],
             ["--secrets", "plain"],
+            ["--hashes", "crc32"],
             ["--events", "logins"],
             ["--stats-interval", "0"],
             ["--ring-size", "1"],

@@ -58,6 +58,7 @@ pub fn engine(
         detect_by_content,
         secrets: secrets(events)?,
         files: events.files.into(),
+        hashes: events.hashes.iter().copied().collect(),
         ..EngineConfig::default()
     })
 }
@@ -100,6 +101,7 @@ mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command, RunOptions};
+    use crate::engine::Hashes;
 
     fn options(args: &[&str]) -> RunOptions {
         let Command::Run(options) = Cli::try_parse_from([&["ftpmon", "run"], args].concat()).unwrap().command
@@ -141,5 +143,13 @@ mod tests {
         let config = engine(&options.ports, &options.events, false).unwrap();
         assert_eq!((config.control_ports, config.tls_ports), (vec![21, 2121], vec![990, 9990]));
         assert!(!config.detect_by_content);
+        assert_eq!(config.hashes, Hashes::default());
+    }
+
+    #[test]
+    fn the_engine_is_told_the_hashes() {
+        let options = options(&["--files", "hash", "--hashes", "md5,sha1"]);
+        let config = engine(&options.ports, &options.events, false).unwrap();
+        assert_eq!(config.hashes, Hashes { sha256: false, sha1: true, md5: true });
     }
 }

@@ -1,5 +1,5 @@
 //! One folder a behaviour under `tests/goldens`: a script, the events that `ftpmon read` makes of its capture, and a
-//! README that says what is shown.
+//! README that says what is shown. Options for `ftpmon read` may stand in `options`, separated by blanks.
 //!
 //! `FTPMON_GOLDEN=NAME` runs one folder. `FTPMON_BLESS=1` writes what ftpmon says as the new expectation: read the
 //! difference before you commit it.
@@ -33,8 +33,13 @@ fn ftpmon() -> PathBuf {
 
 /// What ftpmon says of a capture, one JSON object a line, without what changes from run to run: `seq` (checked here),
 /// `sensor`, the sensor's own events but for what was lost, and session ids, which become `s1`, `s2`, ... .
-fn events(binary: &Path, capture: &Path) -> Result<String, String> {
-    let run = Command::new(binary).arg("read").arg(capture).output().map_err(|e| e.to_string())?;
+fn events(binary: &Path, capture: &Path, options: &str) -> Result<String, String> {
+    let run = Command::new(binary)
+        .arg("read")
+        .args(options.split_whitespace())
+        .arg(capture)
+        .output()
+        .map_err(|e| e.to_string())?;
     if !run.status.success() {
         return Err(format!("{}: {}", run.status, String::from_utf8_lossy(&run.stderr)));
     }
@@ -117,7 +122,8 @@ fn every_golden_holds() {
         let capture = work.join(format!("{name}.pcap"));
         std::fs::write(&capture, bytes).unwrap();
         let expectation = golden.join("expect.jsonl");
-        match events(&binary, &capture) {
+        let options = std::fs::read_to_string(golden.join("options")).unwrap_or_default();
+        match events(&binary, &capture, &options) {
             Ok(got) if bless => std::fs::write(&expectation, got).unwrap(),
             Ok(got) => {
                 let expected = std::fs::read_to_string(&expectation).unwrap_or_default();

@@ -53,8 +53,25 @@ pub enum FilesMode {
     /// They are counted.
     #[default]
     Off,
-    /// SHA-256 and MIME type of each file.
+    /// Hashes and MIME type of each file.
     Hash,
+}
+
+/// The hashes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hashes {
+    /// SHA-256 (FIPS 180-4).
+    pub sha256: bool,
+    /// SHA-1 (FIPS 180-4): for lists that know no better one.
+    pub sha1: bool,
+    /// MD5 (RFC 1321): likewise.
+    pub md5: bool,
+}
+
+impl Default for Hashes {
+    fn default() -> Self {
+        Self { sha256: true, sha1: false, md5: false }
+    }
 }
 
 /// The caps on everything that a peer could make grow. Each is reported in `sensor_start`.
@@ -79,6 +96,12 @@ pub struct Limits {
     pub late_ms: u32,
     /// Bytes of undecided connections held for a decision whether they speak FTP. Stops a flood of half-spoken greetings.
     pub probe_bytes: usize,
+    /// With files wanted: bytes held of connections between the hosts of a session whose announcement may be behind, for up to 10 s;
+    /// 4 MiB a connection. Stops bulk connections beside a session. Beyond it such a connection's file is incomplete.
+    pub early_bytes: usize,
+    /// With files wanted: bytes held because others are missing before them, of all connections together. Stops many connections
+    /// with a hole each. Beyond it the oldest hole is given up, and that file is incomplete.
+    pub reorder_bytes: usize,
 }
 
 impl Default for Limits {
@@ -103,10 +126,12 @@ impl Limits {
         data_idle_s: 300,
         late_ms: 500,
         probe_bytes: 8 << 20,
+        early_bytes: 8 << 20,
+        reorder_bytes: 16 << 20,
     };
 
     /// Every cap with its name, as `sensor_start` gives it.
-    pub fn named(&self) -> [(&'static str, u64); 9] {
+    pub fn named(&self) -> [(&'static str, u64); 11] {
         [
             ("flows", self.flows as u64),
             ("pending_commands", self.pending_commands as u64),
@@ -117,6 +142,8 @@ impl Limits {
             ("data_idle_s", u64::from(self.data_idle_s)),
             ("late_ms", u64::from(self.late_ms)),
             ("probe_bytes", self.probe_bytes as u64),
+            ("early_bytes", self.early_bytes as u64),
+            ("reorder_bytes", self.reorder_bytes as u64),
         ]
     }
 }
@@ -134,6 +161,8 @@ pub struct EngineConfig {
     pub secrets: Secrets,
     /// What is done with transferred bytes.
     pub files: FilesMode,
+    /// Which hashes a file gets.
+    pub hashes: Hashes,
     /// The caps.
     pub limits: Limits,
 }
@@ -146,6 +175,7 @@ impl Default for EngineConfig {
             detect_by_content: false,
             secrets: Secrets::default(),
             files: FilesMode::default(),
+            hashes: Hashes::default(),
             limits: Limits::default(),
         }
     }

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::flow::{DataFlow, Flow, Role};
+use super::flow::{DataFlow, Files, Flow, Role};
 use super::table::{Class, FlowId, FlowKey};
 use super::{Engine, FilesMode, PortUpdate};
 use crate::account::{FlowRecord, FlowReport, Side};
@@ -12,7 +12,7 @@ use crate::session::EndpointId;
 use crate::time::Timestamp;
 
 /// A connection that began longer ago than this before its announcement is another one, to a port used again.
-const EARLY_NS: u64 = 10_000_000_000;
+pub(super) const EARLY_NS: u64 = 10_000_000_000;
 /// Nobody listens below for a data connection that was not announced readably.
 const INFERRED_PORT_MIN: u16 = 1024;
 
@@ -59,18 +59,24 @@ impl Engine {
     /// read.
     pub(super) fn data_role(&mut self, initiator: Endpoint, listener: Endpoint) -> Option<Role> {
         let claims = self.expected.matching(initiator.ip, listener);
-        let claims: SmallVec<_> = if claims.is_empty() {
+        let inferred = claims.is_empty();
+        let claims: SmallVec<_> = if inferred {
             self.infer(initiator, listener).into_iter().collect()
         } else {
             claims.iter().map(|claim| (claim.control, claim.endpoint)).collect()
         };
-        (!claims.is_empty()).then(|| self.data_flow(claims, false))
+        if claims.is_empty() {
+            return None;
+        }
+        let data = self.data_flow(claims);
+        Some(Role::Data(Box::new(DataFlow { inferred, ..data })))
     }
 
-    fn data_flow(&mut self, claims: SmallVec<[(FlowId, EndpointId); 1]>, late: bool) -> Role {
+    fn data_flow(&mut self, claims: SmallVec<[(FlowId, EndpointId); 1]>) -> DataFlow {
         self.counters.data_connections += 1;
-        let files = (self.config.files == FilesMode::Hash).then(Box::default);
-        Role::Data(Box::new(DataFlow { claims, files, tls: false, late }))
+        let hashes = self.config.hashes;
+        let files = (self.config.files != FilesMode::Off).then(|| Box::new(Files::new(hashes)));
+        DataFlow { claims, files, ..DataFlow::default() }
     }
 
     fn infer(&mut self, initiator: Endpoint, listener: Endpoint) -> Option<(FlowId, EndpointId)> {
@@ -92,13 +98,13 @@ impl Engine {
         let Some(flow) = self.flows.get(id) else { return };
         let Role::Data(data) = &flow.role else { return };
         let (initiator, listener, first) = (flow.initiator, flow.listener, flow.first);
+        let payload = data.wants_bytes();
         for (control, endpoint) in data.claims.clone() {
             if let Some(Flow { role: Role::Control(control), .. }) = self.flows.get_mut(control) {
                 control.session.data_opened(endpoint, &mut self.out);
             }
             self.apply_effects(first, control);
         }
-        let payload = self.config.files != FilesMode::Off;
         self.update(PortUpdate::Adopt { initiator, listener, payload });
     }
 
@@ -119,10 +125,17 @@ impl Engine {
         }
         self.give_up_probe(id);
         self.forget_early(listener, id);
-        let role =
-            self.data_flow(claims.iter().map(|claim| (claim.control, claim.endpoint)).collect(), moved);
+        let claims = claims.iter().map(|claim| (claim.control, claim.endpoint)).collect();
+        let mut data = self.data_flow(claims);
         if let Some(flow) = self.flows.get_mut(id) {
-            flow.role = role;
+            match core::mem::replace(&mut flow.role, Role::Plain) {
+                Role::Early(early) => {
+                    self.early_bytes = self.early_bytes.saturating_sub(early.cost());
+                    early.replay(&mut data);
+                }
+                _ => data.late = moved,
+            }
+            flow.role = Role::Data(Box::new(data));
         }
         self.flows.move_to(id, Class::Other, at);
         self.tell_claimants(id);

@@ -1,52 +1,115 @@
 //! What a transferred file is, told while its bytes pass by.
 
+use md5::Md5;
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use crate::event::FileFacts;
+use super::config::Hashes;
+use crate::event::{FileFacts, FileRange, FileReason};
 use crate::text::hex;
 
 /// So many bytes of a file's head tell its type.
 const HEAD_LEN: usize = 512;
 
 /// Hashes one direction of a data connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct FileReader {
-    sha256: Sha256,
+    digests: Digests,
     head: SmallVec<[u8; 32]>,
     size: u64,
-    incomplete: bool,
+    gap: bool,
 }
 
 impl FileReader {
+    /// A reader of a direction of which nothing was seen yet.
+    pub(super) fn new(hashes: Hashes) -> Self {
+        Self { digests: Digests::new(hashes), head: SmallVec::new(), size: 0, gap: false }
+    }
+
     /// The next bytes.
     pub(super) fn data(&mut self, bytes: &[u8]) {
+        if self.gap {
+            return;
+        }
         let room = HEAD_LEN.saturating_sub(self.head.len()).min(bytes.len());
-        if self.size == self.head.len() as u64 {
-            self.head.extend_from_slice(bytes.get(..room).unwrap_or_default());
-        }
+        self.head.extend_from_slice(bytes.get(..room).unwrap_or_default());
         self.size += bytes.len() as u64;
-        if !self.incomplete {
-            self.sha256.update(bytes);
-        }
+        self.digests.update(bytes);
     }
 
-    /// Bytes are missing: there will be no hash.
+    /// Bytes are missing: there will be no hash, and nothing behind them is taken.
     pub(super) fn gap(&mut self) {
-        self.incomplete = true;
+        self.gap = true;
     }
 
-    /// The facts. `whole` says that the stream was seen from its first byte to its end.
-    pub(super) fn finish(self, whole: bool) -> FileFacts {
-        let complete = whole && !self.incomplete;
+    /// Bytes are missing.
+    pub(super) fn is_broken(&self) -> bool {
+        self.gap
+    }
+
+    /// The facts: whether the stream was seen from its first byte, and up to its end.
+    pub(super) fn finish(self, from_start: bool, to_end: bool) -> FileFacts {
+        let reason = if !from_start {
+            Some(FileReason::Start)
+        } else if self.gap {
+            Some(FileReason::Gap)
+        } else {
+            (!to_end).then_some(FileReason::Unfinished)
+        };
+        let hashed = from_start && !self.gap;
+        let [sha256, sha1, md5] = self.digests.finish();
         FileFacts {
-            sha256: (!self.incomplete).then(|| SmolStr::new(hex(&self.sha256.finalize()))),
+            sha256: sha256.filter(|_| hashed),
+            sha1: sha1.filter(|_| hashed),
+            md5: md5.filter(|_| hashed),
             size: self.size,
             mime: mime(&self.head).map(SmolStr::new_static),
-            complete,
+            complete: reason.is_none(),
+            range: from_start.then_some(FileRange { from: 0, to: self.size }),
+            reason,
             stored: None,
         }
+    }
+}
+
+/// The hashes asked for, under way.
+#[derive(Clone, Debug)]
+struct Digests {
+    sha256: Option<Sha256>,
+    sha1: Option<Sha1>,
+    md5: Option<Md5>,
+}
+
+impl Digests {
+    fn new(hashes: Hashes) -> Self {
+        Self {
+            sha256: hashes.sha256.then(Sha256::new),
+            sha1: hashes.sha1.then(Sha1::new),
+            md5: hashes.md5.then(Md5::new),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(bytes);
+        }
+        if let Some(sha1) = &mut self.sha1 {
+            sha1.update(bytes);
+        }
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
+    }
+
+    /// SHA-256, SHA-1 and MD5 in hexadecimal.
+    fn finish(self) -> [Option<SmolStr>; 3] {
+        [
+            self.sha256.map(|it| SmolStr::new(hex(&it.finalize()))),
+            self.sha1.map(|it| SmolStr::new(hex(&it.finalize()))),
+            self.md5.map(|it| SmolStr::new(hex(&it.finalize()))),
+        ]
     }
 }
 
@@ -64,27 +127,49 @@ fn mime(head: &[u8]) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::FileReader;
+    use super::{FileReader, Hashes};
+    use crate::event::FileReason;
+
+    const ALL: Hashes = Hashes { sha256: true, sha1: true, md5: true };
 
     #[test]
     fn a_file_is_hashed_in_whatever_pieces_it_comes() {
-        let mut reader = FileReader::default();
+        let mut reader = FileReader::new(ALL);
         for piece in [&b"a"[..], b"", b"bc"] {
             reader.data(piece);
         }
-        let facts = reader.finish(true);
+        let facts = reader.finish(true, true);
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!((facts.sha256.as_deref(), facts.size, facts.complete), (Some(abc), 3, true));
+        assert_eq!(facts.sha1.as_deref(), Some("a9993e364706816aba3e25717850c26c9cd0d89d"));
+        assert_eq!(facts.md5.as_deref(), Some("900150983cd24fb0d6963f7d28e17f72"));
         assert_eq!(facts.mime.as_deref(), Some("text/plain"));
     }
 
     #[test]
-    fn a_file_with_a_hole_has_no_hash() {
-        let mut reader = FileReader::default();
+    fn only_what_was_asked_for_is_told() {
+        let facts = FileReader::new(Hashes { sha256: false, sha1: false, md5: true }).finish(true, true);
+        assert_eq!((facts.sha256, facts.sha1), (None, None));
+        assert_eq!(facts.md5.as_deref(), Some("d41d8cd98f00b204e9800998ecf8427e"));
+    }
+
+    #[test]
+    fn a_file_with_a_hole_has_no_hash_and_ends_there() {
+        let mut reader = FileReader::new(ALL);
         reader.data(b"\x89PNG\r\n\x1a\n");
         reader.gap();
-        let facts = reader.finish(true);
-        assert_eq!((facts.sha256, facts.complete), (None, false));
+        reader.data(b"more");
+        let facts = reader.finish(true, true);
+        assert_eq!((facts.sha256, facts.complete, facts.size), (None, false, 8));
+        assert_eq!(facts.reason, Some(FileReason::Gap));
         assert_eq!(facts.mime.as_deref(), Some("image/png"));
+    }
+
+    #[test]
+    fn a_file_whose_beginning_went_by_has_no_hash_and_no_range() {
+        let mut reader = FileReader::new(ALL);
+        reader.data(b"tail");
+        let facts = reader.finish(false, true);
+        assert_eq!((facts.sha256, facts.range, facts.reason), (None, None, Some(FileReason::Start)));
     }
 }

@@ -2,8 +2,11 @@
 
 use smallvec::SmallVec;
 
+use super::config::Hashes;
+use super::early::Early;
 use super::files::FileReader;
 use super::probe::{Probe, Verdict};
+use super::streams::CANDIDATE_NS;
 use super::table::FlowId;
 use crate::account::{FlowRecord, Side};
 use crate::addr::Endpoint;
@@ -26,6 +29,8 @@ pub(super) struct Flow {
     pub(super) wake_at: Option<Timestamp>,
     /// When it ends, though its end was not seen whole: some time after the first FIN, or after RST.
     pub(super) ends_at: Option<Timestamp>,
+    /// What its connection holds back of a file, bytes, as it was counted last.
+    pub(super) held: u32,
     /// The kernel's latest account of it.
     pub(super) record: Option<Box<FlowRecord>>,
     pub(super) role: Role,
@@ -42,6 +47,8 @@ pub(super) enum Role {
     Probed(Box<Probe>),
     /// A data connection.
     Data(Box<DataFlow>),
+    /// What [`Role::Plain`] is, with its bytes held for the case that they are a file's.
+    Early(Box<Early>),
     /// Anything else. It may yet turn out to be a data connection whose announcement is still to come.
     Plain,
     /// It ended. Its late packets belong to it and start nothing.
@@ -62,6 +69,8 @@ pub(super) struct DataFlow {
     pub(super) claims: SmallVec<[(FlowId, EndpointId); 1]>,
     /// With `--files`.
     pub(super) files: Option<Box<Files>>,
+    /// Nobody announced it readably.
+    pub(super) inferred: bool,
     /// It begins with a TLS handshake.
     pub(super) tls: bool,
     /// Bytes went by before the connection was known to be a data connection.
@@ -69,13 +78,16 @@ pub(super) struct DataFlow {
 }
 
 /// Both directions of a data connection, hashed.
-#[derive(Default)]
 pub(super) struct Files {
     from_initiator: FileReader,
     from_listener: FileReader,
 }
 
 impl Files {
+    pub(super) fn new(hashes: Hashes) -> Self {
+        Self { from_initiator: FileReader::new(hashes), from_listener: FileReader::new(hashes) }
+    }
+
     fn of(&mut self, from: Side) -> &mut FileReader {
         match from {
             Side::Initiator => &mut self.from_initiator,
@@ -117,6 +129,7 @@ impl Flow {
             vlan,
             wake_at: None,
             ends_at: None,
+            held: 0,
             record: None,
             role,
         }
@@ -151,12 +164,22 @@ impl Flow {
     /// The caps on what its connection may hold back, and for how long.
     pub(super) fn tcp_limits(&self, late_ms: u32) -> Limits {
         match self.role {
-            Role::Data(_) | Role::Plain | Role::Ended => Limits::BULK,
+            Role::Data(_) | Role::Early(_) | Role::Plain | Role::Ended => Limits::BULK,
             Role::Nascent { .. } | Role::Control(_) | Role::Probed(_) => {
                 let hole_wait_ms = late_ms.max(Limits::CONTROL.hole_wait_ms);
                 Limits { acknowledged_wait_ms: late_ms, hole_wait_ms, ..Limits::CONTROL }
             }
         }
+    }
+
+    /// When it has to be decided whether it is a data connection, where that is open and somebody waits for it.
+    pub(super) fn undecided_until(&self) -> Option<Timestamp> {
+        let waits = match self.role {
+            Role::Early(_) => true,
+            Role::Plain => self.record.is_some(),
+            _ => false,
+        };
+        waits.then(|| self.first.plus_nanos(CANDIDATE_NS))
     }
 
     /// Packets seen in both directions, by the kernel where it gave its account.
@@ -195,8 +218,8 @@ impl Flow {
             summary.tls = data.tls;
             if let Some(files) = data.files.take() {
                 let whole = from_start && !data.late;
-                summary.file_from_initiator = Some(files.from_initiator.finish(whole && from_initiator.fin));
-                summary.file_from_listener = Some(files.from_listener.finish(whole && from_listener.fin));
+                summary.file_from_initiator = Some(files.from_initiator.finish(whole, from_initiator.fin));
+                summary.file_from_listener = Some(files.from_listener.finish(whole, from_listener.fin));
             }
         }
         summary
@@ -206,21 +229,37 @@ impl Flow {
 impl DataFlow {
     /// What of its payload the core wants.
     pub(super) fn keep(&self) -> Keep {
-        if self.files.is_some() { Keep::Bytes } else { Keep::Ranges }
+        if self.wants_bytes() { Keep::Bytes } else { Keep::Ranges }
     }
-}
 
-impl Receiver for DataFlow {
-    fn data(&mut self, _at: Timestamp, from: Side, bytes: &[u8]) {
+    /// Its bytes are wanted: not without `--files`, and not once some of a file's are missing.
+    pub(super) fn wants_bytes(&self) -> bool {
+        let whole = |files: &Files| !files.from_initiator.is_broken() && !files.from_listener.is_broken();
+        self.files.as_deref().is_some_and(whole) && !self.late
+    }
+
+    /// The next bytes of a direction.
+    pub(super) fn take(&mut self, from: Side, bytes: &[u8]) {
         if let Some(files) = &mut self.files {
             files.of(from).data(bytes);
         }
     }
 
-    fn gap(&mut self, _at: Timestamp, from: Side, _bytes: u64, _cause: GapCause) {
+    /// Bytes of a direction are missing.
+    pub(super) fn miss(&mut self, from: Side) {
         if let Some(files) = &mut self.files {
             files.of(from).gap();
         }
+    }
+}
+
+impl Receiver for DataFlow {
+    fn data(&mut self, _at: Timestamp, from: Side, bytes: &[u8]) {
+        self.take(from, bytes);
+    }
+
+    fn gap(&mut self, _at: Timestamp, from: Side, _bytes: u64, _cause: GapCause) {
+        self.miss(from);
     }
 
     fn conflict(&mut self, _at: Timestamp, _from: Side, _bytes: u64) {}
@@ -249,14 +288,15 @@ impl Receiver for Prober<'_> {
         // The rest of a segment after the decision is read with what was held.
         match self.verdict {
             Verdict::Undecided => self.verdict = self.probe.data(at, from, bytes),
-            Verdict::Ftp(_) => {
+            Verdict::Ftp(_) | Verdict::Other => {
                 self.probe.data(at, from, bytes);
             }
-            Verdict::Other => {}
         }
     }
 
-    fn gap(&mut self, _at: Timestamp, _from: Side, _bytes: u64, _cause: GapCause) {}
+    fn gap(&mut self, _at: Timestamp, _from: Side, _bytes: u64, _cause: GapCause) {
+        self.probe.gap();
+    }
     fn conflict(&mut self, _at: Timestamp, _from: Side, _bytes: u64) {}
     fn closed(&mut self, _at: Timestamp, _from: Side, _how: Closing) {}
 }

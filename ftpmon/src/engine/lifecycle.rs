@@ -29,6 +29,7 @@ impl Engine {
             Role::Data(data) => {
                 connection.finish(at, data.keep(), &mut **data);
                 self.end_data(at, id);
+                self.note_held(id);
             }
             Role::Probed(_) => {
                 connection.finish(at, Keep::Ranges, &mut Nobody);
@@ -36,6 +37,12 @@ impl Engine {
                 self.flows.move_to(id, Class::Ended, at);
             }
             // It may still be announced.
+            Role::Early(early) => {
+                let before = early.cost();
+                connection.finish(at, Keep::Bytes, &mut **early);
+                self.flows.move_to(id, Class::Ended, at);
+                self.held_early(id, before);
+            }
             Role::Plain => self.flows.move_to(id, Class::Ended, at),
             Role::Nascent { .. } | Role::Ended => self.retire(at, id),
         }
@@ -48,7 +55,13 @@ impl Engine {
         if let Some(Role::Control(_)) = self.role(id) {
             self.end(at, id, Some("evicted"));
         }
+        self.drop_early(id);
+        self.note_held(id);
         if let Some(flow) = self.flows.remove(id) {
+            if let Role::Control(control) = &flow.role {
+                let identity = control.session.identity();
+                self.hosts_part(identity.client.ip, identity.server.ip);
+            }
             self.forget_early(flow.listener, id);
         }
     }
@@ -61,6 +74,7 @@ impl Engine {
             let identity = control.session.identity();
             let (client, server) = (identity.client.ip, identity.server.ip);
             self.forget_encrypted(client, server, id);
+            self.hosts_part(client, server);
         }
         self.flows.move_to(id, Class::Ended, at);
     }

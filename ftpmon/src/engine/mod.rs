@@ -20,6 +20,7 @@ mod config;
 mod control;
 mod counters;
 mod data;
+mod early;
 mod effects;
 mod expected;
 mod files;
@@ -27,6 +28,7 @@ mod flow;
 mod identity;
 mod lifecycle;
 mod probe;
+mod reorder;
 mod streams;
 mod table;
 #[cfg(test)]
@@ -40,7 +42,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-pub use config::{EngineConfig, FilesMode, Limits, Secrets};
+pub use config::{EngineConfig, FilesMode, Hashes, Limits, Secrets};
 pub use counters::EngineCounters;
 pub use update::{Loss, PortUpdate};
 
@@ -69,6 +71,12 @@ pub struct Engine {
     expected: Expected,
     /// Connections that may turn out to be data connections whose announcement is still to come, by their listener.
     early: HashMap<Endpoint, FlowId>,
+    /// Sessions by client and server, while files are wanted.
+    hosts: HashMap<(IpAddr, IpAddr), u32>,
+    /// Bytes held of connections whose announcement may be behind.
+    early_bytes: usize,
+    /// Bytes of files held because others are missing before them.
+    reorder_bytes: usize,
     /// Control connections under TLS, by client and server.
     encrypted: HashMap<(IpAddr, IpAddr), FlowId>,
     wakes: BinaryHeap<Reverse<(Timestamp, FlowId)>>,
@@ -87,6 +95,9 @@ impl Engine {
             flows: FlowTable::new(),
             expected: Expected::new(config.limits.announced_endpoints, config.limits.announcement_s),
             early: HashMap::new(),
+            hosts: HashMap::new(),
+            early_bytes: 0,
+            reorder_bytes: 0,
             encrypted: HashMap::new(),
             wakes: BinaryHeap::new(),
             out: Outbox::default(),
@@ -189,6 +200,10 @@ impl Engine {
         counters.tables.insert("sessions", fill(self.flows.len_of(Class::Control), limits.flows));
         counters.tables.insert("announced_endpoints", fill(self.expected.len(), limits.announced_endpoints));
         counters.tables.insert("probe_bytes", fill(self.probed_bytes, limits.probe_bytes));
+        if self.config.files != FilesMode::Off {
+            counters.tables.insert("early_bytes", fill(self.early_bytes, limits.early_bytes));
+            counters.tables.insert("reorder_bytes", fill(self.reorder_bytes, limits.reorder_bytes));
+        }
         counters
     }
 
@@ -254,7 +269,7 @@ impl Engine {
             }
             self.counters.lose("probe_bytes_full", 1);
         }
-        Role::Plain
+        if self.holds_early(initiator, listener) { Role::Early(Box::default()) } else { Role::Plain }
     }
 
     /// Puts a new flow into the table; the longest idle one gives way at the cap.
@@ -270,7 +285,7 @@ impl Engine {
             self.remove(at, victim, "evicted");
         }
         let listener = flow.listener;
-        let may_be_data = matches!(flow.role, Role::Probed(_) | Role::Plain);
+        let may_be_data = matches!(flow.role, Role::Probed(_) | Role::Plain | Role::Early(_));
         let id = self.flows.insert(key, Class::Other, at, flow);
         if may_be_data {
             self.early.insert(listener, id);

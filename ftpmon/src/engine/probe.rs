@@ -16,6 +16,7 @@ const HELD_MAX: usize = 16 * 1024;
 pub(super) struct Probe {
     pieces: Vec<(Timestamp, Side, Vec<u8>)>,
     held: usize,
+    gap: bool,
 }
 
 /// What a probe found.
@@ -38,6 +39,16 @@ impl Probe {
             Verdict::Undecided if self.held > HELD_MAX => Verdict::Other,
             verdict => verdict,
         }
+    }
+
+    /// Bytes are missing among those held.
+    pub(super) fn gap(&mut self) {
+        self.gap = true;
+    }
+
+    /// All bytes so far are held.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.gap
     }
 
     /// Bytes held.

@@ -1,6 +1,7 @@
 //! The way of a segment: into its connection, and what that puts in order to whoever the flow's role names.
 
 use super::control::{Dialogue, begin_session};
+use super::early::Early;
 use super::flow::{Flow, Nobody, Prober, Role};
 use super::probe::Verdict;
 use super::table::{Class, FlowId};
@@ -17,19 +18,24 @@ const AFTER_RST_NS: i64 = 200_000_000;
 /// After the first FIN, the other end's is waited for this long.
 const AFTER_FIN_NS: i64 = 60_000_000_000;
 /// A connection of which nobody announced that it is FTP's is let go after this long.
-const CANDIDATE_NS: i64 = 10_000_000_000;
+pub(super) const CANDIDATE_NS: i64 = 10_000_000_000;
 
 impl Engine {
     /// Hands a segment to its flow.
     pub(super) fn feed(&mut self, at: Timestamp, id: FlowId, segment: &Segment<'_>) {
         self.begin_if_established(at, id, segment);
         let ring_full = self.lost_lately(at);
+        let late_ms = self.config.limits.late_ms;
+        let Some(limits) = self.flows.get(id).map(|flow| flow.tcp_limits(late_ms)) else { return };
+        let limits = self.with_room(id, limits);
         let Self { flows, config, out, .. } = self;
         let Some(flow) = flows.get_mut(id) else { return };
         flow.last = flow.last.max(at);
-        let (from, limits) = (flow.side_of(segment), flow.tcp_limits(config.limits.late_ms));
+        let from = flow.side_of(segment);
         let Flow { connection, role, .. } = flow;
         let mut verdict = None;
+        let mut early_before = None;
+        let mut unwanted = false;
         match role {
             Role::Control(control) => {
                 let mut dialogue = Dialogue { control, config, out, ring_full };
@@ -37,7 +43,17 @@ impl Engine {
             }
             Role::Data(data) => {
                 data.tls |= begins_tls(segment, connection.account(from).bytes);
-                connection.handle_segment(at, from, segment, &limits, data.keep(), &mut **data);
+                let keep = data.keep();
+                // What is under TLS is no file. A file that is clear may begin like TLS.
+                if data.tls && data.inferred {
+                    data.files = None;
+                }
+                connection.handle_segment(at, from, segment, &limits, keep, &mut **data);
+                unwanted = keep == Keep::Bytes && !data.wants_bytes();
+            }
+            Role::Early(early) => {
+                early_before = Some(early.cost());
+                connection.handle_segment(at, from, segment, &limits, Keep::Bytes, &mut **early);
             }
             Role::Probed(probe) => {
                 let before = probe.held();
@@ -55,6 +71,14 @@ impl Engine {
             Some(Verdict::Other) => self.give_up_probe(id),
             Some(Verdict::Undecided) | None => {}
         }
+        if let Some(before) = early_before {
+            self.held_early(id, before);
+        }
+        if unwanted {
+            self.count_gap(&limits);
+            self.want_no_bytes(id);
+        }
+        self.note_held(id);
         self.apply_effects(at, id);
         self.after_packet(at, id);
     }
@@ -67,22 +91,33 @@ impl Engine {
         flow.wake_at = None;
         let limits = flow.tcp_limits(config.limits.late_ms);
         let Flow { connection, role, .. } = flow;
+        let mut unwanted = false;
         match role {
             Role::Control(control) => {
                 let mut dialogue = Dialogue { control, config, out, ring_full };
                 connection.handle_timeout(now, &limits, Keep::Bytes, &mut dialogue);
                 control.session.settle(now, out);
             }
-            Role::Data(data) => connection.handle_timeout(now, &limits, data.keep(), &mut **data),
+            Role::Data(data) => {
+                let keep = data.keep();
+                connection.handle_timeout(now, &limits, keep, &mut **data);
+                unwanted = keep == Keep::Bytes && !data.wants_bytes();
+            }
+            Role::Early(early) => connection.handle_timeout(now, &limits, Keep::Bytes, &mut **early),
             Role::Probed(_) => connection.handle_timeout(now, &limits, Keep::Bytes, &mut Nobody),
             Role::Nascent { .. } | Role::Plain | Role::Ended => {
                 connection.handle_timeout(now, &limits, Keep::Ranges, &mut Nobody);
             }
         }
+        if unwanted {
+            self.want_no_bytes(id);
+        }
+        self.note_held(id);
         self.apply_effects(now, id);
         if self.flows.get(id).is_some_and(|flow| flow.ends_at.is_some_and(|at| at <= now)) {
             self.end(now, id, None);
         } else {
+            self.expire_early(now, id);
             self.release_candidate(now, id);
             self.after_packet(now, id);
         }
@@ -111,7 +146,8 @@ impl Engine {
         } else if connection.closed_by().is_some() && flow.record.is_none() {
             flow.ends_at.get_or_insert(at.plus_nanos(AFTER_FIN_NS));
         }
-        let next = [flow.connection.poll_timeout(), flow.ends_at].into_iter().flatten().min();
+        let next = [flow.connection.poll_timeout(), flow.ends_at, flow.undecided_until()];
+        let next = next.into_iter().flatten().min();
         if let Some(next) = next.filter(|_| !matches!(flow.role, Role::Ended)) {
             self.schedule(id, next.max(at.plus_nanos(1)));
         }
@@ -141,8 +177,10 @@ impl Engine {
         };
         let iface = self.interfaces.get(&flow.interface).cloned();
         let control = begin_session(at, flow, Side::Initiator, beginning, iface, &mut self.out);
+        let (client, server) = (flow.initiator.ip, flow.listener.ip);
         flow.role = Role::Control(Box::new(control));
         self.flows.move_to(id, Class::Control, at);
+        self.hosts_meet(client, server);
         self.counters.sessions += 1;
     }
 
@@ -166,7 +204,9 @@ impl Engine {
             control.session.data(at, direction, &bytes, Context::from(&self.config), &mut self.out);
         }
         flow.role = Role::Control(Box::new(control));
+        let (client, server) = (flow.endpoint(client).ip, flow.endpoint(client.other()).ip);
         let (listener, last) = (flow.listener, flow.last);
+        self.hosts_meet(client, server);
         self.forget_early(listener, id);
         self.flows.move_to(id, Class::Control, last);
         self.counters.sessions += 1;
@@ -174,18 +214,35 @@ impl Engine {
 
     /// A connection is no control connection.
     pub(super) fn give_up_probe(&mut self, id: FlowId) {
-        if let Some(flow) = self.flows.get_mut(id)
-            && let Role::Probed(probe) = &flow.role
-        {
+        let Some(flow) = self.flows.get(id) else { return };
+        let holds = self.holds_early(flow.initiator, flow.listener);
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        if !matches!(flow.role, Role::Probed(_)) {
+            return;
+        }
+        if let Role::Probed(probe) = core::mem::replace(&mut flow.role, Role::Plain) {
             self.probed_bytes -= probe.held();
-            flow.role = Role::Plain;
+            if holds && probe.is_whole() {
+                let pieces = probe.into_pieces().into_iter().map(|(_, from, bytes)| (from, bytes));
+                flow.role = Role::Early(Box::new(Early::from_pieces(pieces)));
+                self.held_early(id, 0);
+                self.watch_candidate(id);
+            }
+        }
+    }
+
+    /// No more of a data connection's bytes are wanted: the kernel need not copy them.
+    pub(super) fn want_no_bytes(&mut self, id: FlowId) {
+        if let Some(flow) = self.flows.get(id) {
+            let (initiator, listener) = (flow.initiator, flow.listener);
+            self.update(PortUpdate::Adopt { initiator, listener, payload: false });
         }
     }
 
     /// A connection that the kernel counts for the case that it is announced, and that was not, is let go.
     fn release_candidate(&mut self, now: Timestamp, id: FlowId) {
         let Some(flow) = self.flows.get(id) else { return };
-        if matches!(flow.role, Role::Plain)
+        if matches!(flow.role, Role::Plain | Role::Early(_))
             && flow.record.is_some()
             && now.nanos_since(flow.first) >= CANDIDATE_NS as u64
         {

@@ -1,5 +1,7 @@
 //! The engine from outside: segments and accounts in, events and port updates out.
 
+mod files;
+
 use std::net::IpAddr;
 
 use super::{Engine, EngineConfig, FilesMode, Limits, Loss, PortUpdate};

@@ -250,19 +250,57 @@ pub enum ClosedBy {
 }
 
 /// What a transferred file is, with `--files hash|extract`.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct FileFacts {
-    /// SHA-256 in hexadecimal; left out where bytes are missing.
+    /// SHA-256 in hexadecimal; left out where bytes are missing, and where it was not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<SmolStr>,
-    /// Bytes that were hashed.
+    /// SHA-1 in hexadecimal; likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha1: Option<SmolStr>,
+    /// MD5 in hexadecimal; likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub md5: Option<SmolStr>,
+    /// Bytes that were hashed: up to the first that is missing.
     pub size: u64,
     /// MIME type by content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mime: Option<SmolStr>,
     /// All bytes from the connection's first to its FIN were seen.
     pub complete: bool,
+    /// Which bytes of the peer's file these are, where they are not the whole of it or that is not known; left out where
+    /// their place is not known either (the beginning went by unseen, APPE).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<FileRange>,
+    /// Why the file is not whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<FileReason>,
     /// Where the file was stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<String>,
+}
+
+/// Bytes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct FileRange {
+    /// The first byte, counted from 0.
+    pub from: u64,
+    /// The byte after the last.
+    pub to: u64,
+}
+
+/// Why a file is not whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FileReason {
+    /// The transfer began within the file (REST).
+    Offset,
+    /// The connection's first bytes were not seen.
+    Start,
+    /// Bytes between were not seen: what is behind them is left out.
+    Gap,
+    /// The connection's orderly end was not seen: it was reset, or is still open.
+    Unfinished,
+    /// The transfer was aborted, failed, or ended short of the size that was declared.
+    Aborted,
 }

@@ -105,6 +105,10 @@ struct FileInfo<'a> {
     gaps: bool,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    md5: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha1: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<&'a str>,
     stored: bool,
     size: u64,
@@ -230,6 +234,8 @@ fn data(
         filename,
         gaps: data.gap_bytes > 0,
         state: if whole { "CLOSED" } else { "TRUNCATED" },
+        md5: file.and_then(|file| file.md5.as_deref()),
+        sha1: file.and_then(|file| file.sha1.as_deref()),
         sha256: file.and_then(|file| file.sha256.as_deref()),
         stored: file.is_some_and(|file| file.stored.is_some()),
         size: facts.bytes,
@@ -326,7 +332,7 @@ mod tests {
             ("ftp", "mode") => value == "active" || value == "passive",
             ("ftp", "reply_received") => value == "yes" || value == "no",
             ("ftp_data", "filename" | "command") => value.is_string(),
-            ("fileinfo", "filename" | "state" | "sha256") => value.is_string(),
+            ("fileinfo", "filename" | "state" | "md5" | "sha1" | "sha256") => value.is_string(),
             ("fileinfo", "gaps" | "stored") => value.is_boolean(),
             ("fileinfo", "size" | "tx_id") => value.is_u64(),
             _ => false,

@@ -120,7 +120,7 @@ pub(crate) fn transfer(tx: u64) -> EventKind {
             size: 77,
             mime: Some("text/plain".into()),
             complete: true,
-            stored: None,
+            ..FileFacts::default()
         }),
     }))
 }

@@ -6,8 +6,8 @@ use super::data::DataSummary;
 use super::transfer::{Announced, DataState, Transfer};
 use crate::account::Side;
 use crate::event::{
-    self, ClosedBy, DataAnnouncement, DataConnection, FileDirection, Mode, Outcome, RepresentationType,
-    TransferFacts,
+    self, ClosedBy, DataAnnouncement, DataConnection, FileDirection, FileFacts, FileRange, FileReason, Mode,
+    Outcome, RepresentationType, TransferFacts,
 };
 
 /// A transfer's event, and what it adds to the session's totals.
@@ -50,6 +50,8 @@ pub(super) fn transfer_event(transfer: Transfer) -> Verdict {
         Side::Initiator => summary.file_from_initiator.clone(),
         Side::Listener => summary.file_from_listener.clone(),
     });
+    let appends = request.verb.as_deref() == Some("APPE");
+    let file = file.map(|facts| placed(facts, request.offset, outcome, appends));
     let (path, path_hex) = request.path.map_or((None, None), |path| (Some(path.text), path.hex));
     let event = event::Transfer {
         tx: request.tx,
@@ -71,6 +73,18 @@ pub(super) fn transfer_event(transfer: Transfer) -> Verdict {
         file,
     };
     Verdict { event, up, down }
+}
+
+/// A file's facts with what the dialogue says of them: where in the peer's file the bytes lie, and whether they end too early.
+fn placed(mut facts: FileFacts, offset: u64, outcome: Outcome, appends: bool) -> FileFacts {
+    let broken_off = matches!(outcome, Outcome::Aborted | Outcome::Failed | Outcome::Short);
+    let told = broken_off.then_some(FileReason::Aborted).or((offset > 0).then_some(FileReason::Offset));
+    facts.reason = facts.reason.or(told);
+    facts.range = facts.range.filter(|_| facts.reason.is_some() && !appends).map(|range| FileRange {
+        from: range.from.saturating_add(offset),
+        to: range.to.saturating_add(offset),
+    });
+    facts
 }
 
 /// The session's server on the data connection: the listener in passive mode, the initiator in active mode, whatever

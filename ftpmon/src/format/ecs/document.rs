@@ -141,7 +141,12 @@ pub(super) struct FileFields<'a> {
 
 #[derive(Serialize)]
 pub(super) struct Hash<'a> {
-    pub(super) sha256: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sha256: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sha1: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) md5: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -166,5 +171,5 @@ pub(super) struct Related<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) user: Option<[&'a str; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) hash: Option<[&'a str; 1]>,
+    pub(super) hash: Option<Vec<&'a str>>,
 }

@@ -13,8 +13,8 @@ use super::Formatter;
 use super::json::value;
 use super::rfc3339::Clockface;
 use crate::event::{
-    DataConnection, Event, EventKind, FileDirection, LoginOutcome, Outcome, ReplyClass, SessionIdentity, Tls,
-    Transfer,
+    DataConnection, Event, EventKind, FileDirection, FileFacts, LoginOutcome, Outcome, ReplyClass,
+    SessionIdentity, Tls, Transfer,
 };
 
 /// Writes documents of the Elastic Common Schema.
@@ -41,7 +41,7 @@ impl Formatter for Ecs {
             _ => (None, None),
         };
         let file = transfer.and_then(file);
-        let hash = file.as_ref().and_then(|file| file.hash.as_ref()).map(|hash| [hash.sha256]);
+        let hash = file.as_ref().and_then(|file| file.hash.as_ref()).map(hashes);
         let message = match &event.kind {
             EventKind::Alert(alert) => Some(alert.alert.message.as_str()),
             EventKind::Anomaly(anomaly) => Some(anomaly.anomaly.detail.as_str()),
@@ -205,8 +205,17 @@ fn file(transfer: &Transfer) -> Option<FileFields<'_>> {
         path,
         size: facts.declared_bytes.or((facts.outcome == Outcome::Complete).then_some(facts.bytes)),
         mime_type: file.and_then(|file| file.mime.as_deref()),
-        hash: file.and_then(|file| file.sha256.as_deref()).map(|sha256| Hash { sha256 }),
+        hash: file.and_then(hash),
     })
+}
+
+fn hash(file: &FileFacts) -> Option<Hash<'_>> {
+    let hash = Hash { sha256: file.sha256.as_deref(), sha1: file.sha1.as_deref(), md5: file.md5.as_deref() };
+    (!hashes(&hash).is_empty()).then_some(hash)
+}
+
+fn hashes<'a>(hash: &Hash<'a>) -> Vec<&'a str> {
+    [hash.sha256, hash.sha1, hash.md5].into_iter().flatten().collect()
 }
 
 fn tls_fields(tls: &Tls) -> TlsFields<'_> {

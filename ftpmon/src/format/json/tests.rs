@@ -282,9 +282,13 @@ fn data_connections() {
     };
     let file = FileFacts {
         sha256: Some("00".into()),
+        sha1: Some("11".into()),
+        md5: Some("22".into()),
         size: 10,
         mime: Some("text/plain".into()),
         complete: true,
+        range: Some(FileRange { from: 5, to: 15 }),
+        reason: Some(FileReason::Offset),
         stored: Some("out/00".into()),
     };
     let kind =
@@ -326,7 +330,11 @@ fn data_connections() {
         "tls",
     ];
     assert!(data.iter().all(|&field| value["data"].get(field).is_some()), "{value}");
-    assert_eq!(fields(&value["file"]), sorted(["sha256", "size", "mime", "complete", "stored"]));
+    assert_eq!(
+        fields(&value["file"]),
+        sorted(["sha256", "sha1", "md5", "size", "mime", "complete", "range", "reason", "stored"])
+    );
+    assert_eq!(fields(&value["file"]["range"]), sorted(["from", "to"]));
     assert_eq!(
         (&value["transfer"]["outcome"], &value["transfer"]["type"]),
         (&"no_data".into(), &"image".into())

@@ -1,0 +1,149 @@
+//! Files: hashed from the first byte, within the caps.
+
+use super::*;
+use crate::event::{FileFacts, FileRange, FileReason};
+
+const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+
+fn hashing() -> EngineConfig {
+    EngineConfig { files: FilesMode::Hash, ..EngineConfig::default() }
+}
+
+fn file(events: &[Event]) -> FileFacts {
+    transfers(events)[0].file.clone().unwrap()
+}
+
+/// A session up to PASV, and a connection to the port that the 227 will name.
+fn quick(bench: &mut Bench) -> (Talk, Talk) {
+    let mut control = bench.connect(end(1, 40_000), end(2, 21));
+    bench.say(&mut control, &["220 hello", "PASV"]);
+    let data = bench.connect(end(1, 40_001), end(2, 5_000));
+    (control, data)
+}
+
+fn announce(bench: &mut Bench, control: &mut Talk) {
+    bench.say(control, &["227 x (192,0,2,2,19,136)", "RETR a", "150 go"]);
+}
+
+#[test]
+fn bytes_before_the_announcement_are_part_of_the_file() {
+    for detect_by_content in [false, true] {
+        let mut bench = Bench::new(EngineConfig { detect_by_content, ..hashing() });
+        let (mut control, mut data) = quick(&mut bench);
+        bench.send(&mut data, false, ACK, b"hel");
+        announce(&mut bench, &mut control);
+        bench.send(&mut data, false, ACK, b"lo");
+        bench.close(&mut data);
+        bench.say(&mut control, &["226 done"]);
+        let file = file(&bench.finish());
+        assert_eq!((file.sha256.as_deref(), file.complete, file.size), (Some(HELLO), true, 5));
+        assert_eq!((file.range, file.reason), (None, None));
+        assert_eq!(bench.engine.counters().tables["early_bytes"].used, 0);
+    }
+}
+
+#[test]
+fn a_connection_that_is_over_before_its_announcement_is_hashed() {
+    let mut bench = Bench::new(hashing());
+    let (mut control, mut data) = quick(&mut bench);
+    bench.send(&mut data, false, ACK, b"hello");
+    bench.close(&mut data);
+    announce(&mut bench, &mut control);
+    bench.say(&mut control, &["226 done"]);
+    assert_eq!(file(&bench.finish()).sha256.as_deref(), Some(HELLO));
+}
+
+#[test]
+fn what_nobody_announces_is_held_for_ten_seconds() {
+    let mut bench = Bench::new(hashing());
+    let (_control, mut data) = quick(&mut bench);
+    bench.send(&mut data, false, ACK, b"hello");
+    assert!(bench.engine.counters().tables["early_bytes"].used >= 5);
+    bench.now += 10_000_000_000;
+    let at = bench.at();
+    bench.engine.handle_timeout(at);
+    assert_eq!(bench.engine.counters().tables["early_bytes"].used, 0);
+}
+
+#[test]
+fn strangers_bytes_are_not_held() {
+    let mut bench = Bench::new(hashing());
+    let _session = quick(&mut bench);
+    let mut other = bench.connect(end(7, 40_001), end(2, 5_000));
+    bench.send(&mut other, false, ACK, b"hello");
+    assert_eq!(bench.engine.counters().tables["early_bytes"].used, 0);
+}
+
+#[test]
+fn a_connection_that_is_too_quick_by_far_is_incomplete_and_counted() {
+    let limits = Limits { early_bytes: 1_000, ..Limits::default() };
+    let mut bench = Bench::new(EngineConfig { limits, ..hashing() });
+    let (mut control, mut data) = quick(&mut bench);
+    bench.send(&mut data, false, ACK, &[7; 990]);
+    bench.send(&mut data, false, ACK, &[7; 990]);
+    announce(&mut bench, &mut control);
+    bench.close(&mut data);
+    bench.say(&mut control, &["226 done"]);
+    let file = file(&bench.finish());
+    assert_eq!((file.sha256, file.complete, file.reason), (None, false, Some(FileReason::Start)));
+    let counters = bench.engine.counters();
+    assert_eq!((counters.lost["early_bytes_full"], counters.tables["early_bytes"].used), (1, 0));
+    let unwanted = PortUpdate::Adopt { initiator: end(1, 40_001), listener: end(2, 5_000), payload: false };
+    assert!(core::iter::from_fn(|| bench.engine.poll_port_update()).any(|update| update == unwanted));
+}
+
+#[test]
+fn after_a_hole_no_more_bytes_are_asked_for() {
+    let mut bench = Bench::new(hashing());
+    let (mut control, mut data) = quick(&mut bench);
+    announce(&mut bench, &mut control);
+    bench.send(&mut data, false, ACK, b"hello");
+    data.seq[1] += 10;
+    bench.send(&mut data, false, ACK, b"there");
+    while bench.engine.poll_port_update().is_some() {}
+    bench.now += 60_000_000_000;
+    bench.send(&mut data, false, ACK, b"again");
+    let unwanted = PortUpdate::Adopt { initiator: end(1, 40_001), listener: end(2, 5_000), payload: false };
+    assert_eq!(bench.engine.poll_port_update(), Some(unwanted));
+    bench.close(&mut data);
+    bench.say(&mut control, &["226 done"]);
+    let file = file(&bench.finish());
+    assert_eq!((file.sha256, file.size, file.reason), (None, 5, Some(FileReason::Gap)));
+    assert_eq!(file.range, Some(FileRange { from: 0, to: 5 }));
+    assert_eq!(bench.engine.counters().tables["reorder_bytes"].used, 0);
+}
+
+#[test]
+fn holes_of_many_connections_are_held_under_one_cap() {
+    let limits = Limits { reorder_bytes: 100_000, ..Limits::default() };
+    let mut bench = Bench::new(EngineConfig { limits, ..hashing() });
+    let mut control = bench.connect(end(1, 40_000), end(2, 21));
+    bench.say(&mut control, &["220 hello"]);
+    for port in 5_000..5_020 {
+        let (high, low) = (port / 256, port % 256);
+        bench.say(&mut control, &["PASV", &format!("227 x (192,0,2,2,{high},{low})"), "RETR a", "150 go"]);
+        let mut data = bench.connect(end(1, port), end(2, port));
+        data.seq[1] += 10;
+        for _ in 0..10 {
+            bench.send(&mut data, false, ACK, &[7; 1_000]);
+        }
+    }
+    let counters = bench.engine.counters();
+    let held = counters.tables["reorder_bytes"].used;
+    // A piece costs more than its bytes.
+    assert!((50_000..=120_000).contains(&held), "{held}");
+    assert!(counters.lost["reorder_bytes_full"] > 0);
+}
+
+#[test]
+fn under_tls_nothing_is_hashed() {
+    let mut bench = Bench::new(hashing());
+    let mut control = bench.connect(end(1, 40_000), end(2, 21));
+    bench.say(&mut control, &["220 hello", "AUTH TLS", "234 go"]);
+    bench.send(&mut control, true, ACK, &[22, 3, 1, 0, 2, 9, 9]);
+    bench.send(&mut control, false, ACK, &[22, 3, 3, 0, 2, 9, 9]);
+    let mut data = bench.connect(end(1, 40_001), end(2, 5_000));
+    bench.send(&mut data, true, ACK, &[22, 3, 1, 0, 2, 9, 9]);
+    bench.close(&mut data);
+    assert_eq!(transfers(&bench.finish())[0].file, None);
+}
