@@ -1,9 +1,13 @@
 //! Wall-clock time as the core knows it: a number that comes in with each packet.
 
+mod rfc3339;
+
 use core::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
+
+pub use rfc3339::Rfc3339;
 
 /// Nanoseconds since 1970-01-01T00:00:00Z. The core never reads a clock: every `Timestamp` comes from a packet or from
 /// the caller. Signed, so that a capture's nonsense before 1970 stays a number; the range reaches the year 2262.
@@ -32,6 +36,16 @@ impl Timestamp {
         self.0
     }
 
+    /// Whole seconds since the epoch, rounded down.
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000_000)
+    }
+
+    /// Nanoseconds since the last whole second.
+    pub const fn second_nanos(self) -> u32 {
+        self.0.rem_euclid(1_000_000_000) as u32
+    }
+
     /// This moment and `nanos` more; saturates.
     pub const fn plus_nanos(self, nanos: i64) -> Self {
         Self(self.0.saturating_add(nanos))
@@ -57,16 +71,13 @@ impl Timestamp {
 /// RFC 3339 in UTC with nine fractional digits.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {
-            Ok(at) => write!(f, "{at:.9}"),
-            Err(_) => Err(fmt::Error),
-        }
+        Rfc3339::of(*self).as_str().fmt(f)
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(Rfc3339::of(*self).as_str())
     }
 }
 

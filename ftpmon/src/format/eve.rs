@@ -7,25 +7,24 @@ use serde::Serialize;
 
 use super::Formatter;
 use super::json::value;
-use super::rfc3339::Clockface;
 use super::transaction::{Row, Transaction, Transactions};
 use crate::addr::Endpoint;
 use crate::event::{
     DataConnection, Event, EventKind, FileDirection, Mode, Outcome, ReplyLine, SessionIdentity, Transfer,
 };
 use crate::ftp::Verb;
-use crate::time::Timestamp;
+use crate::time::{Rfc3339, Timestamp};
 
 /// Writes EVE.
 pub struct Eve {
-    clockface: Clockface,
+    clock: Rfc3339,
     transactions: Transactions<()>,
 }
 
 impl Eve {
     /// A writer that has seen nothing yet.
     pub fn new() -> Self {
-        Self { clockface: Clockface::new(), transactions: Transactions::new(false) }
+        Self { clock: Rfc3339::default(), transactions: Transactions::new(false) }
     }
 }
 
@@ -37,10 +36,10 @@ impl Default for Eve {
 
 impl Formatter for Eve {
     fn event(&mut self, _: u64, event: &Event, out: &mut Vec<u8>) {
-        let clockface = &mut self.clockface;
-        self.transactions.event(event, |row| ftp(clockface, &row, out));
+        let clock = &mut self.clock;
+        self.transactions.event(event, |row| ftp(clock, &row, out));
         if let (EventKind::Transfer(transfer), Some(identity)) = (&event.kind, &event.session) {
-            data(clockface, event.ts, identity, transfer, out);
+            data(clock, event.ts, identity, transfer, out);
         }
     }
 }
@@ -139,9 +138,9 @@ impl<'a> Record<'a> {
     }
 }
 
-fn ftp(clockface: &mut Clockface, row: &Row<'_, ()>, out: &mut Vec<u8>) {
+fn ftp(clock: &mut Rfc3339, row: &Row<'_, ()>, out: &mut Vec<u8>) {
     let Row { identity, transaction, .. } = row;
-    let timestamp = timestamp(clockface, transaction.ts);
+    let timestamp = timestamp(clock, transaction.ts);
     let record = Record {
         ftp: Some(dialogue(transaction)),
         ..Record::new(Header {
@@ -189,7 +188,7 @@ fn dialogue(transaction: &Transaction) -> Ftp<'_> {
 
 /// The records of a data connection; none where no connection was seen.
 fn data(
-    clockface: &mut Clockface,
+    clock: &mut Rfc3339,
     ts: Timestamp,
     identity: &SessionIdentity,
     transfer: &Transfer,
@@ -197,7 +196,7 @@ fn data(
 ) {
     let Some(data) = &transfer.data else { return };
     let (Some(initiator), Some(listener)) = (data.initiator, data.listener) else { return };
-    let timestamp = timestamp(clockface, ts);
+    let timestamp = timestamp(clock, ts);
     let parent_id = flow_id(identity);
     let flow_id = data_flow_id(parent_id, initiator, listener);
     let header = |event_type, from: Endpoint, to: Endpoint| Header {
@@ -276,12 +275,10 @@ fn moving_command(verb: &str) -> Option<&'static str> {
 }
 
 /// `2012-02-21T16:52:42.083353+0000`.
-fn timestamp(clockface: &mut Clockface, at: Timestamp) -> String {
-    let mut written = Vec::with_capacity(32);
-    clockface.write(at, &mut written);
-    written.truncate("2012-02-21T16:52:42.083353".len());
-    written.extend_from_slice(b"+0000");
-    String::from_utf8(written).unwrap_or_default()
+fn timestamp(clock: &mut Rfc3339, at: Timestamp) -> String {
+    clock.set(at);
+    let micros = clock.as_str().get(.."2012-02-21T16:52:42.083353".len()).unwrap_or_default();
+    format!("{micros}+0000")
 }
 
 fn flow_id(identity: &SessionIdentity) -> u64 {

@@ -1,15 +1,17 @@
 //! ftpmon's own schema (`docs/events.md`): one JSON object a line.
 
-use std::io::Write as _;
+mod string;
+mod writer;
+
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::Formatter;
-use super::rfc3339::Clockface;
-use crate::addr::Endpoint;
 use crate::event::{Event, EventKind, SessionIdentity};
 use crate::text::Text;
+use crate::time::Rfc3339;
+use writer::Writer;
 
 /// Sessions whose constant fields are kept in written form, a power of two. Sessions take turns event by event, and
 /// writing four addresses anew for each would cost more than all the rest of a line.
@@ -17,7 +19,7 @@ const SESSIONS_KEPT: usize = 256;
 
 /// What is written in the shape of ftpmon's own schema.
 pub struct Json {
-    clockface: Clockface,
+    clock: Rfc3339,
     /// `,"sensor":"…"`
     sensor: Vec<u8>,
     sessions: Box<[KeptSession]>,
@@ -35,10 +37,10 @@ struct KeptSession {
 impl Json {
     /// A writer whose events carry `sensor`.
     pub fn new(sensor: &str) -> Self {
-        let mut written = b",\"sensor\":".to_vec();
-        value(sensor, &mut written);
+        let mut written = Vec::new();
+        member("sensor", sensor, &mut written);
         let sessions = core::iter::repeat_with(KeptSession::default).take(SESSIONS_KEPT).collect();
-        Self { clockface: Clockface::new(), sensor: written, sessions }
+        Self { clock: Rfc3339::default(), sensor: written, sessions }
     }
 
     fn session(&mut self, identity: &Arc<SessionIdentity>, out: &mut Vec<u8>) {
@@ -57,18 +59,16 @@ impl Json {
 
 impl Formatter for Json {
     fn event(&mut self, seq: u64, event: &Event, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"ts\":\"");
-        self.clockface.write(event.ts, out);
-        out.extend_from_slice(b"\",\"event\":\"");
-        out.extend_from_slice(event.kind.name().as_bytes());
-        out.extend_from_slice(b"\",\"seq\":");
+        self.clock.set(event.ts);
+        let (ts, name) = (self.clock.as_bytes(), event.kind.name().as_bytes());
+        string::append_all([b"{\"ts\":\"", ts, b"\",\"event\":\"", name, b"\",\"seq\":"], out);
         value(&seq, out);
         match &event.session {
             Some(identity) => self.session(identity, out),
             None => out.extend_from_slice(&self.sensor),
         }
-        if let Some(user) = &event.user {
-            text("user", user, out);
+        if let Some(text) = &event.user {
+            user(text, out);
         }
         own_fields(&event.kind, out);
         out.push(b'\n');
@@ -90,41 +90,38 @@ fn own_fields(kind: &EventKind, out: &mut Vec<u8>) {
 }
 
 fn constant_fields(identity: &SessionIdentity, out: &mut Vec<u8>) {
-    out.extend_from_slice(b",\"session\":");
-    value(&identity.id, out);
-    out.extend_from_slice(b",\"community_id\":");
-    value(&identity.community_id, out);
-    endpoint("client", identity.client, out);
-    endpoint("server", identity.server, out);
+    member("session", &identity.id, out);
+    member("community_id", &identity.community_id, out);
+    member("client", &identity.client, out);
+    member("server", &identity.server, out);
     if let Some(iface) = identity.iface.as_deref() {
-        out.extend_from_slice(b",\"iface\":");
-        value(iface, out);
+        member("iface", iface, out);
     }
     let vlan = identity.vlan.as_slice();
     if !vlan.is_empty() {
-        out.extend_from_slice(b",\"vlan\":");
-        value(vlan, out);
+        member("vlan", vlan, out);
     }
 }
 
-fn endpoint(name: &str, endpoint: Endpoint, out: &mut Vec<u8>) {
-    // Writing to a vector cannot fail.
-    let _ = write!(out, ",\"{name}\":{{\"ip\":\"{}\",\"port\":{}}}", endpoint.ip, endpoint.port);
-}
-
-fn text(name: &str, text: &Text, out: &mut Vec<u8>) {
-    let _ = write!(out, ",\"{name}\":");
-    value(text.text.as_str(), out);
-    if let Some(hex) = text.hex.as_deref() {
-        let _ = write!(out, ",\"{name}_hex\":\"{hex}\"");
+fn user(user: &Text, out: &mut Vec<u8>) {
+    member("user", user.text.as_str(), out);
+    if let Some(hex) = user.hex.as_deref() {
+        member("user_hex", hex, out);
     }
 }
 
-/// Appends a value as JSON. The event model holds no map with other keys than strings and no writer that fails, which
-/// are serde_json's only reasons to.
+/// Appends a member that is not an object's first.
+fn member<T: Serialize + ?Sized>(name: &str, of: &T, out: &mut Vec<u8>) {
+    out.push(b',');
+    string::append_name(name, out);
+    value(of, out);
+}
+
+/// Appends a value as JSON: the text that serde_json would write. Values have the shapes that the event model has;
+/// `null` stands for any other.
 pub(super) fn value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
     let before = out.len();
-    if serde_json::to_writer(&mut *out, value).is_err() {
+    if value.serialize(Writer(out)).is_err() {
         out.truncate(before);
         out.extend_from_slice(b"null");
     }

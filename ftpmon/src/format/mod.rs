@@ -6,7 +6,6 @@
 mod ecs;
 mod eve;
 mod json;
-mod rfc3339;
 #[cfg(test)]
 pub(crate) mod sample;
 mod transaction;

@@ -11,29 +11,28 @@ use self::document::{
 };
 use super::Formatter;
 use super::json::value;
-use super::rfc3339::Clockface;
 use crate::event::{
     DataConnection, Event, EventKind, FileDirection, FileFacts, LoginOutcome, Outcome, ReplyClass,
     SessionIdentity, Tls, Transfer,
 };
+use crate::time::Rfc3339;
 
 /// Writes documents of the Elastic Common Schema.
 pub struct Ecs {
-    clockface: Clockface,
+    clock: Rfc3339,
     sensor: String,
 }
 
 impl Ecs {
     /// A writer whose documents carry `sensor` as `observer.name`.
     pub fn new(sensor: &str) -> Self {
-        Self { clockface: Clockface::new(), sensor: sensor.to_owned() }
+        Self { clock: Rfc3339::default(), sensor: sensor.to_owned() }
     }
 }
 
 impl Formatter for Ecs {
     fn event(&mut self, seq: u64, event: &Event, out: &mut Vec<u8>) {
-        let mut timestamp = Vec::with_capacity(32);
-        self.clockface.write(event.ts, &mut timestamp);
+        self.clock.set(event.ts);
         let identity = event.session.as_deref();
         let user = event.user.as_deref().map(|user| user.text.as_str());
         let (transfer, data) = match &event.kind {
@@ -48,7 +47,7 @@ impl Formatter for Ecs {
             _ => None,
         };
         let document = Document {
-            timestamp: core::str::from_utf8(&timestamp).unwrap_or_default(),
+            timestamp: self.clock.as_str(),
             ecs: EcsFields { version: ECS_VERSION },
             event: event_fields(seq, event),
             message,

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::addr::Endpoint;
 use crate::event::*;
 use crate::segment::{InterfaceId, VlanTags};
 use crate::time::Timestamp;
@@ -46,6 +48,8 @@ fn written(event: &Event) -> Value {
     let text = String::from_utf8(out).unwrap();
     let line = text.strip_prefix("kept\n").unwrap().strip_suffix('\n').unwrap();
     assert!(!line.contains('\n'), "one line an event");
+    let own = serde_json::to_string(&event.kind).unwrap();
+    assert!(line.ends_with(&own.replacen('{', ",", 1)), "{line} says {own} otherwise");
     serde_json::from_str(line).unwrap()
 }
 
@@ -384,4 +388,39 @@ fn what_is_odd_and_the_sensor_itself() {
     let value = own(EventKind::Stats(Box::new(stats)));
     assert!(["seen", "matched", "emitted", "lost", "tables"].iter().all(|&field| value.get(field).is_some()));
     assert_eq!(value["tables"]["flows"], serde_json::json!({ "used": 1, "cap": 2 }));
+}
+
+fn optional<T: core::fmt::Debug>(some: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
+    proptest::option::of(some)
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_said_is_written_as_serde_json_does(
+        (verb, arg, hex) in (any::<String>(), optional(any::<String>()), optional("[0-9a-f]{0,40}")),
+        (tx, code, lines, latency_us) in (any::<u64>(), optional(any::<u16>()), any::<u32>(), optional(any::<u64>())),
+        (is_final, truncated, malformed) in any::<(bool, bool, bool)>(),
+        syn in any::<i64>(),
+    ) {
+        let arg: Option<smol_str::SmolStr> = arg.map(Into::into);
+        let hex = hex.map(String::into_boxed_str);
+        let reply = ReplyLine {
+            code,
+            text: verb.as_str().into(),
+            text_hex: hex.clone(),
+            lines,
+            class: None,
+            category: Some(Category::Syntax),
+            is_final,
+            truncated,
+            malformed,
+        };
+        let asked = Some(CommandRef { verb: verb.as_str().into(), arg: arg.clone() });
+        let command = CommandLine { verb: verb.into(), arg, arg_hex: hex, truncated, malformed };
+        let syn = Timestamp::from_nanos(syn);
+        written(&event(EventKind::Reply(Reply { tx, reply, command: asked, latency_us })));
+        written(&event(EventKind::Command(Command { tx, command })));
+        let handshake = Some(Handshake { syn, syn_ack_us: latency_us, ack_us: None });
+        written(&event(EventKind::SessionStart(SessionStart { midstream: is_final, handshake })));
+    }
 }
