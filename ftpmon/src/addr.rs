@@ -18,6 +18,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// An endpoint with its address in canonical form.
+    #[inline]
     pub fn new(ip: IpAddr, port: u16) -> Self {
         Self { ip: ip.to_canonical(), port }
     }
@@ -33,6 +34,15 @@ impl fmt::Debug for Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&SocketAddr::new(self.ip, self.port), f)
+    }
+}
+
+/// [`mapped_octets`] as a number.
+#[inline]
+pub const fn mapped_number(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(v4) => 0xffff_0000_0000 | v4.to_bits() as u128,
+        IpAddr::V6(v6) => v6.to_bits(),
     }
 }
 

@@ -12,6 +12,7 @@ mod fragment;
 mod ip;
 mod link;
 mod link_layers;
+mod plain;
 mod span;
 mod tunnel;
 mod walk;
@@ -70,6 +71,10 @@ impl Decoder {
     pub fn decode<'a>(&'a mut self, at: Timestamp, frame: &RawFrame<'a>) -> Option<Segment<'a>> {
         self.counters.frames += 1;
         self.fragments.expire(at, &mut self.counters);
+        if let Some(segment) = plain::segment(frame) {
+            self.counters.segments += 1;
+            return Some(segment);
+        }
         let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
         let mut span = Span { bytes: frame.bytes, missing };
         let found = match frame.link.open(&mut span) {

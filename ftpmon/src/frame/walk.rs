@@ -110,7 +110,7 @@ impl<'a> Walk<'a> {
 
     /// The TCP header (RFC 9293 section 3.1). Its options may be cut off by the snap length; its first 20 bytes may not.
     #[inline]
-    fn segment(mut self) -> Result<Found<'a>, Reason> {
+    pub(super) fn segment(mut self) -> Result<Found<'a>, Reason> {
         const HEADER_MIN: usize = 20;
         let wire_len = self.span.wire_len();
         let header = self.span.take::<HEADER_MIN>()?;
