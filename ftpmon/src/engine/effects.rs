@@ -11,7 +11,14 @@ use crate::time::Timestamp;
 
 impl Engine {
     /// Does what the session of `id` asked for since the last call.
+    #[inline]
     pub(super) fn apply_effects(&mut self, at: Timestamp, id: FlowId) {
+        if !self.out.effects.is_empty() {
+            self.apply_all(at, id);
+        }
+    }
+
+    fn apply_all(&mut self, at: Timestamp, id: FlowId) {
         while !self.out.effects.is_empty() {
             let mut effects = core::mem::take(&mut self.out.effects);
             for effect in effects.drain(..) {

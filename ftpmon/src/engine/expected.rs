@@ -158,7 +158,7 @@ mod tests {
 
     fn control(n: u16) -> FlowId {
         let key = FlowKey::new(Endpoint::new(host(1), n), Endpoint::new(host(2), 21));
-        let mut table = FlowTable::new();
+        let mut table = FlowTable::new(|_| 1);
         (0..n).map(|_| table.insert(key, Class::Control, Timestamp::default(), ())).last().unwrap()
     }
 

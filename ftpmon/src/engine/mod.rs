@@ -92,7 +92,7 @@ impl Engine {
     /// An engine that has seen nothing.
     pub fn new(config: EngineConfig) -> Self {
         Self {
-            flows: FlowTable::new(),
+            flows: FlowTable::new(|class| idle_ns(&config.limits, class)),
             expected: Expected::new(config.limits.announced_endpoints, config.limits.announcement_s),
             early: HashMap::new(),
             hosts: HashMap::new(),
@@ -140,15 +140,23 @@ impl Engine {
 
     /// When [`Self::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let wake = self.wakes.peek().map(|Reverse((at, _))| *at);
-        let idle = Class::ALL.iter().filter_map(|&class| {
-            self.flows.longest_idle(class).map(|(_, last)| last.plus_nanos(self.idle_ns(class)))
-        });
-        idle.chain(wake).chain(self.expected.next_expiry()).min()
+        [self.flows.due(), self.next_wake(), self.expected.next_expiry()].into_iter().flatten().min()
     }
 
-    /// Does what is due at `now`.
+    fn next_wake(&self) -> Option<Timestamp> {
+        self.wakes.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Does what is due at `now`. Before that it is quick to see that nothing is.
+    #[inline]
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+        if self.flows.idle_until() <= now || is_due(self.next_wake()) || is_due(self.expected.next_expiry()) {
+            self.do_what_is_due(now);
+        }
+    }
+
+    fn do_what_is_due(&mut self, now: Timestamp) {
         while let Some(&Reverse((at, id))) = self.wakes.peek()
             && at <= now
         {
@@ -156,12 +164,11 @@ impl Engine {
             self.wake(now, at, id);
         }
         for class in Class::ALL {
-            while let Some((id, last)) = self.flows.longest_idle(class)
-                && last.plus_nanos(self.idle_ns(class)) <= now
-            {
+            while let Some(id) = self.flows.idle(class, now) {
                 self.remove(now, id, "idle");
             }
         }
+        self.flows.idle_are_gone();
         while let Some(unclaimed) = self.expected.expire(now) {
             if let Some(listener) = unclaimed {
                 self.update(PortUpdate::Forget { listener });
@@ -174,6 +181,21 @@ impl Engine {
         let event = self.out.events.pop_front()?;
         self.counters.events += 1;
         Some(event)
+    }
+
+    /// Events that wait to be polled.
+    #[inline]
+    pub fn events_waiting(&self) -> usize {
+        self.out.events.len()
+    }
+
+    /// All events that wait, for a queue that has room for those to come: quicker than one by one.
+    pub fn exchange_events(&mut self, emptied: VecDeque<Event>) -> VecDeque<Event> {
+        self.counters.events += self.out.events.len() as u64;
+        let waiting = core::mem::replace(&mut self.out.events, emptied);
+        // What it brings along would be told anew.
+        self.out.events.clear();
+        waiting
     }
 
     /// The next port update.
@@ -315,16 +337,17 @@ impl Engine {
         }
     }
 
-    fn idle_ns(&self, class: Class) -> i64 {
-        let seconds = match class {
-            Class::Control => self.config.limits.control_idle_s,
-            Class::Other => self.config.limits.data_idle_s,
-            Class::Ended => ENDED_KEPT_S,
-        };
-        i64::from(seconds).saturating_mul(1_000_000_000)
-    }
-
     fn lost_lately(&self, at: Timestamp) -> bool {
         self.last_loss.is_some_and(|loss| at.nanos_since(loss) < LOSS_ECHO_NS)
     }
+}
+
+/// How long a flow may be idle.
+fn idle_ns(limits: &Limits, class: Class) -> i64 {
+    let seconds = match class {
+        Class::Control => limits.control_idle_s,
+        Class::Other => limits.data_idle_s,
+        Class::Ended => ENDED_KEPT_S,
+    };
+    i64::from(seconds).saturating_mul(1_000_000_000)
 }

@@ -7,28 +7,35 @@ use core::hash::{BuildHasher as _, Hash, Hasher};
 
 use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
 
-use crate::addr::{Endpoint, mapped_octets};
+use crate::addr::{Endpoint, mapped_number};
 use crate::time::Timestamp;
 
-/// A TCP connection by its two ends, the same whichever end sent the packet.
+/// A TCP connection by its two ends, the same whichever end sent the packet. Numbers, not bytes: they are made, compared
+/// and hashed for every packet, and stay in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(Rust, packed(8))]
 pub(super) struct FlowKey {
-    low: ([u8; 16], u16),
-    high: ([u8; 16], u16),
+    low: u128,
+    high: u128,
+    /// That of `low` in the upper half.
+    ports: u32,
 }
 
 impl FlowKey {
+    #[inline]
     pub(super) fn new(a: Endpoint, b: Endpoint) -> Self {
-        let (a, b) = ((mapped_octets(a.ip), a.port), (mapped_octets(b.ip), b.port));
-        if a <= b { Self { low: a, high: b } } else { Self { low: b, high: a } }
+        let (a, b) = ((mapped_number(a.ip), a.port), (mapped_number(b.ip), b.port));
+        let (low, high) = if a <= b { (a, b) } else { (b, a) };
+        Self { low: low.0, high: high.0, ports: u32::from(low.1) << 16 | u32::from(high.1) }
     }
 }
 
 impl Hash for FlowKey {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u128(u128::from_ne_bytes(self.low.0));
-        state.write_u128(u128::from_ne_bytes(self.high.0));
-        state.write_u32(u32::from(self.low.1) << 16 | u32::from(self.high.1));
+        state.write_u128(self.low);
+        state.write_u128(self.high);
+        state.write_u32(self.ports);
     }
 }
 
@@ -52,8 +59,10 @@ pub(super) enum Class {
 
 impl Class {
     /// Every class.
-    pub(super) const ALL: [Self; 3] = [Self::Control, Self::Other, Self::Ended];
+    pub(super) const ALL: [Self; CLASSES] = [Self::Control, Self::Other, Self::Ended];
 }
+
+const CLASSES: usize = 3;
 
 const NIL: u32 = u32::MAX;
 
@@ -62,6 +71,8 @@ struct List {
     front: u32,
     back: u32,
     len: u32,
+    /// How long an entry may be idle, nanoseconds.
+    idle_ns: i64,
 }
 
 struct Slot<T> {
@@ -74,23 +85,51 @@ struct Slot<T> {
     value: Option<T>,
 }
 
+/// The lists by class.
+struct Lists([List; CLASSES]);
+
+impl Lists {
+    const fn of(&self, class: Class) -> &List {
+        let Self([control, other, ended]) = self;
+        match class {
+            Class::Control => control,
+            Class::Other => other,
+            Class::Ended => ended,
+        }
+    }
+
+    const fn of_mut(&mut self, class: Class) -> &mut List {
+        let Self([control, other, ended]) = self;
+        match class {
+            Class::Control => control,
+            Class::Other => other,
+            Class::Ended => ended,
+        }
+    }
+}
+
 /// See the module's text. Holds what it is given: the caller asks [`FlowTable::len`] before it inserts and evicts at its cap.
 pub(super) struct FlowTable<T> {
     hasher: DefaultHashBuilder,
     index: HashTable<u32>,
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
-    lists: [List; 3],
+    lists: Lists,
+    /// Before this time no entry has been idle too long.
+    idle_until: Timestamp,
 }
 
 impl<T> FlowTable<T> {
-    pub(super) fn new() -> Self {
+    /// A table whose entries of each class may be idle for so many nanoseconds.
+    pub(super) fn new(idle_ns: impl Fn(Class) -> i64) -> Self {
+        let list = |class| List { front: NIL, back: NIL, len: 0, idle_ns: idle_ns(class) };
         Self {
             hasher: DefaultHashBuilder::default(),
             index: HashTable::new(),
             slots: Vec::new(),
             free: Vec::new(),
-            lists: [List { front: NIL, back: NIL, len: 0 }; 3],
+            lists: Lists(Class::ALL.map(list)),
+            idle_until: Timestamp::LATEST,
         }
     }
 
@@ -101,7 +140,7 @@ impl<T> FlowTable<T> {
 
     /// Entries of one class.
     pub(super) fn len_of(&self, class: Class) -> usize {
-        self.list(class).len as usize
+        self.lists.of(class).len as usize
     }
 
     /// The entry of a connection.
@@ -158,9 +197,17 @@ impl<T> FlowTable<T> {
     }
 
     /// Notes activity: the entry becomes the latest of its class.
+    #[inline]
     pub(super) fn touch(&mut self, id: FlowId, at: Timestamp) {
-        if let Some(class) = self.live(id).map(|slot| slot.class) {
-            self.move_to(id, class, at);
+        let Some(slot) = self.slots.get_mut(id.index as usize) else { return };
+        if slot.generation != id.generation || slot.value.is_none() {
+            return;
+        }
+        slot.last = slot.last.max(at);
+        if slot.next != NIL {
+            let class = slot.class;
+            self.unlink(id.index);
+            self.push_back(id.index, class);
         }
     }
 
@@ -182,9 +229,32 @@ impl<T> FlowTable<T> {
 
     /// The longest idle entry of a class, with its last activity.
     pub(super) fn longest_idle(&self, class: Class) -> Option<(FlowId, Timestamp)> {
-        let index = self.list(class).front;
+        let index = self.lists.of(class).front;
         let slot = self.slot(index)?;
         Some((FlowId { index, generation: slot.generation }, slot.last))
+    }
+
+    /// The longest idle entry of a class, if it has been idle too long at `now`.
+    pub(super) fn idle(&self, class: Class, now: Timestamp) -> Option<FlowId> {
+        let (id, last) = self.longest_idle(class)?;
+        (last.plus_nanos(self.lists.of(class).idle_ns) <= now).then_some(id)
+    }
+
+    /// Before this time [`Self::idle`] has nothing to give. Cheap, and seldom too early: [`Self::due`] is exact.
+    #[inline]
+    pub(super) const fn idle_until(&self) -> Timestamp {
+        self.idle_until
+    }
+
+    /// When [`Self::idle`] will have something to give.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        let due = |class| Some(self.longest_idle(class)?.1.plus_nanos(self.lists.of(class).idle_ns));
+        Class::ALL.into_iter().filter_map(due).min()
+    }
+
+    /// All that is idle too long was taken out.
+    pub(super) fn idle_are_gone(&mut self) {
+        self.idle_until = self.due().unwrap_or(Timestamp::LATEST);
     }
 
     /// Takes an entry out.
@@ -218,33 +288,17 @@ impl<T> FlowTable<T> {
         self.slot(id.index).filter(|slot| slot.generation == id.generation && slot.value.is_some())
     }
 
-    fn list(&self, class: Class) -> List {
-        let at = Class::ALL.iter().position(|&c| c == class).unwrap_or(0);
-        self.lists.get(at).copied().unwrap_or(List { front: NIL, back: NIL, len: 0 })
-    }
-
-    fn update_list(&mut self, class: Class, change: impl FnOnce(&mut List)) {
-        let at = Class::ALL.iter().position(|&c| c == class).unwrap_or(0);
-        if let Some(list) = self.lists.get_mut(at) {
-            change(list);
-        }
-    }
-
     fn push_back(&mut self, index: u32, class: Class) {
-        let back = self.list(class).back;
+        let list = self.lists.of_mut(class);
+        let back = core::mem::replace(&mut list.back, index);
+        list.len += 1;
         if let Some(slot) = self.slots.get_mut(index as usize) {
             (slot.prev, slot.next) = (back, NIL);
         }
-        if let Some(slot) = self.slots.get_mut(back as usize) {
-            slot.next = index;
+        match self.slots.get_mut(back as usize) {
+            Some(slot) => slot.next = index,
+            None => self.set_front(index, class),
         }
-        self.update_list(class, |list| {
-            list.back = index;
-            list.len += 1;
-            if list.front == NIL {
-                list.front = index;
-            }
-        });
     }
 
     fn unlink(&mut self, index: u32) {
@@ -252,21 +306,27 @@ impl<T> FlowTable<T> {
         else {
             return;
         };
-        if let Some(slot) = self.slots.get_mut(prev as usize) {
-            slot.next = next;
+        let list = self.lists.of_mut(class);
+        list.len = list.len.saturating_sub(1);
+        if list.back == index {
+            list.back = prev;
         }
         if let Some(slot) = self.slots.get_mut(next as usize) {
             slot.prev = prev;
         }
-        self.update_list(class, |list| {
-            list.len = list.len.saturating_sub(1);
-            if list.front == index {
-                list.front = next;
-            }
-            if list.back == index {
-                list.back = prev;
-            }
-        });
+        match self.slots.get_mut(prev as usize) {
+            Some(slot) => slot.next = next,
+            None => self.set_front(next, class),
+        }
+    }
+
+    fn set_front(&mut self, front: u32, class: Class) {
+        let last = self.slot(front).map(|slot| slot.last);
+        let list = self.lists.of_mut(class);
+        list.front = front;
+        if let Some(last) = last {
+            self.idle_until = self.idle_until.min(last.plus_nanos(list.idle_ns));
+        }
     }
 }
 
@@ -296,7 +356,7 @@ mod tests {
 
     #[test]
     fn the_longest_idle_comes_first() {
-        let mut table = FlowTable::new();
+        let mut table = FlowTable::new(|_| 1);
         let ids: Vec<_> = (1..=3).map(|n| table.insert(key(n), Class::Control, at(n.into()), n)).collect();
         table.touch(ids[0], at(9));
         assert_eq!(table.longest_idle(Class::Control), Some((ids[1], at(2))));
@@ -308,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_removed_entrys_handle_means_nothing_more() {
-        let mut table = FlowTable::new();
+        let mut table = FlowTable::new(|_| 1);
         let old = table.insert(key(1), Class::Other, at(1), "old");
         assert_eq!(table.remove(old), Some("old"));
         assert_eq!(table.find(&key(1)), None);
