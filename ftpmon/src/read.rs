@@ -22,7 +22,10 @@ use crate::notice::notice;
 use crate::time::Timestamp;
 use output::OutputError;
 use progress::Progress;
-use writer::{Stopped, Writer};
+use writer::{BATCH_EVENTS, Stopped, Writer};
+
+/// Payload bytes after which events are written, however few they are: bounds what long replies make them hold.
+const BATCH_SAID_BYTES: usize = 1 << 20;
 
 /// Reads all files in their order, one after the other, as one run.
 ///
@@ -58,6 +61,8 @@ struct Reading<'a> {
     begun: Option<Timestamp>,
     /// The latest time seen so far. A packet may be older; a timer's time never is.
     now: Timestamp,
+    /// Payload bytes since the engine's events were taken.
+    said: usize,
     unknown_link_type: u64,
     /// What went wrong last.
     failed: Option<anyhow::Error>,
@@ -73,6 +78,7 @@ impl<'a> Reading<'a> {
             writer: Writer::start(config::encoder(&options.events)),
             begun: None,
             now: Timestamp::default(),
+            said: 0,
             unknown_link_type: 0,
             failed: None,
         }
@@ -82,7 +88,7 @@ impl<'a> Reading<'a> {
         let mut progress = Progress::new(self.options.captures.len());
         for path in &self.options.captures {
             if let Err(error) = self.file(path, &mut progress)? {
-                self.writer.flush()?;
+                self.flush()?;
                 progress.clear();
                 let error = anyhow::Error::new(error).context(path.display().to_string());
                 if let Some(earlier) = self.failed.replace(error) {
@@ -107,7 +113,7 @@ impl<'a> Reading<'a> {
                 Ok(Step::Wait) => {
                     progress.update(path, &file, self.decoder.counters().frames);
                     if file.source_len().is_none() {
-                        self.writer.flush()?;
+                        self.flush()?;
                     }
                 }
                 Ok(Step::End) => break Ok(()),
@@ -123,13 +129,14 @@ impl<'a> Reading<'a> {
             self.start(at)?;
         }
         self.now = self.now.max(at);
-        if self.engine.poll_timeout().is_some_and(|due| due <= self.now) {
-            self.engine.handle_timeout(self.now);
-        }
+        self.engine.handle_timeout(self.now);
         if let Some(segment) = self.decoder.decode(at, frame) {
+            self.said += segment.payload.len();
             self.engine.handle_segment(at, &segment);
         }
-        self.settle()
+        let waiting = self.engine.events_waiting();
+        self.writer.waiting(waiting);
+        if waiting >= BATCH_EVENTS || self.said >= BATCH_SAID_BYTES { self.settle() } else { Ok(()) }
     }
 
     /// The first line says when the first packet was captured.
@@ -162,13 +169,21 @@ impl<'a> Reading<'a> {
     /// Takes what the engine has to say. What it wants of a kernel nobody hears.
     fn settle(&mut self) -> Result<(), Stopped> {
         while self.engine.poll_port_update().is_some() {}
-        while let Some(event) = self.engine.poll_event() {
-            self.writer.event(event)?;
+        self.said = 0;
+        if self.engine.events_waiting() == 0 {
+            return Ok(());
         }
-        Ok(())
+        let events = self.engine.exchange_events(self.writer.queue());
+        self.writer.events(events)
+    }
+
+    /// Writes all that there is to say so far.
+    fn flush(&mut self) -> Result<(), Stopped> {
+        self.settle()?;
+        self.writer.flush()
     }
 
     fn say(&mut self, kind: EventKind) -> Result<(), Stopped> {
-        self.writer.event(Event { ts: self.now, session: None, user: None, kind })
+        self.writer.events([Event { ts: self.now, session: None, user: None, kind }].into())
     }
 }

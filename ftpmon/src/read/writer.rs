@@ -1,6 +1,7 @@
 //! Events to standard output, on a thread of their own: reading packets and writing lines take about as long, and
 //! neither waits for the other.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
@@ -10,7 +11,7 @@ use crate::format::Encoder;
 use crate::time::Timestamp;
 
 /// Events that are handed over together.
-const BATCH_EVENTS: usize = 1024;
+pub(super) const BATCH_EVENTS: usize = 1024;
 /// Batches that may wait to be written. A slow reader of the output stops the reading of packets here.
 const BATCHES_WAITING: usize = 4;
 /// Bytes of finished lines after which they are written.
@@ -18,17 +19,22 @@ const BLOCK_BYTES: usize = 256 << 10;
 
 enum Job {
     Header(Timestamp),
-    Events(Vec<Event>),
+    Events(VecDeque<Event>),
     Flush,
     Footer(Timestamp),
 }
 
 /// Takes events in order; a thread writes them.
+///
+/// Events that were written come back, and are freed where they were made: an allocator has its memory at hand there, and
+/// the threads do not wait for each other's counts of references. They go as fast as new ones come, so that what one
+/// gives back the next one takes.
 pub(super) struct Writer {
-    batch: Vec<Event>,
     jobs: SyncSender<Job>,
-    /// Emptied batches, to be filled again.
-    emptied: Receiver<Vec<Event>>,
+    /// Batches that were written.
+    done: Receiver<VecDeque<Event>>,
+    /// What is left of one of them.
+    spent: VecDeque<Event>,
     thread: JoinHandle<Result<(), OutputError>>,
 }
 
@@ -39,19 +45,19 @@ impl Writer {
     /// A writer to standard output.
     pub(super) fn start(encoder: Encoder) -> Self {
         let (jobs, to_do) = sync_channel(BATCHES_WAITING);
-        let (done, emptied) = channel();
+        let (give_back, done) = channel();
         let thread = std::thread::spawn(move || {
             let mut desk =
                 Desk { encoder, lines: Vec::with_capacity(2 * BLOCK_BYTES), output: Output::standard() };
             for job in to_do {
                 if let Some(batch) = desk.carry_out(job)? {
-                    // Nobody takes it back when the run is over.
-                    let _ = done.send(batch);
+                    // Nobody takes it when the run is over.
+                    let _ = give_back.send(batch);
                 }
             }
             desk.write_out()
         });
-        Self { batch: Vec::with_capacity(BATCH_EVENTS), jobs, emptied, thread }
+        Self { jobs, done, spent: VecDeque::new(), thread }
     }
 
     /// What stands before the first event.
@@ -59,22 +65,33 @@ impl Writer {
         self.hand_over(Job::Header(at))
     }
 
-    /// The next event. `emitted` of `stats` is filled in when it is written.
-    pub(super) fn event(&mut self, event: Event) -> Result<(), Stopped> {
-        self.batch.push(event);
-        if self.batch.len() >= BATCH_EVENTS { self.hand_over_batch() } else { Ok(()) }
+    /// The next events. `emitted` of `stats` is filled in when it is written.
+    pub(super) fn events(&mut self, events: VecDeque<Event>) -> Result<(), Stopped> {
+        self.hand_over(Job::Events(events))
+    }
+
+    /// Tells how many events wait to become the next batch.
+    #[inline]
+    pub(super) fn waiting(&mut self, events: usize) {
+        self.spent.truncate(BATCH_EVENTS.saturating_sub(events));
+    }
+
+    /// An empty queue for events, with room in it where one was written already.
+    pub(super) fn queue(&mut self) -> VecDeque<Event> {
+        let mut queue = core::mem::replace(&mut self.spent, self.done.try_recv().unwrap_or_default());
+        queue.clear();
+        queue
     }
 
     /// Writes all that was said so far, since nothing may follow for a while.
     pub(super) fn flush(&mut self) -> Result<(), Stopped> {
-        self.hand_over_batch()?;
         self.hand_over(Job::Flush)
     }
 
     /// What stands at the end, and the end: waits until everything is written.
     pub(super) fn finish(mut self, at: Timestamp) -> Result<(), OutputError> {
         // Where the thread has stopped, its result says why.
-        let _ = self.hand_over_batch().and_then(|()| self.hand_over(Job::Footer(at)));
+        let _ = self.hand_over(Job::Footer(at));
         self.stopped()
     }
 
@@ -85,15 +102,6 @@ impl Writer {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
         }
-    }
-
-    fn hand_over_batch(&mut self) -> Result<(), Stopped> {
-        if self.batch.is_empty() {
-            return Ok(());
-        }
-        let empty = self.emptied.try_recv().unwrap_or_else(|_| Vec::with_capacity(BATCH_EVENTS));
-        let full = core::mem::replace(&mut self.batch, empty);
-        self.hand_over(Job::Events(full))
     }
 
     fn hand_over(&mut self, job: Job) -> Result<(), Stopped> {
@@ -109,18 +117,18 @@ struct Desk {
 }
 
 impl Desk {
-    /// Does one job; gives a batch back that it has emptied.
-    fn carry_out(&mut self, job: Job) -> Result<Option<Vec<Event>>, OutputError> {
+    /// Does one job; gives a batch back that was written.
+    fn carry_out(&mut self, job: Job) -> Result<Option<VecDeque<Event>>, OutputError> {
         match job {
             Job::Header(at) => self.encoder.header(at, &mut self.lines),
             Job::Footer(at) => self.encoder.footer(at, &mut self.lines),
             Job::Flush => self.write_out()?,
             Job::Events(mut batch) => {
-                for mut event in batch.drain(..) {
+                for event in &mut batch {
                     if let EventKind::Stats(stats) = &mut event.kind {
                         stats.emitted = self.encoder.written();
                     }
-                    self.encoder.event(&event, &mut self.lines);
+                    self.encoder.event(event, &mut self.lines);
                     if self.lines.len() >= BLOCK_BYTES {
                         self.write_out()?;
                     }
