@@ -118,6 +118,9 @@ pub struct EventOptions {
     /// The hashes of a file: `sha256`, `sha1`, `md5`
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum, default_value = "sha256")]
     pub hashes: Vec<HashChoice>,
+    /// Where --files extract puts the files
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// Write these event types and no others [default: all]
     #[arg(long = "events", value_name = "LIST", value_delimiter = ',', value_parser = EventKind::NAMES)]
     pub kinds: Vec<String>,
@@ -133,6 +136,27 @@ pub enum FilesChoice {
     Off,
     /// Say the hashes (see --hashes) and the MIME type of each
     Hash,
+    /// The same, and keep the files themselves in --files-dir
+    Extract,
+}
+
+/// Bytes of a file that are kept without `--files-max-bytes`.
+pub const FILE_BYTES_DEFAULT: u64 = 1 << 30;
+/// Bytes of all kept files without `--files-quota`.
+pub const FILES_QUOTA_DEFAULT: u64 = 10 << 30;
+
+/// Where `--files extract` puts the files.
+#[derive(Clone, Debug, Args)]
+pub struct StoreArgs {
+    /// Directory for the files of `--files extract`; made where it is missing. A file's name is its SHA-256
+    #[arg(long, value_name = "DIR", required_if_eq("files", "extract"))]
+    pub files_dir: Option<PathBuf>,
+    /// Bytes of a file that are kept: of a longer one the beginning
+    #[arg(long, value_name = "BYTES", default_value_t = FILE_BYTES_DEFAULT, value_parser = clap::value_parser!(u64).range(1..))]
+    pub files_max_bytes: u64,
+    /// Bytes of all files in the directory, those of earlier runs included; what does not fit is not kept
+    #[arg(long, value_name = "BYTES", default_value_t = FILES_QUOTA_DEFAULT)]
+    pub files_quota: u64,
 }
 
 /// `--hashes`.
@@ -151,6 +175,7 @@ impl From<FilesChoice> for FilesMode {
         match choice {
             FilesChoice::Off => Self::Off,
             FilesChoice::Hash => Self::Hash,
+            FilesChoice::Extract => Self::Extract,
         }
     }
 }
@@ -232,6 +257,16 @@ mod tests {
         assert_eq!(options.captures, [PathBuf::from("a.pcap"), PathBuf::from("-")]);
         assert_eq!(options.events.files, FilesChoice::Hash);
         assert_eq!(parse(&["read"]).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn files_are_kept_where_the_operator_says() {
+        let error = parse(&["read", "a.pcap", "--files", "extract"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "a directory is wanted");
+        let options = run(&["--files", "extract", "--files-dir", "/kept", "--files-quota", "5"]);
+        assert_eq!(options.events.store.files_dir, Some(PathBuf::from("/kept")));
+        assert_eq!(options.events.store.files_quota, 5);
+        assert_eq!(options.events.store.files_max_bytes, FILE_BYTES_DEFAULT);
     }
 
     #[test]

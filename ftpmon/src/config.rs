@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::cli::{EventOptions, PortOptions, SecretsChoice};
-use crate::engine::{EngineConfig, Secrets};
+use crate::cli::{EventOptions, FilesChoice, PortOptions, SecretsChoice};
+use crate::engine::{EngineConfig, Hashes, Secrets};
 use crate::format::{Encoder, KindFilter};
+use crate::store::StoreOptions;
 
 /// Shortest key that `--secrets-key` accepts, bytes: a shorter one is guessed by trying.
 pub const SECRETS_KEY_MIN: usize = 16;
@@ -58,9 +59,22 @@ pub fn engine(
         detect_by_content,
         secrets: secrets(events)?,
         files: events.files.into(),
-        hashes: events.hashes.iter().copied().collect(),
+        hashes: hashes(events),
+        file_bytes_max: events.store.files_max_bytes,
         ..EngineConfig::default()
     })
+}
+
+/// The hashes that are asked for; where files are kept, SHA-256 among them.
+fn hashes(events: &EventOptions) -> Hashes {
+    let hashes: Hashes = events.hashes.iter().copied().collect();
+    Hashes { sha256: hashes.sha256 || events.files == FilesChoice::Extract, ..hashes }
+}
+
+/// Where files are kept, if they are.
+pub(crate) fn store(events: &EventOptions) -> Option<StoreOptions> {
+    let folder = events.store.files_dir.clone().filter(|_| events.files == FilesChoice::Extract)?;
+    Some(StoreOptions { folder, quota: events.store.files_quota })
 }
 
 /// What writes the events.
@@ -101,7 +115,6 @@ mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command, RunOptions};
-    use crate::engine::Hashes;
 
     fn options(args: &[&str]) -> RunOptions {
         let Command::Run(options) = Cli::try_parse_from([&["ftpmon", "run"], args].concat()).unwrap().command

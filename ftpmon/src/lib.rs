@@ -22,6 +22,7 @@ pub mod run;
 pub mod segment;
 pub mod session;
 pub mod sink;
+mod store;
 pub mod tcp;
 pub mod text;
 pub mod time;

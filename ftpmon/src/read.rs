@@ -19,6 +19,7 @@ use crate::engine::{Engine, EngineConfig, Limits};
 use crate::event::{Event, EventKind, SensorStop};
 use crate::frame::{Decoder, RawFrame};
 use crate::notice::notice;
+use crate::store::{Keeper, Outcomes};
 use crate::time::Timestamp;
 use output::OutputError;
 use progress::Progress;
@@ -57,6 +58,8 @@ struct Reading<'a> {
     decoder: Decoder,
     engine: Engine,
     writer: Writer,
+    /// With `--files extract`.
+    kept: Option<(Keeper, Outcomes)>,
     /// When the first packet was captured.
     begun: Option<Timestamp>,
     /// The latest time seen so far. A packet may be older; a timer's time never is.
@@ -76,6 +79,11 @@ impl<'a> Reading<'a> {
             engine: Engine::new(config.clone()),
             config,
             writer: Writer::start(config::encoder(&options.events)),
+            kept: config::store(&options.events).map(|options| {
+                let mut keeper = Keeper::new(options);
+                keeper.open();
+                (keeper, Outcomes::default())
+            }),
             begun: None,
             now: Timestamp::default(),
             said: 0,
@@ -160,6 +168,7 @@ impl<'a> Reading<'a> {
             unknown_link_type: self.unknown_link_type,
             decoder: &self.decoder,
             engine: &self.engine.counters(),
+            kept: self.kept.as_ref().map(|(keeper, _)| keeper.counters()),
         });
         self.say(EventKind::Stats(Box::new(stats)))?;
         let reason = if self.failed.is_none() { "end_of_input" } else { "error" };
@@ -170,10 +179,22 @@ impl<'a> Reading<'a> {
     fn settle(&mut self) -> Result<(), Stopped> {
         while self.engine.poll_port_update().is_some() {}
         self.said = 0;
+        if let Some((keeper, outcomes)) = &mut self.kept {
+            while let Some(piece) = self.engine.poll_file_piece() {
+                if let Some(verdict) = keeper.take(piece) {
+                    outcomes.learn(verdict);
+                }
+            }
+        }
         if self.engine.events_waiting() == 0 {
             return Ok(());
         }
-        let events = self.engine.exchange_events(self.writer.queue());
+        let mut events = self.engine.exchange_events(self.writer.queue());
+        if let Some((_, outcomes)) = &self.kept {
+            for event in &mut events {
+                outcomes.fill(event);
+            }
+        }
         self.writer.events(events)
     }
 

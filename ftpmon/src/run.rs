@@ -3,6 +3,7 @@
 //! Start order: check rights, open the outputs, load, mark the ports, attach, say `sensor_start`, run. Whatever fails on
 //! the way leaves nothing attached: the kernel takes the programs off when their links are dropped.
 
+mod kept;
 mod pipeline;
 mod report;
 
@@ -17,6 +18,7 @@ use crate::config;
 use crate::kernel::{self, KernelVersion, ObjectOptions, Parts, Ring, Watch, WatchOptions};
 use crate::notice::notice;
 use crate::sink::{Outputs, SinkSpec, reader_gone};
+use kept::Kept;
 use pipeline::Pipeline;
 use report::Facts;
 
@@ -62,6 +64,9 @@ async fn watch(options: &RunOptions, kernel: KernelVersion) -> anyhow::Result<()
     let facts = Facts::new(options, &engine);
     let encoder = config::encoder(&options.events);
     let mut pipeline = Pipeline::new(engine, encoder, outputs, steering, flows, counters, facts);
+    if let Some(store) = config::store(&options.events) {
+        pipeline.keep(Kept::start(store).context("the system gives no thread for the files")?);
+    }
     pipeline.start(watch.facts()).context("the system gives no thread for an output")?;
 
     let writes_stdout = options.outputs.contains(&SinkSpec::Stdout);
@@ -111,6 +116,7 @@ async fn events(
             _ = tick.tick() => pipeline.tick(),
             _ = stats.tick() => pipeline.stats(),
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => pipeline.wake(),
+            () = pipeline.stored() => pipeline.release(),
             ready = ring.readable() => match ready {
                 Ok(()) => {
                     pipeline.drain(ring);

@@ -55,6 +55,8 @@ pub enum FilesMode {
     Off,
     /// Hashes and MIME type of each file.
     Hash,
+    /// The same, and the files themselves are handed out.
+    Extract,
 }
 
 /// The hashes of a file.
@@ -161,8 +163,10 @@ pub struct EngineConfig {
     pub secrets: Secrets,
     /// What is done with transferred bytes.
     pub files: FilesMode,
-    /// Which hashes a file gets.
+    /// Which hashes a file gets. With [`FilesMode::Extract`] SHA-256 is to be one of them: it is the file's name.
     pub hashes: Hashes,
+    /// Bytes of a file that are handed out at most, with [`FilesMode::Extract`].
+    pub file_bytes_max: u64,
     /// The caps.
     pub limits: Limits,
 }
@@ -176,6 +180,7 @@ impl Default for EngineConfig {
             secrets: Secrets::default(),
             files: FilesMode::default(),
             hashes: Hashes::default(),
+            file_bytes_max: u64::MAX,
             limits: Limits::default(),
         }
     }

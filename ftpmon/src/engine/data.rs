@@ -75,7 +75,8 @@ impl Engine {
     fn data_flow(&mut self, claims: SmallVec<[(FlowId, EndpointId); 1]>) -> DataFlow {
         self.counters.data_connections += 1;
         let hashes = self.config.hashes;
-        let files = (self.config.files != FilesMode::Off).then(|| Box::new(Files::new(hashes)));
+        let keep = (self.config.files == FilesMode::Extract).then_some(self.config.file_bytes_max);
+        let files = (self.config.files != FilesMode::Off).then(|| Box::new(Files::new(hashes, keep)));
         DataFlow { claims, files, ..DataFlow::default() }
     }
 
@@ -131,7 +132,7 @@ impl Engine {
             match core::mem::replace(&mut flow.role, Role::Plain) {
                 Role::Early(early) => {
                     self.early_bytes = self.early_bytes.saturating_sub(early.cost());
-                    early.replay(&mut data);
+                    early.replay(&mut data, &mut self.pieces);
                 }
                 _ => data.late = moved,
             }

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use super::data::EARLY_NS;
 use super::flow::{DataFlow, Role};
+use super::pieces::Pieces;
 use super::table::FlowId;
 use super::{Engine, FilesMode, PortUpdate};
 use crate::account::Side;
@@ -45,9 +46,9 @@ impl Early {
     }
 
     /// Hands all that is held to the reader of the data connection that this turned out to be.
-    pub(super) fn replay(self, data: &mut DataFlow) {
+    pub(super) fn replay(self, data: &mut DataFlow, pieces: &mut Pieces) {
         for (from, bytes) in &self.pieces {
-            data.take(*from, bytes);
+            data.take(*from, bytes, pieces);
         }
         if self.broken.0 {
             data.miss(Side::Initiator);

@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::config::Hashes;
-use crate::event::{FileFacts, FileRange, FileReason};
+use super::pieces::Pieces;
+use crate::event::{FileFacts, FileId, FileRange, FileReason};
 use crate::text::hex;
 
 /// So many bytes of a file's head tell its type.
@@ -20,23 +21,62 @@ pub(super) struct FileReader {
     head: SmallVec<[u8; 32]>,
     size: u64,
     gap: bool,
+    /// With `--files extract`.
+    kept: Option<Kept>,
+}
+
+/// What is handed out of a file to be kept.
+#[derive(Clone, Debug)]
+struct Kept {
+    id: Option<FileId>,
+    /// Bytes handed out.
+    len: u64,
+    /// Bytes to hand out at most.
+    max: u64,
+    /// The hash at the cap, where the file goes on beyond it.
+    cut: Option<Sha256>,
+    /// It was given up.
+    lost: bool,
 }
 
 impl FileReader {
-    /// A reader of a direction of which nothing was seen yet.
-    pub(super) fn new(hashes: Hashes) -> Self {
-        Self { digests: Digests::new(hashes), head: SmallVec::new(), size: 0, gap: false }
+    /// A reader of a direction of which nothing was seen yet; `keep` is how many bytes of it are handed out, if any.
+    pub(super) fn new(hashes: Hashes, keep: Option<u64>) -> Self {
+        let kept = keep.map(|max| Kept { id: None, len: 0, max, cut: None, lost: false });
+        Self { digests: Digests::new(hashes), head: SmallVec::new(), size: 0, gap: false, kept }
     }
 
     /// The next bytes.
-    pub(super) fn data(&mut self, bytes: &[u8]) {
-        if self.gap {
+    pub(super) fn data(&mut self, bytes: &[u8], pieces: &mut Pieces) {
+        if self.gap || bytes.is_empty() {
             return;
         }
         let room = HEAD_LEN.saturating_sub(self.head.len()).min(bytes.len());
         self.head.extend_from_slice(bytes.get(..room).unwrap_or_default());
         self.size += bytes.len() as u64;
-        self.digests.update(bytes);
+        let Some(kept) = self.kept.as_mut().filter(|kept| kept.cut.is_none() && !kept.lost) else {
+            self.digests.update(bytes);
+            return;
+        };
+        let room = usize::try_from(kept.max - kept.len).unwrap_or(usize::MAX);
+        let (within, beyond) = bytes.split_at(room.min(bytes.len()));
+        if !within.is_empty() {
+            let id = *kept.id.get_or_insert_with(|| pieces.fresh_id());
+            kept.lost = !pieces.bytes(id, within);
+            kept.len += within.len() as u64;
+        }
+        self.digests.update(within);
+        if !beyond.is_empty() {
+            kept.cut.clone_from(&self.digests.sha256);
+            self.digests.update(beyond);
+        }
+    }
+
+    /// It is none after all.
+    pub(super) fn discard(self, pieces: &mut Pieces) {
+        if let Some(id) = self.kept.and_then(|kept| kept.id) {
+            pieces.discard(id);
+        }
     }
 
     /// Bytes are missing: there will be no hash, and nothing behind them is taken.
@@ -50,7 +90,15 @@ impl FileReader {
     }
 
     /// The facts: whether the stream was seen from its first byte, and up to its end.
-    pub(super) fn finish(self, from_start: bool, to_end: bool) -> FileFacts {
+    pub(super) fn finish(mut self, from_start: bool, to_end: bool, pieces: &mut Pieces) -> FileFacts {
+        let kept = self.kept.take();
+        let id = kept.as_ref().and_then(|kept| kept.id);
+        let cut = kept.as_ref().is_some_and(|kept| kept.cut.is_some());
+        let held = kept.as_ref().filter(|_| cut).map_or(self.size, |kept| kept.len);
+        let name = kept.and_then(|kept| kept.cut).or_else(|| self.digests.sha256.clone());
+        if let (Some(id), Some(name)) = (id, name) {
+            pieces.close(id, name.finalize().into());
+        }
         let reason = if !from_start {
             Some(FileReason::Start)
         } else if self.gap {
@@ -58,6 +106,7 @@ impl FileReader {
         } else {
             (!to_end).then_some(FileReason::Unfinished)
         };
+        let complete = reason.is_none();
         let hashed = from_start && !self.gap;
         let [sha256, sha1, md5] = self.digests.finish();
         FileFacts {
@@ -66,10 +115,11 @@ impl FileReader {
             md5: md5.filter(|_| hashed),
             size: self.size,
             mime: mime(&self.head).map(SmolStr::new_static),
-            complete: reason.is_none(),
-            range: from_start.then_some(FileRange { from: 0, to: self.size }),
-            reason,
+            complete,
+            range: from_start.then_some(FileRange { from: 0, to: held }),
+            reason: reason.or(cut.then_some(FileReason::SizeCap)),
             stored: None,
+            id,
         }
     }
 }
@@ -127,18 +177,19 @@ fn mime(head: &[u8]) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FileReader, Hashes};
+    use super::{FileReader, Hashes, Pieces};
+    use crate::engine::FilePiece;
     use crate::event::FileReason;
 
     const ALL: Hashes = Hashes { sha256: true, sha1: true, md5: true };
 
     #[test]
     fn a_file_is_hashed_in_whatever_pieces_it_comes() {
-        let mut reader = FileReader::new(ALL);
+        let mut reader = FileReader::new(ALL, None);
         for piece in [&b"a"[..], b"", b"bc"] {
-            reader.data(piece);
+            reader.data(piece, &mut Pieces::default());
         }
-        let facts = reader.finish(true, true);
+        let facts = reader.finish(true, true, &mut Pieces::default());
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!((facts.sha256.as_deref(), facts.size, facts.complete), (Some(abc), 3, true));
         assert_eq!(facts.sha1.as_deref(), Some("a9993e364706816aba3e25717850c26c9cd0d89d"));
@@ -148,18 +199,19 @@ mod tests {
 
     #[test]
     fn only_what_was_asked_for_is_told() {
-        let facts = FileReader::new(Hashes { sha256: false, sha1: false, md5: true }).finish(true, true);
+        let facts = FileReader::new(Hashes { sha256: false, sha1: false, md5: true }, None);
+        let facts = facts.finish(true, true, &mut Pieces::default());
         assert_eq!((facts.sha256, facts.sha1), (None, None));
         assert_eq!(facts.md5.as_deref(), Some("d41d8cd98f00b204e9800998ecf8427e"));
     }
 
     #[test]
     fn a_file_with_a_hole_has_no_hash_and_ends_there() {
-        let mut reader = FileReader::new(ALL);
-        reader.data(b"\x89PNG\r\n\x1a\n");
+        let mut reader = FileReader::new(ALL, None);
+        reader.data(b"\x89PNG\r\n\x1a\n", &mut Pieces::default());
         reader.gap();
-        reader.data(b"more");
-        let facts = reader.finish(true, true);
+        reader.data(b"more", &mut Pieces::default());
+        let facts = reader.finish(true, true, &mut Pieces::default());
         assert_eq!((facts.sha256, facts.complete, facts.size), (None, false, 8));
         assert_eq!(facts.reason, Some(FileReason::Gap));
         assert_eq!(facts.mime.as_deref(), Some("image/png"));
@@ -167,9 +219,34 @@ mod tests {
 
     #[test]
     fn a_file_whose_beginning_went_by_has_no_hash_and_no_range() {
-        let mut reader = FileReader::new(ALL);
-        reader.data(b"tail");
-        let facts = reader.finish(false, true);
+        let mut reader = FileReader::new(ALL, None);
+        reader.data(b"tail", &mut Pieces::default());
+        let facts = reader.finish(false, true, &mut Pieces::default());
         assert_eq!((facts.sha256, facts.range, facts.reason), (None, None, Some(FileReason::Start)));
+    }
+
+    #[test]
+    fn what_is_handed_out_ends_at_the_cap_and_has_a_hash_of_its_own() {
+        let mut pieces = Pieces::default();
+        let mut reader = FileReader::new(ALL, Some(3));
+        for piece in [&b"ab"[..], b"cd", b"ef"] {
+            reader.data(piece, &mut pieces);
+        }
+        let facts = reader.finish(true, true, &mut pieces);
+        let (id, range) = (facts.id.unwrap(), facts.range.unwrap());
+        assert_eq!((range.from, range.to, facts.size), (0, 3, 6));
+        assert_eq!((facts.reason, facts.complete), (Some(FileReason::SizeCap), true));
+        assert_eq!(pieces.poll(), Some(FilePiece::Bytes { id, bytes: b"abc".to_vec() }));
+        let Some(FilePiece::Close { sha256, .. }) = pieces.poll() else { panic!() };
+        assert!(crate::text::hex(&sha256).starts_with("ba7816bf"), "of abc");
+        let abcdef = "bef57ec7f53a6d40beb640a780a639c83bc29ac8a9816f1fc6c5c6dcd93c4721";
+        assert_eq!(facts.sha256.as_deref(), Some(abcdef));
+    }
+
+    #[test]
+    fn an_empty_file_hands_nothing_out() {
+        let mut pieces = Pieces::default();
+        let facts = FileReader::new(ALL, Some(3)).finish(true, true, &mut pieces);
+        assert_eq!((facts.id, pieces.poll()), (None, None));
     }
 }

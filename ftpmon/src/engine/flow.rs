@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::config::Hashes;
 use super::early::Early;
 use super::files::FileReader;
+use super::pieces::Pieces;
 use super::probe::{Probe, Verdict};
 use super::streams::CANDIDATE_NS;
 use super::table::FlowId;
@@ -84,8 +85,16 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn new(hashes: Hashes) -> Self {
-        Self { from_initiator: FileReader::new(hashes), from_listener: FileReader::new(hashes) }
+    /// Of each file `keep` bytes are handed out, if any.
+    pub(super) fn new(hashes: Hashes, keep: Option<u64>) -> Self {
+        let reader = || FileReader::new(hashes, keep);
+        Self { from_initiator: reader(), from_listener: reader() }
+    }
+
+    /// They are none after all.
+    pub(super) fn discard(self, pieces: &mut Pieces) {
+        self.from_initiator.discard(pieces);
+        self.from_listener.discard(pieces);
     }
 
     fn of(&mut self, from: Side) -> &mut FileReader {
@@ -192,7 +201,7 @@ impl Flow {
     }
 
     /// The account of a data connection that ended.
-    pub(super) fn summary(&mut self) -> DataSummary {
+    pub(super) fn summary(&mut self, pieces: &mut Pieces) -> DataSummary {
         let record = self.record.as_deref();
         let account = |side| match (record, side) {
             (Some(record), Side::Initiator) => record.from_initiator,
@@ -218,8 +227,9 @@ impl Flow {
             summary.tls = data.tls;
             if let Some(files) = data.files.take() {
                 let whole = from_start && !data.late;
-                summary.file_from_initiator = Some(files.from_initiator.finish(whole, from_initiator.fin));
-                summary.file_from_listener = Some(files.from_listener.finish(whole, from_listener.fin));
+                let Files { from_initiator: initiators, from_listener: listeners } = *files;
+                summary.file_from_initiator = Some(initiators.finish(whole, from_initiator.fin, pieces));
+                summary.file_from_listener = Some(listeners.finish(whole, from_listener.fin, pieces));
             }
         }
         summary
@@ -239,9 +249,9 @@ impl DataFlow {
     }
 
     /// The next bytes of a direction.
-    pub(super) fn take(&mut self, from: Side, bytes: &[u8]) {
+    pub(super) fn take(&mut self, from: Side, bytes: &[u8], pieces: &mut Pieces) {
         if let Some(files) = &mut self.files {
-            files.of(from).data(bytes);
+            files.of(from).data(bytes, pieces);
         }
     }
 
@@ -253,13 +263,19 @@ impl DataFlow {
     }
 }
 
-impl Receiver for DataFlow {
+/// Takes the streams of a data connection.
+pub(super) struct Reading<'a> {
+    pub(super) data: &'a mut DataFlow,
+    pub(super) pieces: &'a mut Pieces,
+}
+
+impl Receiver for Reading<'_> {
     fn data(&mut self, _at: Timestamp, from: Side, bytes: &[u8]) {
-        self.take(from, bytes);
+        self.data.take(from, bytes, self.pieces);
     }
 
     fn gap(&mut self, _at: Timestamp, from: Side, _bytes: u64, _cause: GapCause) {
-        self.miss(from);
+        self.data.miss(from);
     }
 
     fn conflict(&mut self, _at: Timestamp, _from: Side, _bytes: u64) {}

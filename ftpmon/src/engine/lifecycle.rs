@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::control::{Dialogue, end_session};
-use super::flow::{Flow, Nobody, Role};
+use super::flow::{Flow, Nobody, Reading, Role};
 use super::table::{Class, FlowId};
 use crate::tcp::Keep;
 use crate::time::Timestamp;
@@ -13,7 +13,7 @@ impl Engine {
     pub(super) fn end(&mut self, at: Timestamp, id: FlowId, reason: Option<&'static str>) {
         let ring_full = self.lost_lately(at);
         let all = reason.is_some_and(|reason| reason != "idle");
-        let Self { flows, config, out, .. } = self;
+        let Self { flows, config, out, pieces, .. } = self;
         let Some(flow) = flows.get_mut(id) else { return };
         flow.ends_at = None;
         let Flow { connection, role, .. } = flow;
@@ -27,7 +27,7 @@ impl Engine {
                 self.retire_if_over(at, id);
             }
             Role::Data(data) => {
-                connection.finish(at, data.keep(), &mut **data);
+                connection.finish(at, data.keep(), &mut Reading { data, pieces });
                 self.end_data(at, id);
                 self.note_held(id);
             }
@@ -86,8 +86,9 @@ impl Engine {
     }
 
     fn end_data(&mut self, at: Timestamp, id: FlowId) {
-        let Some(flow) = self.flows.get_mut(id) else { return };
-        let summary = flow.summary();
+        let Self { flows, pieces, .. } = self;
+        let Some(flow) = flows.get_mut(id) else { return };
+        let summary = flow.summary(pieces);
         let Role::Data(data) = core::mem::replace(&mut flow.role, Role::Ended) else { return };
         self.counters.matched += flow.packets();
         self.flows.move_to(id, Class::Ended, at);

@@ -27,6 +27,7 @@ mod files;
 mod flow;
 mod identity;
 mod lifecycle;
+mod pieces;
 mod probe;
 mod reorder;
 mod streams;
@@ -44,6 +45,7 @@ use hashbrown::HashMap;
 
 pub use config::{EngineConfig, FilesMode, Hashes, Limits, Secrets};
 pub use counters::EngineCounters;
+pub use pieces::FilePiece;
 pub use update::{Loss, PortUpdate};
 
 use crate::account::Side;
@@ -55,6 +57,7 @@ use crate::tcp::Connection;
 use crate::time::Timestamp;
 use expected::Expected;
 use flow::{Flow, Role};
+use pieces::Pieces;
 use table::{Class, FlowId, FlowKey, FlowTable};
 
 /// Port updates that may wait to be polled. Each is safe to lose; a caller that never polls must not make them pile up.
@@ -82,6 +85,7 @@ pub struct Engine {
     wakes: BinaryHeap<Reverse<(Timestamp, FlowId)>>,
     out: Outbox,
     updates: VecDeque<PortUpdate>,
+    pieces: Pieces,
     interfaces: HashMap<InterfaceId, Arc<str>>,
     last_loss: Option<Timestamp>,
     probed_bytes: usize,
@@ -102,6 +106,7 @@ impl Engine {
             wakes: BinaryHeap::new(),
             out: Outbox::default(),
             updates: VecDeque::new(),
+            pieces: Pieces::default(),
             interfaces: HashMap::new(),
             last_loss: None,
             probed_bytes: 0,
@@ -203,6 +208,12 @@ impl Engine {
         self.updates.pop_front()
     }
 
+    /// The next piece of a file, with [`FilesMode::Extract`]. To be polled before the events: an event that tells of a file
+    /// comes after its last piece.
+    pub fn poll_file_piece(&mut self) -> Option<FilePiece> {
+        self.pieces.poll()
+    }
+
     /// The input is over: all that is open is ended and reported.
     pub fn finish(&mut self, at: Timestamp) {
         let ids: Vec<FlowId> = self.flows.ids().collect();
@@ -216,6 +227,9 @@ impl Engine {
     /// What was counted, with the tables as they are now.
     pub fn counters(&self) -> EngineCounters {
         let mut counters = self.counters.clone();
+        if self.pieces.lost() > 0 {
+            counters.lose("file_pieces_full", self.pieces.lost());
+        }
         let limits = &self.config.limits;
         let fill = |used: usize, cap: usize| TableFill { used: used as u64, cap: cap as u64 };
         counters.tables.insert("flows", fill(self.flows.len(), limits.flows));

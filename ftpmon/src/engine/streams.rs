@@ -2,7 +2,7 @@
 
 use super::control::{Dialogue, begin_session};
 use super::early::Early;
-use super::flow::{Flow, Nobody, Prober, Role};
+use super::flow::{Flow, Nobody, Prober, Reading, Role};
 use super::probe::Verdict;
 use super::table::{Class, FlowId};
 use super::{Engine, PortUpdate};
@@ -28,7 +28,7 @@ impl Engine {
         let late_ms = self.config.limits.late_ms;
         let Some(limits) = self.flows.get(id).map(|flow| flow.tcp_limits(late_ms)) else { return };
         let limits = self.with_room(id, limits);
-        let Self { flows, config, out, .. } = self;
+        let Self { flows, config, out, pieces, .. } = self;
         let Some(flow) = flows.get_mut(id) else { return };
         flow.last = flow.last.max(at);
         let from = flow.side_of(segment);
@@ -45,10 +45,13 @@ impl Engine {
                 data.tls |= begins_tls(segment, connection.account(from).bytes);
                 let keep = data.keep();
                 // What is under TLS is no file. A file that is clear may begin like TLS.
-                if data.tls && data.inferred {
-                    data.files = None;
+                if data.tls
+                    && data.inferred
+                    && let Some(files) = data.files.take()
+                {
+                    files.discard(pieces);
                 }
-                connection.handle_segment(at, from, segment, &limits, keep, &mut **data);
+                connection.handle_segment(at, from, segment, &limits, keep, &mut Reading { data, pieces });
                 unwanted = keep == Keep::Bytes && !data.wants_bytes();
             }
             Role::Early(early) => {
@@ -86,7 +89,7 @@ impl Engine {
     /// A time that was asked for has come.
     pub(super) fn wake(&mut self, now: Timestamp, asked_for: Timestamp, id: FlowId) {
         let ring_full = self.lost_lately(now);
-        let Self { flows, config, out, .. } = self;
+        let Self { flows, config, out, pieces, .. } = self;
         let Some(flow) = flows.get_mut(id).filter(|flow| flow.wake_at == Some(asked_for)) else { return };
         flow.wake_at = None;
         let limits = flow.tcp_limits(config.limits.late_ms);
@@ -100,7 +103,7 @@ impl Engine {
             }
             Role::Data(data) => {
                 let keep = data.keep();
-                connection.handle_timeout(now, &limits, keep, &mut **data);
+                connection.handle_timeout(now, &limits, keep, &mut Reading { data, pieces });
                 unwanted = keep == Keep::Bytes && !data.wants_bytes();
             }
             Role::Early(early) => connection.handle_timeout(now, &limits, Keep::Bytes, &mut **early),

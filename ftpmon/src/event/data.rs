@@ -272,13 +272,20 @@ pub struct FileFacts {
     /// their place is not known either (the beginning went by unseen, APPE).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<FileRange>,
-    /// Why the file is not whole.
+    /// Why the file is not whole, or not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<FileReason>,
     /// Where the file was stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<String>,
+    /// The file, where it was handed out to be stored. No part of the event.
+    #[serde(skip)]
+    pub id: Option<FileId>,
 }
+
+/// Names a file within a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId(pub u64);
 
 /// Bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -289,7 +296,7 @@ pub struct FileRange {
     pub to: u64,
 }
 
-/// Why a file is not whole.
+/// Why a file is not whole, or not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileReason {
@@ -303,4 +310,14 @@ pub enum FileReason {
     Unfinished,
     /// The transfer was aborted, failed, or ended short of the size that was declared.
     Aborted,
+    /// It is larger than `--files-max-bytes`: its beginning was stored.
+    SizeCap,
+    /// Not stored: `--files-quota` is used up.
+    Quota,
+    /// Not stored: the file system is full.
+    DiskFull,
+    /// Not stored: too much was waiting to be written, or too many files were open.
+    StoreBusy,
+    /// Not stored: the directory could not be written to.
+    StoreFailed,
 }

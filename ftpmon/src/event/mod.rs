@@ -19,8 +19,8 @@ pub use control::{
     ReplyClass, ReplyLine, SessionEnd, SessionStart, Tls, TlsState, TlsVia, Verb,
 };
 pub use data::{
-    ClosedBy, DataAnnouncement, DataChannel, DataConnection, FileDirection, FileFacts, FileRange, FileReason,
-    Mode, Nat, Outcome, RepresentationType, Transfer, TransferFacts, Via,
+    ClosedBy, DataAnnouncement, DataChannel, DataConnection, FileDirection, FileFacts, FileId, FileRange,
+    FileReason, Mode, Nat, Outcome, RepresentationType, Transfer, TransferFacts, Via,
 };
 pub use schema::schema;
 pub use sensor::{InterfaceFacts, SensorStart, SensorStop, Stats, TableFill};

@@ -8,6 +8,7 @@ use crate::cli::ReadOptions;
 use crate::engine::{EngineConfig, EngineCounters};
 use crate::event::{SCHEMA_VERSION, SensorStart, Stats, TableFill};
 use crate::frame::{Decoder, LAYERS_MAX};
+use crate::store::StoreCounters;
 use crate::time::Timestamp;
 
 /// What `stats` counts, from everywhere.
@@ -16,6 +17,7 @@ pub(super) struct Counts<'a> {
     pub(super) unknown_link_type: u64,
     pub(super) decoder: &'a Decoder,
     pub(super) engine: &'a EngineCounters,
+    pub(super) kept: Option<StoreCounters>,
 }
 
 pub(super) fn start(options: &ReadOptions, config: &EngineConfig, decoder: &Decoder) -> SensorStart {
@@ -39,6 +41,11 @@ pub(super) fn start(options: &ReadOptions, config: &EngineConfig, decoder: &Deco
             .named()
             .into_iter()
             .chain(own)
+            .chain(
+                crate::config::store(&options.events)
+                    .iter()
+                    .flat_map(|store| store.limits(config.file_bytes_max)),
+            )
             .map(|(name, cap)| (name.to_owned(), cap))
             .collect(),
     }
@@ -72,6 +79,7 @@ fn lost(counts: &Counts<'_>) -> BTreeMap<String, u64> {
     engine
         .chain(counts.decoder.counters().lost())
         .chain([("unknown_link_type", counts.unknown_link_type)])
+        .chain(counts.kept.iter().flat_map(|kept| kept.lost.iter().map(|(&name, &count)| (name, count))))
         .filter(|&(_, count)| count > 0)
         .map(|(reason, count)| (reason.to_owned(), count))
         .collect()
@@ -85,9 +93,11 @@ fn agent(counts: &Counts<'_>) -> BTreeMap<String, u64> {
         ("sessions", engine.sessions),
         ("data_connections", engine.data_connections),
     ];
+    let kept =
+        counts.kept.iter().flat_map(|kept| [("files_stored", kept.stored), ("files_known", kept.known)]);
     let decoder = counts.decoder.counters().by_name();
     let decoder = decoder.into_iter().map(|(name, count)| (format!("decoder_{name}"), count));
-    named.into_iter().map(|(name, count)| (name.to_owned(), count)).chain(decoder).collect()
+    named.into_iter().chain(kept).map(|(name, count)| (name.to_owned(), count)).chain(decoder).collect()
 }
 
 /// The time of a run without a packet.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ftpmon_common::{CHUNK_MAX, Counter, RecordHeader};
 
+use super::kept::Kept;
 use super::report::Facts;
 use crate::engine::{Engine, EngineConfig};
 use crate::event::{Event, EventKind, InterfaceFacts, SensorStop};
@@ -35,6 +36,8 @@ pub(super) struct Pipeline {
     flows: Flows,
     counters: Counters,
     facts: Facts,
+    /// With `--files extract`.
+    kept: Option<Kept>,
     started: Instant,
     /// Bytes of the ring that were handled since the last look at the counters.
     unlooked: usize,
@@ -67,12 +70,18 @@ impl Pipeline {
             flows,
             counters,
             facts,
+            kept: None,
             started: Instant::now(),
             unlooked: 0,
             reports_lost: false,
             ticks: 0,
             changes: Changes::default(),
         }
+    }
+
+    /// Files are kept.
+    pub(super) fn keep(&mut self, kept: Kept) {
+        self.kept = Some(kept);
     }
 
     /// Says `sensor_start`: it opens every output.
@@ -138,7 +147,28 @@ impl Pipeline {
         }
         self.ticks += 1;
         self.sweep();
+        self.release();
+    }
+
+    /// Comes back when a file is stored, or will not be.
+    pub(super) async fn stored(&self) {
+        match &self.kept {
+            Some(kept) => kept.writer.news().await,
+            None => core::future::pending().await,
+        }
+    }
+
+    /// Says what waited for its file to be stored.
+    pub(super) fn release(&mut self) {
+        self.release_kept(false);
         self.flush();
+    }
+
+    fn release_kept(&mut self, end: bool) {
+        let Self { kept, encoder, lines, events, .. } = self;
+        if let Some(kept) = kept {
+            kept.release(end, |event| *events += u64::from(encoder.event(&event, lines)));
+        }
     }
 
     /// Says `stats`.
@@ -155,6 +185,7 @@ impl Pipeline {
             flows: (self.flows.entries(), self.flows.swept()),
             interfaces: self.changes,
             outputs: &self.outputs,
+            kept: self.kept.as_ref(),
         });
         self.say(EventKind::Stats(Box::new(stats)));
         self.flush();
@@ -182,6 +213,7 @@ impl Pipeline {
         self.settle();
         self.engine.finish(self.clock.now());
         self.settle();
+        self.release_kept(true);
         self.stats();
         self.say(EventKind::SensorStop(SensorStop { reason: reason.to_owned() }));
         self.encoder.footer(self.clock.now(), &mut self.lines);
@@ -207,6 +239,12 @@ impl Pipeline {
         while let Some(update) = self.engine.poll_port_update() {
             self.steering.apply(&update, &mut self.flows);
         }
+        if let Some(kept) = &mut self.kept {
+            let Self { engine, encoder, lines, events, .. } = self;
+            kept.settle(engine, |event| *events += u64::from(encoder.event(&event, lines)));
+            self.flush_full();
+            return;
+        }
         while let Some(event) = self.engine.poll_event() {
             self.encode(&event);
         }
@@ -219,6 +257,10 @@ impl Pipeline {
 
     fn encode(&mut self, event: &Event) {
         self.events += u64::from(self.encoder.event(event, &mut self.lines));
+        self.flush_full();
+    }
+
+    fn flush_full(&mut self) {
         if self.lines.len() >= BATCH_BYTES {
             self.flush();
         }

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use ftpmon_common::{Counter, names};
 
+use super::kept::Kept;
 use crate::cli::RunOptions;
+use crate::config;
 use crate::engine::{EngineConfig, EngineCounters};
 use crate::event::{Event, EventKind, InterfaceFacts, SCHEMA_VERSION, SensorStart, Stats, TableFill};
 use crate::frame::DecodeCounters;
 use crate::kernel::{self, Changes, Counters, INTERFACES_MAX, RecordCounters};
 use crate::sink::{Outputs, QUEUE_BYTES_MAX};
+use crate::store::QUEUE_BYTES_MAX as FILES_QUEUE_BYTES_MAX;
 use crate::time::Timestamp;
 
 /// What stays the same throughout a run.
@@ -35,6 +38,7 @@ pub(super) struct Counts<'a> {
     pub(super) flows: (u64, u64),
     pub(super) interfaces: Changes,
     pub(super) outputs: &'a Outputs,
+    pub(super) kept: Option<&'a Kept>,
 }
 
 impl Facts {
@@ -51,6 +55,10 @@ impl Facts {
         let mut limits: BTreeMap<String, u64> =
             kernel.into_iter().map(|(name, cap)| (name.to_owned(), cap as u64)).collect();
         limits.insert("ring_bytes".to_owned(), options.ring_size.next_power_of_two());
+        if let Some(store) = config::store(&options.events) {
+            limits.extend(store.limits(engine.file_bytes_max).map(|(name, cap)| (name.to_owned(), cap)));
+            limits.insert("files_queue_bytes".to_owned(), FILES_QUEUE_BYTES_MAX as u64);
+        }
         limits.extend(engine.limits.named().map(|(name, cap)| (name.to_owned(), cap)));
         Self {
             kernel: kernel::running_release(),
@@ -108,6 +116,9 @@ fn lost(counts: &Counts<'_>) -> BTreeMap<String, u64> {
         .map(|(reason, count)| (reason.to_owned(), count))
         .collect();
     counts.outputs.add_lost(&mut lost);
+    if let Some(kept) = counts.kept {
+        lost.extend(kept.writer.counters().lost.into_iter().map(|(name, count)| (name.to_owned(), count)));
+    }
     lost
 }
 
@@ -117,6 +128,12 @@ fn tables(counts: &Counts<'_>) -> BTreeMap<String, TableFill> {
     let kernel_flows = TableFill { used: counts.flows.0, cap: names::FLOWS_MAX as u64 };
     tables.insert("kernel_flows".to_owned(), kernel_flows);
     counts.outputs.add_tables(&mut tables);
+    if let Some(kept) = counts.kept {
+        let fill = TableFill { used: kept.writer.waiting() as u64, cap: FILES_QUEUE_BYTES_MAX as u64 };
+        tables.insert("files_queue_bytes".to_owned(), fill);
+        let quota = TableFill { used: kept.writer.counters().used, cap: kept.quota };
+        tables.insert("files_bytes".to_owned(), quota);
+    }
     tables
 }
 
@@ -136,6 +153,8 @@ fn agent(counts: &Counts<'_>) -> BTreeMap<String, u64> {
         ("interfaces_detached", counts.interfaces.detached),
         ("outputs_reopened", counts.outputs.reopened()),
     ];
+    let kept = counts.kept.map(|kept| kept.writer.counters());
+    let kept = kept.iter().flat_map(|kept| [("files_stored", kept.stored), ("files_known", kept.known)]);
     let decoder = counts.decoder.by_name().map(|(name, count)| (format!("decoder_{name}"), count));
-    named.into_iter().map(|(name, count)| (name.to_owned(), count)).chain(decoder).collect()
+    named.into_iter().chain(kept).map(|(name, count)| (name.to_owned(), count)).chain(decoder).collect()
 }

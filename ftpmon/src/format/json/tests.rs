@@ -294,6 +294,7 @@ fn data_connections() {
         range: Some(FileRange { from: 5, to: 15 }),
         reason: Some(FileReason::Offset),
         stored: Some("out/00".into()),
+        id: None,
     };
     let kind =
         EventKind::Transfer(Box::new(Transfer { tx: 6, transfer, data: Some(data), file: Some(file) }));

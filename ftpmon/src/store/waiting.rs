@@ -1,0 +1,197 @@
+//! Events that wait to hear where their file is. Those of the same session that come behind one wait with it, so that a session's
+//! events stay in order; no other session's do.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use smol_str::SmolStr;
+
+use super::Verdict;
+use crate::event::{Event, EventKind, FileFacts, FileId, FileReason};
+
+/// Verdicts that are remembered for an event that is still to come. Stops files whose sessions never tell of them.
+const VERDICTS_MAX: usize = 8_192;
+/// Events that may wait. Stops a disk that hangs: beyond it, none waits any longer.
+const EVENTS_MAX: usize = 4_096;
+/// How long an event waits for its file.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What became of files, for the events that tell of them.
+#[derive(Debug, Default)]
+pub(crate) struct Outcomes {
+    verdicts: HashMap<FileId, Result<String, FileReason>>,
+    order: VecDeque<FileId>,
+}
+
+impl Outcomes {
+    /// A file's outcome is known.
+    pub(crate) fn learn(&mut self, verdict: Verdict) {
+        while self.order.len() >= VERDICTS_MAX {
+            if let Some(oldest) = self.order.pop_front() {
+                self.verdicts.remove(&oldest);
+            }
+        }
+        self.order.push_back(verdict.id);
+        self.verdicts.insert(verdict.id, verdict.stored);
+    }
+
+    /// Says in an event where its file is. False where that is not known yet.
+    pub(crate) fn fill(&self, event: &mut Event) -> bool {
+        let Some((id, facts)) = file_of(event) else { return true };
+        let Some(stored) = self.verdicts.get(&id) else { return false };
+        match stored {
+            Ok(path) => facts.stored = Some(path.clone()),
+            Err(reason) => not_stored(facts, *reason),
+        }
+        true
+    }
+}
+
+/// See the module's text.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    outcomes: Outcomes,
+    sessions: HashMap<SmolStr, VecDeque<(Event, Instant)>>,
+    events: usize,
+}
+
+impl Waiting {
+    /// Takes an event; gives it back where it need not wait.
+    pub(crate) fn offer(&mut self, mut event: Event, now: Instant) -> Option<Event> {
+        let session = event.session.as_ref().map(|session| session.id.clone());
+        let behind = session.as_ref().and_then(|id| self.sessions.get_mut(id));
+        if let Some(queue) = behind {
+            queue.push_back((event, now));
+            self.events += 1;
+            return None;
+        }
+        match session {
+            Some(session) if !self.outcomes.fill(&mut event) => {
+                self.sessions.entry(session).or_default().push_back((event, now));
+                self.events += 1;
+                None
+            }
+            _ => Some(event),
+        }
+    }
+
+    /// A file's outcome is known.
+    pub(crate) fn learn(&mut self, verdict: Verdict) {
+        self.outcomes.learn(verdict);
+    }
+
+    /// Nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events == 0
+    }
+
+    /// Hands out every event that need not wait any longer: all of them where `all`, or where there are too many.
+    pub(crate) fn release(&mut self, now: Instant, all: bool, mut give: impl FnMut(Event)) {
+        let all = all || self.events > EVENTS_MAX;
+        let Self { outcomes, sessions, events } = self;
+        sessions.retain(|_, queue| {
+            while let Some((event, since)) = queue.front_mut() {
+                if !outcomes.fill(event) {
+                    if !all && now.saturating_duration_since(*since) < PATIENCE {
+                        return true;
+                    }
+                    if let Some((_, facts)) = file_of(event) {
+                        not_stored(facts, FileReason::StoreBusy);
+                    }
+                }
+                if let Some((event, _)) = queue.pop_front() {
+                    *events -= 1;
+                    give(event);
+                }
+            }
+            false
+        });
+    }
+}
+
+fn file_of(event: &mut Event) -> Option<(FileId, &mut FileFacts)> {
+    let EventKind::Transfer(transfer) = &mut event.kind else { return None };
+    let facts = transfer.file.as_mut()?;
+    Some((facts.id?, facts))
+}
+
+fn not_stored(facts: &mut FileFacts, reason: FileReason) {
+    facts.reason = facts.reason.filter(|known| *known != FileReason::SizeCap).or(Some(reason));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::addr::Endpoint;
+    use crate::event::{SensorStop, SessionIdentity};
+    use crate::format::sample;
+    use crate::segment::{InterfaceId, VlanTags};
+    use crate::time::Timestamp;
+
+    fn event(session: &str, kind: EventKind) -> Event {
+        let end = Endpoint::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 21);
+        let identity = SessionIdentity {
+            id: session.into(),
+            community_id: SmolStr::default(),
+            client: end,
+            server: end,
+            interface: InterfaceId(0),
+            iface: None,
+            vlan: VlanTags::default(),
+        };
+        Event { ts: Timestamp::default(), session: Some(Arc::new(identity)), user: None, kind }
+    }
+
+    fn transfer(session: &str, id: u64) -> Event {
+        let mut kind = sample::transfer(4);
+        let EventKind::Transfer(transfer) = &mut kind else { panic!() };
+        transfer.file.as_mut().unwrap().id = Some(FileId(id));
+        event(session, kind)
+    }
+
+    fn other(session: &str) -> Event {
+        event(session, EventKind::SensorStop(SensorStop { reason: "x".into() }))
+    }
+
+    fn stored(event: &Event) -> Option<&str> {
+        let EventKind::Transfer(transfer) = &event.kind else { return None };
+        transfer.file.as_ref()?.stored.as_deref()
+    }
+
+    #[test]
+    fn a_sessions_events_stay_in_order_and_others_go_on() {
+        let (mut waiting, now) = (Waiting::default(), Instant::now());
+        assert!(waiting.offer(transfer("a", 1), now).is_none());
+        assert!(waiting.offer(other("a"), now).is_none());
+        assert!(waiting.offer(other("b"), now).is_some());
+        let mut out = Vec::new();
+        waiting.release(now, false, |event| out.push(event));
+        assert!(out.is_empty());
+        waiting.learn(Verdict { id: FileId(1), stored: Ok("here".into()) });
+        waiting.release(now, false, |event| out.push(event));
+        assert_eq!(out.iter().map(stored).collect::<Vec<_>>(), [Some("here"), None]);
+        assert!(waiting.is_empty());
+    }
+
+    #[test]
+    fn a_verdict_may_come_first_and_serve_two_sessions() {
+        let (mut waiting, now) = (Waiting::default(), Instant::now());
+        waiting.learn(Verdict { id: FileId(1), stored: Ok("here".into()) });
+        for session in ["a", "b"] {
+            assert_eq!(stored(&waiting.offer(transfer(session, 1), now).unwrap()), Some("here"));
+        }
+    }
+
+    #[test]
+    fn nothing_waits_for_ever() {
+        let (mut waiting, now) = (Waiting::default(), Instant::now());
+        waiting.offer(transfer("a", 1), now);
+        let mut out = Vec::new();
+        waiting.release(now + PATIENCE, false, |event| out.push(event));
+        let EventKind::Transfer(transfer) = &out[0].kind else { panic!() };
+        assert_eq!(transfer.file.as_ref().unwrap().reason, Some(FileReason::StoreBusy));
+    }
+}
