@@ -17,3 +17,4 @@ pub mod poll;
 pub mod process;
 pub mod schema;
 pub mod script;
+pub mod usage;

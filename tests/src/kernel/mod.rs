@@ -2,6 +2,8 @@
 
 pub mod bench;
 pub mod frame;
+pub mod reference;
 
 pub use bench::{Bench, Hooked, Settings, privileged};
 pub use frame::Frame;
+pub use reference::{Job, Reference};

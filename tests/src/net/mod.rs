@@ -4,10 +4,12 @@ mod link;
 mod namespace;
 mod program;
 mod relay;
+mod replay;
 mod topology;
 
 pub use link::{Veth, offload};
 pub use namespace::Namespace;
 pub use program::{Attached, Hook, Program};
 pub use relay::{Done, Mischief, Relayed};
+pub use replay::{Replay, Sent};
 pub use topology::{Bridged, Direct, Family, Hosts, Routed};

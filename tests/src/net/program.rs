@@ -5,6 +5,7 @@ use std::ffi::CString;
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -37,6 +38,7 @@ pub struct Attached {
 
 // Numbers of the kernel's interface (include/uapi/linux/bpf.h).
 const BPF_PROG_LOAD: libc::c_long = 5;
+const BPF_PROG_TEST_RUN: libc::c_long = 10;
 const BPF_LINK_CREATE: libc::c_long = 28;
 const PROG_TYPE_SCHED_CLS: u32 = 3;
 const PROG_TYPE_XDP: u32 = 6;
@@ -106,6 +108,22 @@ struct LinkCreate {
     flags: u32,
 }
 
+/// The first fields of BPF_PROG_TEST_RUN.
+#[repr(C)]
+#[derive(Default)]
+struct TestRun {
+    program: u32,
+    result: u32,
+    size_in: u32,
+    size_out: u32,
+    data_in: u64,
+    data_out: u64,
+    repeat: u32,
+    /// Mean, nanoseconds; the kernel writes it.
+    duration: u32,
+    context: [u64; 4],
+}
+
 impl Program {
     /// An XDP program that only passes packets on.
     ///
@@ -164,6 +182,27 @@ impl Program {
         // SAFETY: `load` is laid out as the kernel's structure, and its pointers outlive the call.
         let file = unsafe { bpf(BPF_PROG_LOAD, &load) }.context("the kernel refused a test program")?;
         Ok(Self { file })
+    }
+
+    /// The mean time of a run on `frame`, over `repeat` runs.
+    ///
+    /// # Errors
+    /// The kernel cannot run it.
+    pub fn time(&self, frame: &[u8], repeat: u32) -> Result<Duration> {
+        let mut run = TestRun {
+            program: u32::try_from(self.file.as_raw_fd()).context("file descriptor")?,
+            size_in: u32::try_from(frame.len()).context("frame length")?,
+            data_in: frame.as_ptr() as u64,
+            repeat,
+            ..TestRun::default()
+        };
+        // SAFETY: `run` is laid out as the kernel's structure, and its pointer outlives the call.
+        let done =
+            unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_TEST_RUN, &raw mut run, size_of::<TestRun>()) };
+        if done < 0 {
+            return Err(io::Error::last_os_error()).context("cannot run a test program");
+        }
+        Ok(Duration::from_nanos(u64::from(run.duration)))
     }
 
     /// Attaches it to a device of a namespace.

@@ -1,0 +1,100 @@
+//! What a process used: time, CPU and memory.
+
+use std::fs;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+/// What a process used from its start to its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// From start to end.
+    pub elapsed: Duration,
+    /// CPU time, its own and the kernel's on its behalf.
+    pub cpu: Duration,
+    /// The most memory that was resident, bytes.
+    pub peak_bytes: u64,
+}
+
+/// Runs `command` to its end.
+///
+/// # Errors
+/// It could not be started.
+pub fn of(command: &mut Command) -> Result<Usage> {
+    let begin = Instant::now();
+    let name = command.get_program().display().to_string();
+    let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+    finish(child, begin).with_context(|| format!("cannot wait for {name}"))
+}
+
+/// Waits for a child that was started at `begin`.
+///
+/// # Errors
+/// The kernel does not tell.
+pub fn finish(child: Child, begin: Instant) -> Result<Usage> {
+    let id = i32::try_from(child.id()).context("process id")?;
+    let mut status = 0;
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: both places outlive the call. The child is not waited for elsewhere: `child` was given to this function.
+    while unsafe { libc::wait4(id, &raw mut status, 0, usage.as_mut_ptr()) } < 0 {
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error.into());
+        }
+    }
+    // SAFETY: zeroes are a value of it, and the kernel has filled it in.
+    let usage = unsafe { usage.assume_init() };
+    let time =
+        |value: libc::timeval| Duration::from_micros(value.tv_sec as u64 * 1_000_000 + value.tv_usec as u64);
+    Ok(Usage {
+        status: ExitStatus::from_raw(status),
+        elapsed: begin.elapsed(),
+        cpu: time(usage.ru_utime) + time(usage.ru_stime),
+        peak_bytes: usage.ru_maxrss as u64 * 1024,
+    })
+}
+
+/// CPU time that the living threads of a process have used.
+///
+/// # Errors
+/// There is no such process.
+pub fn cpu(process: u32) -> Result<Duration> {
+    let mut nanos = 0;
+    for task in fs::read_dir(format!("/proc/{process}/task")).context("the process's threads")? {
+        // A thread may end meanwhile.
+        let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+        nanos += text.split(' ').next().and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(Duration::from_nanos(nanos))
+}
+
+/// Memory of a process that is resident (`VmRSS`), or was at the most (`VmHWM`), bytes.
+///
+/// # Errors
+/// There is no such process.
+pub fn memory(process: u32, field: &str) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).context("the process's status")?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
+    let kibibytes: u64 = line.trim_matches(|c: char| !c.is_ascii_digit()).parse().context("a number")?;
+    Ok(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_measured() {
+        let used = of(&mut Command::new("true")).unwrap();
+        assert!(used.status.success() && used.peak_bytes > 0 && used.cpu <= used.elapsed * 64);
+        let own = std::process::id();
+        assert!(cpu(own).unwrap() > Duration::ZERO);
+        assert!(memory(own, "VmHWM").unwrap() >= memory(own, "VmRSS").unwrap() / 2);
+    }
+}

@@ -1,0 +1,41 @@
+//! Cases take turns: what disturbs the machine for a while disturbs all of them.
+
+use anyhow::Result;
+
+/// Runs case after case, that `rounds` times over, and gives what each case gave. The first round of all warms caches and is
+/// thrown away where `warm` says so.
+pub(crate) fn alternate<C, T>(
+    cases: &[C],
+    rounds: usize,
+    warm: bool,
+    mut once: impl FnMut(&C) -> Result<T>,
+) -> Result<Vec<Vec<T>>> {
+    let mut results: Vec<Vec<T>> = cases.iter().map(|_| Vec::with_capacity(rounds)).collect();
+    for round in usize::from(!warm)..=rounds {
+        for (case, results) in cases.iter().zip(&mut results) {
+            let result = once(case)?;
+            if round > 0 {
+                results.push(result);
+            }
+        }
+    }
+    Ok(results)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cases_take_turns() {
+        let mut order = Vec::new();
+        let results = alternate(&['a', 'b'], 2, true, |case| {
+            order.push(*case);
+            Ok(order.len())
+        });
+        assert_eq!(order, ['a', 'b', 'a', 'b', 'a', 'b']);
+        assert_eq!(results.unwrap(), [[3, 5], [4, 6]]);
+        let results = alternate(&['a'], 2, false, |_| Ok(())).unwrap();
+        assert_eq!(results[0].len(), 2);
+    }
+}
