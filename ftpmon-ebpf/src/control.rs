@@ -31,7 +31,8 @@ static EMPTY: ControlState = ControlState {
 };
 
 /// Takes a packet of a control connection. The clock is read last: it costs as much as a look-up, and a bare ACK needs none.
-#[inline(never)]
+/// Part of the program itself, see [`emit::line`].
+#[inline(always)]
 pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Counters) {
     let state = entry(segment);
     let mut handshake = false;
@@ -72,7 +73,7 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     match Verdict(verdict) {
         Verdict::IGNORE => counters.count(Counter::ControlIgnored),
         Verdict::COUNT if !segment.any(SYN | FIN | RST) => counters.count(Counter::ControlCounted),
-        _ => emit::frame(packet, segment, RecordKind::Control, now_ns, counters),
+        _ => emit::line(packet, segment, RecordKind::Control, now_ns, counters),
     }
 }
 

@@ -15,6 +15,9 @@ use crate::packet::Packet;
 /// Records that one frame may take: beyond them it is cut.
 const CHUNKS_MAX: usize = FRAME_MAX / CHUNK_MAX;
 
+/// The frame of a command or a reply of one line fits into one record of this much room.
+const LINE_MAX: usize = 128;
+
 /// A wire frame of the usual size fits into one record of this much room.
 const TAIL_MAX: usize = 2048;
 
@@ -49,19 +52,42 @@ pub(crate) fn frame<P: Packet>(
     let left = segment.frame_len.wrapping_sub(segment.copied);
     let whole = if left == 0 || left > TAIL_MAX as u32 {
         true
-    } else if left <= 128 {
-        piece::<P, 128>(packet, segment, kind, at_ns, counters)
+    } else if left <= LINE_MAX as u32 {
+        piece::<P, LINE_MAX>(packet, segment, kind, at_ns, counters)
     } else if left <= 512 {
         piece::<P, 512>(packet, segment, kind, at_ns, counters)
     } else {
         piece::<P, TAIL_MAX>(packet, segment, kind, at_ns, counters)
     };
     if whole {
-        counters.count(match kind {
-            RecordKind::Control => Counter::ControlFrames,
-            _ => Counter::DataFrames,
-        });
+        copied(kind, counters);
     }
+}
+
+/// The same, and as long as most commands and replies are, as a part of its caller: a call costs as much as a map look-up where
+/// the kernel guards returns.
+#[inline(always)]
+pub(crate) fn line<P: Packet>(
+    packet: P,
+    segment: &mut Segment,
+    kind: RecordKind,
+    at_ns: u64,
+    counters: Counters,
+) {
+    if segment.frame_len > LINE_MAX as u32 {
+        frame(packet, segment, kind, at_ns, counters);
+    } else if piece::<P, LINE_MAX>(packet, segment, kind, at_ns, counters) {
+        copied(kind, counters);
+    }
+}
+
+/// Counts a frame that went to the ring whole.
+#[inline(always)]
+fn copied(kind: RecordKind, counters: Counters) {
+    counters.count(match kind {
+        RecordKind::Control => Counter::ControlFrames,
+        _ => Counter::DataFrames,
+    });
 }
 
 /// Copies what is left of a frame, `N` bytes at the most. False where that failed, and was counted.
