@@ -44,7 +44,7 @@ pub struct LineSplitter {
     /// Head of a line whose end was not seen yet, or the line that was just handed out.
     partial: Vec<u8>,
     /// CRs after `partial`: part of the line's end if LF follows, of the line otherwise.
-    carriage_returns: usize,
+    carriage_returns: u16,
     telnet: Telnet,
     flags: Flags,
     after_gap: bool,
@@ -71,7 +71,7 @@ enum Telnet {
     /// After IAC and this WILL, WONT, DO or DONT.
     Negotiation(u8),
     /// In what is kept as text from this index of `partial` on, until it proves to be a subnegotiation.
-    Subnegotiation { start: usize, iac: bool },
+    Subnegotiation { start: u16, iac: bool },
 }
 
 impl LineSplitter {
@@ -149,7 +149,9 @@ impl LineSplitter {
             }
             self.keep_capped(body);
         }
-        self.carriage_returns = (self.carriage_returns + text.len() - body.len()).min(LINE_MAX + 1);
+        let more = usize::from(self.carriage_returns) + text.len() - body.len();
+        // The cap fits.
+        self.carriage_returns = more.min(LINE_MAX + 1) as u16;
     }
 
     fn keep_capped(&mut self, text: &[u8]) {
@@ -166,7 +168,7 @@ impl LineSplitter {
             Telnet::Iac => self.keep(&[IAC]),
             Telnet::Negotiation(verb) => self.keep(&[IAC, verb]),
             Telnet::Subnegotiation { start, .. } => {
-                let mut text = self.partial.split_off(start);
+                let mut text = self.partial.split_off(start.into());
                 self.flags.nul |= text.contains(&0);
                 text.retain(|&byte| byte != 0);
                 self.keep(&text);
@@ -190,7 +192,9 @@ impl LineSplitter {
                 }
                 AfterIac::Negotiation => self.telnet = Telnet::Negotiation(byte),
                 AfterIac::Subnegotiation => {
-                    self.telnet = Telnet::Subnegotiation { start: self.partial.len(), iac: false };
+                    // A line's cap fits.
+                    let start = u16::try_from(self.partial.len()).unwrap_or(u16::MAX);
+                    self.telnet = Telnet::Subnegotiation { start, iac: false };
                     self.partial.extend_from_slice(&[IAC, SB]);
                 }
                 AfterIac::Command => self.telnet = Telnet::Text,
@@ -200,10 +204,10 @@ impl LineSplitter {
             Telnet::Negotiation(_) => return self.take_as_text(byte),
             Telnet::Subnegotiation { start, iac: true } if byte == SE => {
                 self.telnet = Telnet::Text;
-                self.partial.truncate(start);
+                self.partial.truncate(start.into());
             }
             Telnet::Subnegotiation { start, .. }
-                if byte == b'\n' || self.partial.len() - start >= SUBNEGOTIATION_MAX =>
+                if byte == b'\n' || self.partial.len() - usize::from(start) >= SUBNEGOTIATION_MAX =>
             {
                 return self.take_as_text(byte);
             }

@@ -92,7 +92,7 @@ impl Session {
         let intent = match command.verb.canonical() {
             Verb::Rest => match arg.and_then(size::in_rest) {
                 Some(offset) => {
-                    self.restart = Some((self.tx, offset));
+                    self.restart = Some(Box::new((self.tx, offset)));
                     Intent::Offset(offset)
                 }
                 None => Intent::None,
@@ -143,7 +143,7 @@ impl Session {
         out: &mut Outbox,
     ) {
         let path = self.transfer_path(command);
-        let (offset_from, offset) = self.restart.take().unzip();
+        let (offset_from, offset) = self.restart.take().map(|restart| *restart).unzip();
         let upload = direction == FileDirection::Upload;
         let allocated = self.allocated.take_if(|_| upload);
         let known =

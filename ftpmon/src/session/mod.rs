@@ -111,13 +111,13 @@ pub struct Session {
     cwd: Option<Box<[u8]>>,
     representation: Option<RepresentationType>,
     /// REST's command and offset, for the next transfer.
-    restart: Option<(u64, u64)>,
+    restart: Option<Box<(u64, u64)>>,
     /// ALLO's size, for the next upload.
     allocated: Option<u64>,
     /// The path and size of the last SIZE.
     known_size: Option<Box<(Vec<u8>, u64)>>,
     /// Why and when the control connection ended, while data connections are still open.
-    ended: Option<(SmolStr, Option<ClosedBy>)>,
+    ended: Option<Box<(SmolStr, Option<ClosedBy>)>>,
     over: bool,
 }
 
@@ -291,8 +291,9 @@ impl Session {
         let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
         self.transfers.settle(at, owner, out);
         if self.transfers.is_empty()
-            && let Some((reason, closed_by)) = self.ended.take()
+            && let Some(ended) = self.ended.take()
         {
+            let (reason, closed_by) = *ended;
             self.tell_end(at, reason, closed_by, out);
         }
     }
@@ -319,11 +320,12 @@ impl Session {
         }
         let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
         self.transfers.finish(at, all, owner, out);
-        let (reason, closed_by) = self.ended.take().unwrap_or((SmolStr::new_static(reason), closed_by));
+        let ended = self.ended.take().map(|ended| *ended);
+        let (reason, closed_by) = ended.unwrap_or((SmolStr::new_static(reason), closed_by));
         if self.transfers.is_empty() {
             self.tell_end(at, reason, closed_by, out);
         } else {
-            self.ended = Some((reason, closed_by));
+            self.ended = Some(Box::new((reason, closed_by)));
         }
     }
 
@@ -388,6 +390,7 @@ impl Session {
         }
     }
 
+    #[inline]
     fn tell(&self, at: Timestamp, kind: EventKind, out: &mut Outbox) {
         out.event(at, &self.identity, self.logins.user.as_ref(), kind);
     }

@@ -62,6 +62,7 @@ pub struct Outbox {
 
 impl Outbox {
     /// Adds an event of a session.
+    #[inline]
     pub fn event(
         &mut self,
         ts: Timestamp,

@@ -171,7 +171,7 @@ impl Session {
             }
             (Verb::Type, _) if completed => self.representation = representation(command.arg.as_deref()),
             (Verb::Rest, Intent::Offset(_)) if code != 350 => {
-                self.restart.take_if(|(tx, _)| *tx == command.tx);
+                self.restart.take_if(|restart| restart.0 == command.tx);
                 self.transfers.void_offset(command.tx);
             }
             (Verb::Size, Intent::Path(path)) if code == 213 => {
