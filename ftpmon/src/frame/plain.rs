@@ -1,7 +1,7 @@
 //! The usual frame: Ethernet, IPv4 without options, no fragment, TCP. All others go from header to header.
 
 use super::span::Span;
-use super::walk::{Found, Layer, Walk};
+use super::walk::{Layer, Walk};
 use super::{LinkType, RawFrame, ip};
 use crate::segment::Segment;
 
@@ -11,7 +11,7 @@ const IPV4_LEN: usize = 20;
 const HEADERS_LEN: usize = 14 + IPV4_LEN;
 
 /// What [`Walk::run`] finds in a usual frame; none where the frame is another one, or nothing is found in it.
-#[inline]
+#[inline(always)]
 pub(super) fn segment<'a>(frame: &RawFrame<'a>) -> Option<Segment<'a>> {
     /// The flag of more fragments, and the offset.
     const FRAGMENT: u16 = 0x3fff;
@@ -62,17 +62,14 @@ pub(super) fn segment<'a>(frame: &RawFrame<'a>) -> Option<Segment<'a>> {
     span.limit(usize::from(u16::from_be_bytes([l0, l1])).checked_sub(IPV4_LEN)?);
     let mut walk = Walk::frame(span, Layer::Transport(ip::TCP), frame.vlan, frame.interface);
     walk.between_v4([s0, s1, s2, s3], [d0, d1, d2, d3]);
-    match walk.segment() {
-        Ok(Found::Segment(segment)) => Some(segment),
-        Ok(Found::Fragment(_)) | Err(_) => None,
-    }
+    walk.segment().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{InterfaceId, VlanTags};
+    use super::super::{Found, InterfaceId, VlanTags};
     use super::*;
 
     /// A segment of `payload`, with or without the options of TCP.

@@ -88,7 +88,7 @@ impl<'a> Walk<'a> {
                 Layer::Ppp => link_layers::ppp(&mut self.span)?,
                 Layer::Pppoe => link_layers::pppoe(&mut self.span)?,
                 Layer::Mpls => link_layers::mpls(&mut self.span)?,
-                Layer::Transport(ip::TCP) => return self.segment(),
+                Layer::Transport(ip::TCP) => return self.segment().map(Found::Segment),
                 Layer::Transport(protocol) if ip::is_extension(protocol) => {
                     match ip::extension(&mut self.span, protocol)? {
                         ip::Payload::Whole(protocol) => Layer::Transport(protocol),
@@ -109,8 +109,8 @@ impl<'a> Walk<'a> {
     }
 
     /// The TCP header (RFC 9293 section 3.1). Its options may be cut off by the snap length; its first 20 bytes may not.
-    #[inline]
-    pub(super) fn segment(mut self) -> Result<Found<'a>, Reason> {
+    #[inline(always)]
+    pub(super) fn segment(mut self) -> Result<Segment<'a>, Reason> {
         const HEADER_MIN: usize = 20;
         let wire_len = self.span.wire_len();
         let header = self.span.take::<HEADER_MIN>()?;
@@ -120,7 +120,7 @@ impl<'a> Walk<'a> {
             return Err(Reason::BadHeader);
         };
         let Some(options_len) = header_len.checked_sub(HEADER_MIN) else { return Err(Reason::BadHeader) };
-        Ok(Found::Segment(Segment {
+        Ok(Segment {
             src: Endpoint::new(self.src, u16::from_be_bytes([s0, s1])),
             dst: Endpoint::new(self.dst, u16::from_be_bytes([d0, d1])),
             seq: u32::from_be_bytes([q0, q1, q2, q3]),
@@ -131,7 +131,7 @@ impl<'a> Walk<'a> {
             wire_payload_len: u32::try_from(wire_payload_len).unwrap_or(u32::MAX),
             interface: self.interface,
             vlan: self.vlan,
-        }))
+        })
     }
 
     /// The last IP header's addresses.
