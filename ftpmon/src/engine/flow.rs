@@ -144,6 +144,18 @@ impl Flow {
         }
     }
 
+    /// Counts a segment after which everything is as it was: a bare acknowledgment, every other packet of a dialogue.
+    #[inline]
+    pub(super) fn count_bare(&mut self, at: Timestamp, segment: &Segment<'_>) -> bool {
+        // In the other roles it may be what a decision waits for.
+        let settled = matches!(self.role, Role::Control(_) | Role::Data(_) | Role::Plain | Role::Ended);
+        let counted = settled && self.connection.count_bare(self.side_of(segment), segment);
+        if counted {
+            self.last = self.last.max(at);
+        }
+        counted
+    }
+
     /// Which end sent a segment.
     pub(super) fn side_of(&self, segment: &Segment<'_>) -> Side {
         if segment.src == self.initiator { Side::Initiator } else { Side::Listener }

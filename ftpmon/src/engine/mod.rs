@@ -128,13 +128,16 @@ impl Engine {
     pub fn handle_segment(&mut self, at: Timestamp, segment: &Segment<'_>) {
         self.counters.segments += 1;
         let key = FlowKey::new(segment.src, segment.dst);
-        let known = self.flows.find(&key).filter(|&id| !self.is_replaced(at, id, segment));
+        // Only a SYN begins another connection.
+        let known =
+            self.flows.find(&key).filter(|&id| !(segment.flags.syn() && self.is_replaced(at, id, segment)));
         let Some(id) = known.or_else(|| self.open(at, key, segment)) else {
             self.counters.stray_segments += 1;
             return;
         };
-        self.flows.touch(id, at);
-        self.feed(at, id, segment);
+        if !self.flows.touch(id, at).is_some_and(|flow| flow.count_bare(at, segment)) {
+            self.feed(at, id, segment);
+        }
     }
 
     /// Records that would have come were lost.

@@ -75,11 +75,16 @@ struct List {
     idle_ns: i64,
 }
 
+/// Neighbours in the list of an entry's class.
+#[derive(Clone, Copy)]
+struct Link {
+    prev: u32,
+    next: u32,
+}
+
 struct Slot<T> {
     key: FlowKey,
     generation: u32,
-    prev: u32,
-    next: u32,
     class: Class,
     last: Timestamp,
     value: Option<T>,
@@ -113,6 +118,9 @@ pub(super) struct FlowTable<T> {
     hasher: DefaultHashBuilder,
     index: HashTable<u32>,
     slots: Vec<Slot<T>>,
+    /// Beside the slots, since the neighbours of an entry that is touched are those of others: many links share a line of
+    /// a processor's cache, slots none.
+    links: Vec<Link>,
     free: Vec<u32>,
     lists: Lists,
     /// Before this time no entry has been idle too long.
@@ -127,6 +135,7 @@ impl<T> FlowTable<T> {
             hasher: DefaultHashBuilder::default(),
             index: HashTable::new(),
             slots: Vec::new(),
+            links: Vec::new(),
             free: Vec::new(),
             lists: Lists(Class::ALL.map(list)),
             idle_until: Timestamp::LATEST,
@@ -158,19 +167,12 @@ impl<T> FlowTable<T> {
         let generation = match self.slots.get_mut(index as usize) {
             Some(slot) => {
                 let generation = slot.generation.wrapping_add(1);
-                *slot = Slot { key, generation, prev: NIL, next: NIL, class, last: at, value: Some(value) };
+                *slot = Slot { key, generation, class, last: at, value: Some(value) };
                 generation
             }
             None => {
-                self.slots.push(Slot {
-                    key,
-                    generation: 0,
-                    prev: NIL,
-                    next: NIL,
-                    class,
-                    last: at,
-                    value: Some(value),
-                });
+                self.slots.push(Slot { key, generation: 0, class, last: at, value: Some(value) });
+                self.links.push(Link { prev: NIL, next: NIL });
                 0
             }
         };
@@ -196,27 +198,28 @@ impl<T> FlowTable<T> {
         self.slot(id.index).filter(|slot| slot.generation == id.generation)?.value.as_ref()
     }
 
-    /// Notes activity: the entry becomes the latest of its class.
+    /// Notes activity: the entry becomes the latest of its class. Gives its value.
     #[inline]
-    pub(super) fn touch(&mut self, id: FlowId, at: Timestamp) {
-        let Some(slot) = self.slots.get_mut(id.index as usize) else { return };
+    pub(super) fn touch(&mut self, id: FlowId, at: Timestamp) -> Option<&mut T> {
+        let slot = self.slots.get_mut(id.index as usize)?;
         if slot.generation != id.generation || slot.value.is_none() {
-            return;
+            return None;
         }
         slot.last = slot.last.max(at);
-        if slot.next != NIL {
+        if self.links.get(id.index as usize).is_some_and(|link| link.next != NIL) {
             let class = slot.class;
-            self.unlink(id.index);
+            self.unlink(id.index, class);
             self.push_back(id.index, class);
         }
+        self.slots.get_mut(id.index as usize)?.value.as_mut()
     }
 
     /// Puts the entry into another class, as its latest.
     pub(super) fn move_to(&mut self, id: FlowId, class: Class, at: Timestamp) {
-        let Some(slot) = self.live(id) else { return };
-        let latest_already = slot.class == class && slot.next == NIL;
+        let Some(before) = self.live(id).map(|slot| slot.class) else { return };
+        let latest_already = before == class && self.lists.of(class).back == id.index;
         if !latest_already {
-            self.unlink(id.index);
+            self.unlink(id.index, before);
         }
         if let Some(slot) = self.slots.get_mut(id.index as usize) {
             slot.last = slot.last.max(at);
@@ -259,12 +262,12 @@ impl<T> FlowTable<T> {
 
     /// Takes an entry out.
     pub(super) fn remove(&mut self, id: FlowId) -> Option<T> {
-        let key = self.live(id)?.key;
+        let &Slot { key, class, .. } = self.live(id)?;
         let hash = self.hasher.hash_one(key);
         if let Ok(entry) = self.index.find_entry(hash, |&i| i == id.index) {
             entry.remove();
         }
-        self.unlink(id.index);
+        self.unlink(id.index, class);
         self.free.push(id.index);
         let slot = self.slots.get_mut(id.index as usize)?;
         slot.generation = slot.generation.wrapping_add(1);
@@ -292,30 +295,27 @@ impl<T> FlowTable<T> {
         let list = self.lists.of_mut(class);
         let back = core::mem::replace(&mut list.back, index);
         list.len += 1;
-        if let Some(slot) = self.slots.get_mut(index as usize) {
-            (slot.prev, slot.next) = (back, NIL);
+        if let Some(link) = self.links.get_mut(index as usize) {
+            *link = Link { prev: back, next: NIL };
         }
-        match self.slots.get_mut(back as usize) {
-            Some(slot) => slot.next = index,
+        match self.links.get_mut(back as usize) {
+            Some(link) => link.next = index,
             None => self.set_front(index, class),
         }
     }
 
-    fn unlink(&mut self, index: u32) {
-        let Some((prev, next, class)) = self.slot(index).map(|slot| (slot.prev, slot.next, slot.class))
-        else {
-            return;
-        };
+    fn unlink(&mut self, index: u32, class: Class) {
+        let Some(&Link { prev, next }) = self.links.get(index as usize) else { return };
         let list = self.lists.of_mut(class);
         list.len = list.len.saturating_sub(1);
         if list.back == index {
             list.back = prev;
         }
-        if let Some(slot) = self.slots.get_mut(next as usize) {
-            slot.prev = prev;
+        if let Some(link) = self.links.get_mut(next as usize) {
+            link.prev = prev;
         }
-        match self.slots.get_mut(prev as usize) {
-            Some(slot) => slot.next = next,
+        match self.links.get_mut(prev as usize) {
+            Some(link) => link.next = next,
             None => self.set_front(next, class),
         }
     }

@@ -108,6 +108,17 @@ impl Connection {
         });
     }
 
+    /// Counts a segment that is in order and carries nothing, where nothing is held back: there is nothing more to it. False
+    /// where it is another one: [`Self::handle_segment`] takes it.
+    #[inline]
+    pub fn count_bare(&mut self, from: Side, segment: &Segment<'_>) -> bool {
+        let (own, other) = self.streams.split_mut(from);
+        let is_bare =
+            self.held.is_none() && segment.wire_payload_len == 0 && is_in_order(own, other, segment);
+        own.packets += u64::from(is_bare);
+        is_bare
+    }
+
     /// When [`Self::handle_timeout`] is due; none while nothing is waited for.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let held = self.held.as_ref()?;
