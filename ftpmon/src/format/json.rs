@@ -15,7 +15,7 @@ use writer::Writer;
 
 /// Sessions whose constant fields are kept in written form, a power of two. Sessions take turns event by event, and
 /// writing four addresses anew for each would cost more than all the rest of a line.
-const SESSIONS_KEPT: usize = 256;
+const SESSIONS_KEPT: usize = 512;
 
 /// What is written in the shape of ftpmon's own schema.
 pub struct Json {
@@ -25,13 +25,36 @@ pub struct Json {
     sessions: Box<[KeptSession]>,
 }
 
-/// The constant fields of one session in written form. It holds the session's identity, so that no other session can
-/// have the same address meanwhile.
+/// What the events of one session have in common, in written form. It holds the session's identity and the user, so that
+/// no others can have the same addresses meanwhile; those are all that is looked at, since the memory behind them is in
+/// another processor's hands when events are made on another thread.
 #[derive(Default)]
 struct KeptSession {
     identity: Option<Arc<SessionIdentity>>,
-    /// From `,"sensor"` to the last constant field.
+    user: Option<Arc<Text>>,
+    /// From `,"sensor"` to the last field of the user.
     written: Vec<u8>,
+    /// How much of it the user does not change.
+    constant: usize,
+}
+
+impl KeptSession {
+    fn keep(&mut self, identity: &Arc<SessionIdentity>, sensor: &[u8]) {
+        self.identity = Some(Arc::clone(identity));
+        self.written.clear();
+        self.written.extend_from_slice(sensor);
+        constant_fields(identity, &mut self.written);
+        self.constant = self.written.len();
+        self.user = None;
+    }
+
+    fn keep_user(&mut self, text: Option<&Arc<Text>>) {
+        self.user = text.cloned();
+        self.written.truncate(self.constant);
+        if let Some(text) = text {
+            user(text, &mut self.written);
+        }
+    }
 }
 
 impl Json {
@@ -43,18 +66,23 @@ impl Json {
         Self { clock: Rfc3339::default(), sensor: written, sessions }
     }
 
-    fn session(&mut self, identity: &Arc<SessionIdentity>, out: &mut Vec<u8>) {
-        // An Arc's allocation is aligned to 16 bytes at least: the lowest bits tell nothing.
-        let slot = (Arc::as_ptr(identity) as usize >> 5) % SESSIONS_KEPT;
+    fn session(&mut self, identity: &Arc<SessionIdentity>, user: Option<&Arc<Text>>, out: &mut Vec<u8>) {
+        // An Arc's allocation is aligned to 16 bytes, and longer than 128: lower bits tell little.
+        let address = Arc::as_ptr(identity) as usize;
+        let slot = (address >> 4 ^ address >> 13) % SESSIONS_KEPT;
         let Some(kept) = self.sessions.get_mut(slot) else { return };
-        if !kept.identity.as_ref().is_some_and(|known| Arc::ptr_eq(known, identity)) {
-            kept.identity = Some(Arc::clone(identity));
-            kept.written.clear();
-            kept.written.extend_from_slice(&self.sensor);
-            constant_fields(identity, &mut kept.written);
+        if !is_same(kept.identity.as_ref(), Some(identity)) {
+            kept.keep(identity, &self.sensor);
+        }
+        if !is_same(kept.user.as_ref(), user) {
+            kept.keep_user(user);
         }
         out.extend_from_slice(&kept.written);
     }
+}
+
+fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
+    one.map(Arc::as_ptr) == other.map(Arc::as_ptr)
 }
 
 impl Formatter for Json {
@@ -64,11 +92,13 @@ impl Formatter for Json {
         string::append_all([b"{\"ts\":\"", ts, b"\",\"event\":\"", name, b"\",\"seq\":"], out);
         value(&seq, out);
         match &event.session {
-            Some(identity) => self.session(identity, out),
-            None => out.extend_from_slice(&self.sensor),
-        }
-        if let Some(text) = &event.user {
-            user(text, out);
+            Some(identity) => self.session(identity, event.user.as_ref(), out),
+            None => {
+                out.extend_from_slice(&self.sensor);
+                if let Some(text) = event.user.as_deref() {
+                    user(text, out);
+                }
+            }
         }
         own_fields(&event.kind, out);
         out.push(b'\n');
