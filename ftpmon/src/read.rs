@@ -143,7 +143,9 @@ impl<'a> Reading<'a> {
             self.engine.handle_segment(at, &segment);
         }
         let waiting = self.engine.events_waiting();
-        self.writer.waiting(waiting);
+        if waiting > 0 {
+            self.writer.waiting(waiting);
+        }
         if waiting >= BATCH_EVENTS || self.said >= BATCH_SAID_BYTES { self.settle() } else { Ok(()) }
     }
 

@@ -10,8 +10,8 @@ use crate::event::{Event, EventKind};
 use crate::format::Encoder;
 use crate::time::Timestamp;
 
-/// Events that are handed over together.
-pub(super) const BATCH_EVENTS: usize = 1024;
+/// Events that are handed over together: so many that waking a thread for them costs little.
+pub(super) const BATCH_EVENTS: usize = 4096;
 /// Batches that may wait to be written. A slow reader of the output stops the reading of packets here.
 const BATCHES_WAITING: usize = 4;
 /// Bytes of finished lines after which they are written.
