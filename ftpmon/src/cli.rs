@@ -67,6 +67,9 @@ pub struct RunOptions {
     /// Show the kernel programs' own log, of this level and worse, on standard error [default: off]
     #[arg(long, value_name = "LEVEL", value_enum)]
     pub kernel_log: Option<KernelLogLevel>,
+    /// Say which process of this host holds an end of a connection
+    #[arg(long, value_enum, default_value_t = OwnersChoice::On)]
+    pub owners: OwnersChoice,
     /// Which ports, shared with `read`.
     #[command(flatten)]
     pub ports: PortOptions,
@@ -127,6 +130,15 @@ pub struct EventOptions {
     /// This sensor's name in every event [default: the host's name]
     #[arg(long, value_name = "NAME", value_parser = sensor_name)]
     pub sensor: Option<String>,
+}
+
+/// `--owners`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OwnersChoice {
+    /// In `session_start` and `transfer`, where an end is on this host
+    On,
+    /// Look nothing up
+    Off,
 }
 
 /// `--files`.

@@ -17,6 +17,7 @@ pub mod frame;
 pub mod ftp;
 pub mod kernel;
 mod notice;
+pub mod owner;
 pub mod read;
 pub mod run;
 pub mod segment;

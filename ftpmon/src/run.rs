@@ -3,6 +3,7 @@
 //! Start order: check rights, open the outputs, load, mark the ports, attach, say `sensor_start`, run. Whatever fails on
 //! the way leaves nothing attached: the kernel takes the programs off when their links are dropped.
 
+mod attribution;
 mod kept;
 mod pipeline;
 mod report;
@@ -11,13 +12,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
-use crate::cli::RunOptions;
+use crate::cli::{OwnersChoice, RunOptions};
 use crate::config;
 use crate::kernel::{self, KernelVersion, ObjectOptions, Parts, Ring, Watch, WatchOptions};
 use crate::notice::notice;
+use crate::owner::Owners;
 use crate::sink::{Outputs, SinkSpec, reader_gone};
+use attribution::Attribution;
 use kept::Kept;
 use pipeline::Pipeline;
 use report::Facts;
@@ -67,6 +71,12 @@ async fn watch(options: &RunOptions, kernel: KernelVersion) -> anyhow::Result<()
     if let Some(store) = config::store(&options.events) {
         pipeline.keep(Kept::start(store).context("the system gives no thread for the files")?);
     }
+    if options.owners == OwnersChoice::On {
+        match Owners::start() {
+            Ok(owners) => pipeline.attribute(Attribution::new(owners)),
+            Err(error) => notice(format_args!("cannot tell who holds a connection: {error}")),
+        }
+    }
     pipeline.start(watch.facts()).context("the system gives no thread for an output")?;
 
     let writes_stdout = options.outputs.contains(&SinkSpec::Stdout);
@@ -95,6 +105,7 @@ async fn events(
     let stats_every = Duration::from_secs(u64::from(options.stats_interval));
     let mut stats = interval_at(Instant::now() + stats_every, stats_every);
     stats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let answered = pipeline.answered();
     let stdout_gone = reader_gone();
     tokio::pin!(stdout_gone);
     let mut watch_stdout = writes_stdout;
@@ -113,6 +124,7 @@ async fn events(
                 Ok(changes) => pipeline.interfaces_changed(changes, watch.facts()),
                 Err(e) => notice(format_args!("{e}")),
             },
+            () = notified(answered.as_deref()) => pipeline.answer(),
             _ = tick.tick() => pipeline.tick(),
             _ = stats.tick() => pipeline.stats(),
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => pipeline.wake(),
@@ -127,6 +139,14 @@ async fn events(
                 }
             },
         }
+    }
+}
+
+/// Waits for a notification; without somebody to give it, for ever.
+async fn notified(notify: Option<&Notify>) {
+    match notify {
+        Some(notify) => notify.notified().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,10 +1,13 @@
 //! Events of a control connection.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use smol_str::SmolStr;
 
 use super::data::ClosedBy;
+use super::process::LocalProcess;
 use crate::time::Timestamp;
 
 /// An FTP verb in upper case as the RFCs spell it; an unknown verb as the client spelt it, upper-cased.
@@ -24,13 +27,19 @@ pub struct Handshake {
 }
 
 /// `session_start`.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct SessionStart {
     /// The connection was older than the capture: its beginning was not seen.
     pub midstream: bool,
     /// Left out where no SYN was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handshake: Option<Handshake>,
+    /// Who holds the client's end, where that is on the sensor's host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_process: Option<Arc<LocalProcess>>,
+    /// Who holds the server's end, where that is on the sensor's host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_process: Option<Arc<LocalProcess>>,
 }
 
 /// `command`: a complete command line.

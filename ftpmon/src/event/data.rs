@@ -1,12 +1,14 @@
 //! Events of data connections.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use smol_str::SmolStr;
 
 use super::control::{Handshake, Verb};
+use super::process::LocalProcess;
 use crate::addr::Endpoint;
 
 /// Who listens for the data connection.
@@ -117,6 +119,12 @@ pub struct Transfer {
     /// With `--files`, for the side that sent bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<FileFacts>,
+    /// Who holds the client's end of the data connection, where that is on the sensor's host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_process: Option<Arc<LocalProcess>>,
+    /// Who holds the server's end of the data connection, where that is on the sensor's host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_process: Option<Arc<LocalProcess>>,
 }
 
 /// What was moved.

@@ -5,6 +5,7 @@
 
 mod control;
 mod data;
+mod process;
 mod schema;
 mod sensor;
 
@@ -22,6 +23,7 @@ pub use data::{
     ClosedBy, DataAnnouncement, DataChannel, DataConnection, FileDirection, FileFacts, FileId, FileRange,
     FileReason, Mode, Nat, Outcome, RepresentationType, Transfer, TransferFacts, Via,
 };
+pub use process::{FoundBy, LocalProcess};
 pub use schema::schema;
 pub use sensor::{InterfaceFacts, SensorStart, SensorStop, Stats, TableFill};
 

@@ -214,7 +214,7 @@ mod tests {
         let anomaly = AnomalyDetail { id: AnomalyId::BadEndpoint, detail: "x".into() };
         let EventKind::Transfer(transfer) = sample::transfer(1) else { panic!("not a transfer") };
         vec![
-            EventKind::SessionStart(SessionStart { midstream: false, handshake: Some(handshake) }),
+            EventKind::SessionStart(SessionStart { handshake: Some(handshake), ..SessionStart::default() }),
             EventKind::Login(Login { tx: 2, login }),
             EventKind::Tls(Tls { tls }),
             EventKind::DataChannel(DataChannel { tx: 4, data: transfer.data.unwrap().announced }),

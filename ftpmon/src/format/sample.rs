@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::addr::Endpoint;
 use crate::event::{
     ClosedBy, Command, CommandLine, CommandRef, DataAnnouncement, DataConnection, End, Event, EventKind,
-    FileDirection, FileFacts, Mode, Nat, Outcome, Reply, ReplyClass, ReplyLine, RepresentationType,
-    SessionEnd, SessionIdentity, Transfer, TransferFacts, Via,
+    FileDirection, FileFacts, FoundBy, LocalProcess, Mode, Nat, Outcome, Reply, ReplyClass, ReplyLine,
+    RepresentationType, SessionEnd, SessionIdentity, Transfer, TransferFacts, Via,
 };
 use crate::segment::{InterfaceId, VlanTags};
 use crate::text::Text;
@@ -115,6 +115,8 @@ pub(crate) fn transfer(tx: u64) -> EventKind {
             closed_by: Some(ClosedBy::Server),
             tls: false,
         }),
+        client_process: None,
+        server_process: None,
         file: Some(FileFacts {
             sha256: Some("ab".repeat(32).into()),
             size: 77,
@@ -167,4 +169,17 @@ pub(crate) fn session() -> Vec<Event> {
         session_end(),
     ];
     (0..).zip(kinds).map(|(at, kind)| event(&id, at * 10, kind)).collect()
+}
+
+pub(crate) fn process(name: &str, container: Option<&str>) -> Arc<LocalProcess> {
+    Arc::new(LocalProcess {
+        pid: 4711,
+        name: Some(name.into()),
+        exe: Some(format!("/usr/sbin/{name}")),
+        uid: Some(1000),
+        user: Some("joe".into()),
+        cgroup: Some("/system.slice/ftp.service".into()),
+        container: container.map(Into::into),
+        found_by: FoundBy::Connection,
+    })
 }

@@ -1,10 +1,14 @@
 //! From a record of the ring to lines at the outputs.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ftpmon_common::{CHUNK_MAX, Counter, RecordHeader};
 
+use tokio::sync::Notify;
+
+use super::attribution::Attribution;
 use super::kept::Kept;
 use super::report::Facts;
 use crate::engine::{Engine, EngineConfig};
@@ -38,6 +42,8 @@ pub(super) struct Pipeline {
     facts: Facts,
     /// With `--files extract`.
     kept: Option<Kept>,
+    /// Who holds the ends of connections (`--owners`).
+    owners: Option<Attribution>,
     started: Instant,
     /// Bytes of the ring that were handled since the last look at the counters.
     unlooked: usize,
@@ -71,6 +77,7 @@ impl Pipeline {
             counters,
             facts,
             kept: None,
+            owners: None,
             started: Instant::now(),
             unlooked: 0,
             reports_lost: false,
@@ -82,6 +89,11 @@ impl Pipeline {
     /// Files are kept.
     pub(super) fn keep(&mut self, kept: Kept) {
         self.kept = Some(kept);
+    }
+
+    /// From now on events say who holds the ends of their connections.
+    pub(super) fn attribute(&mut self, owners: Attribution) {
+        self.owners = Some(owners);
     }
 
     /// Says `sensor_start`: it opens every output.
@@ -120,8 +132,25 @@ impl Pipeline {
 
     /// How long until the engine wants to be woken; none where it has nothing to wait for.
     pub(super) fn next_wake(&self) -> Option<Duration> {
-        let due = self.engine.poll_timeout()?;
-        Some(Duration::from_nanos(due.nanos_since(self.clock.now())))
+        let engine =
+            self.engine.poll_timeout().map(|due| Duration::from_nanos(due.nanos_since(self.clock.now())));
+        let held = self.owners.as_ref().and_then(Attribution::due);
+        let held = held.map(|due| due.saturating_duration_since(Instant::now()));
+        engine.into_iter().chain(held).min()
+    }
+
+    /// Tells when it is known who holds a connection: [`Self::answer`] then.
+    pub(super) fn answered(&self) -> Option<Arc<Notify>> {
+        self.owners.as_ref().map(Attribution::answered)
+    }
+
+    /// Events that waited for who holds their connections may go.
+    pub(super) fn answer(&mut self) {
+        if let Some(owners) = &mut self.owners {
+            owners.take_answers();
+        }
+        self.release_owned();
+        self.flush();
     }
 
     /// What is due by now.
@@ -165,10 +194,14 @@ impl Pipeline {
     }
 
     fn release_kept(&mut self, end: bool) {
-        let Self { kept, encoder, lines, events, .. } = self;
+        let Self { kept, owners, encoder, lines, events, .. } = self;
         if let Some(kept) = kept {
-            kept.release(end, |event| *events += u64::from(encoder.event(&event, lines)));
+            kept.release(end, |event| match owners {
+                Some(owners) => owners.push(event),
+                None => *events += u64::from(encoder.event(&event, lines)),
+            });
         }
+        self.release_owned();
     }
 
     /// Says `stats`.
@@ -176,7 +209,6 @@ impl Pipeline {
         self.look();
         let stats = self.facts.stats(&super::report::Counts {
             uptime: self.started.elapsed(),
-            emitted: self.encoder.written(),
             kernel: &self.counters,
             records: self.reader.counters(),
             decoder: self.decoder.counters(),
@@ -186,6 +218,7 @@ impl Pipeline {
             interfaces: self.changes,
             outputs: &self.outputs,
             kept: self.kept.as_ref(),
+            owners: self.owners.as_ref(),
         });
         self.say(EventKind::Stats(Box::new(stats)));
         self.flush();
@@ -214,6 +247,12 @@ impl Pipeline {
         self.engine.finish(self.clock.now());
         self.settle();
         self.release_kept(true);
+        while self.owners.as_ref().is_some_and(|owners| owners.due().is_some()) {
+            if let Some(owners) = &mut self.owners {
+                owners.await_answer();
+            }
+            self.release_owned();
+        }
         self.stats();
         self.say(EventKind::SensorStop(SensorStop { reason: reason.to_owned() }));
         self.encoder.footer(self.clock.now(), &mut self.lines);
@@ -238,25 +277,52 @@ impl Pipeline {
     fn settle(&mut self) {
         while let Some(update) = self.engine.poll_port_update() {
             self.steering.apply(&update, &mut self.flows);
+            if let Some(owners) = &mut self.owners {
+                owners.update(&update);
+            }
         }
         if let Some(kept) = &mut self.kept {
-            let Self { engine, encoder, lines, events, .. } = self;
-            kept.settle(engine, |event| *events += u64::from(encoder.event(&event, lines)));
+            let Self { engine, owners, encoder, lines, events, .. } = self;
+            kept.settle(engine, |event| match owners {
+                Some(owners) => owners.push(event),
+                None => *events += u64::from(encoder.event(&event, lines)),
+            });
+            self.release_owned();
             self.flush_full();
             return;
         }
         while let Some(event) = self.engine.poll_event() {
-            self.encode(&event);
+            self.pass_on(event);
+        }
+        self.release_owned();
+    }
+
+    /// The next event in order. One that waits for who holds its connection holds up those behind it.
+    fn pass_on(&mut self, event: Event) {
+        match &mut self.owners {
+            Some(owners) => owners.push(event),
+            None => self.encode(event),
+        }
+    }
+
+    /// Writes the events that wait for nothing any more.
+    fn release_owned(&mut self) {
+        while let Some(event) = self.owners.as_mut().and_then(Attribution::pop) {
+            self.encode(event);
         }
     }
 
     fn say(&mut self, kind: EventKind) {
         let event = Event { ts: self.clock.now(), session: None, user: None, kind };
-        self.encode(&event);
+        self.pass_on(event);
+        self.release_owned();
     }
 
-    fn encode(&mut self, event: &Event) {
-        self.events += u64::from(self.encoder.event(event, &mut self.lines));
+    fn encode(&mut self, mut event: Event) {
+        if let EventKind::Stats(stats) = &mut event.kind {
+            stats.emitted = self.encoder.written();
+        }
+        self.events += u64::from(self.encoder.event(&event, &mut self.lines));
         self.flush_full();
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ftpmon_common::{Counter, names};
 
+use super::attribution::{Attribution, CONNECTIONS_MAX, HELD_EVENTS_MAX, SESSIONS_MAX};
 use super::kept::Kept;
 use crate::cli::RunOptions;
 use crate::config;
@@ -27,7 +28,6 @@ pub(super) struct Facts {
 /// What `stats` counts, from everywhere.
 pub(super) struct Counts<'a> {
     pub(super) uptime: Duration,
-    pub(super) emitted: u64,
     pub(super) kernel: &'a Counters,
     pub(super) records: RecordCounters,
     pub(super) decoder: &'a DecodeCounters,
@@ -39,6 +39,7 @@ pub(super) struct Counts<'a> {
     pub(super) interfaces: Changes,
     pub(super) outputs: &'a Outputs,
     pub(super) kept: Option<&'a Kept>,
+    pub(super) owners: Option<&'a Attribution>,
 }
 
 impl Facts {
@@ -46,6 +47,9 @@ impl Facts {
         let kernel = [
             ("interfaces", INTERFACES_MAX),
             ("output_queue_bytes", QUEUE_BYTES_MAX),
+            ("owner_held_events", HELD_EVENTS_MAX),
+            ("owner_sessions", SESSIONS_MAX),
+            ("owner_connections", CONNECTIONS_MAX),
             ("kernel_expected", names::EXPECTED_MAX),
             ("kernel_pairs", names::PAIRS_MAX),
             ("kernel_flows", names::FLOWS_MAX),
@@ -89,7 +93,8 @@ impl Facts {
             uptime_ms: u64::try_from(counts.uptime.as_millis()).unwrap_or(u64::MAX),
             seen: kernel.value(Counter::Packets),
             matched: kernel.value(Counter::Control) + kernel.value(Counter::Data),
-            emitted: counts.emitted,
+            // Known when it is written.
+            emitted: 0,
             lost: lost(counts),
             tables: tables(counts),
             kernel: kernel.by_name(),
@@ -156,5 +161,24 @@ fn agent(counts: &Counts<'_>) -> BTreeMap<String, u64> {
     let kept = counts.kept.map(|kept| kept.writer.counters());
     let kept = kept.iter().flat_map(|kept| [("files_stored", kept.stored), ("files_known", kept.known)]);
     let decoder = counts.decoder.by_name().map(|(name, count)| (format!("decoder_{name}"), count));
-    named.into_iter().chain(kept).map(|(name, count)| (name.to_owned(), count)).chain(decoder).collect()
+    let owners = counts.owners.into_iter().flat_map(owners);
+    named
+        .into_iter()
+        .chain(kept)
+        .chain(owners)
+        .map(|(name, count)| (name.to_owned(), count))
+        .chain(decoder)
+        .collect()
+}
+
+fn owners(owners: &Attribution) -> [(&'static str, u64); 6] {
+    let (counters, thread) = (owners.counters, owners.owners().counters());
+    [
+        ("owner_lookups", counters.asked),
+        ("owner_found", counters.found),
+        ("owner_late", counters.late),
+        ("owner_refused", counters.refused),
+        ("owner_scans", thread.scans),
+        ("owner_unreadable", thread.unreadable),
+    ]
 }

@@ -130,7 +130,8 @@ impl Session {
         out: &mut Outbox,
     ) -> Self {
         let Beginning { midstream, handshake, implicit_tls } = beginning;
-        out.event(at, &identity, None, EventKind::SessionStart(SessionStart { midstream, handshake }));
+        let start = SessionStart { midstream, handshake, ..SessionStart::default() };
+        out.event(at, &identity, None, EventKind::SessionStart(start));
         let channel = || if implicit_tls { Channel::Tls(Box::default()) } else { Channel::default() };
         Self {
             identity,

@@ -71,6 +71,8 @@ pub(super) fn transfer_event(transfer: Transfer) -> Verdict {
         },
         data: announced.map(|announced| connection(announced, server, summary.as_ref())),
         file,
+        client_process: None,
+        server_process: None,
     };
     Verdict { event, up, down }
 }

@@ -129,6 +129,11 @@ impl RealServer {
         Ok(sessions.into_iter().filter(|session| !session.commands().is_empty()).collect())
     }
 
+    /// The id of the process that listens.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What it wrote to standard output and error so far.
     pub fn said(&self) -> String {
         format!("{}\n{}", self.process.stdout.text(), self.process.stderr.text())

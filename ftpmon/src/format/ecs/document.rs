@@ -32,6 +32,10 @@ pub(super) struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tls: Option<TlsFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) process: Option<ProcessFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container: Option<Container<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rule: Option<Named<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) related: Option<Related<'a>>,
@@ -172,4 +176,27 @@ pub(super) struct Related<'a> {
     pub(super) user: Option<[&'a str; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hash: Option<Vec<&'a str>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ProcessFields<'a> {
+    pub(super) pid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) executable: Option<&'a str>,
+    pub(super) user: ProcessUser<'a>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ProcessUser<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Container<'a> {
+    pub(super) id: &'a str,
 }

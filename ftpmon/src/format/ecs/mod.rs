@@ -6,14 +6,14 @@ mod document;
 use std::net::IpAddr;
 
 use self::document::{
-    Document, ECS_VERSION, Ecs as EcsFields, EventFields, FileFields, Hash, Ingress, Inner, Named, Network,
-    Observer, Party, Related, TlsClient, TlsFields, Vlan,
+    Container, Document, ECS_VERSION, Ecs as EcsFields, EventFields, FileFields, Hash, Ingress, Inner, Named,
+    Network, Observer, Party, ProcessFields, ProcessUser, Related, TlsClient, TlsFields, Vlan,
 };
 use super::Formatter;
 use super::json::value;
 use crate::event::{
-    DataConnection, Event, EventKind, FileDirection, FileFacts, LoginOutcome, Outcome, ReplyClass,
-    SessionIdentity, Tls, Transfer,
+    DataConnection, Event, EventKind, FileDirection, FileFacts, LocalProcess, LoginOutcome, Outcome,
+    ReplyClass, SessionIdentity, Tls, Transfer,
 };
 use crate::time::Rfc3339;
 
@@ -41,6 +41,7 @@ impl Formatter for Ecs {
         };
         let file = transfer.and_then(file);
         let hash = file.as_ref().and_then(|file| file.hash.as_ref()).map(hashes);
+        let process = process(&event.kind);
         let message = match &event.kind {
             EventKind::Alert(alert) => Some(alert.alert.message.as_str()),
             EventKind::Anomaly(anomaly) => Some(anomaly.anomaly.detail.as_str()),
@@ -79,6 +80,8 @@ impl Formatter for Ecs {
                 EventKind::Tls(tls) => Some(tls_fields(tls)),
                 _ => None,
             },
+            process: process.map(process_fields),
+            container: process.and_then(|process| process.container.as_deref()).map(|id| Container { id }),
             rule: match &event.kind {
                 EventKind::Alert(alert) => Some(Named { name: &alert.alert.id }),
                 _ => None,
@@ -227,6 +230,25 @@ fn tls_fields(tls: &Tls) -> TlsFields<'_> {
     }
 }
 
+/// The process of this host that the event is about: the server's, where both are here.
+fn process(kind: &EventKind) -> Option<&LocalProcess> {
+    let (client, server) = match kind {
+        EventKind::SessionStart(start) => (&start.client_process, &start.server_process),
+        EventKind::Transfer(transfer) => (&transfer.client_process, &transfer.server_process),
+        _ => return None,
+    };
+    server.as_deref().or(client.as_deref())
+}
+
+fn process_fields(process: &LocalProcess) -> ProcessFields<'_> {
+    ProcessFields {
+        pid: process.pid,
+        name: process.name.as_deref(),
+        executable: process.exe.as_deref(),
+        user: ProcessUser { id: process.uid.map(|uid| uid.to_string()), name: process.user.as_deref() },
+    }
+}
+
 /// Every address that the event names.
 fn related(identity: &SessionIdentity, event: &Event) -> Vec<IpAddr> {
     let announced = match &event.kind {
@@ -249,7 +271,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::format::sample::{event, identity, reply, session, transfer};
+    use crate::format::sample::{event, identity, process, reply, session, transfer};
 
     fn document(event: &Event) -> Value {
         let mut out = Vec::new();
@@ -298,6 +320,22 @@ mod tests {
             (&json!(77), &json!(77))
         );
         assert_eq!(document["related"]["ip"], json!(["192.168.1.106", "192.168.1.109", "10.0.0.9"]));
+    }
+
+    #[test]
+    fn a_process_of_this_host_has_its_fields() {
+        let EventKind::Transfer(mut facts) = transfer(5) else { panic!("not a transfer") };
+        facts.client_process = Some(process("curl", None));
+        let got = document(&event(&identity("s"), 0, EventKind::Transfer(facts.clone())));
+        assert_eq!(
+            (&got["process"]["name"], &got["process"]["user"]["id"]),
+            (&json!("curl"), &json!("1000"))
+        );
+        assert!(got.get("container").is_none());
+        facts.server_process = Some(process("vsftpd", Some("c0ffee")));
+        let got = document(&event(&identity("s"), 0, EventKind::Transfer(facts)));
+        assert_eq!((&got["process"]["name"], &got["container"]["id"]), (&json!("vsftpd"), &json!("c0ffee")));
+        assert_eq!(got["ftpmon"]["client_process"]["name"], "curl");
     }
 
     #[test]

@@ -92,7 +92,8 @@ fn sorted<const N: usize>(mut names: [&'static str; N]) -> Vec<&'static str> {
 
 #[test]
 fn the_envelope_says_what_the_schema_says() {
-    let value = written(&event(EventKind::SessionStart(SessionStart { midstream: true, handshake: None })));
+    let value =
+        written(&event(EventKind::SessionStart(SessionStart { midstream: true, ..SessionStart::default() })));
     assert_eq!(value["ts"], "2012-02-21T16:52:42.083353000Z");
     assert_eq!((&value["seq"], &value["sensor"]), (&7.into(), &"sensor-1".into()));
     assert_eq!(value["client"], serde_json::json!({ "ip": "192.168.1.106", "port": 57_658 }));
@@ -138,7 +139,7 @@ fn sessions_taking_turns_keep_their_own_fields() {
         .collect();
     for _ in 0..2 {
         for session in &sessions {
-            let kind = EventKind::SessionStart(SessionStart { midstream: false, handshake: None });
+            let kind = EventKind::SessionStart(SessionStart::default());
             let event = Event { session: Some(Arc::clone(session)), ..event(kind) };
             let mut out = Vec::new();
             json.event(0, &event, &mut out);
@@ -154,7 +155,10 @@ fn handshake() -> Handshake {
 
 #[test]
 fn sessions_and_dialogue() {
-    let value = own(EventKind::SessionStart(SessionStart { midstream: false, handshake: Some(handshake()) }));
+    let value = own(EventKind::SessionStart(SessionStart {
+        handshake: Some(handshake()),
+        ..SessionStart::default()
+    }));
     assert_eq!(fields(&value), sorted(["midstream", "handshake"]));
     assert_eq!(fields(&value["handshake"]), sorted(["syn", "syn_ack_us", "ack_us"]));
 
@@ -296,8 +300,14 @@ fn data_connections() {
         stored: Some("out/00".into()),
         id: None,
     };
-    let kind =
-        EventKind::Transfer(Box::new(Transfer { tx: 6, transfer, data: Some(data), file: Some(file) }));
+    let kind = EventKind::Transfer(Box::new(Transfer {
+        tx: 6,
+        transfer,
+        data: Some(data),
+        file: Some(file),
+        client_process: None,
+        server_process: None,
+    }));
     let value = own(kind);
     assert_eq!(fields(&value), sorted(["tx", "transfer", "data", "file"]));
     assert_eq!(
@@ -422,6 +432,7 @@ proptest! {
         written(&event(EventKind::Reply(Reply { tx, reply, command: asked, latency_us })));
         written(&event(EventKind::Command(Command { tx, command })));
         let handshake = Some(Handshake { syn, syn_ack_us: latency_us, ack_us: None });
-        written(&event(EventKind::SessionStart(SessionStart { midstream: is_final, handshake })));
+        written(&event(EventKind::SessionStart(SessionStart {
+ midstream: is_final, handshake, ..SessionStart::default() })));
     }
 }

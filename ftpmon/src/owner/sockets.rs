@@ -1,0 +1,180 @@
+//! What the kernel says of a TCP socket (sock_diag): its state, and the inode by which processes hold it.
+//!
+//! Only sockets of ftpmon's own network namespace are told.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use netlink_packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_sock_diag::SockDiagMessage;
+use netlink_packet_sock_diag::constants::{
+    AF_INET, AF_INET6, IPPROTO_TCP, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT,
+};
+use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
+use netlink_sys::protocols::NETLINK_SOCK_DIAG;
+use netlink_sys::{Socket, SocketAddr};
+
+use crate::addr::Endpoint;
+
+/// Longest answer that is read, bytes. One socket's is about 100.
+const ANSWER_MAX: usize = 8 << 10;
+/// Answers of earlier questions that are skipped; more than one was never seen.
+const STALE_MAX: usize = 16;
+/// A handshake that is under way (`TCP_NEW_SYN_RECV` of the kernel, which netlink shows as SYN_RECV or as itself).
+const TCP_NEW_SYN_RECV: u8 = 12;
+
+/// A socket, as far as it tells who has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A process holds the connection's own socket, by this inode.
+    Held(u32),
+    /// The same, and it is still being opened: it may be handed on when it is.
+    Opening(u32),
+    /// The connection is there, and waits to be accepted.
+    Waiting,
+    /// There is no such connection, but a socket that listens where it would arrive.
+    Listening {
+        /// Its inode.
+        inode: u32,
+        /// It listens at that very address, not at all of them.
+        exact: bool,
+    },
+    /// The connection is closing, and no process has it any more.
+    Left,
+}
+
+/// Asks for sockets.
+pub(super) struct Sockets {
+    socket: Socket,
+    sequence: u32,
+    answer: Vec<u8>,
+}
+
+impl Sockets {
+    /// Opens the way to the kernel.
+    pub(super) fn open() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        Ok(Self { socket, sequence: 0, answer: vec![0; ANSWER_MAX] })
+    }
+
+    /// The socket of the connection between an end on this host and its peer; without a peer the one that listens there.
+    /// None where this host has no such end.
+    pub(super) fn find(&mut self, own: Endpoint, peer: Option<Endpoint>) -> io::Result<Option<Found>> {
+        let nowhere = match own.ip {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let peer = peer.map_or((nowhere, 0), |peer| (peer.ip, peer.port));
+        if own.ip.is_ipv4() != peer.0.is_ipv4() {
+            return Ok(None);
+        }
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST;
+        header.sequence_number = self.sequence;
+        let request = InetRequest {
+            family: if own.ip.is_ipv4() { AF_INET } else { AF_INET6 },
+            protocol: IPPROTO_TCP,
+            extensions: ExtensionFlags::empty(),
+            states: StateFlags::all(),
+            socket_id: SocketId {
+                source_port: own.port,
+                destination_port: peer.1,
+                source_address: own.ip,
+                destination_address: peer.0,
+                interface_id: 0,
+                cookie: [0xff; 8],
+            },
+        };
+        let mut message = NetlinkMessage::new(header, SockDiagMessage::InetRequest(request).into());
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        self.socket.send(&bytes, 0)?;
+        for _ in 0..STALE_MAX {
+            // The kernel has answered before `send` comes back.
+            let len = self.socket.recv(&mut &mut self.answer[..], libc::MSG_DONTWAIT)?;
+            let answer = self.answer.get(..len).unwrap_or_default();
+            let answer = NetlinkMessage::<SockDiagMessage>::deserialize(answer)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
+            if answer.header.sequence_number != self.sequence {
+                continue;
+            }
+            let NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) = answer.payload else {
+                return Ok(None);
+            };
+            let facts = &response.header;
+            let exact = facts.socket_id.source_address.to_canonical() == own.ip;
+            return Ok(Some(found(facts.state, facts.inode, exact)));
+        }
+        Ok(None)
+    }
+}
+
+fn found(state: u8, inode: u32, exact: bool) -> Found {
+    match (state, inode) {
+        (TCP_LISTEN, _) => Found::Listening { inode, exact },
+        (TCP_ESTABLISHED | TCP_SYN_RECV | TCP_NEW_SYN_RECV | TCP_CLOSE_WAIT, 0) => Found::Waiting,
+        (_, 0) => Found::Left,
+        (TCP_SYN_SENT, _) => Found::Opening(inode),
+        _ => Found::Held(inode),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    fn endpoint(address: std::net::SocketAddr) -> Endpoint {
+        Endpoint::new(address.ip(), address.port())
+    }
+
+    fn a_connection_is_followed(address: &str) {
+        // Where the kernel has no socket diagnostics there is nothing to test.
+        let Ok(mut sockets) = Sockets::open() else { return };
+        let Ok(listener) = TcpListener::bind(address) else { return };
+        let at = listener.local_addr().unwrap().port();
+        let ip = if address.starts_with('[') { "::1" } else { "127.0.0.1" }.parse().unwrap();
+        let server = Endpoint::new(ip, at);
+        let exact = !listener.local_addr().unwrap().ip().is_unspecified();
+        let Ok(Some(Found::Listening { inode, exact: told })) = sockets.find(server, None) else { return };
+        assert!(inode != 0 && told == exact);
+
+        let stream = TcpStream::connect((ip, at)).unwrap();
+        let client = endpoint(stream.local_addr().unwrap());
+        assert!(matches!(sockets.find(client, Some(server)).unwrap(), Some(Found::Held(_))));
+        assert_eq!(sockets.find(server, Some(client)).unwrap(), Some(Found::Waiting));
+        let (accepted, _) = listener.accept().unwrap();
+        let Some(Found::Held(held)) = sockets.find(server, Some(client)).unwrap() else { panic!() };
+        assert_ne!(held, inode);
+        drop(accepted);
+        drop(stream);
+        drop(listener);
+        let gone = sockets.find(client, Some(server)).unwrap();
+        assert!(matches!(gone, None | Some(Found::Left)), "{gone:?}");
+        assert_eq!(sockets.find(server, None).unwrap(), None);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "asks the kernel")]
+    fn a_connection_is_followed_from_listening_to_its_end() {
+        for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {
+            a_connection_is_followed(address);
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "asks the kernel")]
+    fn ends_that_are_elsewhere_are_none() {
+        let Ok(mut sockets) = Sockets::open() else { return };
+        let (one, other) = ("192.0.2.1:21", "192.0.2.2:40000");
+        let (one, other) = (endpoint(one.parse().unwrap()), endpoint(other.parse().unwrap()));
+        assert_eq!(sockets.find(one, Some(other)).unwrap_or(None), None);
+        let mixed = endpoint("[2001:db8::1]:21".parse().unwrap());
+        assert_eq!(sockets.find(one, Some(mixed)).unwrap(), None);
+    }
+}

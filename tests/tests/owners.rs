@@ -1,0 +1,250 @@
+//! Who holds the ends of connections, where they are on the agent's own host.
+
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::net::{IpAddr, SocketAddr};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use ftpmon_tests::agent::Agent;
+use ftpmon_tests::bed::{Need, test};
+use ftpmon_tests::compare;
+use ftpmon_tests::events::{Event, Events};
+use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
+use ftpmon_tests::net::{Direct, Family, Namespace};
+use ftpmon_tests::party::{PASSWORD, Party, RealServer, Tree, USER};
+use ftpmon_tests::process::run;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A curl that fetches `path`; `-P -` for active mode.
+fn curl(namespace: &Namespace, host: IpAddr, path: &str, more: &[&str]) -> Result<Command> {
+    let mut command = namespace.command(&Party::Curl.program()?.to_string_lossy());
+    command.args(["-s", "-S", "--max-time", "60", "-u", &format!("{USER}:{PASSWORD}"), "-o", "/dev/null"]);
+    // Slow enough that a look-up is quicker on a busy machine as well.
+    command.args(["--limit-rate", "600K"]).args(more).arg(format!("ftp://{host}/{path}"));
+    Ok(command)
+}
+
+fn fetch(namespace: &Namespace, host: IpAddr, path: &str, more: &[&str]) -> Result<()> {
+    let finished = run(&mut curl(namespace, host, path, more)?)?;
+    ensure!(finished.status.success(), "curl: {}", finished.stderr);
+    Ok(())
+}
+
+/// The name of the process at an end.
+fn name<'a>(event: &'a Event, end: &str) -> &'a str {
+    event.text(&format!("/{end}_process/name"))
+}
+
+/// Every event of this type names this process at this end, and none at the other where it is `None`.
+fn attributed(events: &Events, end: &str, expected: Option<&str>) -> Result<()> {
+    for event in ["session_start", "transfer"].iter().flat_map(|kind| events.of(kind)) {
+        let stats = events.last("stats").and_then(|stats| stats.0.get("agent"));
+        ensure!(
+            name(event, end) == expected.unwrap_or(""),
+            "{end}: not {expected:?} in {}; {stats:?}",
+            event.0
+        );
+    }
+    Ok(())
+}
+
+fn passive_and_active(party: Party, comm: &str, users: &[&str]) -> Result<()> {
+    let net = Direct::new(1500)?;
+    let host = Direct::hosts(Family::V4).server;
+    let server = RealServer::start(party, &net.server, host)?;
+    let agent = Agent::start(&net.server, &["--iface", Direct::DEVICE])?;
+    let jobs: [&[&str]; 4] = [&[], &["--disable-epsv"], &["-P", "-"], &["-P", "-", "--disable-eprt"]];
+    for job in jobs {
+        fetch(&net.client, host, Tree::MEDIUM.0, job)?;
+    }
+    agent.wait_for_sessions(jobs.len(), LIMIT)?;
+    let events = agent.stop()?;
+    ensure!(events.count("transfer") == jobs.len(), "{}", events.to_text());
+    attributed(&events, "server", Some(comm))?;
+    // The clients are in another namespace: as if on another host.
+    attributed(&events, "client", None)?;
+    let listener = server.id();
+    for session in events.sessions() {
+        let (start, transfer) = (session.of("session_start")[0], session.of("transfer")[0]);
+        let pid = |event: &Event| event.number("/server_process/pid");
+        let own = pid(start) == Some(listener.into());
+        // vsftpd makes processes for each session, pyftpdlib none.
+        ensure!(own == (party == Party::Pyftpdlib), "the listener is {listener}: {}", start.0);
+        ensure!(start.text("/server_process/exe").contains('/'), "{}", start.0);
+        ensure!(start.has("/server_process/cgroup"), "{}", start.0);
+        let user = transfer.text("/server_process/user");
+        ensure!(users.contains(&user), "not {users:?}: {}", transfer.0);
+    }
+    Ok(())
+}
+
+#[test]
+fn vsftpds_process_of_the_session() {
+    test("vsftpds_process_of_the_session", &[Need::Agent, Need::Party(Party::Vsftpd)], || {
+        // After login it acts as ftp; the sockets of active mode are made by its helper, nobody.
+        passive_and_active(Party::Vsftpd, "vsftpd", &["ftp", "nobody"])
+    });
+}
+
+#[test]
+fn pyftpdlibs_only_process() {
+    test("pyftpdlibs_only_process", &[Need::Agent, Need::Party(Party::Pyftpdlib)], || {
+        passive_and_active(Party::Pyftpdlib, "python3", &["root"])
+    });
+}
+
+/// On one host both ends have a process.
+#[test]
+fn both_ends_on_loopback() {
+    let needs = [Need::Agent, Need::Party(Party::Vsftpd), Need::Party(Party::Curl)];
+    test("both_ends_on_loopback", &needs, || {
+        let host = Namespace::new("host")?;
+        let address: IpAddr = "127.0.0.1".parse()?;
+        let server = RealServer::start(Party::Vsftpd, &host, address)?;
+        let agent = Agent::start(&host, &["--iface", "lo"])?;
+        fetch(&host, address, Tree::MEDIUM.0, &[])?;
+        fetch(&host, address, Tree::MEDIUM.0, &["-P", "-"])?;
+        agent.wait_for_sessions(2, LIMIT)?;
+        let events = agent.stop()?;
+        attributed(&events, "server", Some("vsftpd"))?;
+        attributed(&events, "client", Some("curl"))?;
+        ensure!(events.last("transfer").is_some_and(|transfer| transfer.has("/client_process/uid")));
+        drop(server);
+        Ok(())
+    });
+}
+
+/// Many sessions, each over in a moment: all have their processes, and the numbers have no gap.
+fn quick(sessions: usize) -> Result<()> {
+    let net = Direct::new(1500)?;
+    let host = Direct::hosts(Family::V4).server;
+    let server = RealServer::start(Party::Vsftpd, &net.server, host)?;
+    let agent = Agent::start(&net.server, &["--iface", Direct::DEVICE])?;
+    net.client.run(|| {
+        for n in 0..sessions {
+            let mut client = Client::connect(SocketAddr::new(host, 21), ClientOptions::default())?;
+            client.login(USER, PASSWORD)?;
+            let mode = if n % 2 == 0 { DataMode::Pasv } else { DataMode::Eprt };
+            client.retrieve(mode, &format!("/{}", Tree::SMALL.0), None)?;
+            client.quit()?;
+        }
+        Ok(())
+    })?;
+    agent.wait_for_sessions(sessions, LIMIT)?;
+    let events = agent.stop()?;
+    compare::stream(&events)?;
+    ensure!(events.count("transfer") == sessions, "{} transfers", events.count("transfer"));
+    attributed(&events, "server", Some("vsftpd"))?;
+    let stats = events.last("stats").context("no stats")?;
+    ensure!(stats.number("/agent/owner_late") == Some(0), "{}", stats.0);
+    drop(server);
+    Ok(())
+}
+
+#[test]
+fn quick_sessions_are_all_attributed() {
+    test("quick_sessions_are_all_attributed", &[Need::Agent, Need::Party(Party::Vsftpd)], || quick(200));
+}
+
+#[test]
+fn soak_quick_sessions_are_all_attributed() {
+    test("soak_quick_sessions_are_all_attributed", &[Need::Agent, Need::Party(Party::Vsftpd)], || {
+        quick(5_000)
+    });
+}
+
+/// What the host forwards is not its own, though a server of its own listens at the same port of all its addresses.
+#[test]
+fn a_container_behind_veth_is_left_out() {
+    test("a_container_behind_veth_is_left_out", &[Need::Agent], || {
+        let net = Direct::new(1500)?;
+        let host = Direct::hosts(Family::V4);
+        // The server is in the client's namespace, the agent stands at the host's end of the pair.
+        let behaviour = || Behaviour::default().with_file("/a.bin", Content::Pattern(5_000));
+        let inside = net.client.run(|| Server::start(SocketAddr::new(host.client, 21), behaviour()))?;
+        let own = net.server.run(|| Server::start("0.0.0.0:21".parse()?, behaviour()))?;
+        let agent = Agent::start(&net.server, &["--iface", Direct::DEVICE])?;
+        let begun =
+            |sessions| agent.wait("session_start", LIMIT, |events| events.count("session_start") == sessions);
+        let talk = |from: &Namespace, to: IpAddr, sessions| {
+            from.run(|| {
+                let mut client = Client::connect(SocketAddr::new(to, 21), ClientOptions::default())?;
+                client.login("alice", "wonderland")?;
+                begun(sessions)?;
+                client.retrieve(DataMode::Pasv, "/a.bin", None)?;
+                client.quit()
+            })
+        };
+        // From the host into the container: the host has the client, not the server.
+        talk(&net.server, host.client, 1)?;
+        talk(&net.client, host.server, 2)?;
+        agent.wait_for_sessions(2, LIMIT)?;
+        let events = agent.stop()?;
+        let sessions = events.sessions();
+        for (session, there, not) in [(&sessions[0], "client", "server"), (&sessions[1], "server", "client")]
+        {
+            for event in ["session_start", "transfer"].iter().flat_map(|kind| session.of(kind)) {
+                let pid = event.number(&format!("/{there}_process/pid"));
+                let stats = events.last("stats").and_then(|stats| stats.0.get("agent"));
+                ensure!(pid == Some(std::process::id().into()), "{there}: {} {stats:?}", event.0);
+                ensure!(!event.has(&format!("/{not}_process")), "{not}: {}", event.0);
+            }
+        }
+        drop((inside, own));
+        Ok(())
+    });
+}
+
+/// Of a session that passes through nothing is this host's, whoever listens here.
+#[test]
+fn what_passes_through_is_left_out() {
+    use ftpmon_tests::net::Routed;
+    test("what_passes_through_is_left_out", &[Need::Agent], || {
+        let net = Routed::new(1500)?;
+        let at = SocketAddr::new(Routed::hosts(Family::V4).server, 21);
+        let behaviour = || Behaviour::default().with_file("/a.bin", Content::Pattern(5_000));
+        let server = net.server.run(|| Server::start(at, behaviour()))?;
+        let own = net.router.run(|| Server::start("0.0.0.0:21".parse()?, behaviour()))?;
+        let agent = Agent::start(&net.router, &["--iface", Routed::CLIENT_SIDE])?;
+        net.client.run(|| {
+            let mut client = Client::connect(at, ClientOptions::default())?;
+            client.login("alice", "wonderland")?;
+            client.retrieve(DataMode::Pasv, "/a.bin", None)?;
+            client.retrieve(DataMode::Port, "/a.bin", None)?;
+            client.quit()
+        })?;
+        agent.wait_for_sessions(1, LIMIT)?;
+        let events = agent.stop()?;
+        attributed(&events, "client", None)?;
+        attributed(&events, "server", None)?;
+        drop((server, own));
+        Ok(())
+    });
+}
+
+/// Nothing is looked up where nobody asks for it.
+#[test]
+fn owners_can_be_left_out() {
+    test("owners_can_be_left_out", &[Need::Agent], || {
+        let host = Namespace::new("host")?;
+        let behaviour = Behaviour::default().with_file("/a.bin", Content::Pattern(5_000));
+        let server = host.run(|| Server::start("127.0.0.1:21".parse()?, behaviour))?;
+        let agent = Agent::start(&host, &["--iface", "lo", "--owners", "off"])?;
+        host.run(|| {
+            let mut client = Client::connect(server.address(), ClientOptions::default())?;
+            client.login("alice", "wonderland")?;
+            client.retrieve(DataMode::Pasv, "/a.bin", None)?;
+            client.quit()
+        })?;
+        agent.wait_for_sessions(1, LIMIT)?;
+        let events = agent.stop()?;
+        attributed(&events, "client", None)?;
+        attributed(&events, "server", None)?;
+        let stats = events.last("stats").context("no stats")?;
+        ensure!(!stats.has("/agent/owner_lookups"), "{}", stats.0);
+        Ok(())
+    });
+}
