@@ -3,30 +3,35 @@
 //! Each benchmark makes its own work, lets all cases take turns, and gives tables of medians. Nothing that a clock measured is
 //! asserted: the machine's noise is in the figures.
 
+mod baseline;
 mod bulk;
 mod callgrind;
 mod document;
 mod facts;
+mod fit;
+mod growth;
 mod kernel;
 mod latency;
 mod live;
 mod peers;
 mod read;
+mod regression;
 mod rounds;
+mod sessions;
 mod setup;
 mod table;
 mod watcher;
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use crate::workspace::{as_root, cargo, is_root};
+use crate::workspace::{as_root, build_agent, cargo, is_root};
 use facts::Facts;
 use peers::Peers;
 use setup::{Setup, bench_folder};
@@ -35,9 +40,12 @@ use table::Table;
 /// Options of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Which benchmarks [default: all].
+    /// Which benchmarks [default: all but regression].
     #[arg(value_enum)]
     benches: Vec<Bench>,
+    /// With regression: writes the baseline anew instead.
+    #[arg(long)]
+    bless: bool,
     /// Rounds; in each every case has its turn, and each case's median over the rounds counts [default: a benchmark's own].
     #[arg(long)]
     rounds: Option<usize>,
@@ -74,16 +82,29 @@ enum Bench {
     Bulk,
     /// From a packet to the line about it, at steady rates.
     Latency,
+    /// Idle sessions: memory of each, and a message's cost among up to a million.
+    Sessions,
+    /// Instructions and memory by the size of the input, and how fast they grow.
+    Growth,
+    /// Instruction counts against the committed baseline: what CI asserts.
+    Regression,
 }
 
 impl Bench {
-    fn run(self, setup: &Setup) -> Result<Vec<Table>> {
+    /// Those that measure.
+    const ALL: [Self; 7] =
+        [Self::Kernel, Self::Read, Self::Live, Self::Bulk, Self::Latency, Self::Sessions, Self::Growth];
+
+    fn run(self, setup: &Setup, bless: bool) -> Result<Vec<Table>> {
         match self {
             Self::Kernel => kernel::run(setup),
             Self::Read => read::run(setup),
             Self::Live => live::run(setup),
             Self::Bulk => bulk::run(setup),
             Self::Latency => latency::run(setup),
+            Self::Sessions => sessions::run(setup),
+            Self::Growth => growth::run(setup),
+            Self::Regression => regression::run(setup, bless).map(|()| Vec::new()),
         }
     }
 
@@ -95,20 +116,26 @@ impl Bench {
 /// Builds everything for release as whoever calls, this program as well: it makes and sends what is measured. Then measures,
 /// as root.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    ensure!(
+        !args.bless || args.benches == [Bench::Regression],
+        "--bless goes with regression: cargo xtask bench regression --bless"
+    );
     let Some(agent) = &args.agent else {
-        return again_built();
+        return if args.benches == [Bench::Regression] { counted() } else { again_built() };
     };
+    if args.benches == [Bench::Regression] {
+        return regression::run(&setup_of(args, agent)?, args.bless);
+    }
     peers::prepare(args.peers);
-    let setup = Setup::new(agent.clone(), args.rounds, args.sessions, args.mebibytes << 20)?;
+    let setup = setup_of(args, agent)?;
     let facts = Facts::gather();
     println!("{}", facts.text());
-    let all = Bench::value_variants().to_vec();
     let mut results = Map::new();
     let mut sections = vec![("machine".to_owned(), facts.text())];
-    for bench in if args.benches.is_empty() { &all } else { &args.benches } {
+    for bench in if args.benches.is_empty() { &Bench::ALL[..] } else { &args.benches } {
         let begin = Instant::now();
         println!("\n── {}", bench.name());
-        let tables = bench.run(&setup).with_context(|| format!("bench {}", bench.name()))?;
+        let tables = bench.run(&setup, args.bless).with_context(|| format!("bench {}", bench.name()))?;
         let texts: Vec<String> = tables.iter().map(Table::markdown).collect();
         let text = texts.join("\n");
         println!("\n{text}\n({} s)", begin.elapsed().as_secs());
@@ -128,6 +155,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+fn setup_of(args: &Args, agent: &Path) -> Result<Setup> {
+    Setup::new(agent.to_path_buf(), args.rounds, args.sessions, args.mebibytes << 20)
+}
+
+/// Counts need no release build of this program: what it makes is the same.
+fn counted() -> Result<()> {
+    let agent = build_agent()?;
+    let mut command = as_root(&env::current_exe().context("own path")?)?;
+    command.args(env::args_os().skip(1)).arg("--agent").arg(agent);
+    ensure!(command.status()?.success(), "the counts are not what they were");
+    Ok(())
+}
+
 /// Builds, and runs this same command by what was built.
 fn again_built() -> Result<()> {
     let mut build = cargo()?;
@@ -138,11 +178,10 @@ fn again_built() -> Result<()> {
         "ftpmon",
         "--package",
         "xtask",
-        "--bin",
-        "ftpmon",
-        "--bin",
-        "xtask",
+        "--package",
+        "ftpmon-tests",
     ]);
+    build.args(["--bin", "ftpmon", "--bin", "xtask", "--example", "idle_sessions"]);
     ensure!(build.status()?.success(), "ftpmon does not build");
     let folder = ftpmon_tests::bed::target()?.join("release");
     if !is_root() {
