@@ -20,6 +20,11 @@ macro_rules! counters {
                 match self { $(Self::$variant => $name,)+ }
             }
 
+            /// It counts records of data connections that were lost: a dialogue lacks nothing for it.
+            pub const fn is_of_data(self) -> bool {
+                matches!(self, Self::LostData | Self::LostDataContinuation | Self::LostReport)
+            }
+
             /// It counts something of FTP, or what may have been, that did not reach the agent whole.
             pub const fn is_loss(self) -> bool {
                 match self { $(Self::$variant => counters!(@loss $($loss)?),)+ }
@@ -99,10 +104,12 @@ counters! {
     FlowReports = "flow_reports",
     /// No room in the ring for a frame of a control connection.
     LostControl = "lost_ring_control" loss,
-    /// No room in the ring for a further part of a frame: its beginning was delivered.
+    /// No room in the ring for a further part of a control connection's frame: its beginning was delivered.
     LostContinuation = "lost_ring_continuation" loss,
     /// No room in the ring for a frame of a data connection.
     LostData = "lost_ring_data" loss,
+    /// No room in the ring for a further part of a data connection's frame: its beginning was delivered.
+    LostDataContinuation = "lost_ring_data_continuation" loss,
     /// No room in the ring for an account.
     LostReport = "lost_ring_flow" loss,
     /// No room in [`crate::names::FLOWS`]: a data connection goes untracked.
@@ -127,7 +134,7 @@ pub struct Stats {
     /// Indexed by [`Counter`].
     pub counters: [u64; COUNTERS],
 }
-no_padding!(Stats: 336 { counters: [u64; COUNTERS] });
+no_padding!(Stats: 344 { counters: [u64; COUNTERS] });
 
 impl Default for Stats {
     fn default() -> Self {

@@ -28,8 +28,12 @@ pub const CONTROL: &str = "CONTROL";
 pub const VERDICTS: &str = "VERDICTS";
 /// `PerCpuArray<Stats>` of one entry.
 pub const STATS: &str = "STATS";
-/// `RingBuf` of records, each a [`crate::RecordHeader`] and what its kind says.
+/// `RingBuf` of records, each a [`crate::RecordHeader`] and what its kind says: all of them, or with
+/// [`SETTING_PAYLOAD`] those of control connections.
 pub const EVENTS: &str = "EVENTS";
+/// `RingBuf` of records: with [`SETTING_PAYLOAD`] those of data connections, frames and accounts, so that a flood of files
+/// pushes no word of a dialogue out. Otherwise unused.
+pub const PAYLOAD: &str = "PAYLOAD";
 
 /// Setting, `u8`, 0 or 1, default 0: data connections' frames may be copied at all. At 0 the kernel never copies a byte of
 /// a data connection, whatever EXPECTED and VERDICTS say.
@@ -59,5 +63,7 @@ pub const FLOWS_MAX: usize = 65_536;
 pub const CONTROL_MAX: usize = 131_072;
 /// Default number of entries of [`VERDICTS`].
 pub const VERDICTS_MAX: usize = 65_536;
+/// Default size of [`PAYLOAD`] in bytes: the agent sets a larger one where it is used.
+pub const PAYLOAD_BYTES: usize = 4 << 10;
 /// Default size of [`EVENTS`] in bytes: a power of two of pages.
 pub const EVENTS_BYTES: usize = 16 << 20;

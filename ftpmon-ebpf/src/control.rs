@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use aya_log_ebpf::warn;
-use ftpmon_common::{ControlHalf, ControlState, Counter, Direction, Pair, RecordKind, Verdict};
+use ftpmon_common::{ControlHalf, ControlState, Counter, Direction, Pair, Verdict};
 
 use crate::counters::Counters;
 use crate::emit;
@@ -73,7 +73,7 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     match Verdict(verdict) {
         Verdict::IGNORE => counters.count(Counter::ControlIgnored),
         Verdict::COUNT if !segment.any(SYN | FIN | RST) => counters.count(Counter::ControlCounted),
-        _ => emit::line(packet, segment, RecordKind::Control, now_ns, counters),
+        _ => emit::line::<P, emit::Control>(packet, segment, now_ns, counters),
     }
 }
 

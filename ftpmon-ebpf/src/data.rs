@@ -4,8 +4,7 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ktime_get_coarse_n
 use aya_log_ebpf::warn;
 use ftpmon_common::names::CANDIDATE_PORT_MIN;
 use ftpmon_common::{
-    Address, Counter, Direction, Endpoint, Expected, FlowHalf, FlowState, PortMark, RecordKind, ReportReason,
-    Verdict,
+    Address, Counter, Direction, Endpoint, Expected, FlowHalf, FlowState, PortMark, ReportReason, Verdict,
 };
 
 use crate::account::{self, Step};
@@ -108,7 +107,7 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
         && wanted(state, segment)
     {
         // A frame's time is exact.
-        emit::frame(packet, segment, RecordKind::Data, boot_ns(), counters);
+        emit::frame::<P, emit::Data>(packet, segment, boot_ns(), counters);
     }
     match step {
         Step::Goes if fresh && now_ns.wrapping_sub(state.report_ns) >= SETTING_REPORT_NS.load() => {

@@ -3,13 +3,14 @@
 use core::hint::black_box;
 
 use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
+use aya_ebpf::maps::ring_buf::RingBufEntry;
 use ftpmon_common::{
     CHUNK_MAX, Counter, FRAME_MAX, FlowEvent, FlowState, RecordHeader, RecordKind, ReportReason,
 };
 
 use crate::counters::Counters;
 use crate::headers::Segment;
-use crate::maps::EVENTS;
+use crate::maps::{EVENTS, PAYLOAD, SETTING_PAYLOAD};
 use crate::packet::Packet;
 
 /// Records that one frame may take: beyond them it is cut.
@@ -29,15 +30,52 @@ struct Record<const N: usize> {
     bytes: [u8; N],
 }
 
+/// Where a kind of frames goes: a ring each, so that files push no dialogue out.
+pub(crate) trait Frames {
+    const KIND: RecordKind;
+    /// Counts a frame that went whole.
+    const WHOLE: Counter;
+    /// Counts one that found no room.
+    const LOST: Counter;
+    /// Counts one of which a part found none.
+    const LOST_PART: Counter;
+
+    fn reserve<T: 'static>() -> Option<RingBufEntry<T>>;
+}
+
+/// Frames of control connections.
+pub(crate) struct Control;
+
+impl Frames for Control {
+    const KIND: RecordKind = RecordKind::Control;
+    const WHOLE: Counter = Counter::ControlFrames;
+    const LOST: Counter = Counter::LostControl;
+    const LOST_PART: Counter = Counter::LostContinuation;
+
+    #[inline(always)]
+    fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
+        EVENTS.reserve_untyped::<T>(0)
+    }
+}
+
+/// Frames of data connections.
+pub(crate) struct Data;
+
+impl Frames for Data {
+    const KIND: RecordKind = RecordKind::Data;
+    const WHOLE: Counter = Counter::DataFrames;
+    const LOST: Counter = Counter::LostData;
+    const LOST_PART: Counter = Counter::LostDataContinuation;
+
+    #[inline(always)]
+    fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
+        PAYLOAD.reserve_untyped::<T>(0)
+    }
+}
+
 /// Copies a frame, whole, into as many records as it takes.
 #[inline(never)]
-pub(crate) fn frame<P: Packet>(
-    packet: P,
-    segment: &mut Segment,
-    kind: RecordKind,
-    at_ns: u64,
-    counters: Counters,
-) {
+pub(crate) fn frame<P: Packet, F: Frames>(packet: P, segment: &mut Segment, at_ns: u64, counters: Counters) {
     if segment.frame_len > FRAME_MAX as u32 {
         counters.count(Counter::FrameCut);
     }
@@ -45,7 +83,7 @@ pub(crate) fn frame<P: Packet>(
         if segment.frame_len.wrapping_sub(segment.copied) <= TAIL_MAX as u32 {
             break;
         }
-        if !piece::<P, CHUNK_MAX>(packet, segment, kind, at_ns, counters) {
+        if !piece::<P, F, CHUNK_MAX>(packet, segment, at_ns, counters) {
             return;
         }
     }
@@ -53,60 +91,40 @@ pub(crate) fn frame<P: Packet>(
     let whole = if left == 0 || left > TAIL_MAX as u32 {
         true
     } else if left <= LINE_MAX as u32 {
-        piece::<P, LINE_MAX>(packet, segment, kind, at_ns, counters)
+        piece::<P, F, LINE_MAX>(packet, segment, at_ns, counters)
     } else if left <= 512 {
-        piece::<P, 512>(packet, segment, kind, at_ns, counters)
+        piece::<P, F, 512>(packet, segment, at_ns, counters)
     } else {
-        piece::<P, TAIL_MAX>(packet, segment, kind, at_ns, counters)
+        piece::<P, F, TAIL_MAX>(packet, segment, at_ns, counters)
     };
     if whole {
-        copied(kind, counters);
+        counters.count(F::WHOLE);
     }
 }
 
 /// The same, and as long as most commands and replies are, as a part of its caller: a call costs as much as a map look-up where
 /// the kernel guards returns.
 #[inline(always)]
-pub(crate) fn line<P: Packet>(
-    packet: P,
-    segment: &mut Segment,
-    kind: RecordKind,
-    at_ns: u64,
-    counters: Counters,
-) {
+pub(crate) fn line<P: Packet, F: Frames>(packet: P, segment: &mut Segment, at_ns: u64, counters: Counters) {
     if segment.frame_len > LINE_MAX as u32 {
-        frame(packet, segment, kind, at_ns, counters);
-    } else if piece::<P, LINE_MAX>(packet, segment, kind, at_ns, counters) {
-        copied(kind, counters);
+        frame::<P, F>(packet, segment, at_ns, counters);
+    } else if piece::<P, F, LINE_MAX>(packet, segment, at_ns, counters) {
+        counters.count(F::WHOLE);
     }
-}
-
-/// Counts a frame that went to the ring whole.
-#[inline(always)]
-fn copied(kind: RecordKind, counters: Counters) {
-    counters.count(match kind {
-        RecordKind::Control => Counter::ControlFrames,
-        _ => Counter::DataFrames,
-    });
 }
 
 /// Copies what is left of a frame, `N` bytes at the most. False where that failed, and was counted.
 #[inline(always)]
-fn piece<P: Packet, const N: usize>(
+fn piece<P: Packet, F: Frames, const N: usize>(
     packet: P,
     segment: &mut Segment,
-    kind: RecordKind,
     at_ns: u64,
     counters: Counters,
 ) -> bool {
     const { assert!(N.is_power_of_two()) };
     let offset = segment.copied;
-    let Some(mut entry) = EVENTS.reserve_untyped::<Record<N>>(0) else {
-        counters.count(match (offset, kind) {
-            (0, RecordKind::Control) => Counter::LostControl,
-            (0, _) => Counter::LostData,
-            _ => Counter::LostContinuation,
-        });
+    let Some(mut entry) = F::reserve::<Record<N>>() else {
+        counters.count(if offset == 0 { F::LOST } else { F::LOST_PART });
         return false;
     };
     let left = segment.frame_len.wrapping_sub(offset);
@@ -117,7 +135,7 @@ fn piece<P: Packet, const N: usize>(
     // SAFETY: the record was just reserved and is as large as its type; `count` is at most `N`.
     let copied = unsafe {
         let header = &mut (*record).header;
-        head(header, packet, segment, kind, at_ns, counters);
+        head(header, packet, segment, F::KIND, at_ns, counters);
         header.frame_len = segment.frame_len;
         header.offset = offset;
         header.chunk_len = count;
@@ -134,7 +152,7 @@ fn piece<P: Packet, const N: usize>(
     copied
 }
 
-/// Reports an account. False where the ring has no room.
+/// Reports an account, behind the frames of its connection. False where the ring has no room.
 #[inline(never)]
 pub(crate) fn report<P: Packet>(
     packet: P,
@@ -143,7 +161,12 @@ pub(crate) fn report<P: Packet>(
     reason: ReportReason,
     counters: Counters,
 ) -> bool {
-    let Some(mut entry) = EVENTS.reserve_untyped::<FlowEvent>(0) else {
+    let reserved = if SETTING_PAYLOAD.load() == 0 {
+        Control::reserve::<FlowEvent>()
+    } else {
+        Data::reserve::<FlowEvent>()
+    };
+    let Some(mut entry) = reserved else {
         counters.count(Counter::LostReport);
         return false;
     };

@@ -3,7 +3,9 @@
 use aya_ebpf::Global;
 use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::macros::btf_map;
-use ftpmon_common::names::{CONTROL_MAX, EVENTS_BYTES, EXPECTED_MAX, FLOWS_MAX, PAIRS_MAX, VERDICTS_MAX};
+use ftpmon_common::names::{
+    CONTROL_MAX, EVENTS_BYTES, EXPECTED_MAX, FLOWS_MAX, PAIRS_MAX, PAYLOAD_BYTES, VERDICTS_MAX,
+};
 use ftpmon_common::{
     ControlState, Endpoint, Expected, FlowKey, FlowState, Pair, PairKey, PortMark, RecordHeader, Stats,
     Verdict,
@@ -30,6 +32,8 @@ pub(crate) static STATS: PerCpuArray<Stats, 1> = PerCpuArray::new();
 pub(crate) static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 #[btf_map]
 pub(crate) static EVENTS: RingBuf<RecordHeader, EVENTS_BYTES> = RingBuf::new();
+#[btf_map]
+pub(crate) static PAYLOAD: RingBuf<RecordHeader, PAYLOAD_BYTES> = RingBuf::new();
 
 #[unsafe(no_mangle)]
 pub(crate) static SETTING_PAYLOAD: Global<u8> = Global::new(0);

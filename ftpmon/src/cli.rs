@@ -18,6 +18,8 @@ pub const RING_BYTES_MIN: u64 = 4 << 10;
 pub const RING_BYTES_MAX: u64 = 1 << 30;
 /// Ring size without `--ring-size`.
 pub const RING_BYTES_DEFAULT: u64 = 8 << 20;
+/// Size of the files' ring without `--files-ring-size`.
+pub const FILES_RING_BYTES_DEFAULT: u64 = 8 << 20;
 /// Control ports, of each kind, that may be given: each is an entry of a kernel map of 65,536.
 pub const PORTS_MAX: usize = 1024;
 
@@ -64,6 +66,13 @@ pub struct RunOptions {
     #[arg(long, value_name = "BYTES", default_value_t = RING_BYTES_DEFAULT,
         value_parser = clap::value_parser!(u64).range(RING_BYTES_MIN..=RING_BYTES_MAX))]
     pub ring_size: u64,
+    /// With --files, bytes of the ring for the files' packets, which is another one; likewise rounded up
+    #[arg(long, value_name = "BYTES", default_value_t = FILES_RING_BYTES_DEFAULT,
+        value_parser = clap::value_parser!(u64).range(RING_BYTES_MIN..=RING_BYTES_MAX))]
+    pub files_ring_size: u64,
+    /// Scheduling priority of the reading of packets, -20 (before all others) to 19 [default: -20 with --files, otherwise unchanged]
+    #[arg(long, value_name = "NICE", allow_negative_numbers = true, value_parser = clap::value_parser!(i8).range(-20..=19))]
+    pub nice: Option<i8>,
     /// Show the kernel programs' own log, of this level and worse, on standard error [default: off]
     #[arg(long, value_name = "LEVEL", value_enum)]
     pub kernel_log: Option<KernelLogLevel>,
@@ -261,6 +270,11 @@ mod tests {
     }
 
     #[test]
+    fn a_priority_may_be_negative() {
+        assert_eq!(run(&["--nice", "-5"]).nice, Some(-5));
+    }
+
+    #[test]
     fn read_takes_files_and_at_least_one() {
         let Command::Read(options) = parse(&["read", "a.pcap", "-", "--files", "hash"]).unwrap().command
         else {
@@ -309,6 +323,7 @@ mod tests {
             ["--hashes", "crc32"],
             ["--events", "logins"],
             ["--stats-interval", "0"],
+            ["--nice", "20"],
             ["--ring-size", "1"],
             ["--output", "udp://127.0.0.1:1"],
             ["--output", "tcp://nowhere"],

@@ -15,8 +15,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
-use crate::cli::{OwnersChoice, RunOptions};
+use crate::cli::{FilesChoice, OwnersChoice, RunOptions};
 use crate::config;
+use crate::engine::FilesMode;
 use crate::kernel::{self, KernelVersion, ObjectOptions, Parts, Ring, Watch, WatchOptions};
 use crate::notice::notice;
 use crate::owner::Owners;
@@ -28,6 +29,8 @@ use report::Facts;
 
 /// How often the kernel's counters, clock and tables are looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// The priority of reading packets with `--files`, unless the operator gives another.
+const FILES_NICE: i8 = -20;
 /// The engine is not woken more often than this, whatever its timers say.
 const WAKE_MIN: Duration = Duration::from_millis(1);
 
@@ -49,8 +52,8 @@ async fn watch(options: &RunOptions, kernel: KernelVersion) -> anyhow::Result<()
     let engine = config::engine(&options.ports, &options.events, false)?;
     let outputs = Outputs::open(&options.outputs)?;
     let object = ObjectOptions {
-        ring_bytes: u32::try_from(options.ring_size.next_power_of_two()).unwrap_or(u32::MAX),
-        payload: engine.files != crate::engine::FilesMode::Off,
+        ring_bytes: ring_bytes(options.ring_size),
+        payload_bytes: (engine.files != FilesMode::Off).then_some(ring_bytes(options.files_ring_size)),
         log: options.kernel_log,
     };
     let Parts { mut object, mut ring, counters, mut steering, flows } = kernel::load(object)?;
@@ -79,6 +82,7 @@ async fn watch(options: &RunOptions, kernel: KernelVersion) -> anyhow::Result<()
     }
     pipeline.start(watch.facts()).context("the system gives no thread for an output")?;
 
+    set_priority(options);
     let writes_stdout = options.outputs.contains(&SinkSpec::Stdout);
     let reason =
         events(options, &mut object, &mut ring, &mut watch, &mut pipeline, &mut signals, writes_stdout).await;
@@ -88,6 +92,23 @@ async fn watch(options: &RunOptions, kernel: KernelVersion) -> anyhow::Result<()
     while !pipeline.drain(&mut ring).empty {}
     pipeline.stop(reason);
     Ok(())
+}
+
+/// Files come as fast as the network is, and what is not read in time is lost: with `--files` the reading of packets goes before
+/// other work. Of this thread only: those that write are there already.
+fn set_priority(options: &RunOptions) {
+    let files = (options.events.files != FilesChoice::Off).then_some(FILES_NICE);
+    let Some(nice) = options.nice.or(files) else { return };
+    if let Err(error) = rustix::process::setpriority_process(None, nice.into()) {
+        notice(format_args!(
+            "priority {nice} refused: {error}; CAP_SYS_NICE allows it, --nice 0 does without"
+        ));
+    }
+}
+
+/// The kernel takes powers of two.
+fn ring_bytes(asked: u64) -> u32 {
+    u32::try_from(asked.next_power_of_two()).unwrap_or(u32::MAX)
 }
 
 /// Handles what comes until the run is over; says why it is.

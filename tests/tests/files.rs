@@ -8,12 +8,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ftpmon_tests::agent::{Agent, binary};
 use ftpmon_tests::bed::{Need, Scratch, test};
-use ftpmon_tests::compare;
+use ftpmon_tests::compare::{self, Expected};
 use ftpmon_tests::events::{Event, Events};
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
 use ftpmon_tests::net::{Direct, Family};
@@ -309,5 +309,115 @@ fn a_read_only_directory_is_told() {
     let needs = [Need::Agent, Need::Tool("unshare"), Need::Tool("mount")];
     test("a_read_only_directory_is_told", &needs, || {
         cannot_keep("ro", "store_failed", "files_failed", false)
+    });
+}
+
+/// A ring far too small for the files: they have holes, and no dialogue has one.
+#[test]
+fn a_flood_of_files_costs_no_dialogue() {
+    test("a_flood_of_files_costs_no_dialogue", &[Need::Agent], || {
+        let net = Direct::new(1500)?;
+        let at = address(Family::V4);
+        let behaviour = Behaviour::default().with_file("/large", Content::Pattern(100 << 20));
+        let server = net.server.run(|| Server::start(at, behaviour))?;
+        let agent = agent(&net, "tcx", &["--files", "hash", "--files-ring-size", "65536"])?;
+        let transcript = net.client.run(|| {
+            let mut client = Client::connect(at, ClientOptions::default())?;
+            client.login("alice", "wonderland")?;
+            client.retrieve(DataMode::Pasv, "/large", None)?;
+            client.retrieve(DataMode::Pasv, "/large", None)?;
+            client.quit()
+        })?;
+        agent.wait_for_sessions(1, LIMIT)?;
+        let events = agent.stop()?;
+        let session = &events.sessions()[0];
+        compare::clean(session)?;
+        compare::dialogue(session, &transcript)?;
+        let large = Expected::complete("RETR", "PASV", 100 << 20);
+        compare::transfers(session, &[large.clone(), large])?;
+        for transfer in session.of("transfer") {
+            ensure!(transfer.text("/file/reason") == "gap", "{}", transfer.0);
+            ensure!(!transfer.has("/file/sha256"), "{}", transfer.0);
+        }
+        let stats = events.last("stats").context("no stats")?;
+        let lost = |reason: &str| stats.number(&format!("/lost/{reason}")).unwrap_or(0);
+        ensure!(lost("lost_ring_data") > 0 && lost("lost_ring_control") == 0, "{}", stats.0);
+        drop(server);
+        Ok(())
+    });
+}
+
+/// A download under an agent with these options: bytes a second, and what the agent said and took.
+struct Round {
+    rate: f64,
+    events: Events,
+    /// Largest resident size, MiB.
+    memory: f64,
+    /// Processor seconds.
+    cpu: f64,
+}
+
+fn download(size: u64, options: &[&str]) -> Result<Round> {
+    let net = Direct::new(1500)?;
+    let at = address(Family::V4);
+    let behaviour = Behaviour::default().with_file("/large", Content::Pattern(size));
+    let server = net.server.run(|| Server::start(at, behaviour))?;
+    let mut agent = agent(&net, "auto", options)?;
+    let seconds = net.client.run(|| {
+        let mut client = Client::connect(at, ClientOptions::default())?;
+        client.login("alice", "wonderland")?;
+        let began = Instant::now();
+        let got = client.retrieve(DataMode::Pasv, "/large", None)?;
+        let seconds = began.elapsed().as_secs_f64();
+        ensure!(got.bytes == size, "{got:?}");
+        client.quit()?;
+        Ok(seconds)
+    })?;
+    agent.wait_for_sessions(1, Duration::from_secs(120))?;
+    let process = agent.process().id();
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let kib: f64 = peak.trim().trim_end_matches(" kB").parse()?;
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let ticks: Vec<f64> = stat.split(' ').skip(13).take(2).filter_map(|word| word.parse().ok()).collect();
+    let events = agent.stop()?;
+    drop(server);
+    let (rate, cpu) = (size as f64 / seconds, ticks.iter().sum::<f64>() / 100.0);
+    Ok(Round { rate, events, memory: kib / 1024.0, cpu })
+}
+
+/// A download of 4 GiB (`FTPMON_SOAK_BYTES` for another size) with and without `--files hash`, in turn: nothing lost, the hash right,
+/// the memory bounded. Prints its figures; they mean something for a release build alone.
+#[test]
+fn soak_hash_4_gib() {
+    test("soak_hash_4_gib", &[Need::Agent], || {
+        let size = std::env::var("FTPMON_SOAK_BYTES").ok().and_then(|size| size.parse().ok());
+        let size = size.unwrap_or(4 << 30);
+        let expected = sha256(&Content::Pattern(size))?;
+        let (mut off, mut hash) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            off.push(download(size, &[])?);
+            hash.push(download(size, &["--files", "hash"])?);
+        }
+        for (name, rounds) in [("off", &off), ("hash", &hash)] {
+            for Round { rate, memory, cpu, events } in rounds {
+                let lost = events.last("stats").map(|stats| stats.0["lost"].to_string());
+                println!(
+                    "--files {name}: {:.0} MB/s, peak {memory:.1} MiB, {cpu:.2} s of processor, lost {}",
+                    rate / 1e6,
+                    lost.unwrap_or_default()
+                );
+            }
+        }
+        let mean =
+            |rounds: &[Round]| rounds.iter().map(|round| round.rate).sum::<f64>() / rounds.len() as f64;
+        println!("ratio {:.2}", mean(&hash) / mean(&off));
+        for round in &hash {
+            ensure!(round.events.lost() == 0, "{:?}", round.events.last("stats"));
+            let transfer = round.events.last("transfer").context("no transfer")?;
+            ensure!(transfer.text("/file/sha256") == expected, "{}", transfer.0);
+            ensure!(round.memory <= 64.0, "{} MiB", round.memory);
+        }
+        Ok(())
     });
 }

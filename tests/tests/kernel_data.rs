@@ -488,6 +488,29 @@ fn a_closing_report_without_room_stays_in_the_table() {
 }
 
 #[test]
+fn a_flood_of_files_pushes_no_dialogue_out() {
+    let settings = Settings { payload: true, payload_ring: 4_096, ..Settings::default() };
+    let Some(mut bench) = bench("payload ring", settings) else { return };
+    greet(&mut bench);
+    let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]);
+    data.open();
+    let mut control = Talk::new(&bench, Hooked::Xdp, CONTROL, [101, 221]);
+    for _ in 0..40 {
+        data.say(1, ACK, 1_000);
+        control.say(1, ACK, 20);
+    }
+    data.close();
+    assert_ne!(value(&bench, Counter::LostData), 0);
+    assert_eq!(value(&bench, Counter::LostControl), 0);
+    // The greeting's four frames were read before.
+    let kind = |kind: RecordKind| move |record: &Record| matches!(record, Record::Frame(header, _) if header.kind == kind as u8);
+    let records = bench.records().unwrap();
+    assert_eq!(records.iter().filter(|record| kind(RecordKind::Control)(record)).count(), 40);
+    let frames = records.iter().filter(|record| kind(RecordKind::Data)(record)).count() as u64;
+    assert_eq!(frames, value(&bench, Counter::DataFrames));
+}
+
+#[test]
 fn a_live_connection_reports_at_intervals() {
     let Some(mut bench) = bench("progress", Settings { report_ns: 0, ..Settings::default() }) else { return };
     greet(&mut bench);

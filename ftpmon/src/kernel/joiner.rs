@@ -91,7 +91,10 @@ impl Joiner {
 
     fn begin(&mut self, header: &RecordHeader, bytes: &[u8]) -> Part {
         let evicted = if self.frames.len() >= FRAMES_MAX { self.frames.pop_front() } else { None };
-        self.frames.push_back(Joined { header: *header, bytes: bytes.to_vec() });
+        // A frame that is not completed costs no more than one that is.
+        let mut whole = Vec::with_capacity((header.frame_len as usize).min(FRAME_MAX));
+        whole.extend_from_slice(bytes);
+        self.frames.push_back(Joined { header: *header, bytes: whole });
         evicted.map_or(Part::Wait, |frame| {
             self.cut += 1;
             Part::Ready(frame)

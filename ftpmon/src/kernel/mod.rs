@@ -68,9 +68,9 @@ pub fn load(options: ObjectOptions) -> Result<Parts, KernelError> {
     let (object, maps) = Object::load(options)?;
     Ok(Parts {
         object,
-        ring: Ring::new(maps.events, options.ring_bytes as usize)?,
+        ring: Ring::new(maps.events, maps.payload, options.ring_bytes as usize)?,
         counters: Counters::new(maps.stats),
-        steering: Steering::new(maps.ports, maps.expected, maps.verdicts, options.payload),
+        steering: Steering::new(maps.ports, maps.expected, maps.verdicts, options.payload_bytes.is_some()),
         flows: Flows::new(maps.flows),
     })
 }

@@ -16,8 +16,8 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_
 pub struct ObjectOptions {
     /// Bytes of the ring, a power of two.
     pub ring_bytes: u32,
-    /// Frames of data connections may be copied (`--files`).
-    pub payload: bool,
+    /// Frames of data connections may be copied (`--files`), into a ring of their own of this size, a power of two.
+    pub payload_bytes: Option<u32>,
     /// Highest level of the kernel programs' own log; none switches it off.
     pub log: Option<KernelLogLevel>,
 }
@@ -41,6 +41,8 @@ pub struct Maps {
     pub stats: PerCpuArray<MapData, Stats>,
     /// [`names::EVENTS`].
     pub events: RingBuf<MapData>,
+    /// [`names::PAYLOAD`], where it is used.
+    pub payload: Option<RingBuf<MapData>>,
 }
 
 impl Object {
@@ -49,12 +51,14 @@ impl Object {
     /// # Errors
     /// What the kernel said against it, or what the object lacks.
     pub fn load(options: ObjectOptions) -> Result<(Self, Maps), KernelError> {
-        let payload = u8::from(options.payload);
+        let payload = u8::from(options.payload_bytes.is_some());
+        let payload_bytes = options.payload_bytes.unwrap_or(names::PAYLOAD_BYTES as u32);
         let (log, level) = (u8::from(options.log.is_some()), options.log.map_or(0, KernelLogLevel::raw));
         let mut ebpf = EbpfLoader::new()
             // The programs read packets and no kernel structure: no kernel type information is needed.
             .btf(None)
             .map_max_entries(names::EVENTS, options.ring_bytes)
+            .map_max_entries(names::PAYLOAD, payload_bytes)
             .override_global(names::SETTING_PAYLOAD, &payload, true)
             .override_global(names::SETTING_LOG, &log, true)
             .override_global(aya_log::LEVEL, &level, false)
@@ -67,6 +71,7 @@ impl Object {
             flows: map(&mut ebpf, names::FLOWS)?,
             stats: map(&mut ebpf, names::STATS)?,
             events: map(&mut ebpf, names::EVENTS)?,
+            payload: options.payload_bytes.map(|_| map(&mut ebpf, names::PAYLOAD)).transpose()?,
         };
         Ok((Self { ebpf }, maps))
     }

@@ -1,4 +1,4 @@
-//! The ring between the kernel programs and the agent.
+//! The rings between the kernel programs and the agent: one, or with `--files` a second one for data connections.
 
 use std::io;
 
@@ -12,9 +12,10 @@ use super::error::KernelError;
 /// What a record takes in the ring beside its bytes: a header of this size, and padding up to a multiple of it.
 const RECORD_OVERHEAD: usize = 8;
 
-/// The ring's reading end.
+/// The rings' reading end.
 pub struct Ring {
     events: AsyncFd<RingBuf<MapData>>,
+    payload: Option<AsyncFd<RingBuf<MapData>>>,
     capacity: usize,
     /// The last drain left something behind.
     more: bool,
@@ -25,24 +26,27 @@ pub struct Ring {
 pub struct Drained {
     /// Records read.
     pub records: usize,
-    /// Bytes of the ring that they took.
+    /// Bytes of the dialogues' ring that they took.
     pub bytes: usize,
     /// Nothing was left.
     pub empty: bool,
 }
 
 impl Ring {
-    /// Reads from this map of `capacity` bytes. Needs a tokio runtime.
+    /// Reads from these maps; the first has `capacity` bytes. Needs a tokio runtime.
     ///
     /// # Errors
-    /// Where the ring cannot be polled.
-    pub(super) fn new(events: RingBuf<MapData>, capacity: usize) -> Result<Self, KernelError> {
-        // SAFETY: the ring buffer owns its descriptor and is moved into the `AsyncFd`: it stays open and the same.
-        let events = unsafe { AsyncFd::register_with_interest(events, Interest::READABLE) };
-        Ok(Self { events: events.map_err(|e| KernelError::Ring(e.into()))?, capacity, more: false })
+    /// Where a ring cannot be polled.
+    pub(super) fn new(
+        events: RingBuf<MapData>,
+        payload: Option<RingBuf<MapData>>,
+        capacity: usize,
+    ) -> Result<Self, KernelError> {
+        let payload = payload.map(polled).transpose()?;
+        Ok(Self { events: polled(events)?, payload, capacity, more: false })
     }
 
-    /// How many bytes of records fit.
+    /// How many bytes of records fit into the dialogues' ring.
     pub const fn capacity(&self) -> usize {
         self.capacity
     }
@@ -58,23 +62,88 @@ impl Ring {
             return Ok(());
         }
         // Cleared before the drain: what comes during it announces itself again.
-        self.events.readable_mut().await.map(|mut guard| guard.clear_ready())
+        let Self { events, payload, .. } = self;
+        let Some(payload) = payload else {
+            return events.readable_mut().await.map(|mut guard| guard.clear_ready());
+        };
+        tokio::select! {
+            ready = events.readable_mut() => ready.map(|mut guard| guard.clear_ready()),
+            ready = payload.readable_mut() => ready.map(|mut guard| guard.clear_ready()),
+        }
     }
 
     /// Hands records to `take`, oldest first, until none is left or the budget is used up: `records` of them, or `bytes`
-    /// of the ring. Whoever drains has other things to do as well.
+    /// of the dialogues' ring. Whoever drains has other things to do as well.
     pub fn drain(&mut self, records: usize, bytes: usize, mut take: impl FnMut(&[u8])) -> Drained {
         let mut drained = Drained { records: 0, bytes: 0, empty: false };
+        let events = self.events.get_mut();
+        let mut payload = self.payload.as_mut().map(AsyncFd::get_mut);
+        let mut next = Heads::default();
         while drained.records < records && drained.bytes < bytes {
-            let Some(record) = self.events.get_mut().next() else {
+            let from_payload = match &mut payload {
+                Some(payload) => next.is_of_payload(events, payload),
+                None => false,
+            };
+            let ring = match &mut payload {
+                Some(payload) if from_payload => &mut **payload,
+                _ => &mut *events,
+            };
+            let Some(record) = ring.next() else {
                 drained.empty = true;
                 break;
             };
             drained.records += 1;
-            drained.bytes += (RECORD_OVERHEAD + record.len()).next_multiple_of(RECORD_OVERHEAD);
+            if !from_payload {
+                drained.bytes += (RECORD_OVERHEAD + record.len()).next_multiple_of(RECORD_OVERHEAD);
+            }
             take(&record);
         }
         self.more = !drained.empty;
         drained
     }
+}
+
+/// The times of the oldest records of the two rings, as far as they were looked at.
+#[derive(Default)]
+struct Heads {
+    events: Option<u64>,
+    payload: Option<u64>,
+}
+
+impl Heads {
+    /// The next record in order of time is one of the second ring.
+    ///
+    /// A packet's record is in its ring before the packet goes on. So whatever another packet answered is there by the time
+    /// that its own record is seen; it has to be looked for after that, though: a ring that was empty before may not be.
+    fn is_of_payload(&mut self, events: &mut RingBuf<MapData>, payload: &mut RingBuf<MapData>) -> bool {
+        self.payload = self.payload.or_else(|| oldest(payload));
+        self.events = self.events.or_else(|| oldest(events));
+        if self.payload.is_none() && self.events.is_some() {
+            self.payload = oldest(payload);
+        }
+        let of_payload = match (self.events, self.payload) {
+            (Some(events), Some(payload)) => payload < events,
+            (None, payload) => payload.is_some(),
+            (Some(_), None) => false,
+        };
+        // It will be taken.
+        *(if of_payload { &mut self.payload } else { &mut self.events }) = None;
+        of_payload
+    }
+}
+
+/// When the packet of a ring's oldest record was seen, boot time in nanoseconds. The record stays where it is.
+fn oldest(ring: &mut RingBuf<MapData>) -> Option<u64> {
+    let record = ring.next()?;
+    // The first field of every record; one that is shorter is read at once, and found to be so.
+    let at = record.first_chunk().map_or(0, |at| u64::from_ne_bytes(*at));
+    // A record is given back to the kernel when it is dropped.
+    core::mem::forget(record);
+    Some(at)
+}
+
+fn polled(ring: RingBuf<MapData>) -> Result<AsyncFd<RingBuf<MapData>>, KernelError> {
+    // SAFETY: the ring buffer owns its descriptor and is moved into the `AsyncFd`: it stays open and the same.
+    let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
+    ring.map_err(|e| KernelError::Ring(e.into()))
 }

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::attribution::Attribution;
 use super::kept::Kept;
 use super::report::Facts;
-use crate::engine::{Engine, EngineConfig};
+use crate::engine::{Engine, EngineConfig, Loss};
 use crate::event::{Event, EventKind, InterfaceFacts, SensorStop};
 use crate::format::Encoder;
 use crate::frame::Decoder;
@@ -344,7 +344,10 @@ impl Pipeline {
         let now = self.clock.now();
         self.counters.look(|loss| {
             self.reports_lost |= loss.reason == Counter::LostReport.name();
-            self.engine.handle_loss(now, loss);
+            // A hole in a file is no hole in a dialogue.
+            if !is_of_data(&loss) {
+                self.engine.handle_loss(now, loss);
+            }
         });
         self.unlooked = 0;
     }
@@ -361,6 +364,11 @@ impl Pipeline {
             self.engine.name_interface(InterfaceId(interface.ifindex), &interface.name);
         }
     }
+}
+
+/// What was lost was of data connections: their own numbers show the hole.
+fn is_of_data(loss: &Loss) -> bool {
+    Counter::ALL.iter().any(|counter| counter.is_of_data() && counter.name() == loss.reason)
 }
 
 /// How many bytes of a ring of `ring_bytes` may be handled after a look at the counters, until the next: so few that what

@@ -9,7 +9,7 @@ use super::attribution::{Attribution, CONNECTIONS_MAX, HELD_EVENTS_MAX, SESSIONS
 use super::kept::Kept;
 use crate::cli::RunOptions;
 use crate::config;
-use crate::engine::{EngineConfig, EngineCounters};
+use crate::engine::{EngineConfig, EngineCounters, FilesMode};
 use crate::event::{Event, EventKind, InterfaceFacts, SCHEMA_VERSION, SensorStart, Stats, TableFill};
 use crate::frame::DecodeCounters;
 use crate::kernel::{self, Changes, Counters, INTERFACES_MAX, RecordCounters};
@@ -59,6 +59,9 @@ impl Facts {
         let mut limits: BTreeMap<String, u64> =
             kernel.into_iter().map(|(name, cap)| (name.to_owned(), cap as u64)).collect();
         limits.insert("ring_bytes".to_owned(), options.ring_size.next_power_of_two());
+        if engine.files != FilesMode::Off {
+            limits.insert("files_ring_bytes".to_owned(), options.files_ring_size.next_power_of_two());
+        }
         if let Some(store) = config::store(&options.events) {
             limits.extend(store.limits(engine.file_bytes_max).map(|(name, cap)| (name.to_owned(), cap)));
             limits.insert("files_queue_bytes".to_owned(), FILES_QUEUE_BYTES_MAX as u64);

@@ -70,7 +70,8 @@ impl<R: Receiver> Assembly<'_, R> {
     pub(super) fn pass(&mut self, at: Timestamp, from: Side, len: u64, bytes: &[u8]) {
         let pending = self.held.pending.of_mut(from);
         pending.cut = pending.cut.saturating_sub(len);
-        self.streams.of_mut(from).pass(len, bytes);
+        let compared = if self.limits.compare_copies { bytes } else { &[] };
+        self.streams.of_mut(from).pass(len, compared);
         if self.keep == Keep::Ranges {
             return;
         }

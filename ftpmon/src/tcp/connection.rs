@@ -91,7 +91,8 @@ impl Connection {
             if !segment.payload.is_empty() {
                 match keep {
                     Keep::Bytes => {
-                        own.pass(segment.payload.len() as u64, segment.payload);
+                        let compared = if limits.compare_copies { segment.payload } else { &[] };
+                        own.pass(segment.payload.len() as u64, compared);
                         receiver.data(at, from, segment.payload);
                     }
                     Keep::Ranges => own.pass(segment.payload.len() as u64, &[]),

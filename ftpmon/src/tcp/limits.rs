@@ -20,6 +20,8 @@ pub struct Limits {
     /// Bytes that nobody acknowledged may still be sent again: they are given up after this many milliseconds without progress.
     /// [`Limits::NEVER`]: however long it takes.
     pub hole_wait_ms: u32,
+    /// Whether copies of bytes seen before are compared with them. A digest of every byte: dear where there are many.
+    pub compare_copies: bool,
 }
 
 impl Limits {
@@ -35,6 +37,7 @@ impl Limits {
         acknowledged_segments: 16,
         acknowledged_wait_ms: 500,
         hole_wait_ms: 60_000,
+        compare_copies: true,
     };
 
     /// For bulk data: windows of megabytes, hundreds of segments behind one that was lost, and captures that hold a few
@@ -46,5 +49,6 @@ impl Limits {
         acknowledged_segments: 1024,
         acknowledged_wait_ms: 500,
         hole_wait_ms: 60_000,
+        compare_copies: false,
     };
 }

@@ -98,6 +98,8 @@ pub struct Settings {
     pub report_ns: u64,
     /// Entries of [`names::FLOWS`].
     pub flows: u32,
+    /// Bytes of [`names::PAYLOAD`].
+    pub payload_ring: u32,
     /// Bytes of [`names::EVENTS`].
     pub ring: u32,
     /// The programs to load: the verifier takes its time for each.
@@ -111,6 +113,7 @@ impl Default for Settings {
             candidates: true,
             report_ns: u64::MAX,
             flows: 64,
+            payload_ring: 1 << 22,
             ring: 1 << 22,
             programs: &[Hooked::Xdp, Hooked::TcEgress],
         }
@@ -131,6 +134,8 @@ pub struct Bench {
     object: Ebpf,
     /// The ring's reader.
     ring: RingBuf<MapData>,
+    /// That of the ring of data connections.
+    payload_ring: RingBuf<MapData>,
 }
 
 impl Bench {
@@ -153,7 +158,8 @@ impl Bench {
             .override_global(names::SETTING_CANDIDATES, &candidates, true)
             .override_global(names::SETTING_REPORT_NS, &settings.report_ns, true)
             .map_max_entries(names::FLOWS, settings.flows)
-            .map_max_entries(names::EVENTS, settings.ring);
+            .map_max_entries(names::EVENTS, settings.ring)
+            .map_max_entries(names::PAYLOAD, settings.payload_ring);
         let mut object = loader.load(&bytes)?;
         for hooked in Hooked::ALL {
             let program =
@@ -166,7 +172,8 @@ impl Bench {
             loaded.with_context(|| format!("{} does not load", hooked.name()))?;
         }
         let ring = RingBuf::try_from(object.take_map(names::EVENTS).context("no ring")?)?;
-        let mut bench = Self { object, ring };
+        let payload_ring = RingBuf::try_from(object.take_map(names::PAYLOAD).context("no ring")?)?;
+        let mut bench = Self { object, ring, payload_ring };
         bench.mark(21, PortMark::CONTROL)?;
         Ok(bench)
     }
@@ -296,24 +303,16 @@ impl Bench {
         Ok(())
     }
 
-    /// Takes all records out of the ring.
+    /// Takes all records out of the rings, those of data connections last where they have one of their own.
     ///
     /// # Errors
     /// When a record is none of ours.
     pub fn records(&mut self) -> Result<Vec<Record>> {
         let mut records = Vec::new();
-        while let Some(item) = self.ring.next() {
-            let header: RecordHeader = read(&item)?;
-            let body = item.get(size_of::<RecordHeader>()..).unwrap_or_default();
-            records.push(match RecordKind::from_raw(header.kind) {
-                Some(RecordKind::Flow) => Record::Flow(Box::new(read(&item)?)),
-                Some(RecordKind::Control | RecordKind::Data) => {
-                    let bytes =
-                        body.get(..header.chunk_len as usize).context("a record shorter than it says")?;
-                    Record::Frame(header, bytes.to_vec())
-                }
-                None => bail!("a record of kind {}", header.kind),
-            });
+        for ring in [&mut self.ring, &mut self.payload_ring] {
+            while let Some(item) = ring.next() {
+                records.push(record(&item)?);
+            }
         }
         Ok(records)
     }
@@ -381,6 +380,19 @@ impl Bench {
             HashMap::try_from(self.object.map(names::PAIRS).context("no pairs")?)?;
         Ok(map.get(&key, 0).is_ok())
     }
+}
+
+fn record(item: &[u8]) -> Result<Record> {
+    let header: RecordHeader = read(item)?;
+    let body = item.get(size_of::<RecordHeader>()..).unwrap_or_default();
+    Ok(match RecordKind::from_raw(header.kind) {
+        Some(RecordKind::Flow) => Record::Flow(Box::new(read(item)?)),
+        Some(RecordKind::Control | RecordKind::Data) => {
+            let bytes = body.get(..header.chunk_len as usize).context("a record shorter than it says")?;
+            Record::Frame(header, bytes.to_vec())
+        }
+        None => bail!("a record of kind {}", header.kind),
+    })
 }
 
 /// A value at the beginning of a record.
