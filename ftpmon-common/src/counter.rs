@@ -74,7 +74,7 @@ counters! {
     ControlFrames = "control_frames",
     /// Packets of control connections without payload, SYN, FIN or RST: counted, not copied.
     ControlAcks = "control_acks",
-    /// Packets of control connections that the agent wants only counted (after TLS began).
+    /// Packets of control connections that were only counted, as the agent wants (after TLS began).
     ControlCounted = "control_counted",
     /// Packets at control ports that the agent wants nothing of.
     ControlIgnored = "control_ignored",
@@ -86,6 +86,8 @@ counters! {
     Data = "data_packets",
     /// Frames of data connections that went to the ring.
     DataFrames = "data_frames",
+    /// Beginnings of data connections' directions that went to the ring.
+    DataHeads = "data_heads",
     /// Packets of data connections that another vantage point had seen before.
     DataDuplicates = "data_duplicates",
     /// Packets of data connections with a sequence number far from the connection's: not accounted.
@@ -134,7 +136,7 @@ pub struct Stats {
     /// Indexed by [`Counter`].
     pub counters: [u64; COUNTERS],
 }
-no_padding!(Stats: 344 { counters: [u64; COUNTERS] });
+no_padding!(Stats: 352 { counters: [u64; COUNTERS] });
 
 impl Default for Stats {
     fn default() -> Self {

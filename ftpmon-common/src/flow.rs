@@ -49,6 +49,14 @@ impl FlowHalf {
     pub const RST: u32 = 8;
     /// Its FIN was acknowledged by the other end.
     pub const FIN_ACKED: u32 = 16;
+    /// Its first payload begins like a TLS handshake.
+    pub const TLS: u32 = 32;
+    /// Nothing more of its beginning is copied ([`crate::RecordKind::Head`]).
+    pub const HEAD_DONE: u32 = 64;
+    /// One record of its beginning; two bits count them.
+    pub const HEADS_STEP: u32 = 128;
+    /// The bits that count them.
+    pub const HEADS: u32 = 3 * Self::HEADS_STEP;
 }
 
 /// A data connection: a value of [`crate::names::FLOWS`], and the body of a [`crate::FlowEvent`].

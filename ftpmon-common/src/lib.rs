@@ -29,11 +29,14 @@ pub use counter::{COUNTERS, Counter, Stats};
 pub use flow::{FlowHalf, FlowState};
 pub use key::{Address, Direction, Endpoint, FlowKey, PairKey};
 pub use map::{ControlHalf, ControlState, Expected, Pair, PortMark, Verdict};
-pub use record::{CHUNK_MAX, FRAME_MAX, FlowEvent, Hook, Link, RecordHeader, RecordKind, ReportReason};
+pub use record::{
+    BANNER_MAX, CHUNK_MAX, FRAME_MAX, FlowEvent, HEAD_END, HEAD_MAX, Hook, Link, RecordHeader, RecordKind,
+    ReportReason,
+};
 
 /// The version of this crate's layouts. It goes into pin paths, so that an agent never opens the maps of another layout.
 /// Raised by every change to a size, an offset, a meaning, a map or a program name.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Marks the shared types as plain data for aya: no padding, no pointers, any bit pattern is a value.
 #[cfg(feature = "user")]

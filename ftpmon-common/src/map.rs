@@ -100,11 +100,17 @@ impl Verdict {
     /// Frames with payload go to the ring (for data only where [`crate::names::SETTING_PAYLOAD`] is set). What a control
     /// connection gets without a verdict.
     pub const COPY: Self = Self(1);
-    /// Counters only. SYN, FIN and RST of a control connection still go to the ring.
+    /// Counters only. Of a control connection SYN, FIN and RST still go to the ring, and so do segments with at most
+    /// [`Verdict::SHORT_MAX`] bytes of payload: their times tell when something was asked and answered. A segment that begins
+    /// like a line of text (after CCC, RFC 4217 section 12.3) goes there too, and so does what follows it, until
+    /// the verdict is asked for again, within about a second.
     pub const COUNT: Self = Self(2);
     /// Nothing: the connection is none of FTP. To let go of a data connection the agent also deletes it from
     /// [`crate::names::FLOWS`].
     pub const IGNORE: Self = Self(3);
+
+    /// Payload of a short segment, bytes: a command or a reply under TLS.
+    pub const SHORT_MAX: u32 = 512;
 }
 
 /// One direction of a control connection.

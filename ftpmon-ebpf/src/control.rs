@@ -70,11 +70,33 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
         refresh_pair(state, segment, now_ns, counters);
         verdict = current_verdict(state, segment, now_ns);
     }
+    if let Some(state) = state
+        && Verdict(verdict) == Verdict::COUNT
+        && is_text(packet, segment)
+    {
+        // What follows is wanted at once, and not when the agent has read this and the verdict is asked for again.
+        verdict = Verdict::COPY.0;
+        // SAFETY: as above.
+        unsafe { (*state).verdict = verdict };
+    }
+    let remarkable = segment.any(SYN | FIN | RST) || segment.payload <= Verdict::SHORT_MAX;
     match Verdict(verdict) {
         Verdict::IGNORE => counters.count(Counter::ControlIgnored),
-        Verdict::COUNT if !segment.any(SYN | FIN | RST) => counters.count(Counter::ControlCounted),
+        Verdict::COUNT if !remarkable => counters.count(Counter::ControlCounted),
         _ => emit::line::<P, emit::Control>(packet, segment, now_ns, counters),
     }
+}
+
+/// The payload begins like a line of text: of TLS records none does, of pieces of records that look like nothing one in
+/// 230. The agent tells what it is.
+#[inline(always)]
+fn is_text<P: Packet>(packet: P, segment: &Segment) -> bool {
+    let Some(beginning) = segment.beginning(packet) else { return false };
+    let mut text = true;
+    for byte in beginning {
+        text &= matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b' ' | b'-' | b'\r');
+    }
+    text
 }
 
 /// Keeps the two hosts a pair. Payload from the server is proof that the connection stands: a flood of SYNs with invented

@@ -4,7 +4,8 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ktime_get_coarse_n
 use aya_log_ebpf::warn;
 use ftpmon_common::names::CANDIDATE_PORT_MIN;
 use ftpmon_common::{
-    Address, Counter, Direction, Endpoint, Expected, FlowHalf, FlowState, PortMark, ReportReason, Verdict,
+    Address, Counter, Direction, Endpoint, Expected, FlowHalf, FlowState, HEAD_END, PortMark, ReportReason,
+    Verdict,
 };
 
 use crate::account::{self, Step};
@@ -108,6 +109,8 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     {
         // A frame's time is exact.
         emit::frame::<P, emit::Data>(packet, segment, boot_ns(), counters);
+    } else if segment.payload > 0 && own_half(state, segment).flags & FlowHalf::HEAD_DONE == 0 {
+        head(packet, segment, state, now_ns, counters);
     }
     match step {
         Step::Goes if fresh && now_ns.wrapping_sub(state.report_ns) >= SETTING_REPORT_NS.load() => {
@@ -131,6 +134,46 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
             }
         }
     }
+}
+
+/// The sender's half of an account.
+#[inline(always)]
+fn own_half<'a>(state: &'a mut FlowState, segment: &Segment) -> &'a mut FlowHalf {
+    // SAFETY: the index is 0 or 1, of two.
+    unsafe { &mut *(&raw mut state.halves).cast::<FlowHalf>().add(segment.index()) }
+}
+
+/// The beginning of what an end says: of a TLS handshake its first segments, of anything else between a pair of hosts the
+/// first one's banner. A few records for each connection, whatever it carries.
+#[inline(never)]
+fn head<P: Packet>(packet: P, segment: &mut Segment, state: &mut FlowState, now_ns: u64, counters: Counters) {
+    let announced = state.flags & FlowState::EXPECTED != 0;
+    let half = own_half(state, segment);
+    let offset = segment.seq.wrapping_sub(half.isn.wrapping_add(1));
+    if half.flags & FlowHalf::SYN == 0 || (offset >= HEAD_END && offset <= i32::MAX as u32) {
+        half.flags |= FlowHalf::HEAD_DONE;
+        return;
+    }
+    if half.flags & FlowHalf::TLS == 0 {
+        // What came ahead of the first segment waits for it, unseen.
+        if offset != 0 {
+            return;
+        }
+        if !matches!(segment.beginning(packet), Some([22, 3, 0..=4, _])) {
+            half.flags |= FlowHalf::HEAD_DONE;
+            if !announced {
+                emit::beginning(packet, segment, false, now_ns, counters);
+            }
+            return;
+        }
+        half.flags |= FlowHalf::TLS;
+    }
+    if half.flags & FlowHalf::HEADS == FlowHalf::HEADS {
+        half.flags |= FlowHalf::HEAD_DONE;
+    } else {
+        half.flags += FlowHalf::HEADS_STEP;
+    }
+    emit::beginning(packet, segment, true, now_ns, counters);
 }
 
 /// The time of a packet.

@@ -5,7 +5,8 @@ use core::hint::black_box;
 use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 use aya_ebpf::maps::ring_buf::RingBufEntry;
 use ftpmon_common::{
-    CHUNK_MAX, Counter, FRAME_MAX, FlowEvent, FlowState, RecordHeader, RecordKind, ReportReason,
+    BANNER_MAX, CHUNK_MAX, Counter, FRAME_MAX, FlowEvent, FlowState, HEAD_MAX, RecordHeader, RecordKind,
+    ReportReason,
 };
 
 use crate::counters::Counters;
@@ -73,6 +74,21 @@ impl Frames for Data {
     }
 }
 
+/// Beginnings of data connections. They go where the accounts go, so that the two stay in order.
+struct Head;
+
+impl Frames for Head {
+    const KIND: RecordKind = RecordKind::Head;
+    const WHOLE: Counter = Counter::DataHeads;
+    const LOST: Counter = Counter::LostData;
+    const LOST_PART: Counter = Counter::LostDataContinuation;
+
+    #[inline(always)]
+    fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
+        if SETTING_PAYLOAD.load() == 0 { Control::reserve::<T>() } else { Data::reserve::<T>() }
+    }
+}
+
 /// Copies a frame, whole, into as many records as it takes.
 #[inline(never)]
 pub(crate) fn frame<P: Packet, F: Frames>(packet: P, segment: &mut Segment, at_ns: u64, counters: Counters) {
@@ -110,6 +126,25 @@ pub(crate) fn line<P: Packet, F: Frames>(packet: P, segment: &mut Segment, at_ns
         frame::<P, F>(packet, segment, at_ns, counters);
     } else if piece::<P, F, LINE_MAX>(packet, segment, at_ns, counters) {
         counters.count(F::WHOLE);
+    }
+}
+
+/// Copies the beginning of a frame into one record: more of it where the payload is a TLS handshake than where it is not.
+#[inline(never)]
+pub(crate) fn beginning<P: Packet>(
+    packet: P,
+    segment: &mut Segment,
+    handshake: bool,
+    at_ns: u64,
+    counters: Counters,
+) {
+    let whole = if handshake {
+        piece::<P, Head, HEAD_MAX>(packet, segment, at_ns, counters)
+    } else {
+        piece::<P, Head, BANNER_MAX>(packet, segment, at_ns, counters)
+    };
+    if whole {
+        counters.count(Head::WHOLE);
     }
 }
 
@@ -161,12 +196,7 @@ pub(crate) fn report<P: Packet>(
     reason: ReportReason,
     counters: Counters,
 ) -> bool {
-    let reserved = if SETTING_PAYLOAD.load() == 0 {
-        Control::reserve::<FlowEvent>()
-    } else {
-        Data::reserve::<FlowEvent>()
-    };
-    let Some(mut entry) = reserved else {
+    let Some(mut entry) = Head::reserve::<FlowEvent>() else {
         counters.count(Counter::LostReport);
         return false;
     };

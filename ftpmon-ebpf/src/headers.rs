@@ -8,7 +8,7 @@ use core::hint::black_box;
 use ftpmon_common::{Address, Counter, Direction, FlowKey, Hook, Link, PortMark};
 
 use crate::maps::SCRATCH;
-use crate::packet::{Packet, Read};
+use crate::packet::{Packet, Pieces, Read};
 
 const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
@@ -160,6 +160,7 @@ impl Located {
             seq: u32::from_be(numbers.first()),
             ack: u32::from_be(numbers.second()),
             payload: ip_len - headers,
+            payload_at: self.ip as u32 + headers,
             frame_len,
             copied: 0,
             source_port: u32::from(self.source_port),
@@ -194,6 +195,8 @@ pub(crate) struct Segment {
     pub(crate) ack: u32,
     /// Payload bytes.
     pub(crate) payload: u32,
+    /// Where in the frame they begin.
+    pub(crate) payload_at: u32,
     /// Bytes from layer 2.
     pub(crate) frame_len: u32,
     /// Bytes of the frame that went to the ring.
@@ -213,6 +216,15 @@ impl Segment {
     #[inline(always)]
     pub(crate) const fn index(&self) -> usize {
         (self.direction & 1) as usize
+    }
+
+    /// The first four bytes of its payload; none where it has fewer.
+    #[inline(always)]
+    pub(crate) fn beginning<P: Packet>(&self, packet: P) -> Option<[u8; 4]> {
+        if self.payload < 4 {
+            return None;
+        }
+        Pieces(packet).read(self.payload_at as usize)
     }
 
     /// Which way it goes.

@@ -27,3 +27,4 @@ mod store;
 pub mod tcp;
 pub mod text;
 pub mod time;
+pub mod tls;

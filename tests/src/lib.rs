@@ -10,6 +10,7 @@ pub mod compare;
 pub mod crowd;
 pub mod events;
 pub mod ftp;
+pub mod ftps;
 pub mod kernel;
 pub mod net;
 pub mod party;

@@ -2,80 +2,12 @@
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "the helpers of tests")]
 
 use ftpmon_common::{
-    Counter, Expected, FlowEvent, FlowHalf, FlowKey, FlowState, PortMark, RecordKind, ReportReason, Verdict,
+    Counter, Expected, FlowEvent, FlowHalf, FlowState, PortMark, RecordKind, ReportReason, Verdict,
 };
 use ftpmon_tests::kernel::bench::{Record, boot_seconds};
 use ftpmon_tests::kernel::frame::{ACK, FIN, RST, SYN};
-use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, privileged};
-
-const CLIENT: &str = "192.168.1.106";
-const SERVER: &str = "192.168.1.109";
-const CONTROL: ((&str, u16), (&str, u16)) = ((CLIENT, 57_658), (SERVER, 21));
-const DATA: ((&str, u16), (&str, u16)) = ((CLIENT, 58_985), (SERVER, 26_758));
-
-/// A TCP connection that plays itself at one vantage point.
-struct Talk<'a> {
-    bench: &'a Bench,
-    hook: Hooked,
-    ends: [(&'a str, u16); 2],
-    next: [u32; 2],
-}
-
-impl<'a> Talk<'a> {
-    /// Between these ends, the initiator first, with these initial sequence numbers.
-    fn new(bench: &'a Bench, hook: Hooked, ends: ((&'a str, u16), (&'a str, u16)), isn: [u32; 2]) -> Self {
-        Self { bench, hook, ends: [ends.0, ends.1], next: isn }
-    }
-
-    fn key(&self) -> FlowKey {
-        Frame::new(self.ends[0], self.ends[1], 0, 0, 0).key().0
-    }
-
-    /// A segment at a sequence number of the caller's choice; nothing is noted.
-    fn at(&self, from: usize, flags: u8, seq: u32, payload: usize) -> Frame {
-        let ack = if flags & ACK == 0 { 0 } else { self.next[1 - from] };
-        Frame::new(self.ends[from], self.ends[1 - from], flags, seq, ack).filled(payload)
-    }
-
-    fn run(&self, frame: &Frame) {
-        self.bench.run(self.hook, &frame.bytes()).unwrap();
-    }
-
-    /// The next segment in order.
-    fn say(&mut self, from: usize, flags: u8, payload: usize) {
-        let frame = self.at(from, flags, self.next[from], payload);
-        self.run(&frame);
-        let taken = payload as u32 + u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0);
-        self.next[from] = self.next[from].wrapping_add(taken);
-    }
-
-    fn open(&mut self) {
-        self.say(0, SYN, 0);
-        self.say(1, SYN | ACK, 0);
-        self.say(0, ACK, 0);
-    }
-
-    fn close(&mut self) {
-        self.say(1, FIN | ACK, 0);
-        self.say(0, ACK, 0);
-        self.say(0, FIN | ACK, 0);
-        self.say(1, ACK, 0);
-    }
-
-    fn account(&self) -> FlowState {
-        self.bench.flow(self.key()).unwrap().unwrap()
-    }
-}
-
-/// A control connection whose server has spoken: its hosts are a pair.
-fn greet(bench: &mut Bench) {
-    let mut control = Talk::new(bench, Hooked::Xdp, CONTROL, [100, 200]);
-    control.open();
-    control.say(1, ACK, 20);
-    let pair = control.key().pair();
-    assert!(bench.is_pair(pair).unwrap());
-    bench.records().unwrap();
-}
+use ftpmon_tests::kernel::talk::{CLIENT, CONTROL, DATA, SERVER, greet};
+use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, Talk, privileged};
 
 fn reports(bench: &mut Bench) -> Vec<(ReportReason, FlowEvent)> {
     let mut reports = Vec::new();
@@ -359,10 +291,10 @@ fn verdicts_on_control_connections_are_kept() {
     bench.decide(key, Verdict::COUNT).unwrap();
     let mut control = Talk::new(&bench, Hooked::Xdp, CONTROL, [100, 200]);
     control.open();
-    control.say(1, ACK, 20);
+    control.say(1, ACK, 513);
     control.say(0, FIN | ACK, 0);
-    assert_eq!(value(&bench, Counter::ControlCounted), 2, "the greeting and the handshake's ACK");
-    assert_eq!(value(&bench, Counter::ControlFrames), 3);
+    assert_eq!(value(&bench, Counter::ControlCounted), 1, "the long segment");
+    assert_eq!(value(&bench, Counter::ControlFrames), 4);
     bench.forget().unwrap();
     bench.decide(key, Verdict::IGNORE).unwrap();
     let mut control = Talk::new(&bench, Hooked::Xdp, CONTROL, [100, 200]);

@@ -17,6 +17,10 @@ pub struct EngineCounters {
     pub sessions: u64,
     /// Data connections followed.
     pub data_connections: u64,
+    /// Of those, taken for data connections of sessions that cannot be read.
+    pub inferred: u64,
+    /// Connections between the hosts of such sessions that were not taken for theirs.
+    pub not_inferred: u64,
     /// Events given out.
     pub events: u64,
     /// What was lost or left out, by reason; a reason that never occurred is not there.

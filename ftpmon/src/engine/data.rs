@@ -3,18 +3,16 @@
 use smallvec::SmallVec;
 
 use super::flow::{DataFlow, Files, Flow, Role};
+use super::head::Heads;
 use super::table::{Class, FlowId, FlowKey};
 use super::{Engine, FilesMode, PortUpdate};
 use crate::account::{FlowRecord, FlowReport, Side};
 use crate::addr::Endpoint;
-use crate::event::{DataAnnouncement, Mode, Nat, Via};
 use crate::session::EndpointId;
 use crate::time::Timestamp;
 
 /// A connection that began longer ago than this before its announcement is another one, to a port used again.
 pub(super) const EARLY_NS: u64 = 10_000_000_000;
-/// Nobody listens below for a data connection that was not announced readably.
-const INFERRED_PORT_MIN: u16 = 1024;
 
 impl Engine {
     /// The kernel gave its account of a connection.
@@ -24,7 +22,8 @@ impl Engine {
         let id = match known {
             Some(id) => id,
             None => {
-                let role = self.role_of_new(record.initiator, record.listener, false);
+                let opened = record.syn.map(|_| record.first);
+                let role = self.role_of_new(record.initiator, record.listener, false, opened);
                 let id = self.insert(at, key, Flow::from_record(record, role));
                 self.watch_candidate(id);
                 id
@@ -55,43 +54,27 @@ impl Engine {
         outdated
     }
 
-    /// The role of a new connection to an endpoint that was announced, or between the hosts of a session that cannot be
-    /// read.
+    /// The role of a new connection to an endpoint that was announced.
     pub(super) fn data_role(&mut self, initiator: Endpoint, listener: Endpoint) -> Option<Role> {
         let claims = self.expected.matching(initiator.ip, listener);
-        let inferred = claims.is_empty();
-        let claims: SmallVec<_> = if inferred {
-            self.infer(initiator, listener).into_iter().collect()
-        } else {
-            claims.iter().map(|claim| (claim.control, claim.endpoint)).collect()
-        };
         if claims.is_empty() {
             return None;
         }
-        let data = self.data_flow(claims);
-        Some(Role::Data(Box::new(DataFlow { inferred, ..data })))
+        let claims = claims.iter().map(|claim| (claim.control, claim.endpoint)).collect();
+        Some(Role::Data(Box::new(self.data_flow(claims))))
     }
 
     fn data_flow(&mut self, claims: SmallVec<[(FlowId, EndpointId); 1]>) -> DataFlow {
         self.counters.data_connections += 1;
+        DataFlow { claims, ..self.new_data() }
+    }
+
+    /// A data connection of which nothing was seen yet.
+    pub(super) fn new_data(&self) -> DataFlow {
         let hashes = self.config.hashes;
         let keep = (self.config.files == FilesMode::Extract).then_some(self.config.file_bytes_max);
         let files = (self.config.files != FilesMode::Off).then(|| Box::new(Files::new(hashes, keep)));
-        DataFlow { claims, files, ..DataFlow::default() }
-    }
-
-    fn infer(&mut self, initiator: Endpoint, listener: Endpoint) -> Option<(FlowId, EndpointId)> {
-        if self.encrypted.is_empty() || listener.port < INFERRED_PORT_MIN {
-            return None;
-        }
-        let passive = self.encrypted.get(&(initiator.ip, listener.ip)).map(|&id| (id, Mode::Passive));
-        let active = || self.encrypted.get(&(listener.ip, initiator.ip)).map(|&id| (id, Mode::Active));
-        let (id, mode) = passive.or_else(active)?;
-        let Role::Control(control) = &mut self.flows.get_mut(id)?.role else { return None };
-        let (ip, port) = (listener.ip, listener.port);
-        let (mode, via, nat) = (Some(mode), Via::Inferred, Nat::None);
-        let data = DataAnnouncement { mode, via, ip, port, advertised_ip: None, nat };
-        Some((id, control.session.data_inferred(data)))
+        DataFlow { files, ..DataFlow::default() }
     }
 
     /// Tells the sessions that announced a new data connection that it came.
@@ -127,6 +110,7 @@ impl Engine {
         self.give_up_probe(id);
         self.forget_early(listener, id);
         let claims = claims.iter().map(|claim| (claim.control, claim.endpoint)).collect();
+        let suspect = self.take_suspect(id);
         let mut data = self.data_flow(claims);
         if let Some(flow) = self.flows.get_mut(id) {
             match core::mem::replace(&mut flow.role, Role::Plain) {
@@ -135,6 +119,11 @@ impl Engine {
                     early.replay(&mut data, &mut self.pieces);
                 }
                 _ => data.late = moved,
+            }
+            data.heads = if moved { Heads::unseen() } else { Heads::default() };
+            if let Some(suspect) = suspect {
+                // It was followed from its first byte.
+                data = DataFlow { claims: data.claims, inferred: false, ..suspect.data };
             }
             flow.role = Role::Data(Box::new(data));
         }

@@ -48,7 +48,7 @@ impl Engine {
                     self.expected.retract(listener, id, endpoint);
                 }
             }
-            Effect::Unreadable(unreadable) => self.set_unreadable(id, unreadable),
+            Effect::Unreadable(unreadable) => self.set_unreadable(at, id, unreadable),
             Effect::Wake(wake) => self.schedule(id, wake.max(at.plus_nanos(1))),
         }
     }
@@ -68,21 +68,21 @@ impl Engine {
         }
     }
 
-    fn set_unreadable(&mut self, id: FlowId, unreadable: bool) {
+    fn set_unreadable(&mut self, at: Timestamp, id: FlowId, unreadable: bool) {
         let Some(Role::Control(control)) = self.role(id) else { return };
         let identity = control.session.identity();
         let (client, server) = (identity.client, identity.server);
         if unreadable {
-            self.encrypted.insert((client.ip, server.ip), id);
+            self.encrypted.spoke(client.ip, server.ip, id);
         } else {
-            self.forget_encrypted(client.ip, server.ip, id);
+            self.forget_encrypted(at, client.ip, server.ip, id);
         }
         self.update(PortUpdate::ControlPayload { client, server, wanted: !unreadable });
     }
 
-    pub(super) fn forget_encrypted(&mut self, client: IpAddr, server: IpAddr, id: FlowId) {
-        if self.encrypted.get(&(client, server)) == Some(&id) {
-            self.encrypted.remove(&(client, server));
+    pub(super) fn forget_encrypted(&mut self, at: Timestamp, client: IpAddr, server: IpAddr, id: FlowId) {
+        for suspect in self.encrypted.forget(client, server, id) {
+            self.decide(at, suspect, true);
         }
     }
 }

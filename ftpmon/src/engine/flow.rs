@@ -5,6 +5,8 @@ use smallvec::SmallVec;
 use super::config::Hashes;
 use super::early::Early;
 use super::files::FileReader;
+use super::head::Heads;
+use super::infer::{InferredData, Suspect};
 use super::pieces::Pieces;
 use super::probe::{Probe, Verdict};
 use super::streams::CANDIDATE_NS;
@@ -16,6 +18,7 @@ use crate::segment::{InterfaceId, Segment, VlanTags};
 use crate::session::{DataSummary, EndpointId, Session};
 use crate::tcp::{Closing, Connection, Keep, Limits, Receiver};
 use crate::time::Timestamp;
+use crate::tls::TlsFacts;
 
 /// A connection, whatever it carries.
 pub(super) struct Flow {
@@ -50,6 +53,8 @@ pub(super) enum Role {
     Data(Box<DataFlow>),
     /// What [`Role::Plain`] is, with its bytes held for the case that they are a file's.
     Early(Box<Early>),
+    /// A connection between the hosts of a session that cannot be read, which may be its data connection.
+    Suspect(Box<Suspect>),
     /// Anything else. It may yet turn out to be a data connection whose announcement is still to come.
     Plain,
     /// It ended. Its late packets belong to it and start nothing.
@@ -61,6 +66,10 @@ pub(super) struct Control {
     pub(super) session: Session,
     /// The end that sends commands.
     pub(super) client: Side,
+    /// While it cannot be read: when the client and when the server said something last.
+    pub(super) last_request: Timestamp,
+    pub(super) last_reply: Timestamp,
+    pub(super) last_data: Option<InferredData>,
 }
 
 /// A data connection.
@@ -72,8 +81,8 @@ pub(super) struct DataFlow {
     pub(super) files: Option<Box<Files>>,
     /// Nobody announced it readably.
     pub(super) inferred: bool,
-    /// It begins with a TLS handshake.
-    pub(super) tls: bool,
+    /// What its two directions begin with.
+    pub(super) heads: Heads,
     /// Bytes went by before the connection was known to be a data connection.
     pub(super) late: bool,
 }
@@ -184,8 +193,15 @@ impl Flow {
 
     /// The caps on what its connection may hold back, and for how long.
     pub(super) fn tcp_limits(&self, late_ms: u32) -> Limits {
-        match self.role {
-            Role::Data(_) | Role::Early(_) | Role::Plain | Role::Ended => Limits::BULK,
+        match &self.role {
+            // Bytes that the kernel only counted are not waited for.
+            Role::Control(control) if late_ms != Limits::NEVER && control.session.has_records() => Limits {
+                window: Limits::BULK.window,
+                acknowledged_wait_ms: 0,
+                hole_wait_ms: 0,
+                ..Limits::CONTROL
+            },
+            Role::Data(_) | Role::Suspect(_) | Role::Early(_) | Role::Plain | Role::Ended => Limits::BULK,
             Role::Nascent { .. } | Role::Control(_) | Role::Probed(_) => {
                 let hole_wait_ms = late_ms.max(Limits::CONTROL.hole_wait_ms);
                 Limits { acknowledged_wait_ms: late_ms, hole_wait_ms, ..Limits::CONTROL }
@@ -231,12 +247,16 @@ impl Flow {
             last: record.map_or(self.last, |record| record.last),
             closed_by: record.map_or_else(|| self.connection.closed_by(), |record| record.closed_by),
             tls: false,
+            tls_facts: TlsFacts::default(),
+            tls_opening: None,
             file_from_initiator: None,
             file_from_listener: None,
         };
         let from_start = !self.connection.midstream();
         if let Role::Data(data) = &mut self.role {
-            summary.tls = data.tls;
+            summary.tls = data.heads.is_tls();
+            summary.tls_facts = data.heads.facts().clone();
+            summary.tls_opening = data.heads.client_opening();
             if let Some(files) = data.files.take() {
                 let whole = from_start && !data.late;
                 let Files { from_initiator: initiators, from_listener: listeners } = *files;
@@ -245,6 +265,24 @@ impl Flow {
             }
         }
         summary
+    }
+}
+
+impl Control {
+    /// Notes that an end of a session that cannot be read says something; whether it answers. None where it says nothing.
+    pub(super) fn note_unreadable(
+        &mut self,
+        at: Timestamp,
+        from: Side,
+        segment: &Segment<'_>,
+    ) -> Option<bool> {
+        if segment.wire_payload_len == 0 || !self.session.is_unreadable() {
+            return None;
+        }
+        let answers = from != self.client;
+        let last = if answers { &mut self.last_reply } else { &mut self.last_request };
+        *last = at.max(*last);
+        Some(answers)
     }
 }
 
@@ -258,6 +296,16 @@ impl DataFlow {
     pub(super) fn wants_bytes(&self) -> bool {
         let whole = |files: &Files| !files.from_initiator.is_broken() && !files.from_listener.is_broken();
         self.files.as_deref().is_some_and(whole) && !self.late
+    }
+
+    /// What is under TLS is no file. A file that is clear may begin like TLS, where its connection was announced readably.
+    pub(super) fn forget_encrypted_file(&mut self, pieces: &mut Pieces) {
+        if self.inferred
+            && self.heads.is_tls()
+            && let Some(files) = self.files.take()
+        {
+            files.discard(pieces);
+        }
     }
 
     /// The next bytes of a direction.

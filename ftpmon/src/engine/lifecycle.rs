@@ -13,6 +13,9 @@ impl Engine {
     pub(super) fn end(&mut self, at: Timestamp, id: FlowId, reason: Option<&'static str>) {
         let ring_full = self.lost_lately(at);
         let all = reason.is_some_and(|reason| reason != "idle");
+        if matches!(self.role(id), Some(Role::Control(control)) if control.session.is_unreadable()) {
+            self.settle_suspects(at, id);
+        }
         let Self { flows, config, out, pieces, .. } = self;
         let Some(flow) = flows.get_mut(id) else { return };
         flow.ends_at = None;
@@ -30,6 +33,13 @@ impl Engine {
                 connection.finish(at, data.keep(), &mut Reading { data, pieces });
                 self.end_data(at, id);
                 self.note_held(id);
+            }
+            Role::Suspect(suspect) => {
+                if suspect.decide_by.is_none() {
+                    let data = &mut suspect.data;
+                    connection.finish(at, data.keep(), &mut Reading { data, pieces });
+                }
+                self.end_suspect(at, id, reason.is_some());
             }
             Role::Probed(_) => {
                 connection.finish(at, Keep::Ranges, &mut Nobody);
@@ -73,7 +83,7 @@ impl Engine {
             self.counters.matched += flow.packets();
             let identity = control.session.identity();
             let (client, server) = (identity.client.ip, identity.server.ip);
-            self.forget_encrypted(client, server, id);
+            self.forget_encrypted(at, client, server, id);
             self.hosts_part(client, server);
         }
         self.flows.move_to(id, Class::Ended, at);

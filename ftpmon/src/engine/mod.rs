@@ -22,10 +22,13 @@ mod counters;
 mod data;
 mod early;
 mod effects;
+mod encrypted;
 mod expected;
 mod files;
 mod flow;
+mod head;
 mod identity;
+mod infer;
 mod lifecycle;
 mod pieces;
 mod probe;
@@ -55,8 +58,10 @@ use crate::segment::{InterfaceId, Segment};
 use crate::session::Outbox;
 use crate::tcp::Connection;
 use crate::time::Timestamp;
+use encrypted::Encrypted;
 use expected::Expected;
 use flow::{Flow, Role};
+use infer::Services;
 use pieces::Pieces;
 use table::{Class, FlowId, FlowKey, FlowTable};
 
@@ -80,8 +85,9 @@ pub struct Engine {
     early_bytes: usize,
     /// Bytes of files held because others are missing before them.
     reorder_bytes: usize,
-    /// Control connections under TLS, by client and server.
-    encrypted: HashMap<(IpAddr, IpAddr), FlowId>,
+    /// Control connections under TLS, and what may be their data connections.
+    encrypted: Encrypted,
+    services: Services,
     wakes: BinaryHeap<Reverse<(Timestamp, FlowId)>>,
     out: Outbox,
     updates: VecDeque<PortUpdate>,
@@ -102,7 +108,8 @@ impl Engine {
             hosts: HashMap::new(),
             early_bytes: 0,
             reorder_bytes: 0,
-            encrypted: HashMap::new(),
+            encrypted: Encrypted::default(),
+            services: Services::default(),
             wakes: BinaryHeap::new(),
             out: Outbox::default(),
             updates: VecDeque::new(),
@@ -221,7 +228,7 @@ impl Engine {
     pub fn finish(&mut self, at: Timestamp) {
         let ids: Vec<FlowId> = self.flows.ids().collect();
         let (data, rest): (Vec<_>, Vec<_>) =
-            ids.into_iter().partition(|&id| matches!(self.role(id), Some(Role::Data(_))));
+            ids.into_iter().partition(|&id| matches!(self.role(id), Some(Role::Data(_) | Role::Suspect(_))));
         for id in data.into_iter().chain(rest) {
             self.remove(at, id, "end_of_input");
         }
@@ -271,7 +278,8 @@ impl Engine {
             Side::Initiator => (segment.src, segment.dst),
             Side::Listener => (segment.dst, segment.src),
         };
-        let role = self.role_of_new(initiator, listener, true);
+        let opened = segment.flags.syn().then_some(at);
+        let role = self.role_of_new(initiator, listener, true, opened);
         Some(self.insert(at, key, Flow::from_segment(at, segment, from, role)))
     }
 
@@ -295,12 +303,22 @@ impl Engine {
         self.config.control_ports.contains(&port) || self.config.tls_ports.contains(&port)
     }
 
-    fn role_of_new(&mut self, initiator: Endpoint, listener: Endpoint, has_segments: bool) -> Role {
+    /// `opened`: when, where its opening was seen.
+    fn role_of_new(
+        &mut self,
+        initiator: Endpoint,
+        listener: Endpoint,
+        has_segments: bool,
+        opened: Option<Timestamp>,
+    ) -> Role {
         if has_segments && self.is_control(listener.port) {
             return Role::Nascent { implicit_tls: self.config.tls_ports.contains(&listener.port) };
         }
         if let Some(data) = self.data_role(initiator, listener) {
             return data;
+        }
+        if let Some(suspect) = opened.and_then(|at| self.suspect_role(at, initiator, listener)) {
+            return suspect;
         }
         if has_segments && self.config.detect_by_content {
             if self.probed_bytes < self.config.limits.probe_bytes {
@@ -324,10 +342,14 @@ impl Engine {
             self.remove(at, victim, "evicted");
         }
         let listener = flow.listener;
-        let may_be_data = matches!(flow.role, Role::Probed(_) | Role::Plain | Role::Early(_));
+        let suspected = matches!(flow.role, Role::Suspect(_));
+        let may_be_data = suspected || matches!(flow.role, Role::Probed(_) | Role::Plain | Role::Early(_));
         let id = self.flows.insert(key, Class::Other, at, flow);
         if may_be_data {
             self.early.insert(listener, id);
+            if suspected {
+                self.watch_suspect(at, id);
+            }
         } else {
             self.tell_claimants(id);
         }

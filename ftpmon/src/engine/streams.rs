@@ -30,28 +30,56 @@ impl Engine {
         let limits = self.with_room(id, limits);
         let Self { flows, config, out, pieces, .. } = self;
         let Some(flow) = flows.get_mut(id) else { return };
+        if matches!(&flow.role, Role::Suspect(suspect) if suspect.decide_by.is_some()) {
+            return;
+        }
         flow.last = flow.last.max(at);
         let from = flow.side_of(segment);
-        let Flow { connection, role, .. } = flow;
+        let Flow { connection, role, record, .. } = flow;
         let mut verdict = None;
         let mut early_before = None;
         let mut unwanted = false;
+        let (mut answers, mut news) = (None, false);
         match role {
             Role::Control(control) => {
+                answers = control.note_unreadable(at, from, segment);
                 let mut dialogue = Dialogue { control, config, out, ring_full };
                 connection.handle_segment(at, from, segment, &limits, Keep::Bytes, &mut dialogue);
+                if limits.hole_wait_ms == 0 {
+                    connection.handle_timeout(at, &limits, Keep::Bytes, &mut dialogue);
+                }
             }
             Role::Data(data) => {
-                data.tls |= begins_tls(segment, connection.account(from).bytes);
                 let keep = data.keep();
-                // What is under TLS is no file. A file that is clear may begin like TLS.
-                if data.tls
-                    && data.inferred
-                    && let Some(files) = data.files.take()
-                {
-                    files.discard(pieces);
+                data.heads.segment(from, segment);
+                data.forget_encrypted_file(pieces);
+                if record.is_none() || keep == Keep::Bytes {
+                    connection.handle_segment(
+                        at,
+                        from,
+                        segment,
+                        &limits,
+                        keep,
+                        &mut Reading { data, pieces },
+                    );
                 }
-                connection.handle_segment(at, from, segment, &limits, keep, &mut Reading { data, pieces });
+                unwanted = keep == Keep::Bytes && !data.wants_bytes();
+            }
+            Role::Suspect(suspect) => {
+                let data = &mut suspect.data;
+                let keep = data.keep();
+                news = data.heads.segment(from, segment);
+                data.forget_encrypted_file(pieces);
+                if record.is_none() || keep == Keep::Bytes {
+                    connection.handle_segment(
+                        at,
+                        from,
+                        segment,
+                        &limits,
+                        keep,
+                        &mut Reading { data, pieces },
+                    );
+                }
                 unwanted = keep == Keep::Bytes && !data.wants_bytes();
             }
             Role::Early(early) => {
@@ -83,6 +111,12 @@ impl Engine {
         }
         self.note_held(id);
         self.apply_effects(at, id);
+        if let Some(answers) = answers {
+            self.session_spoke(at, id, answers);
+        }
+        if news {
+            self.look_at_suspect(at, id);
+        }
         self.after_packet(at, id);
     }
 
@@ -105,6 +139,16 @@ impl Engine {
                 let keep = data.keep();
                 connection.handle_timeout(now, &limits, keep, &mut Reading { data, pieces });
                 unwanted = keep == Keep::Bytes && !data.wants_bytes();
+            }
+            Role::Suspect(suspect) => {
+                let (by, keep) = (suspect.decide_by, suspect.data.keep());
+                let data = &mut suspect.data;
+                connection.handle_timeout(now, &limits, keep, &mut Reading { data, pieces });
+                unwanted = keep == Keep::Bytes && !suspect.data.wants_bytes();
+                if by.is_some() {
+                    self.end_suspect(now, id, false);
+                    return;
+                }
             }
             Role::Early(early) => connection.handle_timeout(now, &limits, Keep::Bytes, &mut **early),
             Role::Probed(_) => connection.handle_timeout(now, &limits, Keep::Bytes, &mut Nobody),
@@ -261,9 +305,4 @@ impl Engine {
             self.schedule(id, first.plus_nanos(CANDIDATE_NS));
         }
     }
-}
-
-/// The first payload of an end is a TLS handshake (RFC 8446 section 5.1).
-fn begins_tls(segment: &Segment<'_>, sent_before: u64) -> bool {
-    sent_before == 0 && matches!(segment.payload, [22, 3, 0..=4, ..])
 }

@@ -1,13 +1,14 @@
 //! The engine from outside: segments and accounts in, events and port updates out.
 
 mod files;
+mod under_tls;
 
 use std::net::IpAddr;
 
 use super::{Engine, EngineConfig, FilesMode, Limits, Loss, PortUpdate};
 use crate::account::{DirectionAccount, FlowRecord, FlowReport};
 use crate::addr::Endpoint;
-use crate::event::{Event, EventKind, FileDirection, LoginOutcome, Outcome, Via};
+use crate::event::{Event, EventKind, FileDirection, LoginOutcome, Outcome};
 use crate::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
 use crate::time::Timestamp;
 
@@ -223,22 +224,6 @@ fn the_kernels_account_is_taken_for_a_data_connection() {
     let transfer = transfers(&events)[0];
     assert_eq!((transfer.transfer.bytes, transfer.transfer.outcome), (bytes, Outcome::Complete));
     assert_eq!(transfer.data.as_ref().unwrap().bytes_from_server, bytes);
-}
-
-#[test]
-fn under_tls_a_connection_between_the_two_hosts_is_inferred() {
-    let mut bench = Bench::new(EngineConfig::default());
-    let mut control = bench.connect(end(1, 40_000), end(2, 21));
-    bench.say(&mut control, &["220 hello", "AUTH TLS", "234 go"]);
-    bench.send(&mut control, true, ACK, &[22, 3, 1, 0, 2, 9, 9]);
-    bench.send(&mut control, false, ACK, &[22, 3, 3, 0, 2, 9, 9]);
-    let mut data = bench.connect(end(1, 40_001), end(2, 5_000));
-    bench.send(&mut data, true, ACK, &[22, 3, 1, 0, 2, 9, 9]);
-    bench.close(&mut data);
-    let events = bench.finish();
-    assert!(names(&events).contains(&"tls"));
-    let connection = transfers(&events)[0].data.as_ref().unwrap();
-    assert_eq!((connection.announced.via, connection.tls), (Via::Inferred, true));
 }
 
 #[test]

@@ -212,9 +212,18 @@ pub struct TlsState {
     /// The version that the server chose, `TLSv1.3`; left out where it was not seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<SmolStr>,
+    /// The cipher suite that the server chose, as IANA names it; left out where it was not seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cipher: Option<SmolStr>,
     /// The server name that the client asked for (RFC 6066 section 3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sni: Option<SmolStr>,
+    /// The protocols that the client offered, the first eight (RFC 7301); left out where it offered none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alpn: Vec<SmolStr>,
+    /// JA4 of the ClientHello; left out where it was not seen whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ja4: Option<SmolStr>,
 }
 
 /// What turned a control channel to TLS, or back.

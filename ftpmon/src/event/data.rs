@@ -241,8 +241,31 @@ pub struct DataConnection {
     /// Who closed first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_by: Option<ClosedBy>,
-    /// The data connection carries TLS (PROT P).
+    /// The data connection carries TLS (PROT P): an end's first bytes are a TLS handshake.
     pub tls: bool,
+    /// What its hellos say.
+    #[serde(flatten)]
+    pub tls_facts: DataTls,
+}
+
+/// What the TLS hellos of a data connection say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct DataTls {
+    /// The version that the server chose, `TLSv1.3`; left out where it was not seen.
+    #[serde(rename = "tls_version", skip_serializing_if = "Option::is_none")]
+    pub version: Option<SmolStr>,
+    /// The cipher suite that the server chose, as IANA names it; left out where it was not seen.
+    #[serde(rename = "tls_cipher", skip_serializing_if = "Option::is_none")]
+    pub cipher: Option<SmolStr>,
+    /// The server name that the client asked for (RFC 6066 section 3).
+    #[serde(rename = "tls_sni", skip_serializing_if = "Option::is_none")]
+    pub sni: Option<SmolStr>,
+    /// The protocols that the client offered, the first eight (RFC 7301); left out where it offered none.
+    #[serde(rename = "tls_alpn", skip_serializing_if = "Vec::is_empty")]
+    pub alpn: Vec<SmolStr>,
+    /// JA4 of the ClientHello; left out where it was not seen whole.
+    #[serde(rename = "tls_ja4", skip_serializing_if = "Option::is_none")]
+    pub ja4: Option<SmolStr>,
 }
 
 /// Who closed a connection first.

@@ -20,8 +20,8 @@ pub use control::{
     ReplyClass, ReplyLine, SessionEnd, SessionStart, Tls, TlsState, TlsVia, Verb,
 };
 pub use data::{
-    ClosedBy, DataAnnouncement, DataChannel, DataConnection, FileDirection, FileFacts, FileId, FileRange,
-    FileReason, Mode, Nat, Outcome, RepresentationType, Transfer, TransferFacts, Via,
+    ClosedBy, DataAnnouncement, DataChannel, DataConnection, DataTls, FileDirection, FileFacts, FileId,
+    FileRange, FileReason, Mode, Nat, Outcome, RepresentationType, Transfer, TransferFacts, Via,
 };
 pub use process::{FoundBy, LocalProcess};
 pub use schema::schema;

@@ -209,7 +209,15 @@ mod tests {
             code: Some(230),
             encrypted: false,
         };
-        let tls = TlsState { via: TlsVia::Auth, state: "start".into(), version: None, sni: Some("a".into()) };
+        let tls = TlsState {
+            via: TlsVia::Auth,
+            state: "start".into(),
+            version: None,
+            cipher: None,
+            sni: Some("a".into()),
+            alpn: Vec::new(),
+            ja4: None,
+        };
         let gap = GapDetail { direction: Direction::Reply, bytes: 7, cause: GapCause::RingFull };
         let anomaly = AnomalyDetail { id: AnomalyId::BadEndpoint, detail: "x".into() };
         let EventKind::Transfer(transfer) = sample::transfer(1) else { panic!("not a transfer") };

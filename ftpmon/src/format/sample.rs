@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::addr::Endpoint;
 use crate::event::{
-    ClosedBy, Command, CommandLine, CommandRef, DataAnnouncement, DataConnection, End, Event, EventKind,
-    FileDirection, FileFacts, FoundBy, LocalProcess, Mode, Nat, Outcome, Reply, ReplyClass, ReplyLine,
-    RepresentationType, SessionEnd, SessionIdentity, Transfer, TransferFacts, Via,
+    ClosedBy, Command, CommandLine, CommandRef, DataAnnouncement, DataConnection, DataTls, End, Event,
+    EventKind, FileDirection, FileFacts, FoundBy, LocalProcess, Mode, Nat, Outcome, Reply, ReplyClass,
+    ReplyLine, RepresentationType, SessionEnd, SessionIdentity, Transfer, TransferFacts, Via,
 };
 use crate::segment::{InterfaceId, VlanTags};
 use crate::text::Text;
@@ -114,6 +114,7 @@ pub(crate) fn transfer(tx: u64) -> EventKind {
             duration_us: Some(1_000_001),
             closed_by: Some(ClosedBy::Server),
             tls: false,
+            tls_facts: DataTls::default(),
         }),
         client_process: None,
         server_process: None,

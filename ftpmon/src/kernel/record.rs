@@ -54,6 +54,12 @@ impl RecordReader {
         };
         match RecordKind::from_raw(header.kind) {
             Some(RecordKind::Control | RecordKind::Data) => self.frame(&header, record, clock),
+            Some(RecordKind::Head) => {
+                let start = size_of::<RecordHeader>();
+                let bytes = record.get(start..start + header.chunk_len as usize);
+                self.unknown += u64::from(bytes.is_none());
+                frame_record(&header, bytes?, clock)
+            }
             Some(RecordKind::Flow) => {
                 let event = plain::<FlowEvent>(record)?;
                 let reason = ReportReason::from_raw(header.report)?;

@@ -92,6 +92,8 @@ fn agent(counts: &Counts<'_>) -> BTreeMap<String, u64> {
         ("stray_segments", engine.stray_segments),
         ("sessions", engine.sessions),
         ("data_connections", engine.data_connections),
+        ("inferred", engine.inferred),
+        ("not_inferred", engine.not_inferred),
     ];
     let kept =
         counts.kept.iter().flat_map(|kept| [("files_stored", kept.stored), ("files_known", kept.known)]);

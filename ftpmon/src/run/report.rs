@@ -155,6 +155,8 @@ fn agent(counts: &Counts<'_>) -> BTreeMap<String, u64> {
         ("stray_segments", engine.stray_segments),
         ("sessions", engine.sessions),
         ("data_connections", engine.data_connections),
+        ("inferred", engine.inferred),
+        ("not_inferred", engine.not_inferred),
         ("port_updates", counts.steering.0),
         ("kernel_flows_swept", counts.flows.1),
         ("interfaces_attached", counts.interfaces.attached),

@@ -4,6 +4,7 @@ use crate::account::{DirectionAccount, Side};
 use crate::addr::Endpoint;
 use crate::event::{FileFacts, Handshake};
 use crate::time::Timestamp;
+use crate::tls::{Opening, TlsFacts};
 
 /// Names one announced endpoint within its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +31,10 @@ pub struct DataSummary {
     pub closed_by: Option<Side>,
     /// It carries TLS.
     pub tls: bool,
+    /// What its hellos said.
+    pub tls_facts: TlsFacts,
+    /// The records with which its TLS client opened.
+    pub tls_opening: Option<Opening>,
     /// With `--files`: what the initiator's bytes are.
     pub file_from_initiator: Option<FileFacts>,
     /// With `--files`: what the listener's bytes are.

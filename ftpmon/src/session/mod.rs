@@ -10,9 +10,9 @@ mod encryption;
 mod login;
 mod outbox;
 mod outcome;
+mod overhead;
 mod pending;
 mod replies;
-mod tls;
 mod transfer;
 
 use std::sync::Arc;
@@ -30,10 +30,10 @@ use crate::event::{
 use crate::ftp::{LineSplitter, ReplyAssembler};
 use crate::text::Text;
 use crate::time::Timestamp;
+use crate::tls::{RecordReader, TlsFacts};
 use encryption::TlsWatch;
 use login::Logins;
 use pending::PendingCommands;
-use tls::RecordReader;
 use transfer::{Owner, Transfers};
 
 /// A session whose first lines are all malformed, this many of them, is no FTP: its lines are read no more.
@@ -184,6 +184,16 @@ impl Session {
         self.tls.is_some()
     }
 
+    /// A direction carries TLS records: not all of its bytes may be handed over.
+    pub fn has_records(&self) -> bool {
+        matches!((&self.from_client, &self.from_server), (Channel::Tls(_), _) | (_, Channel::Tls(_)))
+    }
+
+    /// What the hellos on the control connection said, while it is under TLS.
+    pub fn tls_facts(&self) -> Option<&TlsFacts> {
+        self.tls.as_ref().map(|watch| &watch.facts)
+    }
+
     /// The next bytes of a direction.
     pub fn data(
         &mut self,
@@ -219,6 +229,7 @@ impl Session {
     ) {
         self.last = self.last.max(at);
         let mut channel = core::mem::take(self.channel(direction));
+        let unreadable = self.tls.is_some() || matches!(channel, Channel::Tls(_));
         match &mut channel {
             Channel::Text(lines) => {
                 if let Some(line) = lines.gap() {
@@ -231,7 +242,7 @@ impl Session {
         }
         *self.channel(direction) = channel;
         // Bytes under TLS that nobody wanted are not missing.
-        if self.tls.is_none() {
+        if !unreadable {
             self.gaps += 1;
             self.tell(at, EventKind::Gap(Gap { gap: GapDetail { direction, bytes, cause } }), out);
         }

@@ -1,13 +1,12 @@
 //! How a transfer ended, told from the data connection and the replies together.
 
-use core::cmp::Ordering;
-
 use super::data::DataSummary;
+use super::overhead::direction;
 use super::transfer::{Announced, DataState, Transfer};
 use crate::account::Side;
 use crate::event::{
-    self, ClosedBy, DataAnnouncement, DataConnection, FileDirection, FileFacts, FileRange, FileReason, Mode,
-    Outcome, RepresentationType, TransferFacts,
+    self, ClosedBy, DataAnnouncement, DataConnection, DataTls, FileDirection, FileFacts, FileRange,
+    FileReason, Mode, Outcome, RepresentationType, TransferFacts,
 };
 
 /// A transfer's event, and what it adds to the session's totals.
@@ -27,11 +26,8 @@ pub(super) fn transfer_event(transfer: Transfer) -> Verdict {
     let server = server_side(announced.and_then(|data| data.mode), summary.as_ref());
     let from = |side: Side| summary.as_ref().map_or(0, |summary| summary.from_side(side).bytes);
     let (up, down) = (from(server.other()), from(server));
-    let direction = request.direction.or(match up.cmp(&down) {
-        _ if up == 0 && down == 0 => None,
-        Ordering::Greater => Some(FileDirection::Upload),
-        _ => Some(FileDirection::Download),
-    });
+    let tls = summary.as_ref().map(|summary| (&summary.tls_facts, summary.tls_opening));
+    let direction = request.direction.or_else(|| direction(up, down, tls));
     let sender = if direction == Some(FileDirection::Upload) { server.other() } else { server };
     let bytes = from(sender);
     let evidence = Evidence {
@@ -172,6 +168,7 @@ fn connection(announced: DataAnnouncement, server: Side, summary: Option<&DataSu
             duration_us: None,
             closed_by: None,
             tls: false,
+            tls_facts: DataTls::default(),
         };
     };
     let (ours, theirs) = (summary.from_side(server), summary.from_side(server.other()));
@@ -192,5 +189,12 @@ fn connection(announced: DataAnnouncement, server: Side, summary: Option<&DataSu
             None => ClosedBy::Nobody,
         }),
         tls: summary.tls,
+        tls_facts: DataTls {
+            version: summary.tls_facts.version(),
+            cipher: summary.tls_facts.cipher(),
+            sni: summary.tls_facts.sni(),
+            alpn: summary.tls_facts.alpn(),
+            ja4: summary.tls_facts.ja4(),
+        },
     }
 }

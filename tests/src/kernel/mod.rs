@@ -3,7 +3,9 @@
 pub mod bench;
 pub mod frame;
 pub mod reference;
+pub mod talk;
 
 pub use bench::{Bench, Hooked, Settings, privileged};
 pub use frame::Frame;
 pub use reference::{Job, Reference};
+pub use talk::Talk;

@@ -35,6 +35,7 @@ const UNPACKED: [(Party, &str, &[&str]); 3] = [
         "proftpd",
         &[
             "proftpd-core",
+            "proftpd-mod-crypto",
             "libhiredis0.14",
             "libmemcached11",
             "libmemcachedutil2",

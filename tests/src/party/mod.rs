@@ -21,7 +21,7 @@ use anyhow::Result;
 
 pub use clients::{Visit, visits};
 pub use install::install;
-pub use server::{RealServer, Tree};
+pub use server::{RealServer, Security, Tree, certificate};
 
 use crate::bed;
 
@@ -34,6 +34,9 @@ const PASSWORD_HASH: &str =
     "$6$ftpmon$jV2w4AaWRo78iApaf4f2eIqzI7ooMGXInLY2j8YjUMFsB1HJKS0kdnzuTy81Pkl9zzDSj8T0OLYDaOQHxjmk6.";
 /// The PAM module that reads users from a file, where it is unpacked.
 const PAM_MODULE: &str = "vsftpd/lib/x86_64-linux-gnu/security/pam_pwdfile.so";
+
+/// ProFTPD's TLS module, where it is unpacked.
+const PROFTPD_TLS: &str = "proftpd/usr/lib/proftpd/mod_tls.so";
 
 /// A real server or client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +91,7 @@ impl Party {
     pub fn missing(self) -> Option<String> {
         let beside = match self {
             Self::Vsftpd => PAM_MODULE,
+            Self::Proftpd => PROFTPD_TLS,
             Self::Pyftpdlib => "pyftpdlib/pyftpdlib",
             _ => "",
         };

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::server::Setting;
+use super::server::{Security, Setting};
 use super::{PASSWORD_HASH, Party, USER, folder};
 use crate::ftp::{Said, Transcript};
 
@@ -13,7 +13,7 @@ use crate::ftp::{Said, Transcript};
 const NOBODY: u32 = 65_534;
 
 pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
-    let Setting { namespace, ip, scratch, root, log } = setting;
+    let Setting { namespace, ip, scratch, root, log, security, pem } = setting;
     let alice = format!("{USER}:{PASSWORD_HASH}:{NOBODY}:{NOBODY}::{root}:/bin/sh");
     let nobody = format!("nobody:*:{NOBODY}:{NOBODY}::{root}:/bin/sh");
     let users = scratch.write("users", format!("{alice}\n{nobody}\n"))?;
@@ -21,17 +21,32 @@ pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
     std::fs::set_permissions(&users, std::fs::Permissions::from_mode(0o600))?;
     let run = scratch.path().join("run");
     std::fs::create_dir_all(&run)?;
+    let tls = match security {
+        Security::Clear => String::new(),
+        _ => {
+            // ProFTPD refuses a key that others may read.
+            std::fs::set_permissions(pem, std::fs::Permissions::from_mode(0o600))?;
+            format!(
+                "ModulePath {modules}\nLoadModule mod_tls.c\nTLSEngine on\nTLSLog {run}/tls\nTLSRSACertificateFile {pem}\n\
+                 TLSRSACertificateKeyFile {pem}\nTLSRequired off\nTLSOptions NoSessionReuseRequired{implicit}\n",
+                modules = folder()?.join("proftpd/usr/lib/proftpd").display(),
+                run = run.display(),
+                implicit = if *security == Security::Implicit { " UseImplicitSSL" } else { "" },
+            )
+        }
+    };
     let configuration = scratch.write(
         "proftpd.conf",
         format!(
-            "ServerType standalone\nServerName ftpmon\nDefaultAddress {ip}\nPort 21\nSocketBindTight on\nUseIPv6 on\n\
+            "ServerType standalone\nServerName ftpmon\nDefaultAddress {ip}\nPort {port}\nSocketBindTight on\nUseIPv6 on\n\
              UseReverseDNS off\nUser nobody\nGroup nogroup\nDefaultRoot {root}\nRequireValidShell off\nWtmpLog off\n\
              AuthOrder mod_auth_file.c\nAuthUserFile {users}\nPidFile {run}/pid\nScoreboardFile {run}/score\n\
              DelayTable {run}/delay\nTransferLog none\nSystemLog {run}/system\nUseFtpUsers off\n\
              AllowStoreRestart on\nAllowOverwrite on\nLogFormat said \"%P %s %r\"\nExtendedLog {log} ALL said\n\
              <IfModule mod_delay.c>\nDelayEngine off\n</IfModule>\n\
              <Anonymous {root}>\nUser nobody\nGroup nogroup\nUserAlias anonymous nobody\nUserAlias ftp nobody\n\
-             RequireValidShell off\n</Anonymous>\n",
+             RequireValidShell off\n</Anonymous>\n{tls}",
+            port = security.port(),
             users = users.display(),
             run = run.display(),
         ),

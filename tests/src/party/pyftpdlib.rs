@@ -12,7 +12,7 @@ use crate::ftp::Transcript;
 const SCRIPT: &str = include_str!("pyftpdlib_server.py");
 
 pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
-    let Setting { namespace, ip, scratch, root, log } = setting;
+    let Setting { namespace, ip, scratch, root, log, .. } = setting;
     let script = scratch.write("server.py", SCRIPT)?;
     let mut command = namespace.command(&Party::Pyftpdlib.program()?.to_string_lossy());
     command.env("PYTHONPATH", folder()?.join("pyftpdlib"));

@@ -15,7 +15,7 @@ use crate::bed::Scratch;
 use crate::ftp::{Content, Transcript};
 use crate::net::Namespace;
 use crate::poll;
-use crate::process::Running;
+use crate::process::{Running, run_ok};
 
 /// How long a server may take until it listens.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -54,6 +54,48 @@ impl Tree {
     }
 }
 
+/// What a server makes of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Security {
+    /// It has none.
+    #[default]
+    Clear,
+    /// AUTH TLS, on port 21.
+    Explicit,
+    /// TLS from the first byte, on port 990.
+    Implicit,
+}
+
+impl Security {
+    /// The port that the server listens on.
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Clear | Self::Explicit => 21,
+            Self::Implicit => 990,
+        }
+    }
+}
+
+/// Makes a certificate of its own signature, with its key, in one file.
+///
+/// # Errors
+/// `openssl` is missing or failed.
+pub fn certificate(scratch: &Scratch) -> Result<PathBuf> {
+    let path = scratch.path().join("server.pem");
+    run_ok(
+        Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=ftp.example"])
+            .arg("-keyout")
+            .arg(&path)
+            .arg("-out")
+            .arg(path.with_extension("crt")),
+    )?;
+    let mut both = fs::read(&path)?;
+    both.extend(fs::read(path.with_extension("crt"))?);
+    fs::write(&path, both)?;
+    Ok(path)
+}
+
 /// What a server's file needs to know to write its configuration.
 #[derive(Debug)]
 pub(super) struct Setting<'a> {
@@ -62,6 +104,9 @@ pub(super) struct Setting<'a> {
     pub(super) scratch: &'a Scratch,
     pub(super) root: &'a str,
     pub(super) log: &'a str,
+    pub(super) security: Security,
+    /// The file with certificate and key, where there is TLS.
+    pub(super) pem: &'a str,
 }
 
 /// A running real server. Dropping it ends it and removes its files.
@@ -78,10 +123,28 @@ impl RealServer {
     /// # Errors
     /// It ended, or did not listen in time: with what it said.
     pub fn start(party: Party, namespace: &Namespace, ip: IpAddr) -> Result<Self> {
+        Self::start_secured(party, namespace, ip, Security::Clear)
+    }
+
+    /// The same with TLS: vsftpd and ProFTPD only.
+    ///
+    /// # Errors
+    /// As [`RealServer::start`].
+    pub fn start_secured(
+        party: Party,
+        namespace: &Namespace,
+        ip: IpAddr,
+        security: Security,
+    ) -> Result<Self> {
         let scratch = Scratch::new("server")?;
         let root = Tree::lay(&scratch)?.to_string_lossy().into_owned();
         let log = scratch.path().join("server.log").to_string_lossy().into_owned();
-        let setting = Setting { namespace, ip, scratch: &scratch, root: &root, log: &log };
+        let pem = match security {
+            Security::Clear => String::new(),
+            _ => certificate(&scratch)?.to_string_lossy().into_owned(),
+        };
+        let setting =
+            Setting { namespace, ip, scratch: &scratch, root: &root, log: &log, security, pem: &pem };
         let mut command: Command = match party {
             Party::Vsftpd => vsftpd::command(&setting)?,
             Party::Proftpd => proftpd::command(&setting)?,
@@ -90,12 +153,12 @@ impl RealServer {
             client => bail!("{client:?} is no server"),
         };
         let mut process = Running::start(&mut command)?;
-        let address = SocketAddr::new(ip, 21);
+        let address = SocketAddr::new(ip, security.port());
         poll::until(&format!("{party:?} to listen"), START_LIMIT, || {
             if let Some(status) = process.ended()? {
                 bail!("{party:?} ended at once: {status}");
             }
-            let look = namespace.run(|| Ok(greets(address)));
+            let look = namespace.run(|| Ok(greets(address, security)));
             Ok(look?.then_some(()))
         })
         .with_context(|| format!("{party:?} said: {}\n{}", process.stderr.text(), process.stdout.text()))?;
@@ -141,10 +204,14 @@ impl RealServer {
 }
 
 /// Whether a server greets. The greeting is waited for, so that a server's log holds this visit before any other.
-fn greets(address: SocketAddr) -> bool {
+fn greets(address: SocketAddr, security: Security) -> bool {
     let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else {
         return false;
     };
+    if security == Security::Implicit {
+        // It waits for a ClientHello.
+        return true;
+    }
     let mut byte = [0];
     stream.set_read_timeout(Some(START_LIMIT)).is_ok() && stream.read_exact(&mut byte).is_ok()
 }

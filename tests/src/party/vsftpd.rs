@@ -4,14 +4,14 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::server::Setting;
+use super::server::{Security, Setting};
 use super::{PAM_MODULE, PASSWORD_HASH, Party, USER, folder};
 use crate::ftp::Transcript;
 
 /// vsftpd asks PAM. Its PAM file and users are the test's own, laid over the system's in a mount namespace that only
 /// this vsftpd sees, so that no user has to be made on the machine.
 pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
-    let Setting { namespace, ip, scratch, root, log } = setting;
+    let Setting { namespace, ip, scratch, root, log, security, pem } = setting;
     let users = scratch.write("users", format!("{USER}:{PASSWORD_HASH}\n"))?;
     let pam = scratch.write(
         "pam",
@@ -26,6 +26,16 @@ pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
     std::fs::create_dir_all(&empty)?;
     let (listen, address) =
         if ip.is_ipv4() { ("listen", "listen_address") } else { ("listen_ipv6", "listen_address6") };
+    let tls = match security {
+        Security::Clear => String::new(),
+        _ => format!(
+            "ssl_enable=YES\nrsa_cert_file={pem}\nallow_anon_ssl=YES\nforce_local_data_ssl=NO\n\
+             force_local_logins_ssl=NO\nrequire_ssl_reuse=NO\nssl_ciphers=HIGH\nlisten_port={}\nimplicit_ssl={}\n\
+             pasv_min_port=30000\npasv_max_port=60000\n",
+            security.port(),
+            if *security == Security::Implicit { "YES" } else { "NO" },
+        ),
+    };
     let other = if ip.is_ipv4() { "listen_ipv6" } else { "listen" };
     let configuration = scratch.write(
         "vsftpd.conf",
@@ -36,7 +46,7 @@ pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
              chroot_local_user=YES\npam_service_name=vsftpd\nsecure_chroot_dir={empty}\n\
              write_enable=YES\nasync_abor_enable=YES\ndelay_failed_login=0\ndelay_successful_login=0\n\
              xferlog_enable=YES\nxferlog_std_format=NO\nvsftpd_log_file={log}\nlog_ftp_protocol=YES\n\
-             connect_from_port_20=YES\n",
+             connect_from_port_20=YES\n{tls}",
             empty = empty.display(),
         ),
     )?;

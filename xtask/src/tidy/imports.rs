@@ -4,7 +4,7 @@ use super::source::{code, numbered};
 use super::{Finding, Tree};
 
 /// The core's modules.
-const CORE: [&str; 6] = ["detect", "engine", "frame", "ftp", "session", "tcp"];
+const CORE: [&str; 7] = ["detect", "engine", "frame", "ftp", "session", "tcp", "tls"];
 
 /// What the core may not name, and why.
 const FORBIDDEN: [(&str, &str); 17] = [

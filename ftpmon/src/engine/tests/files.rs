@@ -145,5 +145,6 @@ fn under_tls_nothing_is_hashed() {
     let mut data = bench.connect(end(1, 40_001), end(2, 5_000));
     bench.send(&mut data, true, ACK, &[22, 3, 1, 0, 2, 9, 9]);
     bench.close(&mut data);
+    bench.send(&mut control, false, ACK, &[23, 3, 3, 0, 2, 9, 9]);
     assert_eq!(transfers(&bench.finish())[0].file, None);
 }

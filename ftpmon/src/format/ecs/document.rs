@@ -161,6 +161,8 @@ pub(super) struct TlsFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) version_protocol: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cipher: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client: Option<TlsClient<'a>>,
 }
 

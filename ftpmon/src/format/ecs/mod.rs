@@ -226,6 +226,7 @@ fn tls_fields(tls: &Tls) -> TlsFields<'_> {
         established: tls.tls.state == "start",
         version: version.map(|version| version.trim_start_matches(|c: char| !c.is_ascii_digit())),
         version_protocol: version.map(|version| if version.starts_with("SSL") { "ssl" } else { "tls" }),
+        cipher: tls.tls.cipher.as_deref(),
         client: tls.tls.sni.as_ref().map(|server_name| TlsClient { server_name }),
     }
 }

@@ -212,10 +212,13 @@ fn sessions_and_dialogue() {
         via: TlsVia::Auth,
         state: "start".into(),
         version: Some("TLSv1.3".into()),
+        cipher: Some("TLS_AES_256_GCM_SHA384".into()),
         sni: Some("h".into()),
+        alpn: vec!["ftp".into()],
+        ja4: Some("t13d".into()),
     };
     let value = own(EventKind::Tls(Tls { tls }));
-    assert_eq!(fields(&value["tls"]), sorted(["via", "state", "version", "sni"]));
+    assert_eq!(fields(&value["tls"]), sorted(["via", "state", "version", "cipher", "sni", "alpn", "ja4"]));
 
     let end = End {
         reason: "fin".into(),
@@ -286,7 +289,14 @@ fn data_connections() {
         handshake_us: Some(200),
         duration_us: Some(900),
         closed_by: Some(ClosedBy::Server),
-        tls: false,
+        tls: true,
+        tls_facts: DataTls {
+            version: Some("TLSv1.3".into()),
+            cipher: Some("TLS_AES_256_GCM_SHA384".into()),
+            sni: Some("h".into()),
+            alpn: vec!["ftp".into()],
+            ja4: Some("t13d".into()),
+        },
     };
     let file = FileFacts {
         sha256: Some("00".into()),
@@ -343,6 +353,11 @@ fn data_connections() {
         "duration_us",
         "closed_by",
         "tls",
+        "tls_version",
+        "tls_cipher",
+        "tls_sni",
+        "tls_alpn",
+        "tls_ja4",
     ];
     assert!(data.iter().all(|&field| value["data"].get(field).is_some()), "{value}");
     assert_eq!(

@@ -1,0 +1,75 @@
+//! TLS watched from outside: where records begin and end (RFC 8446 section 5.1), and what the two hellos say in clear text
+//! (section 4.1). For control connections and data connections alike.
+
+mod hello;
+mod ja4;
+mod record;
+
+use smol_str::SmolStr;
+
+#[cfg(test)]
+pub(crate) use hello::tests::client_hello_record;
+pub use hello::{ClientHello, Hello, ServerHello};
+pub use record::{Opening, Read, RecordReader};
+
+/// The content type of handshake records.
+const HANDSHAKE: u8 = 22;
+
+/// `bytes` begin with a TLS record of a handshake, as far as they go.
+pub fn begins_handshake(bytes: &[u8]) -> bool {
+    matches!(bytes, [HANDSHAKE, 3, 0..=4, ..])
+}
+
+/// `bytes` may begin with a TLS record: the content types are control characters, which no line begins with.
+pub fn begins_record(bytes: &[u8]) -> bool {
+    matches!(bytes, [20..=24] | [20..=24, 3, ..])
+}
+
+/// What the hellos of a connection said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// What the client said.
+    pub client: Option<Box<ClientHello>>,
+    /// What the server said.
+    pub server: Option<ServerHello>,
+}
+
+impl TlsFacts {
+    /// Adds what a hello says; the first of each end counts.
+    pub fn learn(&mut self, hello: Hello) {
+        match hello {
+            Hello::Client(client) => {
+                self.client.get_or_insert(client);
+            }
+            Hello::Server(server) => {
+                self.server.get_or_insert(server);
+            }
+            Hello::Other => {}
+        }
+    }
+
+    /// The version that the server chose.
+    pub fn version(&self) -> Option<SmolStr> {
+        self.server.map(ServerHello::version_name)
+    }
+
+    /// The cipher suite that the server chose, as IANA names it.
+    pub fn cipher(&self) -> Option<SmolStr> {
+        self.server.map(ServerHello::cipher_name)
+    }
+
+    /// The server name that the client asked for.
+    pub fn sni(&self) -> Option<SmolStr> {
+        self.client.as_ref()?.sni.clone()
+    }
+
+    /// The protocols that the client offered.
+    pub fn alpn(&self) -> Vec<SmolStr> {
+        self.client.as_ref().map(|client| client.alpn.to_vec()).unwrap_or_default()
+    }
+
+    /// The client's JA4 fingerprint.
+    pub fn ja4(&self) -> Option<SmolStr> {
+        Some(self.client.as_ref()?.ja4.clone())
+    }
+}
