@@ -84,7 +84,9 @@ pub struct Found {
     pub sessions: usize,
     /// Transfers that should have been told.
     pub due: usize,
-    /// Transfers told as they should be.
+    /// Data connections told as transfers of any session.
+    pub told: usize,
+    /// Transfers told as they should be, in their own session.
     pub right: usize,
     /// Connections of HTTP, HTTPS and the shell that were made, and those told as transfers.
     pub others: (u64, usize),
@@ -96,10 +98,11 @@ impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} sessions, {} of {} transfers right, {} of {} other connections taken for data, {} of {} of HTTPS without ALPN",
+            "{} sessions, of {} data connections {} told, {} as they are, {} of {} other connections taken for data, {} of {} of HTTPS without ALPN",
             self.sessions,
-            self.right,
             self.due,
+            self.told,
+            self.right,
             self.others.1,
             self.others.0,
             self.bare_https.1,
@@ -257,7 +260,10 @@ impl Stage {
             command.args(["--interface", &from.to_string(), &format!("https://{}:{port}/", self.server)]);
             run_ok(&mut command)
         };
-        while !self.done.load(Ordering::Relaxed) {
+        for round in 0_u32.. {
+            if self.done.load(Ordering::Relaxed) {
+                break;
+            }
             self.net.client.run(|| {
                 say(
                     from,
@@ -268,8 +274,10 @@ impl Stage {
             })?;
             web(HTTPS, &[])?;
             self.others.fetch_add(3, Ordering::Relaxed);
-            web(BARE_HTTPS, &["--no-alpn"])?;
-            self.bare_https.fetch_add(1, Ordering::Relaxed);
+            if round.is_multiple_of(4) {
+                web(BARE_HTTPS, &["--no-alpn"])?;
+                self.bare_https.fetch_add(1, Ordering::Relaxed);
+            }
         }
         Ok(())
     }
@@ -277,7 +285,8 @@ impl Stage {
     /// Compares what the events say with what was played.
     ///
     /// # Errors
-    /// A session is not told, or a transfer not as it was: with the session's events.
+    /// A session or a data connection is not told, something else is told as one, or more than a few transfers are not told
+    /// as they were: with the events of such sessions.
     pub fn compare(&self, events: &Events, sessions: usize) -> Result<Found> {
         let each = sessions.div_ceil(usize::from(ADDRESSES));
         let all = each * usize::from(ADDRESSES);
@@ -308,6 +317,7 @@ impl Stage {
                 }
             }
             found.others.1 += others;
+            found.told += mine.len();
             let right = moved(number)
                 .into_iter()
                 .zip(&mine)
@@ -319,13 +329,16 @@ impl Stage {
             }
         }
         let first: Vec<&str> = wrong.iter().take(3).map(String::as_str).collect();
+        let whole = found.sessions == all && found.told == found.due && found.others.1 == 0;
+        // Two sessions between the same hosts may have had each other's connection, where that was clear and the first one.
+        let mixed_up = found.due - found.right.min(found.due);
+        let tolerable = mixed_up <= (found.due / 200).max(4);
         ensure!(
-            wrong.is_empty(),
+            whole && tolerable,
             "{found}; {} sessions are wrong, such as\n{}",
             wrong.len(),
             first.join("\n")
         );
-        ensure!(found.sessions == all, "{} of {all} sessions", found.sessions);
         Ok(found)
     }
 }
