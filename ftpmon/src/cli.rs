@@ -76,6 +76,13 @@ pub struct RunOptions {
     /// Show the kernel programs' own log, of this level and worse, on standard error [default: off]
     #[arg(long, value_name = "LEVEL", value_enum)]
     pub kernel_log: Option<KernelLogLevel>,
+    /// Write the frames that the kernel matched to this file, as pcapng with the events as comments. It holds what was on
+    /// the wire; passwords are overwritten unless `--secrets show`
+    #[arg(long, value_name = "FILE", value_parser = capture_file)]
+    pub write_pcap: Option<PathBuf>,
+    /// Largest size of that file [default: none]
+    #[arg(long, value_name = "BYTES", requires = "write_pcap", value_parser = clap::value_parser!(u64).range(1024..))]
+    pub write_pcap_max_bytes: Option<u64>,
     /// Say which process of this host holds an end of a connection
     #[arg(long, value_enum, default_value_t = OwnersChoice::On)]
     pub owners: OwnersChoice,
@@ -229,6 +236,13 @@ pub enum SecretsChoice {
 /// Longest sensor name, bytes: it stands in every event.
 pub const SENSOR_NAME_MAX: usize = 255;
 
+fn capture_file(value: &str) -> Result<PathBuf, String> {
+    match value {
+        "" | "-" => Err("it takes the path of a file".to_owned()),
+        path => Ok(path.into()),
+    }
+}
+
 fn sensor_name(value: &str) -> Result<String, String> {
     match value.len() {
         0 => Err("a sensor's name may not be empty".to_owned()),
@@ -330,6 +344,8 @@ mod tests {
             ["--iface", ""],
             ["--iface", "a[b"],
             ["--sensor", ""],
+            ["--write-pcap", "-"],
+            ["--write-pcap-max-bytes", "4096"],
         ] {
             let error = parse(&[&["run"], &args[..]].concat()).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{args:?}");

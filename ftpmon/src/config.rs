@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::cli::{EventOptions, FilesChoice, PortOptions, SecretsChoice};
+use crate::cli::{EventOptions, FilesChoice, PortOptions, RunOptions, SecretsChoice};
+use crate::dump::DumpOptions;
 use crate::engine::{EngineConfig, Hashes, Secrets};
 use crate::format::{Encoder, KindFilter};
 use crate::store::StoreOptions;
@@ -88,6 +89,16 @@ fn sensor(events: &EventOptions) -> String {
     events.sensor.clone().unwrap_or_else(host)
 }
 
+/// The capture file that is asked for, if one is.
+pub fn dump(options: &RunOptions) -> Option<DumpOptions> {
+    let shown = options.events.secrets == SecretsChoice::Show;
+    Some(DumpOptions {
+        path: options.write_pcap.clone()?,
+        max_bytes: options.write_pcap_max_bytes,
+        mask_ports: (!shown).then(|| options.ports.ports.clone()),
+    })
+}
+
 fn secrets(events: &EventOptions) -> Result<Secrets, ConfigError> {
     match (events.secrets, &events.secrets_key) {
         (SecretsChoice::Hash, None) => {
@@ -114,7 +125,7 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::cli::{Cli, Command, RunOptions};
+    use crate::cli::{Cli, Command};
 
     fn options(args: &[&str]) -> RunOptions {
         let Command::Run(options) = Cli::try_parse_from([&["ftpmon", "run"], args].concat()).unwrap().command

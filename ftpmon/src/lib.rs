@@ -10,6 +10,7 @@ pub mod addr;
 pub mod capture;
 pub mod cli;
 pub mod config;
+pub mod dump;
 pub mod engine;
 pub mod event;
 pub mod format;

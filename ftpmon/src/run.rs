@@ -17,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::cli::{FilesChoice, OwnersChoice, RunOptions};
 use crate::config;
+use crate::dump::Dump;
 use crate::engine::FilesMode;
 use crate::kernel::{self, KernelVersion, ObjectOptions, Parts, Ring, Watch, WatchOptions};
 use crate::notice::notice;
@@ -73,6 +74,10 @@ async fn watch(options: &RunOptions, kernel: KernelVersion) -> anyhow::Result<()
     let mut pipeline = Pipeline::new(engine, encoder, outputs, steering, flows, counters, facts);
     if let Some(store) = config::store(&options.events) {
         pipeline.keep(Kept::start(store).context("the system gives no thread for the files")?);
+    }
+    if let Some(dump) = config::dump(options) {
+        let path = dump.path.display().to_string();
+        pipeline.dump(Dump::create(dump).with_context(|| format!("cannot write to {path}"))?);
     }
     if options.owners == OwnersChoice::On {
         match Owners::start() {

@@ -1,6 +1,6 @@
 //! Records of the ring in the core's terms.
 
-use ftpmon_common::{FlowEvent, Link, RecordHeader, RecordKind, ReportReason};
+use ftpmon_common::{FlowEvent, Hook, Link, RecordHeader, RecordKind, ReportReason};
 
 use super::account;
 use super::clock::Clock;
@@ -120,6 +120,11 @@ fn frame_record<'a>(header: &RecordHeader, bytes: &'a [u8], clock: &Clock) -> Op
     Some(Record::Frame(clock.utc(header.at_ns), frame))
 }
 
+/// The frame in a record was seen on its way out.
+pub fn is_outbound(record: &[u8]) -> bool {
+    record.get(core::mem::offset_of!(RecordHeader, hook)) == Some(&(Hook::TcEgress as u8))
+}
+
 /// The value at the start of `bytes`.
 fn plain<T: aya::Pod>(bytes: &[u8]) -> Option<T> {
     let bytes = bytes.get(..size_of::<T>())?;
@@ -129,7 +134,7 @@ fn plain<T: aya::Pod>(bytes: &[u8]) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
-    use ftpmon_common::{CHUNK_MAX, Hook};
+    use ftpmon_common::CHUNK_MAX;
 
     use super::*;
 

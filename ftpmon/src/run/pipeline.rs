@@ -11,11 +11,14 @@ use tokio::sync::Notify;
 use super::attribution::Attribution;
 use super::kept::Kept;
 use super::report::Facts;
+use crate::dump::Dump;
 use crate::engine::{Engine, EngineConfig, Loss};
 use crate::event::{Event, EventKind, InterfaceFacts, SensorStop};
 use crate::format::Encoder;
 use crate::frame::Decoder;
-use crate::kernel::{Changes, Clock, Counters, Drained, Flows, Record, RecordReader, Ring, Steering};
+use crate::kernel::{
+    Changes, Clock, Counters, Drained, Flows, Record, RecordReader, Ring, Steering, is_outbound,
+};
 use crate::segment::InterfaceId;
 use crate::sink::{Batch, Outputs};
 
@@ -44,6 +47,8 @@ pub(super) struct Pipeline {
     kept: Option<Kept>,
     /// Who holds the ends of connections (`--owners`).
     owners: Option<Attribution>,
+    /// With `--write-pcap`.
+    dump: Option<Dump>,
     started: Instant,
     /// Bytes of the ring that were handled since the last look at the counters.
     unlooked: usize,
@@ -78,6 +83,7 @@ impl Pipeline {
             facts,
             kept: None,
             owners: None,
+            dump: None,
             started: Instant::now(),
             unlooked: 0,
             reports_lost: false,
@@ -89,6 +95,11 @@ impl Pipeline {
     /// Files are kept.
     pub(super) fn keep(&mut self, kept: Kept) {
         self.kept = Some(kept);
+    }
+
+    /// Frames are written.
+    pub(super) fn dump(&mut self, dump: Dump) {
+        self.dump = Some(dump);
     }
 
     /// From now on events say who holds the ends of their connections.
@@ -167,7 +178,11 @@ impl Pipeline {
         self.look();
         let now = self.clock.boot_now();
         while let Some(Record::Frame(at, frame)) = self.reader.overdue(now, &self.clock) {
-            if let Some(segment) = self.decoder.decode(at, &frame) {
+            let segment = self.decoder.decode(at, &frame);
+            if let Some(dump) = &mut self.dump {
+                dump.frame(at, &frame, segment.as_ref(), None);
+            }
+            if let Some(segment) = segment {
                 self.engine.handle_segment(at, &segment);
             }
         }
@@ -219,6 +234,7 @@ impl Pipeline {
             outputs: &self.outputs,
             kept: self.kept.as_ref(),
             owners: self.owners.as_ref(),
+            dump: self.dump.as_ref(),
         });
         self.say(EventKind::Stats(Box::new(stats)));
         self.flush();
@@ -253,6 +269,9 @@ impl Pipeline {
             }
             self.release_owned();
         }
+        if let Some(dump) = &mut self.dump {
+            dump.finish(self.clock.now());
+        }
         self.stats();
         self.say(EventKind::SensorStop(SensorStop { reason: reason.to_owned() }));
         self.encoder.footer(self.clock.now(), &mut self.lines);
@@ -263,7 +282,11 @@ impl Pipeline {
     fn take(&mut self, record: &[u8]) {
         match self.reader.read(record, &self.clock) {
             Some(Record::Frame(at, frame)) => {
-                if let Some(segment) = self.decoder.decode(at, &frame) {
+                let segment = self.decoder.decode(at, &frame);
+                if let Some(dump) = &mut self.dump {
+                    dump.frame(at, &frame, segment.as_ref(), Some(is_outbound(record)));
+                }
+                if let Some(segment) = segment {
                     self.engine.handle_segment(at, &segment);
                 }
             }
@@ -282,19 +305,36 @@ impl Pipeline {
             }
         }
         if let Some(kept) = &mut self.kept {
-            let Self { engine, owners, encoder, lines, events, .. } = self;
-            kept.settle(engine, |event| match owners {
-                Some(owners) => owners.push(event),
-                None => *events += u64::from(encoder.event(&event, lines)),
+            let Self { engine, owners, dump, encoder, lines, events, .. } = self;
+            kept.settle(engine, |event| {
+                if let Some(dump) = dump {
+                    dump.note(&event);
+                }
+                match owners {
+                    Some(owners) => owners.push(event),
+                    None => *events += u64::from(encoder.event(&event, lines)),
+                }
             });
+            self.close_frame();
             self.release_owned();
             self.flush_full();
             return;
         }
         while let Some(event) = self.engine.poll_event() {
+            if let Some(dump) = &mut self.dump {
+                dump.note(&event);
+            }
             self.pass_on(event);
         }
+        self.close_frame();
         self.release_owned();
+    }
+
+    /// What the engine says from now on is not about the latest frame.
+    fn close_frame(&mut self) {
+        if let Some(dump) = &mut self.dump {
+            dump.close();
+        }
     }
 
     /// The next event in order. One that waits for who holds its connection holds up those behind it.
@@ -362,6 +402,9 @@ impl Pipeline {
     fn name_interfaces(&mut self, interfaces: &[InterfaceFacts]) {
         for interface in interfaces {
             self.engine.name_interface(InterfaceId(interface.ifindex), &interface.name);
+            if let Some(dump) = &mut self.dump {
+                dump.name_interface(InterfaceId(interface.ifindex), &interface.name);
+            }
         }
     }
 }

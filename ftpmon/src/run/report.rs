@@ -9,6 +9,7 @@ use super::attribution::{Attribution, CONNECTIONS_MAX, HELD_EVENTS_MAX, SESSIONS
 use super::kept::Kept;
 use crate::cli::RunOptions;
 use crate::config;
+use crate::dump::Dump;
 use crate::engine::{EngineConfig, EngineCounters, FilesMode};
 use crate::event::{Event, EventKind, InterfaceFacts, SCHEMA_VERSION, SensorStart, Stats, TableFill};
 use crate::frame::DecodeCounters;
@@ -40,6 +41,7 @@ pub(super) struct Counts<'a> {
     pub(super) outputs: &'a Outputs,
     pub(super) kept: Option<&'a Kept>,
     pub(super) owners: Option<&'a Attribution>,
+    pub(super) dump: Option<&'a Dump>,
 }
 
 impl Facts {
@@ -127,6 +129,17 @@ fn lost(counts: &Counts<'_>) -> BTreeMap<String, u64> {
     if let Some(kept) = counts.kept {
         lost.extend(kept.writer.counters().lost.into_iter().map(|(name, count)| (name.to_owned(), count)));
     }
+    if let Some(dump) = counts.dump {
+        let counters = dump.counters();
+        let reasons = [
+            ("pcap_queue_full", counters.queue_full),
+            ("pcap_write_failed", counters.write_failed),
+            ("pcap_max_bytes", counters.max_bytes),
+            ("pcap_unmasked", counters.unmasked),
+        ];
+        let occurred = reasons.into_iter().filter(|&(_, count)| count > 0);
+        lost.extend(occurred.map(|(reason, count)| (reason.to_owned(), count)));
+    }
     lost
 }
 
@@ -167,10 +180,12 @@ fn agent(counts: &Counts<'_>) -> BTreeMap<String, u64> {
     let kept = kept.iter().flat_map(|kept| [("files_stored", kept.stored), ("files_known", kept.known)]);
     let decoder = counts.decoder.by_name().map(|(name, count)| (format!("decoder_{name}"), count));
     let owners = counts.owners.into_iter().flat_map(owners);
+    let dump = counts.dump.map(|dump| ("pcap_written", dump.counters().written));
     named
         .into_iter()
         .chain(kept)
         .chain(owners)
+        .chain(dump)
         .map(|(name, count)| (name.to_owned(), count))
         .chain(decoder)
         .collect()

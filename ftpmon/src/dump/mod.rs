@@ -1,0 +1,163 @@
+//! `--write-pcap`: what the kernel matched, as a pcapng file whose packets say what ftpmon made of them.
+//!
+//! | file | what |
+//! |---|---|
+//! | `blocks` | the format |
+//! | `mask` | passwords overwritten in the frames |
+//! | `comment` | events as comments |
+//! | `writer` | the file, behind a bounded queue on a thread of its own |
+
+mod blocks;
+mod comment;
+mod mask;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::event::Event;
+use crate::frame::{LinkType, RawFrame};
+use crate::segment::{InterfaceId, Segment};
+use crate::time::Timestamp;
+use blocks::{Interface, Packet};
+use mask::Mask;
+use writer::Writer;
+
+pub use blocks::INTERFACES_MAX;
+pub use mask::LINES_MAX;
+pub use writer::QUEUE_BYTES_MAX;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct DumpOptions {
+    /// The file; one that is there already is overwritten.
+    pub path: PathBuf,
+    /// Bytes at most; what would go beyond is left out and counted.
+    pub max_bytes: Option<u64>,
+    /// The control ports on which passwords are overwritten; none where they are to be shown.
+    pub mask_ports: Option<Vec<u16>>,
+}
+
+/// Frames that did not get into the file, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DumpCounters {
+    /// Frames written.
+    pub written: u64,
+    /// The disk was too slow.
+    pub queue_full: u64,
+    /// The disk was full, or refused.
+    pub write_failed: u64,
+    /// The file had reached its size.
+    pub max_bytes: u64,
+    /// Parts of datagrams, in which passwords cannot be found to be overwritten.
+    pub unmasked: u64,
+}
+
+/// A capture file being written.
+pub struct Dump {
+    writer: Writer,
+    mask: Option<Mask>,
+    interfaces: Vec<Interface>,
+    names: Vec<(InterfaceId, String)>,
+    /// The latest frame; its comments are still coming.
+    open: Option<Open>,
+    unmasked: u64,
+}
+
+struct Open {
+    packet: Packet,
+    from: (InterfaceId, LinkType),
+}
+
+impl Dump {
+    /// Creates the file, readable for its owner only.
+    ///
+    /// # Errors
+    /// The file cannot be created, or the system gives no thread.
+    pub fn create(options: DumpOptions) -> io::Result<Self> {
+        Ok(Self {
+            writer: Writer::create(&options.path, options.max_bytes)?,
+            mask: options.mask_ports.map(Mask::new),
+            interfaces: Vec::new(),
+            names: Vec::new(),
+            open: None,
+            unmasked: 0,
+        })
+    }
+
+    /// Gives an interface the name that the file has for it, unless frames of it were written before.
+    pub fn name_interface(&mut self, interface: InterfaceId, name: &str) {
+        self.names.retain(|(known, _)| *known != interface);
+        self.names.truncate(INTERFACES_MAX);
+        self.names.push((interface, name.to_owned()));
+    }
+
+    /// The next frame, and what was found in it. `outbound` where the direction is known.
+    pub fn frame(
+        &mut self,
+        at: Timestamp,
+        frame: &RawFrame<'_>,
+        segment: Option<&Segment<'_>>,
+        outbound: Option<bool>,
+    ) {
+        self.close();
+        let mut bytes = frame.bytes.to_vec();
+        if let Some(mask) = &mut self.mask
+            && !mask.apply(frame.bytes, segment, &mut bytes)
+        {
+            self.unmasked += 1;
+            return;
+        }
+        let packet = Packet::new(at, bytes, frame, outbound);
+        self.open = Some(Open { packet, from: (frame.interface, frame.link) });
+    }
+
+    /// The latest frame completed an event.
+    pub fn note(&mut self, event: &Event) {
+        if let Some(open) = &mut self.open {
+            comment::add(&mut open.packet.comment, event);
+        }
+    }
+
+    /// No more comments come for the latest frame.
+    pub fn close(&mut self) {
+        let Some(Open { packet, from }) = self.open.take() else { return };
+        let mut block = Vec::with_capacity(packet.bytes.len() + 128);
+        let known = self.interfaces.iter().position(|interface| interface.is(from));
+        let at = known.unwrap_or(self.interfaces.len());
+        if known.is_none() {
+            if at >= INTERFACES_MAX {
+                return;
+            }
+            let name = self.names.iter().find(|(id, _)| *id == from.0).map(|(_, name)| name.as_str());
+            let interface = Interface::new(from, name);
+            interface.describe(&mut block);
+            self.interfaces.push(interface);
+        }
+        packet.write(at, &mut block);
+        let taken = self.writer.push(block);
+        if !taken && known.is_none() {
+            // Its description was lost too: the next frame brings it again.
+            self.interfaces.pop();
+        } else if let Some(interface) = self.interfaces.get_mut(at) {
+            interface.count(taken);
+        }
+    }
+
+    /// Writes what each interface had and lost, and waits for the disk, but not for ever.
+    pub fn finish(&mut self, at: Timestamp) {
+        self.close();
+        let mut block = Vec::new();
+        for (id, interface) in self.interfaces.iter().enumerate() {
+            interface.statistics(id, at, &mut block);
+        }
+        self.writer.finish(block);
+    }
+
+    /// What became of the frames so far.
+    pub fn counters(&self) -> DumpCounters {
+        DumpCounters { unmasked: self.unmasked, ..self.writer.counters() }
+    }
+}

@@ -1,0 +1,150 @@
+//! What was written is read back with the project's own reader.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use etherparse::PacketBuilder;
+
+use super::*;
+use crate::capture::file::{CaptureFile, Step};
+use crate::format::sample;
+use crate::frame::Decoder;
+use crate::segment::VlanTags;
+
+fn frame_bytes(seq: u32, payload: &[u8]) -> Vec<u8> {
+    let builder = PacketBuilder::ethernet2([1; 6], [2; 6])
+        .ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+        .tcp(40_000, 21, seq, 1000)
+        .ack(1);
+    let mut bytes = Vec::new();
+    builder.write(&mut bytes, payload).unwrap();
+    bytes
+}
+
+fn raw(bytes: &[u8]) -> RawFrame<'_> {
+    RawFrame {
+        link: LinkType::Ethernet,
+        bytes,
+        wire_len: bytes.len() as u32,
+        interface: InterfaceId(7),
+        vlan: VlanTags::default(),
+    }
+}
+
+fn path(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("ftpmon-dump-{name}-{}", std::process::id()))
+}
+
+fn options(name: &str, mask: bool, max_bytes: Option<u64>) -> DumpOptions {
+    DumpOptions { path: path(name), max_bytes, mask_ports: mask.then(|| vec![21]) }
+}
+
+fn give(dump: &mut Dump, seq: u32, payload: &[u8]) {
+    let bytes = frame_bytes(seq, payload);
+    let frame = raw(&bytes);
+    let mut decoder = Decoder::default();
+    let at = Timestamp::from_parts(1_700_000_000, 123_456_789);
+    let segment = decoder.decode(at, &frame);
+    dump.frame(at, &frame, segment.as_ref(), Some(false));
+}
+
+fn frames(name: &str) -> Vec<(Timestamp, Vec<u8>)> {
+    let mut file = CaptureFile::open(&path(name)).unwrap();
+    let mut frames = Vec::new();
+    loop {
+        match file.step().unwrap() {
+            Step::Packet { at, frame } => frames.push((at, frame.bytes.to_vec())),
+            Step::End => break,
+            _ => {}
+        }
+    }
+    frames
+}
+
+/// The payloads that are in the file after these were given.
+fn masked(name: &str, payloads: &[(u32, &str)]) -> Vec<String> {
+    let mut dump = Dump::create(options(name, true, None)).unwrap();
+    for (seq, payload) in payloads {
+        give(&mut dump, *seq, payload.as_bytes());
+    }
+    dump.finish(Timestamp::default());
+    let got = frames(name).into_iter().map(|(_, bytes)| String::from_utf8_lossy(&bytes[54..]).into_owned());
+    let got = got.collect();
+    std::fs::remove_file(path(name)).unwrap();
+    got
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "writes files")]
+fn frames_come_back_with_time_name_and_comment() {
+    let mut dump = Dump::create(options("whole", false, None)).unwrap();
+    dump.name_interface(InterfaceId(7), "eth7");
+    give(&mut dump, 1, b"PASS secret\r\n");
+    dump.note(&sample::event(&sample::identity("s1"), 0, sample::command(2, "RETR", Some("a\x1b[2Jb"))));
+    give(&mut dump, 14, b"");
+    dump.finish(Timestamp::from_parts(1_700_000_001, 0));
+    assert_eq!(dump.counters(), DumpCounters { written: 2, ..DumpCounters::default() });
+    let got = frames("whole");
+    assert_eq!(got.len(), 2);
+    assert_eq!(got[0].0, Timestamp::from_parts(1_700_000_000, 123_456_789));
+    assert_eq!(got[0].1, frame_bytes(1, b"PASS secret\r\n"));
+    let file = std::fs::read(path("whole")).unwrap();
+    let text = String::from_utf8_lossy(&file);
+    assert!(text.contains("ftpmon session=s1 tx=2 command RETR a\\u{1b}[2Jb") && text.contains("eth7"));
+    let mode = std::fs::metadata(path("whole")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    std::fs::remove_file(path("whole")).unwrap();
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "writes files")]
+fn passwords_are_overwritten_byte_for_byte() {
+    let got = masked("mask", &[(1, "x\r\n"), (4, "USER joe\r\npass a b\r\nACCT x\r\nSYST\r\n")]);
+    assert_eq!(got, ["*\r\n", "USER joe\r\npass ***\r\nACCT *\r\nSYST\r\n"]);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "writes files")]
+fn a_password_in_several_segments_is_overwritten_in_each() {
+    let got = masked("split", &[(1, "\r\n"), (3, "PA"), (5, "SS se"), (10, "cret\r"), (15, "\nNOOP\r\n")]);
+    assert_eq!(got, ["\r\n", "PA", "SS **", "****\r", "\nNOOP\r\n"]);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "writes files")]
+fn what_does_not_follow_is_overwritten_to_the_lines_end() {
+    let got =
+        masked("order", &[(1, "\r\n"), (3, "PASS sec"), (14, "NOOP\r\n"), (11, "ret"), (20, "SYST\r\n")]);
+    assert_eq!(got, ["\r\n", "PASS ***", "****\r\n", "***", "SYST\r\n"]);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "writes files")]
+fn tags_stand_in_the_frame_again_and_the_size_has_a_cap() {
+    let mut dump = Dump::create(options("tag", false, Some(400))).unwrap();
+    let bytes = frame_bytes(1, b"NOOP\r\n");
+    let mut frame = raw(&bytes);
+    frame.vlan.push(100);
+    for _ in 0..50 {
+        dump.frame(Timestamp::from_parts(5, 0), &frame, None, Some(true));
+    }
+    dump.finish(Timestamp::from_parts(6, 0));
+    let got = frames("tag");
+    assert_eq!(&got[0].1[12..18], [0x81, 0, 0, 100, 8, 0]);
+    let counters = dump.counters();
+    assert_eq!(got.len() as u64 + counters.max_bytes, 50);
+    assert!(counters.max_bytes > 40);
+    std::fs::remove_file(path("tag")).unwrap();
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "writes files")]
+fn a_full_disk_is_counted() {
+    let options = DumpOptions { path: "/dev/full".into(), max_bytes: None, mask_ports: None };
+    assert!(Dump::create(options).is_err());
+    let mut dump = Dump::create(self::options("parts", true, None)).unwrap();
+    let bytes = frame_bytes(1, b"PASS x\r\n");
+    dump.frame(Timestamp::default(), &raw(&bytes), None, None);
+    assert_eq!(dump.counters().unmasked, 1, "what cannot be masked is not written");
+    dump.finish(Timestamp::default());
+    std::fs::remove_file(path("parts")).unwrap();
+}

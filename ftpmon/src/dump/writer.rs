@@ -1,0 +1,149 @@
+//! The file, written by a thread: a slow disk holds up nobody.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use super::DumpCounters;
+use super::blocks;
+use crate::notice::notice;
+
+/// Bytes that may wait for the disk.
+pub const QUEUE_BYTES_MAX: usize = 16 << 20;
+/// Blocks that may wait for the disk.
+const QUEUE_BLOCKS_MAX: usize = 65_536;
+/// Only its owner may read the file: it holds what was on the wire.
+const MODE: u32 = 0o600;
+/// How long the end of a run waits for the disk.
+const FINISH_WAIT: Duration = Duration::from_secs(5);
+
+#[derive(Default)]
+struct Shared {
+    queued: AtomicUsize,
+    written: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// Bytes to be written, and how many frames they are.
+struct Block {
+    bytes: Vec<u8>,
+    frames: u64,
+}
+
+/// Takes blocks.
+pub(super) struct Writer {
+    blocks: Option<SyncSender<Block>>,
+    done: Receiver<()>,
+    shared: Arc<Shared>,
+    /// Bytes handed over so far, and at most.
+    len: u64,
+    max: Option<u64>,
+    queue_full: u64,
+    max_bytes: u64,
+}
+
+impl Writer {
+    pub(super) fn create(path: &Path, max: Option<u64>) -> io::Result<Self> {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(path)?;
+        // One that was there before may have been open to others.
+        if file.metadata()?.is_file() {
+            file.set_permissions(Permissions::from_mode(MODE))?;
+        }
+        let mut head = Vec::new();
+        blocks::section(&mut head);
+        (&file).write_all(&head)?;
+        let (sender, receiver) = sync_channel(QUEUE_BLOCKS_MAX);
+        let (finished, done) = sync_channel(1);
+        let shared = Arc::new(Shared::default());
+        let desk = Desk { file, len: head.len() as u64, broken: false, shared: Arc::clone(&shared) };
+        std::thread::Builder::new().name("pcap".to_owned()).spawn(move || {
+            desk.run(&receiver);
+            let _ = finished.send(());
+        })?;
+        let len = head.len() as u64;
+        Ok(Self { blocks: Some(sender), done, shared, len, max, queue_full: 0, max_bytes: 0 })
+    }
+
+    /// Hands a frame's block over. Tells whether it will be written.
+    pub(super) fn push(&mut self, block: Vec<u8>) -> bool {
+        let len = block.len();
+        if self.max.is_some_and(|max| self.len + len as u64 > max) {
+            self.max_bytes += 1;
+            return false;
+        }
+        let taken =
+            self.shared.queued.load(Ordering::Relaxed) + len <= QUEUE_BYTES_MAX && self.send(block, 0);
+        if taken {
+            self.len += len as u64;
+        } else {
+            self.queue_full += 1;
+        }
+        taken
+    }
+
+    /// The last block: no frame's.
+    pub(super) fn finish(&mut self, block: Vec<u8>) {
+        if !block.is_empty() {
+            self.send(block, 0);
+        }
+        self.blocks = None;
+        let _ = self.done.recv_timeout(FINISH_WAIT);
+    }
+
+    pub(super) fn counters(&self) -> DumpCounters {
+        DumpCounters {
+            written: self.shared.written.load(Ordering::Relaxed),
+            queue_full: self.queue_full,
+            write_failed: self.shared.failed.load(Ordering::Relaxed),
+            max_bytes: self.max_bytes,
+            unmasked: 0,
+        }
+    }
+
+    fn send(&self, bytes: Vec<u8>, frames: u64) -> bool {
+        let len = bytes.len();
+        self.shared.queued.fetch_add(len, Ordering::Relaxed);
+        let taken =
+            self.blocks.as_ref().is_some_and(|blocks| blocks.try_send(Block { bytes, frames }).is_ok());
+        if !taken {
+            self.shared.queued.fetch_sub(len, Ordering::Relaxed);
+        }
+        taken
+    }
+}
+
+/// The thread's own.
+struct Desk {
+    file: File,
+    /// Bytes of whole blocks in the file.
+    len: u64,
+    broken: bool,
+    shared: Arc<Shared>,
+}
+
+impl Desk {
+    fn run(mut self, blocks: &Receiver<Block>) {
+        for block in blocks {
+            let Block { bytes, frames } = block;
+            self.shared.queued.fetch_sub(bytes.len(), Ordering::Relaxed);
+            if !self.broken
+                && let Err(error) = self.file.write_all(&bytes)
+            {
+                self.broken = true;
+                // A part of a block would make the file unreadable from there.
+                let _ = self.file.set_len(self.len);
+                notice(format_args!("cannot go on with the file of --write-pcap: {error}; it ends here"));
+            }
+            let counter = if self.broken { &self.shared.failed } else { &self.shared.written };
+            counter.fetch_add(frames, Ordering::Relaxed);
+            if !self.broken {
+                self.len += bytes.len() as u64;
+            }
+        }
+    }
+}
