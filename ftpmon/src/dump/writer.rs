@@ -77,7 +77,7 @@ impl Writer {
             return false;
         }
         let taken =
-            self.shared.queued.load(Ordering::Relaxed) + len <= QUEUE_BYTES_MAX && self.send(block, 0);
+            self.shared.queued.load(Ordering::Relaxed) + len <= QUEUE_BYTES_MAX && self.send(block, 1);
         if taken {
             self.len += len as u64;
         } else {
@@ -145,5 +145,41 @@ impl Desk {
                 self.len += bytes.len() as u64;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg_attr(miri, ignore = "writes to a device")]
+    fn a_full_disk_costs_frames_and_is_counted() {
+        let shared = Arc::new(Shared::default());
+        let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let (blocks, to_do) = sync_channel(8);
+        for _ in 0..3 {
+            blocks.send(Block { bytes: vec![0; 4096], frames: 1 }).unwrap();
+        }
+        drop(blocks);
+        Desk { file, len: 0, broken: false, shared: Arc::clone(&shared) }.run(&to_do);
+        assert_eq!(shared.failed.load(Ordering::Relaxed), 3);
+        assert_eq!(shared.written.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "writes to a pipe")]
+    fn a_stuck_disk_holds_up_nobody() {
+        let path = std::env::temp_dir().join(format!("ftpmon-dump-stuck-{}", std::process::id()));
+        let mut writer = Writer::create(&path, None).unwrap();
+        // A thread that takes nothing.
+        let (blocks, _stuck) = sync_channel(QUEUE_BLOCKS_MAX);
+        writer.blocks = Some(blocks);
+        let begun = std::time::Instant::now();
+        let taken = (0..100).filter(|_| writer.push(vec![0; 1 << 20])).count();
+        assert!(begun.elapsed() < Duration::from_secs(2));
+        assert_eq!(taken, QUEUE_BYTES_MAX >> 20);
+        assert_eq!(writer.counters().queue_full, 100 - taken as u64);
+        std::fs::remove_file(path).unwrap();
     }
 }
