@@ -13,7 +13,8 @@ use crate::text::Text;
 pub(super) struct Logins {
     /// The name given last.
     pub(super) user: Option<Arc<Text>>,
-    secret: Option<SmolStr>,
+    /// Boxed, since it is there for a moment of a session only.
+    secret: Option<Box<SmolStr>>,
     undecided: bool,
     pub(super) succeeded: u32,
     pub(super) failed: u32,
@@ -30,7 +31,7 @@ impl Logins {
 
     /// PASS or ACCT: `secret` as events have it.
     pub(super) fn secret(&mut self, secret: Option<SmolStr>) {
-        self.secret = secret;
+        self.secret = secret.map(Box::new);
         self.undecided = true;
     }
 
@@ -65,10 +66,11 @@ impl Logins {
     fn decide(&mut self, outcome: LoginOutcome, code: Option<u16>) -> LoginAttempt {
         self.undecided = false;
         let user = self.user.as_ref().map(|user| user.text.clone());
+        let secret = self.secret.take().map(|secret| *secret);
         let anonymous = user
             .as_ref()
             .is_some_and(|user| user.eq_ignore_ascii_case("anonymous") || user.eq_ignore_ascii_case("ftp"));
-        LoginAttempt { user, outcome, anonymous, secret: self.secret.take(), code, encrypted: false }
+        LoginAttempt { user, outcome, anonymous, secret, code, encrypted: false }
     }
 }
 
