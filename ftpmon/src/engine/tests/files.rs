@@ -1,7 +1,13 @@
 //! Files: hashed from the first byte, within the caps.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
+
 use super::*;
-use crate::event::{FileFacts, FileRange, FileReason};
+use crate::engine::FilePiece;
+use crate::event::{FileFacts, FileId, FileRange, FileReason};
 
 const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
@@ -147,4 +153,95 @@ fn under_tls_nothing_is_hashed() {
     bench.close(&mut data);
     bench.send(&mut control, false, ACK, &[23, 3, 3, 0, 2, 9, 9]);
     assert_eq!(transfers(&bench.finish())[0].file, None);
+}
+
+/// What happens next to one of a few data connections, or to the session.
+#[derive(Clone, Debug)]
+enum Step {
+    Announce(u16),
+    Connect(u16),
+    Bytes { port: u16, from_client: bool, len: usize, hole: bool },
+    Close(u16),
+    Reset(u16),
+    Wait(i64),
+    Protect,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let port = 5_000..5_004_u16;
+    prop_oneof![
+        3 => port.clone().prop_map(Step::Announce),
+        3 => port.clone().prop_map(Step::Connect),
+        6 => (port.clone(), any::<bool>(), 1..3_000_usize, proptest::bool::weighted(0.1))
+            .prop_map(|(port, from_client, len, hole)| Step::Bytes { port, from_client, len, hole }),
+        2 => port.clone().prop_map(Step::Close),
+        1 => port.prop_map(Step::Reset),
+        1 => (0..90_i64).prop_map(Step::Wait),
+        1 => Just(Step::Protect),
+    ]
+}
+
+proptest! {
+    /// Whatever becomes of connections: a file that is begun is closed or discarded, once, and its name is its content's hash.
+    #[test]
+    fn every_file_ends_once_under_its_hash(steps in prop::collection::vec(step(), 1..60)) {
+        let limits = Limits { early_bytes: 4_000, reorder_bytes: 6_000, ..Limits::default() };
+        let config = EngineConfig { files: FilesMode::Extract, file_bytes_max: 5_000, limits, ..hashing() };
+        let mut bench = Bench::new(config);
+        let mut control = bench.connect(end(1, 40_000), end(2, 21));
+        bench.say(&mut control, &["220 hello"]);
+        let mut talks: BTreeMap<u16, Talk> = BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Announce(port) => {
+                    let (high, low) = (port / 256, port % 256);
+                    let reply = format!("227 x (192,0,2,2,{high},{low})");
+                    bench.say(&mut control, &["PASV", &reply, "RETR a", "150 go", "226 done"]);
+                }
+                Step::Connect(port) => {
+                    talks.insert(port, bench.connect(end(1, port), end(2, port)));
+                }
+                Step::Bytes { port, from_client, len, hole } => {
+                    let Some(talk) = talks.get_mut(&port) else { continue };
+                    if hole {
+                        let seq = &mut talk.seq[usize::from(!from_client)];
+                        *seq = seq.wrapping_add(7);
+                    }
+                    bench.send(talk, from_client, ACK, &vec![port as u8; len]);
+                }
+                Step::Close(port) => {
+                    if let Some(mut talk) = talks.remove(&port) {
+                        bench.close(&mut talk);
+                    }
+                }
+                Step::Reset(port) => {
+                    if let Some(mut talk) = talks.remove(&port) {
+                        bench.send(&mut talk, true, TcpFlags::RST, b"");
+                    }
+                }
+                Step::Wait(seconds) => bench.now += seconds * 1_000_000_000,
+                Step::Protect => bench.say(&mut control, &["AUTH TLS", "234 go"]),
+            }
+        }
+        bench.finish();
+        let counters = bench.engine.counters();
+        prop_assert_eq!((counters.tables["early_bytes"].used, counters.tables["reorder_bytes"].used), (0, 0));
+        let mut open: BTreeMap<FileId, Vec<u8>> = BTreeMap::new();
+        let mut over = BTreeSet::new();
+        while let Some(piece) = bench.engine.poll_file_piece() {
+            match piece {
+                FilePiece::Bytes { id, bytes } => {
+                    prop_assert!(!bytes.is_empty() && !over.contains(&id));
+                    open.entry(id).or_default().extend(bytes);
+                }
+                FilePiece::Close { id, sha256 } => {
+                    let content = open.remove(&id).unwrap();
+                    prop_assert!(content.len() <= 5_000 && over.insert(id));
+                    prop_assert_eq!(<[u8; 32]>::from(Sha256::digest(&content)), sha256);
+                }
+                FilePiece::Discard { id } => prop_assert!(open.remove(&id).is_some() && over.insert(id)),
+            }
+        }
+        prop_assert!(open.is_empty(), "{open:?}");
+    }
 }
