@@ -106,6 +106,8 @@ counters! {
     FlowReports = "flow_reports",
     /// No room in the ring for a frame of a control connection.
     LostControl = "lost_ring_control" loss,
+    /// The ring was half full, and the frame's control connection had lately had more than its part of it.
+    LostLoud = "lost_loud_control" loss,
     /// No room in the ring for a further part of a control connection's frame: its beginning was delivered.
     LostContinuation = "lost_ring_continuation" loss,
     /// No room in the ring for a frame of a data connection.
@@ -136,7 +138,7 @@ pub struct Stats {
     /// Indexed by [`Counter`].
     pub counters: [u64; COUNTERS],
 }
-no_padding!(Stats: 352 { counters: [u64; COUNTERS] });
+no_padding!(Stats: 360 { counters: [u64; COUNTERS] });
 
 impl Default for Stats {
     fn default() -> Self {

@@ -1,6 +1,6 @@
 //! Map values other than flows.
 
-use crate::no_padding;
+use crate::{Address, no_padding};
 
 /// What is known of a TCP port: a value of [`crate::names::PORTS`].
 ///
@@ -60,10 +60,12 @@ impl PortMark {
 pub struct Expected {
     /// The `CLOCK_BOOTTIME` second at which the announcement runs out.
     pub expires_s: u32,
-    /// [`Expected::PAYLOAD`], [`Expected::TAKEN`].
+    /// [`Expected::PAYLOAD`] and its like.
     pub flags: u32,
+    /// The host that is to connect.
+    pub peer: Address,
 }
-no_padding!(Expected: 8 { expires_s: u32, flags: u32 });
+no_padding!(Expected: 24 { expires_s: u32, flags: u32, peer: Address });
 
 impl Expected {
     /// The connection's frames are wanted. Only where [`crate::names::SETTING_PAYLOAD`] is set and the port is not below
@@ -72,10 +74,15 @@ impl Expected {
     /// Set by the kernel: a connection has arrived. Another SYN is tracked as well, but packets without SYN no longer
     /// open a flow.
     pub const TAKEN: u32 = 2;
+    /// A SYN of any host opens a flow; otherwise one of `peer` alone does. Packets without SYN do so between these two hosts
+    /// only.
+    pub const ANYONE: u32 = 4;
 
     /// An announcement that holds until the given second.
-    pub const fn new(expires_s: u32, payload: bool) -> Self {
-        Self { expires_s, flags: if payload { Self::PAYLOAD } else { 0 } }
+    pub const fn new(peer: Address, anyone: bool, expires_s: u32, payload: bool) -> Self {
+        let payload = if payload { Self::PAYLOAD } else { 0 };
+        let anyone = if anyone { Self::ANYONE } else { 0 };
+        Self { expires_s, flags: payload | anyone, peer }
     }
 }
 
@@ -151,11 +158,16 @@ pub struct ControlState {
     pub verdict: u32,
     /// When that was, in units of 2^30 ns.
     pub verdict_at: u32,
+    /// Bytes of its frames that were copied since then.
+    pub copied: u32,
+    /// Always 0.
+    pub reserved: u32,
     /// What each end sent, indexed by [`crate::Direction::index`].
     pub halves: [ControlHalf; 2],
 }
-no_padding!(ControlState: 96 {
-    first_ns: u64, last_ns: u64, pair_s: u32, flags: u32, verdict: u32, verdict_at: u32, halves: [ControlHalf; 2],
+no_padding!(ControlState: 104 {
+    first_ns: u64, last_ns: u64, pair_s: u32, flags: u32, verdict: u32, verdict_at: u32, copied: u32, reserved: u32,
+    halves: [ControlHalf; 2],
 });
 
 impl ControlState {

@@ -10,6 +10,12 @@ use crate::headers::{ACK, FIN, RST, SYN, Segment};
 use crate::maps::{CONTROL, PAIRS, SETTING_LOG, VERDICTS};
 use crate::packet::Packet;
 
+/// Bytes of the ring that a control connection may take within about a second whatever the ring's state is: the dialogue of
+/// a transfer is about as much.
+const COPIED_FREE: u32 = 4_096;
+/// Once the ring is half full a connection may take this part of what is left within about a second. As many connections
+/// that flood together do not fill it.
+const COPIED_PART: u64 = 512;
 /// A pair of hosts is refreshed at most this often.
 const PAIR_REFRESH_S: u32 = 4;
 /// What a new entry is filled with before it is written to.
@@ -20,6 +26,8 @@ static EMPTY: ControlState = ControlState {
     flags: 0,
     verdict: 0,
     verdict_at: 0,
+    copied: 0,
+    reserved: 0,
     halves: [ControlHalf {
         packets: 0,
         payload_bytes: 0,
@@ -83,6 +91,9 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     match Verdict(verdict) {
         Verdict::IGNORE => counters.count(Counter::ControlIgnored),
         Verdict::COUNT if !remarkable => counters.count(Counter::ControlCounted),
+        _ if !segment.any(SYN | FIN | RST) && is_too_loud(state, segment) => {
+            counters.count(Counter::LostLoud);
+        }
         _ => emit::line::<P, emit::Control>(packet, segment, now_ns, counters),
     }
 }
@@ -97,6 +108,23 @@ fn is_text<P: Packet>(packet: P, segment: &Segment) -> bool {
         text &= matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b' ' | b'-' | b'\r');
     }
     text
+}
+
+/// The connection has had more than its part of a ring that runs full: room is kept for others, so that those that flood do
+/// not take their words and accounts along.
+#[inline(always)]
+fn is_too_loud(state: Option<*mut ControlState>, segment: &Segment) -> bool {
+    let Some(state) = state else { return false };
+    // SAFETY: as in `handle`.
+    let state = unsafe { &mut *state };
+    if state.copied > COPIED_FREE {
+        let left = emit::left_of_a_full_ring();
+        if u64::from(state.copied) > left / COPIED_PART {
+            return true;
+        }
+    }
+    state.copied = state.copied.saturating_add(emit::record_len(segment.frame_len));
+    false
 }
 
 /// Keeps the two hosts a pair. Payload from the server is proof that the connection stands: a flood of SYNs with invented
@@ -121,6 +149,7 @@ fn current_verdict(state: &mut ControlState, segment: &Segment, now_ns: u64) -> 
     let at = (now_ns >> 30) as u32;
     if state.verdict_at != at {
         state.verdict_at = at;
+        state.copied = 0;
         // SAFETY: read at once.
         state.verdict = unsafe { VERDICTS.get(&segment.key) }.map_or(0, |verdict| verdict.0);
     }

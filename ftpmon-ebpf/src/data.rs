@@ -233,8 +233,10 @@ fn origin(segment: &Segment, marked: bool) -> u32 {
         return 0;
     }
     if segment.any(SYN) {
-        let (address, port) = if segment.any(ACK) { source(segment) } else { destination(segment) };
-        let flags = expected(address, port, true);
+        let (sender, receiver) = (source(segment), destination(segment));
+        let (listener, other) = if segment.any(ACK) { (sender, receiver.0) } else { (receiver, sender.0) };
+        let port = listener.1;
+        let flags = expected(listener, other, true);
         if flags != 0 {
             return flags | initiator_of_syn(segment);
         }
@@ -258,13 +260,11 @@ fn origin(segment: &Segment, marked: bool) -> u32 {
     if segment.payload == 0 {
         return 0;
     }
-    let (address, port) = destination(segment);
-    let flags = expected(address, port, false);
+    let flags = expected(destination(segment), source(segment).0, false);
     if flags != 0 {
         return flags | FlowState::MIDSTREAM | initiator(segment, false);
     }
-    let (address, port) = source(segment);
-    let flags = expected(address, port, false);
+    let flags = expected(source(segment), destination(segment).0, false);
     if flags != 0 {
         return flags | FlowState::MIDSTREAM | initiator(segment, true);
     }
@@ -309,13 +309,17 @@ fn sender_address(segment: &Segment, direction: Direction) -> Address {
     }
 }
 
-/// The flags of a connection to an endpoint, where that is announced; otherwise 0.
+/// The flags of a connection of `other` to an endpoint, where that is announced to `other`; otherwise 0.
+///
+/// What a peer says of a third host must not have that host's traffic counted: without a SYN nobody but the host that is
+/// expected will do, and with it another one only where the endpoint is the announcer's own.
 #[inline(always)]
-fn expected(address: Address, port: u32, taken_too: bool) -> u32 {
+fn expected((address, port): (Address, u32), other: Address, syn: bool) -> u32 {
     let Some(entry) = EXPECTED.get_ptr_mut(Endpoint::new(address, port as u16)) else { return 0 };
     // SAFETY: a map value, all integers; the agent may replace it at the same time, then one of the two wins.
     let entry = unsafe { &mut *entry };
-    if entry.expires_s <= seconds(boot_ns()) || (!taken_too && entry.flags & Expected::TAKEN != 0) {
+    let admitted = entry.peer == other || (syn && entry.flags & Expected::ANYONE != 0);
+    if !admitted || entry.expires_s <= seconds(boot_ns()) || (!syn && entry.flags & Expected::TAKEN != 0) {
         return 0;
     }
     entry.flags |= Expected::TAKEN;

@@ -1,8 +1,10 @@
 //! Records into the ring.
 
+use core::ffi::c_void;
 use core::hint::black_box;
 
-use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
+use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_RING_SIZE};
+use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ringbuf_query};
 use aya_ebpf::maps::ring_buf::RingBufEntry;
 use ftpmon_common::{
     BANNER_MAX, CHUNK_MAX, Counter, FRAME_MAX, FlowEvent, FlowState, HEAD_MAX, RecordHeader, RecordKind,
@@ -23,12 +25,39 @@ const LINE_MAX: usize = 128;
 /// A wire frame of the usual size fits into one record of this much room.
 const TAIL_MAX: usize = 2048;
 
+/// The same as a frame's length.
+const TAIL: u32 = TAIL_MAX as u32;
+
 /// A record with room for `N` bytes of a frame. The verifier wants each reservation's size as a constant, so there are a
 /// few sizes: a command or a reply, a longer one, a wire frame, a piece of a super-packet.
 #[repr(C)]
 struct Record<const N: usize> {
     header: RecordHeader,
     bytes: [u8; N],
+}
+
+/// Bytes of the ring that are left once it is half full; until then there is no end of them.
+#[inline(never)]
+pub(crate) fn left_of_a_full_ring() -> u64 {
+    let ring = (&raw const EVENTS).cast_mut().cast::<c_void>();
+    // SAFETY: a ring of this object; asks for numbers.
+    let (waiting, size) = unsafe {
+        let query = |what: u32| bpf_ringbuf_query(ring, u64::from(what));
+        (query(BPF_RB_AVAIL_DATA), query(BPF_RB_RING_SIZE))
+    };
+    if waiting < size / 2 { u64::MAX } else { size.saturating_sub(waiting) }
+}
+
+/// Bytes of the ring that a frame takes, but for a super-packet's last record.
+#[inline(always)]
+pub(crate) fn record_len(frame_len: u32) -> u32 {
+    let room = match frame_len {
+        0..=128 => 128,
+        129..=512 => 512,
+        513..=TAIL => TAIL,
+        _ => frame_len,
+    };
+    room.saturating_add(size_of::<RecordHeader>() as u32)
 }
 
 /// Where a kind of frames goes: a ring each, so that files push no dialogue out.

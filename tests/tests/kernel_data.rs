@@ -5,7 +5,7 @@ use ftpmon_common::{
     Counter, Expected, FlowEvent, FlowHalf, FlowState, PortMark, RecordKind, ReportReason, Verdict,
 };
 use ftpmon_tests::kernel::bench::{Record, boot_seconds};
-use ftpmon_tests::kernel::frame::{ACK, FIN, RST, SYN};
+use ftpmon_tests::kernel::frame::{ACK, FIN, RST, SYN, address};
 use ftpmon_tests::kernel::talk::{CLIENT, CONTROL, DATA, SERVER, greet};
 use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, Talk, privileged};
 
@@ -120,15 +120,15 @@ fn candidates_can_be_switched_off() {
 }
 
 #[test]
-fn an_expected_endpoint_is_tracked_whoever_comes() {
+fn an_endpoint_of_the_announcers_own_is_tracked_whoever_comes() {
     let Some(mut bench) = bench("expected", Settings::default()) else { return };
     let now = boot_seconds().unwrap();
     let ends = (("203.0.113.7", 1_234), (SERVER, 26_758));
     let listener = Frame::new(ends.0, ends.1, 0, 0, 0).destination();
-    bench.expect(listener, Expected::new(now.saturating_sub(1), false)).unwrap();
+    bench.expect(listener, Expected::new(address(CLIENT), true, now.saturating_sub(1), false)).unwrap();
     Talk::new(&bench, Hooked::Xdp, ends, [1, 2]).open();
     assert_eq!(value(&bench, Counter::FlowsExpected), 0, "it has run out");
-    bench.expect(listener, Expected::new(now + 60, false)).unwrap();
+    bench.expect(listener, Expected::new(address(CLIENT), true, now + 60, false)).unwrap();
     let mut data = Talk::new(&bench, Hooked::Xdp, ends, [1, 2]);
     data.open();
     data.say(0, ACK, 5);
@@ -152,7 +152,8 @@ fn an_announcement_that_comes_late_picks_the_connection_up() {
     assert_eq!(value(&bench, Counter::Data), 0);
     let next = data.next;
     let listener = Frame::new(ends.0, ends.1, 0, 0, 0).destination();
-    bench.expect(listener, Expected::new(boot_seconds().unwrap() + 60, false)).unwrap();
+    let until = boot_seconds().unwrap() + 60;
+    bench.expect(listener, Expected::new(address(ends.0.0), false, until, false)).unwrap();
     let mut data = Talk { bench: &bench, hook: Hooked::Xdp, ends: [ends.0, ends.1], next };
     data.say(0, ACK, 0);
     data.say(1, ACK, 1_000);

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use ftpmon_common::PortMark;
+use ftpmon_common::{Expected, PortMark};
 use ftpmon_tests::kernel::bench::boot_seconds;
 use ftpmon_tests::kernel::frame::{ACK, SYN};
 use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, privileged};
@@ -52,7 +52,10 @@ fn packets_cost_what_they_may() {
         report("full segment into the ring", &full, 3_000);
         report("bare ACK of a control connection", &bare, 1_000);
         bench
-            .expect(syn.destination(), ftpmon_common::Expected::new(boot_seconds().unwrap() + 60, false))
+            .expect(
+                syn.destination(),
+                Expected::new(syn.source().address, false, boot_seconds().unwrap() + 60, false),
+            )
             .unwrap();
         bench.run(hooked, &syn.bytes()).unwrap();
         bench.run(hooked, &Frame::new(LISTENER, CLIENT, SYN | ACK, 0, 2).bytes()).unwrap();

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::expected::Claim;
+use super::expected::{Admitted, Claim};
 use super::flow::Role;
 use super::table::FlowId;
 use super::{Engine, PortUpdate};
@@ -55,13 +55,14 @@ impl Engine {
 
     fn announce(&mut self, at: Timestamp, claim: Claim, endpoints: &ExpectedEndpoints) {
         for &listener in endpoints {
-            if let Some(listener) = self.expected.announce(at, listener, claim) {
+            for listener in self.expected.announce(at, listener, claim) {
                 self.counters.lose("announcements_evicted", 1);
                 self.update(PortUpdate::Forget { listener });
             }
+            let Some(Admitted { peer, anyone }) = self.expected.admitted(listener) else { continue };
             let payload = self.config.files != super::FilesMode::Off;
             let ttl_s = self.config.limits.announcement_s;
-            self.update(PortUpdate::Expect { listener, ttl_s, payload });
+            self.update(PortUpdate::Expect { listener, peer, anyone, ttl_s, payload });
         }
         for listener in endpoints {
             self.adopt_early(at, *listener);

@@ -27,16 +27,39 @@ pub(super) struct Claim {
     pub(super) announcer: IpAddr,
 }
 
+impl Claim {
+    /// The two hosts of its session.
+    fn hosts(&self) -> (IpAddr, IpAddr) {
+        (self.peer.min(self.announcer), self.peer.max(self.announcer))
+    }
+}
+
+/// Who may connect to an announced endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Admitted {
+    /// The host that is expected.
+    pub(super) peer: IpAddr,
+    /// It is a port of the host that announced it, so that others may come as well.
+    pub(super) anyone: bool,
+}
+
 /// The claims of all sessions by endpoint, capped and expiring.
 pub(super) struct Expected {
     claims: HashMap<Endpoint, SmallVec<[Claim; 1]>>,
     /// In the order of expiry; an entry whose claim is gone already is passed over.
     expiry: VecDeque<(Timestamp, Endpoint, Claim)>,
     waiting: usize,
+    /// How many of them by the two hosts of their sessions.
+    shares: HashMap<(IpAddr, IpAddr), usize>,
     cap: usize,
     ttl_ns: i64,
 }
 
+/// One pair of hosts may have the so-manieth part of all claims. Stops two hosts that fill the table with what never comes,
+/// so that others' announcements give way.
+const SHARE: usize = 16;
+/// A pair of hosts may have as many claims whatever the cap is.
+const SHARE_MIN: usize = 64;
 /// Sessions that may claim one endpoint at once. Two are an FXP transfer; more is a server that hands one port to many.
 const CLAIMS_PER_ENDPOINT_MAX: usize = 16;
 
@@ -47,6 +70,7 @@ impl Expected {
             claims: HashMap::new(),
             expiry: VecDeque::new(),
             waiting: 0,
+            shares: HashMap::new(),
             cap,
             ttl_ns: i64::from(ttl_s).saturating_mul(1_000_000_000),
         }
@@ -57,27 +81,50 @@ impl Expected {
         self.waiting
     }
 
-    /// Adds a claim; returns the endpoint that had to give way at the cap, if one had to.
-    pub(super) fn announce(&mut self, at: Timestamp, endpoint: Endpoint, claim: Claim) -> Option<Endpoint> {
-        let evicted = if self.waiting >= self.cap { self.drop_oldest() } else { None };
+    /// Adds a claim; returns the endpoints that nobody claims any more since claims had to give way at a cap: the oldest of
+    /// the same two hosts where they have more than their share, otherwise the oldest of all.
+    pub(super) fn announce(&mut self, at: Timestamp, endpoint: Endpoint, claim: Claim) -> Vec<Endpoint> {
+        let hosts = claim.hosts();
+        let share = (self.cap / SHARE).max(SHARE_MIN);
+        let evicted = if self.shares.get(&hosts).is_some_and(|&waiting| waiting >= share) {
+            self.drop_oldest_of(hosts, share / 2)
+        } else if self.waiting >= self.cap {
+            self.drop_oldest().into_iter().collect()
+        } else {
+            Vec::new()
+        };
         let claims = self.claims.entry(endpoint).or_default();
         if claims.len() >= CLAIMS_PER_ENDPOINT_MAX {
-            claims.remove(0);
-            self.waiting -= 1;
+            // Of those that announced a port of somebody else rather than their own.
+            let foreign = claims.iter().position(|claim| claim.announcer != endpoint.ip);
+            let gone = claims.remove(foreign.unwrap_or(0));
+            self.let_go(&gone);
         }
-        claims.push(claim);
+        self.claims.entry(endpoint).or_default().push(claim);
         self.waiting += 1;
+        *self.shares.entry(hosts).or_default() += 1;
         self.expiry.push_back((at.plus_nanos(self.ttl_ns), endpoint, claim));
         evicted
+    }
+
+    /// Who may connect to an endpoint, as far as one can tell without knowing who does.
+    pub(super) fn admitted(&self, endpoint: Endpoint) -> Option<Admitted> {
+        let claims = self.claims.get(&endpoint)?;
+        let anyone = claims.iter().any(|claim| claim.announcer == endpoint.ip);
+        Some(Admitted { peer: claims.last()?.peer, anyone })
     }
 
     /// Takes a claim back; true when nobody else claims the endpoint.
     pub(super) fn retract(&mut self, endpoint: Endpoint, control: FlowId, id: EndpointId) -> bool {
         let Some(claims) = self.claims.get_mut(&endpoint) else { return false };
-        let before = claims.len();
-        claims.retain(|claim| claim.control != control || claim.endpoint != id);
-        self.waiting -= before - claims.len();
+        let mut gone: SmallVec<[Claim; 1]> = SmallVec::new();
+        claims.retain(|claim| {
+            let goes = claim.control == control && claim.endpoint == id;
+            gone.extend(goes.then_some(*claim));
+            !goes
+        });
         let unclaimed = claims.is_empty();
+        gone.iter().for_each(|claim| self.let_go(claim));
         if unclaimed {
             self.claims.remove(&endpoint);
         }
@@ -108,6 +155,30 @@ impl Expected {
     pub(super) fn expire(&mut self, now: Timestamp) -> Option<Option<Endpoint>> {
         self.expiry.front().filter(|(at, ..)| *at <= now)?;
         Some(self.drop_oldest())
+    }
+
+    /// A claim is gone: it does not count any more.
+    fn let_go(&mut self, claim: &Claim) {
+        self.waiting -= 1;
+        if let Some(share) = self.shares.get_mut(&claim.hosts()) {
+            *share -= 1;
+            if *share == 0 {
+                self.shares.remove(&claim.hosts());
+            }
+        }
+    }
+
+    /// Drops the `count` oldest claims of two hosts at a time, since they have to be looked for among all; the endpoints
+    /// that nobody claims then.
+    fn drop_oldest_of(&mut self, hosts: (IpAddr, IpAddr), count: usize) -> Vec<Endpoint> {
+        let theirs = self.expiry.iter().filter(|(_, endpoint, claim)| {
+            claim.hosts() == hosts && is_waiting(&self.claims, endpoint, claim)
+        });
+        let oldest: Vec<_> = theirs.take(count).map(|(_, endpoint, claim)| (*endpoint, *claim)).collect();
+        let drop = |(endpoint, claim): (Endpoint, Claim)| {
+            self.retract(endpoint, claim.control, claim.endpoint).then_some(endpoint)
+        };
+        oldest.into_iter().filter_map(drop).collect()
     }
 
     fn drop_oldest(&mut self) -> Option<Endpoint> {
@@ -145,7 +216,7 @@ fn is_waiting(claims: &HashMap<Endpoint, SmallVec<[Claim; 1]>>, endpoint: &Endpo
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
-    use super::{Claim, Expected};
+    use super::{Admitted, Claim, Expected};
     use crate::addr::Endpoint;
     use crate::engine::table::{Class, FlowId, FlowKey, FlowTable};
     use crate::event::Mode;
@@ -205,14 +276,48 @@ mod tests {
         expected.announce(Timestamp::default(), endpoint(4_000), claim(1, Mode::Passive, 1));
         for port in 5_000..6_000 {
             let busy = claim(2, Mode::Passive, 1);
-            assert_eq!(expected.announce(Timestamp::default(), endpoint(port), busy), None);
+            assert_eq!(expected.announce(Timestamp::default(), endpoint(port), busy), []);
             assert!(expected.retract(endpoint(port), busy.control, busy.endpoint));
         }
         assert_eq!(expected.matching(host(1), endpoint(4_000)).len(), 1);
         assert!(expected.expiry.len() < 100);
         expected.announce(Timestamp::default(), endpoint(7_000), claim(3, Mode::Passive, 1));
         let evicted = expected.announce(Timestamp::default(), endpoint(7_001), claim(4, Mode::Passive, 1));
-        assert_eq!(evicted, Some(endpoint(4_000)));
+        assert_eq!(evicted, [endpoint(4_000)]);
+    }
+
+    #[test]
+    fn two_hosts_that_announce_without_end_take_no_more_than_their_share() {
+        let mut expected = Expected::new(2_048, 60);
+        let own = Endpoint::new(host(2), 4_000);
+        expected.announce(Timestamp::default(), own, claim(1, Mode::Passive, 1));
+        let hostile = claim(2, Mode::Active, 9);
+        let mut evicted = 0;
+        for port in 0..20_000 {
+            // Each of a session of its own, as far as the table knows.
+            let claim = Claim { endpoint: EndpointId(port), ..hostile };
+            let endpoint = Endpoint::new(host(2), 10_000 + u16::try_from(port).unwrap());
+            evicted += expected.announce(Timestamp::default(), endpoint, claim).len();
+            assert!(expected.len() <= 1 + 128);
+        }
+        assert!(evicted >= 20_000 - 128 && expected.expiry.len() < 1_000);
+        assert_eq!(expected.matching(host(1), own).len(), 1);
+        assert_eq!(expected.shares.len(), 2);
+    }
+
+    #[test]
+    fn strangers_who_name_a_port_do_not_push_its_owners_claim_out() {
+        let (mut expected, own) = (Expected::new(2_048, 60), Endpoint::new(host(2), 4_000));
+        expected.announce(Timestamp::default(), own, claim(1, Mode::Passive, 1));
+        for n in 10..100 {
+            let stranger = Claim { announcer: host(n), ..claim(2, Mode::Active, n + 100) };
+            expected.announce(Timestamp::default(), own, stranger);
+        }
+        assert_eq!(expected.matching(host(1), own).as_slice(), [claim(1, Mode::Passive, 1)]);
+        assert!(expected.admitted(own).unwrap().anyone);
+        let foreign = Endpoint::new(host(7), 4_000);
+        expected.announce(Timestamp::default(), foreign, claim(3, Mode::Active, 5));
+        assert_eq!(expected.admitted(foreign), Some(Admitted { peer: host(5), anyone: false }));
     }
 
     #[test]

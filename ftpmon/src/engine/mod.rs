@@ -361,6 +361,13 @@ impl Engine {
     }
 
     fn update(&mut self, update: PortUpdate) {
+        // What was announced and superseded since the last poll need not be known to anybody.
+        if let (PortUpdate::Forget { listener: gone }, Some(PortUpdate::Expect { listener, .. })) =
+            (update, self.updates.back())
+            && gone == *listener
+        {
+            self.updates.pop_back();
+        }
         if self.updates.len() >= UPDATES_MAX {
             self.updates.pop_front();
         }

@@ -194,7 +194,8 @@ fn the_kernels_account_is_taken_for_a_data_connection() {
     let mut bench = Bench::new(EngineConfig::default());
     let mut control = bench.connect(end(1, 40_000), end(2, 21));
     bench.say(&mut control, &["220 hello", "PORT 192,0,2,1,19,136", "200 ok", "RETR big", "150 go"]);
-    let expect = PortUpdate::Expect { listener: end(1, 5_000), ttl_s: 300, payload: false };
+    let (listener, peer) = (end(1, 5_000), end(2, 0).ip);
+    let expect = PortUpdate::Expect { listener, peer, anyone: true, ttl_s: 300, payload: false };
     assert!(core::iter::from_fn(|| bench.engine.poll_port_update()).any(|update| update == expect));
     let bytes = 5 << 30;
     for report in [FlowReport::Open, FlowReport::Progress, FlowReport::Close] {

@@ -1,6 +1,8 @@
 //! What the engine tells whoever selects packets for it: which data connections come next, and how much of each flow
 //! it wants to see.
 
+use std::net::IpAddr;
+
 use crate::addr::Endpoint;
 
 /// A wish of the engine. The live agent turns it into entries of the kernel's maps; a file reader may ignore it.
@@ -11,6 +13,11 @@ pub enum PortUpdate {
     Expect {
         /// Where it will arrive.
         listener: Endpoint,
+        /// The host that is expected to open it.
+        peer: IpAddr,
+        /// Other hosts may open it as well: it is a port of the host that announced it. Otherwise what a peer says of a third
+        /// host would have that host's connections counted and copied.
+        anyone: bool,
         /// For how long the announcement holds, seconds.
         ttl_s: u32,
         /// Its payload is wanted (`--files`). Never set for a port below 1024.

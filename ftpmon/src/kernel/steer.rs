@@ -12,8 +12,10 @@ use super::flows::Flows;
 use crate::addr::Endpoint;
 use crate::engine::PortUpdate;
 
-/// Seconds that a port stays marked beyond the announcement that marked it: announcement and clock are rounded.
-const MARK_SLACK_S: u32 = 2;
+/// Seconds that a port stays marked after an announcement: for a connection whose SYN came before it. One that comes later is
+/// found by its SYN, whose port need not be marked. So ports that a peer names and that nobody connects to soon cost their
+/// packets no more than others'.
+const MARK_S: u32 = 10;
 
 /// The maps that steer the kernel programs.
 pub struct Steering {
@@ -54,7 +56,11 @@ impl Steering {
     /// Writes a wish. One that the kernel does not take is counted: it costs detail of one connection.
     pub fn apply(&mut self, update: &PortUpdate, flows: &mut Flows) {
         let result = match *update {
-            PortUpdate::Expect { listener, ttl_s, payload } => self.expect(listener, ttl_s, payload),
+            PortUpdate::Expect { listener, peer, anyone, ttl_s, payload } => {
+                let expires_s = boot_seconds().saturating_add(ttl_s);
+                let payload = payload && self.payload;
+                self.expect(listener, Expected::new(peer.into(), anyone, expires_s, payload))
+            }
             PortUpdate::Forget { listener } => absent_is_fine(self.expected.remove(&endpoint(listener))),
             // What an adopted connection gets without a verdict is what it needs, unless payload is in question.
             PortUpdate::Adopt { .. } if !self.payload => Ok(()),
@@ -87,12 +93,10 @@ impl Steering {
         (self.applied, self.refused)
     }
 
-    fn expect(&mut self, listener: Endpoint, ttl_s: u32, payload: bool) -> Result<(), MapError> {
-        let until = boot_seconds().saturating_add(ttl_s);
-        let expected = Expected::new(until, payload && self.payload);
+    fn expect(&mut self, listener: Endpoint, expected: Expected) -> Result<(), MapError> {
         self.expected.insert(endpoint(listener), expected, 0)?;
         // The mark comes second: the kernel looks at an announcement only where the port is marked.
-        let mark = PortMark::until(until.saturating_add(MARK_SLACK_S));
+        let mark = PortMark::until(expected.expires_s.min(boot_seconds().saturating_add(MARK_S)));
         let port = u32::from(listener.port);
         let present = self.ports.get(&port, 0)?;
         if present.is_control() || present.0 >= mark.0 {

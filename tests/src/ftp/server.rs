@@ -1,7 +1,7 @@
 //! The server: who may come in, what it serves, and the threads that do it.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -98,15 +98,16 @@ impl Shared {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next port to listen on for data; 0 for any.
-    pub(super) fn data_port(&self) -> u16 {
-        match &self.behaviour.passive_ports {
-            Ports::Any => 0,
-            Ports::Cycle(ports) => {
-                let turn = self.next_port.fetch_add(1, Ordering::Relaxed);
-                ports.get(turn % ports.len().max(1)).copied().unwrap_or(0)
-            }
-        }
+    /// Listens for data on the next port that nobody listens on.
+    pub(super) fn listen_for_data(&self, ip: IpAddr) -> Result<TcpListener> {
+        let Ports::Cycle(ports) = &self.behaviour.passive_ports else {
+            return listen(SocketAddr::new(ip, 0));
+        };
+        let next = |_| {
+            let turn = self.next_port.fetch_add(1, Ordering::Relaxed);
+            listen(SocketAddr::new(ip, *ports.get(turn % ports.len().max(1))?)).ok()
+        };
+        ports.iter().find_map(next).context("no port is free for data")
     }
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use socket2::SockRef;
 
 use super::content::Content;
-use super::server::{Shared, connect, listen};
+use super::server::{Shared, connect};
 use super::transcript::{Said, Transcript};
 use super::wire::{host_port, parse_extended, parse_host_port, read_line, resolve};
 
@@ -202,7 +202,7 @@ impl Session {
     }
 
     fn listen_for_data(&mut self, verb: &str) -> Result<(u16, String)> {
-        let listener = listen(SocketAddr::new(self.local.ip(), self.shared.data_port()))?;
+        let listener = self.shared.listen_for_data(self.local.ip())?;
         let port = listener.local_addr()?.port();
         let reply = match (verb, self.local.ip()) {
             ("PASV", IpAddr::V4(ip)) => {

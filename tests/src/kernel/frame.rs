@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ftpmon_common::{Direction, Endpoint, FlowKey};
+use ftpmon_common::{Address, Direction, Endpoint, FlowKey};
 
 /// FIN of TCP.
 pub const FIN: u8 = 0x01;
@@ -40,6 +40,16 @@ pub struct Frame {
     pub tcp_options: Vec<u8>,
     /// Payload.
     pub payload: Vec<u8>,
+}
+
+/// A host's address as keys have it.
+///
+/// # Panics
+/// That is no address.
+#[must_use]
+#[expect(clippy::unwrap_used, reason = "the helpers of tests")]
+pub fn address(host: &str) -> Address {
+    host.parse::<IpAddr>().unwrap().into()
 }
 
 impl Frame {
@@ -109,7 +119,14 @@ impl Frame {
         FlowKey::new(source.into(), source_port, destination.into(), destination_port)
     }
 
-    /// Where it goes.
+    /// Where it comes from.
+    #[must_use]
+    pub fn source(&self) -> Endpoint {
+        let [(address, port), _] = self.ends;
+        Endpoint::new(address.into(), port)
+    }
+
+    /// Where it goes to.
     #[must_use]
     pub fn destination(&self) -> Endpoint {
         let [_, (address, port)] = self.ends;

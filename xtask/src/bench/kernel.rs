@@ -108,7 +108,10 @@ fn times(setup: &Setup, bed: &mut Bed, hook: &str, hooked: Hooked) -> Result<Tab
 /// Opens a data connection that the programs follow.
 fn open(bed: &mut Bed, hooked: Hooked, listener: (&str, u16)) -> Result<()> {
     let syn = Frame::new(CLIENT, listener, SYN, 1, 0);
-    bed.ftpmon.expect(syn.destination(), Expected::new(boot_seconds()? + 3_600, false))?;
+    bed.ftpmon.expect(
+        syn.destination(),
+        Expected::new(syn.source().address, false, boot_seconds()? + 3_600, false),
+    )?;
     for frame in [syn, Frame::new(listener, CLIENT, SYN | ACK, 0, 2), Frame::new(CLIENT, listener, ACK, 2, 1)]
     {
         bed.ftpmon.run(hooked, &frame.bytes())?;
