@@ -119,8 +119,9 @@ fn heads_are_bounded_whatever_comes() {
 fn nothing_of_an_announced_file_is_copied() {
     let Some(mut bench) = bench("announced", Settings::default()) else { return };
     greet(&mut bench);
-    let listener = Endpoint::new(DATA.1.0.parse::<std::net::IpAddr>().unwrap().into(), DATA.1.1);
-    bench.expect(listener, Expected::new(boot_seconds().unwrap() + 60, false)).unwrap();
+    let address = |end: &str| end.parse::<std::net::IpAddr>().unwrap().into();
+    let announced = Expected::new(address(DATA.0.0), false, boot_seconds().unwrap() + 60, false);
+    bench.expect(Endpoint::new(address(DATA.1.0), DATA.1.1), announced).unwrap();
     let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [7_000, 9_000]);
     data.open();
     data.say(1, ACK, 1_400);
