@@ -61,7 +61,7 @@ pub(crate) fn run(setup: &Setup) -> Result<Vec<Table>> {
     let bytes = setup.download;
     let behaviour = Behaviour::default().with_file("/bulk", Content::Pattern(bytes));
     let server = net.server.run(|| Server::start(at, behaviour))?;
-    let rounds = setup.rounds(7);
+    let rounds = setup.rounds(5);
     let results = alternate(&CASES, rounds, true, |case| once(case.runs, setup, &net, at, bytes))?;
     drop(server);
     let title = format!(

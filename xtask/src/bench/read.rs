@@ -71,7 +71,7 @@ fn large_table(setup: &Setup, capture: &Capture, floor: &Reader) -> Result<Table
         Reader::Peer(Peer::Suricata),
     ];
     let rounds = setup.rounds(5);
-    let results = turns(setup, capture, &readers, rounds)?;
+    let results = turns(setup, capture, &readers, rounds, true)?;
     let title = format!(
         "A capture of {} sessions, {} packets, {} control messages, {} MB to /dev/null; median of {rounds} rounds",
         capture.holds.sessions,
@@ -91,7 +91,7 @@ fn large_table(setup: &Setup, capture: &Capture, floor: &Reader) -> Result<Table
 
 fn small_table(setup: &Setup, capture: &Capture) -> Result<Table> {
     let readers = [Reader::Peer(Peer::Tcpdump), Reader::Ftpmon(&[]), Reader::Peer(Peer::Tshark)];
-    let results = turns(setup, capture, &readers, 1)?;
+    let results = turns(setup, capture, &readers, 1, false)?;
     let title = format!(
         "A capture of {} sessions, {} packets, for a peer that takes its time; one round",
         capture.holds.sessions, capture.holds.packets
@@ -110,10 +110,11 @@ fn turns(
     capture: &Capture,
     readers: &[Reader],
     rounds: usize,
+    warm: bool,
 ) -> Result<Vec<Option<Vec<Usage>>>> {
     let missing = |reader: &Reader| matches!(reader, Reader::Peer(peer) if peer.missing());
     let there: Vec<&Reader> = readers.iter().filter(|reader| !missing(reader)).collect();
-    let mut results = alternate(&there, rounds, true, |reader| reader.once(setup, capture))?.into_iter();
+    let mut results = alternate(&there, rounds, warm, |reader| reader.once(setup, capture))?.into_iter();
     Ok(readers.iter().map(|reader| if missing(reader) { None } else { results.next() }).collect())
 }
 
