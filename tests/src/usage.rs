@@ -5,9 +5,14 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+
+/// Between two looks at a process's memory.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// What a process used from its start to its end.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +23,7 @@ pub struct Usage {
     pub elapsed: Duration,
     /// CPU time, its own and the kernel's on its behalf.
     pub cpu: Duration,
-    /// The most memory that was resident, bytes.
+    /// The most memory that was seen resident, bytes; looked at every two milliseconds, 0 for a process shorter than that.
     pub peak_bytes: u64,
 }
 
@@ -39,25 +44,48 @@ pub fn of(command: &mut Command) -> Result<Usage> {
 /// The kernel does not tell.
 pub fn finish(child: Child, begin: Instant) -> Result<Usage> {
     let id = i32::try_from(child.id()).context("process id")?;
-    let mut status = 0;
-    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: both places outlive the call. The child is not waited for elsewhere: `child` was given to this function.
-    while unsafe { libc::wait4(id, &raw mut status, 0, usage.as_mut_ptr()) } < 0 {
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error.into());
-        }
-    }
-    // SAFETY: zeroes are a value of it, and the kernel has filled it in.
-    let usage = unsafe { usage.assume_init() };
+    let over = AtomicBool::new(false);
+    let (status, usage, peak_bytes) = thread::scope(|scope| {
+        let peak = scope.spawn(|| peak(child.id(), &over));
+        let waited = wait(id);
+        over.store(true, Ordering::Release);
+        let peak = peak.join().unwrap_or(0);
+        waited.map(|(status, usage)| (status, usage, peak))
+    })?;
     let time =
         |value: libc::timeval| Duration::from_micros(value.tv_sec as u64 * 1_000_000 + value.tv_usec as u64);
     Ok(Usage {
         status: ExitStatus::from_raw(status),
         elapsed: begin.elapsed(),
         cpu: time(usage.ru_utime) + time(usage.ru_stime),
-        peak_bytes: usage.ru_maxrss as u64 * 1024,
+        peak_bytes,
     })
+}
+
+/// Waits for a child.
+fn wait(id: i32) -> io::Result<(i32, libc::rusage)> {
+    let mut status = 0;
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: both places outlive the call, and whoever calls this owns the child: nobody else waits for it.
+    while unsafe { libc::wait4(id, &raw mut status, 0, usage.as_mut_ptr()) } < 0 {
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    // SAFETY: zeroes are a value of it, and the kernel has filled it in.
+    Ok((status, unsafe { usage.assume_init() }))
+}
+
+/// The most memory of a process, looked at until it is over. The kernel's own account of a child (`ru_maxrss`) begins with what
+/// its parent had.
+fn peak(process: u32, over: &AtomicBool) -> u64 {
+    let mut peak = 0;
+    while !over.load(Ordering::Acquire) {
+        peak = peak.max(memory(process, "VmHWM").unwrap_or(0));
+        thread::sleep(LOOK);
+    }
+    peak
 }
 
 /// CPU time that the living threads of a process have used.
@@ -91,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_process_is_measured() {
-        let used = of(&mut Command::new("true")).unwrap();
+        let used = of(Command::new("sleep").arg("0.1")).unwrap();
         assert!(used.status.success() && used.peak_bytes > 0 && used.cpu <= used.elapsed * 64);
         let own = std::process::id();
         assert!(cpu(own).unwrap() > Duration::ZERO);
