@@ -318,10 +318,18 @@ impl Stage {
             }
             found.others.1 += others;
             found.told += mine.len();
+            let mut left = mine.iter();
             let right = moved(number)
                 .into_iter()
-                .zip(&mine)
-                .filter(|(moved, transfer)| is_told(*moved, Manner::of(number), transfer))
+                .filter(|moved| {
+                    // One that was another session's is passed over, one that another has leaves the rest for the next.
+                    let mut ahead = left.clone();
+                    let told = ahead.any(|transfer| is_told(*moved, Manner::of(number), transfer));
+                    if told {
+                        left = ahead;
+                    }
+                    told
+                })
                 .count();
             found.right += right;
             if right < 3 || mine.len() != 3 || others > 0 {

@@ -80,23 +80,14 @@ impl Services {
     }
 }
 
-/// How a connection compares to the one before it in a session: who opened it, and whether it is under TLS.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Likeness {
-    Unlike,
-    /// There was none.
-    Unknown,
-    Like,
-}
-
 /// A session that a suspect may belong to.
 #[derive(Clone, Copy)]
 struct Claim {
     session: FlowId,
     mode: Mode,
     points: u8,
-    /// How it compares to the session's last one.
-    likeness: Likeness,
+    /// The session's last one was opened by the other end, or under TLS where this is not, or the other way round.
+    unlike: bool,
     /// How long before the SYN the session spoke, nanoseconds.
     before: u64,
     answered: bool,
@@ -116,7 +107,7 @@ impl Engine {
         let mut sessions = self.encrypted.sessions(initiator.ip, listener.ip).peekable();
         sessions.peek()?;
         let asked = sessions.filter_map(|session| {
-            let control = self.unreadable(session)?;
+            let control = self.unreadable(session).filter(|_| !self.is_closing(session))?;
             let spoke = match mode_of(control, initiator, listener)? {
                 Mode::Passive => control.last_reply,
                 Mode::Active => control.last_request,
@@ -230,8 +221,8 @@ impl Engine {
         }
         let sessions = self.encrypted.sessions(flow.initiator.ip, flow.listener.ip);
         let claims = sessions.filter_map(|session| self.claim(flow, suspect, session));
-        // Of equals one whose last data connection was like it, then the one that spoke last before it was opened.
-        claims.max_by_key(|claim| (claim.points, claim.likeness, Reverse(claim.before)))
+        // Of equals none whose last data connection was another kind, then the one that spoke last before it was opened.
+        claims.max_by_key(|claim| (claim.points, !claim.unlike, Reverse(claim.before)))
     }
 
     /// What speaks for a suspect's being a session's data connection; none where something speaks against it.
@@ -240,6 +231,9 @@ impl Engine {
         let mode = mode_of(control, flow.initiator, flow.listener)?;
         let same_client = resembles(control, mode, &suspect.data.heads)?;
         let asked = suspect.asked_by(session);
+        if asked.is_none() && self.is_closing(session) {
+            return None;
+        }
         let last = flow.record.as_ref().map_or(flow.last, |record| record.last);
         let answered = suspect.decide_by.is_some()
             && control.last_reply > flow.first
@@ -249,18 +243,14 @@ impl Engine {
             return None;
         }
         let tls = suspect.data.heads.is_tls();
-        let (overlaps, likeness) = match control.last_data {
-            None => (false, Likeness::Unknown),
-            Some(other) => {
-                let both = other.last.min(last).nanos_since(other.first.max(flow.first));
-                let like = (other.mode, other.tls) == (mode, tls);
-                (both > OVERLAP_NS, if like { Likeness::Like } else { Likeness::Unlike })
-            }
-        };
+        let (overlaps, unlike) = control.last_data.map_or((false, false), |other| {
+            let both = other.last.min(last).nanos_since(other.first.max(flow.first));
+            (both > OVERLAP_NS, (other.mode, other.tls) != (mode, tls))
+        });
         let points =
             [same_client, asked.is_some(), answered].map(|speaks| 2 * u8::from(speaks)).iter().sum::<u8>();
         let (points, before) = (points.saturating_sub(u8::from(overlaps)), asked.unwrap_or(u64::MAX));
-        Some(Claim { session, mode, points, likeness, before, answered })
+        Some(Claim { session, mode, points, unlike, before, answered })
     }
 
     /// A control session that cannot be read and has not ended.
@@ -271,6 +261,11 @@ impl Engine {
             }
             _ => None,
         }
+    }
+
+    /// An end of a control connection said goodbye.
+    fn is_closing(&self, id: FlowId) -> bool {
+        self.flows.get(id).is_some_and(|flow| flow.connection.closed_by().is_some())
     }
 
     /// Somebody answered the SYN, or something was said.

@@ -298,3 +298,23 @@ fn silent_connections_are_bounded() {
     exchange(&mut bench, &mut control);
     assert_eq!(transfers(&bench.finish()).len(), 0);
 }
+
+/// A session that said goodbye, and another of the same program at once.
+#[test]
+fn goodbye_is_the_end_of_a_sessions_data() {
+    let mut bench = Bench::new(EngineConfig::default());
+    let mut old = session(&mut bench, 40_000, 1);
+    let mut new = session(&mut bench, 40_001, 1);
+    exchange(&mut bench, &mut new);
+    exchange(&mut bench, &mut old);
+    bench.send(&mut old, false, ACK | super::FIN, b"");
+    let mut data = bench.connect(end(1, 41_000), end(2, 5_000));
+    hellos(&mut bench, &mut data, true, 1, b"ftp");
+    bench.close(&mut data);
+    answer(&mut bench, &mut new);
+    let events = bench.finish();
+    let of = |event: &&Event| matches!(event.kind, crate::event::EventKind::Transfer(_));
+    let owners: Vec<u16> =
+        events.iter().filter(of).map(|event| event.session.as_ref().unwrap().client.port).collect();
+    assert_eq!(owners, [40_001]);
+}
