@@ -17,6 +17,7 @@ use ftpmon_tests::compare::{self, Expected};
 use ftpmon_tests::events::{Event, Events};
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
 use ftpmon_tests::net::{Direct, Family};
+use ftpmon_tests::poll;
 use sha2::{Digest as _, Sha256};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -280,8 +281,11 @@ fn cannot_keep(options: &str, reason: &str, counter: &str, small_fits: bool) -> 
         client.quit()
     })?;
     agent.wait_for_sessions(1, LIMIT)?;
-    let said = agent.diagnostics();
-    ensure!(said.contains("cannot keep files in") && said.matches(counter).count() == 1, "{said}");
+    // What it says there is read by another thread than the events.
+    let said = poll::until("the reason on standard error", LIMIT, || {
+        Ok(Some(agent.diagnostics()).filter(|said| said.contains("cannot keep files in")))
+    })?;
+    ensure!(said.matches(counter).count() == 1, "{said}");
     let events = agent.stop()?;
     let transfers = events.of("transfer");
     for (at, content) in [(0, &large), (1, &large), (2, &small)] {
