@@ -220,6 +220,11 @@ fn what_passes_through_is_left_out() {
         let events = agent.stop()?;
         attributed(&events, "client", None)?;
         attributed(&events, "server", None)?;
+        // Nobody was asked, so that nothing waited.
+        let stats = events.last("stats").context("no stats")?;
+        ensure!(stats.number("/agent/owner_lookups") == Some(0), "{}", stats.0);
+        // At its beginning, at the login, and for each data connection.
+        ensure!(stats.number("/agent/owner_foreign") == Some(4), "{}", stats.0);
         drop((server, own));
         Ok(())
     });

@@ -5,6 +5,7 @@
 
 mod control;
 mod data;
+mod held;
 mod process;
 mod schema;
 mod sensor;
@@ -23,6 +24,7 @@ pub use data::{
     ClosedBy, DataAnnouncement, DataChannel, DataConnection, DataTls, FileDirection, FileFacts, FileId,
     FileRange, FileReason, Mode, Nat, Outcome, RepresentationType, Transfer, TransferFacts, Via,
 };
+pub(crate) use held::Held;
 pub use process::{FoundBy, LocalProcess};
 pub use schema::schema;
 pub use sensor::{InterfaceFacts, SensorStart, SensorStop, Stats, TableFill};

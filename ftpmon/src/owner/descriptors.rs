@@ -9,41 +9,57 @@ const DESCRIPTORS_MAX: usize = 65_536;
 
 /// The open descriptors of a process. It stands for this process and no later one with the same id.
 pub(super) struct Descriptors {
-    folder: rustix::fd::OwnedFd,
+    folder: Dir,
 }
 
 /// What an open descriptor is called, by which it is found again.
 pub(super) struct Descriptor(std::ffi::CString);
 
+/// What was looked for.
+pub(super) enum Find {
+    /// It is this one.
+    There(Descriptor),
+    /// The process does not have it.
+    Elsewhere,
+    /// The process has no descriptors at all: it ended, and its parent did not ask for it yet.
+    Ended,
+}
+
 impl Descriptors {
     /// Those of a process.
     pub(super) fn of(pid: u32) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self { folder: openat(CWD, format!("/proc/{pid}/fd"), flags, Mode::empty())? })
+        let folder = openat(CWD, format!("/proc/{pid}/fd"), flags, Mode::empty())?;
+        Ok(Self { folder: Dir::new(folder)? })
     }
 
-    /// The one that is the socket with this inode.
-    pub(super) fn find(&self, inode: u32) -> Option<Descriptor> {
+    /// The one that is the socket with this inode. To be asked once: it reads the folder to there.
+    pub(super) fn find(&mut self, inode: u32) -> Find {
         let wanted = format!("socket:[{inode}]");
-        let entries = Dir::read_from(&self.folder).ok()?;
-        for entry in entries.take(DESCRIPTORS_MAX) {
-            let entry = entry.ok()?;
+        let mut empty = true;
+        for _ in 0..DESCRIPTORS_MAX {
+            let Some(Ok(entry)) = self.folder.read() else { break };
             if self.is(entry.file_name(), &wanted) {
-                return Some(Descriptor(entry.file_name().to_owned()));
+                return Find::There(Descriptor(entry.file_name().to_owned()));
             }
+            empty &= entry.file_name().to_bytes().starts_with(b".");
         }
-        None
+        if empty { Find::Ended } else { Find::Elsewhere }
     }
 
     /// The process still lives, and still has that socket there.
     pub(super) fn still(&self, descriptor: &Descriptor, inode: u32) -> bool {
         self.is(&descriptor.0, &format!("socket:[{inode}]"))
-            && statat(&self.folder, &*descriptor.0, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+            && self
+                .folder
+                .fd()
+                .is_ok_and(|folder| statat(folder, &*descriptor.0, AtFlags::SYMLINK_NOFOLLOW).is_ok())
     }
 
     fn is(&self, name: &std::ffi::CStr, wanted: &str) -> bool {
         let mut link = [0; 32];
-        readlinkat_raw(&self.folder, name, &mut link[..])
+        let Ok(folder) = self.folder.fd() else { return false };
+        readlinkat_raw(folder, name, &mut link[..])
             .is_ok_and(|len| link.get(..len) == Some(wanted.as_bytes()))
     }
 }

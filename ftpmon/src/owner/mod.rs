@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `addresses` | which ends are on this host at all |
 //! | `sockets` | what the kernel says of a socket |
 //! | `processes`, `descriptors` | who holds it, and who that is |
 //! | `cgroup` | which container that belongs to |
@@ -9,6 +10,7 @@
 //!
 //! Nothing here holds up the caller: questions wait in a bounded queue, and answers come when they come.
 
+mod addresses;
 mod bounded;
 mod cgroup;
 mod descriptors;
@@ -20,16 +22,18 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+pub use addresses::ADDRESSES_MAX;
 pub use bounded::Bounded;
 pub use processes::{CANDIDATES_MAX, NEWCOMERS_MAX, PROCESSES_MAX, ProcessCounters, USERS_MAX};
-pub use worker::{ADDRESSES_MAX, LISTENERS_MAX};
+pub use worker::LISTENERS_MAX;
 
 use crate::addr::Endpoint;
 use crate::event::LocalProcess;
+use addresses::Addresses;
 use sockets::Sockets;
 use worker::Worker;
 
@@ -45,8 +49,19 @@ pub const PATIENCE: Duration = Duration::from_millis(60);
 enum Request {
     /// An endpoint was announced.
     Listener(Endpoint),
-    /// Who holds the two ends of a connection?
-    Connection { ticket: u64, initiator: Endpoint, listener: Endpoint, youngest: bool },
+    /// Who holds the two ends of a connection? Only those on this host are asked for: the initiator's, the listener's.
+    Connection { ticket: u64, initiator: Endpoint, listener: Endpoint, own: [bool; 2], youngest: bool },
+}
+
+/// What became of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The answer will have this number.
+    Ticket(u64),
+    /// It is about no address of this host: there is nothing to ask.
+    Foreign,
+    /// Too many questions wait.
+    Refused,
 }
 
 /// An answer.
@@ -81,6 +96,7 @@ pub struct Owners {
     answers: Receiver<Answer>,
     answered: Arc<Notify>,
     shared: Arc<Shared>,
+    addresses: Addresses,
     tickets: u64,
 }
 
@@ -96,7 +112,7 @@ impl Owners {
         let (answered, shared) = (Arc::new(Notify::new()), Arc::new(Shared::default()));
         let worker = Worker::new(sockets, done, Arc::clone(&answered), Arc::clone(&shared));
         std::thread::Builder::new().name("owners".to_owned()).spawn(move || worker.run(&to_do))?;
-        Ok(Self { requests, answers, answered, shared, tickets: 0 })
+        Ok(Self { requests, answers, answered, shared, addresses: Addresses::default(), tickets: 0 })
     }
 
     /// Tells when there are answers.
@@ -104,18 +120,28 @@ impl Owners {
         Arc::clone(&self.answered)
     }
 
-    /// An endpoint was announced: who listens there will be known when its connection comes.
+    /// An endpoint was announced: who listens there will be known when its connection comes. False where too many questions
+    /// wait.
     pub fn listener(&mut self, endpoint: Endpoint) -> bool {
-        self.shared.waiting.load(Ordering::Relaxed) < REQUESTS_MAX as u64 / 2
-            && self.ask(Request::Listener(endpoint))
+        !self.addresses.contains(endpoint.ip, Instant::now())
+            || (self.shared.waiting.load(Ordering::Relaxed) < REQUESTS_MAX as u64 / 2
+                && self.ask(Request::Listener(endpoint)))
     }
 
     /// Asks who holds the ends of a connection; with `youngest`, a process that was made for it rather than one that is
-    /// known. Gives the answer's number; none where too many questions wait.
-    pub fn connection(&mut self, initiator: Endpoint, listener: Endpoint, youngest: bool) -> Option<u64> {
+    /// known.
+    pub fn connection(&mut self, initiator: Endpoint, listener: Endpoint, youngest: bool) -> Asked {
+        let now = Instant::now();
+        let own = [initiator, listener].map(|end| self.addresses.contains(end.ip, now));
+        if own == [false; 2] {
+            return Asked::Foreign;
+        }
         self.tickets += 1;
         let ticket = self.tickets;
-        self.ask(Request::Connection { ticket, initiator, listener, youngest }).then_some(ticket)
+        match self.ask(Request::Connection { ticket, initiator, listener, own, youngest }) {
+            true => Asked::Ticket(ticket),
+            false => Asked::Refused,
+        }
     }
 
     /// The next answer.

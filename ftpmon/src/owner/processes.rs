@@ -12,7 +12,7 @@ use smol_str::SmolStr;
 
 use super::bounded::Bounded;
 use super::cgroup;
-use super::descriptors::{Descriptor, Descriptors};
+use super::descriptors::{Descriptor, Descriptors, Find};
 use crate::event::{FoundBy, LocalProcess};
 
 /// Processes that had sockets of FTP before and are looked at first: a server with a process a session has many.
@@ -109,7 +109,7 @@ impl Processes {
         // One that serves itself makes no process for a session.
         let known = |candidate: &&Candidate| first == First::Known || candidate.settled;
         let likely: Vec<u32> = self.candidates.iter().filter(known).map(|candidate| candidate.pid).collect();
-        let found = self.youngest(&likely, inode).or_else(|| self.search(inode, listener));
+        let found = self.youngest(&likely, inode).or_else(|| self.search(inode, listener, &likely));
         let found = found?;
         let process = self.describe(&found, inode, found_by)?;
         let settled = self.remember(found.pid, found.started);
@@ -118,7 +118,7 @@ impl Processes {
 
     /// The process holds this socket too.
     pub(super) fn holds(pid: u32, inode: u32) -> bool {
-        Descriptors::of(pid).is_ok_and(|descriptors| descriptors.find(inode).is_some())
+        Descriptors::of(pid).is_ok_and(|mut descriptors| matches!(descriptors.find(inode), Find::There(_)))
     }
 
     /// The process serves its connections itself.
@@ -128,8 +128,8 @@ impl Processes {
         }
     }
 
-    /// Looks at new processes, at those that had sockets of FTP before, and now and then at all.
-    fn search(&mut self, inode: u32, listener: Option<u32>) -> Option<Match> {
+    /// Looks at new processes, at those that had sockets of FTP before, and now and then at all; but at none of `seen` twice.
+    fn search(&mut self, inode: u32, listener: Option<u32>, seen: &[u32]) -> Option<Match> {
         let now = Instant::now();
         let all = list();
         let known = core::mem::replace(&mut self.known, all);
@@ -141,8 +141,10 @@ impl Processes {
         while self.newcomers.len() > NEWCOMERS_MAX {
             self.newcomers.pop_front();
         }
-        let new: Vec<u32> = self.newcomers.iter().rev().map(|&(pid, _)| pid).collect();
-        let likely: Vec<u32> = self.candidates.iter().map(|candidate| candidate.pid).collect();
+        let unseen = |pid: &u32| !seen.contains(pid);
+        let new: Vec<u32> = self.newcomers.iter().rev().map(|&(pid, _)| pid).filter(unseen).collect();
+        let likely = self.candidates.iter().map(|candidate| candidate.pid).filter(unseen);
+        let likely: Vec<u32> = likely.filter(|pid| !new.contains(pid)).collect();
         if let Some(found) = self.youngest(&new, inode).or_else(|| self.youngest(&likely, inode)) {
             return Some(found);
         }
@@ -165,25 +167,37 @@ impl Processes {
     fn youngest(&mut self, pids: &[u32], inode: u32) -> Option<Match> {
         let mut best: Option<Match> = None;
         for &pid in pids {
-            let descriptors = match Descriptors::of(pid) {
+            let mut descriptors = match Descriptors::of(pid) {
                 Ok(descriptors) => descriptors,
                 Err(error) => {
                     let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
                     self.counters.unreadable += u64::from(denied);
                     if !denied {
-                        // It ended, and makes room for one that lives.
-                        self.candidates.retain(|candidate| candidate.pid != pid);
+                        self.forget(pid);
                     }
                     continue;
                 }
             };
-            let Some(descriptor) = descriptors.find(inode) else { continue };
+            let descriptor = match descriptors.find(inode) {
+                Find::There(descriptor) => descriptor,
+                Find::Elsewhere => continue,
+                Find::Ended => {
+                    self.forget(pid);
+                    continue;
+                }
+            };
             let Some(started) = started(pid) else { continue };
             if best.as_ref().is_none_or(|best| (started, pid) > (best.started, best.pid)) {
                 best = Some(Match { pid, started, descriptors, descriptor });
             }
         }
         best
+    }
+
+    /// A process ended, and makes room for one that lives.
+    fn forget(&mut self, pid: u32) {
+        self.candidates.retain(|candidate| candidate.pid != pid);
+        self.newcomers.retain(|&(newcomer, _)| newcomer != pid);
     }
 
     /// What there is to say of a process; none where it ended meanwhile, so that its id may be another's.

@@ -3,7 +3,6 @@
 //! A connection may be asked for before its server has accepted it, and a server may hand it to a process that it makes
 //! for it. So a look-up that has no good answer yet is repeated a few times within [`super::PATIENCE`].
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -23,10 +22,6 @@ use crate::notice::notice;
 pub const LISTENERS_MAX: usize = 4_096;
 /// A listener is remembered for this long.
 const LISTENER_FOR: Duration = Duration::from_secs(300);
-/// Addresses of this host that are remembered.
-pub const ADDRESSES_MAX: usize = 1_024;
-/// An address is taken for this host's for this long after a connection showed it.
-const LOCAL_FOR: Duration = Duration::from_secs(10);
 /// Pauses between the tries of a look-up. Their sum is [`super::PATIENCE`] at most.
 const PAUSES_MS: [u64; 6] = [1, 2, 4, 8, 15, 30];
 /// Within this time a server that makes a process for each session has made it.
@@ -56,8 +51,6 @@ pub(super) struct Worker {
     sockets: Sockets,
     processes: Processes,
     listeners: Bounded<Endpoint, (Arc<LocalProcess>, Instant)>,
-    /// Addresses of this host, and when a connection showed it.
-    local: Bounded<IpAddr, Instant>,
     pending: Vec<Pending>,
     answers: Sender<Answer>,
     answered: Arc<Notify>,
@@ -76,7 +69,6 @@ impl Worker {
             sockets,
             processes: Processes::new(),
             listeners: Bounded::new(LISTENERS_MAX),
-            local: Bounded::new(ADDRESSES_MAX),
             pending: Vec::new(),
             answers,
             answered,
@@ -98,9 +90,10 @@ impl Worker {
             }
             match request {
                 Ok(Request::Listener(endpoint)) => self.listener(endpoint),
-                Ok(Request::Connection { ticket, initiator, listener, youngest }) => {
-                    let end = |own, peer, listens| End { own, peer, listens, best: None, done: false };
-                    let ends = [end(initiator, listener, false), end(listener, initiator, true)];
+                Ok(Request::Connection { ticket, initiator, listener, own: [from, to], youngest }) => {
+                    let end =
+                        |own, peer, listens, here: bool| End { own, peer, listens, best: None, done: !here };
+                    let ends = [end(initiator, listener, false, from), end(listener, initiator, true, to)];
                     let first = if youngest { First::Youngest } else { First::Known };
                     let now = Instant::now();
                     self.proceed(Pending { ticket, first, begun: now, due: now, tries: 0, ends });
@@ -149,21 +142,15 @@ impl Worker {
     /// One look at one end.
     fn look(&mut self, end: &mut End, first: First, since: Duration) {
         match self.sockets.find(end.own, Some(end.peer)) {
-            Ok(Some(Found::Held(inode))) => {
-                self.local.insert(end.own.ip, Instant::now());
-                self.held(end, inode, first, since);
-            }
+            Ok(Some(Found::Held(inode))) => self.held(end, inode, first, since),
             Ok(Some(Found::Opening(inode))) => {
                 self.held(end, inode, first, since);
                 end.done = false;
             }
-            Ok(Some(Found::Waiting)) => {
-                self.local.insert(end.own.ip, Instant::now());
-                self.listens(end);
-            }
+            Ok(Some(Found::Waiting)) => self.listens(end),
             // Its SYN is still to be handled, or it is over.
-            Ok(Some(Found::Listening { .. })) if end.listens => self.listens(end),
-            Ok(Some(Found::Listening { .. } | Found::Left) | None) | Err(_) => {
+            Ok(Some(Found::Listening(_))) if end.listens => self.listens(end),
+            Ok(Some(Found::Listening(_) | Found::Left) | None) | Err(_) => {
                 end.done = true;
                 self.listens(end);
             }
@@ -185,12 +172,10 @@ impl Worker {
         }
     }
 
-    /// The socket that listens at an endpoint of this host. One that listens at all addresses does not tell whether this
-    /// address is one of them: it counts only where a connection showed it lately.
+    /// The socket that listens at an endpoint of this host.
     fn listening(&mut self, endpoint: Endpoint) -> Option<u32> {
-        let local = self.local.get(&endpoint.ip).is_some_and(|at| at.elapsed() < LOCAL_FOR);
         match self.sockets.find(endpoint, None) {
-            Ok(Some(Found::Listening { inode, exact })) if exact || local => Some(inode),
+            Ok(Some(Found::Listening(inode))) => Some(inode),
             _ => None,
         }
     }

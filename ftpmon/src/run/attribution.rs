@@ -1,8 +1,8 @@
 //! Puts into events who holds the ends of their connections, without holding up anything but the events.
 //!
 //! Questions are asked as early as can be: when a session begins, when an endpoint is announced, when a data connection
-//! comes. An event whose answer is still due waits, and those behind it wait with it, so that the order stays; but not for
-//! longer than [`WAIT_MAX`].
+//! comes. An event whose answer is still due waits, and those of its session wait behind it, but not for longer than
+//! [`WAIT_MAX`].
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -15,12 +15,14 @@ use tokio::sync::Notify;
 
 use crate::addr::Endpoint;
 use crate::engine::PortUpdate;
-use crate::event::{Event, EventKind, FoundBy, LocalProcess, LoginOutcome, Mode, SessionIdentity, Transfer};
-use crate::owner::{Answer, Bounded, Owners, PATIENCE};
+use crate::event::{
+    Event, EventKind, FoundBy, Held, LocalProcess, LoginOutcome, Mode, SessionIdentity, Transfer,
+};
+use crate::owner::{Answer, Asked, Bounded, Owners, PATIENCE};
 
 /// How long an event may wait for an answer. A look-up takes some milliseconds, [`PATIENCE`] at most on an idle machine.
 const WAIT_MAX: Duration = PATIENCE.saturating_mul(8);
-/// Events that may wait. When more come, the oldest goes as it is: a thread that hangs must not fill the memory.
+/// Events that may wait. When more come, all go as they are: a thread that hangs must not fill the memory.
 pub(super) const HELD_EVENTS_MAX: usize = 16_384;
 /// Sessions whose processes are remembered, for data connections that were over too soon.
 pub(super) const SESSIONS_MAX: usize = 16_384;
@@ -47,11 +49,6 @@ enum Subject {
     Connection(Endpoint, Endpoint),
 }
 
-struct Waiting {
-    event: Event,
-    until: Instant,
-}
-
 /// What was counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct OwnerCounters {
@@ -63,6 +60,8 @@ pub(super) struct OwnerCounters {
     pub(super) late: u64,
     /// Questions that were not asked because too many waited.
     pub(super) refused: u64,
+    /// Connections neither end of which is this host's: they were not asked for.
+    pub(super) foreign: u64,
 }
 
 /// See the module's text.
@@ -71,7 +70,9 @@ pub(super) struct Attribution {
     subjects: HashMap<u64, Subject>,
     sessions: Bounded<SmolStr, Question>,
     connections: Bounded<(Endpoint, Endpoint), Question>,
-    held: VecDeque<Waiting>,
+    held: Held,
+    /// Those that wait no longer.
+    ready: VecDeque<Event>,
     pub(super) counters: OwnerCounters,
 }
 
@@ -82,7 +83,8 @@ impl Attribution {
             subjects: HashMap::new(),
             sessions: Bounded::new(SESSIONS_MAX),
             connections: Bounded::new(CONNECTIONS_MAX),
-            held: VecDeque::new(),
+            held: Held::new(WAIT_MAX, HELD_EVENTS_MAX),
+            ready: VecDeque::new(),
             counters: OwnerCounters::default(),
         }
     }
@@ -104,9 +106,7 @@ impl Attribution {
                 self.counters.refused += u64::from(!taken);
             }
             PortUpdate::Adopt { initiator, listener, .. } => {
-                let ticket =
-                    self.ask(initiator, listener, false, || Subject::Connection(initiator, listener));
-                self.connections.insert((initiator, listener), Question { ticket, ends: Ends::default() });
+                self.ask(initiator, listener, false, Subject::Connection(initiator, listener));
             }
             _ => {}
         }
@@ -120,68 +120,92 @@ impl Attribution {
                 self.ask_session(&Arc::clone(identity));
             }
         }
-        self.held.push_back(Waiting { event, until: Instant::now() + WAIT_MAX });
+        let Self { held, sessions, connections, .. } = self;
+        let known = Known { sessions, connections };
+        let event = held.offer(event, Instant::now(), |event, _| known.settle(event, false));
+        self.ready.extend(event);
+        if self.held.is_over() {
+            self.release();
+        }
     }
 
     /// The next event that is ready.
     pub(super) fn pop(&mut self) -> Option<Event> {
-        let head = self.held.front()?;
-        if self.waits(&head.event) {
-            if self.held.len() <= HELD_EVENTS_MAX && Instant::now() < head.until {
-                return None;
-            }
-            self.counters.late += 1;
+        if self.ready.is_empty() && self.due().is_some_and(|due| due <= Instant::now()) {
+            self.release();
         }
-        let mut event = self.held.pop_front()?.event;
-        self.fill(&mut event);
-        Some(event)
+        self.ready.pop_front()
     }
 
     /// When the next event goes, answered or not.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.held.front().map(|held| held.until)
+        self.held.due()
     }
 
     /// Takes the answers that came.
     pub(super) fn take_answers(&mut self) {
+        let mut came = false;
         while let Some(answer) = self.owners.answer() {
             self.take(answer);
+            came = true;
+        }
+        if came && !self.held.is_empty() {
+            self.release();
         }
     }
 
-    /// Waits for the answer that the next event waits for.
+    /// Waits for an answer, as long as an event waits for one.
     pub(super) fn await_answer(&mut self) {
         let Some(until) = self.due() else { return };
         if let Some(answer) = self.owners.answer_within(until.saturating_duration_since(Instant::now())) {
             self.take(answer);
         }
+        self.release();
+    }
+
+    /// Events whose answers came, or that waited for too long, are ready.
+    fn release(&mut self) {
+        let Self { held, ready, sessions, connections, counters, .. } = self;
+        let known = Known { sessions, connections };
+        let settle = |event: &mut Event, last: bool| {
+            let settled = known.settle(event, last);
+            counters.late += u64::from(last && !settled);
+            settled
+        };
+        held.release(Instant::now(), false, settle, |event| ready.push_back(event));
     }
 
     fn ask_session(&mut self, identity: &SessionIdentity) {
-        let id = identity.id.clone();
-        let ticket = self.ask(identity.client, identity.server, true, || Subject::Session(id.clone()));
-        match self.sessions.get_mut(&id) {
-            Some(known) => known.ticket = ticket,
-            None => self.sessions.insert(id, Question { ticket, ends: Ends::default() }),
-        }
+        self.ask(identity.client, identity.server, true, Subject::Session(identity.id.clone()));
     }
 
-    fn ask(
-        &mut self,
-        initiator: Endpoint,
-        listener: Endpoint,
-        youngest: bool,
-        subject: impl FnOnce() -> Subject,
-    ) -> Option<u64> {
-        let ticket = self.owners.connection(initiator, listener, youngest);
-        match ticket {
-            Some(ticket) => {
+    fn ask(&mut self, initiator: Endpoint, listener: Endpoint, youngest: bool, subject: Subject) {
+        let ticket = match self.owners.connection(initiator, listener, youngest) {
+            Asked::Ticket(ticket) => {
                 self.counters.asked += 1;
-                self.subjects.insert(ticket, subject());
+                Some(ticket)
             }
-            None => self.counters.refused += 1,
+            Asked::Refused => {
+                self.counters.refused += 1;
+                None
+            }
+            Asked::Foreign => {
+                self.counters.foreign += 1;
+                return;
+            }
+        };
+        let question = Question { ticket, ends: Ends::default() };
+        match &subject {
+            Subject::Session(id) => match self.sessions.get_mut(id) {
+                Some(known) => known.ticket = ticket,
+                None => self.sessions.insert(id.clone(), question),
+            },
+            // Another connection between the same ports has other holders.
+            Subject::Connection(from, to) => self.connections.insert((*from, *to), question),
         }
-        ticket
+        if let Some(ticket) = ticket {
+            self.subjects.insert(ticket, subject);
+        }
     }
 
     fn take(&mut self, answer: Answer) {
@@ -204,6 +228,24 @@ impl Attribution {
                 *place = process;
             }
         }
+    }
+}
+
+/// What is known of connections.
+struct Known<'a> {
+    sessions: &'a Bounded<SmolStr, Question>,
+    connections: &'a Bounded<(Endpoint, Endpoint), Question>,
+}
+
+impl Known<'_> {
+    /// Says in an event who holds its connection's ends, where it need not wait for that, or this is the `last` chance.
+    /// False where something is still due.
+    fn settle(&self, event: &mut Event, last: bool) -> bool {
+        let waits = self.waits(event);
+        if !waits || last {
+            self.fill(event);
+        }
+        !waits
     }
 
     fn waits(&self, event: &Event) -> bool {

@@ -191,13 +191,14 @@ fn agent(counts: &Counts<'_>) -> BTreeMap<String, u64> {
         .collect()
 }
 
-fn owners(owners: &Attribution) -> [(&'static str, u64); 6] {
+fn owners(owners: &Attribution) -> [(&'static str, u64); 7] {
     let (counters, thread) = (owners.counters, owners.owners().counters());
     [
         ("owner_lookups", counters.asked),
         ("owner_found", counters.found),
         ("owner_late", counters.late),
         ("owner_refused", counters.refused),
+        ("owner_foreign", counters.foreign),
         ("owner_scans", thread.scans),
         ("owner_unreadable", thread.unreadable),
     ]

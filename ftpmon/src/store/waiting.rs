@@ -1,13 +1,10 @@
-//! Events that wait to hear where their file is. Those of the same session that come behind one wait with it, so that a session's
-//! events stay in order; no other session's do.
+//! Events that wait to hear where their file is.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use smol_str::SmolStr;
-
 use super::Verdict;
-use crate::event::{Event, EventKind, FileFacts, FileId, FileReason};
+use crate::event::{Event, EventKind, FileFacts, FileId, FileReason, Held};
 
 /// Verdicts that are remembered for an event that is still to come. Stops files whose sessions never tell of them.
 const VERDICTS_MAX: usize = 8_192;
@@ -48,31 +45,23 @@ impl Outcomes {
 }
 
 /// See the module's text.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Waiting {
     outcomes: Outcomes,
-    sessions: HashMap<SmolStr, VecDeque<(Event, Instant)>>,
-    events: usize,
+    held: Held,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self { outcomes: Outcomes::default(), held: Held::new(PATIENCE, EVENTS_MAX) }
+    }
 }
 
 impl Waiting {
     /// Takes an event; gives it back where it need not wait.
-    pub(crate) fn offer(&mut self, mut event: Event, now: Instant) -> Option<Event> {
-        let session = event.session.as_ref().map(|session| session.id.clone());
-        let behind = session.as_ref().and_then(|id| self.sessions.get_mut(id));
-        if let Some(queue) = behind {
-            queue.push_back((event, now));
-            self.events += 1;
-            return None;
-        }
-        match session {
-            Some(session) if !self.outcomes.fill(&mut event) => {
-                self.sessions.entry(session).or_default().push_back((event, now));
-                self.events += 1;
-                None
-            }
-            _ => Some(event),
-        }
+    pub(crate) fn offer(&mut self, event: Event, now: Instant) -> Option<Event> {
+        let Self { outcomes, held } = self;
+        held.offer(event, now, |event, _| outcomes.fill(event))
     }
 
     /// A file's outcome is known.
@@ -82,30 +71,23 @@ impl Waiting {
 
     /// Nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.events == 0
+        self.held.is_empty()
     }
 
     /// Hands out every event that need not wait any longer: all of them where `all`, or where there are too many.
-    pub(crate) fn release(&mut self, now: Instant, all: bool, mut give: impl FnMut(Event)) {
-        let all = all || self.events > EVENTS_MAX;
-        let Self { outcomes, sessions, events } = self;
-        sessions.retain(|_, queue| {
-            while let Some((event, since)) = queue.front_mut() {
-                if !outcomes.fill(event) {
-                    if !all && now.saturating_duration_since(*since) < PATIENCE {
-                        return true;
-                    }
-                    if let Some((_, facts)) = file_of(event) {
-                        not_stored(facts, FileReason::StoreBusy);
-                    }
-                }
-                if let Some((event, _)) = queue.pop_front() {
-                    *events -= 1;
-                    give(event);
-                }
+    pub(crate) fn release(&mut self, now: Instant, all: bool, give: impl FnMut(Event)) {
+        let Self { outcomes, held } = self;
+        let settle = |event: &mut Event, last: bool| {
+            let known = outcomes.fill(event);
+            if !known
+                && last
+                && let Some((_, facts)) = file_of(event)
+            {
+                not_stored(facts, FileReason::StoreBusy);
             }
-            false
-        });
+            known
+        };
+        held.release(now, all, settle, give);
     }
 }
 
@@ -123,6 +105,8 @@ fn not_stored(facts: &mut FileFacts, reason: FileReason) {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::Arc;
+
+    use smol_str::SmolStr;
 
     use super::*;
     use crate::addr::Endpoint;

@@ -1,0 +1,179 @@
+//! Events that wait for something. Those of the same session that come behind one wait with it, so that a session's events
+//! stay in order; no other session's do.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use hashbrown::HashMap;
+use smol_str::SmolStr;
+
+use super::Event;
+
+/// See the module's text. What an event waits for, and what becomes of it then, says whoever holds it: `settle` is told
+/// whether this was the last chance, and tells whether the event may go.
+#[derive(Debug)]
+pub(crate) struct Held {
+    sessions: HashMap<SmolStr, VecDeque<(Event, Instant)>>,
+    events: usize,
+    /// When the first of them is to go: never later than that.
+    due: Option<Instant>,
+    patience: Duration,
+    cap: usize,
+}
+
+impl Held {
+    /// No event waits for longer than `patience`, and none any longer where more than `cap` do.
+    pub(crate) fn new(patience: Duration, cap: usize) -> Self {
+        Self { sessions: HashMap::new(), events: 0, due: None, patience, cap }
+    }
+
+    /// Takes an event; gives it back where it need not wait. One of no session never does.
+    pub(crate) fn offer(
+        &mut self,
+        mut event: Event,
+        now: Instant,
+        settle: impl FnOnce(&mut Event, bool) -> bool,
+    ) -> Option<Event> {
+        let Some(session) = event.session.as_ref().map(|session| session.id.clone()) else {
+            return Some(event);
+        };
+        if !self.sessions.contains_key(&session) && settle(&mut event, false) {
+            return Some(event);
+        }
+        self.sessions.entry(session).or_default().push_back((event, now));
+        self.events += 1;
+        self.due.get_or_insert(now + self.patience);
+        None
+    }
+
+    /// None waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events == 0
+    }
+
+    /// More wait than may.
+    pub(crate) fn is_over(&self) -> bool {
+        self.events > self.cap
+    }
+
+    /// When [`Self::release`] has something to do, whatever else happens.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Hands out every event that need not wait any longer: all of them where `all`, or where there are too many.
+    pub(crate) fn release(
+        &mut self,
+        now: Instant,
+        all: bool,
+        mut settle: impl FnMut(&mut Event, bool) -> bool,
+        mut give: impl FnMut(Event),
+    ) {
+        let all = all || self.is_over();
+        let Self { sessions, events, due, patience, .. } = self;
+        *due = None;
+        sessions.retain(|_, queue| {
+            while let Some((event, since)) = queue.front_mut() {
+                let until = *since + *patience;
+                let last = all || now >= until;
+                if !settle(event, last) && !last {
+                    *due = Some(due.map_or(until, |due| due.min(until)));
+                    return true;
+                }
+                if let Some((event, _)) = queue.pop_front() {
+                    *events -= 1;
+                    give(event);
+                }
+            }
+            false
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::addr::Endpoint;
+    use crate::event::{EventKind, SensorStop, SessionIdentity};
+    use crate::segment::{InterfaceId, VlanTags};
+    use crate::time::Timestamp;
+
+    const PATIENCE: Duration = Duration::from_millis(100);
+
+    fn event(session: Option<&str>, name: &str) -> Event {
+        let end = Endpoint::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 21);
+        let identity = session.map(|session| {
+            Arc::new(SessionIdentity {
+                id: session.into(),
+                community_id: SmolStr::default(),
+                client: end,
+                server: end,
+                interface: InterfaceId(0),
+                iface: None,
+                vlan: VlanTags::default(),
+            })
+        });
+        let kind = EventKind::SensorStop(SensorStop { reason: name.into() });
+        Event { ts: Timestamp::default(), session: identity, user: None, kind }
+    }
+
+    fn name(event: &Event) -> &str {
+        let EventKind::SensorStop(stop) = &event.kind else { panic!() };
+        &stop.reason
+    }
+
+    fn released(held: &mut Held, now: Instant, all: bool, ready: bool) -> Vec<String> {
+        let mut out = Vec::new();
+        held.release(
+            now,
+            all,
+            |event, _| ready || name(event) != "waits",
+            |event| out.push(name(&event).into()),
+        );
+        out
+    }
+
+    #[test]
+    fn a_session_waits_in_order_and_nobody_with_it() {
+        let (mut held, now) = (Held::new(PATIENCE, 10), Instant::now());
+        let mut offer =
+            |session, name: &str, ready| held.offer(event(session, name), now, |_, _| ready).is_some();
+        assert!(!offer(Some("a"), "waits", false));
+        assert!(!offer(Some("a"), "second", true), "it is behind another");
+        assert!(!offer(Some("a"), "waits", true));
+        assert!(offer(Some("b"), "other", true));
+        assert!(offer(None, "of no session", false));
+        assert!(released(&mut held, now, false, false).is_empty());
+        assert_eq!(released(&mut held, now, false, true), ["waits", "second", "waits"]);
+        assert!(held.is_empty() && held.due().is_none() && held.sessions.is_empty());
+    }
+
+    #[test]
+    fn none_waits_for_longer_than_it_may() {
+        let (mut held, now) = (Held::new(PATIENCE, 10), Instant::now());
+        let later = now + PATIENCE / 2;
+        for (session, at) in [("a", now), ("b", later)] {
+            assert!(held.offer(event(Some(session), "waits"), at, |_, _| false).is_none());
+        }
+        assert_eq!(held.due(), Some(now + PATIENCE));
+        assert_eq!(released(&mut held, now + PATIENCE, false, false).len(), 1);
+        assert_eq!(held.due(), Some(later + PATIENCE));
+        assert_eq!(released(&mut held, later + PATIENCE, false, false).len(), 1);
+        assert!(held.is_empty() && held.due().is_none());
+    }
+
+    #[test]
+    fn too_many_go_and_at_the_end_all_do() {
+        let (mut held, now) = (Held::new(PATIENCE, 10), Instant::now());
+        for n in 0..=10 {
+            assert!(!held.is_over());
+            held.offer(event(Some(&n.to_string()), "waits"), now, |_, _| false);
+        }
+        assert_eq!(released(&mut held, now, false, false).len(), 11);
+        held.offer(event(Some("a"), "waits"), now, |_, _| false);
+        assert_eq!(released(&mut held, now, true, false), ["waits"]);
+    }
+}
