@@ -337,7 +337,7 @@ impl Pipeline {
         }
     }
 
-    /// The next event in order. One that waits for who holds its connection holds up those behind it.
+    /// The next event in order. One that waits for who holds its connection holds up those of its session behind it.
     fn pass_on(&mut self, event: Event) {
         match &mut self.owners {
             Some(owners) => owners.push(event),
