@@ -195,11 +195,11 @@ pub enum RepresentationType {
 pub enum Outcome {
     /// The server said so (226, 250) and the data connection closed in order.
     Complete,
-    /// 426, 451, ABOR, or the data connection was reset.
+    /// 426, ABOR, or the data connection was reset.
     Aborted,
     /// The server refused the command (4yz or 5yz without 1yz).
     Refused,
-    /// The server took the command and failed at it.
+    /// The server took the command and failed at it (425, 451, 452, 552 and the like).
     Failed,
     /// The server said done, but no data connection was seen.
     NoData,

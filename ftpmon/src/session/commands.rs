@@ -6,9 +6,7 @@ use super::outbox::Outbox;
 use super::pending::{Intent, Pending};
 use super::transfer::{Owner, Request};
 use super::{Context, STRIPES_MAX, Session};
-use crate::event::{
-    AnomalyId, Command as CommandEvent, CommandLine, EventKind, FileDirection, LoginAttempt, Via,
-};
+use crate::event::{AnomalyId, Command as CommandEvent, CommandLine, EventKind, FileDirection, Login, Via};
 use crate::ftp::{Announced, Command, LINE_MAX, Line, Mechanism, Verb, path, size};
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -46,10 +44,10 @@ impl Session {
         match command.verb {
             Verb::User => {
                 let abandoned = self.logins.abandon();
-                self.tell_login(at, self.tx.saturating_sub(1), abandoned, out);
-                self.logins.user(command.arg.map(Text::from_bytes));
+                self.tell_login(at, abandoned, out);
+                self.logins.user(self.tx, command.arg.map(Text::from_bytes));
             }
-            Verb::Pass | Verb::Acct => self.logins.secret(said.text.clone()),
+            Verb::Pass | Verb::Acct => self.logins.secret(self.tx, said.text.clone()),
             _ => {}
         }
     }
@@ -180,6 +178,7 @@ impl Session {
             _ if command.cut => return None,
             Verb::List | Verb::Nlst => without_options(command.arg.unwrap_or_default()),
             Verb::Mlsd => command.arg.unwrap_or_default(),
+            Verb::Eret | Verb::Esto => behind_module(command.verb, command.whole_arg()?)?,
             _ => command.whole_arg()?,
         };
         match arg {
@@ -204,11 +203,22 @@ impl Session {
         }
     }
 
-    pub(super) fn tell_login(&self, at: Timestamp, tx: u64, login: Option<LoginAttempt>, out: &mut Outbox) {
+    pub(super) fn tell_login(&self, at: Timestamp, login: Option<Login>, out: &mut Outbox) {
         if let Some(login) = login {
-            self.tell(at, EventKind::Login(crate::event::Login { tx, login }), out);
+            self.tell(at, EventKind::Login(login), out);
         }
     }
+}
+
+/// The path behind a GridFTP module's name and what that wants (GFD.20): an offset and a length with ERET's partial module,
+/// an offset with ESTO's adjusting one. What other modules want, nobody knows.
+fn behind_module(verb: Verb, arg: &[u8]) -> Option<&[u8]> {
+    let words = match (verb, arg.first()?) {
+        (Verb::Eret, b'P' | b'p') => 3,
+        (Verb::Esto, b'A' | b'a') => 2,
+        _ => return None,
+    };
+    arg.splitn(words + 1, |&byte| byte == b' ').nth(words).filter(|path| !path.is_empty())
 }
 
 /// What a listing names behind the options of `ls`, which clients hand through.

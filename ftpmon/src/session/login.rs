@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use crate::event::{LoginAttempt, LoginOutcome};
+use crate::event::{Login, LoginAttempt, LoginOutcome};
 use crate::ftp::Verb;
 use crate::text::Text;
 
@@ -15,24 +15,23 @@ pub(super) struct Logins {
     pub(super) user: Option<Arc<Text>>,
     /// Boxed, since it is there for a moment of a session only.
     secret: Option<Box<SmolStr>>,
-    undecided: bool,
+    /// The command that began the attempt which is not decided: USER, or PASS without it.
+    begun: Option<u64>,
     pub(super) succeeded: u32,
     pub(super) failed: u32,
 }
 
 impl Logins {
-    /// USER: begins an attempt. The one before, where it was not decided, is given back as abandoned.
-    pub(super) fn user(&mut self, user: Option<Text>) -> Option<LoginAttempt> {
-        let abandoned = self.abandon();
+    /// USER, the command `tx`, begins an attempt. The one before has to be abandoned first.
+    pub(super) fn user(&mut self, tx: u64, user: Option<Text>) {
         self.user = user.map(Arc::new);
-        self.undecided = true;
-        abandoned
+        self.begun = Some(tx);
     }
 
-    /// PASS or ACCT: `secret` as events have it.
-    pub(super) fn secret(&mut self, secret: Option<SmolStr>) {
+    /// PASS or ACCT, the command `tx`: `secret` as events have it.
+    pub(super) fn secret(&mut self, tx: u64, secret: Option<SmolStr>) {
         self.secret = secret.map(Box::new);
-        self.undecided = true;
+        self.begun.get_or_insert(tx);
     }
 
     /// The final reply to USER, PASS, ACCT or ADAT: the attempt, where that decides it.
@@ -41,7 +40,7 @@ impl Logins {
             (_, 230 | 232) => LoginOutcome::Success,
             (Verb::Pass | Verb::Acct, 202) => LoginOutcome::Success,
             (Verb::Adat, 400..) => return None,
-            (_, 400..=599) if self.undecided => LoginOutcome::Failure,
+            (_, 400..=599) if self.begun.is_some() => LoginOutcome::Failure,
             _ => return None,
         };
         match outcome {
@@ -52,19 +51,20 @@ impl Logins {
     }
 
     /// REIN: nobody is logged in, nobody has said a name.
-    pub(super) fn reinitialize(&mut self) -> Option<LoginAttempt> {
+    pub(super) fn reinitialize(&mut self) -> Option<Login> {
         let abandoned = self.abandon();
         self.user = None;
         abandoned
     }
 
-    /// The attempt that will not be decided any more.
-    pub(super) fn abandon(&mut self) -> Option<LoginAttempt> {
-        self.undecided.then(|| self.decide(LoginOutcome::Abandoned, None))
+    /// The attempt that will not be decided any more, under the number of the command that began it.
+    pub(super) fn abandon(&mut self) -> Option<Login> {
+        let tx = self.begun?;
+        Some(Login { tx, login: self.decide(LoginOutcome::Abandoned, None) })
     }
 
     fn decide(&mut self, outcome: LoginOutcome, code: Option<u16>) -> LoginAttempt {
-        self.undecided = false;
+        self.begun = None;
         let user = self.user.as_ref().map(|user| user.text.clone());
         let secret = self.secret.take().map(|secret| *secret);
         let anonymous = user
@@ -77,13 +77,13 @@ impl Logins {
 #[cfg(test)]
 mod tests {
     use super::Logins;
-    use crate::event::LoginOutcome;
+    use crate::event::{Login, LoginOutcome};
     use crate::ftp::Verb;
     use crate::text::Text;
 
     fn attempt(replies: &[(Verb, u16)]) -> (Logins, Vec<LoginOutcome>) {
         let mut logins = Logins::default();
-        logins.user(Some(Text::from_bytes(b"mary")));
+        logins.user(1, Some(Text::from_bytes(b"mary")));
         let outcomes = replies
             .iter()
             .filter_map(|&(verb, code)| logins.reply(verb, code))
@@ -106,7 +106,9 @@ mod tests {
     #[test]
     fn a_second_user_abandons_the_first() {
         let (mut logins, _) = attempt(&[(Verb::User, 331)]);
-        let abandoned = logins.user(Some(Text::from_bytes(b"FTP"))).unwrap();
+        let Login { tx, login: abandoned } = logins.abandon().unwrap();
+        logins.user(2, Some(Text::from_bytes(b"FTP")));
+        assert_eq!(tx, 1);
         assert_eq!((abandoned.user.as_deref(), abandoned.outcome), (Some("mary"), LoginOutcome::Abandoned));
         assert!(logins.reply(Verb::Pass, 230).unwrap().anonymous);
         assert!(logins.abandon().is_none());

@@ -327,9 +327,8 @@ impl Session {
         self.half_closed(at, Direction::Command, context, out);
         self.half_closed(at, Direction::Reply, context, out);
         self.report_tls(at, out);
-        if let Some(login) = self.logins.abandon() {
-            self.tell_login(at, self.tx, Some(login), out);
-        }
+        let abandoned = self.logins.abandon();
+        self.tell_login(at, abandoned, out);
         let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
         self.transfers.finish(at, all, owner, out);
         let ended = self.ended.take().map(|ended| *ended);

@@ -36,6 +36,7 @@ pub(super) fn transfer_event(transfer: Transfer) -> Verdict {
         code,
         summary: summary.as_ref(),
         sender,
+        client: server.other(),
         declared: request.declared.filter(|_| request.representation != Some(RepresentationType::Ascii)),
         moved: request.offset.saturating_add(bytes),
         connection_due: request.tx != 0 && !endpoint_lost,
@@ -104,6 +105,7 @@ struct Evidence<'a> {
     code: Option<u16>,
     summary: Option<&'a DataSummary>,
     sender: Side,
+    client: Side,
     declared: Option<u64>,
     moved: u64,
     /// It would have been seen, had there been one.
@@ -116,9 +118,10 @@ impl Evidence<'_> {
         match self.code {
             Some(200..=299) => self.outcome_of_success(),
             Some(425) => Outcome::Failed,
-            Some(426 | 451) => Outcome::Aborted,
+            Some(426) => Outcome::Aborted,
             Some(_) if self.aborted => Outcome::Aborted,
             Some(400..=599) if !self.preliminary => Outcome::Refused,
+            Some(400..=599) if self.client_gave_up() => Outcome::Aborted,
             Some(_) => Outcome::Failed,
             None if self.was_reset() || self.aborted => Outcome::Aborted,
             None => Outcome::Unknown,
@@ -136,6 +139,14 @@ impl Evidence<'_> {
             return if self.aborted { Outcome::Aborted } else { Outcome::Short };
         }
         Outcome::Complete
+    }
+
+    /// The client reset the connection: an error is what came of it. A server that fails at an upload may reset it as well,
+    /// as it leaves bytes unread.
+    fn client_gave_up(&self) -> bool {
+        self.summary.is_some_and(|summary| {
+            summary.from_side(self.client).rst && summary.closed_by == Some(self.client)
+        })
     }
 
     /// RST came before the sender's FIN: bytes may be missing. After it, it is only an impolite goodbye.

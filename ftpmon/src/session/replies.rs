@@ -8,7 +8,7 @@ use super::transfer::Owner;
 use super::{STRIPES_MAX, Session};
 use crate::addr::Endpoint;
 use crate::event::{
-    AnomalyId, CommandRef, DataAnnouncement, DataChannel, EventKind, Mode, Nat, Reply as ReplyEvent,
+    AnomalyId, CommandRef, DataAnnouncement, DataChannel, EventKind, Login, Mode, Nat, Reply as ReplyEvent,
     ReplyLine, RepresentationType, Via,
 };
 use crate::ftp::{Announced, Code, Ending, LINE_MAX, Line, Reply, Verb, path, size, stou};
@@ -155,7 +155,7 @@ impl Session {
         match (command.verb.canonical(), command.intent) {
             (Verb::User | Verb::Pass | Verb::Acct | Verb::Adat, _) => {
                 let login = self.logins.reply(command.verb, code);
-                self.tell_login(at, command.tx, login, out);
+                self.tell_login(at, login.map(|login| Login { tx: command.tx, login }), out);
             }
             (Verb::Cwd, Intent::Path(path)) if completed => {
                 self.cwd = path::resolve(self.cwd.as_deref(), &path).map(Into::into);
@@ -181,7 +181,7 @@ impl Session {
             (Verb::Auth, Intent::Tls) if completed => self.tls_agreed = true,
             (Verb::Rein, _) if completed => {
                 let login = self.logins.reinitialize();
-                self.tell_login(at, command.tx, login, out);
+                self.tell_login(at, login, out);
                 (self.cwd, self.restart, self.known_size) = (None, None, None);
                 self.representation = Some(RepresentationType::Ascii);
             }

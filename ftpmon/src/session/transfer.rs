@@ -35,6 +35,8 @@ pub(super) struct Announced {
     pub(super) state: DataState,
     endpoints: ExpectedEndpoints,
     ended_at: Option<Timestamp>,
+    /// It was there for a command that was refused: a connection that moves nothing came for that one, too late.
+    refused: bool,
 }
 
 /// What a transfer command asked for.
@@ -160,7 +162,8 @@ impl Transfers {
         };
         let mode = data.mode;
         out.effects.push(Effect::Announce { id, endpoints: endpoints.clone(), mode, peer, announcer });
-        let announced = Announced { id, data, endpoints, state: DataState::Waiting, ended_at: None };
+        let announced =
+            Announced { id, data, endpoints, state: DataState::Waiting, ended_at: None, refused: false };
         let sent_early = |transfer: &&mut Transfer| {
             tx != 0 && transfer.announced.is_none() && transfer.request.tx > tx && transfer.code.is_none()
         };
@@ -174,7 +177,8 @@ impl Transfers {
     pub(super) fn infer(&mut self, data: DataAnnouncement) -> EndpointId {
         let id = self.fresh_id();
         let endpoints = ExpectedEndpoints::new();
-        let announced = Announced { id, data, endpoints, state: DataState::Open, ended_at: None };
+        let announced =
+            Announced { id, data, endpoints, state: DataState::Open, ended_at: None, refused: false };
         self.open.push(Transfer::of(Request::default(), Some(announced)));
         id
     }
@@ -253,7 +257,8 @@ impl Transfers {
         while let Some(transfer) = self.open.get(index) {
             match transfer.due() {
                 Some(due) if due <= at => {
-                    let transfer = self.open.remove(index);
+                    let mut transfer = self.open.remove(index);
+                    self.hand_back(&mut transfer);
                     self.report(at, transfer, owner, out);
                 }
                 due => {
@@ -317,6 +322,31 @@ impl Transfers {
         }
     }
 
+    /// The endpoint of a refused command waits for the next one, unless another was announced meanwhile.
+    fn hand_back(&mut self, transfer: &mut Transfer) {
+        if !transfer.refused() || self.current.is_some() {
+            return;
+        }
+        let Some(announced) = &mut transfer.announced else { return };
+        if !matches!(announced.state, DataState::Waiting) {
+            return;
+        }
+        let handed = Announced {
+            id: announced.id,
+            data: announced.data,
+            state: DataState::Waiting,
+            // The transfer takes nothing back any more.
+            endpoints: core::mem::take(&mut announced.endpoints),
+            ended_at: None,
+            refused: true,
+        };
+        let begun = |transfer: &&mut Transfer| transfer.announced.is_none() && transfer.code.is_none();
+        match self.open.iter_mut().find(begun) {
+            Some(next) => next.announced = Some(handed),
+            None => self.current = Some(Box::new(handed)),
+        }
+    }
+
     /// The endpoint of a refused command serves the next one: servers keep listening, clients keep the connection.
     fn reclaim(&mut self) -> Option<Announced> {
         let refused =
@@ -328,7 +358,11 @@ impl Transfers {
         if let Some(Announced { id, state: DataState::Waiting, endpoints, .. }) = &transfer.announced {
             out.effects.push(Effect::Retract { id: *id, endpoints: endpoints.clone() });
         }
+        let nobodys = transfer.request.tx == 0 && transfer.announced.as_ref().is_some_and(|it| it.refused);
         let Verdict { event, up, down } = transfer_event(transfer);
+        if nobodys && up == 0 && down == 0 {
+            return;
+        }
         self.totals.transfers += 1;
         self.totals.bytes_up += up;
         self.totals.bytes_down += down;
