@@ -48,7 +48,8 @@ pub enum Via {
     /// A list of endpoints, one a stripe, of a client (GFD.020).
     #[serde(rename = "SPOR")]
     Spor,
-    /// Nobody announced it readably: a connection between the two hosts of a session.
+    /// Nobody announced it readably: a connection between the two hosts of a session, or one to the default data port (RFC 959
+    /// section 3.2).
     #[serde(rename = "inferred")]
     Inferred,
 }

@@ -165,6 +165,7 @@ impl Session {
         let endpoint_known = self.transfers.begin(request, self.all_read);
         let endpoint_due = self.pending.waits_for(|pending| pending.verb.asks_for_endpoint());
         if !endpoint_known && !endpoint_due && self.all_read {
+            self.expect_at_default_port(out);
             let detail = format!("{} without PASV, PORT or their like before it", said.name);
             self.anomaly(at, Some(self.tx), AnomalyId::TransferWithoutEndpoint, &detail, out);
         }

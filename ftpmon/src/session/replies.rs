@@ -215,6 +215,24 @@ impl Session {
         }
     }
 
+    /// A transfer command without an endpoint: the server may connect to the port that the control connection comes from.
+    pub(super) fn expect_at_default_port(&mut self, out: &mut Outbox) {
+        let client = self.identity.client;
+        if client.port < DATA_PORT_MIN {
+            return;
+        }
+        let data = DataAnnouncement {
+            mode: Some(Mode::Active),
+            via: Via::Inferred,
+            ip: client.ip,
+            port: client.port,
+            advertised_ip: None,
+            nat: Nat::None,
+        };
+        let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
+        self.transfers.expect_default(self.tx, data, ExpectedEndpoints::from_slice(&[client]), owner, out);
+    }
+
     /// An endpoint was announced: it is told, and expected as advertised and at the address of the peer that said it,
     /// since that is where clients and servers connect when the advertised one is behind NAT.
     pub(super) fn announce(

@@ -8,7 +8,9 @@ use smol_str::SmolStr;
 use super::data::{DataSummary, EndpointId};
 use super::outbox::{Effect, ExpectedEndpoints, Outbox};
 use super::outcome::{Verdict, transfer_event};
-use crate::event::{DataAnnouncement, EventKind, FileDirection, Mode, RepresentationType, SessionIdentity};
+use crate::event::{
+    DataAnnouncement, EventKind, FileDirection, Mode, RepresentationType, SessionIdentity, Via,
+};
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -37,6 +39,13 @@ pub(super) struct Announced {
     ended_at: Option<Timestamp>,
     /// It was there for a command that was refused: a connection that moves nothing came for that one, too late.
     refused: bool,
+}
+
+impl Announced {
+    /// Nobody announced it, and nothing came: it is the default port.
+    fn waits_by_default(&self) -> bool {
+        self.data.via == Via::Inferred && matches!(self.state, DataState::Waiting)
+    }
 }
 
 /// What a transfer command asked for.
@@ -154,6 +163,39 @@ impl Transfers {
         out: &mut Outbox,
     ) {
         self.supersede(out);
+        let announced = self.expect(data, endpoints, owner, out);
+        let sent_early = |transfer: &&mut Transfer| {
+            tx != 0 && transfer.announced.is_none() && transfer.request.tx > tx && transfer.code.is_none()
+        };
+        match self.open.iter_mut().find(sent_early) {
+            Some(transfer) => transfer.announced = Some(announced),
+            None => self.current = Some(Box::new(announced)),
+        }
+    }
+
+    /// Nothing was announced for the command `tx`: the server connects to the port that the control connection comes from
+    /// (RFC 959 section 3.2). So it does after a transfer with PORT: servers fall back to it.
+    pub(super) fn expect_default(
+        &mut self,
+        tx: u64,
+        data: DataAnnouncement,
+        endpoints: ExpectedEndpoints,
+        owner: Owner<'_>,
+        out: &mut Outbox,
+    ) {
+        let announced = self.expect(data, endpoints, owner, out);
+        if let Some(transfer) = self.of_command(tx) {
+            transfer.announced = Some(announced);
+        }
+    }
+
+    fn expect(
+        &mut self,
+        data: DataAnnouncement,
+        endpoints: ExpectedEndpoints,
+        owner: Owner<'_>,
+        out: &mut Outbox,
+    ) -> Announced {
         let id = self.fresh_id();
         let (client, server) = (owner.identity.client.ip, owner.identity.server.ip);
         let (announcer, peer) = match data.mode {
@@ -162,15 +204,7 @@ impl Transfers {
         };
         let mode = data.mode;
         out.effects.push(Effect::Announce { id, endpoints: endpoints.clone(), mode, peer, announcer });
-        let announced =
-            Announced { id, data, endpoints, state: DataState::Waiting, ended_at: None, refused: false };
-        let sent_early = |transfer: &&mut Transfer| {
-            tx != 0 && transfer.announced.is_none() && transfer.request.tx > tx && transfer.code.is_none()
-        };
-        match self.open.iter_mut().find(sent_early) {
-            Some(transfer) => transfer.announced = Some(announced),
-            None => self.current = Some(Box::new(announced)),
-        }
+        Announced { id, data, endpoints, state: DataState::Waiting, ended_at: None, refused: false }
     }
 
     /// A data connection that nobody announced readably: reported when it ends.
@@ -258,7 +292,7 @@ impl Transfers {
             match transfer.due() {
                 Some(due) if due <= at => {
                     let mut transfer = self.open.remove(index);
-                    self.hand_back(&mut transfer);
+                    self.hand_back(&mut transfer, out);
                     self.report(at, transfer, owner, out);
                 }
                 due => {
@@ -323,12 +357,12 @@ impl Transfers {
     }
 
     /// The endpoint of a refused command waits for the next one, unless another was announced meanwhile.
-    fn hand_back(&mut self, transfer: &mut Transfer) {
+    fn hand_back(&mut self, transfer: &mut Transfer, out: &mut Outbox) {
         if !transfer.refused() || self.current.is_some() {
             return;
         }
         let Some(announced) = &mut transfer.announced else { return };
-        if !matches!(announced.state, DataState::Waiting) {
+        if !matches!(announced.state, DataState::Waiting) || announced.waits_by_default() {
             return;
         }
         let handed = Announced {
@@ -340,9 +374,15 @@ impl Transfers {
             ended_at: None,
             refused: true,
         };
-        let begun = |transfer: &&mut Transfer| transfer.announced.is_none() && transfer.code.is_none();
-        match self.open.iter_mut().find(begun) {
-            Some(next) => next.announced = Some(handed),
+        let lacks_one = |transfer: &&mut Transfer| {
+            transfer.code.is_none() && transfer.announced.as_ref().is_none_or(Announced::waits_by_default)
+        };
+        match self.open.iter_mut().find(lacks_one) {
+            Some(next) => {
+                if let Some(Announced { id, endpoints, .. }) = next.announced.replace(handed) {
+                    out.effects.push(Effect::Retract { id, endpoints });
+                }
+            }
             None => self.current = Some(Box::new(handed)),
         }
     }
@@ -354,10 +394,12 @@ impl Transfers {
         refused.announced.take()
     }
 
-    fn report(&mut self, at: Timestamp, transfer: Transfer, owner: Owner<'_>, out: &mut Outbox) {
+    fn report(&mut self, at: Timestamp, mut transfer: Transfer, owner: Owner<'_>, out: &mut Outbox) {
         if let Some(Announced { id, state: DataState::Waiting, endpoints, .. }) = &transfer.announced {
             out.effects.push(Effect::Retract { id: *id, endpoints: endpoints.clone() });
         }
+        // Where the server did not connect to the default port, nobody said that it would.
+        transfer.announced.take_if(|announced| announced.waits_by_default());
         let nobodys = transfer.request.tx == 0 && transfer.announced.as_ref().is_some_and(|it| it.refused);
         let Verdict { event, up, down } = transfer_event(transfer);
         if nobodys && up == 0 && down == 0 {
