@@ -2,7 +2,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
@@ -400,6 +400,63 @@ fn client_gone_before_the_reply() {
         }
         Ok(())
     });
+}
+
+/// RFC 959's default data port: nothing is announced, the server connects to where the control connection comes from.
+#[test]
+fn default_data_port() {
+    test("default_data_port", &[Need::Agent], || {
+        for hook in HOOKS {
+            at_the_default_port(hook).with_context(|| format!("hook {hook}"))?;
+        }
+        Ok(())
+    });
+}
+
+fn at_the_default_port(hook: &str) -> Result<()> {
+    let net = Direct::new(1500)?;
+    let at = address(Family::V4);
+    let file = Content::Pattern(300_000);
+    let behaviour = Behaviour { active_source: Some(20), default_port: true, ..Behaviour::default() };
+    let server = net.server.run(|| Server::start(at, behaviour.with_file("/file.bin", file)))?;
+    let agent = agent(&net, hook, &[])?;
+    net.client.run(|| {
+        let own = SocketAddr::new(Direct::hosts(Family::V4).client, 40_123);
+        let options = ClientOptions { control_from: Some(own), ..ClientOptions::default() };
+        let mut client = Client::connect(at, options)?;
+        client.login("alice", "wonderland")?;
+        let listener = TcpListener::bind(own)?;
+        client.send("STOR new.bin")?;
+        let mut data = listener.accept()?.0;
+        client.reply()?;
+        Content::Pattern(70_000).write_from(0, &mut data, || true)?;
+        drop(data);
+        client.reply()?;
+        client.send("RETR file.bin")?;
+        let mut data = listener.accept()?.0;
+        client.reply()?;
+        std::io::copy(&mut data, &mut std::io::sink())?;
+        drop(data);
+        client.reply()?;
+        client.quit()
+    })?;
+    agent.wait_for_sessions(1, LIMIT)?;
+    let events = agent.stop()?;
+    compare::stream(&events)?;
+    let session = &events.sessions()[0];
+    let transfers = session.of("transfer");
+    ensure!(transfers.len() == 2, "{}", session.to_text());
+    for (transfer, bytes) in transfers.iter().zip([70_000, 300_000]) {
+        ensure!(transfer.number("/transfer/bytes") == Some(bytes), "{}", transfer.0);
+        ensure!(transfer.0.to_string().contains(r#""outcome":"complete""#), "{}", transfer.0);
+        same(
+            "listener",
+            &[format!("{}:40123", Direct::hosts(Family::V4).client)],
+            &[transfer.endpoint("/data/listener")],
+        )?;
+    }
+    drop(server);
+    Ok(())
 }
 
 /// Garbage on port 21 is an anomaly, and the next session is read as ever.

@@ -49,6 +49,8 @@ pub struct Behaviour {
     pub announced: Option<Ipv4Addr>,
     /// The port that active data connections come from; none: any.
     pub active_source: Option<u16>,
+    /// Without PORT and PASV it connects to the port that the control connection comes from (RFC 959 section 3.2).
+    pub default_port: bool,
     /// An upload up to this many bytes is kept byte for byte; of a larger one the length is.
     pub keep: usize,
     /// Whole replies, line ends included, that these verbs get instead of being carried out.
@@ -67,6 +69,7 @@ impl Default for Behaviour {
             passive_ports: Ports::Any,
             announced: None,
             active_source: None,
+            default_port: false,
             keep: 4 << 20,
             scripted: BTreeMap::new(),
         }

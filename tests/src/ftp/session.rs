@@ -253,7 +253,8 @@ impl Session {
             }
             _ => (Work::Receive(path, offset), "Ok to send data.".into()),
         };
-        let Some(endpoint) = self.endpoint.take() else {
+        let default = self.shared.behaviour.default_port.then_some(Endpoint::Active(self.peer));
+        let Some(endpoint) = self.endpoint.take().or(default) else {
             return self.voice.say(425, "Use PORT or PASV first.");
         };
         let data = match self.open_data(&endpoint) {
