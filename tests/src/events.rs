@@ -93,6 +93,9 @@ impl Events {
                 session.0.push(event.clone());
             }
         }
+        // A session that waits for something is told later than one that began after it.
+        let begin = |session: &Events| session.0.first().map(|event| event.text("/ts").to_owned());
+        sessions.sort_by_cached_key(begin);
         sessions
     }
 
