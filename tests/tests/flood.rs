@@ -6,8 +6,10 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are what the test is for")]
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ftpmon::addr::Endpoint;
@@ -22,13 +24,45 @@ const FLOWS: usize = OFFERED as usize / 4;
 /// Memory of a followed connection at most, bytes: the connection, its session, its place in the table.
 const BYTES_A_HALF_OPEN: usize = 512;
 /// A million idle sessions fit into 1 GiB; fixed parts weigh more where there are fewer.
-const BYTES_A_SESSION: usize = if cfg!(debug_assertions) { 1_100 } else { 1_024 };
+const BYTES_A_SESSION: usize = if cfg!(debug_assertions) { 1_200 } else { (1 << 30) / 1_000_000 };
+
+/// Counts what is allocated, as the C library rounds it: resident memory depends on what ran before.
+struct Counting;
+
+static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
+/// What the C library keeps beside each piece, bytes.
+const PIECE_HEAD: usize = 8;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A piece's size with all that it costs.
+fn cost(piece: *mut u8) -> usize {
+    // SAFETY: the piece was just given out by the C library, or is about to be given back.
+    unsafe { libc::malloc_usable_size(piece.cast()) + PIECE_HEAD }
+}
+
+// SAFETY: the system's allocator does the work; what is counted changes none of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise is passed on.
+        let piece = unsafe { System.alloc(layout) };
+        if !piece.is_null() {
+            ALLOCATED.fetch_add(cost(piece), Ordering::Relaxed);
+        }
+        piece
+    }
+
+    unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
+        ALLOCATED.fetch_sub(cost(piece), Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.dealloc(piece, layout) }
+    }
+}
 
 /// Memory of this process in bytes.
-fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = status.split_whitespace().nth(1).and_then(|pages| pages.parse::<usize>().ok());
-    pages.unwrap_or_default() * 4_096
+fn allocated() -> usize {
+    ALLOCATED.load(Ordering::Relaxed)
 }
 
 struct Flood {
@@ -89,7 +123,7 @@ fn client(number: u32) -> Endpoint {
 
 /// Offers connections with `offer`, and tells the memory that each followed one takes.
 fn flood(what: &str, offer: impl Fn(&mut Flood, Endpoint)) -> (Flood, usize) {
-    let before = resident();
+    let before = allocated();
     let mut flood = Flood::new();
     for number in 0..OFFERED {
         offer(&mut flood, client(number));
@@ -99,7 +133,7 @@ fn flood(what: &str, offer: impl Fn(&mut Flood, Endpoint)) -> (Flood, usize) {
             assert!(fill.used <= fill.cap, "{fill:?}");
         }
     }
-    let each = resident().saturating_sub(before) / FLOWS;
+    let each = allocated().saturating_sub(before) / FLOWS;
     println!(
         "{what}: {OFFERED} offered, {FLOWS} followed, {} MiB, {each} bytes each; told: {:?}; lost: {:?}",
         (each * FLOWS) >> 20,

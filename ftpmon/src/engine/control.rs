@@ -68,13 +68,7 @@ pub(super) fn begin_session(
         iface,
         vlan: flow.vlan,
     };
-    Control {
-        session: Session::begin(at, Arc::new(identity), beginning, out),
-        client,
-        last_request: Timestamp::EARLIEST,
-        last_reply: Timestamp::EARLIEST,
-        last_data: None,
-    }
+    Control { session: Session::begin(at, Arc::new(identity), beginning, out), client, unread: None }
 }
 
 /// Ends the session of a control connection; what its streams held was handed on before.

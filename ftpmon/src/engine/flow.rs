@@ -66,10 +66,24 @@ pub(super) struct Control {
     pub(super) session: Session,
     /// The end that sends commands.
     pub(super) client: Side,
-    /// While it cannot be read: when the client and when the server said something last.
+    /// What is known while it cannot be read. Few sessions come to need it, and a million idle ones pay for its room.
+    pub(super) unread: Option<Box<Unread>>,
+}
+
+/// What is known of a session that cannot be read.
+pub(super) struct Unread {
+    /// When the client said something last.
     pub(super) last_request: Timestamp,
+    /// When the server did.
     pub(super) last_reply: Timestamp,
+    /// The data connection that was inferred last.
     pub(super) last_data: Option<InferredData>,
+}
+
+impl Default for Unread {
+    fn default() -> Self {
+        Self { last_request: Timestamp::EARLIEST, last_reply: Timestamp::EARLIEST, last_data: None }
+    }
 }
 
 /// A data connection.
@@ -280,7 +294,8 @@ impl Control {
             return None;
         }
         let answers = from != self.client;
-        let last = if answers { &mut self.last_reply } else { &mut self.last_request };
+        let unread = self.unread.get_or_insert_default();
+        let last = if answers { &mut unread.last_reply } else { &mut unread.last_request };
         *last = at.max(*last);
         Some(answers)
     }

@@ -108,9 +108,10 @@ impl Engine {
         sessions.peek()?;
         let asked = sessions.filter_map(|session| {
             let control = self.unreadable(session).filter(|_| !self.is_closing(session))?;
+            let unread = control.unread.as_deref()?;
             let spoke = match mode_of(control, initiator, listener)? {
-                Mode::Passive => control.last_reply,
-                Mode::Active => control.last_request,
+                Mode::Passive => unread.last_reply,
+                Mode::Active => unread.last_request,
             };
             let before = at.nanos_since(spoke);
             (spoke <= at.plus_nanos(DISORDER_NS) && before <= ASKED_NS).then_some((session, before))
@@ -235,15 +236,18 @@ impl Engine {
             return None;
         }
         let last = flow.record.as_ref().map_or(flow.last, |record| record.last);
+        let unread = control.unread.as_deref();
         let answered = suspect.decide_by.is_some()
-            && control.last_reply > flow.first
-            && control.last_reply >= last.plus_nanos(-ANSWERED_BEFORE_NS)
-            && control.last_reply <= last.plus_nanos(ANSWERED_NS);
+            && unread.is_some_and(|unread| {
+                unread.last_reply > flow.first
+                    && unread.last_reply >= last.plus_nanos(-ANSWERED_BEFORE_NS)
+                    && unread.last_reply <= last.plus_nanos(ANSWERED_NS)
+            });
         if suspect.service && !(same_client && asked.is_some() && answered) {
             return None;
         }
         let tls = suspect.data.heads.is_tls();
-        let (overlaps, unlike) = control.last_data.map_or((false, false), |other| {
+        let (overlaps, unlike) = unread.and_then(|unread| unread.last_data).map_or((false, false), |other| {
             let both = other.last.min(last).nanos_since(other.first.max(flow.first));
             (both > OVERLAP_NS, (other.mode, other.tls) != (mode, tls))
         });
@@ -298,7 +302,7 @@ impl Engine {
         let (mode, via, nat) = (Some(claim.mode), Via::Inferred, Nat::None);
         let endpoint =
             control.session.data_inferred(DataAnnouncement { mode, via, ip, port, advertised_ip: None, nat });
-        control.last_data = Some(inferred);
+        control.unread.get_or_insert_default().last_data = Some(inferred);
         let Some(suspect) = self.take_suspect(id) else { return };
         let mut data = suspect.data;
         data.claims.push((claim.session, endpoint));
