@@ -2,7 +2,8 @@
 
 use super::control::{Dialogue, begin_session};
 use super::early::Early;
-use super::flow::{Flow, Nobody, Prober, Reading, Role};
+use super::flow::{DataFlow, Flow, Nobody, Prober, Reading, Role};
+use super::pieces::Pieces;
 use super::probe::Verdict;
 use super::table::{Class, FlowId};
 use super::{Engine, PortUpdate};
@@ -10,7 +11,7 @@ use crate::account::Side;
 use crate::event::{Direction, Handshake};
 use crate::segment::Segment;
 use crate::session::{Beginning, Context};
-use crate::tcp::Keep;
+use crate::tcp::{Connection, Keep, Limits};
 use crate::time::Timestamp;
 
 /// After RST, late packets of before it are waited for this long.
@@ -50,37 +51,13 @@ impl Engine {
                 }
             }
             Role::Data(data) => {
-                let keep = data.keep();
-                data.heads.segment(from, segment);
-                data.forget_encrypted_file(pieces);
-                if record.is_none() || keep == Keep::Bytes {
-                    connection.handle_segment(
-                        at,
-                        from,
-                        segment,
-                        &limits,
-                        keep,
-                        &mut Reading { data, pieces },
-                    );
-                }
-                unwanted = keep == Keep::Bytes && !data.wants_bytes();
+                (_, unwanted) =
+                    read_data(at, from, segment, connection, record.is_some(), &limits, data, pieces);
             }
             Role::Suspect(suspect) => {
                 let data = &mut suspect.data;
-                let keep = data.keep();
-                news = data.heads.segment(from, segment);
-                data.forget_encrypted_file(pieces);
-                if record.is_none() || keep == Keep::Bytes {
-                    connection.handle_segment(
-                        at,
-                        from,
-                        segment,
-                        &limits,
-                        keep,
-                        &mut Reading { data, pieces },
-                    );
-                }
-                unwanted = keep == Keep::Bytes && !data.wants_bytes();
+                (news, unwanted) =
+                    read_data(at, from, segment, connection, record.is_some(), &limits, data, pieces);
             }
             Role::Early(early) => {
                 early_before = Some(early.cost());
@@ -305,4 +282,26 @@ impl Engine {
             self.schedule(id, first.plus_nanos(CANDIDATE_NS));
         }
     }
+}
+
+/// Hands a segment to a data connection, or what may be one. Whether its first bytes told something new, and whether its bytes
+/// are wanted no more. Where the kernel counts (`counted`), only bytes that are wanted go through the connection.
+#[expect(clippy::too_many_arguments, reason = "parts of a flow and of the engine, borrowed apart")]
+fn read_data(
+    at: Timestamp,
+    from: Side,
+    segment: &Segment<'_>,
+    connection: &mut Connection,
+    counted: bool,
+    limits: &Limits,
+    data: &mut DataFlow,
+    pieces: &mut Pieces,
+) -> (bool, bool) {
+    let keep = data.keep();
+    let news = data.heads.segment(from, segment);
+    data.forget_encrypted_file(pieces);
+    if !counted || keep == Keep::Bytes {
+        connection.handle_segment(at, from, segment, limits, keep, &mut Reading { data, pieces });
+    }
+    (news, keep == Keep::Bytes && !data.wants_bytes())
 }
