@@ -1,6 +1,7 @@
 //! Maps and settings. Their names and meanings stand in [`ftpmon_common::names`].
 
 use aya_ebpf::Global;
+use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::macros::btf_map;
 use ftpmon_common::names::{
@@ -14,7 +15,7 @@ use ftpmon_common::{
 use crate::headers::Scratch;
 
 #[btf_map]
-pub(crate) static PORTS: Array<PortMark, 65_536> = Array::new();
+pub(crate) static PORTS: Array<PortMark, 65_536, { BPF_F_MMAPABLE as usize }> = Array::new();
 #[btf_map]
 pub(crate) static EXPECTED: LruHashMap<Endpoint, Expected, EXPECTED_MAX> = LruHashMap::new();
 #[btf_map]

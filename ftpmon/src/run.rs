@@ -5,6 +5,7 @@
 
 mod attribution;
 mod kept;
+mod pace;
 mod pipeline;
 mod report;
 
@@ -25,6 +26,7 @@ use crate::owner::Owners;
 use crate::sink::{Outputs, SinkSpec, reader_gone};
 use attribution::Attribution;
 use kept::Kept;
+use pace::Pace;
 use pipeline::Pipeline;
 use report::Facts;
 
@@ -61,7 +63,7 @@ async fn watch(options: &RunOptions, kernel: KernelVersion) -> anyhow::Result<()
     if options.kernel_log.is_some() {
         kernel::follow_log(&mut object)?;
     }
-    steering.control_ports(&options.ports.ports, &options.ports.tls_ports)?;
+    steering.control_ports(&options.ports.ports, &options.ports.tls_ports);
     let wanted = WatchOptions {
         patterns: options.interfaces.clone(),
         hook: options.hook,
@@ -135,6 +137,7 @@ async fn events(
     let stdout_gone = reader_gone();
     tokio::pin!(stdout_gone);
     let mut watch_stdout = writes_stdout;
+    let mut pace = Pace::new(std::time::Instant::now());
     loop {
         let wake = pipeline.next_wake().map(|after| Instant::now() + after.max(WAKE_MIN));
         tokio::select! {
@@ -157,7 +160,11 @@ async fn events(
             () = pipeline.stored() => pipeline.release(),
             ready = ring.readable() => match ready {
                 Ok(()) => {
-                    pipeline.drain(ring);
+                    let drained = pipeline.drain(ring);
+                    if drained.empty && let Some(pause) = pace.after(drained.records, std::time::Instant::now()) {
+                        // Nothing else that this thread does is more urgent; a timer of the event loop has milliseconds.
+                        std::thread::sleep(pause);
+                    }
                 }
                 Err(e) => {
                     notice(format_args!("cannot wait for the kernel's ring: {e}"));

@@ -81,6 +81,9 @@ impl Default for Hashes {
 pub struct Limits {
     /// Connections of any kind followed at once. Stops a flood of connections: the one idle longest gives way.
     pub flows: usize,
+    /// Connections that ended and are remembered, for 10 s at most, so that their late packets start nothing. Stops a flood of
+    /// short connections: the one that ended first gives way.
+    pub ended_flows: usize,
     /// Commands of a session that may wait for a reply. Stops a client that only sends.
     pub pending_commands: usize,
     /// Transfers of a session that may be unfinished. Stops a client that only announces.
@@ -120,6 +123,7 @@ impl Limits {
 
     const DEFAULT: Self = Self {
         flows: 262_144,
+        ended_flows: 65_536,
         pending_commands: 1_024,
         open_transfers: 64,
         announced_endpoints: 65_536,
@@ -133,9 +137,10 @@ impl Limits {
     };
 
     /// Every cap with its name, as `sensor_start` gives it.
-    pub fn named(&self) -> [(&'static str, u64); 11] {
+    pub fn named(&self) -> [(&'static str, u64); 12] {
         [
             ("flows", self.flows as u64),
+            ("ended_flows", self.ended_flows as u64),
             ("pending_commands", self.pending_commands as u64),
             ("open_transfers", self.open_transfers as u64),
             ("announced_endpoints", self.announced_endpoints as u64),

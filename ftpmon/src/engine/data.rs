@@ -33,8 +33,7 @@ impl Engine {
         if matches!(flow.role, Role::Ended) {
             return;
         }
-        flow.last = flow.last.max(record.last);
-        flow.record = Some(Box::new(*record));
+        flow.note_record(record);
         self.flows.touch(id, at);
         if record.report == FlowReport::Close {
             self.end(at, id, None);
@@ -43,10 +42,10 @@ impl Engine {
 
     /// The account is of a later connection between the same ports than the flow known by them.
     fn is_outdated_by(&mut self, record: &FlowRecord, id: FlowId) -> bool {
-        let outdated = self.flows.get(id).is_none_or(|flow| match (&flow.record, &flow.role) {
-            (Some(known), _) => known.incarnation != record.incarnation,
-            (None, Role::Ended) => record.report == FlowReport::Open,
-            (None, _) => false,
+        let outdated = self.flows.get(id).is_none_or(|flow| match (flow.incarnation, &flow.role) {
+            (0, Role::Ended) => record.report == FlowReport::Open,
+            (0, _) => false,
+            (known, _) => known != record.incarnation,
         });
         if outdated {
             self.remove(record.at, id, "replaced");

@@ -29,14 +29,17 @@ pub(super) struct Flow {
     pub(super) last: Timestamp,
     pub(super) interface: InterfaceId,
     pub(super) vlan: VlanTags,
-    /// When the flow is to be looked at next, if at all.
-    pub(super) wake_at: Option<Timestamp>,
-    /// When it ends, though its end was not seen whole: some time after the first FIN, or after RST.
-    pub(super) ends_at: Option<Timestamp>,
+    /// When the flow is to be looked at next; [`Timestamp::LATEST`] for never.
+    pub(super) wake_at: Timestamp,
+    /// When it ends, though its end was not seen whole: some time after the first FIN, or after RST. Until then
+    /// [`Timestamp::LATEST`].
+    pub(super) ends_at: Timestamp,
     /// What its connection holds back of a file, bytes, as it was counted last.
     pub(super) held: u32,
-    /// The kernel's latest account of it.
+    /// The kernel's latest account of it, until it is over.
     pub(super) record: Option<Box<FlowRecord>>,
+    /// Which connection between its ports the kernel's accounts were of; 0 where there was none.
+    pub(super) incarnation: u64,
     pub(super) role: Role,
 }
 
@@ -159,12 +162,26 @@ impl Flow {
             last: at,
             interface,
             vlan,
-            wake_at: None,
-            ends_at: None,
+            wake_at: Timestamp::LATEST,
+            ends_at: Timestamp::LATEST,
             held: 0,
             record: None,
+            incarnation: 0,
             role,
         }
+    }
+
+    /// The kernel gave its account.
+    pub(super) fn note_record(&mut self, record: &FlowRecord) {
+        self.last = self.last.max(record.last);
+        self.incarnation = record.incarnation;
+        self.record = Some(Box::new(*record));
+    }
+
+    /// Nothing more will be told of it: only what keeps its late packets apart stays. Gives what it was.
+    pub(super) fn over(&mut self) -> Role {
+        self.record = None;
+        core::mem::replace(&mut self.role, Role::Ended)
     }
 
     /// Counts a segment after which everything is as it was: a bare acknowledgment, every other packet of a dialogue.

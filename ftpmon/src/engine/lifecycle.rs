@@ -18,7 +18,7 @@ impl Engine {
         }
         let Self { flows, config, out, pieces, .. } = self;
         let Some(flow) = flows.get_mut(id) else { return };
-        flow.ends_at = None;
+        flow.ends_at = Timestamp::LATEST;
         let Flow { connection, role, .. } = flow;
         match role {
             Role::Control(control) => {
@@ -79,8 +79,9 @@ impl Engine {
     /// The flow has nothing more to tell.
     pub(super) fn retire(&mut self, at: Timestamp, id: FlowId) {
         let Some(flow) = self.flows.get_mut(id) else { return };
-        if let Role::Control(control) = core::mem::replace(&mut flow.role, Role::Ended) {
-            self.counters.matched += flow.packets();
+        let packets = flow.packets();
+        if let Role::Control(control) = flow.over() {
+            self.counters.matched += packets;
             let identity = control.session.identity();
             let (client, server) = (identity.client.ip, identity.server.ip);
             self.forget_encrypted(at, client, server, id);
@@ -99,8 +100,8 @@ impl Engine {
         let Self { flows, pieces, .. } = self;
         let Some(flow) = flows.get_mut(id) else { return };
         let summary = flow.summary(pieces);
-        let Role::Data(data) = core::mem::replace(&mut flow.role, Role::Ended) else { return };
         self.counters.matched += flow.packets();
+        let Role::Data(data) = flow.over() else { return };
         self.flows.move_to(id, Class::Ended, at);
         for (control, endpoint) in data.claims {
             if let Some(Flow { role: Role::Control(owner), .. }) = self.flows.get_mut(control) {

@@ -341,6 +341,11 @@ impl Engine {
             }
             self.remove(at, victim, "evicted");
         }
+        if self.flows.len_of(Class::Ended) > self.config.limits.ended_flows
+            && let Some((first, _)) = self.flows.longest_idle(Class::Ended)
+        {
+            self.remove(at, first, "evicted");
+        }
         let listener = flow.listener;
         let suspected = matches!(flow.role, Role::Suspect(_));
         let may_be_data = suspected || matches!(flow.role, Role::Probed(_) | Role::Plain | Role::Early(_));
@@ -377,8 +382,8 @@ impl Engine {
     /// Asks for [`Self::wake`] of a flow at `at`, unless it comes earlier anyhow, or never.
     fn schedule(&mut self, id: FlowId, at: Timestamp) {
         let Some(flow) = self.flows.get_mut(id).filter(|_| at < Timestamp::LATEST) else { return };
-        if flow.wake_at.is_none_or(|earlier| at < earlier) {
-            flow.wake_at = Some(at);
+        if at < flow.wake_at {
+            flow.wake_at = at;
             self.wakes.push(Reverse((at, id)));
         }
     }

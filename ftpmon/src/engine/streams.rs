@@ -101,8 +101,8 @@ impl Engine {
     pub(super) fn wake(&mut self, now: Timestamp, asked_for: Timestamp, id: FlowId) {
         let ring_full = self.lost_lately(now);
         let Self { flows, config, out, pieces, .. } = self;
-        let Some(flow) = flows.get_mut(id).filter(|flow| flow.wake_at == Some(asked_for)) else { return };
-        flow.wake_at = None;
+        let Some(flow) = flows.get_mut(id).filter(|flow| flow.wake_at == asked_for) else { return };
+        flow.wake_at = Timestamp::LATEST;
         let limits = flow.tcp_limits(config.limits.late_ms);
         let Flow { connection, role, .. } = flow;
         let mut unwanted = false;
@@ -138,7 +138,7 @@ impl Engine {
         }
         self.note_held(id);
         self.apply_effects(now, id);
-        if self.flows.get(id).is_some_and(|flow| flow.ends_at.is_some_and(|at| at <= now)) {
+        if self.flows.get(id).is_some_and(|flow| flow.ends_at <= now) {
             self.end(now, id, None);
         } else {
             self.expire_early(now, id);
@@ -165,14 +165,16 @@ impl Engine {
                 return;
             }
             // Sooner than what a FIN before it allowed.
-            let soon = at.plus_nanos(AFTER_RST_NS);
-            flow.ends_at = Some(flow.ends_at.map_or(soon, |ends| ends.min(soon)));
-        } else if connection.closed_by().is_some() && flow.record.is_none() {
-            flow.ends_at.get_or_insert(at.plus_nanos(AFTER_FIN_NS));
+            flow.ends_at = flow.ends_at.min(at.plus_nanos(AFTER_RST_NS));
+        } else if connection.closed_by().is_some()
+            && flow.record.is_none()
+            && flow.ends_at == Timestamp::LATEST
+        {
+            flow.ends_at = at.plus_nanos(AFTER_FIN_NS);
         }
-        let next = [flow.connection.poll_timeout(), flow.ends_at, flow.undecided_until()];
-        let next = next.into_iter().flatten().min();
-        if let Some(next) = next.filter(|_| !matches!(flow.role, Role::Ended)) {
+        let next = [flow.connection.poll_timeout(), flow.undecided_until()];
+        let next = next.into_iter().flatten().fold(flow.ends_at, Timestamp::min);
+        if !matches!(flow.role, Role::Ended) {
             self.schedule(id, next.max(at.plus_nanos(1)));
         }
     }

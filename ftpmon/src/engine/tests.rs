@@ -244,6 +244,21 @@ fn half_open_connections_make_no_sessions_and_the_cap_holds() {
 }
 
 #[test]
+fn of_connections_that_ended_no_more_are_remembered_than_may_be() {
+    let limits = Limits { ended_flows: 10, ..Limits::default() };
+    let mut bench = Bench::new(EngineConfig { limits, ..EngineConfig::default() });
+    for port in 1_000..1_100 {
+        let mut control = bench.connect(end(1, port), end(2, 21));
+        bench.say(&mut control, &["220 hello", "QUIT", "221 bye"]);
+        bench.close(&mut control);
+    }
+    let counters = bench.engine.counters();
+    assert!(counters.tables["flows"].used <= 12, "{:?}", counters.tables);
+    assert!(!counters.lost.contains_key("flows_evicted"), "none of them had anything left to tell");
+    assert_eq!(names(&bench.events()).iter().filter(|name| **name == "session_end").count(), 100);
+}
+
+#[test]
 fn what_is_missing_after_a_loss_is_laid_to_it() {
     let mut bench = Bench::new(EngineConfig::default());
     let mut control = bench.connect(end(1, 40_000), end(2, 21));

@@ -27,23 +27,18 @@ impl Held {
         Self { sessions: HashMap::new(), events: 0, due: None, patience, cap }
     }
 
-    /// Takes an event; gives it back where it need not wait. One of no session never does.
-    pub(crate) fn offer(
-        &mut self,
-        mut event: Event,
-        now: Instant,
-        settle: impl FnOnce(&mut Event, bool) -> bool,
-    ) -> Option<Event> {
-        let Some(session) = event.session.as_ref().map(|session| session.id.clone()) else {
-            return Some(event);
-        };
-        if !self.sessions.contains_key(&session) && settle(&mut event, false) {
-            return Some(event);
-        }
+    /// The event has to wait: [`Self::hold`] takes it. One of no session never has to.
+    pub(crate) fn must_wait(&self, event: &mut Event, settle: impl FnOnce(&mut Event, bool) -> bool) -> bool {
+        let Some(session) = &event.session else { return false };
+        self.sessions.contains_key(&session.id) || !settle(event, false)
+    }
+
+    /// Takes an event that has to wait.
+    pub(crate) fn hold(&mut self, event: Event, now: Instant) {
+        let session = event.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
         self.sessions.entry(session).or_default().push_back((event, now));
         self.events += 1;
         self.due.get_or_insert(now + self.patience);
-        None
     }
 
     /// None waits.
@@ -125,6 +120,15 @@ mod tests {
         &stop.reason
     }
 
+    /// It waits.
+    fn offered(held: &mut Held, mut event: Event, now: Instant, ready: bool) -> bool {
+        let waits = held.must_wait(&mut event, |_, _| ready);
+        if waits {
+            held.hold(event, now);
+        }
+        waits
+    }
+
     fn released(held: &mut Held, now: Instant, all: bool, ready: bool) -> Vec<String> {
         let mut out = Vec::new();
         held.release(
@@ -139,8 +143,7 @@ mod tests {
     #[test]
     fn a_session_waits_in_order_and_nobody_with_it() {
         let (mut held, now) = (Held::new(PATIENCE, 10), Instant::now());
-        let mut offer =
-            |session, name: &str, ready| held.offer(event(session, name), now, |_, _| ready).is_some();
+        let mut offer = |session, name: &str, ready| !offered(&mut held, event(session, name), now, ready);
         assert!(!offer(Some("a"), "waits", false));
         assert!(!offer(Some("a"), "second", true), "it is behind another");
         assert!(!offer(Some("a"), "waits", true));
@@ -156,7 +159,7 @@ mod tests {
         let (mut held, now) = (Held::new(PATIENCE, 10), Instant::now());
         let later = now + PATIENCE / 2;
         for (session, at) in [("a", now), ("b", later)] {
-            assert!(held.offer(event(Some(session), "waits"), at, |_, _| false).is_none());
+            assert!(offered(&mut held, event(Some(session), "waits"), at, false));
         }
         assert_eq!(held.due(), Some(now + PATIENCE));
         assert_eq!(released(&mut held, now + PATIENCE, false, false).len(), 1);
@@ -170,10 +173,10 @@ mod tests {
         let (mut held, now) = (Held::new(PATIENCE, 10), Instant::now());
         for n in 0..=10 {
             assert!(!held.is_over());
-            held.offer(event(Some(&n.to_string()), "waits"), now, |_, _| false);
+            assert!(offered(&mut held, event(Some(&n.to_string()), "waits"), now, false));
         }
         assert_eq!(released(&mut held, now, false, false).len(), 11);
-        held.offer(event(Some("a"), "waits"), now, |_, _| false);
+        assert!(offered(&mut held, event(Some("a"), "waits"), now, false));
         assert_eq!(released(&mut held, now, true, false), ["waits"]);
     }
 }

@@ -22,6 +22,7 @@ mod links;
 mod log;
 mod object;
 mod pattern;
+mod ports;
 mod preflight;
 mod promiscuous;
 mod record;

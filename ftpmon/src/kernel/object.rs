@@ -1,12 +1,13 @@
 //! The kernel object: loading it, and the maps it brings.
 
-use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
+use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
-use ftpmon_common::{Endpoint, Expected, FlowKey, FlowState, PortMark, Stats, Verdict, names};
+use ftpmon_common::{Endpoint, Expected, FlowKey, FlowState, Stats, Verdict, names};
 
 use super::error::{KernelError, root_cause};
 use super::log::KernelLogLevel;
+use super::ports::Ports;
 
 /// The kernel programs as `cargo xtask ebpf` built them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/ebpf/ftpmon.bpf.o"));
@@ -30,7 +31,7 @@ pub struct Object {
 /// The maps that the agent reads and writes.
 pub struct Maps {
     /// [`names::PORTS`].
-    pub ports: Array<MapData, PortMark>,
+    pub ports: Ports,
     /// [`names::EXPECTED`].
     pub expected: HashMap<MapData, Endpoint, Expected>,
     /// [`names::VERDICTS`].
@@ -64,8 +65,12 @@ impl Object {
             .override_global(aya_log::LEVEL, &level, false)
             .load(OBJECT)
             .map_err(|e| KernelError::Load { what: "its maps", cause: root_cause(&e) })?;
+        let ports = match ebpf.map(names::PORTS) {
+            Some(Map::Array(ports)) => Ports::new(ports)?,
+            _ => return Err(KernelError::NotInObject(names::PORTS)),
+        };
         let maps = Maps {
-            ports: map(&mut ebpf, names::PORTS)?,
+            ports,
             expected: map(&mut ebpf, names::EXPECTED)?,
             verdicts: map(&mut ebpf, names::VERDICTS)?,
             flows: map(&mut ebpf, names::FLOWS)?,

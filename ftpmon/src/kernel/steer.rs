@@ -3,12 +3,12 @@
 
 use std::net::SocketAddr;
 
-use aya::maps::{Array, HashMap, MapData, MapError};
-use ftpmon_common::{Address, Expected, FlowKey, PortMark, Verdict, names};
+use aya::maps::{HashMap, MapData, MapError};
+use ftpmon_common::{Address, Expected, FlowKey, PortMark, Verdict};
 
 use super::clock::boot_seconds;
-use super::error::{KernelError, root_cause};
 use super::flows::Flows;
+use super::ports::Ports;
 use crate::addr::Endpoint;
 use crate::engine::PortUpdate;
 
@@ -19,7 +19,7 @@ const MARK_S: u32 = 10;
 
 /// The maps that steer the kernel programs.
 pub struct Steering {
-    ports: Array<MapData, PortMark>,
+    ports: Ports,
     expected: HashMap<MapData, ftpmon_common::Endpoint, Expected>,
     verdicts: HashMap<MapData, FlowKey, Verdict>,
     /// Data connections' frames may be copied at all.
@@ -31,7 +31,7 @@ pub struct Steering {
 impl Steering {
     /// Steering by these maps; `payload` as the object was loaded with.
     pub(super) fn new(
-        ports: Array<MapData, PortMark>,
+        ports: Ports,
         expected: HashMap<MapData, ftpmon_common::Endpoint, Expected>,
         verdicts: HashMap<MapData, FlowKey, Verdict>,
         payload: bool,
@@ -40,17 +40,11 @@ impl Steering {
     }
 
     /// Marks the control ports. Before the programs are attached, so that none of their packets is missed.
-    ///
-    /// # Errors
-    /// Where the kernel takes no entry.
-    pub fn control_ports(&mut self, clear: &[u16], tls: &[u16]) -> Result<(), KernelError> {
+    pub fn control_ports(&mut self, clear: &[u16], tls: &[u16]) {
         let marks = clear.iter().map(|port| (port, PortMark::CONTROL));
         for (&port, mark) in marks.chain(tls.iter().map(|port| (port, PortMark::CONTROL_TLS))) {
-            self.ports
-                .set(u32::from(port), mark, 0)
-                .map_err(|e| KernelError::Map { map: names::PORTS, cause: root_cause(&e) })?;
+            self.ports.mark_control(port, mark);
         }
-        Ok(())
     }
 
     /// Writes a wish. One that the kernel does not take is counted: it costs detail of one connection.
@@ -96,13 +90,9 @@ impl Steering {
     fn expect(&mut self, listener: Endpoint, expected: Expected) -> Result<(), MapError> {
         self.expected.insert(endpoint(listener), expected, 0)?;
         // The mark comes second: the kernel looks at an announcement only where the port is marked.
-        let mark = PortMark::until(expected.expires_s.min(boot_seconds().saturating_add(MARK_S)));
-        let port = u32::from(listener.port);
-        let present = self.ports.get(&port, 0)?;
-        if present.is_control() || present.0 >= mark.0 {
-            return Ok(());
-        }
-        self.ports.set(port, mark, 0)
+        let until = expected.expires_s.min(boot_seconds().saturating_add(MARK_S));
+        self.ports.watch(listener.port, PortMark::until(until));
+        Ok(())
     }
 }
 

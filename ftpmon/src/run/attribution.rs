@@ -112,8 +112,8 @@ impl Attribution {
         }
     }
 
-    /// Takes the next event.
-    pub(super) fn push(&mut self, event: Event) {
+    /// Looks at the next event and asks what there is to ask for it. It has to wait: [`Self::hold`] takes it.
+    pub(super) fn must_wait(&mut self, event: &mut Event) -> bool {
         if let Some(identity) = &event.session {
             let logged_in = matches!(&event.kind, EventKind::Login(login) if login.login.outcome == LoginOutcome::Success);
             if logged_in || matches!(event.kind, EventKind::SessionStart(_)) {
@@ -122,19 +122,27 @@ impl Attribution {
         }
         let Self { held, sessions, connections, .. } = self;
         let known = Known { sessions, connections };
-        let event = held.offer(event, Instant::now(), |event, _| known.settle(event, false));
-        self.ready.extend(event);
+        held.must_wait(event, |event, _| known.settle(event, false))
+    }
+
+    /// Takes an event that has to wait.
+    pub(super) fn hold(&mut self, event: Event) {
+        self.held.hold(event, Instant::now());
         if self.held.is_over() {
             self.release();
         }
     }
 
-    /// The next event that is ready.
+    /// The next event that waits no longer: before any that comes behind it.
     pub(super) fn pop(&mut self) -> Option<Event> {
-        if self.ready.is_empty() && self.due().is_some_and(|due| due <= Instant::now()) {
+        self.ready.pop_front()
+    }
+
+    /// What has waited for too long waits no longer.
+    pub(super) fn wake(&mut self) {
+        if self.due().is_some_and(|due| due <= Instant::now()) {
             self.release();
         }
-        self.ready.pop_front()
     }
 
     /// When the next event goes, answered or not.

@@ -22,20 +22,26 @@ impl Kept {
         Ok(Self { quota, writer: StoreWriter::start(options)?, waiting: Waiting::default() })
     }
 
-    /// Hands the files' pieces on, and takes the events: `give` gets those that need not wait, in their order.
-    pub(super) fn settle(&mut self, engine: &mut Engine, mut give: impl FnMut(Event)) {
+    /// Hands the files' pieces on. Before the events, see [`Engine::poll_file_piece`].
+    pub(super) fn take_pieces(&mut self, engine: &mut Engine) {
         while let Some(piece) = engine.poll_file_piece() {
             self.writer.push(piece);
         }
-        while let Some(event) = engine.poll_event() {
-            if let Some(event) = self.waiting.offer(event, Instant::now()) {
-                give(event);
-            }
-        }
     }
 
-    /// Hands out what waited for the verdicts that have come, or for too long; all of it at the end.
-    pub(super) fn release(&mut self, end: bool, give: impl FnMut(Event)) {
+    /// The event has to wait: [`Self::hold`] takes it.
+    pub(super) fn must_wait(&self, event: &mut Event) -> bool {
+        self.waiting.must_wait(event)
+    }
+
+    /// Takes an event that has to wait.
+    pub(super) fn hold(&mut self, event: Event) {
+        self.waiting.hold(event, Instant::now());
+    }
+
+    /// What waited for the verdicts that have come, or for too long; all of it at the end.
+    pub(super) fn release(&mut self, end: bool) -> Vec<Event> {
+        let mut released = Vec::new();
         if end {
             self.writer.finish();
         }
@@ -43,7 +49,8 @@ impl Kept {
             self.waiting.learn(verdict);
         }
         if !self.waiting.is_empty() {
-            self.waiting.release(Instant::now(), end, give);
+            self.waiting.release(Instant::now(), end, |event| released.push(event));
         }
+        released
     }
 }

@@ -1,5 +1,6 @@
 //! From a record of the ring to lines at the outputs.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +24,10 @@ use crate::segment::InterfaceId;
 use crate::sink::{Batch, Outputs};
 
 /// Bytes of finished lines after which they are handed to the outputs, whatever else is waiting.
-const BATCH_BYTES: usize = 64 << 10;
+const BATCH_BYTES: usize = 128 << 10;
+/// Events that may wait for their lines until the ring is empty: the engine and the encoder each go on with what they have
+/// at hand.
+const EVENTS_WAITING_MAX: usize = 256;
 /// Records handled between two looks at everything else: some milliseconds of work.
 const DRAIN_RECORDS: usize = 2_048;
 /// Ticks between two rounds through the kernel's table of data connections.
@@ -36,6 +40,8 @@ pub(super) struct Pipeline {
     decoder: Decoder,
     engine: Engine,
     encoder: Encoder,
+    /// Takes the engine's events.
+    queue: VecDeque<Event>,
     lines: Vec<u8>,
     events: u64,
     outputs: Outputs,
@@ -74,7 +80,8 @@ impl Pipeline {
             decoder: Decoder::default(),
             engine: Engine::new(engine),
             encoder,
-            lines: Vec::with_capacity(2 * BATCH_BYTES),
+            queue: VecDeque::new(),
+            lines: Vec::new(),
             events: 0,
             outputs,
             steering,
@@ -131,6 +138,7 @@ impl Pipeline {
         }
         let bytes = due - self.unlooked;
         let drained = ring.drain(DRAIN_RECORDS, bytes, |record| self.take(record));
+        self.settle();
         self.unlooked += drained.bytes;
         // What the ring had no room for comes behind what is in it.
         if drained.empty && core::mem::take(&mut self.reports_lost) {
@@ -168,6 +176,9 @@ impl Pipeline {
     pub(super) fn wake(&mut self) {
         self.clock.follow();
         self.engine.handle_timeout(self.clock.now());
+        if let Some(owners) = &mut self.owners {
+            owners.wake();
+        }
         self.settle();
         self.flush();
     }
@@ -209,14 +220,10 @@ impl Pipeline {
     }
 
     fn release_kept(&mut self, end: bool) {
-        let Self { kept, owners, encoder, lines, events, .. } = self;
-        if let Some(kept) = kept {
-            kept.release(end, |event| match owners {
-                Some(owners) => owners.push(event),
-                None => *events += u64::from(encoder.event(&event, lines)),
-            });
+        let released = self.kept.as_mut().map(|kept| kept.release(end)).unwrap_or_default();
+        for event in released {
+            self.attribute_event(event);
         }
-        self.release_owned();
     }
 
     /// Says `stats`.
@@ -293,59 +300,70 @@ impl Pipeline {
             Some(Record::Account(account)) => self.engine.handle_flow(&account),
             None => return,
         }
-        self.settle();
+        // What is said of a frame stands beside it in the dump, and files' pieces do not pile up.
+        let one_by_one = self.dump.is_some() || self.kept.is_some();
+        if one_by_one || self.engine.events_waiting() >= EVENTS_WAITING_MAX {
+            self.settle();
+        } else {
+            self.steer();
+        }
     }
 
-    /// Passes on what the engine has to say. The kernel is told first: a data connection may be on its way.
-    fn settle(&mut self) {
+    /// Tells the kernel what the engine wants of it, without delay: a data connection may be on its way.
+    fn steer(&mut self) {
         while let Some(update) = self.engine.poll_port_update() {
             self.steering.apply(&update, &mut self.flows);
             if let Some(owners) = &mut self.owners {
                 owners.update(&update);
             }
         }
-        if let Some(kept) = &mut self.kept {
-            let Self { engine, owners, dump, encoder, lines, events, .. } = self;
-            kept.settle(engine, |event| {
-                if let Some(dump) = dump {
-                    dump.note(&event);
-                }
-                match owners {
-                    Some(owners) => owners.push(event),
-                    None => *events += u64::from(encoder.event(&event, lines)),
-                }
-            });
-            self.close_frame();
-            self.release_owned();
-            self.flush_full();
-            return;
-        }
-        while let Some(event) = self.engine.poll_event() {
-            if let Some(dump) = &mut self.dump {
-                dump.note(&event);
-            }
-            self.pass_on(event);
-        }
-        self.close_frame();
-        self.release_owned();
     }
 
-    /// What the engine says from now on is not about the latest frame.
-    fn close_frame(&mut self) {
+    /// Passes on what the engine has to say.
+    fn settle(&mut self) {
+        self.steer();
+        if let Some(kept) = &mut self.kept {
+            kept.take_pieces(&mut self.engine);
+        }
+        let mut events = self.engine.exchange_events(core::mem::take(&mut self.queue));
+        for event in events.drain(..) {
+            self.pass_on(event);
+        }
+        self.queue = events;
+        // What the engine says from now on is not about the latest frame.
         if let Some(dump) = &mut self.dump {
             dump.close();
         }
+        self.release_owned();
     }
 
-    /// The next event in order. One that waits for who holds its connection holds up those of its session behind it.
-    fn pass_on(&mut self, event: Event) {
-        match &mut self.owners {
-            Some(owners) => owners.push(event),
-            None => self.encode(event),
+    /// The next event in order. One that waits holds up those of its session behind it.
+    fn pass_on(&mut self, mut event: Event) {
+        if let Some(dump) = &mut self.dump {
+            dump.note(&event);
         }
+        if let Some(kept) = &mut self.kept
+            && kept.must_wait(&mut event)
+        {
+            kept.hold(event);
+            return;
+        }
+        self.attribute_event(event);
     }
 
-    /// Writes the events that wait for nothing any more.
+    /// An event that says where its file is, if it has one.
+    fn attribute_event(&mut self, mut event: Event) {
+        if let Some(owners) = &mut self.owners
+            && owners.must_wait(&mut event)
+        {
+            owners.hold(event);
+            self.release_owned();
+            return;
+        }
+        self.encode(event);
+    }
+
+    /// Writes the events that wait for who holds their connections no longer.
     fn release_owned(&mut self) {
         while let Some(event) = self.owners.as_mut().and_then(Attribution::pop) {
             self.encode(event);
@@ -354,8 +372,7 @@ impl Pipeline {
 
     fn say(&mut self, kind: EventKind) {
         let event = Event { ts: self.clock.now(), session: None, user: None, kind };
-        self.pass_on(event);
-        self.release_owned();
+        self.attribute_event(event);
     }
 
     fn encode(&mut self, mut event: Event) {
@@ -373,11 +390,18 @@ impl Pipeline {
     }
 
     fn flush(&mut self) {
-        if !self.lines.is_empty() {
-            self.outputs.write(&Batch::new(&self.lines, self.events));
-            self.lines.clear();
+        let events = core::mem::take(&mut self.events);
+        if self.lines.is_empty() {
+            return;
         }
-        self.events = 0;
+        // A few lines are copied, so that they take no more room than they need while they wait.
+        if self.lines.len() < BATCH_BYTES / 2 {
+            self.outputs.write(&Batch::new(&self.lines, events));
+            self.lines.clear();
+        } else {
+            let room = Vec::with_capacity(BATCH_BYTES + BATCH_BYTES / 8);
+            self.outputs.write(&Batch::owned(core::mem::replace(&mut self.lines, room), events));
+        }
     }
 
     fn look(&mut self) {

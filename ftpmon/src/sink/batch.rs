@@ -5,14 +5,24 @@ use std::sync::Arc;
 /// Whole lines, shared by all outputs.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    lines: Arc<[u8]>,
+    lines: Arc<Vec<u8>>,
     events: u64,
 }
 
 impl Batch {
     /// `lines` say `events` events and end with a line feed.
     pub fn new(lines: &[u8], events: u64) -> Self {
-        Self { lines: lines.into(), events }
+        Self::owned(lines.to_vec(), events)
+    }
+
+    /// The same, without a copy.
+    pub fn owned(lines: Vec<u8>, events: u64) -> Self {
+        Self { lines: Arc::new(lines), events }
+    }
+
+    /// What it takes in memory, bytes.
+    pub fn capacity(&self) -> usize {
+        self.lines.capacity()
     }
 
     /// The lines.

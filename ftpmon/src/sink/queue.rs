@@ -10,7 +10,7 @@ use super::batch::Batch;
 /// more; what comes while it is full is lost and counted.
 pub const QUEUE_BYTES_MAX: usize = 8 << 20;
 
-/// What a waiting batch costs beside its lines, bytes: many tiny batches count as the memory they are.
+/// What a waiting batch costs beside the room for its lines, bytes: many tiny batches count as the memory they are.
 const BATCH_OVERHEAD: usize = 64;
 
 /// A queue of batches with one writer and one reader.
@@ -37,7 +37,7 @@ impl Queue {
     /// Takes `batch`, or counts its events as lost where it does not fit.
     pub(super) fn push(&self, batch: &Batch) {
         let mut state = self.state();
-        let cost = batch.bytes().len() + BATCH_OVERHEAD;
+        let cost = cost(batch);
         if state.abandoned || state.bytes + cost > QUEUE_BYTES_MAX {
             state.lost += batch.events();
             return;
@@ -55,7 +55,7 @@ impl Queue {
         let mut state = self.state();
         loop {
             if let Some(batch) = state.batches.pop_front() {
-                state.bytes -= batch.bytes().len() + BATCH_OVERHEAD;
+                state.bytes -= cost(&batch);
                 return Some(batch);
             }
             if state.closed.is_some() {
@@ -131,6 +131,10 @@ impl Queue {
         // No code panics while it holds the lock, and the counts stay true if one did.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn cost(batch: &Batch) -> usize {
+    batch.capacity() + BATCH_OVERHEAD
 }
 
 #[cfg(test)]

@@ -58,10 +58,14 @@ impl Default for Waiting {
 }
 
 impl Waiting {
-    /// Takes an event; gives it back where it need not wait.
-    pub(crate) fn offer(&mut self, event: Event, now: Instant) -> Option<Event> {
-        let Self { outcomes, held } = self;
-        held.offer(event, now, |event, _| outcomes.fill(event))
+    /// The event has to wait: [`Self::hold`] takes it. Otherwise it says now where its file is, if it has one.
+    pub(crate) fn must_wait(&self, event: &mut Event) -> bool {
+        self.held.must_wait(event, |event, _| self.outcomes.fill(event))
+    }
+
+    /// Takes an event that has to wait.
+    pub(crate) fn hold(&mut self, event: Event, now: Instant) {
+        self.held.hold(event, now);
     }
 
     /// A file's outcome is known.
@@ -145,12 +149,21 @@ mod tests {
         transfer.file.as_ref()?.stored.as_deref()
     }
 
+    /// Takes an event; gives it back where it need not wait.
+    fn offer(waiting: &mut Waiting, mut event: Event, now: Instant) -> Option<Event> {
+        if waiting.must_wait(&mut event) {
+            waiting.hold(event, now);
+            return None;
+        }
+        Some(event)
+    }
+
     #[test]
     fn a_sessions_events_stay_in_order_and_others_go_on() {
         let (mut waiting, now) = (Waiting::default(), Instant::now());
-        assert!(waiting.offer(transfer("a", 1), now).is_none());
-        assert!(waiting.offer(other("a"), now).is_none());
-        assert!(waiting.offer(other("b"), now).is_some());
+        assert!(offer(&mut waiting, transfer("a", 1), now).is_none());
+        assert!(offer(&mut waiting, other("a"), now).is_none());
+        assert!(offer(&mut waiting, other("b"), now).is_some());
         let mut out = Vec::new();
         waiting.release(now, false, |event| out.push(event));
         assert!(out.is_empty());
@@ -165,14 +178,14 @@ mod tests {
         let (mut waiting, now) = (Waiting::default(), Instant::now());
         waiting.learn(Verdict { id: FileId(1), stored: Ok("here".into()) });
         for session in ["a", "b"] {
-            assert_eq!(stored(&waiting.offer(transfer(session, 1), now).unwrap()), Some("here"));
+            assert_eq!(stored(&offer(&mut waiting, transfer(session, 1), now).unwrap()), Some("here"));
         }
     }
 
     #[test]
     fn nothing_waits_for_ever() {
         let (mut waiting, now) = (Waiting::default(), Instant::now());
-        waiting.offer(transfer("a", 1), now);
+        offer(&mut waiting, transfer("a", 1), now);
         let mut out = Vec::new();
         waiting.release(now + PATIENCE, false, |event| out.push(event));
         let EventKind::Transfer(transfer) = &out[0].kind else { panic!() };
