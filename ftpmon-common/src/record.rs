@@ -2,11 +2,11 @@
 
 use crate::{FlowKey, FlowState, no_padding};
 
-/// The most bytes of a frame that one record carries; a longer frame comes in several.
-pub const CHUNK_MAX: usize = 16_384;
+/// The most bytes of a frame that one record carries; a longer frame comes in several. The usual super-packet is carried whole.
+pub const CHUNK_MAX: usize = 65_536;
 /// The most bytes of a frame that are copied, over all its records. Beyond it the frame is cut and counted
 /// ([`crate::Counter::FrameCut`]): BIG TCP's super-packets, the largest there are, stay within.
-pub const FRAME_MAX: usize = 32 * CHUNK_MAX;
+pub const FRAME_MAX: usize = 8 * CHUNK_MAX;
 /// The most bytes of a frame in a [`RecordKind::Head`]: a ClientHello with post-quantum key shares has 1.7 KB.
 pub const HEAD_MAX: usize = 2_048;
 /// The most bytes of one where the payload is no TLS handshake: enough for a banner or a request line.

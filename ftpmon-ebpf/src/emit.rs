@@ -16,8 +16,13 @@ use crate::headers::Segment;
 use crate::maps::{EVENTS, PAYLOAD, SETTING_PAYLOAD};
 use crate::packet::Packet;
 
-/// Records that one frame may take: beyond them it is cut.
-const CHUNKS_MAX: usize = FRAME_MAX / CHUNK_MAX;
+/// Bytes of a frame in a record of several, and how many of those it may take: beyond them it is cut.
+const PIECE_MAX: usize = 16_384;
+const PIECES_MAX: usize = FRAME_MAX / PIECE_MAX;
+/// A frame longer than this, and shorter than [`CHUNK_MAX`], goes into one record: room for it is lost no more than in four.
+/// XDP's copying helper takes 65,535 bytes at the most.
+const SUPER_MIN: u32 = 3 * PIECE_MAX as u32;
+const SUPER_MAX: u32 = CHUNK_MAX as u32 - 1;
 
 /// The frame of a command or a reply of one line fits into one record of this much room.
 const LINE_MAX: usize = 128;
@@ -124,11 +129,17 @@ pub(crate) fn frame<P: Packet, F: Frames>(packet: P, segment: &mut Segment, at_n
     if segment.frame_len > FRAME_MAX as u32 {
         counters.count(Counter::FrameCut);
     }
-    for _ in 0..CHUNKS_MAX {
+    if segment.frame_len > SUPER_MIN && segment.frame_len <= SUPER_MAX {
+        if piece::<P, F, CHUNK_MAX>(packet, segment, at_ns, counters) {
+            counters.count(F::WHOLE);
+        }
+        return;
+    }
+    for _ in 0..PIECES_MAX {
         if segment.frame_len.wrapping_sub(segment.copied) <= TAIL_MAX as u32 {
             break;
         }
-        if !piece::<P, F, CHUNK_MAX>(packet, segment, at_ns, counters) {
+        if !piece::<P, F, PIECE_MAX>(packet, segment, at_ns, counters) {
             return;
         }
     }

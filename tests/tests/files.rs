@@ -361,10 +361,11 @@ struct Round {
     cpu: f64,
 }
 
-fn download(size: u64, options: &[&str]) -> Result<Round> {
+fn download(size: u64, pace: Option<u64>, options: &[&str]) -> Result<Round> {
     let net = Direct::new(1500)?;
     let at = address(Family::V4);
-    let behaviour = Behaviour::default().with_file("/large", Content::Pattern(size));
+    let behaviour = Behaviour { pace, ..Behaviour::default() };
+    let behaviour = behaviour.with_file("/large", Content::Pattern(size));
     let server = net.server.run(|| Server::start(at, behaviour))?;
     let mut agent = agent(&net, "auto", options)?;
     let seconds = net.client.run(|| {
@@ -390,18 +391,20 @@ fn download(size: u64, options: &[&str]) -> Result<Round> {
     Ok(Round { rate, events, memory: kib / 1024.0, cpu })
 }
 
-/// A download of 4 GiB (`FTPMON_SOAK_BYTES` for another size) with and without `--files hash`, in turn: nothing lost, the hash right,
+/// A download of 4 GiB (`FTPMON_SOAK_BYTES` for another size, `FTPMON_SOAK_PACE` for so
+/// many bytes a second at most) with and without `--files hash`, in turn: nothing lost, the hash right,
 /// the memory bounded. Prints its figures; they mean something for a release build alone.
 #[test]
 fn soak_hash_4_gib() {
     test("soak_hash_4_gib", &[Need::Agent], || {
-        let size = std::env::var("FTPMON_SOAK_BYTES").ok().and_then(|size| size.parse().ok());
-        let size = size.unwrap_or(4 << 30);
+        let number = |name| std::env::var(name).ok().and_then(|size| size.parse().ok());
+        let size = number("FTPMON_SOAK_BYTES").unwrap_or(4 << 30);
+        let pace = number("FTPMON_SOAK_PACE");
         let expected = sha256(&Content::Pattern(size))?;
         let (mut off, mut hash) = (Vec::new(), Vec::new());
         for _ in 0..3 {
-            off.push(download(size, &[])?);
-            hash.push(download(size, &["--files", "hash"])?);
+            off.push(download(size, pace, &[])?);
+            hash.push(download(size, pace, &["--files", "hash"])?);
         }
         for (name, rounds) in [("off", &off), ("hash", &hash)] {
             for Round { rate, memory, cpu, events } in rounds {

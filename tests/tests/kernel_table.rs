@@ -296,7 +296,7 @@ fn large_frames_come_whole_in_pieces() {
     if !privileged("large_frames_come_whole_in_pieces") {
         return;
     }
-    let xdp = [(2_049, 1), (9_014, 1), (16_384, 1), (16_385, 2), (40_000, 3), (65_000, 4)];
+    let xdp = [(2_049, 1), (9_014, 1), (16_384, 1), (16_385, 2), (40_000, 3), (49_153, 1), (65_000, 1)];
     let tc = [(2_049, 1), (3_000, 1)];
     let mut bench = Bench::load(all()).unwrap();
     for (hooked, sizes) in

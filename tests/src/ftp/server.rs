@@ -53,6 +53,8 @@ pub struct Behaviour {
     pub default_port: bool,
     /// An upload up to this many bytes is kept byte for byte; of a larger one the length is.
     pub keep: usize,
+    /// Data connections send no faster than this, bytes a second.
+    pub pace: Option<u64>,
     /// Whole replies, line ends included, that these verbs get instead of being carried out.
     pub scripted: BTreeMap<String, String>,
 }
@@ -71,6 +73,7 @@ impl Default for Behaviour {
             active_source: None,
             default_port: false,
             keep: 4 << 20,
+            pace: None,
             scripted: BTreeMap::new(),
         }
     }

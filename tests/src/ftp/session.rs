@@ -2,6 +2,7 @@
 
 use std::io::{BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -261,6 +262,9 @@ impl Session {
             Ok(data) => data,
             Err(_) => return self.voice.say(425, "Failed to establish connection."),
         };
+        if let Some(rate) = self.shared.behaviour.pace {
+            pace(&data, rate)?;
+        }
         self.voice.aborted.store(false, Ordering::Release);
         *self.voice.data.lock().unwrap_or_else(PoisonError::into_inner) = Some(data.try_clone()?);
         self.voice.say(150, &opening)?;
@@ -362,4 +366,20 @@ fn carry_out(work: Work, mut data: TcpStream, voice: &Voice, shared: &Shared) ->
             Ok(())
         }
     }
+}
+
+/// What is sent goes out at this rate at most, bytes a second (socket(7), SO_MAX_PACING_RATE).
+fn pace(stream: &TcpStream, rate: u64) -> Result<()> {
+    let size = size_of::<u64>() as libc::socklen_t;
+    // SAFETY: the descriptor is open; the option takes a number of 64 bits, whose place and size are given.
+    let set = unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MAX_PACING_RATE,
+            (&raw const rate).cast(),
+            size,
+        )
+    };
+    if set == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().into()) }
 }
