@@ -11,6 +11,7 @@
 //! Nothing here holds up the caller: questions wait in a bounded queue, and answers come when they come.
 
 mod addresses;
+mod allowance;
 mod bounded;
 mod cgroup;
 mod descriptors;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::allowance::Allowance;
 use super::bounded::Bounded;
 use super::processes::{First, Processes};
 use super::sockets::{Found, Sockets};
@@ -55,6 +56,7 @@ pub(super) struct Worker {
     answers: Sender<Answer>,
     answered: Arc<Notify>,
     shared: Arc<Shared>,
+    allowance: Allowance,
     said: bool,
 }
 
@@ -73,6 +75,7 @@ impl Worker {
             answers,
             answered,
             shared,
+            allowance: Allowance::default(),
             said: false,
         }
     }
@@ -81,10 +84,13 @@ impl Worker {
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
         loop {
             let due = self.pending.iter().map(|pending| pending.due).min();
+            let idle_since = Instant::now();
             let request = match due {
                 None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(due) => requests.recv_timeout(due.saturating_duration_since(Instant::now())),
             };
+            let begun = Instant::now();
+            self.allowance.rested(begun - idle_since);
             if request.is_ok() {
                 self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             }
@@ -107,6 +113,10 @@ impl Worker {
                 self.proceed(pending);
             }
             self.shared.update(&self.processes.counters);
+            if let Some(rest) = self.allowance.worked(begun.elapsed()) {
+                std::thread::sleep(rest);
+                self.allowance.rested(rest);
+            }
         }
     }
 

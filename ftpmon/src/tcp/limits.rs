@@ -40,11 +40,11 @@ impl Limits {
         compare_copies: true,
     };
 
-    /// For bulk data: windows of megabytes, hundreds of segments behind one that was lost, and captures that hold a few
+    /// For bulk data: windows of megabytes, thousands of segments behind one that was lost, and captures that hold a few
     /// packets of many gigabytes, whose counts follow the acknowledgments as far as numbers can tell.
     pub const BULK: Self = Self {
         held_bytes: 4 * 1024 * 1024,
-        held_pieces: 1024,
+        held_pieces: 4096,
         window: (1 << 31) - 1,
         acknowledged_segments: 1024,
         acknowledged_wait_ms: 500,
