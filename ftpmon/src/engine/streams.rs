@@ -174,7 +174,7 @@ impl Engine {
         }
         let next = [flow.connection.poll_timeout(), flow.undecided_until()];
         let next = next.into_iter().flatten().fold(flow.ends_at, Timestamp::min);
-        if !matches!(flow.role, Role::Ended) {
+        if next < Timestamp::LATEST && !matches!(flow.role, Role::Ended) {
             self.schedule(id, next.max(at.plus_nanos(1)));
         }
     }
