@@ -224,6 +224,7 @@ impl Pipeline {
         for event in released {
             self.attribute_event(event);
         }
+        self.release_owned();
     }
 
     /// Says `stats`.
@@ -357,9 +358,10 @@ impl Pipeline {
             && owners.must_wait(&mut event)
         {
             owners.hold(event);
-            self.release_owned();
             return;
         }
+        // Those before it first.
+        self.release_owned();
         self.encode(event);
     }
 
