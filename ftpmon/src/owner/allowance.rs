@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Of so much time one part may be work.
 const PARTS: u32 = 4;
 /// Work that is done at once all the same, after a rest that is long enough.
-const BURST: Duration = Duration::from_millis(100);
+const BURST: Duration = Duration::from_secs(1);
 /// How long one rest is.
 const REST: Duration = Duration::from_millis(10);
 
