@@ -149,8 +149,7 @@ pub fn transfer(event: &Event, expected: &Expected) -> Result<()> {
 /// # Errors
 /// The first difference.
 pub fn transfers(session: &Events, expected: &[Expected]) -> Result<()> {
-    let mut found = session.of("transfer");
-    found.sort_by_key(|event| event.number("/tx"));
+    let found = session.transfers();
     for (event, expected) in found.iter().zip(expected) {
         transfer(event, expected)?;
     }

@@ -66,6 +66,14 @@ impl Events {
         self.0.iter().filter(|event| event.name() == name).collect()
     }
 
+    /// The transfers in the order of their commands. They are told as they end: a connection's last packet may be late, on a busy
+    /// machine behind the next transfer's.
+    pub fn transfers(&self) -> Vec<&Event> {
+        let mut transfers = self.of("transfer");
+        transfers.sort_by_key(|transfer| transfer.number("/tx"));
+        transfers
+    }
+
     /// How many of one type.
     pub fn count(&self, name: &str) -> usize {
         self.0.iter().filter(|event| event.name() == name).count()

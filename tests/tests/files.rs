@@ -51,17 +51,9 @@ impl Write for HashWriter<'_> {
     }
 }
 
-/// The transfers in the order of their commands. They are told as they end: the last packet of a connection may be late, on a busy
-/// machine behind the next transfer's.
-fn transfers(events: &Events) -> Vec<&Event> {
-    let mut transfers = events.of("transfer");
-    transfers.sort_by_key(|transfer| transfer.number("/tx"));
-    transfers
-}
-
 /// Every transfer is whole and has the hash of its content.
 fn hashes(events: &Events, expected: &[Content]) -> Result<()> {
-    let transfers = transfers(events);
+    let transfers = events.transfers();
     ensure!(transfers.len() == expected.len(), "{} transfers", transfers.len());
     for (transfer, content) in transfers.iter().zip(expected) {
         ensure!(transfer.text("/file/sha256") == sha256(content)?, "{}", transfer.0);
@@ -228,7 +220,7 @@ fn files_are_kept() {
         })?;
         agent.wait_for_sessions(1, LIMIT)?;
         let events = agent.stop()?;
-        let transfers = transfers(&events);
+        let transfers = events.transfers();
         let path = |sha256: &str| folder.join(&sha256[..2]).join(sha256);
         for (at, content) in [(0, &down), (1, &down), (2, &up)] {
             let kept = path(&sha256(content)?);
@@ -295,7 +287,7 @@ fn cannot_keep(options: &str, reason: &str, counter: &str, small_fits: bool) -> 
     })?;
     ensure!(said.matches(counter).count() == 1, "{said}");
     let events = agent.stop()?;
-    let transfers = transfers(&events);
+    let transfers = events.transfers();
     for (at, content) in [(0, &large), (1, &large), (2, &small)] {
         let transfer = transfers[at];
         ensure!(transfer.text("/file/sha256") == sha256(content)?, "{}", transfer.0);
