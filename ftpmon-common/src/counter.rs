@@ -50,11 +50,11 @@ counters! {
     VlanTooDeep = "vlan_too_deep" loss,
     /// The frame ends within its IPv4 header.
     Ipv4Truncated = "ipv4_truncated",
-    /// An IPv4 header that contradicts itself: version, header length, total length.
+    /// An IPv4 header that contradicts itself: version, header length; total length, of a packet that was selected.
     Ipv4Malformed = "ipv4_malformed",
     /// The frame ends within its IPv6 header.
     Ipv6Truncated = "ipv6_truncated",
-    /// An IPv6 header that contradicts itself.
+    /// An IPv6 header that contradicts itself: version; payload length, of a packet that was selected.
     Ipv6Malformed = "ipv6_malformed",
     /// The frame ends within an IPv6 extension header.
     Ipv6ExtensionTruncated = "ipv6_extension_truncated",
@@ -66,7 +66,7 @@ counters! {
     FragmentLater = "fragment_later" loss,
     /// The packet ends within its TCP header.
     TcpTruncated = "tcp_truncated",
-    /// A TCP header that contradicts itself: its length is below 20 or beyond the IP packet.
+    /// A TCP header that contradicts itself: its length is below 20 or beyond the IP packet. Of packets that were selected.
     TcpMalformed = "tcp_malformed",
     /// Packets of control connections.
     Control = "control_packets",

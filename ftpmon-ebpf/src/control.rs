@@ -42,60 +42,74 @@ static EMPTY: ControlState = ControlState {
 /// Part of the program itself, see [`emit::line`].
 #[inline(always)]
 pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Counters) {
-    let state = entry(segment);
-    let mut handshake = false;
-    match state {
-        Some(state) => {
-            // SAFETY: a map value; another CPU may write it as well, or the LRU give it away: only deduplication and
-            // counters hang on it, and all fields are integers. So below.
-            match note(packet, segment, unsafe { &mut *state }, counters) {
-                Some(completes_handshake) => handshake = completes_handshake,
-                None => return,
-            }
-        }
-        None => {
-            counters.count(Counter::TableControl);
-            if SETTING_LOG.load() != 0 {
-                warn!(&packet, "CONTROL takes no entry");
-            }
-        }
-    }
+    let Some(state) = entry(segment) else {
+        without_entry(packet, segment, counters);
+        return;
+    };
+    // SAFETY: a map value; another CPU may write it as well, or the LRU give it away: only deduplication and counters hang
+    // on it, and all fields are integers.
+    let state = unsafe { &mut *state };
+    let Some(completes_handshake) = note(packet, segment, state, counters) else { return };
     counters.count(Counter::Control);
-    if !segment.any(SYN | FIN | RST) && segment.payload == 0 && !handshake {
+    let marks = segment.any(SYN | FIN | RST);
+    if !marks && segment.payload == 0 && !completes_handshake {
         counters.count(Counter::ControlAcks);
         return;
     }
     // SAFETY: asks for the time.
     let now_ns = unsafe { bpf_ktime_get_boot_ns() };
-    let mut verdict = 0;
-    if let Some(state) = state {
-        // SAFETY: as above.
-        let state = unsafe { &mut *state };
-        if state.first_ns == 0 {
-            state.first_ns = now_ns;
-        }
-        state.last_ns = now_ns;
-        refresh_pair(state, segment, now_ns, counters);
-        verdict = current_verdict(state, segment, now_ns);
+    if state.first_ns == 0 {
+        state.first_ns = now_ns;
     }
-    if let Some(state) = state
-        && Verdict(verdict) == Verdict::COUNT
-        && is_text(packet, segment)
-    {
+    state.last_ns = now_ns;
+    refresh_pair(state, segment, now_ns, counters);
+    let undecided = current_verdict(state, segment, now_ns) <= Verdict::COPY.0;
+    if !undecided && !is_wanted(packet, segment, state, counters) {
+        return;
+    }
+    if !marks && is_too_loud(state, segment) {
+        counters.count(Counter::LostLoud);
+        return;
+    }
+    emit::line::<P, emit::Control>(packet, segment, now_ns, counters);
+}
+
+/// A packet whose connection has no entry, the table being full of others that are busy: nobody can tell whether it was seen
+/// before, so it is copied unless it is a bare ACK.
+#[inline(never)]
+fn without_entry<P: Packet>(packet: P, segment: &mut Segment, counters: Counters) {
+    counters.count(Counter::TableControl);
+    if SETTING_LOG.load() != 0 {
+        warn!(&packet, "CONTROL takes no entry");
+    }
+    counters.count(Counter::Control);
+    if !segment.any(SYN | FIN | RST) && segment.payload == 0 {
+        counters.count(Counter::ControlAcks);
+        return;
+    }
+    // SAFETY: asks for the time.
+    let now_ns = unsafe { bpf_ktime_get_boot_ns() };
+    emit::frame::<P, emit::Control>(packet, segment, now_ns, counters);
+}
+
+/// A packet of a connection that the agent has given a verdict on is wanted all the same: what opens and ends it, what is
+/// short, what is text again. Others are counted.
+#[inline(never)]
+fn is_wanted<P: Packet>(packet: P, segment: &Segment, state: &mut ControlState, counters: Counters) -> bool {
+    if Verdict(state.verdict) == Verdict::IGNORE {
+        counters.count(Counter::ControlIgnored);
+        return false;
+    }
+    if is_text(packet, segment) {
         // What follows is wanted at once, and not when the agent has read this and the verdict is asked for again.
-        verdict = Verdict::COPY.0;
-        // SAFETY: as above.
-        unsafe { (*state).verdict = verdict };
+        state.verdict = Verdict::COPY.0;
+        return true;
     }
-    let remarkable = segment.any(SYN | FIN | RST) || segment.payload <= Verdict::SHORT_MAX;
-    match Verdict(verdict) {
-        Verdict::IGNORE => counters.count(Counter::ControlIgnored),
-        Verdict::COUNT if !remarkable => counters.count(Counter::ControlCounted),
-        _ if !segment.any(SYN | FIN | RST) && is_too_loud(state, segment) => {
-            counters.count(Counter::LostLoud);
-        }
-        _ => emit::line::<P, emit::Control>(packet, segment, now_ns, counters),
+    if segment.any(SYN | FIN | RST) || segment.payload <= Verdict::SHORT_MAX {
+        return true;
     }
+    counters.count(Counter::ControlCounted);
+    false
 }
 
 /// The payload begins like a line of text: of TLS records none does, of pieces of records that look like nothing one in
@@ -113,17 +127,15 @@ fn is_text<P: Packet>(packet: P, segment: &Segment) -> bool {
 /// The connection has had more than its part of a ring that runs full: room is kept for others, so that those that flood do
 /// not take their words and accounts along.
 #[inline(always)]
-fn is_too_loud(state: Option<*mut ControlState>, segment: &Segment) -> bool {
-    let Some(state) = state else { return false };
-    // SAFETY: as in `handle`.
-    let state = unsafe { &mut *state };
+fn is_too_loud(state: &mut ControlState, segment: &Segment) -> bool {
     if state.copied > COPIED_FREE {
         let left = emit::left_of_a_full_ring();
         if u64::from(state.copied) > left / COPIED_PART {
             return true;
         }
     }
-    state.copied = state.copied.saturating_add(emit::record_len(segment.frame_len));
+    // Starts anew about each second: it does not run over.
+    state.copied = state.copied.wrapping_add(emit::record_len(segment.frame_len));
     false
 }
 

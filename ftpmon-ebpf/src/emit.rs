@@ -30,9 +30,6 @@ const LINE_MAX: usize = 128;
 /// A wire frame of the usual size fits into one record of this much room.
 const TAIL_MAX: usize = 2048;
 
-/// The same as a frame's length.
-const TAIL: u32 = TAIL_MAX as u32;
-
 /// A record with room for `N` bytes of a frame. The verifier wants each reservation's size as a constant, so there are a
 /// few sizes: a command or a reply, a longer one, a wire frame, a piece of a super-packet.
 #[repr(C)]
@@ -53,16 +50,11 @@ pub(crate) fn left_of_a_full_ring() -> u64 {
     if waiting < size / 2 { u64::MAX } else { size.saturating_sub(waiting) }
 }
 
-/// Bytes of the ring that a frame takes, but for a super-packet's last record.
+/// About the bytes of the ring that a frame takes: which of the sizes its room has does not matter here, and finding out takes
+/// as long as a helper's call.
 #[inline(always)]
-pub(crate) fn record_len(frame_len: u32) -> u32 {
-    let room = match frame_len {
-        0..=128 => 128,
-        129..=512 => 512,
-        513..=TAIL => TAIL,
-        _ => frame_len,
-    };
-    room.saturating_add(size_of::<RecordHeader>() as u32)
+pub(crate) const fn record_len(frame_len: u32) -> u32 {
+    frame_len.wrapping_add((size_of::<RecordHeader>() + LINE_MAX / 2) as u32)
 }
 
 /// Where a kind of frames goes: a ring each, so that files push no dialogue out.

@@ -38,14 +38,10 @@ pub(crate) struct Located {
     ip: usize,
     /// Offset of the TCP header.
     tcp: usize,
-    /// Bytes from the IP header to the end of the IP packet; 0: a jumbo payload, as long as the frame.
-    ip_len: u32,
     /// It is IPv6.
     ipv6: bool,
     /// VLAN tags in the bytes.
     tags: u8,
-    /// The TCP header's length.
-    header_len: u8,
     /// TCP flags.
     pub(crate) flags: u8,
     /// Source port.
@@ -55,7 +51,8 @@ pub(crate) struct Located {
 }
 
 impl Located {
-    /// Walks the headers of a frame. What is no TCP segment is the counter of the reason.
+    /// Walks the headers of a frame. What is no TCP segment is the counter of the reason. Lengths are looked at later, and only
+    /// of a packet that was selected.
     #[inline(always)]
     pub(crate) fn find<R: Read>(bytes: &R, hook: Hook, link: Link) -> Result<Self, Counter> {
         let mut ip = 0;
@@ -89,22 +86,16 @@ impl Located {
                 }
             }
         };
-        let (tcp, ip_len) = if ipv6 { ipv6_payload(bytes, ip)? } else { ipv4_payload(bytes, ip)? };
+        let tcp = if ipv6 { ipv6_payload(bytes, ip)? } else { ipv4_payload(bytes, ip)? };
         let header: TcpHeader = bytes.read(tcp).ok_or(Counter::TcpTruncated)?;
-        let header_len = (header.len >> 4) * 4;
-        if header_len < 20 || (ip_len != 0 && (tcp - ip) as u32 + u32::from(header_len) > ip_len) {
-            return Err(Counter::TcpMalformed);
-        }
         Ok(Self {
             hook,
             link,
             ip,
             tcp,
-            ip_len,
             ipv6,
             tags,
-            header_len,
-            flags: header.flags,
+            flags: u16::from_be(header.len_flags) as u8,
             source_port: u16::from_be(header.source),
             destination_port: u16::from_be(header.destination),
         })
@@ -121,22 +112,35 @@ impl Located {
         segment: &mut Segment,
     ) -> Result<(), Counter> {
         let frame_len = packet.len();
-        let (source, destination) = if self.ipv6 {
+        // Bytes from the IP header to the packet's end; 0 on jumbograms and super-packets beyond 64 KiB (RFC 2675, BIG TCP).
+        let (source, destination, ip_len, malformed) = if self.ipv6 {
+            let len: u16 = bytes.read(self.ip + 4).ok_or(Counter::Ipv6Truncated)?;
+            let len = u32::from(u16::from_be(len));
             let Eights { a, b, c, d } = bytes.read(self.ip + 8).ok_or(Counter::Ipv6Truncated)?;
-            (Address::from_halves(a.whole(), b.whole()), Address::from_halves(c.whole(), d.whole()))
+            let (source, destination) =
+                (Address::from_halves(a.whole(), b.whole()), Address::from_halves(c.whole(), d.whole()));
+            (source, destination, if len == 0 { 0 } else { len + 40 }, Counter::Ipv6Malformed)
         } else {
+            let len: u16 = bytes.read(self.ip + 2).ok_or(Counter::Ipv4Truncated)?;
             let addresses: Eight = bytes.read(self.ip + 12).ok_or(Counter::Ipv4Truncated)?;
-            (Address::from_ipv4(addresses.first()), Address::from_ipv4(addresses.second()))
+            let (source, destination) =
+                (Address::from_ipv4(addresses.first()), Address::from_ipv4(addresses.second()));
+            (source, destination, u32::from(u16::from_be(len)), Counter::Ipv4Malformed)
         };
         // Forgotten by the compiler: it would leave out the bound check as done before, and the verifier, to whom this is
         // another pointer, would miss it.
         let tcp = black_box(self.tcp) & EXTENSIONS_END;
         let numbers: Eight = bytes.read(tcp + 4).ok_or(Counter::TcpTruncated)?;
+        let len_flags: u16 = bytes.read(tcp + 12).ok_or(Counter::TcpTruncated)?;
+        let header_len = u32::from(u16::from_be(len_flags) >> 12) * 4;
+        let headers = (self.tcp - self.ip) as u32 + header_len;
         let on_wire = frame_len.wrapping_sub(self.ip as u32);
-        let ip_len = if self.ip_len == 0 { on_wire } else { self.ip_len };
-        let headers = (self.tcp - self.ip) as u32 + u32::from(self.header_len);
-        if ip_len > on_wire || headers > ip_len {
-            return Err(if self.ipv6 { Counter::Ipv6Malformed } else { Counter::Ipv4Malformed });
+        if ip_len > on_wire || (ip_len != 0 && !self.ipv6 && ip_len < (self.tcp - self.ip) as u32) {
+            return Err(malformed);
+        }
+        let ip_len = if ip_len == 0 { on_wire } else { ip_len };
+        if header_len < 20 || headers > ip_len {
+            return Err(Counter::TcpMalformed);
         }
         let (key, direction) = FlowKey::new(source, self.source_port, destination, self.destination_port);
         let mut tags = Tags::default();
@@ -272,15 +276,16 @@ const fn is_tag(ethertype: u16) -> bool {
     matches!(ethertype, 0x8100 | 0x88a8 | 0x9100)
 }
 
-/// The offset of TCP behind an IPv4 header, and the packet's length (RFC 791).
+/// The offset of TCP behind an IPv4 header (RFC 791).
 #[inline(always)]
-fn ipv4_payload<R: Read>(bytes: &R, ip: usize) -> Result<(usize, u32), Counter> {
+fn ipv4_payload<R: Read>(bytes: &R, ip: usize) -> Result<usize, Counter> {
     let header: Ipv4Header = bytes.read(ip).ok_or(Counter::Ipv4Truncated)?;
-    let header_len = usize::from(header.version_len & 0x0f) * 4;
-    if header.version_len >> 4 != 4 || header_len < 20 {
+    let version_len = u16::from_be(header.version_len_service) >> 8;
+    let header_len = usize::from(version_len & 0x0f) * 4;
+    if version_len >> 4 != 4 || header_len < 20 {
         return Err(Counter::Ipv4Malformed);
     }
-    if header.protocol != TCP {
+    if u16::from_be(header.ttl_protocol) as u8 != TCP {
         return Err(Counter::NotTcp);
     }
     let fragment = u16::from_be(header.fragment);
@@ -288,28 +293,20 @@ fn ipv4_payload<R: Read>(bytes: &R, ip: usize) -> Result<(usize, u32), Counter> 
         let first = fragment & 0x1fff == 0;
         return Err(if first { Counter::FragmentFirst } else { Counter::FragmentLater });
     }
-    // 0 on super-packets beyond 64 KiB (BIG TCP).
-    let total = u32::from(u16::from_be(header.total));
-    if total != 0 && total < header_len as u32 {
-        return Err(Counter::Ipv4Malformed);
-    }
-    Ok((ip + header_len, total))
+    Ok(ip + header_len)
 }
 
-/// The offset of TCP behind an IPv6 header and its extensions, and the packet's length (RFC 8200).
+/// The offset of TCP behind an IPv6 header and its extensions (RFC 8200).
 #[inline(always)]
-fn ipv6_payload<R: Read>(bytes: &R, ip: usize) -> Result<(usize, u32), Counter> {
+fn ipv6_payload<R: Read>(bytes: &R, ip: usize) -> Result<usize, Counter> {
     let header: Ipv6Header = bytes.read(ip).ok_or(Counter::Ipv6Truncated)?;
     if header.version >> 4 != 6 {
         return Err(Counter::Ipv6Malformed);
     }
-    let payload = u32::from(u16::from_be(header.payload));
-    // 0 on jumbograms and super-packets beyond 64 KiB (RFC 2675, BIG TCP).
-    let total = if payload == 0 { 0 } else { payload + 40 };
     let mut next = header.next;
     let mut at = ip + 40;
     if next == TCP {
-        return Ok((at, total));
+        return Ok(at);
     }
     for _ in 0..EXTENSIONS_MAX {
         let extension: Extension = bytes.read(at).ok_or(Counter::Ipv6ExtensionTruncated)?;
@@ -339,7 +336,7 @@ fn ipv6_payload<R: Read>(bytes: &R, ip: usize) -> Result<(usize, u32), Counter> 
         }
         at = forgotten(at) & EXTENSIONS_END;
         if next == TCP {
-            return Ok((at, total));
+            return Ok(at);
         }
     }
     Err(Counter::Ipv6ChainTooLong)
@@ -395,19 +392,18 @@ struct Eights {
     d: Eight,
 }
 
-/// RFC 791 section 3.1, as far as it is read here. All fields in network byte order; so below.
+/// RFC 791 section 3.1, as far as it is read here. All fields in network byte order; so below. Of two-byte fields alone, so that
+/// the compiler reads each by itself and keeps none for later.
 #[derive(Clone, Copy)]
-#[repr(C, packed(2))]
+#[repr(C)]
 struct Ipv4Header {
-    version_len: u8,
-    _service: u8,
-    total: u16,
+    version_len_service: u16,
+    _total: u16,
     _identification: u16,
     fragment: u16,
-    _ttl: u8,
-    protocol: u8,
+    ttl_protocol: u16,
     _checksum: u16,
-    _addresses: [u32; 2],
+    _addresses: [u16; 4],
 }
 
 /// The same number, of which the verifier knows nothing any more: it has been in a map. So each round is walked once, and
@@ -454,13 +450,12 @@ struct Extension {
 
 /// RFC 9293 section 3.1.
 #[derive(Clone, Copy)]
-#[repr(C, packed(2))]
+#[repr(C)]
 struct TcpHeader {
     source: u16,
     destination: u16,
-    _seq_ack: [u32; 2],
-    len: u8,
-    flags: u8,
+    _seq_ack: [u16; 4],
+    len_flags: u16,
     _window_checksum_urgent: [u16; 3],
 }
 

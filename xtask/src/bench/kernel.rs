@@ -146,6 +146,7 @@ fn cases(hooked: Hooked, listener: (&str, u16)) -> Vec<Case> {
         case(C_COUNT, Runs::C(count), web.bytes(), Some((EMPTY, None)), None),
         ftpmon("other TCP", &web, Some((C_COUNT, Some(Goal::AtMost(1.1))))),
         ftpmon("other TCP over IPv6", &web6, Some((C_COUNT, Some(Goal::AtMost(1.1))))),
+        case("C program, UDP", Runs::C(count), udp.bytes(), Some((EMPTY, None)), None),
         ftpmon("UDP", &udp, Some((EMPTY, Some(Goal::AtMost(1.15))))),
         case("ARP", Runs::Ftpmon(hooked), arp, Some((EMPTY, None)), None),
         ftpmon("other SYN", &Frame::new(("203.0.113.9", 99), ("192.168.1.109", 80), SYN, 1, 1), None),
