@@ -3,24 +3,24 @@
 //! Time is packet time: timers run by it, and nothing depends on when or how fast a file is read, so that the same file
 //! always gives the same events.
 
+mod intake;
 mod output;
 mod progress;
 mod report;
 mod writer;
 
-use std::path::Path;
-
 use anyhow::Context as _;
 
-use crate::capture::file::{CaptureError, CaptureFile, Step};
 use crate::cli::ReadOptions;
 use crate::config;
 use crate::engine::{Engine, EngineConfig, Limits};
 use crate::event::{Event, EventKind, SensorStop};
-use crate::frame::{Decoder, RawFrame};
+use crate::frame::FragmentLimits;
 use crate::notice::notice;
+use crate::segment::Segment;
 use crate::store::{Keeper, Outcomes};
 use crate::time::Timestamp;
+use intake::{Batch, Found, Intake, Item, Summary};
 use output::OutputError;
 use progress::Progress;
 use writer::{BATCH_EVENTS, Stopped, Writer};
@@ -55,7 +55,6 @@ pub fn read(options: &ReadOptions) -> anyhow::Result<()> {
 struct Reading<'a> {
     options: &'a ReadOptions,
     config: EngineConfig,
-    decoder: Decoder,
     engine: Engine,
     writer: Writer,
     /// With `--files extract`.
@@ -66,7 +65,6 @@ struct Reading<'a> {
     now: Timestamp,
     /// Payload bytes since the engine's events were taken.
     said: usize,
-    unknown_link_type: u64,
     /// What went wrong last.
     failed: Option<anyhow::Error>,
 }
@@ -75,7 +73,6 @@ impl<'a> Reading<'a> {
     fn new(config: EngineConfig, options: &'a ReadOptions) -> Self {
         Self {
             options,
-            decoder: Decoder::default(),
             engine: Engine::new(config.clone()),
             config,
             writer: Writer::start(config::encoder(&options.events)),
@@ -87,60 +84,54 @@ impl<'a> Reading<'a> {
             begun: None,
             now: Timestamp::default(),
             said: 0,
-            unknown_link_type: 0,
             failed: None,
         }
     }
 
     fn files(&mut self) -> Result<(), Stopped> {
         let mut progress = Progress::new(self.options.captures.len());
-        for path in &self.options.captures {
-            if let Err(error) = self.file(path, &mut progress)? {
-                self.flush()?;
-                progress.clear();
-                let error = anyhow::Error::new(error).context(path.display().to_string());
-                if let Some(earlier) = self.failed.replace(error) {
-                    notice(format_args!("{earlier:#}"));
+        let intake = Intake::start(self.options.captures.clone());
+        while let Some(found) = intake.next() {
+            match found {
+                Found::Batch(batch) => {
+                    self.batch(&batch)?;
+                    if let Some(place) = &batch.place {
+                        progress.update(self.options.captures.get(place.file), place);
+                    }
+                    intake.give_back(batch);
+                }
+                Found::Failed(error) => {
+                    self.flush()?;
+                    progress.clear();
+                    if let Some(earlier) = self.failed.replace(error) {
+                        notice(format_args!("{earlier:#}"));
+                    }
                 }
             }
         }
         progress.clear();
-        self.stop()
+        self.stop(&intake.finish())
     }
 
-    /// Reads one file. The outer error is the output's, the inner one the file's.
-    fn file(&mut self, path: &Path, progress: &mut Progress) -> Result<Result<(), CaptureError>, Stopped> {
-        let mut file = match CaptureFile::open(path) {
-            Ok(file) => file,
-            Err(error) => return Ok(Err(error)),
-        };
-        let end = loop {
-            match file.step() {
-                Ok(Step::Packet { at, frame }) => self.packet(at, &frame)?,
-                Ok(Step::Interface { id, name }) => self.engine.name_interface(id, name.unwrap_or_default()),
-                Ok(Step::Wait) => {
-                    progress.update(path, &file, self.decoder.counters().frames);
-                    if file.source_len().is_none() {
-                        self.flush()?;
-                    }
-                }
-                Ok(Step::End) => break Ok(()),
-                Err(error) => break Err(error),
+    fn batch(&mut self, batch: &Batch) -> Result<(), Stopped> {
+        for item in batch.items() {
+            match item {
+                Item::Packet { at, segment } => self.packet(at, segment.as_ref())?,
+                Item::Interface { id, name } => self.engine.name_interface(id, name),
             }
-        };
-        self.unknown_link_type += file.unknown_link_type();
-        Ok(end)
+        }
+        if batch.pause { self.flush() } else { Ok(()) }
     }
 
-    fn packet(&mut self, at: Timestamp, frame: &RawFrame<'_>) -> Result<(), Stopped> {
+    fn packet(&mut self, at: Timestamp, segment: Option<&Segment<'_>>) -> Result<(), Stopped> {
         if self.begun.is_none() {
             self.start(at)?;
         }
         self.now = self.now.max(at);
         self.engine.handle_timeout(self.now);
-        if let Some(segment) = self.decoder.decode(at, frame) {
+        if let Some(segment) = segment {
             self.said += segment.payload.len();
-            self.engine.handle_segment(at, &segment);
+            self.engine.handle_segment(at, segment);
         }
         let waiting = self.engine.events_waiting();
         if waiting > 0 {
@@ -153,22 +144,21 @@ impl<'a> Reading<'a> {
     fn start(&mut self, at: Timestamp) -> Result<(), Stopped> {
         (self.begun, self.now) = (Some(at), at);
         self.writer.header(at)?;
-        let start = report::start(self.options, &self.config, &self.decoder);
+        let start = report::start(self.options, &self.config, &FragmentLimits::default());
         self.say(EventKind::SensorStart(Box::new(start)))
     }
 
     /// The last lines.
-    fn stop(&mut self) -> Result<(), Stopped> {
+    fn stop(&mut self, summary: &Summary) -> Result<(), Stopped> {
         if self.begun.is_none() {
             self.start(report::wall_clock())?;
         }
-        self.decoder.finish();
         self.engine.finish(self.now);
         self.settle()?;
         let stats = report::stats(&report::Counts {
             uptime_ms: self.begun.map_or(0, |begun| self.now.millis_since(begun)),
-            unknown_link_type: self.unknown_link_type,
-            decoder: &self.decoder,
+            unknown_link_type: summary.unknown_link_type,
+            decoder: &summary.decoder,
             engine: &self.engine.counters(),
             kept: self.kept.as_ref().map(|(keeper, _)| keeper.counters()),
         });

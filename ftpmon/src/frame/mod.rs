@@ -104,11 +104,6 @@ impl Decoder {
         &self.counters
     }
 
-    /// The caps on fragments.
-    pub const fn fragment_limits(&self) -> &FragmentLimits {
-        self.fragments.limits()
-    }
-
     /// How many datagrams are held, and how many at most.
     pub fn fragment_table(&self) -> (usize, usize) {
         (self.fragments.len(), self.fragments.limits().datagrams)

@@ -1,12 +1,12 @@
 //! How far reading has come, on standard error, where somebody looks and it takes long.
 
 use std::io::{self, IsTerminal as _};
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::capture::file::CaptureFile;
+use super::intake::Place;
 
 /// Shorter work shows nothing.
 const AFTER: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ impl Progress {
     }
 
     /// Says where reading is.
-    pub(super) fn update(&mut self, path: &Path, file: &CaptureFile, packets: u64) {
+    pub(super) fn update(&mut self, file: Option<&PathBuf>, place: &Place) {
         if self.begun.is_none_or(|begun| begun.elapsed() < AFTER) {
             return;
         }
@@ -37,12 +37,13 @@ impl Progress {
             ProgressBar::new(0).with_style(style)
         });
         let of = if self.files > 1 { format!(" ({} files)", self.files) } else { String::new() };
-        bar.set_message(format!("{}{of}: {packets} packets", path.display()));
-        match file.source_len() {
+        let name = file.map(|path| path.display().to_string()).unwrap_or_default();
+        bar.set_message(format!("{name}{of}: {} packets", place.packets));
+        match place.source_len {
             Some(len) => bar.set_length(len),
             None => bar.unset_length(),
         }
-        bar.set_position(file.bytes_read());
+        bar.set_position(place.bytes);
     }
 
     /// Takes the line away, so that another may stand there.

@@ -7,7 +7,7 @@ use crate::capture::file::RECORD_LEN_MAX;
 use crate::cli::ReadOptions;
 use crate::engine::{EngineConfig, EngineCounters};
 use crate::event::{SCHEMA_VERSION, SensorStart, Stats, TableFill};
-use crate::frame::{Decoder, LAYERS_MAX};
+use crate::frame::{Decoder, FragmentLimits, LAYERS_MAX};
 use crate::store::StoreCounters;
 use crate::time::Timestamp;
 
@@ -20,12 +20,12 @@ pub(super) struct Counts<'a> {
     pub(super) kept: Option<StoreCounters>,
 }
 
-pub(super) fn start(options: &ReadOptions, config: &EngineConfig, decoder: &Decoder) -> SensorStart {
+pub(super) fn start(options: &ReadOptions, config: &EngineConfig, fragments: &FragmentLimits) -> SensorStart {
     let own = [
         ("record_bytes", u64::from(RECORD_LEN_MAX)),
         ("layers", u64::from(LAYERS_MAX)),
-        ("fragmented_datagrams", decoder.fragment_limits().datagrams as u64),
-        ("fragment_bytes", decoder.fragment_limits().bytes as u64),
+        ("fragmented_datagrams", fragments.datagrams as u64),
+        ("fragment_bytes", fragments.bytes as u64),
     ];
     SensorStart {
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,5 +1,4 @@
-//! Events to standard output, on a thread of their own: reading packets and writing lines take about as long, and
-//! neither waits for the other.
+//! Events to standard output, on a thread of their own: understanding packets and writing lines do not wait for each other.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
@@ -12,7 +11,7 @@ use crate::time::Timestamp;
 
 /// Events that are handed over together: so many that waking a thread for them costs little.
 pub(super) const BATCH_EVENTS: usize = 4096;
-/// Batches that may wait to be written. A slow reader of the output stops the reading of packets here.
+/// Batches that may wait to be written. A slow reader of the output holds the packets up here.
 const BATCHES_WAITING: usize = 4;
 /// Bytes of finished lines after which they are written.
 const BLOCK_BYTES: usize = 256 << 10;

@@ -1,0 +1,274 @@
+//! Captures to segments, on a thread of its own: the file, its records and the frames' headers are a fifth of the work, and
+//! what is made of the segments need not wait for them.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+
+use crate::capture::file::{CaptureError, CaptureFile, Step};
+use crate::frame::Decoder;
+use crate::segment::{InterfaceId, Segment};
+use crate::time::Timestamp;
+
+/// Batches that may wait to be taken: bounds what is held where the events are written more slowly than packets are read.
+const BATCHES_WAITING: usize = 4;
+/// Payload bytes after which a batch is handed over, whatever the source has ready: one small fragment may complete a
+/// datagram of 64 KiB, and each of a thousand frames may be one.
+const BATCH_BYTES: usize = 512 << 10;
+
+/// What comes from the captures, in order.
+pub(super) enum Found {
+    Batch(Batch),
+    /// A file that cannot be read, or not to its end. The next one may be good.
+    Failed(anyhow::Error),
+}
+
+/// What the captures were, once all are read.
+#[derive(Default)]
+pub(super) struct Summary {
+    pub(super) decoder: Decoder,
+    /// Packets left out because their interface has a link type that ftpmon cannot read.
+    pub(super) unknown_link_type: u64,
+}
+
+/// Where reading is.
+pub(super) struct Place {
+    /// Which of the files.
+    pub(super) file: usize,
+    /// Packets of all files so far.
+    pub(super) packets: u64,
+    /// Bytes of this one so far, and in all where that is known.
+    pub(super) bytes: u64,
+    pub(super) source_len: Option<u64>,
+}
+
+/// Packets that were read together.
+#[derive(Default)]
+pub(super) struct Batch {
+    entries: Vec<Entry>,
+    /// Their payload, one behind the other.
+    payload: Vec<u8>,
+    pub(super) place: Option<Place>,
+    /// The source is waited for: nothing may follow for a while.
+    pub(super) pause: bool,
+}
+
+enum Entry {
+    Segment {
+        at: Timestamp,
+        /// But for its payload.
+        segment: Segment<'static>,
+        captured: usize,
+    },
+    /// A packet without one.
+    Other {
+        at: Timestamp,
+    },
+    Interface(Box<(InterfaceId, String)>),
+}
+
+/// One after the other out of a [`Batch`].
+pub(super) enum Item<'a> {
+    /// A packet, and the segment in it.
+    Packet { at: Timestamp, segment: Option<Segment<'a>> },
+    /// From here on the interface is this one.
+    Interface { id: InterfaceId, name: &'a str },
+}
+
+impl Batch {
+    fn packet(&mut self, at: Timestamp, segment: Option<Segment<'_>>) {
+        let Some(segment) = segment else {
+            self.entries.push(Entry::Other { at });
+            return;
+        };
+        self.payload.extend_from_slice(segment.payload);
+        let captured = segment.payload.len();
+        self.entries.push(Entry::Segment { at, segment: Segment { payload: &[], ..segment }, captured });
+    }
+
+    /// What is in it.
+    pub(super) fn items(&self) -> impl Iterator<Item = Item<'_>> {
+        let mut payload = self.payload.as_slice();
+        self.entries.iter().map(move |entry| match entry {
+            &Entry::Segment { at, segment, captured } => {
+                let (own, rest) = payload.split_at_checked(captured).unwrap_or_default();
+                payload = rest;
+                Item::Packet { at, segment: Some(Segment { payload: own, ..segment }) }
+            }
+            &Entry::Other { at } => Item::Packet { at, segment: None },
+            Entry::Interface(named) => Item::Interface { id: named.0, name: &named.1 },
+        })
+    }
+
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.payload.clear();
+        (self.place, self.pause) = (None, false);
+    }
+}
+
+/// The reading thread, from outside.
+pub(super) struct Intake {
+    found: Receiver<Found>,
+    spent: Sender<Batch>,
+    thread: JoinHandle<Summary>,
+}
+
+impl Intake {
+    /// Begins to read the captures in their order.
+    pub(super) fn start(captures: Vec<PathBuf>) -> Self {
+        let (hand_over, found) = sync_channel(BATCHES_WAITING);
+        let (spent, again) = channel();
+        let thread = std::thread::spawn(move || {
+            let mut reader =
+                Reader { summary: Summary::default(), batch: Batch::default(), hand_over, again };
+            // Where nobody takes it any more there is nothing to say.
+            let _ = reader.files(&captures);
+            reader.summary
+        });
+        Self { found, spent, thread }
+    }
+
+    /// What comes next; none when all captures are read.
+    pub(super) fn next(&self) -> Option<Found> {
+        self.found.recv().ok()
+    }
+
+    /// Takes a batch back to be filled again.
+    pub(super) fn give_back(&self, mut batch: Batch) {
+        batch.clear();
+        // Nobody takes it when all is read.
+        let _ = self.spent.send(batch);
+    }
+
+    /// What the captures were. To be asked after the last of them.
+    pub(super) fn finish(self) -> Summary {
+        drop(self.found);
+        match self.thread.join() {
+            Ok(summary) => summary,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+/// Nobody takes what is read.
+struct Unwanted;
+
+/// The reading thread's own.
+struct Reader {
+    summary: Summary,
+    batch: Batch,
+    hand_over: SyncSender<Found>,
+    again: Receiver<Batch>,
+}
+
+impl Reader {
+    fn files(&mut self, captures: &[PathBuf]) -> Result<(), Unwanted> {
+        for (index, path) in captures.iter().enumerate() {
+            let end = match CaptureFile::open(path) {
+                Ok(mut file) => self.file(index, &mut file)?,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = end.with_context(|| path.display().to_string()) {
+                self.tell(Found::Failed(error))?;
+            }
+        }
+        self.summary.decoder.finish();
+        Ok(())
+    }
+
+    /// Reads one file. The outer error is the taker's, the inner one the file's.
+    fn file(&mut self, index: usize, file: &mut CaptureFile) -> Result<Result<(), CaptureError>, Unwanted> {
+        let end = loop {
+            match file.step() {
+                Ok(Step::Packet { at, frame }) => {
+                    self.batch.packet(at, self.summary.decoder.decode(at, &frame));
+                    if self.batch.payload.len() >= BATCH_BYTES {
+                        self.pass_on()?;
+                    }
+                }
+                Ok(Step::Interface { id, name }) => {
+                    let named = (id, name.unwrap_or_default().to_owned());
+                    self.batch.entries.push(Entry::Interface(Box::new(named)));
+                }
+                Ok(Step::Wait) => {
+                    self.batch.place = Some(Place {
+                        file: index,
+                        packets: self.summary.decoder.counters().frames,
+                        bytes: file.bytes_read(),
+                        source_len: file.source_len(),
+                    });
+                    self.batch.pause = file.source_len().is_none();
+                    self.pass_on()?;
+                }
+                Ok(Step::End) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.pass_on()?;
+        self.summary.unknown_link_type += file.unknown_link_type();
+        Ok(end)
+    }
+
+    fn pass_on(&mut self) -> Result<(), Unwanted> {
+        let next = self.again.try_recv().unwrap_or_default();
+        let full = core::mem::replace(&mut self.batch, next);
+        self.tell(Found::Batch(full))
+    }
+
+    fn tell(&mut self, found: Found) -> Result<(), Unwanted> {
+        self.hand_over.send(found).map_err(|_| Unwanted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::addr::Endpoint;
+    use crate::segment::{TcpFlags, VlanTags};
+
+    fn segment(payload: &[u8]) -> Segment<'_> {
+        let end = Endpoint::new([192, 0, 2, 1].into(), 21);
+        Segment {
+            src: end,
+            dst: end,
+            seq: 0,
+            ack: 0,
+            flags: TcpFlags::default(),
+            payload,
+            wire_payload_len: 9,
+            interface: InterfaceId(0),
+            vlan: VlanTags::default(),
+        }
+    }
+
+    #[test]
+    fn what_went_in_comes_out_in_order() {
+        let mut batch = Batch::default();
+        let at = Timestamp::from_nanos;
+        batch.packet(at(1), Some(segment(b"USER a")));
+        batch.packet(at(2), None);
+        batch.entries.push(Entry::Interface(Box::new((InterfaceId(3), "eth3".to_owned()))));
+        batch.packet(at(4), Some(segment(b"")));
+        batch.packet(at(5), Some(segment(b"PASS b")));
+        let said: Vec<String> = batch
+            .items()
+            .map(|item| match item {
+                Item::Packet { at, segment } => {
+                    let payload =
+                        segment.map(|segment| String::from_utf8_lossy(segment.payload).into_owned());
+                    format!("{} {payload:?}", at.as_nanos())
+                }
+                Item::Interface { id, name } => format!("{} is {name}", id.0),
+            })
+            .collect();
+        assert_eq!(
+            said,
+            [r#"1 Some("USER a")"#, "2 None", "3 is eth3", r#"4 Some("")"#, r#"5 Some("PASS b")"#]
+        );
+        batch.clear();
+        assert_eq!(batch.items().count(), 0);
+    }
+}
