@@ -19,7 +19,7 @@ pub const RING_BYTES_MAX: u64 = 1 << 30;
 /// Ring size without `--ring-size`.
 pub const RING_BYTES_DEFAULT: u64 = 8 << 20;
 /// Size of the files' ring without `--files-ring-size`.
-pub const FILES_RING_BYTES_DEFAULT: u64 = 16 << 20;
+pub const FILES_RING_BYTES_DEFAULT: u64 = 32 << 20;
 /// Control ports, of each kind, that may be given: each is an entry of a kernel map of 65,536.
 pub const PORTS_MAX: usize = 1024;
 

@@ -1,6 +1,6 @@
 //! The kernel object: loading it, and the maps it brings.
 
-use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
+use aya::maps::{HashMap, Map, MapData, PerCpuArray};
 use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use ftpmon_common::{Endpoint, Expected, FlowKey, FlowState, Stats, Verdict, names};
@@ -41,9 +41,9 @@ pub struct Maps {
     /// [`names::STATS`].
     pub stats: PerCpuArray<MapData, Stats>,
     /// [`names::EVENTS`].
-    pub events: RingBuf<MapData>,
+    pub events: MapData,
     /// [`names::PAYLOAD`], where it is used.
-    pub payload: Option<RingBuf<MapData>>,
+    pub payload: Option<MapData>,
 }
 
 impl Object {
@@ -75,8 +75,8 @@ impl Object {
             verdicts: map(&mut ebpf, names::VERDICTS)?,
             flows: map(&mut ebpf, names::FLOWS)?,
             stats: map(&mut ebpf, names::STATS)?,
-            events: map(&mut ebpf, names::EVENTS)?,
-            payload: options.payload_bytes.map(|_| map(&mut ebpf, names::PAYLOAD)).transpose()?,
+            events: ring(&mut ebpf, names::EVENTS)?,
+            payload: options.payload_bytes.map(|_| ring(&mut ebpf, names::PAYLOAD)).transpose()?,
         };
         Ok((Self { ebpf }, maps))
     }
@@ -120,6 +120,13 @@ impl Object {
 fn map<M: TryFrom<Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, KernelError> {
     let map = ebpf.take_map(name).ok_or(KernelError::NotInObject(name))?;
     M::try_from(map).map_err(|_wrong_type| KernelError::NotInObject(name))
+}
+
+fn ring(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, KernelError> {
+    match ebpf.take_map(name) {
+        Some(Map::RingBuf(ring)) => Ok(ring),
+        _ => Err(KernelError::NotInObject(name)),
+    }
 }
 
 fn refused(what: &'static str, error: &ProgramError) -> KernelError {

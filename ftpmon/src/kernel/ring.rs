@@ -1,21 +1,24 @@
 //! The rings between the kernel programs and the agent: one, or with `--files` a second one for data connections.
 
+mod reader;
+
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use aya::maps::MapData;
-use aya::maps::ring_buf::RingBuf;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::error::KernelError;
+use reader::RingReader;
 
-/// What a record takes in the ring beside its bytes: a header of this size, and padding up to a multiple of it.
-const RECORD_OVERHEAD: usize = 8;
+/// One ring, once it is mapped.
+type Reader = RingReader<Map>;
 
 /// The rings' reading end.
 pub struct Ring {
-    events: AsyncFd<RingBuf<MapData>>,
-    payload: Option<AsyncFd<RingBuf<MapData>>>,
+    events: AsyncFd<Reader>,
+    payload: Option<AsyncFd<Reader>>,
     capacity: usize,
     /// The last drain left something behind.
     more: bool,
@@ -38,8 +41,8 @@ impl Ring {
     /// # Errors
     /// Where a ring cannot be polled.
     pub(super) fn new(
-        events: RingBuf<MapData>,
-        payload: Option<RingBuf<MapData>>,
+        events: MapData,
+        payload: Option<MapData>,
         capacity: usize,
     ) -> Result<Self, KernelError> {
         let payload = payload.map(polled).transpose()?;
@@ -88,15 +91,16 @@ impl Ring {
                 Some(payload) if from_payload => &mut **payload,
                 _ => &mut *events,
             };
-            let Some(record) = ring.next() else {
+            let Some(record) = ring.peek() else {
                 drained.empty = true;
                 break;
             };
             drained.records += 1;
             if !from_payload {
-                drained.bytes += (RECORD_OVERHEAD + record.len()).next_multiple_of(RECORD_OVERHEAD);
+                drained.bytes += reader::room(record.len());
             }
-            take(&record);
+            take(record);
+            ring.advance();
         }
         self.more = !drained.empty;
         drained
@@ -115,7 +119,7 @@ impl Heads {
     ///
     /// A packet's record is in its ring before the packet goes on. So whatever another packet answered is there by the time
     /// that its own record is seen; it has to be looked for after that, though: a ring that was empty before may not be.
-    fn is_of_payload(&mut self, events: &mut RingBuf<MapData>, payload: &mut RingBuf<MapData>) -> bool {
+    fn is_of_payload(&mut self, events: &mut Reader, payload: &mut Reader) -> bool {
         self.payload = self.payload.or_else(|| oldest(payload));
         self.events = self.events.or_else(|| oldest(events));
         if self.payload.is_none() && self.events.is_some() {
@@ -133,17 +137,26 @@ impl Heads {
 }
 
 /// When the packet of a ring's oldest record was seen, boot time in nanoseconds. The record stays where it is.
-fn oldest(ring: &mut RingBuf<MapData>) -> Option<u64> {
-    let record = ring.next()?;
+fn oldest(ring: &mut Reader) -> Option<u64> {
+    let record = ring.peek()?;
     // The first field of every record; one that is shorter is read at once, and found to be so.
-    let at = record.first_chunk().map_or(0, |at| u64::from_ne_bytes(*at));
-    // A record is given back to the kernel when it is dropped.
-    core::mem::forget(record);
-    Some(at)
+    Some(record.first_chunk().map_or(0, |at| u64::from_ne_bytes(*at)))
 }
 
-fn polled(ring: RingBuf<MapData>) -> Result<AsyncFd<RingBuf<MapData>>, KernelError> {
-    // SAFETY: the ring buffer owns its descriptor and is moved into the `AsyncFd`: it stays open and the same.
+/// A map, for its descriptor.
+struct Map(MapData);
+
+impl AsFd for Map {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.fd().as_fd()
+    }
+}
+
+/// Maps a ring and has it waited for.
+fn polled(map: MapData) -> Result<AsyncFd<Reader>, KernelError> {
+    let capacity = map.info().map_err(|e| KernelError::Ring(io::Error::other(e)))?.max_entries() as usize;
+    let ring = RingReader::new(Map(map), capacity).map_err(KernelError::Ring)?;
+    // SAFETY: the reader owns its descriptor and is moved into the `AsyncFd`: it stays open and the same.
     let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
     ring.map_err(|e| KernelError::Ring(e.into()))
 }
