@@ -123,18 +123,13 @@ pub(super) struct Packet {
     at: Timestamp,
     pub(super) bytes: Vec<u8>,
     wire_len: u32,
-    outbound: Option<bool>,
+    outbound: bool,
     pub(super) comment: String,
 }
 
 impl Packet {
     /// The frame with these bytes; its tags, which came beside it, stand in it again.
-    pub(super) fn new(
-        at: Timestamp,
-        mut bytes: Vec<u8>,
-        frame: &RawFrame<'_>,
-        outbound: Option<bool>,
-    ) -> Self {
+    pub(super) fn new(at: Timestamp, mut bytes: Vec<u8>, frame: &RawFrame<'_>, outbound: bool) -> Self {
         let mut wire_len = frame.wire_len;
         if frame.link == LinkType::Ethernet && bytes.len() >= TAG_AT {
             for id in frame.vlan.as_slice().iter().rev() {
@@ -156,16 +151,11 @@ impl Packet {
             out.extend(self.wire_len.max(captured).to_le_bytes());
             out.extend(&self.bytes);
             out.resize(out.len() + self.bytes.len().next_multiple_of(4) - self.bytes.len(), 0);
-            if self.outbound.is_none() && self.comment.is_empty() {
-                return;
-            }
             if !self.comment.is_empty() {
                 option(COMMENT, self.comment.as_bytes(), out);
             }
-            if let Some(outbound) = self.outbound {
-                let flags: u32 = if outbound { 2 } else { 1 };
-                option(PACKET_FLAGS, &flags.to_le_bytes(), out);
-            }
+            let flags: u32 = if self.outbound { 2 } else { 1 };
+            option(PACKET_FLAGS, &flags.to_le_bytes(), out);
             end_of_options(out);
         });
     }

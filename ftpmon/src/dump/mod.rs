@@ -94,13 +94,13 @@ impl Dump {
         self.names.push((interface, name.to_owned()));
     }
 
-    /// The next frame, and what was found in it. `outbound` where the direction is known.
+    /// The next frame, and what was found in it.
     pub fn frame(
         &mut self,
         at: Timestamp,
         frame: &RawFrame<'_>,
         segment: Option<&Segment<'_>>,
-        outbound: Option<bool>,
+        outbound: bool,
     ) {
         self.close();
         let mut bytes = frame.bytes.to_vec();

@@ -44,7 +44,7 @@ fn give(dump: &mut Dump, seq: u32, payload: &[u8]) {
     let mut decoder = Decoder::default();
     let at = Timestamp::from_parts(1_700_000_000, 123_456_789);
     let segment = decoder.decode(at, &frame);
-    dump.frame(at, &frame, segment.as_ref(), Some(false));
+    dump.frame(at, &frame, segment.as_ref(), false);
 }
 
 fn frames(name: &str) -> Vec<(Timestamp, Vec<u8>)> {
@@ -125,7 +125,7 @@ fn tags_stand_in_the_frame_again_and_the_size_has_a_cap() {
     let mut frame = raw(&bytes);
     frame.vlan.push(100);
     for _ in 0..50 {
-        dump.frame(Timestamp::from_parts(5, 0), &frame, None, Some(true));
+        dump.frame(Timestamp::from_parts(5, 0), &frame, None, true);
     }
     dump.finish(Timestamp::from_parts(6, 0));
     let got = frames("tag");
@@ -143,7 +143,7 @@ fn a_full_disk_is_counted() {
     assert!(Dump::create(options).is_err());
     let mut dump = Dump::create(self::options("parts", true, None)).unwrap();
     let bytes = frame_bytes(1, b"PASS x\r\n");
-    dump.frame(Timestamp::default(), &raw(&bytes), None, None);
+    dump.frame(Timestamp::default(), &raw(&bytes), None, false);
     assert_eq!(dump.counters().unmasked, 1, "what cannot be masked is not written");
     dump.finish(Timestamp::default());
     std::fs::remove_file(path("parts")).unwrap();

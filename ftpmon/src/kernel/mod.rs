@@ -41,7 +41,7 @@ pub use log::{KernelLogLevel, follow as follow_log};
 pub use object::{Object, ObjectOptions};
 pub use pattern::{InterfacePattern, InterfacePatternError};
 pub use preflight::{Missing, preflight};
-pub use record::{Record, RecordCounters, RecordReader, is_outbound};
+pub use record::{Record, RecordCounters, RecordReader, SeenFrame};
 pub use ring::{Drained, Ring};
 pub use steer::Steering;
 pub use version::{KernelVersion, running_release};

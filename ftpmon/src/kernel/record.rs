@@ -13,10 +13,21 @@ use crate::time::Timestamp;
 /// What a record of the ring says.
 #[derive(Debug)]
 pub enum Record<'a> {
-    /// A frame of a control or data connection, and when it was seen.
-    Frame(Timestamp, RawFrame<'a>),
+    /// A frame of a control or data connection.
+    Frame(SeenFrame<'a>),
     /// An account of a data connection.
     Account(FlowRecord),
+}
+
+/// A frame, and how it was seen.
+#[derive(Clone, Copy, Debug)]
+pub struct SeenFrame<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// The frame.
+    pub frame: RawFrame<'a>,
+    /// On its way out.
+    pub outbound: bool,
 }
 
 /// What became of the records read so far.
@@ -117,12 +128,8 @@ fn frame_record<'a>(header: &RecordHeader, bytes: &'a [u8], clock: &Clock) -> Op
     }
     let frame =
         RawFrame { link, bytes, wire_len: header.frame_len, interface: InterfaceId(header.ifindex), vlan };
-    Some(Record::Frame(clock.utc(header.at_ns), frame))
-}
-
-/// The frame in a record was seen on its way out.
-pub fn is_outbound(record: &[u8]) -> bool {
-    record.get(core::mem::offset_of!(RecordHeader, hook)) == Some(&(Hook::TcEgress as u8))
+    let outbound = header.hook == Hook::TcEgress as u8;
+    Some(Record::Frame(SeenFrame { at: clock.utc(header.at_ns), frame, outbound }))
 }
 
 /// The value at the start of `bytes`.
@@ -166,7 +173,9 @@ mod tests {
     fn a_frame_is_taken_from_its_record_without_the_slack_behind() {
         let mut reader = RecordReader::default();
         let record = control(b"frame", 5, 0);
-        let Some(Record::Frame(_, frame)) = reader.read(&record, &Clock::start()) else { panic!() };
+        let Some(Record::Frame(seen)) = reader.read(&record, &Clock::start()) else { panic!() };
+        let frame = seen.frame;
+        assert!(seen.outbound);
         assert_eq!((frame.bytes, frame.wire_len, frame.interface), (&b"frame"[..], 5, InterfaceId(3)));
         assert_eq!(frame.vlan.as_slice(), [0x64], "the priority bits are no part of the tag's number");
     }
@@ -177,8 +186,8 @@ mod tests {
         let whole = vec![7; CHUNK_MAX + 10];
         assert!(reader.read(&control(&whole[..CHUNK_MAX], whole.len(), 0), &Clock::start()).is_none());
         let second = control(&whole[CHUNK_MAX..], whole.len(), CHUNK_MAX);
-        let Some(Record::Frame(_, frame)) = reader.read(&second, &Clock::start()) else { panic!() };
-        assert_eq!(frame.bytes, whole);
+        let Some(Record::Frame(seen)) = reader.read(&second, &Clock::start()) else { panic!() };
+        assert_eq!(seen.frame.bytes, whole);
         assert_eq!(reader.counters().joined, 1);
     }
 

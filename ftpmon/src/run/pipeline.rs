@@ -18,7 +18,7 @@ use crate::event::{Event, EventKind, InterfaceFacts, SensorStop};
 use crate::format::Encoder;
 use crate::frame::Decoder;
 use crate::kernel::{
-    Changes, Clock, Counters, Drained, Flows, Record, RecordReader, Ring, Steering, is_outbound,
+    Changes, Clock, Counters, Drained, Flows, Record, RecordReader, Ring, SeenFrame, Steering,
 };
 use crate::segment::InterfaceId;
 use crate::sink::{Batch, Outputs};
@@ -188,14 +188,9 @@ impl Pipeline {
         self.clock.follow();
         self.look();
         let now = self.clock.boot_now();
-        while let Some(Record::Frame(at, frame)) = self.reader.overdue(now, &self.clock) {
-            let segment = self.decoder.decode(at, &frame);
-            if let Some(dump) = &mut self.dump {
-                dump.frame(at, &frame, segment.as_ref(), None);
-            }
-            if let Some(segment) = segment {
-                self.engine.handle_segment(at, &segment);
-            }
+        while let Some(record) = self.reader.overdue(now, &self.clock) {
+            hand_on(&record, &mut self.decoder, &mut self.dump, &mut self.engine);
+            self.handed_on();
         }
         if self.ticks.is_multiple_of(SWEEP_TICKS) {
             self.flows.begin_round();
@@ -288,19 +283,14 @@ impl Pipeline {
     }
 
     fn take(&mut self, record: &[u8]) {
-        match self.reader.read(record, &self.clock) {
-            Some(Record::Frame(at, frame)) => {
-                let segment = self.decoder.decode(at, &frame);
-                if let Some(dump) = &mut self.dump {
-                    dump.frame(at, &frame, segment.as_ref(), Some(is_outbound(record)));
-                }
-                if let Some(segment) = segment {
-                    self.engine.handle_segment(at, &segment);
-                }
-            }
-            Some(Record::Account(account)) => self.engine.handle_flow(&account),
-            None => return,
+        if let Some(record) = self.reader.read(record, &self.clock) {
+            hand_on(&record, &mut self.decoder, &mut self.dump, &mut self.engine);
+            self.handed_on();
         }
+    }
+
+    /// The engine knows of another record: what is urgent of it.
+    fn handed_on(&mut self) {
         // What is said of a frame stands beside it in the dump, and files' pieces do not pile up.
         let one_by_one = self.dump.is_some() || self.kept.is_some();
         if one_by_one || self.engine.events_waiting() >= EVENTS_WAITING_MAX {
@@ -432,6 +422,23 @@ impl Pipeline {
                 dump.name_interface(InterfaceId(interface.ifindex), &interface.name);
             }
         }
+    }
+}
+
+/// A record's way to the engine, and to the dump on the way.
+#[inline]
+fn hand_on(record: &Record<'_>, decoder: &mut Decoder, dump: &mut Option<Dump>, engine: &mut Engine) {
+    match record {
+        Record::Frame(SeenFrame { at, frame, outbound }) => {
+            let segment = decoder.decode(*at, frame);
+            if let Some(dump) = dump {
+                dump.frame(*at, frame, segment.as_ref(), *outbound);
+            }
+            if let Some(segment) = segment {
+                engine.handle_segment(*at, &segment);
+            }
+        }
+        Record::Account(account) => engine.handle_flow(account),
     }
 }
 
