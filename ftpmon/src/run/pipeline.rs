@@ -388,11 +388,11 @@ impl Pipeline {
         }
         // A few lines are copied, so that they take no more room than they need while they wait.
         if self.lines.len() < BATCH_BYTES / 2 {
-            self.outputs.write(&Batch::new(&self.lines, events));
+            self.outputs.write(&Batch::new(self.lines.clone(), events));
             self.lines.clear();
         } else {
             let room = Vec::with_capacity(BATCH_BYTES + BATCH_BYTES / 8);
-            self.outputs.write(&Batch::owned(core::mem::replace(&mut self.lines, room), events));
+            self.outputs.write(&Batch::new(core::mem::replace(&mut self.lines, room), events));
         }
     }
 

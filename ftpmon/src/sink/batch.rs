@@ -11,12 +11,7 @@ pub struct Batch {
 
 impl Batch {
     /// `lines` say `events` events and end with a line feed.
-    pub fn new(lines: &[u8], events: u64) -> Self {
-        Self::owned(lines.to_vec(), events)
-    }
-
-    /// The same, without a copy.
-    pub fn owned(lines: Vec<u8>, events: u64) -> Self {
+    pub fn new(lines: Vec<u8>, events: u64) -> Self {
         Self { lines: Arc::new(lines), events }
     }
 
@@ -57,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_cut_falls_back_to_its_line() {
-        let batch = Batch::new(b"one\ntwo\nthree\n", 3);
+        let batch = Batch::new(b"one\ntwo\nthree\n".to_vec(), 3);
         assert_eq!(batch.line_start(0), 0);
         assert_eq!(batch.line_start(2), 0);
         assert_eq!(batch.line_start(4), 4);

@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_counted() {
         let queue = Queue::default();
-        let batch = Batch::new(&vec![b'\n'; QUEUE_BYTES_MAX / 2 - BATCH_OVERHEAD], 5);
+        let batch = Batch::new(vec![b'\n'; QUEUE_BYTES_MAX / 2 - BATCH_OVERHEAD], 5);
         (0..3).for_each(|_| queue.push(&batch));
         assert_eq!((queue.lost(), queue.pending()), (5, 10));
         assert!(queue.next().is_some());
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn tiny_batches_are_bounded_too() {
         let queue = Queue::default();
-        let batch = Batch::new(b"\n", 1);
+        let batch = Batch::new(b"\n".to_vec(), 1);
         let fit = (QUEUE_BYTES_MAX / (BATCH_OVERHEAD + 1)) as u64;
         (0..fit + 7).for_each(|_| queue.push(&batch));
         assert_eq!((queue.pending(), queue.lost()), (fit, 7));
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_closed_queue_gives_what_it_has_and_ends() {
         let queue = Queue::default();
-        queue.push(&Batch::new(b"a\n", 1));
+        queue.push(&Batch::new(b"a\n".to_vec(), 1));
         queue.close(Instant::now());
         assert!(queue.next().is_some());
         assert!(queue.next().is_none());
@@ -175,9 +175,9 @@ mod tests {
     #[test]
     fn an_abandoned_queue_counts_everything() {
         let queue = Queue::default();
-        queue.push(&Batch::new(b"a\n", 1));
+        queue.push(&Batch::new(b"a\n".to_vec(), 1));
         queue.abandon();
-        queue.push(&Batch::new(b"b\nc\n", 2));
+        queue.push(&Batch::new(b"b\nc\n".to_vec(), 2));
         assert_eq!((queue.lost(), queue.pending()), (3, 0));
     }
 }

@@ -69,7 +69,7 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         self.opening = shared.opening();
         // The opening lines do not wait for the first event.
-        let mut next = Some(Batch::new(b"", 0));
+        let mut next = Some(Batch::new(Vec::new(), 0));
         while let Some(batch) = next {
             let mut written = 0;
             let result = self.deliver(&batch, &mut written);
