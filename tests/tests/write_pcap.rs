@@ -2,15 +2,20 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use ftpmon::frame::{Decoder, LinkType, RawFrame};
+use ftpmon::segment::{InterfaceId, VlanTags};
+use ftpmon::time::Timestamp;
 use ftpmon_tests::agent::{Agent, binary};
 use ftpmon_tests::bed::{Need, Scratch, test};
 use ftpmon_tests::compare::{self, same};
-use ftpmon_tests::events::Events;
+use ftpmon_tests::events::{Event, Events};
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
 use ftpmon_tests::net::{Direct, Family};
 use ftpmon_tests::process::run_ok;
@@ -43,10 +48,8 @@ fn live_and_read(scratch: &Scratch, more: &[&str]) -> Result<(Events, Events)> {
 
 /// What was said, in order.
 fn dialogue(events: &Events) -> Vec<String> {
-    let said = |event: &&ftpmon_tests::events::Event| {
-        matches!(event.name(), "command" | "reply" | "login" | "data_channel")
-    };
-    let line = |event: &ftpmon_tests::events::Event| {
+    let said = |event: &&Event| matches!(event.name(), "command" | "reply" | "login" | "data_channel");
+    let line = |event: &Event| {
         let own = [&event.0["command"], &event.0["reply"], &event.0["login"], &event.0["data"]];
         format!("{} {} {} {own:?}", event.name(), event.text("/ts"), event.text("/session"))
     };
@@ -80,6 +83,147 @@ fn passwords_are_in_the_file_where_they_are_to_be_shown() {
         ensure!(String::from_utf8_lossy(&file).contains("PASS wonderland"), "no password");
         Ok(())
     });
+}
+
+/// What is the same of a transfer however it was seen.
+fn transfer(event: &Event) -> String {
+    let own =
+        ["/transfer/verb", "/transfer/path", "/data/bytes_from_client", "/data/bytes_from_server", "/file"];
+    let own = own.map(|pointer| event.0.pointer(pointer).map(ToString::to_string).unwrap_or_default());
+    format!("{} {own:?}", event.text("/session"))
+}
+
+/// The file has all that the hashes were made of.
+#[test]
+fn the_same_files_are_in_the_file() {
+    test("the_same_files_are_in_the_file", &[Need::Agent], || {
+        let scratch = Scratch::new("pcap")?;
+        let (live, read) = live_and_read(&scratch, &["--files", "hash", "--hashes", "sha256,md5"])?;
+        let transfers = |events: &Events| events.transfers().iter().map(|event| transfer(event)).collect();
+        let (live_files, read_files): (Vec<_>, Vec<_>) = (transfers(&live), transfers(&read));
+        ensure!(live_files.len() == 2, "{}", live.to_text());
+        for event in live.transfers() {
+            ensure!(event.0["file"]["complete"] == true && event.has("/file/sha256"), "{}", event.0);
+        }
+        same("transfer", &live_files, &read_files)?;
+        same("event", &dialogue(&live), &dialogue(&read))?;
+        let packets = packets(&scratch.path().join("out.pcapng"))?;
+        let bytes: usize = packets.iter().filter(|packet| packet.of_data).map(|packet| packet.payload).sum();
+        ensure!(bytes >= 205_000, "{bytes} bytes of data connections");
+        Ok(())
+    });
+}
+
+/// A packet of a data connection that completes an event has it as its comment, as others do.
+#[test]
+fn a_files_last_packet_says_which_transfer_it_ended() {
+    test("a_files_last_packet_says_which_transfer_it_ended", &[Need::Agent], || {
+        let scratch = Scratch::new("pcap")?;
+        let net = Direct::new(1500)?;
+        let path = scratch.path().join("out.pcapng");
+        let file = path.to_string_lossy();
+        let agent = Agent::start(
+            &net.server,
+            &["--iface", Direct::DEVICE, "--files", "hash", "--write-pcap", file.as_ref()],
+        )?;
+        the_reply_before_the_file(&net)?;
+        agent.wait_for_sessions(1, LIMIT)?;
+        let live = agent.stop()?;
+        let transfer = live.last("transfer").context("no transfer")?;
+        ensure!(transfer.has("/file/sha256"), "{}", transfer.0);
+        let expected = format!(
+            "ftpmon session={} tx={} transfer /a.bin",
+            transfer.text("/session"),
+            transfer.number("/tx").unwrap_or_default()
+        );
+        let packets = packets(&path)?;
+        let told: Vec<_> = packets.iter().filter(|packet| packet.comment.contains(&expected)).collect();
+        ensure!(told.len() == 1 && told[0].of_data, "{expected}: {packets:?}");
+        Ok(())
+    });
+}
+
+/// A session whose 226 is with the client before the file's first byte is sent.
+fn the_reply_before_the_file(net: &Direct) -> Result<()> {
+    let ip = Direct::hosts(Family::V4).server;
+    let listen = |port| net.server.run(|| Ok(TcpListener::bind((ip, port))?));
+    let (at, data_at) = (listen(21)?, listen(0x9c40)?);
+    let connect = |port| net.client.run(|| Ok(TcpStream::connect((ip, port))?));
+    let (client, (server, _)) = (connect(21)?, at.accept()?);
+    pass(&server, &client, "220 ready\r\n")?;
+    pass(&client, &server, "USER alice\r\n")?;
+    pass(&server, &client, "230 in\r\n")?;
+    pass(&client, &server, "PASV\r\n")?;
+    pass(&server, &client, &format!("227 ({},156,64)\r\n", ip.to_string().replace('.', ",")))?;
+    pass(&client, &server, "RETR /a.bin\r\n")?;
+    let (mut receiver, (mut sender, _)) = (connect(0x9c40)?, data_at.accept()?);
+    pass(&server, &client, "150 here\r\n")?;
+    pass(&server, &client, "226 done\r\n")?;
+    sender.write_all(&[7; 3_000])?;
+    drop(sender);
+    receiver.read_to_end(&mut Vec::new())?;
+    drop(receiver);
+    pass(&client, &server, "QUIT\r\n")?;
+    pass(&server, &client, "221 bye\r\n")
+}
+
+/// Says a line, and waits until the other end has it.
+fn pass(mut from: &TcpStream, mut to: &TcpStream, line: &str) -> Result<()> {
+    to.set_read_timeout(Some(LIMIT))?;
+    from.write_all(line.as_bytes())?;
+    Ok(to.read_exact(&mut vec![0; line.len()])?)
+}
+
+/// A packet of a capture file that a run wrote.
+#[derive(Debug)]
+struct Packet {
+    of_data: bool,
+    payload: usize,
+    comment: String,
+}
+
+/// The packets of a pcapng file of this machine's byte order.
+fn packets(path: &Path) -> Result<Vec<Packet>> {
+    const PACKET: u32 = 6;
+    let file = std::fs::read(path)?;
+    let word = |at: usize| -> Result<u32> {
+        let bytes =
+            file.get(at..).and_then(|rest| rest.first_chunk()).context("the file ends within a block")?;
+        Ok(u32::from_le_bytes(*bytes))
+    };
+    let (mut packets, mut at) = (Vec::new(), 0);
+    while at < file.len() {
+        let len = word(at + 4)? as usize;
+        ensure!(len >= 12 && word(at + len - 4)? as usize == len, "the block at {at} has no end");
+        if word(at)? == PACKET {
+            let captured = word(at + 20)? as usize;
+            let options = at + 28 + captured.next_multiple_of(4);
+            packets.push(packet(&file[at + 28..at + 28 + captured], &file[options..at + len - 4])?);
+        }
+        at += len;
+    }
+    Ok(packets)
+}
+
+fn packet(bytes: &[u8], options: &[u8]) -> Result<Packet> {
+    let frame = RawFrame {
+        link: LinkType::Ethernet,
+        bytes,
+        wire_len: bytes.len() as u32,
+        interface: InterfaceId(0),
+        vlan: VlanTags::default(),
+    };
+    let mut decoder = Decoder::default();
+    let Some(segment) = decoder.decode(Timestamp::default(), &frame) else { bail!("no segment: {bytes:?}") };
+    let comment = match options {
+        [1, 0, low, high, rest @ ..] => &rest[..usize::from(u16::from_le_bytes([*low, *high]))],
+        _ => &[],
+    };
+    Ok(Packet {
+        of_data: segment.src.port != 21 && segment.dst.port != 21,
+        payload: segment.payload.len(),
+        comment: String::from_utf8_lossy(comment).into_owned(),
+    })
 }
 
 /// A file that has reached its size is told, and the events go on.

@@ -5,10 +5,12 @@
 //! | `blocks` | the format |
 //! | `mask` | passwords overwritten in the frames |
 //! | `comment` | events as comments |
+//! | `held` | frames that wait for their comments |
 //! | `writer` | the file, behind a bounded queue on a thread of its own |
 
 mod blocks;
 mod comment;
+mod held;
 mod mask;
 #[cfg(test)]
 mod tests;
@@ -17,11 +19,13 @@ mod writer;
 use std::io;
 use std::path::PathBuf;
 
+use crate::account::FlowRecord;
 use crate::event::Event;
-use crate::frame::{LinkType, RawFrame};
+use crate::kernel::SeenFrame;
 use crate::segment::{InterfaceId, Segment};
 use crate::time::Timestamp;
 use blocks::{Interface, Packet};
+use held::{Held, Open};
 use mask::Mask;
 use writer::Writer;
 
@@ -61,14 +65,8 @@ pub struct Dump {
     mask: Option<Mask>,
     interfaces: Vec<Interface>,
     names: Vec<(InterfaceId, String)>,
-    /// The latest frame; its comments are still coming.
-    open: Option<Open>,
+    held: Held,
     unmasked: u64,
-}
-
-struct Open {
-    packet: Packet,
-    from: (InterfaceId, LinkType),
 }
 
 impl Dump {
@@ -82,7 +80,7 @@ impl Dump {
             mask: options.mask_ports.map(Mask::new),
             interfaces: Vec::new(),
             names: Vec::new(),
-            open: None,
+            held: Held::default(),
             unmasked: 0,
         })
     }
@@ -95,14 +93,9 @@ impl Dump {
     }
 
     /// The next frame, and what was found in it.
-    pub fn frame(
-        &mut self,
-        at: Timestamp,
-        frame: &RawFrame<'_>,
-        segment: Option<&Segment<'_>>,
-        outbound: bool,
-    ) {
+    pub fn frame(&mut self, seen: &SeenFrame<'_>, segment: Option<&Segment<'_>>) {
         self.close();
+        let SeenFrame { at, frame, outbound, of_data } = seen;
         let mut bytes = frame.bytes.to_vec();
         if let Some(mask) = &mut self.mask
             && !mask.apply(frame.bytes, segment, &mut bytes)
@@ -110,29 +103,49 @@ impl Dump {
             self.unmasked += 1;
             return;
         }
-        let packet = Packet::new(at, bytes, frame, outbound);
-        self.open = Some(Open { packet, from: (frame.interface, frame.link) });
+        let packet = Packet::new(*at, bytes, frame, *outbound);
+        self.held.push(Open::new(packet, (frame.interface, frame.link), segment, *of_data));
     }
 
-    /// The latest frame completed an event.
+    /// The next account: what it completes, the last frame of its connection did.
+    pub fn account(&mut self, account: &FlowRecord) {
+        self.close();
+        self.held.account(account);
+    }
+
+    /// The latest frame or account completed an event.
     pub fn note(&mut self, event: &Event) {
-        if let Some(open) = &mut self.open {
-            comment::add(&mut open.packet.comment, event);
+        self.held.note(event);
+    }
+
+    /// No more comments come for the latest frame or account.
+    pub fn close(&mut self) {
+        self.held.close();
+        self.write(false);
+    }
+
+    /// Nothing waits any longer.
+    pub fn flush(&mut self) {
+        self.held.close();
+        self.write(true);
+    }
+
+    fn write(&mut self, all: bool) {
+        while let Some(open) = self.held.pop(all) {
+            self.write_frame(&open);
         }
     }
 
-    /// No more comments come for the latest frame.
-    pub fn close(&mut self) {
-        let Some(Open { packet, from }) = self.open.take() else { return };
+    fn write_frame(&mut self, Open { packet, from, .. }: &Open) {
         let mut block = Vec::with_capacity(packet.bytes.len() + 128);
-        let known = self.interfaces.iter().position(|interface| interface.is(from));
+        let known = self.interfaces.iter().position(|interface| interface.is(*from));
         let at = known.unwrap_or(self.interfaces.len());
         if known.is_none() {
             if at >= INTERFACES_MAX {
                 return;
             }
             let name = self.names.iter().find(|(id, _)| *id == from.0).map(|(_, name)| name.as_str());
-            let interface = Interface::new(from, name);
+            let interface = Interface::new(*from, name);
             interface.describe(&mut block);
             self.interfaces.push(interface);
         }
@@ -148,7 +161,7 @@ impl Dump {
 
     /// Writes what each interface had and lost, and waits for the disk, but not for ever.
     pub fn finish(&mut self, at: Timestamp) {
-        self.close();
+        self.flush();
         let mut block = Vec::new();
         for (id, interface) in self.interfaces.iter().enumerate() {
             interface.statistics(id, at, &mut block);

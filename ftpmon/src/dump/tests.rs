@@ -5,9 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use etherparse::PacketBuilder;
 
 use super::*;
+use crate::account::{DirectionAccount, FlowReport};
+use crate::addr::Endpoint;
 use crate::capture::file::{CaptureFile, Step};
 use crate::format::sample;
-use crate::frame::Decoder;
+use crate::frame::{Decoder, LinkType, RawFrame};
 use crate::segment::VlanTags;
 
 fn frame_bytes(seq: u32, payload: &[u8]) -> Vec<u8> {
@@ -44,7 +46,11 @@ fn give(dump: &mut Dump, seq: u32, payload: &[u8]) {
     let mut decoder = Decoder::default();
     let at = Timestamp::from_parts(1_700_000_000, 123_456_789);
     let segment = decoder.decode(at, &frame);
-    dump.frame(at, &frame, segment.as_ref(), false);
+    dump.frame(&seen(at, frame), segment.as_ref());
+}
+
+fn seen(at: Timestamp, frame: RawFrame<'_>) -> SeenFrame<'_> {
+    SeenFrame { at, frame, outbound: false, of_data: false }
 }
 
 fn frames(name: &str) -> Vec<(Timestamp, Vec<u8>)> {
@@ -95,6 +101,86 @@ fn frames_come_back_with_time_name_and_comment() {
     std::fs::remove_file(path("whole")).unwrap();
 }
 
+/// The FIN of a data connection.
+fn give_fin(dump: &mut Dump) {
+    let builder = PacketBuilder::ethernet2([1; 6], [2; 6]).ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64);
+    let mut bytes = Vec::new();
+    builder.tcp(40_001, 50_000, 9, 1000).ack(1).fin().write(&mut bytes, b"").unwrap();
+    let frame = raw(&bytes);
+    let mut decoder = Decoder::default();
+    let segment = decoder.decode(Timestamp::default(), &frame);
+    dump.frame(&SeenFrame { of_data: true, ..seen(Timestamp::default(), frame) }, segment.as_ref());
+}
+
+/// The kernel's last account of that connection, which is seen by the port that it was opened from.
+fn closed(from: u16) -> FlowRecord {
+    let at = Timestamp::default();
+    let end = |host, port| Endpoint::new([10, 0, 0, host].into(), port);
+    FlowRecord {
+        at,
+        report: FlowReport::Close,
+        initiator: end(2, 50_000),
+        listener: end(1, from),
+        incarnation: 1,
+        first: at,
+        last: at,
+        syn: None,
+        syn_ack: None,
+        ack: None,
+        from_initiator: DirectionAccount::default(),
+        from_listener: DirectionAccount::default(),
+        closed_by: None,
+        interface: InterfaceId(7),
+        vlan: VlanTags::default(),
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "writes files")]
+fn what_an_account_completes_stands_at_its_connections_last_frame() {
+    let mut dump = Dump::create(options("account", false, None)).unwrap();
+    give_fin(&mut dump);
+    dump.close();
+    give(&mut dump, 1, b"NOOP\r\n");
+    let event = |verb| sample::event(&sample::identity("s1"), 0, sample::command(2, verb, None));
+    dump.account(&closed(40_002));
+    dump.note(&event("WRONG"));
+    dump.close();
+    dump.note(&event("LATE"));
+    assert_eq!(dump.held.len(), 2, "both wait for the account");
+    dump.account(&closed(40_001));
+    dump.note(&event("RIGHT"));
+    dump.close();
+    assert_eq!(dump.held.len(), 0);
+    // The run goes on, and no account comes.
+    give_fin(&mut dump);
+    dump.close();
+    assert_eq!(dump.held.len(), 1);
+    dump.flush();
+    assert_eq!(dump.held.len(), 0);
+    dump.finish(Timestamp::default());
+    let file = std::fs::read(path("account")).unwrap();
+    let place = |what: &[u8]| file.windows(what.len()).position(|window| window == what);
+    assert!(place(b"RIGHT").unwrap() < place(b"NOOP").unwrap(), "the order is that of the frames");
+    assert_eq!((place(b"WRONG"), place(b"LATE")), (None, None));
+    assert_eq!(frames("account").len(), 3);
+    std::fs::remove_file(path("account")).unwrap();
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "writes files")]
+fn frames_that_wait_are_bounded() {
+    let mut dump = Dump::create(options("bound", false, None)).unwrap();
+    for _ in 0..2 * held::FRAMES_MAX {
+        give_fin(&mut dump);
+        dump.close();
+        assert!(dump.held.len() <= held::FRAMES_MAX);
+    }
+    dump.finish(Timestamp::default());
+    assert_eq!(frames("bound").len(), 2 * held::FRAMES_MAX);
+    std::fs::remove_file(path("bound")).unwrap();
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "writes files")]
 fn passwords_are_overwritten_byte_for_byte() {
@@ -125,7 +211,7 @@ fn tags_stand_in_the_frame_again_and_the_size_has_a_cap() {
     let mut frame = raw(&bytes);
     frame.vlan.push(100);
     for _ in 0..50 {
-        dump.frame(Timestamp::from_parts(5, 0), &frame, None, true);
+        dump.frame(&seen(Timestamp::from_parts(5, 0), frame), None);
     }
     dump.finish(Timestamp::from_parts(6, 0));
     let got = frames("tag");
@@ -143,7 +229,7 @@ fn a_full_disk_is_counted() {
     assert!(Dump::create(options).is_err());
     let mut dump = Dump::create(self::options("parts", true, None)).unwrap();
     let bytes = frame_bytes(1, b"PASS x\r\n");
-    dump.frame(Timestamp::default(), &raw(&bytes), None, false);
+    dump.frame(&seen(Timestamp::default(), raw(&bytes)), None);
     assert_eq!(dump.counters().unmasked, 1, "what cannot be masked is not written");
     dump.finish(Timestamp::default());
     std::fs::remove_file(path("parts")).unwrap();

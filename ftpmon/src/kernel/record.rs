@@ -28,6 +28,8 @@ pub struct SeenFrame<'a> {
     pub frame: RawFrame<'a>,
     /// On its way out.
     pub outbound: bool,
+    /// It belongs to a data connection, or to one that may be.
+    pub of_data: bool,
 }
 
 /// What became of the records read so far.
@@ -129,7 +131,8 @@ fn frame_record<'a>(header: &RecordHeader, bytes: &'a [u8], clock: &Clock) -> Op
     let frame =
         RawFrame { link, bytes, wire_len: header.frame_len, interface: InterfaceId(header.ifindex), vlan };
     let outbound = header.hook == Hook::TcEgress as u8;
-    Some(Record::Frame(SeenFrame { at: clock.utc(header.at_ns), frame, outbound }))
+    let of_data = header.kind != RecordKind::Control as u8;
+    Some(Record::Frame(SeenFrame { at: clock.utc(header.at_ns), frame, outbound, of_data }))
 }
 
 /// The value at the start of `bytes`.
@@ -175,7 +178,7 @@ mod tests {
         let record = control(b"frame", 5, 0);
         let Some(Record::Frame(seen)) = reader.read(&record, &Clock::start()) else { panic!() };
         let frame = seen.frame;
-        assert!(seen.outbound);
+        assert!(seen.outbound && !seen.of_data);
         assert_eq!((frame.bytes, frame.wire_len, frame.interface), (&b"frame"[..], 5, InterfaceId(3)));
         assert_eq!(frame.vlan.as_slice(), [0x64], "the priority bits are no part of the tag's number");
     }

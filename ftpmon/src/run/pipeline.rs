@@ -17,9 +17,7 @@ use crate::engine::{Engine, EngineConfig, Loss};
 use crate::event::{Event, EventKind, InterfaceFacts, SensorStop};
 use crate::format::Encoder;
 use crate::frame::Decoder;
-use crate::kernel::{
-    Changes, Clock, Counters, Drained, Flows, Record, RecordReader, Ring, SeenFrame, Steering,
-};
+use crate::kernel::{Changes, Clock, Counters, Drained, Flows, Record, RecordReader, Ring, Steering};
 use crate::segment::InterfaceId;
 use crate::sink::{Batch, Outputs};
 
@@ -192,6 +190,9 @@ impl Pipeline {
             hand_on(&record, &mut self.decoder, &mut self.dump, &mut self.engine);
             self.handed_on();
         }
+        if let Some(dump) = &mut self.dump {
+            dump.flush();
+        }
         if self.ticks.is_multiple_of(SWEEP_TICKS) {
             self.flows.begin_round();
         }
@@ -321,7 +322,7 @@ impl Pipeline {
             self.pass_on(event);
         }
         self.queue = events;
-        // What the engine says from now on is not about the latest frame.
+        // What the engine says from now on is not about the latest record.
         if let Some(dump) = &mut self.dump {
             dump.close();
         }
@@ -429,16 +430,21 @@ impl Pipeline {
 #[inline]
 fn hand_on(record: &Record<'_>, decoder: &mut Decoder, dump: &mut Option<Dump>, engine: &mut Engine) {
     match record {
-        Record::Frame(SeenFrame { at, frame, outbound }) => {
-            let segment = decoder.decode(*at, frame);
+        Record::Frame(seen) => {
+            let segment = decoder.decode(seen.at, &seen.frame);
             if let Some(dump) = dump {
-                dump.frame(*at, frame, segment.as_ref(), *outbound);
+                dump.frame(seen, segment.as_ref());
             }
             if let Some(segment) = segment {
-                engine.handle_segment(*at, &segment);
+                engine.handle_segment(seen.at, &segment);
             }
         }
-        Record::Account(account) => engine.handle_flow(account),
+        Record::Account(account) => {
+            if let Some(dump) = dump {
+                dump.account(account);
+            }
+            engine.handle_flow(account);
+        }
     }
 }
 

@@ -1,0 +1,104 @@
+//! Frames whose comments may still be coming.
+//!
+//! What a frame completed is told at once, but for the end of a data connection: the acknowledgment that ends it is not
+//! copied, and the kernel's account of it comes behind. So a FIN or RST waits for that account, and the frames behind it
+//! wait with it: the file is in order of time.
+
+use std::collections::VecDeque;
+
+use super::blocks::Packet;
+use super::comment;
+use crate::account::FlowRecord;
+use crate::addr::Endpoint;
+use crate::event::Event;
+use crate::frame::LinkType;
+use crate::segment::{InterfaceId, Segment};
+
+/// Frames that wait at most; the oldest goes without its comment then.
+pub(super) const FRAMES_MAX: usize = 256;
+/// Their bytes.
+const BYTES_MAX: usize = 1 << 20;
+
+/// A frame that may get comments.
+pub(super) struct Open {
+    pub(super) packet: Packet,
+    pub(super) from: (InterfaceId, LinkType),
+    ends: Option<(Endpoint, Endpoint)>,
+    waits: bool,
+}
+
+impl Open {
+    /// `of_data`: it belongs to a data connection.
+    pub(super) fn new(
+        packet: Packet,
+        from: (InterfaceId, LinkType),
+        segment: Option<&Segment<'_>>,
+        of_data: bool,
+    ) -> Self {
+        let ends = segment.map(|segment| (segment.src, segment.dst));
+        let waits = of_data && segment.is_some_and(|segment| segment.flags.fin() || segment.flags.rst());
+        Self { packet, from, ends, waits }
+    }
+
+    fn is_between(&self, one: Endpoint, other: Endpoint) -> bool {
+        self.ends == Some((one, other)) || self.ends == Some((other, one))
+    }
+}
+
+/// The latest frames, in order.
+#[derive(Default)]
+pub(super) struct Held {
+    frames: VecDeque<Open>,
+    bytes: usize,
+    /// Which of them the events are about.
+    subject: Option<usize>,
+}
+
+impl Held {
+    /// The events that come now are about this frame.
+    pub(super) fn push(&mut self, open: Open) {
+        self.bytes += open.packet.bytes.len();
+        self.subject = Some(self.frames.len());
+        self.frames.push_back(open);
+    }
+
+    /// The events that come now are about the last frame of this connection, and it gets no more of them.
+    pub(super) fn account(&mut self, account: &FlowRecord) {
+        self.subject = None;
+        for (at, open) in self.frames.iter_mut().enumerate() {
+            if open.waits && open.is_between(account.initiator, account.listener) {
+                open.waits = false;
+                self.subject = Some(at);
+            }
+        }
+    }
+
+    /// The frame at hand, or the one that the account at hand ended, completed an event.
+    pub(super) fn note(&mut self, event: &Event) {
+        if let Some(open) = self.subject.and_then(|at| self.frames.get_mut(at)) {
+            comment::add(&mut open.packet.comment, event);
+        }
+    }
+
+    /// The next frame that can be written; with `all` whatever it waits for.
+    pub(super) fn pop(&mut self, all: bool) -> Option<Open> {
+        let over = self.frames.len() > FRAMES_MAX || self.bytes > BYTES_MAX;
+        if self.frames.front()?.waits && !all && !over {
+            return None;
+        }
+        let open = self.frames.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(open.packet.bytes.len());
+        Some(open)
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// What comes from now on is about none of them.
+    pub(super) fn close(&mut self) {
+        self.subject = None;
+    }
+}
