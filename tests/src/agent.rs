@@ -84,6 +84,11 @@ impl Agent {
         self.process.stderr.text()
     }
 
+    /// The same line by line; more comes in while it runs, and as it ends.
+    pub fn diagnostic_lines(&self) -> Lines {
+        self.process.stderr.clone()
+    }
+
     /// Its process.
     pub fn process(&mut self) -> &mut Running {
         &mut self.process

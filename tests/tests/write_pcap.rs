@@ -2,8 +2,10 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -18,7 +20,10 @@ use ftpmon_tests::compare::{self, same};
 use ftpmon_tests::events::{Event, Events};
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
 use ftpmon_tests::net::{Direct, Family};
-use ftpmon_tests::process::run_ok;
+use ftpmon_tests::process::{Running, run_ok};
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -224,6 +229,99 @@ fn packet(bytes: &[u8], options: &[u8]) -> Result<Packet> {
         payload: segment.payload.len(),
         comment: String::from_utf8_lossy(comment).into_owned(),
     })
+}
+
+fn session(net: &Direct, at: SocketAddr) -> Result<()> {
+    net.client.run(|| {
+        let mut client = Client::connect(at, ClientOptions::default())?;
+        client.login("alice", "wonderland")?;
+        client.retrieve(DataMode::Pasv, "/a.bin", None)?;
+        client.quit().map(drop)
+    })
+}
+
+/// An agent that writes to a FIFO, which is read from the beginning, and a server with a file.
+struct ToFifo {
+    net: Direct,
+    server: Server,
+    agent: Agent,
+    reader: File,
+    _scratch: Scratch,
+}
+
+impl ToFifo {
+    fn start() -> Result<Self> {
+        let scratch = Scratch::new("fifo")?;
+        let fifo = scratch.path().join("fifo");
+        mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR)?;
+        let mut options = OpenOptions::new();
+        let reader = options.read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&fifo)?;
+        let net = Direct::new(1500)?;
+        let at = SocketAddr::new(Direct::hosts(Family::V4).server, 21);
+        let behaviour = Behaviour::default().with_file("/a.bin", Content::Pattern(400_000));
+        let server = net.server.run(|| Server::start(at, behaviour))?;
+        let path = fifo.to_string_lossy();
+        let options = ["--iface", Direct::DEVICE, "--files", "hash", "--write-pcap", path.as_ref()];
+        let agent = Agent::start(&net.server, &options)?;
+        Ok(Self { net, server, agent, reader, _scratch: scratch })
+    }
+
+    /// So many sessions are told whole, and so many packets are missing in the file as `lost` says.
+    fn ends(self, sessions: usize, notice: &str) -> Result<()> {
+        self.agent.wait_for_sessions(sessions, LIMIT)?;
+        let lines = self.agent.diagnostic_lines();
+        let events = self.agent.stop()?;
+        ensure!(events.count("transfer") == sessions, "{}", events.to_text());
+        let lost = events.last("stats").and_then(|stats| stats.number("/lost/pcap_write_failed"));
+        ensure!(lost.is_some_and(|lost| lost > 0), "{}", events.to_text());
+        let told = lines.all().iter().filter(|line| line.contains(notice)).count();
+        ensure!(told == 1, "told {told} times: {}", lines.text());
+        drop(self.server);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_told_and_the_run_goes_on() {
+    test("a_reader_that_goes_away_is_told_and_the_run_goes_on", &[Need::Agent], || {
+        let mut run = ToFifo::start()?;
+        let mut head = [0; 4];
+        run.reader.read_exact(&mut head)?;
+        ensure!(head == [0x0a, 0x0d, 0x0d, 0x0a], "no section header: {head:?}");
+        drop(std::mem::replace(&mut run.reader, File::open("/dev/null")?));
+        for _ in 0..2 {
+            session(&run.net, run.server.address())?;
+        }
+        run.ends(2, "the reader of --write-pcap is gone")
+    });
+}
+
+#[test]
+fn a_reader_that_stands_still_holds_up_nothing() {
+    test("a_reader_that_stands_still_holds_up_nothing", &[Need::Agent], || {
+        let run = ToFifo::start()?;
+        session(&run.net, run.server.address())?;
+        run.ends(1, "did not take its last packets")
+    });
+}
+
+#[test]
+fn a_fifo_without_a_reader_is_refused() {
+    test("a_fifo_without_a_reader_is_refused", &[Need::Agent], || {
+        let scratch = Scratch::new("fifo")?;
+        let fifo = scratch.path().join("fifo");
+        mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR)?;
+        let net = Direct::new(1500)?;
+        let mut command = net.server.command(&binary()?.to_string_lossy());
+        command.args(["run", "--iface", Direct::DEVICE, "--write-pcap"]).arg(&fifo);
+        let mut agent = Running::start(&mut command)?;
+        let status = agent.wait(LIMIT)?;
+        let expected =
+            format!("cannot write to {}: nobody reads this FIFO: start its reader first", fifo.display());
+        ensure!(status.code() == Some(1), "{status}");
+        ensure!(agent.stderr.text() == format!("ftpmon: {expected}"), "{}", agent.stderr.text());
+        Ok(())
+    });
 }
 
 /// A file that has reached its size is told, and the events go on.

@@ -44,6 +44,17 @@ pub struct DumpOptions {
     pub mask_ports: Option<Vec<u16>>,
 }
 
+/// Why no file can be written.
+#[derive(Debug, thiserror::Error)]
+pub enum DumpError {
+    /// It is a FIFO, and its reader is to be there first.
+    #[error("nobody reads this FIFO: start its reader first")]
+    Unread,
+    /// The file cannot be created, or the system gives no thread.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
 /// Frames that did not get into the file, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DumpCounters {
@@ -51,7 +62,7 @@ pub struct DumpCounters {
     pub written: u64,
     /// The disk was too slow.
     pub queue_full: u64,
-    /// The disk was full, or refused.
+    /// The disk was full, or refused; a reader was gone, or did not take it by the end.
     pub write_failed: u64,
     /// The file had reached its size.
     pub max_bytes: u64,
@@ -73,8 +84,8 @@ impl Dump {
     /// Creates the file, readable for its owner only.
     ///
     /// # Errors
-    /// The file cannot be created, or the system gives no thread.
-    pub fn create(options: DumpOptions) -> io::Result<Self> {
+    /// See [`DumpError`].
+    pub fn create(options: DumpOptions) -> Result<Self, DumpError> {
         Ok(Self {
             writer: Writer::create(&options.path, options.max_bytes)?,
             mask: options.mask_ports.map(Mask::new),

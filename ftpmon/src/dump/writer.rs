@@ -2,15 +2,17 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use super::DumpCounters;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
 use super::blocks;
+use super::{DumpCounters, DumpError};
 use crate::notice::notice;
 
 /// Bytes that may wait for the disk.
@@ -43,20 +45,23 @@ pub(super) struct Writer {
     /// Bytes handed over so far, and at most.
     len: u64,
     max: Option<u64>,
+    /// Frames handed over so far.
+    handed: u64,
     queue_full: u64,
     max_bytes: u64,
+    /// Frames that the disk had not taken when the run was over.
+    late: u64,
 }
 
 impl Writer {
-    pub(super) fn create(path: &Path, max: Option<u64>) -> io::Result<Self> {
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(path)?;
-        // One that was there before may have been open to others.
-        if file.metadata()?.is_file() {
-            file.set_permissions(Permissions::from_mode(MODE))?;
-        }
+    pub(super) fn create(path: &Path, max: Option<u64>) -> Result<Self, DumpError> {
+        let file = open(path)?;
         let mut head = Vec::new();
         blocks::section(&mut head);
         (&file).write_all(&head)?;
+        // From here on a thread of its own waits for whoever takes the bytes.
+        fcntl_setfl(&file, fcntl_getfl(&file).map_err(io::Error::from)? - OFlags::NONBLOCK)
+            .map_err(io::Error::from)?;
         let (sender, receiver) = sync_channel(QUEUE_BLOCKS_MAX);
         let (finished, done) = sync_channel(1);
         let shared = Arc::new(Shared::default());
@@ -66,13 +71,28 @@ impl Writer {
             let _ = finished.send(());
         })?;
         let len = head.len() as u64;
-        Ok(Self { blocks: Some(sender), done, shared, len, max, queue_full: 0, max_bytes: 0 })
+        Ok(Self {
+            blocks: Some(sender),
+            done,
+            shared,
+            len,
+            max,
+            handed: 0,
+            queue_full: 0,
+            max_bytes: 0,
+            late: 0,
+        })
     }
 
     /// Hands a frame's block over. Tells whether it will be written.
     pub(super) fn push(&mut self, block: Vec<u8>) -> bool {
         let len = block.len();
         if self.max.is_some_and(|max| self.len + len as u64 > max) {
+            if self.max_bytes == 0 {
+                notice(format_args!(
+                    "the file of --write-pcap is as long as it may be; the run goes on without"
+                ));
+            }
             self.max_bytes += 1;
             return false;
         }
@@ -80,7 +100,13 @@ impl Writer {
             self.shared.queued.load(Ordering::Relaxed) + len <= QUEUE_BYTES_MAX && self.send(block, 1);
         if taken {
             self.len += len as u64;
+            self.handed += 1;
         } else {
+            if self.queue_full == 0 {
+                notice(format_args!(
+                    "the file of --write-pcap takes packets slower than they come: some are left out"
+                ));
+            }
             self.queue_full += 1;
         }
         taken
@@ -92,14 +118,18 @@ impl Writer {
             self.send(block, 0);
         }
         self.blocks = None;
-        let _ = self.done.recv_timeout(FINISH_WAIT);
+        if self.done.recv_timeout(FINISH_WAIT).is_err() {
+            let dealt_with = [&self.shared.written, &self.shared.failed].map(|n| n.load(Ordering::Relaxed));
+            self.late = self.handed.saturating_sub(dealt_with.iter().sum());
+            notice(format_args!("the file of --write-pcap did not take its last packets in {FINISH_WAIT:?}"));
+        }
     }
 
     pub(super) fn counters(&self) -> DumpCounters {
         DumpCounters {
             written: self.shared.written.load(Ordering::Relaxed),
             queue_full: self.queue_full,
-            write_failed: self.shared.failed.load(Ordering::Relaxed),
+            write_failed: self.shared.failed.load(Ordering::Relaxed) + self.late,
             max_bytes: self.max_bytes,
             unmasked: 0,
         }
@@ -115,6 +145,23 @@ impl Writer {
         }
         taken
     }
+}
+
+/// Opens the file, a FIFO too, without waiting for anybody. Its writes do not wait either.
+fn open(path: &Path) -> Result<File, DumpError> {
+    let without_waiting = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(MODE).custom_flags(without_waiting);
+    let file = options.open(path).map_err(|error| {
+        let is_fifo = path.metadata().is_ok_and(|facts| facts.file_type().is_fifo());
+        let unread = is_fifo && error.raw_os_error() == Some(libc::ENXIO);
+        if unread { DumpError::Unread } else { error.into() }
+    })?;
+    // One that was there before may have been open to others.
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(MODE))?;
+    }
+    Ok(file)
 }
 
 /// The thread's own.
@@ -137,7 +184,11 @@ impl Desk {
                 self.broken = true;
                 // A part of a block would make the file unreadable from there.
                 let _ = self.file.set_len(self.len);
-                notice(format_args!("cannot go on with the file of --write-pcap: {error}; it ends here"));
+                if error.kind() == io::ErrorKind::BrokenPipe {
+                    notice(format_args!("the reader of --write-pcap is gone; the run goes on without"));
+                } else {
+                    notice(format_args!("cannot go on with the file of --write-pcap: {error}; it ends here"));
+                }
             }
             let counter = if self.broken { &self.shared.failed } else { &self.shared.written };
             counter.fetch_add(frames, Ordering::Relaxed);
@@ -165,6 +216,24 @@ mod tests {
         Desk { file, len: 0, broken: false, shared: Arc::clone(&shared) }.run(&to_do);
         assert_eq!(shared.failed.load(Ordering::Relaxed), 3);
         assert_eq!(shared.written.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "makes a FIFO")]
+    fn a_fifo_that_nobody_reads_is_refused_at_once() {
+        let path = std::env::temp_dir().join(format!("ftpmon-dump-fifo-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(matches!(Writer::create(&path, None), Err(DumpError::Unread)));
+        // With a reader it is written to, and the thread waits for that reader.
+        let reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path).unwrap();
+        let mut writer = Writer::create(&path, None).unwrap();
+        assert!((0..64).all(|_| writer.push(vec![0; 16 << 10])));
+        drop(reader);
+        writer.finish(Vec::new());
+        assert_eq!(writer.counters().written + writer.counters().write_failed, 64);
+        assert!(writer.counters().write_failed > 0);
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]
