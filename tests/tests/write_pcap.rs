@@ -22,6 +22,7 @@ use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Ser
 use ftpmon_tests::net::{Direct, Family};
 use ftpmon_tests::process::{Running, run_ok};
 use nix::fcntl::OFlag;
+use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
@@ -187,27 +188,34 @@ struct Packet {
     comment: String,
 }
 
-/// The packets of a pcapng file of this machine's byte order.
-fn packets(path: &Path) -> Result<Vec<Packet>> {
-    const PACKET: u32 = 6;
+/// The contents of a pcapng file's blocks of this type.
+fn blocks(path: &Path, kind: u32) -> Result<Vec<Vec<u8>>> {
     let file = std::fs::read(path)?;
-    let word = |at: usize| -> Result<u32> {
-        let bytes =
-            file.get(at..).and_then(|rest| rest.first_chunk()).context("the file ends within a block")?;
-        Ok(u32::from_le_bytes(*bytes))
-    };
-    let (mut packets, mut at) = (Vec::new(), 0);
+    let (mut blocks, mut at) = (Vec::new(), 0);
     while at < file.len() {
-        let len = word(at + 4)? as usize;
-        ensure!(len >= 12 && word(at + len - 4)? as usize == len, "the block at {at} has no end");
-        if word(at)? == PACKET {
-            let captured = word(at + 20)? as usize;
-            let options = at + 28 + captured.next_multiple_of(4);
-            packets.push(packet(&file[at + 28..at + 28 + captured], &file[options..at + len - 4])?);
+        let len = word(&file, at + 4)? as usize;
+        ensure!(len >= 12 && word(&file, at + len - 4)? as usize == len, "the block at {at} has no end");
+        if word(&file, at)? == kind {
+            blocks.push(file[at + 8..at + len - 4].to_vec());
         }
         at += len;
     }
-    Ok(packets)
+    Ok(blocks)
+}
+
+fn word(bytes: &[u8], at: usize) -> Result<u32> {
+    let bytes =
+        bytes.get(at..).and_then(|rest| rest.first_chunk()).context("the file ends within a block")?;
+    Ok(u32::from_le_bytes(*bytes))
+}
+
+fn packets(path: &Path) -> Result<Vec<Packet>> {
+    let blocks = blocks(path, 6)?;
+    let read = |block: &Vec<u8>| {
+        let captured = word(block, 12)? as usize;
+        packet(&block[20..20 + captured], &block[20 + captured.next_multiple_of(4)..])
+    };
+    blocks.iter().map(read).collect()
 }
 
 fn packet(bytes: &[u8], options: &[u8]) -> Result<Packet> {
@@ -229,6 +237,55 @@ fn packet(bytes: &[u8], options: &[u8]) -> Result<Packet> {
         payload: segment.payload.len(),
         comment: String::from_utf8_lossy(comment).into_owned(),
     })
+}
+
+/// A number in the statistics of the file's only interface.
+fn statistic(path: &Path, wanted: u32) -> Result<u64> {
+    let blocks = blocks(path, 5)?;
+    ensure!(blocks.len() == 1, "{} statistics", blocks.len());
+    // Behind number and time: options of eight bytes each.
+    let options = blocks[0].get(12..).context("no options")?.chunks_exact(12);
+    let found = options.into_iter().find(|option| word(option, 0).is_ok_and(|head| head == 8 << 16 | wanted));
+    let value = found.and_then(|option| option.last_chunk()).context("no such statistic")?;
+    Ok(u64::from_le_bytes(*value))
+}
+
+/// What found no room in the kernel's ring is in the file's statistics, as the kernel's loss and not the file's.
+#[test]
+fn the_statistics_have_what_the_kernel_lost() {
+    test("the_statistics_have_what_the_kernel_lost", &[Need::Agent], || {
+        let scratch = Scratch::new("pcap")?;
+        let net = Direct::new(1500)?;
+        let at = SocketAddr::new(Direct::hosts(Family::V4).server, 21);
+        let server = net.server.run(|| Server::start(at, Behaviour::default()))?;
+        let path = scratch.path().join("out.pcapng");
+        let file = path.to_string_lossy();
+        let options = ["--iface", Direct::DEVICE, "--ring-size", "4096", "--write-pcap", file.as_ref()];
+        let mut agent = Agent::start(&net.server, &options)?;
+        let mut client = net.client.run(|| Client::connect(at, ClientOptions::default()))?;
+        client.login("alice", "wonderland")?;
+        agent.wait("the login", LIMIT, |events| events.count("login") == 1)?;
+        agent.process().signal(Signal::SIGSTOP)?;
+        for _ in 0..200 {
+            client.command("NOOP")?;
+        }
+        agent.process().signal(Signal::SIGCONT)?;
+        client.quit()?;
+        agent.wait_for_sessions(1, LIMIT)?;
+        let events = agent.stop()?;
+        let stats = events.last("stats").context("no stats")?;
+        let lost = ["lost_ring_control", "lost_loud_control"]
+            .map(|reason| stats.number(&format!("/lost/{reason}")).unwrap_or_default());
+        let (lost, written) = (lost.iter().sum::<u64>(), packets(&path)?.len() as u64);
+        ensure!(lost > 100, "{}", stats.0);
+        let found = [4, 5, 7, 8].map(|code| statistic(&path, code));
+        let expected = [written + lost, 0, lost, written];
+        for (found, expected) in found.into_iter().zip(expected) {
+            ensure!(found? == expected, "expected {expected}: {}", stats.0);
+        }
+        drop(server);
+        Ok(())
+    });
 }
 
 fn session(net: &Direct, at: SocketAddr) -> Result<()> {

@@ -20,6 +20,14 @@ const INTERFACE_RESOLUTION: u16 = 9;
 const PACKET_FLAGS: u16 = 2;
 const RECEIVED: u16 = 4;
 const DROPPED: u16 = 5;
+const DROPPED_BY_KERNEL: u16 = 7;
+const DELIVERED: u16 = 8;
+/// What the statistics of an interface take at most, bytes.
+pub(super) const STATISTICS_LEN: usize = 88;
+/// Stands at the statistics of the first of several interfaces.
+const OF_ALL: &str = "isb_osdrop counts all interfaces: the kernel does not tell them apart";
+/// What that takes.
+pub(super) const OF_ALL_LEN: usize = 4 + OF_ALL.len().next_multiple_of(4);
 
 const ETHERNET: u16 = 1;
 const RAW_IP: u16 = 101;
@@ -74,13 +82,21 @@ pub(super) fn section(out: &mut Vec<u8>) {
 pub(super) struct Interface {
     from: (InterfaceId, LinkType),
     name: Option<String>,
-    received: u64,
+    delivered: u64,
     dropped: u64,
+}
+
+/// Frames that the kernel lost, in the statistics of the first interface.
+#[derive(Clone, Copy, Default)]
+pub(super) struct LostByKernel {
+    pub(super) frames: u64,
+    /// There are other interfaces that they may be of.
+    pub(super) of_several: bool,
 }
 
 impl Interface {
     pub(super) fn new(from: (InterfaceId, LinkType), name: Option<&str>) -> Self {
-        Self { from, name: name.map(str::to_owned), received: 0, dropped: 0 }
+        Self { from, name: name.map(str::to_owned), delivered: 0, dropped: 0 }
     }
 
     pub(super) fn is(&self, from: (InterfaceId, LinkType)) -> bool {
@@ -89,7 +105,7 @@ impl Interface {
 
     /// Counts a frame of it, which was `taken` or is lost.
     pub(super) fn count(&mut self, taken: bool) {
-        self.received += 1;
+        self.delivered += 1;
         self.dropped += u64::from(!taken);
     }
 
@@ -107,12 +123,19 @@ impl Interface {
         });
     }
 
-    pub(super) fn statistics(&self, id: usize, at: Timestamp, out: &mut Vec<u8>) {
+    /// What became of its frames: `isb_osdrop` did not come to the agent, `isb_usrdeliv` did, and of those `isb_ifdrop` are
+    /// not in the file (dumpcap counts there what it could not write).
+    pub(super) fn statistics(&self, id: usize, at: Timestamp, lost: LostByKernel, out: &mut Vec<u8>) {
         block(STATISTICS, out, |out| {
             out.extend(u32::try_from(id).unwrap_or(u32::MAX).to_le_bytes());
             time(at, out);
-            option(RECEIVED, &self.received.to_le_bytes(), out);
+            if lost.of_several && lost.frames > 0 {
+                option(COMMENT, OF_ALL.as_bytes(), out);
+            }
+            option(RECEIVED, &self.delivered.saturating_add(lost.frames).to_le_bytes(), out);
             option(DROPPED, &self.dropped.to_le_bytes(), out);
+            option(DROPPED_BY_KERNEL, &lost.frames.to_le_bytes(), out);
+            option(DELIVERED, &self.delivered.to_le_bytes(), out);
             end_of_options(out);
         });
     }

@@ -24,7 +24,7 @@ use crate::event::Event;
 use crate::kernel::SeenFrame;
 use crate::segment::{InterfaceId, Segment};
 use crate::time::Timestamp;
-use blocks::{Interface, Packet};
+use blocks::{Interface, LostByKernel, OF_ALL_LEN, Packet, STATISTICS_LEN};
 use held::{Held, Open};
 use mask::Mask;
 use writer::Writer;
@@ -66,6 +66,8 @@ pub struct DumpCounters {
     pub write_failed: u64,
     /// The file had reached its size.
     pub max_bytes: u64,
+    /// Of interfaces beyond [`INTERFACES_MAX`].
+    pub interfaces_full: u64,
     /// Parts of datagrams, in which passwords cannot be found to be overwritten.
     pub unmasked: u64,
 }
@@ -78,6 +80,7 @@ pub struct Dump {
     names: Vec<(InterfaceId, String)>,
     held: Held,
     unmasked: u64,
+    interfaces_full: u64,
 }
 
 impl Dump {
@@ -93,6 +96,7 @@ impl Dump {
             names: Vec::new(),
             held: Held::default(),
             unmasked: 0,
+            interfaces_full: 0,
         })
     }
 
@@ -112,6 +116,10 @@ impl Dump {
             && !mask.apply(frame.bytes, segment, &mut bytes)
         {
             self.unmasked += 1;
+            let from = (frame.interface, frame.link);
+            if let Some(interface) = self.interfaces.iter_mut().find(|interface| interface.is(from)) {
+                interface.count(false);
+            }
             return;
         }
         let packet = Packet::new(*at, bytes, frame, *outbound);
@@ -153,6 +161,7 @@ impl Dump {
         let at = known.unwrap_or(self.interfaces.len());
         if known.is_none() {
             if at >= INTERFACES_MAX {
+                self.interfaces_full += 1;
                 return;
             }
             let name = self.names.iter().find(|(id, _)| *id == from.0).map(|(_, name)| name.as_str());
@@ -161,7 +170,7 @@ impl Dump {
             self.interfaces.push(interface);
         }
         packet.write(at, &mut block);
-        let taken = self.writer.push(block);
+        let taken = self.writer.push(block, self.interfaces.len() * STATISTICS_LEN + OF_ALL_LEN);
         if !taken && known.is_none() {
             // Its description was lost too: the next frame brings it again.
             self.interfaces.pop();
@@ -170,18 +179,21 @@ impl Dump {
         }
     }
 
-    /// Writes what each interface had and lost, and waits for the disk, but not for ever.
-    pub fn finish(&mut self, at: Timestamp) {
+    /// Writes what each interface had and lost, and waits for the disk, but not for ever. `lost` is how many frames the kernel
+    /// could not hand over.
+    pub fn finish(&mut self, at: Timestamp, lost: u64) {
         self.flush();
+        let mut lost = LostByKernel { frames: lost, of_several: self.interfaces.len() > 1 };
         let mut block = Vec::new();
         for (id, interface) in self.interfaces.iter().enumerate() {
-            interface.statistics(id, at, &mut block);
+            interface.statistics(id, at, core::mem::take(&mut lost), &mut block);
         }
         self.writer.finish(block);
     }
 
     /// What became of the frames so far.
     pub fn counters(&self) -> DumpCounters {
-        DumpCounters { unmasked: self.unmasked, ..self.writer.counters() }
+        let Self { unmasked, interfaces_full, .. } = *self;
+        DumpCounters { unmasked, interfaces_full, ..self.writer.counters() }
     }
 }

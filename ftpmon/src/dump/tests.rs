@@ -72,7 +72,7 @@ fn masked(name: &str, payloads: &[(u32, &str)]) -> Vec<String> {
     for (seq, payload) in payloads {
         give(&mut dump, *seq, payload.as_bytes());
     }
-    dump.finish(Timestamp::default());
+    dump.finish(Timestamp::default(), 0);
     let got = frames(name).into_iter().map(|(_, bytes)| String::from_utf8_lossy(&bytes[54..]).into_owned());
     let got = got.collect();
     std::fs::remove_file(path(name)).unwrap();
@@ -87,7 +87,7 @@ fn frames_come_back_with_time_name_and_comment() {
     give(&mut dump, 1, b"PASS secret\r\n");
     dump.note(&sample::event(&sample::identity("s1"), 0, sample::command(2, "RETR", Some("a\x1b[2Jb"))));
     give(&mut dump, 14, b"");
-    dump.finish(Timestamp::from_parts(1_700_000_001, 0));
+    dump.finish(Timestamp::from_parts(1_700_000_001, 0), 0);
     assert_eq!(dump.counters(), DumpCounters { written: 2, ..DumpCounters::default() });
     let got = frames("whole");
     assert_eq!(got.len(), 2);
@@ -158,13 +158,68 @@ fn what_an_account_completes_stands_at_its_connections_last_frame() {
     assert_eq!(dump.held.len(), 1);
     dump.flush();
     assert_eq!(dump.held.len(), 0);
-    dump.finish(Timestamp::default());
+    dump.finish(Timestamp::default(), 0);
     let file = std::fs::read(path("account")).unwrap();
     let place = |what: &[u8]| file.windows(what.len()).position(|window| window == what);
     assert!(place(b"RIGHT").unwrap() < place(b"NOOP").unwrap(), "the order is that of the frames");
     assert_eq!((place(b"WRONG"), place(b"LATE")), (None, None));
     assert_eq!(frames("account").len(), 3);
     std::fs::remove_file(path("account")).unwrap();
+}
+
+/// The numbers of each interface's statistics by code, and the comment where there is one.
+fn statistics(name: &str) -> Vec<(Vec<(u16, u64)>, String)> {
+    let file = std::fs::read(path(name)).unwrap();
+    let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < file.len() {
+        let len = word(at + 4) as usize;
+        if word(at) == 5 {
+            let (mut numbers, mut comment, mut option) = (Vec::new(), String::new(), at + 20);
+            while let (code @ 1.., value_len) = (word(option) as u16, (word(option) >> 16) as usize) {
+                let value = &file[option + 4..option + 4 + value_len];
+                match code {
+                    1 => comment = String::from_utf8(value.to_vec()).unwrap(),
+                    code => numbers.push((code, u64::from_le_bytes(value.try_into().unwrap()))),
+                }
+                option += 4 + value_len.next_multiple_of(4);
+            }
+            assert!(len <= STATISTICS_LEN + if comment.is_empty() { 0 } else { OF_ALL_LEN });
+            found.push((numbers, comment));
+        }
+        at += len;
+    }
+    found
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "writes files")]
+fn statistics_tell_what_the_kernel_lost_from_what_the_file_lacks() {
+    let mut dump = Dump::create(options("statistics", true, Some(1_000))).unwrap();
+    give(&mut dump, 1, b"NOOP\r\n");
+    give(&mut dump, 7, &[b'x'; 900]);
+    let bytes = frame_bytes(1, b"PASS x\r\n");
+    dump.frame(&seen(Timestamp::default(), raw(&bytes)), None);
+    dump.finish(Timestamp::default(), 7);
+    let numbers = vec![(4, 3 + 7), (5, 2), (7, 7), (8, 3)];
+    assert_eq!(statistics("statistics"), [(numbers, String::new())]);
+    std::fs::remove_file(path("statistics")).unwrap();
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "writes files")]
+fn what_the_kernel_lost_is_counted_once_for_several_interfaces() {
+    let mut dump = Dump::create(options("several", false, None)).unwrap();
+    let bytes = frame_bytes(1, b"NOOP\r\n");
+    for interface in [InterfaceId(7), InterfaceId(8)] {
+        dump.frame(&seen(Timestamp::default(), RawFrame { interface, ..raw(&bytes) }), None);
+    }
+    dump.finish(Timestamp::default(), 7);
+    let [(first, comment), (second, none)] = &statistics("several")[..] else { panic!() };
+    assert_eq!(first[..], [(4, 1 + 7), (5, 0), (7, 7), (8, 1)]);
+    assert_eq!(second[..], [(4, 1), (5, 0), (7, 0), (8, 1)]);
+    assert!(comment.contains("all interfaces") && none.is_empty());
+    std::fs::remove_file(path("several")).unwrap();
 }
 
 #[test]
@@ -176,7 +231,7 @@ fn frames_that_wait_are_bounded() {
         dump.close();
         assert!(dump.held.len() <= held::FRAMES_MAX);
     }
-    dump.finish(Timestamp::default());
+    dump.finish(Timestamp::default(), 0);
     assert_eq!(frames("bound").len(), 2 * held::FRAMES_MAX);
     std::fs::remove_file(path("bound")).unwrap();
 }
@@ -206,19 +261,20 @@ fn what_does_not_follow_is_overwritten_to_the_lines_end() {
 #[test]
 #[cfg_attr(miri, ignore = "writes files")]
 fn tags_stand_in_the_frame_again_and_the_size_has_a_cap() {
-    let mut dump = Dump::create(options("tag", false, Some(400))).unwrap();
+    let mut dump = Dump::create(options("tag", false, Some(500))).unwrap();
     let bytes = frame_bytes(1, b"NOOP\r\n");
     let mut frame = raw(&bytes);
     frame.vlan.push(100);
     for _ in 0..50 {
         dump.frame(&seen(Timestamp::from_parts(5, 0), frame), None);
     }
-    dump.finish(Timestamp::from_parts(6, 0));
+    dump.finish(Timestamp::from_parts(6, 0), 0);
     let got = frames("tag");
     assert_eq!(&got[0].1[12..18], [0x81, 0, 0, 100, 8, 0]);
     let counters = dump.counters();
     assert_eq!(got.len() as u64 + counters.max_bytes, 50);
     assert!(counters.max_bytes > 40);
+    assert!(std::fs::metadata(path("tag")).unwrap().len() <= 500, "the statistics are within it");
     std::fs::remove_file(path("tag")).unwrap();
 }
 
@@ -231,6 +287,6 @@ fn a_full_disk_is_counted() {
     let bytes = frame_bytes(1, b"PASS x\r\n");
     dump.frame(&seen(Timestamp::default(), raw(&bytes)), None);
     assert_eq!(dump.counters().unmasked, 1, "what cannot be masked is not written");
-    dump.finish(Timestamp::default());
+    dump.finish(Timestamp::default(), 0);
     std::fs::remove_file(path("parts")).unwrap();
 }

@@ -84,10 +84,10 @@ impl Writer {
         })
     }
 
-    /// Hands a frame's block over. Tells whether it will be written.
-    pub(super) fn push(&mut self, block: Vec<u8>) -> bool {
+    /// Hands a frame's block over. Tells whether it will be written. `rest` is what will come at the end, bytes.
+    pub(super) fn push(&mut self, block: Vec<u8>, rest: usize) -> bool {
         let len = block.len();
-        if self.max.is_some_and(|max| self.len + len as u64 > max) {
+        if self.max.is_some_and(|max| self.len + (len + rest) as u64 > max) {
             if self.max_bytes == 0 {
                 notice(format_args!(
                     "the file of --write-pcap is as long as it may be; the run goes on without"
@@ -131,7 +131,7 @@ impl Writer {
             queue_full: self.queue_full,
             write_failed: self.shared.failed.load(Ordering::Relaxed) + self.late,
             max_bytes: self.max_bytes,
-            unmasked: 0,
+            ..DumpCounters::default()
         }
     }
 
@@ -228,7 +228,7 @@ mod tests {
         // With a reader it is written to, and the thread waits for that reader.
         let reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path).unwrap();
         let mut writer = Writer::create(&path, None).unwrap();
-        assert!((0..64).all(|_| writer.push(vec![0; 16 << 10])));
+        assert!((0..64).all(|_| writer.push(vec![0; 16 << 10], 0)));
         drop(reader);
         writer.finish(Vec::new());
         assert_eq!(writer.counters().written + writer.counters().write_failed, 64);
@@ -245,7 +245,7 @@ mod tests {
         let (blocks, _stuck) = sync_channel(QUEUE_BLOCKS_MAX);
         writer.blocks = Some(blocks);
         let begun = std::time::Instant::now();
-        let taken = (0..100).filter(|_| writer.push(vec![0; 1 << 20])).count();
+        let taken = (0..100).filter(|_| writer.push(vec![0; 1 << 20], 0)).count();
         assert!(begun.elapsed() < Duration::from_secs(2));
         assert_eq!(taken, QUEUE_BYTES_MAX >> 20);
         assert_eq!(writer.counters().queue_full, 100 - taken as u64);

@@ -50,6 +50,11 @@ impl Counters {
             .filter(|&(_, count)| count > 0)
     }
 
+    /// Frames of which nothing came to the agent, until the last look. The kernel does not tell them apart by interface.
+    pub fn lost_frames(&self) -> u64 {
+        lost_frames(&self.last)
+    }
+
     fn sum(&self) -> Stats {
         // Where the kernel does not answer the counters stand still.
         let Ok(values) = self.map.get(&0, 0) else { return self.last };
@@ -57,5 +62,28 @@ impl Counters {
             sum.add(cpu);
             sum
         })
+    }
+}
+
+fn lost_frames(stats: &Stats) -> u64 {
+    // Of a frame that lost a further part the beginning came.
+    [Counter::LostControl, Counter::LostLoud, Counter::LostData, Counter::CopyFailed]
+        .iter()
+        .fold(0, |sum, &counter| sum.saturating_add(stats.value(counter)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_which_nothing_came_are_lost_whole() {
+        let mut stats = Stats::default();
+        for (counter, count) in stats.counters.iter_mut().enumerate() {
+            *count = 1 << counter;
+        }
+        let value = |counter: Counter| 1_u64 << (counter as u64);
+        let expected = value(Counter::LostControl) + value(Counter::LostLoud) + value(Counter::LostData);
+        assert_eq!(lost_frames(&stats), expected + value(Counter::CopyFailed));
     }
 }

@@ -274,7 +274,7 @@ impl Pipeline {
             self.release_owned();
         }
         if let Some(dump) = &mut self.dump {
-            dump.finish(self.clock.now());
+            dump.finish(self.clock.now(), self.counters.lost_frames());
         }
         self.stats();
         self.say(EventKind::SensorStop(SensorStop { reason: reason.to_owned() }));

@@ -135,6 +135,7 @@ fn lost(counts: &Counts<'_>) -> BTreeMap<String, u64> {
             ("pcap_queue_full", counters.queue_full),
             ("pcap_write_failed", counters.write_failed),
             ("pcap_max_bytes", counters.max_bytes),
+            ("pcap_interfaces_full", counters.interfaces_full),
             ("pcap_unmasked", counters.unmasked),
         ];
         let occurred = reasons.into_iter().filter(|&(_, count)| count > 0);
