@@ -4,7 +4,7 @@
 #![no_main]
 
 use ftpmon::frame::{Decoder, LinkType, RawFrame};
-use ftpmon::segment::{InterfaceId, VlanTags};
+use ftpmon::segment::InterfaceId;
 use ftpmon::time::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
@@ -25,7 +25,7 @@ fuzz_target!(|input: &[u8]| {
             bytes,
             wire_len: bytes.len() as u32 + u32::from(*missing) * 16,
             interface: InterfaceId(0),
-            vlan: VlanTags::default(),
+            tag: None,
         };
         if let Some(segment) = decoder.decode(at, &frame) {
             assert!(segment.payload.len() <= segment.wire_payload_len as usize);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use ftpmon::engine::{Engine, EngineConfig};
 use ftpmon::frame::{Decoder, LinkType, RawFrame};
-use ftpmon::segment::{InterfaceId, VlanTags};
+use ftpmon::segment::InterfaceId;
 use ftpmon::time::Timestamp;
 use ftpmon_tests::script::capture::Frame;
 use ftpmon_tests::script::dialogue::{Act, Cuts, Setup, frames, shuffled};
@@ -37,7 +37,7 @@ fn events(frames: &[Frame]) -> Vec<(&'static str, Value)> {
             bytes: &frame.bytes,
             wire_len: frame.wire_len as u32,
             interface: InterfaceId(0),
-            vlan: VlanTags::default(),
+            tag: None,
         };
         let segment = decoder.decode(at, &raw).expect("every frame is TCP");
         engine.handle_segment(at, &segment);

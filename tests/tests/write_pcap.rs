@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use ftpmon::frame::{Decoder, LinkType, RawFrame};
-use ftpmon::segment::{InterfaceId, VlanTags};
+use ftpmon::segment::InterfaceId;
 use ftpmon::time::Timestamp;
 use ftpmon_tests::agent::{Agent, binary};
 use ftpmon_tests::bed::{Need, Scratch, test};
@@ -224,7 +224,7 @@ fn packet(bytes: &[u8], options: &[u8]) -> Result<Packet> {
         bytes,
         wire_len: bytes.len() as u32,
         interface: InterfaceId(0),
-        vlan: VlanTags::default(),
+        tag: None,
     };
     let mut decoder = Decoder::default();
     let Some(segment) = decoder.decode(Timestamp::default(), &frame) else { bail!("no segment: {bytes:?}") };

@@ -151,15 +151,16 @@ pub(super) struct Packet {
 }
 
 impl Packet {
-    /// The frame with these bytes; its tags, which came beside it, stand in it again.
+    /// The frame with these bytes; its tag, which came beside it, stands in it again.
     pub(super) fn new(at: Timestamp, mut bytes: Vec<u8>, frame: &RawFrame<'_>, outbound: bool) -> Self {
         let mut wire_len = frame.wire_len;
-        if frame.link == LinkType::Ethernet && bytes.len() >= TAG_AT {
-            for id in frame.vlan.as_slice().iter().rev() {
-                let [high, low] = id.to_be_bytes();
-                bytes.splice(TAG_AT..TAG_AT, [0x81, 0x00, high, low]);
-                wire_len = wire_len.saturating_add(4);
-            }
+        if let Some(tag) = frame.tag
+            && frame.link == LinkType::Ethernet
+            && bytes.len() >= TAG_AT
+        {
+            let tag = [tag.protocol.to_be_bytes(), tag.control.to_be_bytes()];
+            bytes.splice(TAG_AT..TAG_AT, tag.into_iter().flatten());
+            wire_len = wire_len.saturating_add(4);
         }
         Self { at, bytes, wire_len, outbound, comment: String::new() }
     }

@@ -10,7 +10,7 @@ use crate::addr::Endpoint;
 use crate::capture::file::{CaptureFile, Step};
 use crate::format::sample;
 use crate::frame::{Decoder, LinkType, RawFrame};
-use crate::segment::VlanTags;
+use crate::segment::{VlanTag, VlanTags};
 
 fn frame_bytes(seq: u32, payload: &[u8]) -> Vec<u8> {
     let builder = PacketBuilder::ethernet2([1; 6], [2; 6])
@@ -28,7 +28,7 @@ fn raw(bytes: &[u8]) -> RawFrame<'_> {
         bytes,
         wire_len: bytes.len() as u32,
         interface: InterfaceId(7),
-        vlan: VlanTags::default(),
+        tag: None,
     }
 }
 
@@ -264,13 +264,14 @@ fn tags_stand_in_the_frame_again_and_the_size_has_a_cap() {
     let mut dump = Dump::create(options("tag", false, Some(500))).unwrap();
     let bytes = frame_bytes(1, b"NOOP\r\n");
     let mut frame = raw(&bytes);
-    frame.vlan.push(100);
+    // Priority 5, drop eligible.
+    frame.tag = Some(VlanTag { protocol: 0x88a8, control: 0xb064 });
     for _ in 0..50 {
         dump.frame(&seen(Timestamp::from_parts(5, 0), frame), None);
     }
     dump.finish(Timestamp::from_parts(6, 0), 0);
     let got = frames("tag");
-    assert_eq!(&got[0].1[12..18], [0x81, 0, 0, 100, 8, 0]);
+    assert_eq!(&got[0].1[12..18], [0x88, 0xa8, 0xb0, 100, 8, 0]);
     let counters = dump.counters();
     assert_eq!(got.len() as u64 + counters.max_bytes, 50);
     assert!(counters.max_bytes > 40);

@@ -42,11 +42,7 @@ pub(super) fn ether_type(span: &mut Span<'_>, ether_type: u16, vlan: &mut VlanTa
         VLAN | PROVIDER_BRIDGING | VLAN_DOUBLE_TAGGED => {
             let tag = SingleVlanHeaderSlice::from_slice(span.bytes).map_err(|_| Reason::TruncatedHeader)?;
             span.skip(tag.slice().len())?;
-            match tag.vlan_identifier().value() {
-                // A priority tag names no VLAN (IEEE 802.1Q clause 9.6).
-                0 => {}
-                id => vlan.push(id),
-            }
+            vlan.push(tag.vlan_identifier().value());
             Ok(Layer::EtherType(tag.ether_type().0))
         }
         PPPOE_SESSION => Ok(Layer::Pppoe),

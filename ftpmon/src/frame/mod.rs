@@ -29,7 +29,7 @@ use fragment::{Fragment, FragmentTable};
 use span::Span;
 use walk::{Found, Walk};
 
-use crate::segment::{InterfaceId, Segment, VlanTags};
+use crate::segment::{InterfaceId, Segment, VlanTag, VlanTags};
 use crate::time::Timestamp;
 
 /// At most this many headers of a frame are opened (each VLAN tag, MPLS label, extension header and tunnel is one).
@@ -47,8 +47,8 @@ pub struct RawFrame<'a> {
     pub wire_len: u32,
     /// Where it was seen.
     pub interface: InterfaceId,
-    /// VLAN tags that the capture took out of the frame into its metadata, outermost first.
-    pub vlan: VlanTags,
+    /// A VLAN tag that the device took out of the frame into its metadata: outer to any in the bytes.
+    pub tag: Option<VlanTag>,
 }
 
 /// Turns frames into segments.
@@ -78,7 +78,7 @@ impl Decoder {
         let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
         let mut span = Span { bytes: frame.bytes, missing };
         let found = match frame.link.open(&mut span) {
-            Ok(layer) => Walk::frame(span, layer, frame.vlan, frame.interface).run(),
+            Ok(layer) => Walk::frame(span, layer, VlanTags::of(frame.tag), frame.interface).run(),
             Err(reason) => Err(reason),
         };
         match found {

@@ -3,7 +3,7 @@
 use super::span::Span;
 use super::walk::{Layer, Walk};
 use super::{LinkType, RawFrame, ip};
-use crate::segment::Segment;
+use crate::segment::{Segment, VlanTags};
 
 /// Length of an IPv4 header without options.
 const IPV4_LEN: usize = 20;
@@ -60,7 +60,7 @@ pub(super) fn segment<'a>(frame: &RawFrame<'a>) -> Option<Segment<'a>> {
     }
     let mut span = Span { bytes, missing: 0 };
     span.limit(usize::from(u16::from_be_bytes([l0, l1])).checked_sub(IPV4_LEN)?);
-    let mut walk = Walk::frame(span, Layer::Transport(ip::TCP), frame.vlan, frame.interface);
+    let mut walk = Walk::frame(span, Layer::Transport(ip::TCP), VlanTags::of(frame.tag), frame.interface);
     walk.between_v4([s0, s1, s2, s3], [d0, d1, d2, d3]);
     walk.segment().ok()
 }
@@ -69,7 +69,7 @@ pub(super) fn segment<'a>(frame: &RawFrame<'a>) -> Option<Segment<'a>> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Found, InterfaceId, VlanTags};
+    use super::super::{Found, InterfaceId};
     use super::*;
 
     /// A segment of `payload`, with or without the options of TCP.
@@ -88,10 +88,10 @@ mod tests {
     }
 
     fn both_ways(bytes: &[u8], wire_len: u32) -> [Option<String>; 2] {
-        let (interface, vlan) = (InterfaceId(3), VlanTags::default());
-        let frame = RawFrame { link: LinkType::Ethernet, bytes, wire_len, interface, vlan };
+        let interface = InterfaceId(3);
+        let frame = RawFrame { link: LinkType::Ethernet, bytes, wire_len, interface, tag: None };
         let span = Span { bytes, missing: (wire_len as usize).saturating_sub(bytes.len()) };
-        let walked = match Walk::frame(span, Layer::Ethernet, vlan, interface).run() {
+        let walked = match Walk::frame(span, Layer::Ethernet, VlanTags::default(), interface).run() {
             Ok(Found::Segment(segment)) => Some(format!("{segment:?}")),
             _ => None,
         };

@@ -7,7 +7,7 @@ use super::clock::Clock;
 use super::joiner::{Joined, Joiner, Part};
 use crate::account::FlowRecord;
 use crate::frame::{LinkType, RawFrame};
-use crate::segment::{InterfaceId, VlanTags};
+use crate::segment::{InterfaceId, VlanTag};
 use crate::time::Timestamp;
 
 /// What a record of the ring says.
@@ -124,12 +124,10 @@ fn frame_record<'a>(header: &RecordHeader, bytes: &'a [u8], clock: &Clock) -> Op
         Link::Ethernet => LinkType::Ethernet,
         Link::RawIp => LinkType::Ip,
     };
-    let mut vlan = VlanTags::default();
-    if header.vlan_proto != 0 {
-        vlan.push(header.vlan_tci);
-    }
+    let tag = VlanTag { protocol: header.vlan_proto, control: header.vlan_tci };
+    let tag = (tag.protocol != 0).then_some(tag);
     let frame =
-        RawFrame { link, bytes, wire_len: header.frame_len, interface: InterfaceId(header.ifindex), vlan };
+        RawFrame { link, bytes, wire_len: header.frame_len, interface: InterfaceId(header.ifindex), tag };
     let outbound = header.hook == Hook::TcEgress as u8;
     let of_data = header.kind != RecordKind::Control as u8;
     Some(Record::Frame(SeenFrame { at: clock.utc(header.at_ns), frame, outbound, of_data }))
@@ -147,6 +145,7 @@ mod tests {
     use ftpmon_common::CHUNK_MAX;
 
     use super::*;
+    use crate::segment::VlanTags;
 
     fn bytes_of<T: aya::Pod>(value: &T) -> Vec<u8> {
         let start = core::ptr::from_ref(value).cast::<u8>();
@@ -180,7 +179,9 @@ mod tests {
         let frame = seen.frame;
         assert!(seen.outbound && !seen.of_data);
         assert_eq!((frame.bytes, frame.wire_len, frame.interface), (&b"frame"[..], 5, InterfaceId(3)));
-        assert_eq!(frame.vlan.as_slice(), [0x64], "the priority bits are no part of the tag's number");
+        assert_eq!(frame.tag, Some(VlanTag { protocol: 0x8100, control: 0x2064 }));
+        let ids = VlanTags::of(frame.tag);
+        assert_eq!(ids.as_slice(), [0x64], "the priority bits are no part of the tag's number");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::input::{Input, Ready};
 use super::{CaptureError, RECORD_LEN_MAX, Step, cut};
 use crate::frame::{LinkType, RawFrame};
-use crate::segment::{InterfaceId, VlanTags};
+use crate::segment::InterfaceId;
 use crate::time::Timestamp;
 
 /// Length of the file's header.
@@ -90,7 +90,7 @@ impl Pcap {
             bytes: input.take(len).get(self.record_header_len..).unwrap_or_default(),
             wire_len: u32_of([w0, w1, w2, w3], self.big_endian),
             interface: InterfaceId(0),
-            vlan: VlanTags::default(),
+            tag: None,
         };
         Ok(Step::Packet { at, frame })
     }

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use super::input::{Input, Ready};
 use super::{CaptureError, RECORD_LEN_MAX, Step, cut};
 use crate::frame::{LinkType, RawFrame};
-use crate::segment::{InterfaceId, VlanTags};
+use crate::segment::InterfaceId;
 use crate::time::Timestamp;
 
 /// Block type of a section header, the same in either endianness.
@@ -222,7 +222,7 @@ impl Pcapng {
                 bytes: block.get(packet.at..packet.at + packet.captured as usize).unwrap_or_default(),
                 wire_len: packet.wire_len,
                 interface: InterfaceId(u32::try_from(packet.interface).unwrap_or(u32::MAX)),
-                vlan: VlanTags::default(),
+                tag: None,
             };
             return Ok(Step::Packet { at: self.last, frame });
         }

@@ -1,6 +1,7 @@
 //! Link types and the layers between them and IP.
 
 use super::*;
+use crate::segment::VlanTag;
 
 const VLAN_10: [u8; 2] = [0x00, 10];
 const VLAN_100: [u8; 2] = [0xe0, 100];
@@ -64,8 +65,11 @@ fn vlan_tags_of_every_kind_and_depth() {
 fn a_tag_from_the_metadata_is_the_outer_one() {
     let bytes = in_ethernet(0x8100, &[&VLAN_100[..], &[0x08, 0x00], &ipv4()].concat());
     let mut frame = raw(LinkType::Ethernet, &bytes);
-    frame.vlan.push(10);
+    frame.tag = Some(VlanTag { protocol: 0x88a8, control: 0xe00a });
     assert_eq!(decode(&mut Decoder::default(), &frame), Some(seen(ENDS_V4, &[10, 100])));
+    frame.tag = Some(VlanTag { protocol: 0x8100, control: 0xe000 });
+    let priority = decode(&mut Decoder::default(), &frame);
+    assert_eq!(priority, Some(seen(ENDS_V4, &[100])), "a priority tag names no VLAN");
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod tunnels;
 use etherparse::{IpFragOffset, IpNumber, Ipv4Header, Ipv6Header, PacketBuilder, TcpHeader};
 
 use super::{DecodeCounters, Decoder, LinkType, RawFrame};
-use crate::segment::{InterfaceId, VlanTags};
+use crate::segment::InterfaceId;
 use crate::time::Timestamp;
 
 const PAYLOAD: &[u8] = b"RETR file\r\n";
@@ -25,7 +25,7 @@ struct Seen {
 
 fn raw(link: LinkType, bytes: &[u8]) -> RawFrame<'_> {
     let wire_len = u32::try_from(bytes.len()).unwrap();
-    RawFrame { link, bytes, wire_len, interface: InterfaceId(3), vlan: VlanTags::default() }
+    RawFrame { link, bytes, wire_len, interface: InterfaceId(3), tag: None }
 }
 
 fn decode(decoder: &mut Decoder, frame: &RawFrame<'_>) -> Option<Seen> {
