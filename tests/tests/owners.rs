@@ -2,7 +2,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::process::Command;
 use std::time::Duration;
 
@@ -112,6 +112,95 @@ fn both_ends_on_loopback() {
         attributed(&events, "server", Some("vsftpd"))?;
         attributed(&events, "client", Some("curl"))?;
         ensure!(events.last("transfer").is_some_and(|transfer| transfer.has("/client_process/uid")));
+        drop(server);
+        Ok(())
+    });
+}
+
+/// The address of `eth0` in this namespace that means something on its wire alone.
+fn link_local(namespace: &Namespace, address: &str, port: u16) -> Result<SocketAddr> {
+    let told = namespace.ip(&format!("-o link show dev {}", Direct::DEVICE))?;
+    let index = told.split(':').next().context("no index")?.parse()?;
+    Ok(SocketAddrV6::new(address.parse()?, port, 0, index).into())
+}
+
+/// Two hosts that have no other addresses: the processes at either end, found by their connections.
+fn on_a_link(agent_at: &str) -> Result<()> {
+    let net = Direct::with_addresses(1500, &["fe80::1/64"], &["fe80::2/64"])?;
+    let (here, own) = match agent_at {
+        "server" => (&net.server, "fe80::2/64"),
+        _ => (&net.client, "fe80::1/64"),
+    };
+    // Another wire on which this host has the same address: it must not be taken for the one.
+    here.ip("link add name other type veth peer name beyond")?;
+    for words in ["link set dev other up", "link set dev beyond up"] {
+        here.ip(words)?;
+    }
+    here.ip(&format!("addr add {own} dev other nodad"))?;
+    // Slow enough that a look-up is quicker.
+    let behaviour = Behaviour { pace: Some(2_000_000), ..Behaviour::default() };
+    let behaviour = behaviour.with_file("/a.bin", Content::Pattern(1_000_000));
+    let at = link_local(&net.server, "fe80::2", 21)?;
+    let server = net.server.run(|| Server::start(at, behaviour))?;
+    let agent = Agent::start(here, &["--iface", Direct::DEVICE])?;
+    let seen_from_the_client = link_local(&net.client, "fe80::2", 21)?;
+    net.client.run(|| {
+        let mut client = Client::connect(seen_from_the_client, ClientOptions::default())?;
+        client.login("alice", "wonderland")?;
+        agent.wait("the login", LIMIT, |events| events.count("login") == 1)?;
+        client.retrieve(DataMode::Epsv, "/a.bin", None)?;
+        client.retrieve(DataMode::Eprt, "/a.bin", None)?;
+        client.quit()
+    })?;
+    agent.wait_for_sessions(1, LIMIT)?;
+    let events = agent.stop()?;
+    ensure!(events.count("transfer") == 2, "{}", events.to_text());
+    let elsewhere = if agent_at == "server" { "client" } else { "server" };
+    for event in ["session_start", "transfer"].iter().flat_map(|kind| events.of(kind)) {
+        let pid = event.number(&format!("/{agent_at}_process/pid"));
+        ensure!(pid == Some(std::process::id().into()), "{agent_at}: {}", event.0);
+        ensure!(event.text(&format!("/{agent_at}_process/found_by")) == "connection", "{}", event.0);
+        ensure!(!event.has(&format!("/{elsewhere}_process")), "{}", event.0);
+    }
+    drop(server);
+    Ok(())
+}
+
+#[test]
+fn a_server_at_a_link_local_address() {
+    test("a_server_at_a_link_local_address", &[Need::Agent], || on_a_link("server"));
+}
+
+#[test]
+fn a_client_at_a_link_local_address() {
+    test("a_client_at_a_link_local_address", &[Need::Agent], || on_a_link("client"));
+}
+
+/// Both ends of a session that a host has with itself at such an address: its packets are on lo, the address is not.
+#[test]
+fn both_ends_at_a_link_local_address() {
+    test("both_ends_at_a_link_local_address", &[Need::Agent], || {
+        let net = Direct::with_addresses(1500, &["fe80::1/64"], &["fe80::2/64"])?;
+        let at = link_local(&net.server, "fe80::2", 21)?;
+        let behaviour = Behaviour::default().with_file("/a.bin", Content::Pattern(5_000));
+        let server = net.server.run(|| Server::start(at, behaviour))?;
+        let agent = Agent::start(&net.server, &["--iface", "lo"])?;
+        net.server.run(|| {
+            let mut client = Client::connect(at, ClientOptions::default())?;
+            client.login("alice", "wonderland")?;
+            agent.wait("the login", LIMIT, |events| events.count("login") == 1)?;
+            client.retrieve(DataMode::Epsv, "/a.bin", None)?;
+            client.quit()
+        })?;
+        agent.wait_for_sessions(1, LIMIT)?;
+        let events = agent.stop()?;
+        ensure!(events.count("transfer") == 1, "{}", events.to_text());
+        for event in ["session_start", "transfer"].iter().flat_map(|kind| events.of(kind)) {
+            for end in ["client", "server"] {
+                let pid = event.number(&format!("/{end}_process/pid"));
+                ensure!(pid == Some(std::process::id().into()), "{end}: {}", event.0);
+            }
+        }
         drop(server);
         Ok(())
     });

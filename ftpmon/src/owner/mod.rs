@@ -34,7 +34,7 @@ pub use worker::LISTENERS_MAX;
 
 use crate::addr::Endpoint;
 use crate::event::LocalProcess;
-use addresses::Addresses;
+use addresses::{Addresses, Scopes};
 use sockets::Sockets;
 use worker::Worker;
 
@@ -49,9 +49,9 @@ pub const PATIENCE: Duration = Duration::from_millis(60);
 /// A question.
 enum Request {
     /// An endpoint was announced.
-    Listener(Endpoint),
+    Listener(Endpoint, Scopes),
     /// Who holds the two ends of a connection? Only those on this host are asked for: the initiator's, the listener's.
-    Connection { ticket: u64, initiator: Endpoint, listener: Endpoint, own: [bool; 2], youngest: bool },
+    Connection { ticket: u64, initiator: Endpoint, listener: Endpoint, own: [Scopes; 2], youngest: bool },
 }
 
 /// What became of a question.
@@ -124,17 +124,18 @@ impl Owners {
     /// An endpoint was announced: who listens there will be known when its connection comes. False where too many questions
     /// wait.
     pub fn listener(&mut self, endpoint: Endpoint) -> bool {
-        !self.addresses.contains(endpoint.ip, Instant::now())
+        let scopes = self.addresses.scopes(endpoint.ip, Instant::now());
+        !scopes.is_here()
             || (self.shared.waiting.load(Ordering::Relaxed) < REQUESTS_MAX as u64 / 2
-                && self.ask(Request::Listener(endpoint)))
+                && self.ask(Request::Listener(endpoint, scopes)))
     }
 
     /// Asks who holds the ends of a connection; with `youngest`, a process that was made for it rather than one that is
     /// known.
     pub fn connection(&mut self, initiator: Endpoint, listener: Endpoint, youngest: bool) -> Asked {
         let now = Instant::now();
-        let own = [initiator, listener].map(|end| self.addresses.contains(end.ip, now));
-        if own == [false; 2] {
+        let own = [initiator, listener].map(|end| self.addresses.scopes(end.ip, now));
+        if !own.iter().any(Scopes::is_here) {
             return Asked::Foreign;
         }
         self.tickets += 1;

@@ -14,6 +14,7 @@ use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, Stat
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket, SocketAddr};
 
+use super::addresses::Scopes;
 use crate::addr::Endpoint;
 
 /// Longest answer that is read, bytes. One socket's is about 100.
@@ -56,7 +57,31 @@ impl Sockets {
 
     /// The socket of the connection between an end on this host and its peer; without a peer the one that listens there.
     /// None where this host has no such end.
-    pub(super) fn find(&mut self, own: Endpoint, peer: Option<Endpoint>) -> io::Result<Option<Found>> {
+    pub(super) fn find(
+        &mut self,
+        own: Endpoint,
+        scopes: &Scopes,
+        peer: Option<Endpoint>,
+    ) -> io::Result<Option<Found>> {
+        let mut listening = None;
+        for interface in scopes.interfaces() {
+            match self.find_at(own, interface, peer)? {
+                // On another interface with that address the connection itself may be.
+                Some(found @ Found::Listening(_)) => listening = listening.or(Some(found)),
+                None => {}
+                found => return Ok(found),
+            }
+        }
+        Ok(listening)
+    }
+
+    /// The same of an address on this interface.
+    fn find_at(
+        &mut self,
+        own: Endpoint,
+        interface: u32,
+        peer: Option<Endpoint>,
+    ) -> io::Result<Option<Found>> {
         let nowhere = match own.ip {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -79,7 +104,7 @@ impl Sockets {
                 destination_port: peer.1,
                 source_address: own.ip,
                 destination_address: peer.0,
-                interface_id: 0,
+                interface_id: interface,
                 cookie: [0xff; 8],
             },
         };
@@ -134,22 +159,24 @@ mod tests {
         let at = listener.local_addr().unwrap().port();
         let ip = if address.starts_with('[') { "::1" } else { "127.0.0.1" }.parse().unwrap();
         let server = Endpoint::new(ip, at);
-        let Ok(Some(Found::Listening(inode))) = sockets.find(server, None) else { return };
+        let Ok(Some(Found::Listening(inode))) = sockets.find(server, &Scopes::any(), None) else { return };
         assert_ne!(inode, 0);
 
         let stream = TcpStream::connect((ip, at)).unwrap();
         let client = endpoint(stream.local_addr().unwrap());
-        assert!(matches!(sockets.find(client, Some(server)).unwrap(), Some(Found::Held(_))));
-        assert_eq!(sockets.find(server, Some(client)).unwrap(), Some(Found::Waiting));
+        assert!(matches!(sockets.find(client, &Scopes::any(), Some(server)).unwrap(), Some(Found::Held(_))));
+        assert_eq!(sockets.find(server, &Scopes::any(), Some(client)).unwrap(), Some(Found::Waiting));
         let (accepted, _) = listener.accept().unwrap();
-        let Some(Found::Held(held)) = sockets.find(server, Some(client)).unwrap() else { panic!() };
+        let Some(Found::Held(held)) = sockets.find(server, &Scopes::any(), Some(client)).unwrap() else {
+            panic!()
+        };
         assert_ne!(held, inode);
         drop(accepted);
         drop(stream);
         drop(listener);
-        let gone = sockets.find(client, Some(server)).unwrap();
+        let gone = sockets.find(client, &Scopes::any(), Some(server)).unwrap();
         assert!(matches!(gone, None | Some(Found::Left)), "{gone:?}");
-        assert_eq!(sockets.find(server, None).unwrap(), None);
+        assert_eq!(sockets.find(server, &Scopes::any(), None).unwrap(), None);
     }
 
     #[test]
@@ -166,8 +193,8 @@ mod tests {
         let Ok(mut sockets) = Sockets::open() else { return };
         let (one, other) = ("192.0.2.1:21", "192.0.2.2:40000");
         let (one, other) = (endpoint(one.parse().unwrap()), endpoint(other.parse().unwrap()));
-        assert_eq!(sockets.find(one, Some(other)).unwrap_or(None), None);
+        assert_eq!(sockets.find(one, &Scopes::any(), Some(other)).unwrap_or(None), None);
         let mixed = endpoint("[2001:db8::1]:21".parse().unwrap());
-        assert_eq!(sockets.find(one, Some(mixed)).unwrap(), None);
+        assert_eq!(sockets.find(one, &Scopes::any(), Some(mixed)).unwrap(), None);
     }
 }

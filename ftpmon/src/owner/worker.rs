@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::addresses::Scopes;
 use super::allowance::Allowance;
 use super::bounded::Bounded;
 use super::processes::{First, Processes};
@@ -40,6 +41,7 @@ struct Pending {
 
 struct End {
     own: Endpoint,
+    scopes: Scopes,
     peer: Endpoint,
     /// It was connected to.
     listens: bool,
@@ -95,10 +97,12 @@ impl Worker {
                 self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             }
             match request {
-                Ok(Request::Listener(endpoint)) => self.listener(endpoint),
+                Ok(Request::Listener(endpoint, scopes)) => self.listener(endpoint, &scopes),
                 Ok(Request::Connection { ticket, initiator, listener, own: [from, to], youngest }) => {
-                    let end =
-                        |own, peer, listens, here: bool| End { own, peer, listens, best: None, done: !here };
+                    let end = |own, peer, listens, scopes: Scopes| {
+                        let done = !scopes.is_here();
+                        End { own, scopes, peer, listens, best: None, done }
+                    };
                     let ends = [end(initiator, listener, false, from), end(listener, initiator, true, to)];
                     let first = if youngest { First::Youngest } else { First::Known };
                     let now = Instant::now();
@@ -121,8 +125,8 @@ impl Worker {
     }
 
     /// An endpoint was announced: who listens there now may be gone when it is asked for.
-    fn listener(&mut self, endpoint: Endpoint) {
-        if let Some(inode) = self.listening(endpoint)
+    fn listener(&mut self, endpoint: Endpoint, scopes: &Scopes) {
+        if let Some(inode) = self.listening(endpoint, scopes)
             && let Some(holder) = self.processes.holder(inode, None, First::Known, FoundBy::Listener)
         {
             self.listeners.insert(endpoint, (holder.process, Instant::now()));
@@ -151,7 +155,7 @@ impl Worker {
 
     /// One look at one end.
     fn look(&mut self, end: &mut End, first: First, since: Duration) {
-        match self.sockets.find(end.own, Some(end.peer)) {
+        match self.sockets.find(end.own, &end.scopes, Some(end.peer)) {
             Ok(Some(Found::Held(inode))) => self.held(end, inode, first, since),
             Ok(Some(Found::Opening(inode))) => {
                 self.held(end, inode, first, since);
@@ -172,7 +176,7 @@ impl Worker {
         if end.best.is_some() || !end.listens {
             return;
         }
-        if let Some(inode) = self.listening(end.own) {
+        if let Some(inode) = self.listening(end.own, &end.scopes) {
             let holder = self.processes.holder(inode, None, First::Known, FoundBy::Listener);
             end.best = holder.map(|holder| holder.process);
         }
@@ -183,8 +187,8 @@ impl Worker {
     }
 
     /// The socket that listens at an endpoint of this host.
-    fn listening(&mut self, endpoint: Endpoint) -> Option<u32> {
-        match self.sockets.find(endpoint, None) {
+    fn listening(&mut self, endpoint: Endpoint, scopes: &Scopes) -> Option<u32> {
+        match self.sockets.find(endpoint, scopes, None) {
             Ok(Some(Found::Listening(inode))) => Some(inode),
             _ => None,
         }
@@ -192,7 +196,7 @@ impl Worker {
 
     fn held(&mut self, end: &mut End, inode: u32, first: First, since: Duration) {
         let unreadable = self.processes.counters.unreadable;
-        let listener = if end.listens { self.listening(end.own) } else { None };
+        let listener = if end.listens { self.listening(end.own, &end.scopes) } else { None };
         let Some(holder) = self.processes.holder(inode, listener, first, FoundBy::Connection) else {
             self.say_what_is_missing(unreadable);
             self.listens(end);

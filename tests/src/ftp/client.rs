@@ -10,7 +10,7 @@ use socket2::SockRef;
 use super::content::Content;
 use super::server::{connect, listen};
 use super::transcript::{Reply, Said, Transcript};
-use super::wire::{extended, host_port, parse_extended_port, parse_host_port, read_line};
+use super::wire::{extended, host_port, parse_extended_port, parse_host_port, read_line, with_port};
 
 /// Bytes read at a time.
 const READ_SIZE: usize = 256 * 1024;
@@ -307,16 +307,16 @@ impl Client {
                 let text = reply.text();
                 let to = match mode {
                     DataMode::Pasv => parse_host_port(&text),
-                    _ => parse_extended_port(&text).map(|port| SocketAddr::new(server.ip(), port)),
+                    _ => parse_extended_port(&text).map(|port| with_port(server, port)),
                 };
                 let announced = to.with_context(|| format!("no endpoint in {reply}"))?;
                 self.announced.push((mode, announced));
                 // Many clients connect to the server's own address whatever 227 says; with a true 227 it is the same.
-                let to = SocketAddr::new(server.ip(), announced.port());
+                let to = with_port(server, announced.port());
                 Ok(Arranged::Connected(connect(self.options.data_from, to, LIMIT)?))
             }
             DataMode::Port | DataMode::Eprt => {
-                let listener = listen(SocketAddr::new(local.ip(), 0))?;
+                let listener = listen(with_port(local, 0))?;
                 let at = listener.local_addr()?;
                 let argument = match (mode, at.ip()) {
                     (DataMode::Port, IpAddr::V4(ip)) => host_port(ip, at.port()),

@@ -1,7 +1,7 @@
 //! The server: who may come in, what it serves, and the threads that do it.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -13,6 +13,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use super::content::Content;
 use super::session::Session;
 use super::transcript::Transcript;
+use super::wire::with_port;
 use crate::poll;
 
 /// Somebody who may log in.
@@ -105,13 +106,13 @@ impl Shared {
     }
 
     /// Listens for data on the next port that nobody listens on.
-    pub(super) fn listen_for_data(&self, ip: IpAddr) -> Result<TcpListener> {
+    pub(super) fn listen_for_data(&self, address: SocketAddr) -> Result<TcpListener> {
         let Ports::Cycle(ports) = &self.behaviour.passive_ports else {
-            return listen(SocketAddr::new(ip, 0));
+            return listen(with_port(address, 0));
         };
         let next = |_| {
             let turn = self.next_port.fetch_add(1, Ordering::Relaxed);
-            listen(SocketAddr::new(ip, *ports.get(turn % ports.len().max(1))?)).ok()
+            listen(with_port(address, *ports.get(turn % ports.len().max(1))?)).ok()
         };
         ports.iter().find_map(next).context("no port is free for data")
     }

@@ -14,7 +14,7 @@ use socket2::SockRef;
 use super::content::Content;
 use super::server::{Shared, connect};
 use super::transcript::{Said, Transcript};
-use super::wire::{host_port, parse_extended, parse_host_port, read_line, resolve};
+use super::wire::{host_port, parse_extended, parse_host_port, read_line, resolve, with_port};
 
 /// How long the server waits for a data connection.
 const DATA_LIMIT: Duration = Duration::from_secs(10);
@@ -203,7 +203,7 @@ impl Session {
     }
 
     fn listen_for_data(&mut self, verb: &str) -> Result<(u16, String)> {
-        let listener = self.shared.listen_for_data(self.local.ip())?;
+        let listener = self.shared.listen_for_data(self.local)?;
         let port = listener.local_addr()?.port();
         let reply = match (verb, self.local.ip()) {
             ("PASV", IpAddr::V4(ip)) => {
@@ -290,8 +290,11 @@ impl Session {
             }
             Endpoint::Active(address) => {
                 let source = self.shared.behaviour.active_source;
-                let local = SocketAddr::new(self.local.ip(), source.unwrap_or(0));
-                connect(Some(local), *address, DATA_LIMIT)
+                let local = with_port(self.local, source.unwrap_or(0));
+                // EPRT names no interface: that of a link-local address is the session's.
+                let here = address.ip() == self.peer.ip();
+                let to = if here { with_port(self.peer, address.port()) } else { *address };
+                connect(Some(local), to, DATA_LIMIT)
             }
         }
     }

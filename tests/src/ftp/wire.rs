@@ -56,6 +56,12 @@ pub(super) fn extended(address: SocketAddr) -> String {
     format!("|{family}|{}|{}|", address.ip(), address.port())
 }
 
+/// Another port of the same address: a link-local one keeps its interface.
+pub(super) fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    address.set_port(port);
+    address
+}
+
 /// Reads `|1|ip|port|`.
 pub(super) fn parse_extended(text: &str) -> Option<SocketAddr> {
     let mut fields = text.split('|').skip(2);
