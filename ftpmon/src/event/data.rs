@@ -332,8 +332,10 @@ pub struct FileRange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileReason {
-    /// The transfer began within the file (REST).
+    /// The transfer began within the file (REST, ERET P, ESTO A).
     Offset,
+    /// No more of the file was wanted (ERET P): it may be the whole of it.
+    Part,
     /// The connection's first bytes were not seen.
     Start,
     /// Bytes between were not seen: what is behind them is left out.

@@ -3,6 +3,7 @@
 use smol_str::SmolStr;
 
 use super::line::Line;
+use super::number;
 use super::verb::Verb;
 
 /// A longer first word is no verb by form. The RFCs' verbs have three or four letters, the longest in use seven.
@@ -28,6 +29,17 @@ pub struct Command<'a> {
     /// The end of the line is missing: it was too long, or cut by a gap or the end of the stream. `arg` is its head:
     /// it may be shown, but nothing must be learned from it.
     pub cut: bool,
+}
+
+/// A part of a file, as GridFTP's commands name it (GFD.020).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// Where in the file it begins.
+    pub offset: u64,
+    /// How many bytes are wanted of it; none where the sender decides.
+    pub len: Option<u64>,
+    /// The file.
+    pub path: &'a [u8],
 }
 
 impl<'a> Command<'a> {
@@ -58,6 +70,25 @@ impl<'a> Command<'a> {
     /// The argument where nothing is missing of it and it is not empty: what may be learned from.
     pub fn whole_arg(&self) -> Option<&'a [u8]> {
         self.arg.filter(|arg| !self.cut && !arg.is_empty())
+    }
+
+    /// The part of a file that `ERET P offset length path` fetches, or `ESTO A offset path` stores. None of any other command:
+    /// what other modules want, nobody knows.
+    pub fn part(&self) -> Option<Part<'a>> {
+        let words = match self.verb {
+            Verb::Eret => 4,
+            Verb::Esto => 3,
+            _ => return None,
+        };
+        let mut words = self.whole_arg()?.splitn(words, |&byte| byte == b' ');
+        let (module, offset) = (words.next()?, number::whole(words.next()?)?);
+        let len = match self.verb {
+            Verb::Eret if module.eq_ignore_ascii_case(b"P") => Some(number::whole(words.next()?)?),
+            Verb::Esto if module.eq_ignore_ascii_case(b"A") => None,
+            _ => return None,
+        };
+        let path = words.next().filter(|path| !path.is_empty())?;
+        Some(Part { offset, len, path })
     }
 
     /// The first word of the argument and what follows the space after it, as in SITE and OPTS.
@@ -120,6 +151,32 @@ mod tests {
         };
         let command = Command::from_line(&line).unwrap();
         assert!(command.cut && command.arg.is_some() && command.whole_arg().is_none());
+    }
+
+    #[test]
+    fn parts_of_files_have_an_offset() {
+        let part = |line: &'static str| {
+            let part = Command::parse(line.as_bytes()).part()?;
+            Some((part.offset, part.len, core::str::from_utf8(part.path).unwrap()))
+        };
+        assert_eq!(part("ERET P 1000 500 /a b.bin"), Some((1000, Some(500), "/a b.bin")));
+        assert_eq!(part("eret p 0 0  x"), Some((0, Some(0), " x")));
+        assert_eq!(part("ESTO A 4294967296 up 7 x"), Some((1 << 32, None, "up 7 x")));
+        for other in [
+            "ERET P 0 100",
+            "ERET P 0 100 ",
+            "ERET P x 100 a",
+            "ERET P 0 -1 a",
+            "ERET PX 0 100 a",
+            "ERET A 0 a",
+            "ESTO P 0 1 a",
+            "ESTO A a",
+            "ERET",
+            "ERET P 99999999999999999999 1 a",
+            "RETR P 0 1 a",
+        ] {
+            assert_eq!(part(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod telnet;
 mod verb;
 
 pub use code::Code;
-pub use command::Command;
+pub use command::{Command, Part};
 pub use endpoint::{Announced, EndpointError};
 pub use feature::{Mechanism, features, time_value};
 pub use line::{LINE_MAX, Line, LineSplitter, Lines};

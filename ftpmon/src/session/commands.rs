@@ -141,7 +141,12 @@ impl Session {
         out: &mut Outbox,
     ) {
         let path = self.transfer_path(command);
-        let (offset_from, offset) = self.restart.take().map(|restart| *restart).unzip();
+        let part = command.part();
+        let (offset_from, offset) = match (&part, self.restart.take()) {
+            // The command itself says where.
+            (Some(part), _) => (None, Some(part.offset)),
+            (None, restart) => restart.map(|restart| *restart).unzip(),
+        };
         let upload = direction == FileDirection::Upload;
         let allocated = self.allocated.take_if(|_| upload);
         let known =
@@ -155,6 +160,7 @@ impl Session {
             path: path.map(|path| Text::from_bytes(&path)),
             offset: offset.unwrap_or(0),
             offset_from,
+            part_len: part.and_then(|part| part.len),
             representation: self.representation,
             declared,
         };
@@ -179,7 +185,7 @@ impl Session {
             _ if command.cut => return None,
             Verb::List | Verb::Nlst => without_options(command.arg.unwrap_or_default()),
             Verb::Mlsd => command.arg.unwrap_or_default(),
-            Verb::Eret | Verb::Esto => behind_module(command.verb, command.whole_arg()?)?,
+            Verb::Eret | Verb::Esto => command.part()?.path,
             _ => command.whole_arg()?,
         };
         match arg {
@@ -209,17 +215,6 @@ impl Session {
             self.tell(at, EventKind::Login(login), out);
         }
     }
-}
-
-/// The path behind a GridFTP module's name and what that wants (GFD.20): an offset and a length with ERET's partial module,
-/// an offset with ESTO's adjusting one. What other modules want, nobody knows.
-fn behind_module(verb: Verb, arg: &[u8]) -> Option<&[u8]> {
-    let words = match (verb, arg.first()?) {
-        (Verb::Eret, b'P' | b'p') => 3,
-        (Verb::Esto, b'A' | b'a') => 2,
-        _ => return None,
-    };
-    arg.splitn(words + 1, |&byte| byte == b' ').nth(words).filter(|path| !path.is_empty())
 }
 
 /// What a listing names behind the options of `ls`, which clients hand through.

@@ -2,7 +2,7 @@
 
 use super::data::DataSummary;
 use super::overhead::direction;
-use super::transfer::{Announced, DataState, Transfer};
+use super::transfer::{Announced, DataState, Request, Transfer};
 use crate::account::Side;
 use crate::event::{
     self, ClosedBy, DataAnnouncement, DataConnection, DataTls, FileDirection, FileFacts, FileRange,
@@ -30,6 +30,7 @@ pub(super) fn transfer_event(transfer: Transfer) -> Verdict {
     let direction = request.direction.or_else(|| direction(up, down, tls));
     let sender = if direction == Some(FileDirection::Upload) { server.other() } else { server };
     let bytes = from(sender);
+    let wanted_end = request.part_len.map_or(u64::MAX, |len| request.offset.saturating_add(len));
     let evidence = Evidence {
         preliminary,
         aborted,
@@ -37,7 +38,10 @@ pub(super) fn transfer_event(transfer: Transfer) -> Verdict {
         summary: summary.as_ref(),
         sender,
         client: server.other(),
-        declared: request.declared.filter(|_| request.representation != Some(RepresentationType::Ascii)),
+        declared: request
+            .declared
+            .filter(|_| request.representation != Some(RepresentationType::Ascii))
+            .map(|declared| declared.min(wanted_end)),
         moved: request.offset.saturating_add(bytes),
         connection_due: request.tx != 0 && !endpoint_lost,
         has_command: request.tx != 0,
@@ -47,8 +51,7 @@ pub(super) fn transfer_event(transfer: Transfer) -> Verdict {
         Side::Initiator => summary.file_from_initiator.clone(),
         Side::Listener => summary.file_from_listener.clone(),
     });
-    let appends = request.verb.as_deref() == Some("APPE");
-    let file = file.map(|facts| placed(facts, request.offset, outcome, appends));
+    let file = file.map(|facts| placed(facts, &request, outcome));
     let (path, path_hex) = request.path.map_or((None, None), |path| (Some(path.text), path.hex));
     let event = event::Transfer {
         tx: request.tx,
@@ -75,10 +78,15 @@ pub(super) fn transfer_event(transfer: Transfer) -> Verdict {
 }
 
 /// A file's facts with what the dialogue says of them: where in the peer's file the bytes lie, and whether they end too early.
-fn placed(mut facts: FileFacts, offset: u64, outcome: Outcome, appends: bool) -> FileFacts {
+fn placed(mut facts: FileFacts, request: &Request, outcome: Outcome) -> FileFacts {
+    let offset = request.offset;
+    let appends = request.verb.as_deref() == Some("APPE");
     let broken_off = matches!(outcome, Outcome::Aborted | Outcome::Failed | Outcome::Short);
-    let told = broken_off.then_some(FileReason::Aborted).or((offset > 0).then_some(FileReason::Offset));
-    facts.reason = facts.reason.or(told);
+    facts.reason = facts.reason.or_else(|| match request.part_len {
+        _ if broken_off => Some(FileReason::Aborted),
+        _ if offset > 0 => Some(FileReason::Offset),
+        part_len => part_len.map(|_| FileReason::Part),
+    });
     facts.range = facts.range.filter(|_| facts.reason.is_some() && !appends).map(|range| FileRange {
         from: range.from.saturating_add(offset),
         to: range.to.saturating_add(offset),

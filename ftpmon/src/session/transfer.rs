@@ -60,6 +60,8 @@ pub(super) struct Request {
     pub(super) offset: u64,
     /// The REST command that set the offset, which is void if that is refused.
     pub(super) offset_from: Option<u64>,
+    /// No more of the file than this is wanted, bytes.
+    pub(super) part_len: Option<u64>,
     pub(super) representation: Option<RepresentationType>,
     pub(super) declared: Option<u64>,
 }
