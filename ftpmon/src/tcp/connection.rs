@@ -89,6 +89,7 @@ impl Connection {
         own.packets += 1;
         if self.held.is_none() && is_in_order(own, other, segment) {
             if !segment.payload.is_empty() {
+                own.shown_by = segment.interface;
                 match keep {
                     Keep::Bytes => {
                         let compared = if limits.compare_copies { segment.payload } else { &[] };

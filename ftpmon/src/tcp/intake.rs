@@ -6,7 +6,7 @@ use super::receiver::{Closing, Keep, Receiver};
 use super::sequence;
 use super::stream::Marks;
 use crate::account::Side;
-use crate::segment::Segment;
+use crate::segment::{InterfaceId, Segment};
 
 /// Payload and the place where it belongs.
 #[derive(Clone, Copy)]
@@ -19,6 +19,8 @@ struct Span<'a> {
     bytes: &'a [u8],
     /// The other stream comes first up to here; 0 if it need not.
     after: u64,
+    /// It was seen where the bytes before it were: what is seen again was sent again.
+    same_place: bool,
 }
 
 impl<R: Receiver> Assembly<'_, R> {
@@ -53,7 +55,8 @@ impl<R: Receiver> Assembly<'_, R> {
         let start = sequence::position(seq, self.streams.of(from).next);
         let end = start + wire_len;
         if wire_len > 0 {
-            self.take_payload(from, Span { start, end, bytes: segment.payload, after });
+            let same_place = self.is_where_it_was(from, segment.interface, end);
+            self.take_payload(from, Span { start, end, bytes: segment.payload, after, same_place });
         }
         if flags.fin() {
             self.streams.of_mut(from).marks.set(Marks::FIN_SEEN);
@@ -93,6 +96,18 @@ impl<R: Receiver> Assembly<'_, R> {
         if acked <= self.streams.of(other).settled() { 0 } else { acked }
     }
 
+    /// Whether the sender's furthest bytes so far were seen at this interface too. It is where they are from now on if it
+    /// shows something new, up to `end`.
+    fn is_where_it_was(&mut self, from: Side, interface: InterfaceId, end: u64) -> bool {
+        let held = self.held.pending.of(from).end();
+        let stream = self.streams.of_mut(from);
+        let same = stream.shown_by == interface;
+        if end > stream.next.max(held) {
+            stream.shown_by = interface;
+        }
+        same
+    }
+
     /// Hands on the bytes that are due, holds those that are early, drops those seen before.
     fn take_payload(&mut self, from: Side, mut span: Span<'_>) {
         let next = self.streams.of(from).next;
@@ -124,7 +139,9 @@ impl<R: Receiver> Assembly<'_, R> {
         if span.end == stream.next && span.end - span.start == 1 && same != Some(true) {
             return;
         }
-        stream.retransmitted += span.end.min(stream.next) - span.start;
+        if span.same_place {
+            stream.retransmitted += span.end.min(stream.next) - span.start;
+        }
         if same == Some(false) {
             let bytes = u64::from(stream.last_len);
             self.receiver.conflict(self.now, from, bytes);
@@ -193,7 +210,9 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Bytes from `start` to `stop` are held already, in the piece at `index`: those stand.
     fn take_overlap(&mut self, from: Side, span: &Span<'_>, index: usize, start: u64, stop: u64) {
-        self.streams.of_mut(from).retransmitted += stop - start;
+        if span.same_place {
+            self.streams.of_mut(from).retransmitted += stop - start;
+        }
         let copy = span.slice(start, stop, self.keep);
         let Some(piece) = self.held.pending.of_mut(from).pieces.get_mut(index) else { return };
         let held = slice(&piece.bytes, piece.start, start, stop);

@@ -3,6 +3,7 @@
 use super::digest::digest;
 use super::sequence;
 use crate::account::DirectionAccount;
+use crate::segment::InterfaceId;
 
 /// Facts of a direction, a bit each.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,6 +77,9 @@ pub(super) struct Stream {
     pub(super) last_len: u32,
     /// Digest of that piece.
     last_digest: u32,
+    /// The interface that showed the furthest bytes. What others show again is the same packet in passing, as the kernel
+    /// programs see it too (`FlowHalf::owner_ifindex`).
+    pub(super) shown_by: InterfaceId,
     /// Facts.
     pub(super) marks: Marks,
 }

@@ -171,6 +171,11 @@ impl Play {
                 self.style.interfaces.push(rest.to_owned());
                 manner.interface = self.style.interfaces.len() - 1;
             }
+            "also" if rest == "off" => manner.also = None,
+            "also" => {
+                self.style.interfaces.push(rest.to_owned());
+                manner.also = Some(self.style.interfaces.len() - 1);
+            }
             "snap" => manner.snap_len = number(rest)?,
             "segment" => manner.segment = number(rest)?,
             "fragment" => manner.fragment = number(rest)?,

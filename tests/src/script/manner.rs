@@ -100,6 +100,8 @@ pub struct Manner {
     pub only: Option<Way>,
     /// Index of the interface that captures.
     pub interface: usize,
+    /// Index of another one, nearer to the listener, that captures every frame as well.
+    pub also: Option<usize>,
 }
 
 impl Default for Manner {
@@ -116,6 +118,7 @@ impl Default for Manner {
             step_ns: STEP_NS,
             only: None,
             interface: 0,
+            also: None,
         }
     }
 }

@@ -24,6 +24,7 @@
 //! | `link ethernet\|raw\|sll\|sll2\|null\|loop` | the link layer |
 //! | `snap N` | frames are cut after N bytes |
 //! | `interface NAME` | from here on frames are captured by this interface (pcapng) |
+//! | `also NAME\|off` | from here on every frame is captured by this interface too, which is nearer to the listener (pcapng) |
 //! | `host NAME ADDRESS` | a name for an IPv4 or IPv6 address |
 //! | `step TIME`, `wait TIME` | time between frames; the clock moves on (`200ns`, `50us`, `3ms`, `2s`) |
 //! | `wrap …` | what stands around IP from here on, outermost first: `vlan ID`, `svlan ID`, `pppoe ID`, `mpls LABEL`, `gre`, `vxlan ID`, `ipip`; nothing after it takes all away |

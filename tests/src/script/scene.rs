@@ -287,7 +287,9 @@ impl Scene {
             let fields = Tcp { source: from.port(), destination: to.port(), seq, ack, flags, urgent };
             let options: &[u8] = if flags & SYN == 0 { &[] } else { &SYN_OPTIONS };
             let segment = wire::tcp(from.ip(), to.ip(), &fields, options, &payload);
-            frames.extend(self.frames_of(from.ip(), to.ip(), segment));
+            for frame in self.frames_of(from.ip(), to.ip(), segment) {
+                frames.extend(self.at_both(frame, way));
+            }
         }
         if marks.reversed {
             frames.reverse();
@@ -303,6 +305,16 @@ impl Scene {
             self.record(frame);
         }
         Ok(())
+    }
+
+    /// A frame where it is captured: at one interface, or at both in the order in which it passes them.
+    fn at_both(&self, frame: Frame, way: Way) -> Vec<Frame> {
+        let Some(interface) = self.manner.also else { return vec![frame] };
+        let other = Frame { interface, ..frame.clone() };
+        match way {
+            Way::Forth => vec![frame, other],
+            Way::Back => vec![other, frame],
+        }
     }
 
     /// The frames that carry one segment: one, or one a fragment.

@@ -190,3 +190,20 @@ fn a_forged_acknowledgment_does_not_blind_for_good() {
     let account = it.connection.account(CLIENT);
     assert_eq!((account.bytes, account.gap_bytes), (11, 3));
 }
+
+/// A packet that passes two interfaces was sent once, wherever it is seen first, and whether it is held or not.
+#[test]
+fn what_another_interface_shows_again_was_not_sent_again() {
+    let mut it = Monitor::established();
+    let mut at = |interface: u32, seq, payload: &str| {
+        let segment = segment(SERVER, seq, 1000, ACK, payload.as_bytes());
+        it.take(SERVER, &Segment { interface: InterfaceId(interface), ..segment });
+        it.connection.account(SERVER).retransmitted_bytes
+    };
+    assert_eq!([at(1, 5000, "ab"), at(2, 5000, "ab")], [0, 0]);
+    assert_eq!([at(2, 5002, "cd"), at(1, 5002, "cd")], [0, 0], "the other one first");
+    assert_eq!([at(2, 5006, "gh"), at(1, 5006, "gh")], [0, 0], "behind a hole");
+    assert_eq!([at(2, 5004, "ef"), at(1, 5004, "ef")], [0, 0], "and in it");
+    assert_eq!([at(2, 5006, "gh"), at(1, 5006, "gh")], [2, 2], "sent again, and seen twice");
+    assert_eq!(it.told(), ["ab", "cd", "ef", "gh"].map(|text| data(SERVER, text)));
+}
