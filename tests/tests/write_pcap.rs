@@ -19,7 +19,7 @@ use ftpmon_tests::bed::{Need, Scratch, test};
 use ftpmon_tests::compare::{self, same};
 use ftpmon_tests::events::{Event, Events};
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
-use ftpmon_tests::net::{Direct, Family};
+use ftpmon_tests::net::{Bridged, Direct, Family};
 use ftpmon_tests::process::{Running, run_ok};
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
@@ -237,6 +237,39 @@ fn packet(bytes: &[u8], options: &[u8]) -> Result<Packet> {
         payload: segment.payload.len(),
         comment: String::from_utf8_lossy(comment).into_owned(),
     })
+}
+
+/// A tag that travels beside the frame stands in it in the file, with priority and all; events have its number.
+#[test]
+fn a_tag_beside_the_frame_is_in_the_file() {
+    test("a_tag_beside_the_frame_is_in_the_file", &[Need::Agent], || {
+        // Priority 5, drop eligible, VLAN 100.
+        const CONTROL: u16 = 0xb064;
+        let scratch = Scratch::new("pcap")?;
+        let net = Bridged::new(1500, &[CONTROL], false)?;
+        let at = SocketAddr::new(Bridged::hosts(Family::V4).server, 21);
+        let server = net.server.run(|| Server::start(at, Behaviour::default()))?;
+        let path = scratch.path().join("out.pcapng");
+        let file = path.to_string_lossy();
+        let options = ["--iface", Bridged::CLIENT_SIDE, "--hook", "tcx", "--write-pcap", file.as_ref()];
+        let agent = Agent::start(&net.bridge, &options)?;
+        net.client.run(|| {
+            let mut client = Client::connect(at, ClientOptions::default())?;
+            client.login("alice", "wonderland")?;
+            client.quit()
+        })?;
+        agent.wait_for_sessions(1, LIMIT)?;
+        let events = agent.stop()?;
+        ensure!(events.of("login").iter().all(|login| login.0["vlan"] == serde_json::json!([100])));
+        let [high, low] = CONTROL.to_be_bytes();
+        for block in blocks(&path, 6)? {
+            let tag = block.get(20 + 12..20 + 18).context("no header")?;
+            ensure!(tag == [0x81, 0x00, high, low, 0x08, 0x00], "{tag:02x?}");
+        }
+        ensure!(packets(&path)?.len() > 10 && events.count("login") == 1, "{}", events.to_text());
+        drop(server);
+        Ok(())
+    });
 }
 
 /// A number in the statistics of the file's only interface.
