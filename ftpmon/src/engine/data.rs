@@ -98,20 +98,36 @@ impl Engine {
         if at.nanos_since(flow.first) > EARLY_NS {
             return;
         }
-        let moved =
-            [Side::Initiator, Side::Listener].iter().any(|&side| flow.connection.account(side).bytes > 0);
         let ended = matches!(&flow.record, Some(record) if record.report == FlowReport::Close)
-            || (flow.record.is_none() && flow.connection.is_closed());
+            || (flow.record.is_none() && flow.connection.is_closed())
+            || self.is_over_unclaimed(id);
         let claims = self.expected.matching(flow.initiator.ip, listener);
         if claims.is_empty() {
             return;
         }
         self.give_up_probe(id);
-        self.forget_early(listener, id);
         let claims = claims.iter().map(|claim| (claim.control, claim.endpoint)).collect();
+        self.become_data(at, id, claims, false);
+        if ended {
+            self.end(at, id, None);
+        }
+    }
+
+    /// A connection turned out to be a data connection, whatever was known of it.
+    pub(super) fn become_data(
+        &mut self,
+        at: Timestamp,
+        id: FlowId,
+        claims: SmallVec<[(FlowId, EndpointId); 1]>,
+        inferred: bool,
+    ) {
+        self.forget_early(id);
         let suspect = self.take_suspect(id);
         let mut data = self.data_flow(claims);
+        data.inferred = inferred;
         if let Some(flow) = self.flows.get_mut(id) {
+            let moved =
+                [Side::Initiator, Side::Listener].iter().any(|&side| flow.connection.account(side).bytes > 0);
             match core::mem::replace(&mut flow.role, Role::Plain) {
                 Role::Early(early) => {
                     self.early_bytes = self.early_bytes.saturating_sub(early.cost());
@@ -122,20 +138,21 @@ impl Engine {
             data.heads = if moved { Heads::unseen() } else { Heads::default() };
             if let Some(suspect) = suspect {
                 // It was followed from its first byte.
-                data = DataFlow { claims: data.claims, inferred: false, ..suspect.data };
+                data = DataFlow { claims: data.claims, inferred, ..suspect.data };
             }
             flow.role = Role::Data(Box::new(data));
         }
         self.flows.move_to(id, Class::Other, at);
         self.tell_claimants(id);
-        if ended {
-            self.end(at, id, None);
-        }
     }
 
-    pub(super) fn forget_early(&mut self, listener: Endpoint, id: FlowId) {
+    /// Whether a connection is a data connection is known now, or it leaves the table.
+    pub(super) fn forget_early(&mut self, id: FlowId) {
+        let Some(flow) = self.flows.get(id) else { return };
+        let (initiator, listener) = (flow.initiator, flow.listener);
         if self.early.get(&listener) == Some(&id) {
             self.early.remove(&listener);
         }
+        self.unclaimed.forget(initiator.ip, listener.ip, id);
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::expected::{Admitted, Claim};
 use super::flow::Role;
 use super::table::FlowId;
+use super::unclaimed::Window;
 use super::{Engine, PortUpdate};
 use crate::session::{Effect, ExpectedEndpoints};
 use crate::time::Timestamp;
@@ -47,6 +48,9 @@ impl Engine {
                 for listener in endpoints {
                     self.expected.retract(listener, id, endpoint);
                 }
+            }
+            Effect::Missed { direction, since, until } => {
+                self.missed(at, Window { session: id, direction, since, until });
             }
             Effect::Unreadable(unreadable) => self.set_unreadable(at, id, unreadable),
             Effect::Wake(wake) => self.schedule(id, wake.max(at.plus_nanos(1))),

@@ -91,6 +91,7 @@ impl Encrypted {
     }
 }
 
-fn key(one: IpAddr, other: IpAddr) -> (IpAddr, IpAddr) {
+/// Two hosts, whichever is named first.
+pub(super) fn key(one: IpAddr, other: IpAddr) -> (IpAddr, IpAddr) {
     if one <= other { (one, other) } else { (other, one) }
 }

@@ -11,7 +11,7 @@ use super::pieces::Pieces;
 use super::probe::{Probe, Verdict};
 use super::streams::CANDIDATE_NS;
 use super::table::FlowId;
-use crate::account::{FlowRecord, Side};
+use crate::account::{DirectionAccount, FlowRecord, Side};
 use crate::addr::Endpoint;
 use crate::event::{GapCause, Handshake};
 use crate::segment::{InterfaceId, Segment, VlanTags};
@@ -240,14 +240,16 @@ impl Flow {
         }
     }
 
-    /// When it has to be decided whether it is a data connection, where that is open and somebody waits for it.
-    pub(super) fn undecided_until(&self) -> Option<Timestamp> {
+    /// When it has to be decided whether it is a data connection, where that is open and somebody waits for it; once that time
+    /// is over, when to look again.
+    pub(super) fn undecided_until(&self, at: Timestamp) -> Option<Timestamp> {
         let waits = match self.role {
             Role::Early(_) => true,
             Role::Plain => self.record.is_some(),
             _ => false,
         };
-        waits.then(|| self.first.plus_nanos(CANDIDATE_NS))
+        let until = self.first.plus_nanos(CANDIDATE_NS);
+        waits.then(|| if until > at { until } else { at.plus_nanos(CANDIDATE_NS) })
     }
 
     /// Packets seen in both directions, by the kernel where it gave its account.
@@ -259,15 +261,19 @@ impl Flow {
         )
     }
 
-    /// The account of a data connection that ended.
-    pub(super) fn summary(&mut self, pieces: &mut Pieces) -> DataSummary {
-        let record = self.record.as_deref();
-        let account = |side| match (record, side) {
+    /// What an end sent, by the kernel where it gave its account.
+    pub(super) fn account(&self, side: Side) -> DirectionAccount {
+        match (self.record.as_deref(), side) {
             (Some(record), Side::Initiator) => record.from_initiator,
             (Some(record), Side::Listener) => record.from_listener,
             (None, side) => self.connection.account(side),
-        };
-        let (from_initiator, from_listener) = (account(Side::Initiator), account(Side::Listener));
+        }
+    }
+
+    /// The account of a data connection that ended.
+    pub(super) fn summary(&mut self, pieces: &mut Pieces) -> DataSummary {
+        let record = self.record.as_deref();
+        let (from_initiator, from_listener) = (self.account(Side::Initiator), self.account(Side::Listener));
         let mut summary = DataSummary {
             initiator: self.initiator,
             listener: self.listener,

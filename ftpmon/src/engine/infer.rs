@@ -72,11 +72,15 @@ pub(super) struct InferredData {
 pub(super) struct Services(HashSet<(std::net::IpAddr, Endpoint)>);
 
 impl Services {
-    fn insert(&mut self, initiator: std::net::IpAddr, listener: Endpoint) {
+    pub(super) fn insert(&mut self, initiator: std::net::IpAddr, listener: Endpoint) {
         if self.0.len() >= SERVICES_MAX {
             self.0.clear();
         }
         self.0.insert((initiator, listener));
+    }
+
+    pub(super) fn contains(&self, initiator: std::net::IpAddr, listener: Endpoint) -> bool {
+        self.0.contains(&(initiator, listener))
     }
 }
 
@@ -121,7 +125,7 @@ impl Engine {
             data,
             asked: asked.take(ASKED_MAX).collect(),
             decide_by: None,
-            service: self.services.0.contains(&(initiator.ip, listener)),
+            service: self.services.contains(initiator.ip, listener),
         })))
     }
 
@@ -309,7 +313,7 @@ impl Engine {
         if let Some(flow) = self.flows.get_mut(id) {
             flow.role = Role::Data(Box::new(data));
         }
-        self.forget_early(listener, id);
+        self.forget_early(id);
         self.counters.data_connections += 1;
         self.counters.inferred += 1;
         self.flows.move_to(id, Class::Other, at);
@@ -350,7 +354,7 @@ impl Engine {
 }
 
 /// How a connection between these ends would be a session's.
-fn mode_of(control: &Control, initiator: Endpoint, listener: Endpoint) -> Option<Mode> {
+pub(super) fn mode_of(control: &Control, initiator: Endpoint, listener: Endpoint) -> Option<Mode> {
     let identity = control.session.identity();
     let (client, server) = (identity.client.ip, identity.server.ip);
     if (initiator.ip, listener.ip) == (client, server) {

@@ -25,6 +25,10 @@ impl Engine {
                 connection.finish(at, Keep::Bytes, &mut Dialogue { control, config, out, ring_full });
                 // What it held may have been its own end.
                 let reason = reason.filter(|_| !connection.is_closed());
+                self.apply_effects(at, id);
+                self.settle_missed(at, id, all);
+                let Self { flows, config, out, .. } = self;
+                let Some(flow) = flows.get_mut(id) else { return };
                 end_session(at, flow, reason, all, config, out);
                 self.apply_effects(at, id);
                 self.retire_if_over(at, id);
@@ -44,16 +48,16 @@ impl Engine {
             Role::Probed(_) => {
                 connection.finish(at, Keep::Ranges, &mut Nobody);
                 self.give_up_probe(id);
-                self.flows.move_to(id, Class::Ended, at);
+                self.end_unclaimed(at, id, reason.is_some());
             }
             // It may still be announced.
             Role::Early(early) => {
                 let before = early.cost();
                 connection.finish(at, Keep::Bytes, &mut **early);
-                self.flows.move_to(id, Class::Ended, at);
                 self.held_early(id, before);
+                self.end_unclaimed(at, id, reason.is_some());
             }
-            Role::Plain => self.flows.move_to(id, Class::Ended, at),
+            Role::Plain => self.end_unclaimed(at, id, reason.is_some()),
             Role::Nascent { .. } | Role::Ended => self.retire(at, id),
         }
     }
@@ -67,12 +71,10 @@ impl Engine {
         }
         self.drop_early(id);
         self.note_held(id);
-        if let Some(flow) = self.flows.remove(id) {
-            if let Role::Control(control) = &flow.role {
-                let identity = control.session.identity();
-                self.hosts_part(identity.client.ip, identity.server.ip);
-            }
-            self.forget_early(flow.listener, id);
+        self.forget_early(id);
+        if let Some(Flow { role: Role::Control(control), .. }) = self.flows.remove(id) {
+            let identity = control.session.identity();
+            self.hosts_part(identity.client.ip, identity.server.ip);
         }
     }
 

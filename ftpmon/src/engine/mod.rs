@@ -30,6 +30,7 @@ mod head;
 mod identity;
 mod infer;
 mod lifecycle;
+mod missed;
 mod pieces;
 mod probe;
 mod reorder;
@@ -37,6 +38,7 @@ mod streams;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unclaimed;
 mod update;
 
 use std::cmp::Reverse;
@@ -64,6 +66,7 @@ use flow::{Flow, Role};
 use infer::Services;
 use pieces::Pieces;
 use table::{Class, FlowId, FlowKey, FlowTable};
+use unclaimed::Unclaimed;
 
 /// Port updates that may wait to be polled. Each is safe to lose; a caller that never polls must not make them pile up.
 const UPDATES_MAX: usize = 4_096;
@@ -71,6 +74,9 @@ const UPDATES_MAX: usize = 4_096;
 const LOSS_ECHO_NS: u64 = 5_000_000_000;
 /// An ended connection's late packets belong to it for this long.
 const ENDED_KEPT_S: u32 = 10;
+/// One that may yet turn out to be a data connection is kept for this long: what announced it is found to be missing when the
+/// session goes on.
+const UNCLAIMED_KEPT_S: u32 = 300;
 
 /// See the module's text.
 pub struct Engine {
@@ -88,6 +94,10 @@ pub struct Engine {
     /// Control connections under TLS, and what may be their data connections.
     encrypted: Encrypted,
     services: Services,
+    /// Connections that nobody claims so far, and what sessions said unseen meanwhile.
+    unclaimed: Unclaimed,
+    /// Listeners that take and send bytes on one connection, as those of data connections in clear text do not.
+    answering: Services,
     wakes: BinaryHeap<Reverse<(Timestamp, FlowId)>>,
     out: Outbox,
     updates: VecDeque<PortUpdate>,
@@ -110,6 +120,8 @@ impl Engine {
             reorder_bytes: 0,
             encrypted: Encrypted::default(),
             services: Services::default(),
+            unclaimed: Unclaimed::default(),
+            answering: Services::default(),
             wakes: BinaryHeap::new(),
             out: Outbox::default(),
             updates: VecDeque::new(),
@@ -229,7 +241,17 @@ impl Engine {
         let ids: Vec<FlowId> = self.flows.ids().collect();
         let (data, rest): (Vec<_>, Vec<_>) =
             ids.into_iter().partition(|&id| matches!(self.role(id), Some(Role::Data(_) | Role::Suspect(_))));
-        for id in data.into_iter().chain(rest) {
+        for id in data {
+            self.remove(at, id, "end_of_input");
+        }
+        // Sessions may find out, as they end, that what nobody claimed is theirs.
+        let (unclaimed, rest): (Vec<_>, Vec<_>) = rest
+            .into_iter()
+            .partition(|&id| matches!(self.role(id), Some(Role::Plain | Role::Early(_) | Role::Probed(_))));
+        for &id in &unclaimed {
+            self.end(at, id, None);
+        }
+        for id in rest.into_iter().chain(unclaimed) {
             self.remove(at, id, "end_of_input");
         }
     }
@@ -332,7 +354,7 @@ impl Engine {
     /// Puts a new flow into the table; the longest idle one gives way at the cap.
     fn insert(&mut self, at: Timestamp, key: FlowKey, flow: Flow) -> FlowId {
         while self.flows.len() >= self.config.limits.flows.max(1) {
-            let victim = [Class::Ended, Class::Other, Class::Control]
+            let victim = [Class::Ended, Class::Unclaimed, Class::Other, Class::Control]
                 .into_iter()
                 .find_map(|class| self.flows.longest_idle(class));
             let Some((victim, _)) = victim else { break };
@@ -354,6 +376,8 @@ impl Engine {
             self.early.insert(listener, id);
             if suspected {
                 self.watch_suspect(at, id);
+            } else {
+                self.keep_unclaimed(at, id);
             }
         } else {
             self.tell_claimants(id);
@@ -398,6 +422,7 @@ fn idle_ns(limits: &Limits, class: Class) -> i64 {
     let seconds = match class {
         Class::Control => limits.control_idle_s,
         Class::Other => limits.data_idle_s,
+        Class::Unclaimed => UNCLAIMED_KEPT_S,
         Class::Ended => ENDED_KEPT_S,
     };
     i64::from(seconds).saturating_mul(1_000_000_000)

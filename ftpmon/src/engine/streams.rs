@@ -142,6 +142,10 @@ impl Engine {
             self.end(now, id, None);
         } else {
             self.expire_early(now, id);
+            if self.is_over_unclaimed(id) {
+                self.decide_unclaimed(now, id);
+                return;
+            }
             self.release_candidate(now, id);
             self.after_packet(now, id);
         }
@@ -172,7 +176,7 @@ impl Engine {
         {
             flow.ends_at = at.plus_nanos(AFTER_FIN_NS);
         }
-        let next = [flow.connection.poll_timeout(), flow.undecided_until()];
+        let next = [flow.connection.poll_timeout(), flow.undecided_until(at)];
         let next = next.into_iter().flatten().fold(flow.ends_at, Timestamp::min);
         if next < Timestamp::LATEST && !matches!(flow.role, Role::Ended) {
             self.schedule(id, next.max(at.plus_nanos(1)));
@@ -231,9 +235,9 @@ impl Engine {
         }
         flow.role = Role::Control(Box::new(control));
         let (client, server) = (flow.endpoint(client).ip, flow.endpoint(client.other()).ip);
-        let (listener, last) = (flow.listener, flow.last);
+        let last = flow.last;
         self.hosts_meet(client, server);
-        self.forget_early(listener, id);
+        self.forget_early(id);
         self.flows.move_to(id, Class::Control, last);
         self.counters.sessions += 1;
     }
@@ -273,6 +277,9 @@ impl Engine {
             && now.nanos_since(flow.first) >= CANDIDATE_NS as u64
         {
             let (initiator, listener) = (flow.initiator, flow.listener);
+            if self.is_over_unclaimed(id) || self.counts_on(id) {
+                return;
+            }
             self.update(PortUpdate::Release { initiator, listener });
             self.remove(now, id, "idle");
         }

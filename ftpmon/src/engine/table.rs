@@ -53,16 +53,18 @@ pub(super) enum Class {
     Control,
     /// Any other live connection.
     Other,
+    /// A connection that ended, and may turn out to be a data connection when what announced it is found to be missing.
+    Unclaimed,
     /// A connection that ended: kept for a moment, so that its late packets start nothing new.
     Ended,
 }
 
 impl Class {
     /// Every class.
-    pub(super) const ALL: [Self; CLASSES] = [Self::Control, Self::Other, Self::Ended];
+    pub(super) const ALL: [Self; CLASSES] = [Self::Control, Self::Other, Self::Unclaimed, Self::Ended];
 }
 
-const CLASSES: usize = 3;
+const CLASSES: usize = 4;
 
 const NIL: u32 = u32::MAX;
 
@@ -95,19 +97,21 @@ struct Lists([List; CLASSES]);
 
 impl Lists {
     const fn of(&self, class: Class) -> &List {
-        let Self([control, other, ended]) = self;
+        let Self([control, other, unclaimed, ended]) = self;
         match class {
             Class::Control => control,
             Class::Other => other,
+            Class::Unclaimed => unclaimed,
             Class::Ended => ended,
         }
     }
 
     const fn of_mut(&mut self, class: Class) -> &mut List {
-        let Self([control, other, ended]) = self;
+        let Self([control, other, unclaimed, ended]) = self;
         match class {
             Class::Control => control,
             Class::Other => other,
+            Class::Unclaimed => unclaimed,
             Class::Ended => ended,
         }
     }
@@ -228,6 +232,11 @@ impl<T> FlowTable<T> {
         if !latest_already {
             self.push_back(id.index, class);
         }
+    }
+
+    /// The entry's class.
+    pub(super) fn class_of(&self, id: FlowId) -> Option<Class> {
+        self.live(id).map(|slot| slot.class)
     }
 
     /// The longest idle entry of a class, with its last activity.

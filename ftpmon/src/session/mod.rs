@@ -227,7 +227,7 @@ impl Session {
         context: Context<'_>,
         out: &mut Outbox,
     ) {
-        self.last = self.last.max(at);
+        // Nothing was heard: `last` stays what it was, also for a gap in the other direction that is told now as well.
         let mut channel = core::mem::take(self.channel(direction));
         let unreadable = self.tls.is_some() || matches!(channel, Channel::Tls(_));
         match &mut channel {
@@ -245,6 +245,7 @@ impl Session {
         if !unreadable {
             self.gaps += 1;
             self.tell(at, EventKind::Gap(Gap { gap: GapDetail { direction, bytes, cause } }), out);
+            out.effects.push(Effect::Missed { direction, since: self.last, until: at });
         }
     }
 
@@ -296,6 +297,16 @@ impl Session {
     /// A data connection that nobody announced readably was opened.
     pub fn data_inferred(&mut self, data: DataAnnouncement) -> EndpointId {
         self.transfers.infer(data)
+    }
+
+    /// A transfer whose endpoint was announced unseen waits for a connection that brings an upload, or else a download.
+    pub fn lacks_connection(&self, upload: bool) -> bool {
+        self.transfers.lacks_connection(upload)
+    }
+
+    /// The connection of such a transfer was found.
+    pub fn data_found(&mut self, data: DataAnnouncement, upload: bool) -> EndpointId {
+        self.transfers.find(data, upload)
     }
 
     /// Reports the transfers that are decided by now.

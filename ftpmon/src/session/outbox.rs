@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::data::EndpointId;
 use crate::addr::Endpoint;
-use crate::event::{Event, EventKind, Mode, SessionIdentity};
+use crate::event::{Direction, Event, EventKind, Mode, SessionIdentity};
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -44,6 +44,15 @@ pub enum Effect {
         id: EndpointId,
         /// Where it could arrive.
         endpoints: ExpectedEndpoints,
+    },
+    /// What was said in a direction between two moments was not seen.
+    Missed {
+        /// Which way it went.
+        direction: Direction,
+        /// When the last thing before it was heard.
+        since: Timestamp,
+        /// When it was known to be missing.
+        until: Timestamp,
     },
     /// The dialogue can be read no more (`true`), or again (`false`).
     Unreadable(bool),

@@ -42,6 +42,12 @@ pub(super) struct Announced {
 }
 
 impl Announced {
+    /// A connection that nobody announced readably.
+    fn inferred(id: EndpointId, data: DataAnnouncement) -> Self {
+        let endpoints = ExpectedEndpoints::new();
+        Self { id, data, endpoints, state: DataState::Open, ended_at: None, refused: false }
+    }
+
     /// Nobody announced it, and nothing came: it is the default port.
     fn waits_by_default(&self) -> bool {
         self.data.via == Via::Inferred && matches!(self.state, DataState::Waiting)
@@ -102,6 +108,12 @@ impl Transfer {
     /// Refused at once: no data connection was wanted for it any more.
     fn refused(&self) -> bool {
         !self.preliminary && self.code.is_some_and(|code| code >= 400)
+    }
+
+    /// Its endpoint was announced unseen, and its bytes go this way.
+    fn lacks_connection(&self, upload: bool) -> bool {
+        let uploads = self.request.direction == Some(FileDirection::Upload);
+        self.endpoint_lost && self.announced.is_none() && !self.refused() && uploads == upload
     }
 
     /// When it can be reported whatever else comes; none as long as something decisive is due.
@@ -212,10 +224,22 @@ impl Transfers {
     /// A data connection that nobody announced readably: reported when it ends.
     pub(super) fn infer(&mut self, data: DataAnnouncement) -> EndpointId {
         let id = self.fresh_id();
-        let endpoints = ExpectedEndpoints::new();
-        let announced =
-            Announced { id, data, endpoints, state: DataState::Open, ended_at: None, refused: false };
-        self.open.push(Transfer::of(Request::default(), Some(announced)));
+        self.open.push(Transfer::of(Request::default(), Some(Announced::inferred(id, data))));
+        id
+    }
+
+    /// A transfer whose endpoint was lost waits for a connection of this direction.
+    pub(super) fn lacks_connection(&self, upload: bool) -> bool {
+        self.open.iter().any(|transfer| transfer.lacks_connection(upload))
+    }
+
+    /// The connection of such a transfer, the oldest one, was found.
+    pub(super) fn find(&mut self, data: DataAnnouncement, upload: bool) -> EndpointId {
+        let id = self.fresh_id();
+        match self.open.iter_mut().find(|transfer| transfer.lacks_connection(upload)) {
+            Some(transfer) => transfer.announced = Some(Announced::inferred(id, data)),
+            None => return self.infer(data),
+        }
         id
     }
 

@@ -1,0 +1,276 @@
+//! Data connections whose announcement and command were lost before they came here. The connection was seen, and the
+//! session's gap; each alone says nothing, together they tell a transfer.
+//!
+//! A connection between the hosts of a session is its own where what announces one of its kind may have been said in the gap:
+//! it was opened after what was heard last before, and before the gap was told; and, since 227 and 229 come from the server,
+//! PORT and EPRT from the client, the bytes are missing in the direction that announces it. Its bytes went one way only, as
+//! those of data connections do. Where several sessions may have announced it, it is nobody's, unless one alone has a
+//! transfer whose endpoint was lost. An announcement that comes late takes it first.
+
+use std::net::IpAddr;
+
+use smallvec::SmallVec;
+
+use super::flow::{Control, Flow, Role};
+use super::infer::mode_of;
+use super::table::{Class, FlowId};
+use super::unclaimed::Window;
+use super::{Engine, FilesMode};
+use crate::account::Side;
+use crate::addr::Endpoint;
+use crate::event::{DataAnnouncement, Direction, Mode, Nat, Via};
+use crate::time::Timestamp;
+
+/// Nobody listens below for a data connection that was not announced readably.
+const UNCLAIMED_PORT_MIN: u16 = 1024;
+/// An announcement that was seen may be so late, nanoseconds. Less than a final reply waits for its connection.
+const ANNOUNCED_LATE_NS: i64 = 1_000_000_000;
+
+/// Whose connection it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// No session lost what could have announced it.
+    Nobody,
+    /// Several sessions did.
+    Several,
+    One(Claim),
+}
+
+/// A session that may have announced a connection unseen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Claim {
+    session: FlowId,
+    mode: Mode,
+    /// It has a transfer that waits for just such a connection.
+    wanted: bool,
+}
+
+impl Engine {
+    /// A connection that may turn out to be a data connection is in the table.
+    pub(super) fn keep_unclaimed(&mut self, at: Timestamp, id: FlowId) {
+        let Some((initiator, listener)) = self.ends_of(id) else { return };
+        if listener.port >= UNCLAIMED_PORT_MIN
+            && let Some(oldest) = self.unclaimed.add(initiator.ip, listener.ip, id)
+            && self.is_over_unclaimed(oldest)
+        {
+            self.flows.move_to(oldest, Class::Ended, at);
+        }
+    }
+
+    /// A session said what was not seen.
+    pub(super) fn missed(&mut self, at: Timestamp, window: Window) {
+        let Some(Role::Control(control)) = self.role(window.session) else { return };
+        let identity = control.session.identity();
+        let (client, server) = (identity.client.ip, identity.server.ip);
+        let left_out = self.unclaimed.miss(client, server, window);
+        if left_out.windows > 0 {
+            self.counters.lose("missed_full", left_out.windows);
+        }
+        if left_out.flows {
+            self.counters.lose("unclaimed_full", 1);
+        }
+        for id in self.covered(client, server, |known| *known == window) {
+            if self.is_over_unclaimed(id) {
+                self.schedule(id, at.plus_nanos(ANNOUNCED_LATE_NS));
+            }
+        }
+    }
+
+    /// A connection that nobody claimed so far ended, or leaves the table (`last_call`).
+    pub(super) fn end_unclaimed(&mut self, at: Timestamp, id: FlowId, last_call: bool) {
+        let Some(flow) = self.flows.get(id) else { return };
+        let (initiator, listener, first) = (flow.initiator, flow.listener, flow.first);
+        let sender = sender(flow);
+        if sender == Sender::Both {
+            self.answering.insert(initiator.ip, listener);
+        }
+        let kept = self.unclaimed.flows(initiator.ip, listener.ip).contains(&id);
+        if !kept || !matches!(sender, Sender::Only(_)) {
+            self.unclaimed.forget(initiator.ip, listener.ip, id);
+            self.flows.move_to(id, Class::Ended, at);
+            return;
+        }
+        self.flows.move_to(id, Class::Unclaimed, at);
+        if last_call {
+            self.decide_unclaimed(at, id);
+        } else if self.unclaimed.windows(initiator.ip, listener.ip).iter().any(|known| known.covers(first)) {
+            self.schedule(id, at.plus_nanos(ANNOUNCED_LATE_NS));
+        }
+    }
+
+    /// Adopts a connection that ended where it is one session's. Where it may be several's it is nobody's.
+    pub(super) fn decide_unclaimed(&mut self, at: Timestamp, id: FlowId) {
+        match self.owner_of(id) {
+            Owner::One(claim) => self.adopt_unclaimed(at, id, claim),
+            Owner::Several => {
+                self.counters.not_inferred += 1;
+                self.let_go_unclaimed(at, id);
+            }
+            Owner::Nobody => {}
+        }
+    }
+
+    /// A session ends: what may be its own is decided while it is known. A connection that is still open outlives it, unless
+    /// `all` are to end.
+    pub(super) fn settle_missed(&mut self, at: Timestamp, session: FlowId, all: bool) {
+        if self.unclaimed.nothing_missed() {
+            return;
+        }
+        let Some(Role::Control(control)) = self.role(session) else { return };
+        let identity = control.session.identity();
+        let (client, server) = (identity.client.ip, identity.server.ip);
+        for id in self.covered(client, server, |known| known.session == session) {
+            if !all || self.is_over_unclaimed(id) {
+                match self.owner_of(id) {
+                    Owner::One(claim) if claim.session == session => self.adopt_unclaimed(at, id, claim),
+                    _ => {}
+                }
+            }
+        }
+        self.unclaimed.session_over(client, server, session);
+    }
+
+    /// A connection that nobody claimed is over.
+    pub(super) fn is_over_unclaimed(&self, id: FlowId) -> bool {
+        self.flows.class_of(id) == Some(Class::Unclaimed)
+    }
+
+    /// A candidate that may be told to be a data connection by what is found to be missing later: the kernel counts it on.
+    pub(super) fn counts_on(&mut self, id: FlowId) -> bool {
+        let Some(flow) = self.flows.get(id) else { return false };
+        let counts_on = matches!(sender(flow), Sender::Only(_))
+            && self.unclaimed.flows(flow.initiator.ip, flow.listener.ip).contains(&id)
+            && !self.serves_something_else(flow);
+        if counts_on && self.config.files != FilesMode::Off {
+            self.want_no_bytes(id);
+        }
+        counts_on
+    }
+
+    /// It stays a connection like any other. It may still be announced.
+    fn let_go_unclaimed(&mut self, at: Timestamp, id: FlowId) {
+        if let Some((initiator, listener)) = self.ends_of(id) {
+            self.unclaimed.forget(initiator.ip, listener.ip, id);
+            self.flows.move_to(id, Class::Ended, at);
+        }
+    }
+
+    fn ends_of(&self, id: FlowId) -> Option<(Endpoint, Endpoint)> {
+        self.flows.get(id).map(|flow| (flow.initiator, flow.listener))
+    }
+
+    /// Connections of two hosts that were opened within times of theirs.
+    fn covered(&self, one: IpAddr, other: IpAddr, wanted: impl Fn(&Window) -> bool) -> SmallVec<[FlowId; 8]> {
+        let windows = self.unclaimed.windows(one, other);
+        let opened_in = |flow: &Flow| windows.iter().any(|known| wanted(known) && known.covers(flow.first));
+        let flows = self.unclaimed.flows(one, other).iter().copied();
+        flows.filter(|id| self.flows.get(*id).is_some_and(opened_in)).collect()
+    }
+
+    fn serves_something_else(&self, flow: &Flow) -> bool {
+        let (who, listener) = (flow.initiator.ip, flow.listener);
+        self.services.contains(who, listener) || self.answering.contains(who, listener)
+    }
+
+    /// Whose it is, by what is missing.
+    fn owner_of(&self, id: FlowId) -> Owner {
+        let Some(flow) = self.flows.get(id).filter(|flow| !self.serves_something_else(flow)) else {
+            return Owner::Nobody;
+        };
+        let Sender::Only(sender) = sender(flow) else { return Owner::Nobody };
+        let mut claims: SmallVec<[Claim; 4]> = SmallVec::new();
+        for window in self.unclaimed.windows(flow.initiator.ip, flow.listener.ip) {
+            if claims.iter().all(|claim| claim.session != window.session)
+                && let Some(claim) = self.claim_of(id, flow, sender, window)
+            {
+                claims.push(claim);
+            }
+        }
+        let one_of = |wanted: bool| {
+            let mut some = claims.iter().filter(|claim| claim.wanted || !wanted);
+            some.next().map(|claim| if some.next().is_none() { Owner::One(*claim) } else { Owner::Several })
+        };
+        one_of(true).or_else(|| one_of(false)).unwrap_or(Owner::Nobody)
+    }
+
+    fn claim_of(&self, id: FlowId, flow: &Flow, sender: Side, window: &Window) -> Option<Claim> {
+        let control = self.readable(window.session).filter(|_| window.covers(flow.first))?;
+        let mode = mode_of(control, flow.initiator, flow.listener)?;
+        let announced_by = match mode {
+            Mode::Passive => Direction::Reply,
+            Mode::Active => Direction::Command,
+        };
+        if window.direction != announced_by {
+            return None;
+        }
+        let uploads = is_upload(mode, sender);
+        let wanted = control.session.lacks_connection(uploads) && self.is_latest(id, flow, window);
+        Some(Claim { session: window.session, mode, wanted })
+    }
+
+    /// Of several connections of which the last one's command alone was seen, it is the last one.
+    fn is_latest(&self, id: FlowId, flow: &Flow, window: &Window) -> bool {
+        let later = |other: &Flow| {
+            other.first > flow.first && window.covers(other.first) && sender(other) == sender(flow)
+        };
+        let mut others = self.unclaimed.flows(flow.initiator.ip, flow.listener.ip).iter();
+        !others.any(|other| *other != id && self.flows.get(*other).is_some_and(later))
+    }
+
+    /// A control session that can be read and has not ended.
+    fn readable(&self, id: FlowId) -> Option<&Control> {
+        match self.role(id)? {
+            Role::Control(control) if !control.session.is_unreadable() && !control.session.is_ended() => {
+                Some(control)
+            }
+            _ => None,
+        }
+    }
+
+    fn adopt_unclaimed(&mut self, at: Timestamp, id: FlowId, claim: Claim) {
+        let over = self.is_over_unclaimed(id);
+        let Some(flow) = self.flows.get(id) else { return };
+        let Sender::Only(sender) = sender(flow) else { return };
+        let (ip, port) = (flow.listener.ip, flow.listener.port);
+        let (mode, via, nat) = (Some(claim.mode), Via::Inferred, Nat::None);
+        let data = DataAnnouncement { mode, via, ip, port, advertised_ip: None, nat };
+        let Some(Flow { role: Role::Control(control), .. }) = self.flows.get_mut(claim.session) else {
+            return;
+        };
+        let endpoint = if claim.wanted {
+            control.session.data_found(data, is_upload(claim.mode, sender))
+        } else {
+            control.session.data_inferred(data)
+        };
+        self.become_data(at, id, SmallVec::from_elem((claim.session, endpoint), 1), true);
+        self.counters.inferred += 1;
+        if over {
+            self.end(at, id, None);
+        }
+    }
+}
+
+/// Who sent payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sender {
+    Nobody,
+    Only(Side),
+    Both,
+}
+
+/// Who sent payload on a connection whose opening was seen; nobody on another.
+fn sender(flow: &Flow) -> Sender {
+    let sent = |side| flow.account(side).bytes > 0;
+    match (sent(Side::Initiator), sent(Side::Listener)) {
+        _ if flow.handshake().is_none() => Sender::Nobody,
+        (false, false) => Sender::Nobody,
+        (true, false) => Sender::Only(Side::Initiator),
+        (false, true) => Sender::Only(Side::Listener),
+        (true, true) => Sender::Both,
+    }
+}
+
+/// The client is who sent the bytes.
+const fn is_upload(mode: Mode, sender: Side) -> bool {
+    matches!((mode, sender), (Mode::Passive, Side::Initiator) | (Mode::Active, Side::Listener))
+}
