@@ -17,6 +17,8 @@ pub(super) struct Dialogue<'a> {
     pub(super) out: &'a mut Outbox,
     /// Records were lost lately: what is missing was lost with them.
     pub(super) ring_full: bool,
+    /// Something was missing, and nothing was heard since.
+    pub(super) missed: bool,
 }
 
 impl Dialogue<'_> {
@@ -27,6 +29,9 @@ impl Dialogue<'_> {
 
 impl Receiver for Dialogue<'_> {
     fn data(&mut self, at: Timestamp, from: Side, bytes: &[u8]) {
+        if core::mem::take(&mut self.missed) {
+            self.out.heard_again(at);
+        }
         let direction = self.direction(from);
         self.control.session.data(at, direction, bytes, Context::from(self.config), self.out);
     }
@@ -34,6 +39,7 @@ impl Receiver for Dialogue<'_> {
     fn gap(&mut self, at: Timestamp, from: Side, bytes: u64, cause: GapCause) {
         let direction = self.direction(from);
         let cause = if self.ring_full { GapCause::RingFull } else { cause };
+        self.missed = true;
         self.control.session.gap(at, direction, bytes, cause, Context::from(self.config), self.out);
     }
 

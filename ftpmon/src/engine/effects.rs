@@ -49,8 +49,8 @@ impl Engine {
                     self.expected.retract(listener, id, endpoint);
                 }
             }
-            Effect::Missed { direction, since, until } => {
-                self.missed(at, Window { session: id, direction, since, until });
+            Effect::Missed { direction, since, heard, told } => {
+                self.missed(at, Window { session: id, direction, since, heard, told });
             }
             Effect::Unreadable(unreadable) => self.set_unreadable(at, id, unreadable),
             Effect::Wake(wake) => self.schedule(id, wake.max(at.plus_nanos(1))),

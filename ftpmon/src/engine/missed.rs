@@ -2,7 +2,8 @@
 //! session's gap; each alone says nothing, together they tell a transfer.
 //!
 //! A connection between the hosts of a session is its own where what announces one of its kind may have been said in the gap:
-//! it was opened after what was heard last before, and before the gap was told; and, since 227 and 229 come from the server,
+//! it was opened after what was heard last before, and before anything was heard behind it (or soon after, where the command of
+//! a transfer that lost its endpoint was what was heard); and, since 227 and 229 come from the server,
 //! PORT and EPRT from the client, the bytes are missing in the direction that announces it. Its bytes went one way only, as
 //! those of data connections do. Where several sessions may have announced it, it is nobody's, unless one alone has a
 //! transfer whose endpoint was lost. An announcement that comes late takes it first.
@@ -11,6 +12,7 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
+use super::control::Dialogue;
 use super::flow::{Control, Flow, Role};
 use super::infer::mode_of;
 use super::table::{Class, FlowId};
@@ -19,6 +21,7 @@ use super::{Engine, FilesMode};
 use crate::account::Side;
 use crate::addr::Endpoint;
 use crate::event::{DataAnnouncement, Direction, Mode, Nat, Via};
+use crate::tcp::Keep;
 use crate::time::Timestamp;
 
 /// Nobody listens below for a data connection that was not announced readably.
@@ -102,10 +105,7 @@ impl Engine {
     pub(super) fn decide_unclaimed(&mut self, at: Timestamp, id: FlowId) {
         match self.owner_of(id) {
             Owner::One(claim) => self.adopt_unclaimed(at, id, claim),
-            Owner::Several => {
-                self.counters.not_inferred += 1;
-                self.let_go_unclaimed(at, id);
-            }
+            Owner::Several => self.let_go_unclaimed(at, id),
             Owner::Nobody => {}
         }
     }
@@ -123,11 +123,28 @@ impl Engine {
             if !all || self.is_over_unclaimed(id) {
                 match self.owner_of(id) {
                     Owner::One(claim) if claim.session == session => self.adopt_unclaimed(at, id, claim),
+                    // It does not become the other's because this one is over.
+                    Owner::Several => self.let_go_unclaimed(at, id),
                     _ => {}
                 }
             }
         }
         self.unclaimed.session_over(client, server, session);
+    }
+
+    /// The input is over: what a session's streams hold is handed on, so that all that is missing is known before any
+    /// connection that nobody claimed is decided.
+    pub(super) fn tell_missed(&mut self, at: Timestamp, id: FlowId) {
+        let Some(Role::Control(control)) = self.role(id) else { return };
+        let identity = control.session.identity();
+        if self.unclaimed.flows(identity.client.ip, identity.server.ip).is_empty() {
+            return;
+        }
+        let ring_full = self.lost_lately(at);
+        let Self { flows, config, out, .. } = self;
+        let Some(Flow { connection, role: Role::Control(control), .. }) = flows.get_mut(id) else { return };
+        connection.finish(at, Keep::Bytes, &mut Dialogue { control, config, out, ring_full, missed: false });
+        self.apply_effects(at, id);
     }
 
     /// A connection that nobody claimed is over.
@@ -147,11 +164,15 @@ impl Engine {
         counts_on
     }
 
-    /// It stays a connection like any other. It may still be announced.
+    /// It is no single session's, and stays a connection like any other. It may still be announced.
     fn let_go_unclaimed(&mut self, at: Timestamp, id: FlowId) {
+        let over = self.is_over_unclaimed(id);
         if let Some((initiator, listener)) = self.ends_of(id) {
+            self.counters.not_inferred += 1;
             self.unclaimed.forget(initiator.ip, listener.ip, id);
-            self.flows.move_to(id, Class::Ended, at);
+            if over {
+                self.flows.move_to(id, Class::Ended, at);
+            }
         }
     }
 
@@ -205,6 +226,9 @@ impl Engine {
         }
         let uploads = is_upload(mode, sender);
         let wanted = control.session.lacks_connection(uploads) && self.is_latest(id, flow, window);
+        if !wanted && !window.encloses(flow.first) {
+            return None;
+        }
         Some(Claim { session: window.session, mode, wanted })
     }
 

@@ -251,6 +251,9 @@ impl Engine {
         for &id in &unclaimed {
             self.end(at, id, None);
         }
+        for &id in &rest {
+            self.tell_missed(at, id);
+        }
         for id in rest.into_iter().chain(unclaimed) {
             self.remove(at, id, "end_of_input");
         }

@@ -39,6 +39,9 @@ use transfer::{Owner, Transfers};
 /// A session whose first lines are all malformed, this many of them, is no FTP: its lines are read no more.
 const MALFORMED_MAX: u8 = 8;
 
+/// Bytes of the shortest announcement of a data connection, with its line's end: `229 (|||1024|)`.
+const ANNOUNCEMENT_MIN: u64 = 16;
+
 /// Endpoints of one striped transfer (GridFTP) that are told. Stops an argument of nothing but endpoints.
 const STRIPES_MAX: usize = 16;
 
@@ -245,7 +248,10 @@ impl Session {
         if !unreadable {
             self.gaps += 1;
             self.tell(at, EventKind::Gap(Gap { gap: GapDetail { direction, bytes, cause } }), out);
-            out.effects.push(Effect::Missed { direction, since: self.last, until: at });
+            // What a frame has no room for may be the end of an announcement; whole frames lost hold the whole of it.
+            if bytes >= ANNOUNCEMENT_MIN || cause == GapCause::CutShort {
+                out.effects.push(Effect::Missed { direction, since: self.last, heard: at, told: at });
+            }
         }
     }
 

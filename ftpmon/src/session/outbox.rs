@@ -51,8 +51,10 @@ pub enum Effect {
         direction: Direction,
         /// When the last thing before it was heard.
         since: Timestamp,
+        /// When the first thing behind it was heard.
+        heard: Timestamp,
         /// When it was known to be missing.
-        until: Timestamp,
+        told: Timestamp,
     },
     /// The dialogue can be read no more (`true`), or again (`false`).
     Unreadable(bool),
@@ -80,5 +82,14 @@ impl Outbox {
         kind: EventKind,
     ) {
         self.events.push_back(Event { ts, session: Some(Arc::clone(session)), user: user.cloned(), kind });
+    }
+
+    /// Behind what the session missed it was heard again.
+    pub fn heard_again(&mut self, at: Timestamp) {
+        for effect in &mut self.effects {
+            if let Effect::Missed { heard, .. } = effect {
+                *heard = at.min(*heard);
+            }
+        }
     }
 }
