@@ -92,10 +92,11 @@ impl Engine {
     }
 
     /// An endpoint was announced to which a connection exists already: it was quicker than its announcement.
-    pub(super) fn adopt_early(&mut self, at: Timestamp, listener: Endpoint) {
+    pub(super) fn adopt_early(&mut self, at: Timestamp, said: Timestamp, listener: Endpoint) {
         let Some(&id) = self.early.get(&listener) else { return };
         let Some(flow) = self.flows.get(id) else { return };
-        if at.nanos_since(flow.first) > EARLY_NS {
+        // What was said behind a gap may come to be known much later.
+        if said.nanos_since(flow.first) > EARLY_NS {
             return;
         }
         let ended = matches!(&flow.record, Some(record) if record.report == FlowReport::Close)

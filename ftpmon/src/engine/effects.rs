@@ -34,8 +34,8 @@ impl Engine {
 
     fn apply(&mut self, at: Timestamp, id: FlowId, effect: Effect) {
         match effect {
-            Effect::Announce { id: endpoint, endpoints, mode, peer, announcer } => {
-                self.announce(at, Claim { control: id, endpoint, mode, peer, announcer }, &endpoints);
+            Effect::Announce { said, id: endpoint, endpoints, mode, peer, announcer } => {
+                self.announce(at, said, Claim { control: id, endpoint, mode, peer, announcer }, &endpoints);
             }
             Effect::Retract { id: endpoint, endpoints } => {
                 for listener in endpoints {
@@ -49,15 +49,16 @@ impl Engine {
                     self.expected.retract(listener, id, endpoint);
                 }
             }
-            Effect::Missed { direction, since, heard, told } => {
-                self.missed(at, Window { session: id, direction, since, heard, told });
+            Effect::Missed { direction, since, until } => {
+                self.missed(at, Window { session: id, direction, since, until });
             }
+            Effect::EndpointMissed { at: began } => self.endpoint_missed(at, id, began),
             Effect::Unreadable(unreadable) => self.set_unreadable(at, id, unreadable),
             Effect::Wake(wake) => self.schedule(id, wake.max(at.plus_nanos(1))),
         }
     }
 
-    fn announce(&mut self, at: Timestamp, claim: Claim, endpoints: &ExpectedEndpoints) {
+    fn announce(&mut self, at: Timestamp, said: Timestamp, claim: Claim, endpoints: &ExpectedEndpoints) {
         for &listener in endpoints {
             for listener in self.expected.announce(at, listener, claim) {
                 self.counters.lose("announcements_evicted", 1);
@@ -69,7 +70,7 @@ impl Engine {
             self.update(PortUpdate::Expect { listener, peer, anyone, ttl_s, payload });
         }
         for listener in endpoints {
-            self.adopt_early(at, *listener);
+            self.adopt_early(at, said, *listener);
         }
     }
 

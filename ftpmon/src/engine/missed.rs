@@ -2,8 +2,8 @@
 //! session's gap; each alone says nothing, together they tell a transfer.
 //!
 //! A connection between the hosts of a session is its own where what announces one of its kind may have been said in the gap:
-//! it was opened after what was heard last before, and before anything was heard behind it (or soon after, where the command of
-//! a transfer that lost its endpoint was what was heard); and, since 227 and 229 come from the server,
+//! it was opened after what was heard last before, and before anything was heard behind it (or soon after, where a transfer
+//! without an endpoint was); and, since 227 and 229 come from the server,
 //! PORT and EPRT from the client, the bytes are missing in the direction that announces it. Its bytes went one way only, as
 //! those of data connections do. Where several sessions may have announced it, it is nobody's, unless one alone has a
 //! transfer whose endpoint was lost. An announcement that comes late takes it first.
@@ -72,7 +72,20 @@ impl Engine {
         if left_out.flows {
             self.counters.lose("unclaimed_full", 1);
         }
-        for id in self.covered(client, server, |known| *known == window) {
+        self.look_at_covered(at, client, server, window.session);
+    }
+
+    /// A transfer of a session began whose endpoint was announced unseen.
+    pub(super) fn endpoint_missed(&mut self, at: Timestamp, session: FlowId, began: Timestamp) {
+        let Some(Role::Control(control)) = self.role(session) else { return };
+        let identity = control.session.identity();
+        let (client, server) = (identity.client.ip, identity.server.ip);
+        self.unclaimed.began(client, server, session, began);
+        self.look_at_covered(at, client, server, session);
+    }
+
+    fn look_at_covered(&mut self, at: Timestamp, client: IpAddr, server: IpAddr, session: FlowId) {
+        for id in self.covered(client, server, session) {
             if self.is_over_unclaimed(id) {
                 self.schedule(id, at.plus_nanos(ANNOUNCED_LATE_NS));
             }
@@ -119,7 +132,7 @@ impl Engine {
         let Some(Role::Control(control)) = self.role(session) else { return };
         let identity = control.session.identity();
         let (client, server) = (identity.client.ip, identity.server.ip);
-        for id in self.covered(client, server, |known| known.session == session) {
+        for id in self.covered(client, server, session) {
             if !all || self.is_over_unclaimed(id) {
                 match self.owner_of(id) {
                     Owner::One(claim) if claim.session == session => self.adopt_unclaimed(at, id, claim),
@@ -180,10 +193,11 @@ impl Engine {
         self.flows.get(id).map(|flow| (flow.initiator, flow.listener))
     }
 
-    /// Connections of two hosts that were opened within times of theirs.
-    fn covered(&self, one: IpAddr, other: IpAddr, wanted: impl Fn(&Window) -> bool) -> SmallVec<[FlowId; 8]> {
+    /// Connections of two hosts that were opened while a session of theirs said what was not seen.
+    fn covered(&self, one: IpAddr, other: IpAddr, session: FlowId) -> SmallVec<[FlowId; 8]> {
         let windows = self.unclaimed.windows(one, other);
-        let opened_in = |flow: &Flow| windows.iter().any(|known| wanted(known) && known.covers(flow.first));
+        let opened_in =
+            |flow: &Flow| windows.iter().any(|window| window.session == session && window.covers(flow.first));
         let flows = self.unclaimed.flows(one, other).iter().copied();
         flows.filter(|id| self.flows.get(*id).is_some_and(opened_in)).collect()
     }
@@ -226,9 +240,6 @@ impl Engine {
         }
         let uploads = is_upload(mode, sender);
         let wanted = control.session.lacks_connection(uploads) && self.is_latest(id, flow, window);
-        if !wanted && !window.encloses(flow.first) {
-            return None;
-        }
         Some(Claim { session: window.session, mode, wanted })
     }
 

@@ -1,6 +1,7 @@
 //! The engine from outside: segments and accounts in, events and port updates out.
 
 mod files;
+mod missed;
 mod under_tls;
 
 use std::net::IpAddr;

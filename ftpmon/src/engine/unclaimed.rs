@@ -20,7 +20,7 @@ const WINDOWS_OF_PAIR_MAX: usize = 64;
 /// Times that are kept of all hosts. Stops many such hosts: all are forgotten, for those who come later.
 const WINDOWS_MAX: usize = 16_384;
 
-/// A data connection is opened so soon after the words that announced it, or the command that it is for, nanoseconds.
+/// A data connection is opened so soon after the command that it is for, nanoseconds.
 const OPENED_NS: i64 = 2_000_000_000;
 /// Packets of two connections may come out of order by so much, nanoseconds.
 const DISORDER_NS: i64 = 5_000_000;
@@ -35,25 +35,18 @@ pub(super) struct Window {
     /// The last thing that was heard before.
     pub(super) since: Timestamp,
     /// The first thing that was heard behind them.
-    pub(super) heard: Timestamp,
-    /// When they were known to be missing.
-    pub(super) told: Timestamp,
+    pub(super) until: Timestamp,
 }
 
 impl Window {
-    /// What was said in it may have announced a connection opened at `at`, which came as soon as it was allowed to.
+    /// What was said in it may have announced a connection opened at `at`.
     pub(super) fn covers(&self, at: Timestamp) -> bool {
-        self.since <= at && at <= self.told && at <= self.heard.plus_nanos(OPENED_NS)
-    }
-
-    /// And that was before anything else was heard.
-    pub(super) fn encloses(&self, at: Timestamp) -> bool {
-        self.covers(at) && at <= self.heard.plus_nanos(DISORDER_NS)
+        self.since <= at && at <= self.until.plus_nanos(DISORDER_NS)
     }
 
     /// The later one goes on where this one is.
     fn is_continued_by(&self, later: &Self) -> bool {
-        (self.session, self.direction) == (later.session, later.direction) && later.since <= self.heard
+        (self.session, self.direction) == (later.session, later.direction) && later.since <= self.until
     }
 }
 
@@ -137,8 +130,7 @@ impl Unclaimed {
         let between = self.pairs.entry(key(one, other)).or_default();
         left_out.flows |= between.crowded;
         if let Some(known) = between.windows.iter_mut().rev().find(|known| known.is_continued_by(&window)) {
-            known.heard = known.heard.max(window.heard);
-            known.told = known.told.max(window.told);
+            known.until = known.until.max(window.until);
             return left_out;
         }
         if between.windows.len() >= WINDOWS_OF_PAIR_MAX {
@@ -149,6 +141,16 @@ impl Unclaimed {
         between.windows.push(window);
         self.windows += 1;
         left_out
+    }
+
+    /// At `at` a transfer began whose endpoint was announced unseen: its connection may come only then.
+    pub(super) fn began(&mut self, one: IpAddr, other: IpAddr, session: FlowId, at: Timestamp) {
+        let Some(between) = self.pairs.get_mut(&key(one, other)) else { return };
+        let recent =
+            |window: &&mut Window| window.session == session && at <= window.until.plus_nanos(OPENED_NS);
+        for window in between.windows.iter_mut().filter(recent) {
+            window.until = window.until.max(at.plus_nanos(OPENED_NS));
+        }
     }
 
     /// The times in which a session of these hosts said what was not seen.
@@ -197,9 +199,9 @@ mod tests {
         (0..n).map(|n| table.insert(key(n), Class::Other, Timestamp::default(), ())).collect()
     }
 
-    fn window(session: FlowId, since: i64, heard: i64) -> Window {
-        let (since, heard) = (Timestamp::from_nanos(since), Timestamp::from_nanos(heard));
-        Window { session, direction: Direction::Reply, since, heard, told: heard }
+    fn window(session: FlowId, since: i64, until: i64) -> Window {
+        let (since, until) = (Timestamp::from_nanos(since), Timestamp::from_nanos(until));
+        Window { session, direction: Direction::Reply, since, until }
     }
 
     #[test]

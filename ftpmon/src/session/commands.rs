@@ -2,7 +2,7 @@
 
 use smol_str::SmolStr;
 
-use super::outbox::Outbox;
+use super::outbox::{Effect, Outbox};
 use super::pending::{Intent, Pending};
 use super::transfer::{Owner, Request};
 use super::{Context, STRIPES_MAX, Session};
@@ -169,9 +169,12 @@ impl Session {
             self.transfers.evict_oldest(at, owner, out);
         }
         let endpoint_known = self.transfers.begin(request, self.all_read);
+        if !endpoint_known && !self.all_read {
+            out.effects.push(Effect::EndpointMissed { at });
+        }
         let endpoint_due = self.pending.waits_for(|pending| pending.verb.asks_for_endpoint());
         if !endpoint_known && !endpoint_due && self.all_read {
-            self.expect_at_default_port(out);
+            self.expect_at_default_port(at, out);
             let detail = format!("{} without PASV, PORT or their like before it", said.name);
             self.anomaly(at, Some(self.tx), AnomalyId::TransferWithoutEndpoint, &detail, out);
         }

@@ -250,7 +250,7 @@ impl Session {
             self.tell(at, EventKind::Gap(Gap { gap: GapDetail { direction, bytes, cause } }), out);
             // What a frame has no room for may be the end of an announcement; whole frames lost hold the whole of it.
             if bytes >= ANNOUNCEMENT_MIN || cause == GapCause::CutShort {
-                out.effects.push(Effect::Missed { direction, since: self.last, heard: at, told: at });
+                out.effects.push(Effect::Missed { direction, since: self.last, until: at });
             }
         }
     }

@@ -20,6 +20,8 @@ pub type ExpectedEndpoints = SmallVec<[Endpoint; 2]>;
 pub enum Effect {
     /// A data connection is announced.
     Announce {
+        /// When that was said.
+        said: Timestamp,
         /// Its name within the session.
         id: EndpointId,
         /// Where it may arrive.
@@ -52,9 +54,12 @@ pub enum Effect {
         /// When the last thing before it was heard.
         since: Timestamp,
         /// When the first thing behind it was heard.
-        heard: Timestamp,
-        /// When it was known to be missing.
-        told: Timestamp,
+        until: Timestamp,
+    },
+    /// A transfer began whose endpoint was announced unseen.
+    EndpointMissed {
+        /// When.
+        at: Timestamp,
     },
     /// The dialogue can be read no more (`true`), or again (`false`).
     Unreadable(bool),
@@ -84,11 +89,18 @@ impl Outbox {
         self.events.push_back(Event { ts, session: Some(Arc::clone(session)), user: user.cloned(), kind });
     }
 
+    /// An endpoint was announced in the same call as a gap was told: nobody looked yet whether its connection came.
+    pub(super) fn announces_behind_a_gap(&self, endpoint: EndpointId) -> bool {
+        let missed = |effect: &Effect| matches!(effect, Effect::Missed { .. });
+        let announces = |effect: &Effect| matches!(effect, Effect::Announce { id, .. } if *id == endpoint);
+        self.effects.iter().any(missed) && self.effects.iter().rev().any(announces)
+    }
+
     /// Behind what the session missed it was heard again.
     pub fn heard_again(&mut self, at: Timestamp) {
         for effect in &mut self.effects {
-            if let Effect::Missed { heard, .. } = effect {
-                *heard = at.min(*heard);
+            if let Effect::Missed { until, .. } = effect {
+                *until = at.min(*until);
             }
         }
     }

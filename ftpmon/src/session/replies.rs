@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::outbox::{ExpectedEndpoints, Outbox};
+use super::outbox::{Effect, ExpectedEndpoints, Outbox};
 use super::pending::{Intent, Pending};
 use super::transfer::Owner;
 use super::{STRIPES_MAX, Session};
@@ -122,6 +122,9 @@ impl Session {
     }
 
     fn unasked(&mut self, at: Timestamp, code: u16, reply: &Reply<'_>, out: &mut Outbox) {
+        if matches!(code, 125 | 150) && !self.all_read {
+            out.effects.push(Effect::EndpointMissed { at });
+        }
         if matches!(code, 227..=229) {
             self.announced_by_server(at, 0, reply, out);
         } else if !matches!(code, 120 | 220 | 421) && self.all_read {
@@ -216,7 +219,7 @@ impl Session {
     }
 
     /// A transfer command without an endpoint: the server may connect to the port that the control connection comes from.
-    pub(super) fn expect_at_default_port(&mut self, out: &mut Outbox) {
+    pub(super) fn expect_at_default_port(&mut self, at: Timestamp, out: &mut Outbox) {
         let client = self.identity.client;
         if client.port < DATA_PORT_MIN {
             return;
@@ -230,7 +233,14 @@ impl Session {
             nat: Nat::None,
         };
         let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
-        self.transfers.expect_default(self.tx, data, ExpectedEndpoints::from_slice(&[client]), owner, out);
+        self.transfers.expect_default(
+            at,
+            self.tx,
+            data,
+            ExpectedEndpoints::from_slice(&[client]),
+            owner,
+            out,
+        );
     }
 
     /// An endpoint was announced: it is told, and expected as advertised and at the address of the peer that said it,
@@ -261,15 +271,15 @@ impl Session {
             );
         }
         let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
-        self.transfers.announce(tx, data, endpoints, owner, out);
-        self.transfers.settle(at, owner, out);
+        self.transfers.announce(at, tx, data, endpoints, owner, out);
+        self.transfers.settle_decided(at, owner, out);
     }
 
     /// Transfers may have become due: only where there are any.
     pub(super) fn settle_if_open(&mut self, at: Timestamp, out: &mut Outbox) {
         if !self.transfers.is_empty() {
             let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
-            self.transfers.settle(at, owner, out);
+            self.transfers.settle_decided(at, owner, out);
         }
     }
 }

@@ -18,6 +18,10 @@ use crate::time::Timestamp;
 /// command: either may be on its way, or be seen out of order.
 const GRACE_NS: i64 = 2_000_000_000;
 
+/// Unfinished transfers beside which an endpoint that was superseded in one breath is still waited for. Stops a client that only
+/// announces.
+const UNHEARD_MAX: usize = 16;
+
 /// What became of an announced endpoint.
 #[derive(Debug)]
 pub(super) enum DataState {
@@ -116,6 +120,11 @@ impl Transfer {
         self.endpoint_lost && self.announced.is_none() && !self.refused() && uploads == upload
     }
 
+    /// It has its final reply, and no connection yet, though it was not refused.
+    fn waits_for_connection(&self) -> bool {
+        matches!(self.state(), Some(DataState::Waiting) | None) && !self.refused()
+    }
+
     /// When it can be reported whatever else comes; none as long as something decisive is due.
     fn due(&self) -> Option<Timestamp> {
         let decided = self.decided_at;
@@ -170,14 +179,15 @@ impl Transfers {
     /// command that was sent before the endpoint was known.
     pub(super) fn announce(
         &mut self,
+        at: Timestamp,
         tx: u64,
         data: DataAnnouncement,
         endpoints: ExpectedEndpoints,
         owner: Owner<'_>,
         out: &mut Outbox,
     ) {
-        self.supersede(out);
-        let announced = self.expect(data, endpoints, owner, out);
+        self.supersede(at, out);
+        let announced = self.expect(at, data, endpoints, owner, out);
         let sent_early = |transfer: &&mut Transfer| {
             tx != 0 && transfer.announced.is_none() && transfer.request.tx > tx && transfer.code.is_none()
         };
@@ -191,13 +201,14 @@ impl Transfers {
     /// (RFC 959 section 3.2). So it does after a transfer with PORT: servers fall back to it.
     pub(super) fn expect_default(
         &mut self,
+        at: Timestamp,
         tx: u64,
         data: DataAnnouncement,
         endpoints: ExpectedEndpoints,
         owner: Owner<'_>,
         out: &mut Outbox,
     ) {
-        let announced = self.expect(data, endpoints, owner, out);
+        let announced = self.expect(at, data, endpoints, owner, out);
         if let Some(transfer) = self.of_command(tx) {
             transfer.announced = Some(announced);
         }
@@ -205,6 +216,7 @@ impl Transfers {
 
     fn expect(
         &mut self,
+        said: Timestamp,
         data: DataAnnouncement,
         endpoints: ExpectedEndpoints,
         owner: Owner<'_>,
@@ -217,7 +229,7 @@ impl Transfers {
             _ => (server, client),
         };
         let mode = data.mode;
-        out.effects.push(Effect::Announce { id, endpoints: endpoints.clone(), mode, peer, announcer });
+        out.effects.push(Effect::Announce { said, id, endpoints: endpoints.clone(), mode, peer, announcer });
         Announced { id, data, endpoints, state: DataState::Waiting, ended_at: None, refused: false }
     }
 
@@ -310,13 +322,23 @@ impl Transfers {
 
     /// Reports every transfer that is due, and asks to be called again for those that will be.
     pub(super) fn settle(&mut self, at: Timestamp, owner: Owner<'_>, out: &mut Outbox) {
+        self.report_due(at, true, owner, out);
+    }
+
+    /// Reports every transfer that waits for no connection. Of one that was announced by what was heard just now nobody knows yet
+    /// whether it came: much may be heard at once, behind a gap.
+    pub(super) fn settle_decided(&mut self, at: Timestamp, owner: Owner<'_>, out: &mut Outbox) {
+        self.report_due(at, false, owner, out);
+    }
+
+    fn report_due(&mut self, at: Timestamp, waiting: bool, owner: Owner<'_>, out: &mut Outbox) {
         self.disown_unclaimed(at);
         let mut wake =
             self.current.as_ref().and_then(|current| current.ended_at?.plus_nanos(GRACE_NS).into());
         let mut index = 0;
         while let Some(transfer) = self.open.get(index) {
             match transfer.due() {
-                Some(due) if due <= at => {
+                Some(due) if due <= at && (waiting || !transfer.waits_for_connection()) => {
                     let mut transfer = self.open.remove(index);
                     self.hand_back(&mut transfer, out);
                     self.report(at, transfer, owner, out);
@@ -336,7 +358,7 @@ impl Transfers {
     /// The dialogue is over: what waits for a reply or for a connection is reported. Connections that are still open are
     /// waited for, unless `all` are to end.
     pub(super) fn finish(&mut self, at: Timestamp, all: bool, owner: Owner<'_>, out: &mut Outbox) {
-        self.supersede(out);
+        self.supersede(at, out);
         let waits = |transfer: &Transfer| !all && matches!(transfer.state(), Some(DataState::Open));
         let (open, rest): (Vec<_>, Vec<_>) = core::mem::take(&mut self.open).into_iter().partition(waits);
         self.open = open;
@@ -363,9 +385,16 @@ impl Transfers {
     }
 
     /// The current endpoint is given up: retracted where no connection came, else its connection is a transfer of its own.
-    fn supersede(&mut self, out: &mut Outbox) {
+    fn supersede(&mut self, at: Timestamp, out: &mut Outbox) {
         let Some(current) = self.current.take() else { return };
-        if matches!(current.state, DataState::Waiting) {
+        if matches!(current.state, DataState::Waiting)
+            && self.open.len() < UNHEARD_MAX
+            && out.announces_behind_a_gap(current.id)
+        {
+            // Both were heard at once: the first one's connection may have come and gone meanwhile.
+            let decided_at = Some(at);
+            self.open.push(Transfer { decided_at, ..Transfer::of(Request::default(), Some(*current)) });
+        } else if matches!(current.state, DataState::Waiting) {
             out.effects.push(Effect::Retract { id: current.id, endpoints: current.endpoints });
         } else {
             self.open.push(Transfer::of(Request::default(), Some(*current)));
@@ -426,6 +455,9 @@ impl Transfers {
         }
         // Where the server did not connect to the default port, nobody said that it would.
         transfer.announced.take_if(|announced| announced.waits_by_default());
+        if transfer.request.tx == 0 && matches!(transfer.state(), Some(DataState::Waiting)) {
+            return;
+        }
         let nobodys = transfer.request.tx == 0 && transfer.announced.as_ref().is_some_and(|it| it.refused);
         let Verdict { event, up, down } = transfer_event(transfer);
         if nobodys && up == 0 && down == 0 {
