@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::flow::{Control, Flow, Role};
+use super::flow::{Control, Flow, Missed, Role};
 use super::{EngineConfig, identity};
 use crate::account::Side;
 use crate::event::{ClosedBy, Direction, GapCause, SessionIdentity};
-use crate::session::{Beginning, Context, Outbox, Session};
+use crate::session::{Beginning, Context, Effect, Outbox, Session};
 use crate::tcp::{Closing, Receiver};
 use crate::time::Timestamp;
 
@@ -17,8 +17,6 @@ pub(super) struct Dialogue<'a> {
     pub(super) out: &'a mut Outbox,
     /// Records were lost lately: what is missing was lost with them.
     pub(super) ring_full: bool,
-    /// Something was missing, and nothing was heard since.
-    pub(super) missed: bool,
 }
 
 impl Dialogue<'_> {
@@ -29,17 +27,17 @@ impl Dialogue<'_> {
 
 impl Receiver for Dialogue<'_> {
     fn data(&mut self, at: Timestamp, from: Side, bytes: &[u8]) {
-        if core::mem::take(&mut self.missed) {
-            self.out.heard_again(at);
-        }
         let direction = self.direction(from);
+        if self.control.missed.heard(direction) {
+            self.out.effects.push(Effect::HeardAgain { direction, at });
+        }
         self.control.session.data(at, direction, bytes, Context::from(self.config), self.out);
     }
 
     fn gap(&mut self, at: Timestamp, from: Side, bytes: u64, cause: GapCause) {
         let direction = self.direction(from);
         let cause = if self.ring_full { GapCause::RingFull } else { cause };
-        self.missed = true;
+        self.control.missed.miss(direction);
         self.control.session.gap(at, direction, bytes, cause, Context::from(self.config), self.out);
     }
 
@@ -74,7 +72,8 @@ pub(super) fn begin_session(
         iface,
         vlan: flow.vlan,
     };
-    Control { session: Session::begin(at, Arc::new(identity), beginning, out), client, unread: None }
+    let session = Session::begin(at, Arc::new(identity), beginning, out);
+    Control { session, client, missed: Missed::default(), unread: None }
 }
 
 /// Ends the session of a control connection; what its streams held was handed on before.

@@ -49,9 +49,10 @@ impl Engine {
                     self.expected.retract(listener, id, endpoint);
                 }
             }
-            Effect::Missed { direction, since, until } => {
-                self.missed(at, Window { session: id, direction, since, until });
+            Effect::Missed { direction, since } => {
+                self.missed(at, Window { session: id, direction, since, until: at, open: true });
             }
+            Effect::HeardAgain { direction, at: heard } => self.heard_again(id, direction, heard),
             Effect::EndpointMissed { at: began } => self.endpoint_missed(at, id, began),
             Effect::Unreadable(unreadable) => self.set_unreadable(at, id, unreadable),
             Effect::Wake(wake) => self.schedule(id, wake.max(at.plus_nanos(1))),

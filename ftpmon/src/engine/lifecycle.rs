@@ -22,11 +22,7 @@ impl Engine {
         let Flow { connection, role, .. } = flow;
         match role {
             Role::Control(control) => {
-                connection.finish(
-                    at,
-                    Keep::Bytes,
-                    &mut Dialogue { control, config, out, ring_full, missed: false },
-                );
+                connection.finish(at, Keep::Bytes, &mut Dialogue { control, config, out, ring_full });
                 // What it held may have been its own end.
                 let reason = reason.filter(|_| !connection.is_closed());
                 self.apply_effects(at, id);

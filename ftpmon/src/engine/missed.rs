@@ -75,6 +75,14 @@ impl Engine {
         self.look_at_covered(at, client, server, window.session);
     }
 
+    /// Something was heard of a session behind what was missing.
+    pub(super) fn heard_again(&mut self, session: FlowId, direction: Direction, heard: Timestamp) {
+        let Some(Role::Control(control)) = self.role(session) else { return };
+        let identity = control.session.identity();
+        let (client, server) = (identity.client.ip, identity.server.ip);
+        self.unclaimed.heard_again(client, server, session, direction, heard);
+    }
+
     /// A transfer of a session began whose endpoint was announced unseen.
     pub(super) fn endpoint_missed(&mut self, at: Timestamp, session: FlowId, began: Timestamp) {
         let Some(Role::Control(control)) = self.role(session) else { return };
@@ -156,7 +164,7 @@ impl Engine {
         let ring_full = self.lost_lately(at);
         let Self { flows, config, out, .. } = self;
         let Some(Flow { connection, role: Role::Control(control), .. }) = flows.get_mut(id) else { return };
-        connection.finish(at, Keep::Bytes, &mut Dialogue { control, config, out, ring_full, missed: false });
+        connection.finish(at, Keep::Bytes, &mut Dialogue { control, config, out, ring_full });
         self.apply_effects(at, id);
     }
 

@@ -44,7 +44,7 @@ impl Engine {
         match role {
             Role::Control(control) => {
                 answers = control.note_unreadable(at, from, segment);
-                let mut dialogue = Dialogue { control, config, out, ring_full, missed: false };
+                let mut dialogue = Dialogue { control, config, out, ring_full };
                 connection.handle_segment(at, from, segment, &limits, Keep::Bytes, &mut dialogue);
                 if limits.hole_wait_ms == 0 {
                     connection.handle_timeout(at, &limits, Keep::Bytes, &mut dialogue);
@@ -108,7 +108,7 @@ impl Engine {
         let mut unwanted = false;
         match role {
             Role::Control(control) => {
-                let mut dialogue = Dialogue { control, config, out, ring_full, missed: false };
+                let mut dialogue = Dialogue { control, config, out, ring_full };
                 connection.handle_timeout(now, &limits, Keep::Bytes, &mut dialogue);
                 control.session.settle(now, out);
             }

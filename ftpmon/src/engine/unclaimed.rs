@@ -34,8 +34,10 @@ pub(super) struct Window {
     pub(super) direction: Direction,
     /// The last thing that was heard before.
     pub(super) since: Timestamp,
-    /// The first thing that was heard behind them.
+    /// When they were known to be missing; or, before that, when the first thing that way was heard behind them.
     pub(super) until: Timestamp,
+    /// Nothing was heard behind them yet.
+    pub(super) open: bool,
 }
 
 impl Window {
@@ -131,6 +133,7 @@ impl Unclaimed {
         left_out.flows |= between.crowded;
         if let Some(known) = between.windows.iter_mut().rev().find(|known| known.is_continued_by(&window)) {
             known.until = known.until.max(window.until);
+            known.open = window.open;
             return left_out;
         }
         if between.windows.len() >= WINDOWS_OF_PAIR_MAX {
@@ -141,6 +144,24 @@ impl Unclaimed {
         between.windows.push(window);
         self.windows += 1;
         left_out
+    }
+
+    /// Something was heard of a session behind what was missing.
+    pub(super) fn heard_again(
+        &mut self,
+        one: IpAddr,
+        other: IpAddr,
+        session: FlowId,
+        direction: Direction,
+        at: Timestamp,
+    ) {
+        let Some(between) = self.pairs.get_mut(&key(one, other)) else { return };
+        for window in between.windows.iter_mut().filter(|window| window.open) {
+            if (window.session, window.direction) == (session, direction) {
+                window.until = window.until.min(at);
+                window.open = false;
+            }
+        }
     }
 
     /// At `at` a transfer began whose endpoint was announced unseen: its connection may come only then.
@@ -201,7 +222,7 @@ mod tests {
 
     fn window(session: FlowId, since: i64, until: i64) -> Window {
         let (since, until) = (Timestamp::from_nanos(since), Timestamp::from_nanos(until));
-        Window { session, direction: Direction::Reply, since, until }
+        Window { session, direction: Direction::Reply, since, until, open: false }
     }
 
     #[test]

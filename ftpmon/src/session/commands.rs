@@ -168,8 +168,9 @@ impl Session {
             let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
             self.transfers.evict_oldest(at, owner, out);
         }
+        let spent = self.transfers.is_endpoint_spent();
         let endpoint_known = self.transfers.begin(request, self.all_read);
-        if !endpoint_known && !self.all_read {
+        if (!endpoint_known || spent) && !self.all_read {
             out.effects.push(Effect::EndpointMissed { at });
         }
         let endpoint_due = self.pending.waits_for(|pending| pending.verb.asks_for_endpoint());

@@ -250,7 +250,7 @@ impl Session {
             self.tell(at, EventKind::Gap(Gap { gap: GapDetail { direction, bytes, cause } }), out);
             // What a frame has no room for may be the end of an announcement; whole frames lost hold the whole of it.
             if bytes >= ANNOUNCEMENT_MIN || cause == GapCause::CutShort {
-                out.effects.push(Effect::Missed { direction, since: self.last, until: at });
+                out.effects.push(Effect::Missed { direction, since: self.last });
             }
         }
     }
@@ -297,7 +297,9 @@ impl Session {
     /// A connection to an announced endpoint ended.
     pub fn data_ended(&mut self, at: Timestamp, id: EndpointId, summary: DataSummary, out: &mut Outbox) {
         self.transfers.ended(at, id, summary);
-        self.settle(at, out);
+        let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
+        self.transfers.settle_decided(at, owner, out);
+        self.end_if_settled(at, out);
     }
 
     /// A data connection that nobody announced readably was opened.
@@ -319,6 +321,11 @@ impl Session {
     pub fn settle(&mut self, at: Timestamp, out: &mut Outbox) {
         let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
         self.transfers.settle(at, owner, out);
+        self.end_if_settled(at, out);
+    }
+
+    /// The session is over when its last data connection is.
+    fn end_if_settled(&mut self, at: Timestamp, out: &mut Outbox) {
         if self.transfers.is_empty()
             && let Some(ended) = self.ended.take()
         {

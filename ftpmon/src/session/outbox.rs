@@ -47,14 +47,19 @@ pub enum Effect {
         /// Where it could arrive.
         endpoints: ExpectedEndpoints,
     },
-    /// What was said in a direction between two moments was not seen.
+    /// What was said in a direction after a moment was not seen.
     Missed {
         /// Which way it went.
         direction: Direction,
         /// When the last thing before it was heard.
         since: Timestamp,
-        /// When the first thing behind it was heard.
-        until: Timestamp,
+    },
+    /// Behind what was not seen something was heard.
+    HeardAgain {
+        /// Which way it went.
+        direction: Direction,
+        /// When.
+        at: Timestamp,
     },
     /// A transfer began whose endpoint was announced unseen.
     EndpointMissed {
@@ -89,19 +94,10 @@ impl Outbox {
         self.events.push_back(Event { ts, session: Some(Arc::clone(session)), user: user.cloned(), kind });
     }
 
-    /// An endpoint was announced in the same call as a gap was told: nobody looked yet whether its connection came.
+    /// An endpoint was announced in the same call as what was heard behind a gap: nobody looked yet whether its connection came.
     pub(super) fn announces_behind_a_gap(&self, endpoint: EndpointId) -> bool {
-        let missed = |effect: &Effect| matches!(effect, Effect::Missed { .. });
+        let missed = |effect: &Effect| matches!(effect, Effect::Missed { .. } | Effect::HeardAgain { .. });
         let announces = |effect: &Effect| matches!(effect, Effect::Announce { id, .. } if *id == endpoint);
         self.effects.iter().any(missed) && self.effects.iter().rev().any(announces)
-    }
-
-    /// Behind what the session missed it was heard again.
-    pub fn heard_again(&mut self, at: Timestamp) {
-        for effect in &mut self.effects {
-            if let Effect::Missed { until, .. } = effect {
-                *until = at.min(*until);
-            }
-        }
     }
 }

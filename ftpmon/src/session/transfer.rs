@@ -170,6 +170,11 @@ impl Transfers {
             && self.current.as_ref().is_none_or(|current| matches!(current.state, DataState::Waiting))
     }
 
+    /// The connection to the endpoint that was announced last came and went before a command did: it may have had one of its own.
+    pub(super) fn is_endpoint_spent(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| matches!(current.state, DataState::Ended(_)))
+    }
+
     /// Transfers that are not reported yet.
     pub(super) fn open_len(&self) -> usize {
         self.open.len()
