@@ -21,6 +21,7 @@ use super::{Engine, FilesMode};
 use crate::account::Side;
 use crate::addr::Endpoint;
 use crate::event::{DataAnnouncement, Direction, Mode, Nat, Via};
+use crate::session::FoundData;
 use crate::tcp::Keep;
 use crate::time::Timestamp;
 
@@ -224,7 +225,7 @@ impl Engine {
         let mut claims: SmallVec<[Claim; 4]> = SmallVec::new();
         for window in self.unclaimed.windows(flow.initiator.ip, flow.listener.ip) {
             if claims.iter().all(|claim| claim.session != window.session)
-                && let Some(claim) = self.claim_of(id, flow, sender, window)
+                && let Some(claim) = self.claim_of(flow, sender, window)
             {
                 claims.push(claim);
             }
@@ -236,7 +237,7 @@ impl Engine {
         one_of(true).or_else(|| one_of(false)).unwrap_or(Owner::Nobody)
     }
 
-    fn claim_of(&self, id: FlowId, flow: &Flow, sender: Side, window: &Window) -> Option<Claim> {
+    fn claim_of(&self, flow: &Flow, sender: Side, window: &Window) -> Option<Claim> {
         let control = self.readable(window.session).filter(|_| window.covers(flow.first))?;
         let mode = mode_of(control, flow.initiator, flow.listener)?;
         let announced_by = match mode {
@@ -246,18 +247,8 @@ impl Engine {
         if window.direction != announced_by {
             return None;
         }
-        let uploads = is_upload(mode, sender);
-        let wanted = control.session.lacks_connection(uploads) && self.is_latest(id, flow, window);
+        let wanted = control.session.lacks(&found(flow, mode, sender));
         Some(Claim { session: window.session, mode, wanted })
-    }
-
-    /// Of several connections of which the last one's command alone was seen, it is the last one.
-    fn is_latest(&self, id: FlowId, flow: &Flow, window: &Window) -> bool {
-        let later = |other: &Flow| {
-            other.first > flow.first && window.covers(other.first) && sender(other) == sender(flow)
-        };
-        let mut others = self.unclaimed.flows(flow.initiator.ip, flow.listener.ip).iter();
-        !others.any(|other| *other != id && self.flows.get(*other).is_some_and(later))
     }
 
     /// A control session that can be read and has not ended.
@@ -274,6 +265,7 @@ impl Engine {
         let over = self.is_over_unclaimed(id);
         let Some(flow) = self.flows.get(id) else { return };
         let Sender::Only(sender) = sender(flow) else { return };
+        let found = found(flow, claim.mode, sender);
         let (ip, port) = (flow.listener.ip, flow.listener.port);
         let (mode, via, nat) = (Some(claim.mode), Via::Inferred, Nat::None);
         let data = DataAnnouncement { mode, via, ip, port, advertised_ip: None, nat };
@@ -281,7 +273,7 @@ impl Engine {
             return;
         };
         let endpoint = if claim.wanted {
-            control.session.data_found(data, is_upload(claim.mode, sender))
+            control.session.data_found(data, &found)
         } else {
             control.session.data_inferred(data)
         };
@@ -313,7 +305,9 @@ fn sender(flow: &Flow) -> Sender {
     }
 }
 
-/// The client is who sent the bytes.
-const fn is_upload(mode: Mode, sender: Side) -> bool {
-    matches!((mode, sender), (Mode::Passive, Side::Initiator) | (Mode::Active, Side::Listener))
+/// What its session is told of it.
+fn found(flow: &Flow, mode: Mode, sender: Side) -> FoundData {
+    let upload = matches!((mode, sender), (Mode::Passive, Side::Initiator) | (Mode::Active, Side::Listener));
+    let last = flow.record.as_ref().map_or(flow.last, |record| record.last);
+    FoundData { upload, first: flow.first, last }
 }

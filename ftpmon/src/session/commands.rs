@@ -154,6 +154,7 @@ impl Session {
         let declared = allocated.or(known.map(|known| known.1));
         let request = Request {
             tx: self.tx,
+            at,
             verb: Some(said.name.clone()),
             direction: Some(direction),
             arg: said.text.clone(),
@@ -168,9 +169,11 @@ impl Session {
             let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
             self.transfers.evict_oldest(at, owner, out);
         }
-        let spent = self.transfers.is_endpoint_spent();
+        if !self.all_read {
+            self.transfers.disown_spent(at);
+        }
         let endpoint_known = self.transfers.begin(request, self.all_read);
-        if (!endpoint_known || spent) && !self.all_read {
+        if !endpoint_known && !self.all_read {
             out.effects.push(Effect::EndpointMissed { at });
         }
         let endpoint_due = self.pending.waits_for(|pending| pending.verb.asks_for_endpoint());

@@ -10,6 +10,17 @@ use crate::tls::{Opening, TlsFacts};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointId(pub u32);
 
+/// A connection that was found to be a data connection whose announcement was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundData {
+    /// The client sent its bytes.
+    pub upload: bool,
+    /// First packet.
+    pub first: Timestamp,
+    /// Last packet so far.
+    pub last: Timestamp,
+}
+
 /// The account of a data connection that ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataSummary {

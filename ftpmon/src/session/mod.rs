@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-pub use data::{DataSummary, EndpointId};
+pub use data::{DataSummary, EndpointId, FoundData};
 pub use outbox::{Effect, ExpectedEndpoints, Outbox};
 
 use crate::engine::{EngineConfig, Limits, Secrets};
@@ -307,14 +307,14 @@ impl Session {
         self.transfers.infer(data)
     }
 
-    /// A transfer whose endpoint was announced unseen waits for a connection that brings an upload, or else a download.
-    pub fn lacks_connection(&self, upload: bool) -> bool {
-        self.transfers.lacks_connection(upload)
+    /// A transfer whose endpoint was announced unseen waits for such a connection.
+    pub fn lacks(&self, found: &FoundData) -> bool {
+        self.transfers.lack(found)
     }
 
     /// The connection of such a transfer was found.
-    pub fn data_found(&mut self, data: DataAnnouncement, upload: bool) -> EndpointId {
-        self.transfers.find(data, upload)
+    pub fn data_found(&mut self, data: DataAnnouncement, found: &FoundData) -> EndpointId {
+        self.transfers.find(data, found)
     }
 
     /// Reports the transfers that are decided by now.

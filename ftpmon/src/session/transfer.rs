@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use super::data::{DataSummary, EndpointId};
+use super::data::{DataSummary, EndpointId, FoundData};
 use super::outbox::{Effect, ExpectedEndpoints, Outbox};
 use super::outcome::{Verdict, transfer_event};
 use crate::event::{
@@ -21,6 +21,9 @@ const GRACE_NS: i64 = 2_000_000_000;
 /// Unfinished transfers beside which an endpoint that was superseded in one breath is still waited for. Stops a client that only
 /// announces.
 const UNHEARD_MAX: usize = 16;
+
+/// Packets of two connections may come out of order by so much, nanoseconds.
+const DISORDER_NS: i64 = 5_000_000;
 
 /// What became of an announced endpoint.
 #[derive(Debug)]
@@ -63,6 +66,8 @@ impl Announced {
 pub(super) struct Request {
     /// The command; 0 for a data connection without one.
     pub(super) tx: u64,
+    /// When it was said.
+    pub(super) at: Timestamp,
     pub(super) verb: Option<SmolStr>,
     pub(super) direction: Option<FileDirection>,
     pub(super) arg: Option<SmolStr>,
@@ -114,10 +119,14 @@ impl Transfer {
         !self.preliminary && self.code.is_some_and(|code| code >= 400)
     }
 
-    /// Its endpoint was announced unseen, and its bytes go this way.
-    fn lacks_connection(&self, upload: bool) -> bool {
+    /// Its endpoint was announced unseen, and this may be its connection.
+    fn lacks(&self, found: &FoundData) -> bool {
         let uploads = self.request.direction == Some(FileDirection::Upload);
-        self.endpoint_lost && self.announced.is_none() && !self.refused() && uploads == upload
+        let lacks_one = self.endpoint_lost && self.announced.is_none() && !self.refused();
+        // What is sent is sent after the command, and before the server says that it is done.
+        let in_time = found.last.plus_nanos(DISORDER_NS) >= self.request.at
+            && self.decided_at.is_none_or(|decided| found.first <= decided.plus_nanos(DISORDER_NS));
+        lacks_one && uploads == found.upload && in_time
     }
 
     /// It has its final reply, and no connection yet, though it was not refused.
@@ -170,9 +179,15 @@ impl Transfers {
             && self.current.as_ref().is_none_or(|current| matches!(current.state, DataState::Waiting))
     }
 
-    /// The connection to the endpoint that was announced last came and went before a command did: it may have had one of its own.
-    pub(super) fn is_endpoint_spent(&self) -> bool {
-        self.current.as_ref().is_some_and(|current| matches!(current.state, DataState::Ended(_)))
+    /// A transfer command comes, and another may have been lost before it: the connection that was over by then had that one.
+    pub(super) fn disown_spent(&mut self, at: Timestamp) {
+        let over = |current: &mut Box<Announced>| match &current.state {
+            DataState::Ended(summary) => summary.last.plus_nanos(DISORDER_NS) < at,
+            DataState::Waiting | DataState::Open => false,
+        };
+        if let Some(spent) = self.current.take_if(over) {
+            self.open.push(Transfer::of(Request::default(), Some(*spent)));
+        }
     }
 
     /// Transfers that are not reported yet.
@@ -245,15 +260,15 @@ impl Transfers {
         id
     }
 
-    /// A transfer whose endpoint was lost waits for a connection of this direction.
-    pub(super) fn lacks_connection(&self, upload: bool) -> bool {
-        self.open.iter().any(|transfer| transfer.lacks_connection(upload))
+    /// A transfer whose endpoint was lost waits for such a connection.
+    pub(super) fn lack(&self, found: &FoundData) -> bool {
+        self.open.iter().any(|transfer| transfer.lacks(found))
     }
 
     /// The connection of such a transfer, the oldest one, was found.
-    pub(super) fn find(&mut self, data: DataAnnouncement, upload: bool) -> EndpointId {
+    pub(super) fn find(&mut self, data: DataAnnouncement, found: &FoundData) -> EndpointId {
         let id = self.fresh_id();
-        match self.open.iter_mut().find(|transfer| transfer.lacks_connection(upload)) {
+        match self.open.iter_mut().find(|transfer| transfer.lacks(found)) {
             Some(transfer) => transfer.announced = Some(Announced::inferred(id, data)),
             None => return self.infer(data),
         }

@@ -485,7 +485,8 @@ fn whatever_is_lost_each_connection_is_told_once() {
         lossy(seed, EngineConfig::default(), &mut count);
         lossy(seed, file.clone(), &mut count);
     }
-    println!("{count:?}");
-    let Count { connections, untold, doubled, others, .. } = count;
+    let Count { connections, untold, doubled, of_another, others } = count;
     assert_eq!((connections, untold, doubled, others), (8_000, 0, 0, 0));
+    // Where a command alone is left of one transfer, and a connection alone of the next.
+    assert!(of_another <= 40, "{of_another}");
 }
