@@ -2,13 +2,40 @@
 
 use std::sync::Arc;
 
-use super::flow::{Control, Flow, Missed, Role};
+use super::flow::{Control, Flow, Role};
 use super::{EngineConfig, identity};
 use crate::account::Side;
 use crate::event::{ClosedBy, Direction, GapCause, SessionIdentity};
 use crate::session::{Beginning, Context, Effect, Outbox, Session};
 use crate::tcp::{Closing, Receiver};
 use crate::time::Timestamp;
+
+/// In which directions something was missing, and nothing was heard since.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Missed {
+    commands: bool,
+    replies: bool,
+}
+
+impl Missed {
+    fn of(&mut self, direction: Direction) -> &mut bool {
+        match direction {
+            Direction::Command => &mut self.commands,
+            Direction::Reply => &mut self.replies,
+        }
+    }
+
+    /// Something is missing.
+    pub(super) fn miss(&mut self, direction: Direction) {
+        *self.of(direction) = true;
+    }
+
+    /// Something was heard. Whether it is the first thing behind what is missing.
+    #[inline]
+    pub(super) fn heard(&mut self, direction: Direction) -> bool {
+        core::mem::take(self.of(direction))
+    }
+}
 
 /// Takes the streams of a control connection.
 pub(super) struct Dialogue<'a> {

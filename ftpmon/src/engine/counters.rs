@@ -17,9 +17,10 @@ pub struct EngineCounters {
     pub sessions: u64,
     /// Data connections followed.
     pub data_connections: u64,
-    /// Of those, taken for data connections of sessions that cannot be read.
+    /// Of those, taken for data connections of sessions that cannot be read, or of which something was not seen.
     pub inferred: u64,
-    /// Connections between the hosts of such sessions that were not taken for theirs.
+    /// Connections between the hosts of such sessions that were not taken for theirs; of those of which something was not seen
+    /// only what may have been several sessions'.
     pub not_inferred: u64,
     /// Events given out.
     pub events: u64,

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::config::Hashes;
+use super::control::Missed;
 use super::early::Early;
 use super::files::FileReader;
 use super::head::Heads;
@@ -13,7 +14,7 @@ use super::streams::CANDIDATE_NS;
 use super::table::FlowId;
 use crate::account::{DirectionAccount, FlowRecord, Side};
 use crate::addr::Endpoint;
-use crate::event::{Direction, GapCause, Handshake};
+use crate::event::{GapCause, Handshake};
 use crate::segment::{InterfaceId, Segment, VlanTags};
 use crate::session::{DataSummary, EndpointId, Session};
 use crate::tcp::{Closing, Connection, Keep, Limits, Receiver};
@@ -72,33 +73,6 @@ pub(super) struct Control {
     pub(super) missed: Missed,
     /// What is known while it cannot be read. Few sessions come to need it, and a million idle ones pay for its room.
     pub(super) unread: Option<Box<Unread>>,
-}
-
-/// In which directions something was missing, and nothing was heard since.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Missed {
-    commands: bool,
-    replies: bool,
-}
-
-impl Missed {
-    fn of(&mut self, direction: Direction) -> &mut bool {
-        match direction {
-            Direction::Command => &mut self.commands,
-            Direction::Reply => &mut self.replies,
-        }
-    }
-
-    /// Something is missing.
-    pub(super) fn miss(&mut self, direction: Direction) {
-        *self.of(direction) = true;
-    }
-
-    /// Something was heard. Whether it is the first thing behind what is missing.
-    #[inline]
-    pub(super) fn heard(&mut self, direction: Direction) -> bool {
-        core::mem::take(self.of(direction))
-    }
 }
 
 /// What is known of a session that cannot be read.

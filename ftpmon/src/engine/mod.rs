@@ -271,6 +271,8 @@ impl Engine {
         counters.tables.insert("sessions", fill(self.flows.len_of(Class::Control), limits.flows));
         counters.tables.insert("announced_endpoints", fill(self.expected.len(), limits.announced_endpoints));
         counters.tables.insert("probe_bytes", fill(self.probed_bytes, limits.probe_bytes));
+        let (unclaimed, most) = self.unclaimed.fill();
+        counters.tables.insert("unclaimed_connections", fill(unclaimed, most));
         if self.config.files != FilesMode::Off {
             counters.tables.insert("early_bytes", fill(self.early_bytes, limits.early_bytes));
             counters.tables.insert("reorder_bytes", fill(self.reorder_bytes, limits.reorder_bytes));

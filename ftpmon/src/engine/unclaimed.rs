@@ -90,6 +90,11 @@ impl Unclaimed {
         self.windows == 0
     }
 
+    /// Connections that are kept, and how many may be.
+    pub(super) const fn fill(&self) -> (usize, usize) {
+        (self.flows, FLOWS_MAX)
+    }
+
     /// A connection was opened; the one that has to give way at the cap.
     pub(super) fn add(&mut self, one: IpAddr, other: IpAddr, id: FlowId) -> Option<FlowId> {
         if self.flows >= FLOWS_MAX {
