@@ -50,7 +50,7 @@ impl Engine {
                 }
             }
             Effect::Missed { direction, since } => {
-                self.missed(at, Window { session: id, direction, since, until: at, open: true });
+                self.missed(at, Window { session: id, direction, since, until: at, told: at, open: true });
             }
             Effect::HeardAgain { direction, at: heard } => self.heard_again(id, direction, heard),
             Effect::EndpointMissed { at: began } => self.endpoint_missed(at, id, began),

@@ -29,13 +29,16 @@ const UNCLAIMED_PORT_MIN: u16 = 1024;
 /// An announcement that was seen may be so late, nanoseconds. Less than a final reply waits for its connection.
 const ANNOUNCED_LATE_NS: i64 = 1_000_000_000;
 
+/// Another session that lost something meanwhile is known by so long after, mostly, nanoseconds.
+const OTHERS_KNOWN_NS: i64 = 5_000_000_000;
+
 /// Whose connection it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
     /// No session lost what could have announced it.
     Nobody,
-    /// Several sessions did.
-    Several,
+    /// Several sessions did; until then something may tell which.
+    Several(Timestamp),
     One(Claim),
 }
 
@@ -46,6 +49,8 @@ struct Claim {
     mode: Mode,
     /// It has a transfer that waits for just such a connection.
     wanted: bool,
+    /// Until then something may speak against it.
+    due: Timestamp,
 }
 
 impl Engine {
@@ -116,17 +121,21 @@ impl Engine {
         }
         self.flows.move_to(id, Class::Unclaimed, at);
         if last_call {
-            self.decide_unclaimed(at, id);
+            self.decide_unclaimed(at, id, true);
         } else if self.unclaimed.windows(initiator.ip, listener.ip).iter().any(|known| known.covers(first)) {
             self.schedule(id, at.plus_nanos(ANNOUNCED_LATE_NS));
         }
     }
 
-    /// Adopts a connection that ended where it is one session's. Where it may be several's it is nobody's.
-    pub(super) fn decide_unclaimed(&mut self, at: Timestamp, id: FlowId) {
+    /// Adopts a connection that ended where it is one session's. Where it may be several's it is nobody's. Waits until something
+    /// may speak against that, unless this is the `last_call`.
+    pub(super) fn decide_unclaimed(&mut self, at: Timestamp, id: FlowId, last_call: bool) {
         match self.owner_of(id) {
+            Owner::One(Claim { due, .. }) | Owner::Several(due) if due > at && !last_call => {
+                self.schedule(id, due);
+            }
             Owner::One(claim) => self.adopt_unclaimed(at, id, claim),
-            Owner::Several => self.let_go_unclaimed(at, id),
+            Owner::Several(_) => self.let_go_unclaimed(at, id),
             Owner::Nobody => {}
         }
     }
@@ -145,7 +154,7 @@ impl Engine {
                 match self.owner_of(id) {
                     Owner::One(claim) if claim.session == session => self.adopt_unclaimed(at, id, claim),
                     // It does not become the other's because this one is over.
-                    Owner::Several => self.let_go_unclaimed(at, id),
+                    Owner::Several(_) => self.let_go_unclaimed(at, id),
                     _ => {}
                 }
             }
@@ -231,7 +240,9 @@ impl Engine {
         }
         let one_of = |wanted: bool| {
             let mut some = claims.iter().filter(|claim| claim.wanted || !wanted);
-            some.next().map(|claim| if some.next().is_none() { Owner::One(*claim) } else { Owner::Several })
+            let first = some.next()?;
+            let latest = some.map(|claim| claim.due).max();
+            Some(latest.map_or(Owner::One(*first), |due| Owner::Several(due.max(first.due))))
         };
         one_of(true).or_else(|| one_of(false)).unwrap_or(Owner::Nobody)
     }
@@ -246,8 +257,11 @@ impl Engine {
         if window.direction != announced_by {
             return None;
         }
-        let wanted = control.session.lacks(&found(flow, mode, sender));
-        Some(Claim { session: window.session, mode, wanted })
+        let found = found(flow, mode, sender);
+        let wanted = control.session.lacks(&found);
+        let wait = if wanted { ANNOUNCED_LATE_NS } else { OTHERS_KNOWN_NS };
+        let due = found.last.max(window.told).plus_nanos(wait);
+        Some(Claim { session: window.session, mode, wanted, due })
     }
 
     /// A control session that can be read and has not ended.

@@ -143,7 +143,7 @@ impl Engine {
         } else {
             self.expire_early(now, id);
             if self.is_over_unclaimed(id) {
-                self.decide_unclaimed(now, id);
+                self.decide_unclaimed(now, id, false);
                 return;
             }
             self.release_candidate(now, id);

@@ -36,6 +36,8 @@ pub(super) struct Window {
     pub(super) since: Timestamp,
     /// When they were known to be missing; or, before that, when the first thing that way was heard behind them.
     pub(super) until: Timestamp,
+    /// When that was known last.
+    pub(super) told: Timestamp,
     /// Nothing was heard behind them yet.
     pub(super) open: bool,
 }
@@ -138,6 +140,7 @@ impl Unclaimed {
         left_out.flows |= between.crowded;
         if let Some(known) = between.windows.iter_mut().rev().find(|known| known.is_continued_by(&window)) {
             known.until = known.until.max(window.until);
+            known.told = known.told.max(window.told);
             known.open = window.open;
             return left_out;
         }
@@ -227,7 +230,7 @@ mod tests {
 
     fn window(session: FlowId, since: i64, until: i64) -> Window {
         let (since, until) = (Timestamp::from_nanos(since), Timestamp::from_nanos(until));
-        Window { session, direction: Direction::Reply, since, until, open: false }
+        Window { session, direction: Direction::Reply, since, until, told: until, open: false }
     }
 
     #[test]

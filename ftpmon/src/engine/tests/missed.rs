@@ -92,7 +92,7 @@ fn a_transfer_of_which_only_the_connection_was_seen() {
             lose_download(&mut bench, &mut control);
             fetch(&mut bench, 41_000, end(2, LISTENER));
             bench.say(&mut control, &["226 done", "NOOP", "200 ok"]);
-            wait(&mut bench, 2);
+            wait(&mut bench, 12);
             let events = bench.events();
             assert_eq!(told(&events), download(5, 0));
             let whole = transfers(&events)[0].file.as_ref().map(|file| file.complete);
@@ -112,9 +112,9 @@ fn without_a_gap_it_stays_untold() {
     // Before it, and after it.
     lose_download(&mut bench, &mut control);
     bench.say(&mut control, &["226 done", "NOOP", "200 ok"]);
-    wait(&mut bench, 2);
+    wait(&mut bench, 12);
     fetch(&mut bench, 41_001, end(2, LISTENER));
-    wait(&mut bench, 2);
+    wait(&mut bench, 12);
     assert!(transfers(&bench.finish()).is_empty());
     assert_eq!(bench.engine.counters().inferred, 0);
 }
@@ -148,7 +148,7 @@ fn what_is_no_data_connection_is_not_adopted() {
         lose_download(&mut bench, &mut control);
         say(&mut bench);
         bench.say(&mut control, &["226 done", "NOOP", "200 ok"]);
-        wait(&mut bench, 2);
+        wait(&mut bench, 12);
         assert!(transfers(&bench.finish()).is_empty(), "{what}");
     }
 }
@@ -191,7 +191,7 @@ fn what_is_missing_went_the_way_of_the_announcement() {
             }
         }
         bench.say(&mut control, &["NOOP", "200 ok", "NOOP", "200 ok"]);
-        wait(&mut bench, 2);
+        wait(&mut bench, 12);
         let events = bench.events();
         assert_eq!(transfers(&events).len(), found, "{mode:?} {lost:?}");
         let told = transfers(&events).first().and_then(|it| it.data.as_ref()?.announced.mode);
@@ -209,7 +209,7 @@ fn a_command_whose_endpoint_was_lost_gets_its_connection() {
     lose(&mut bench, &mut control, &["226 done", "PASV", PASV]);
     fetch(&mut bench, 41_001, end(2, LISTENER));
     bench.say(&mut control, &["RETR b", "150 go", "226 done"]);
-    wait(&mut bench, 4);
+    wait(&mut bench, 12);
     let events = bench.events();
     let mut told = told(&events);
     told.sort_unstable_by_key(|it| it.0);
@@ -241,7 +241,7 @@ fn a_late_announcement_takes_it_first() {
     lose(&mut bench, &mut control, &["CWD somewhere", "250 you are somewhere now", "PASV"]);
     fetch(&mut bench, 41_000, end(2, LISTENER));
     bench.say(&mut control, &[PASV, "RETR a", "150 go", "226 done"]);
-    wait(&mut bench, 4);
+    wait(&mut bench, 12);
     let events = bench.finish();
     let via: Vec<_> =
         transfers(&events).iter().map(|it| (it.tx, it.data.as_ref().unwrap().announced.via)).collect();
@@ -262,7 +262,7 @@ fn what_two_sessions_may_have_announced_is_neithers() {
         for control in &mut controls {
             bench.say(control, &["226 done", "NOOP", "200 ok"]);
         }
-        wait(&mut bench, 2);
+        wait(&mut bench, 12);
         for control in &mut controls {
             bench.close(control);
         }
@@ -281,7 +281,7 @@ fn of_two_sessions_the_one_whose_command_waits_for_it() {
     fetch(&mut bench, 41_000, end(2, LISTENER));
     bench.say(&mut two, &["RETR b", "150 go", "226 done"]);
     bench.say(&mut one, &["426 broken", "NOOP", "200 ok"]);
-    wait(&mut bench, 4);
+    wait(&mut bench, 12);
     assert_eq!(told(&bench.events()), download(5, 2));
 }
 
@@ -313,7 +313,7 @@ fn the_gap_may_be_told_minutes_later() {
     lose(&mut bench, &mut control, &["226 done"]);
     wait(&mut bench, 280);
     bench.say(&mut control, &["NOOP", "200 ok", "NOOP", "200 ok"]);
-    wait(&mut bench, 2);
+    wait(&mut bench, 12);
     assert_eq!(told(&bench.events()), download(5, 0));
 }
 
@@ -336,7 +336,7 @@ fn the_kernels_account_is_enough() {
         assert_eq!(released, !kept, "{bytes:?}");
         account(&mut bench, FlowReport::Close, opened, bytes);
         bench.say(&mut control, &["226 done", "NOOP", "200 ok"]);
-        wait(&mut bench, 2);
+        wait(&mut bench, 12);
         let expected = if kept { download(9 << 30, 0) } else { Vec::new() };
         assert_eq!(told(&bench.events()), expected, "{bytes:?}");
     }
@@ -351,7 +351,7 @@ fn connections_of_two_hosts_are_bounded() {
         fetch(&mut bench, 41_000, end(2, 20_000 + port));
     }
     bench.say(&mut control, &["226 done", "NOOP", "200 ok"]);
-    wait(&mut bench, 2);
+    wait(&mut bench, 12);
     let counters = bench.engine.counters();
     assert_eq!((counters.inferred, counters.lost["unclaimed_full"]), (64, 1));
     assert_eq!(transfers(&bench.finish()).len(), 64);
