@@ -272,6 +272,23 @@ fn what_two_sessions_may_have_announced_is_neithers() {
     }
 }
 
+/// The other one shows only seconds later that it lost something as well.
+#[test]
+fn others_are_waited_for() {
+    for (pause, found) in [(3, 0), (9, 1)] {
+        let mut bench = Bench::new(EngineConfig::default());
+        let (mut one, mut two) = (session(&mut bench, 40_000), session(&mut bench, 40_001));
+        lose_download(&mut bench, &mut one);
+        lose_download(&mut bench, &mut two);
+        fetch(&mut bench, 41_000, end(2, LISTENER));
+        bench.say(&mut one, &["226 done", "NOOP", "200 ok"]);
+        wait(&mut bench, pause);
+        bench.say(&mut two, &["226 done", "NOOP", "200 ok"]);
+        wait(&mut bench, 12);
+        assert_eq!(transfers(&bench.finish()).len(), found);
+    }
+}
+
 #[test]
 fn of_two_sessions_the_one_whose_command_waits_for_it() {
     let mut bench = Bench::new(EngineConfig::default());
