@@ -106,7 +106,6 @@ impl Engine {
         if claims.is_empty() {
             return;
         }
-        self.give_up_probe(id);
         let claims = claims.iter().map(|claim| (claim.control, claim.endpoint)).collect();
         self.become_data(at, id, claims, false);
         if ended {
@@ -122,6 +121,7 @@ impl Engine {
         claims: SmallVec<[(FlowId, EndpointId); 1]>,
         inferred: bool,
     ) {
+        self.give_up_probe(id);
         self.forget_early(id);
         let suspect = self.take_suspect(id);
         let mut data = self.data_flow(claims);

@@ -77,7 +77,8 @@ impl Engine {
         if left_out.flows {
             self.counters.lose("unclaimed_full", 1);
         }
-        self.look_at_covered(at, client, server, window.session);
+        let told_now = |known: &Window| known.session == window.session && known.told == window.told;
+        self.look_at_covered(at, client, server, told_now);
     }
 
     /// Something was heard of a session behind what was missing.
@@ -94,11 +95,17 @@ impl Engine {
         let identity = control.session.identity();
         let (client, server) = (identity.client.ip, identity.server.ip);
         self.unclaimed.began(client, server, session, began);
-        self.look_at_covered(at, client, server, session);
+        self.look_at_covered(at, client, server, |known| known.session == session && known.until >= began);
     }
 
-    fn look_at_covered(&mut self, at: Timestamp, client: IpAddr, server: IpAddr, session: FlowId) {
-        for id in self.covered(client, server, session) {
+    fn look_at_covered(
+        &mut self,
+        at: Timestamp,
+        client: IpAddr,
+        server: IpAddr,
+        some: impl Fn(&Window) -> bool,
+    ) {
+        for id in self.covered(client, server, some) {
             if self.is_over_unclaimed(id) {
                 self.schedule(id, at.plus_nanos(ANNOUNCED_LATE_NS));
             }
@@ -149,7 +156,7 @@ impl Engine {
         let Some(Role::Control(control)) = self.role(session) else { return };
         let identity = control.session.identity();
         let (client, server) = (identity.client.ip, identity.server.ip);
-        for id in self.covered(client, server, session) {
+        for id in self.covered(client, server, |known| known.session == session) {
             if !all || self.is_over_unclaimed(id) {
                 match self.owner_of(id) {
                     Owner::One(claim) if claim.session == session => self.adopt_unclaimed(at, id, claim),
@@ -210,11 +217,11 @@ impl Engine {
         self.flows.get(id).map(|flow| (flow.initiator, flow.listener))
     }
 
-    /// Connections of two hosts that were opened while a session of theirs said what was not seen.
-    fn covered(&self, one: IpAddr, other: IpAddr, session: FlowId) -> SmallVec<[FlowId; 8]> {
-        let windows = self.unclaimed.windows(one, other);
-        let opened_in =
-            |flow: &Flow| windows.iter().any(|window| window.session == session && window.covers(flow.first));
+    /// Connections of two hosts that were opened within some of the times in which sessions of theirs said what was not seen.
+    fn covered(&self, one: IpAddr, other: IpAddr, some: impl Fn(&Window) -> bool) -> SmallVec<[FlowId; 8]> {
+        let windows: SmallVec<[&Window; 8]> =
+            self.unclaimed.windows(one, other).iter().filter(|window| some(window)).collect();
+        let opened_in = |flow: &Flow| windows.iter().any(|window| window.covers(flow.first));
         let flows = self.unclaimed.flows(one, other).iter().copied();
         flows.filter(|id| self.flows.get(*id).is_some_and(opened_in)).collect()
     }

@@ -304,20 +304,23 @@ fn of_two_sessions_the_one_whose_command_waits_for_it() {
 
 #[test]
 fn it_may_outlive_its_session() {
-    let mut bench = Bench::new(EngineConfig::default());
-    let mut control = session(&mut bench, 40_000);
-    lose_download(&mut bench, &mut control);
-    let mut data = bench.connect(end(1, 41_000), end(2, LISTENER));
-    bench.send(&mut data, false, ACK, b"hello");
-    bench.say(&mut control, &["QUIT", "221 bye"]);
-    bench.close(&mut control);
-    wait(&mut bench, 3);
-    assert!(!names(&bench.events()).contains(&"session_end"));
-    bench.send(&mut data, false, ACK, b"more");
-    bench.close(&mut data);
-    let events = bench.events();
-    assert_eq!(told(&events), download(9, 0));
-    assert_eq!(names(&events), ["transfer", "session_end"]);
+    for detect_by_content in [false, true] {
+        let mut bench = Bench::new(EngineConfig { detect_by_content, ..EngineConfig::default() });
+        let mut control = session(&mut bench, 40_000);
+        lose_download(&mut bench, &mut control);
+        let mut data = bench.connect(end(1, 41_000), end(2, LISTENER));
+        bench.send(&mut data, false, ACK, b"hello");
+        bench.say(&mut control, &["QUIT", "221 bye"]);
+        bench.close(&mut control);
+        wait(&mut bench, 3);
+        assert!(!names(&bench.events()).contains(&"session_end"));
+        bench.send(&mut data, false, ACK, b"more");
+        bench.close(&mut data);
+        let events = bench.events();
+        assert_eq!(told(&events), download(9, 0));
+        assert_eq!(names(&events), ["transfer", "session_end"]);
+        assert_eq!(bench.engine.counters().tables["probe_bytes"].used, 0);
+    }
 }
 
 /// A client at a prompt says nothing for a while, so that nobody knows what is missing.
