@@ -4,8 +4,9 @@
 //! A connection between the hosts of a session is its own where what announces one of its kind may have been said in the gap:
 //! it was opened after what was heard last before, and before anything that way was heard behind it (or soon after, where a
 //! transfer without an endpoint was); and, since 227 and 229 come from the server, PORT and EPRT from the client, the bytes
-//! are missing in the direction that announces it. Its bytes went one way only, as those of data connections do. Where several sessions may have announced it, it is nobody's, unless one alone has a
-//! transfer whose endpoint was lost. An announcement that comes late takes it first.
+//! are missing in the direction that announces it. Its bytes went one way only, as those of data connections do. Where several
+//! sessions may have announced it, it is nobody's, unless one alone has a transfer whose endpoint was lost. An announcement that
+//! comes late takes it first.
 
 use std::net::IpAddr;
 
