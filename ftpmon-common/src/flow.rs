@@ -13,16 +13,11 @@ pub struct FlowHalf {
     pub fin: u64,
     /// Packets (of the device: a super-packet is one).
     pub packets: u64,
-    /// Payload bytes, repeats counted again.
+    /// Payload bytes, repeats counted again: exact, whichever CPUs have the packets. Bytes that never came are at least the bytes
+    /// sent − `payload_bytes`, repeats at least `payload_bytes` − the bytes sent.
     pub payload_bytes: u64,
     /// Bytes of the frames, from layer 2, as the device handed them over.
     pub wire_bytes: u64,
-    /// Payload bytes that were jumped over when they should have come: they are lost to the monitor unless they came
-    /// later, as rewound bytes.
-    pub hole_bytes: u64,
-    /// Payload bytes below the highest offset at their time: repeats, and what fills holes. Bytes that never came are at
-    /// least `hole_bytes − rewound_bytes`, repeats at least `rewound_bytes − hole_bytes`.
-    pub rewound_bytes: u64,
     /// Initial sequence number: of the SYN, or one less than the first sequence number seen where [`FlowHalf::SYN`] is
     /// not set.
     pub isn: u32,
@@ -33,8 +28,8 @@ pub struct FlowHalf {
     /// The owner's [`crate::Hook`]; 0 where no packet was seen yet.
     pub owner_hook: u32,
 }
-no_padding!(FlowHalf: 72 {
-    highest: u64, fin: u64, packets: u64, payload_bytes: u64, wire_bytes: u64, hole_bytes: u64, rewound_bytes: u64,
+no_padding!(FlowHalf: 56 {
+    highest: u64, fin: u64, packets: u64, payload_bytes: u64, wire_bytes: u64,
     isn: u32, flags: u32, owner_ifindex: u32, owner_hook: u32,
 });
 
@@ -88,7 +83,7 @@ pub struct FlowState {
     /// The same for the second tag, with [`FlowState::VLAN_INNER`].
     pub vlan_inner: u16,
 }
-no_padding!(FlowState: 208 {
+no_padding!(FlowState: 176 {
     first_ns: u64, last_ns: u64, tick_ns: u64, syn_ns: u64, syn_ack_ns: u64, ack_ns: u64, report_ns: u64, halves: [FlowHalf; 2],
     flags: u32, vlan_outer: u16, vlan_inner: u16,
 });

@@ -163,4 +163,4 @@ pub struct FlowEvent {
     /// The account, cumulative.
     pub state: FlowState,
 }
-no_padding!(FlowEvent: 288 { header: RecordHeader, key: FlowKey, state: FlowState });
+no_padding!(FlowEvent: 256 { header: RecordHeader, key: FlowKey, state: FlowState });

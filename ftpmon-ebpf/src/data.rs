@@ -35,8 +35,6 @@ pub(crate) static EMPTY: FlowState = FlowState {
         packets: 0,
         payload_bytes: 0,
         wire_bytes: 0,
-        hole_bytes: 0,
-        rewound_bytes: 0,
         isn: 0,
         flags: 0,
         owner_ifindex: 0,
@@ -78,8 +76,8 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
         }
     };
     // SAFETY: a map value, all integers. Each direction's half is written by the CPU that has its packets; should two
-    // write the same field at once, one packet's share of a counter is lost. The agent deletes an entry only long after
-    // its last packet.
+    // write the same field at once, one packet's share of a counter is lost, but for those that have to be exact
+    // (`account::add`). The agent deletes an entry only long after its last packet.
     let state = unsafe { &mut *state };
     let Now { ns: now_ns, fresh } = now(state, segment);
     if !opened && account::is_another(state, segment, now_ns) {

@@ -219,7 +219,8 @@ fn piece<P: Packet, F: Frames, const N: usize>(
     copied
 }
 
-/// Reports an account, behind the frames of its connection. False where the ring has no room.
+/// Reports an account, behind the frames of its connection; in the dialogues' ring where that of the files is full: the agent
+/// reads both in order of time. False where none has room.
 #[inline(never)]
 pub(crate) fn report<P: Packet>(
     packet: P,
@@ -228,7 +229,7 @@ pub(crate) fn report<P: Packet>(
     reason: ReportReason,
     counters: Counters,
 ) -> bool {
-    let Some(mut entry) = Head::reserve::<FlowEvent>() else {
+    let Some(mut entry) = Head::reserve::<FlowEvent>().or_else(Control::reserve::<FlowEvent>) else {
         counters.count(Counter::LostReport);
         return false;
     };

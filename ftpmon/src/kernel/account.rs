@@ -73,12 +73,11 @@ fn endpoint(end: ftpmon_common::Endpoint) -> Endpoint {
 fn direction(half: &FlowHalf) -> DirectionAccount {
     let has = |flag| half.flags & flag != 0;
     let bytes = if has(FlowHalf::FIN) { half.fin.max(half.highest) } else { half.highest };
-    // What FIN says was sent and nothing ever carried is lost as well.
-    let unseen_tail = bytes - half.highest;
     DirectionAccount {
         bytes,
-        gap_bytes: half.hole_bytes.saturating_sub(half.rewound_bytes).saturating_add(unseen_tail),
-        retransmitted_bytes: half.rewound_bytes.saturating_sub(half.hole_bytes),
+        // What FIN says was sent and nothing ever carried is lost as well.
+        gap_bytes: bytes.saturating_sub(half.payload_bytes),
+        retransmitted_bytes: half.payload_bytes.saturating_sub(bytes),
         packets: half.packets,
         fin: has(FlowHalf::FIN),
         rst: has(FlowHalf::RST),
@@ -106,13 +105,14 @@ mod tests {
         state.halves[from_client.index()] = FlowHalf {
             highest: 100,
             fin: 120,
+            payload_bytes: 100,
             flags: FlowHalf::FIN,
             owner_ifindex: 4,
             owner_hook: 1,
             ..FlowHalf::default()
         };
         state.halves[from_client.reverse().index()] =
-            FlowHalf { highest: 7_000, hole_bytes: 300, rewound_bytes: 100, ..FlowHalf::default() };
+            FlowHalf { highest: 7_000, payload_bytes: 6_800, ..FlowHalf::default() };
         FlowEvent { key, state, ..FlowEvent::default() }
     }
 
