@@ -17,7 +17,7 @@ pub const RING_BYTES_MIN: u64 = 4 << 10;
 /// Largest ring that `--ring-size` accepts: kernel memory is pinned and not swapped, a typo must not take all of it.
 pub const RING_BYTES_MAX: u64 = 1 << 30;
 /// Ring size without `--ring-size`.
-pub const RING_BYTES_DEFAULT: u64 = 8 << 20;
+pub const RING_BYTES_DEFAULT: u64 = 16 << 20;
 /// Size of the files' ring without `--files-ring-size`.
 pub const FILES_RING_BYTES_DEFAULT: u64 = 32 << 20;
 /// Control ports, of each kind, that may be given: each is an entry of a kernel map of 65,536.
