@@ -8,7 +8,7 @@
 #![no_std]
 #![no_main]
 // For one instruction: the compiler offers BPF's atomic addition in no other way.
-#![feature(asm_experimental_arch)]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 #![expect(
     clippy::needless_borrows_for_generic_args,
     reason = "a key that is not borrowed is copied to the stack"
