@@ -53,9 +53,6 @@ fn attributed(events: &Events, end: &str, expected: Option<&str>) -> Result<()> 
 
 fn passive_and_active(party: Party, comm: &str, users: &[&str]) -> Result<()> {
     let net = Direct::new(1500)?;
-    // Less than a file: the server has to wait for the slow client, with its socket open, and does not leave the file to the kernel.
-    net.server.sysctl("ipv4/tcp_wmem", "4096 16384 32768")?;
-    net.client.sysctl("ipv4/tcp_rmem", "4096 16384 32768")?;
     let host = Direct::hosts(Family::V4).server;
     let server = RealServer::start(party, &net.server, host)?;
     let agent = Agent::start(&net.server, &["--iface", Direct::DEVICE])?;

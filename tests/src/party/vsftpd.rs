@@ -8,6 +8,10 @@ use super::server::{Security, Setting};
 use super::{PAM_MODULE, PASSWORD_HASH, Party, USER, folder};
 use crate::ftp::Transcript;
 
+/// Bytes a second: the process that holds a data connection lives for a tenth of a second, as on a network. On one machine it would be
+/// gone before anybody could ask whose it is.
+const RATE: u32 = 3_000_000;
+
 /// vsftpd asks PAM. Its PAM file and users are the test's own, laid over the system's in a mount namespace that only
 /// this vsftpd sees, so that no user has to be made on the machine.
 pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
@@ -46,7 +50,7 @@ pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
              chroot_local_user=YES\npam_service_name=vsftpd\nsecure_chroot_dir={empty}\n\
              write_enable=YES\nasync_abor_enable=YES\ndelay_failed_login=0\ndelay_successful_login=0\n\
              xferlog_enable=YES\nxferlog_std_format=NO\nvsftpd_log_file={log}\nlog_ftp_protocol=YES\n\
-             connect_from_port_20=YES\n{tls}",
+             connect_from_port_20=YES\nlocal_max_rate={RATE}\nanon_max_rate={RATE}\n{tls}",
             empty = empty.display(),
         ),
     )?;
