@@ -1,5 +1,7 @@
 //! One connection in the flow table.
 
+use std::net::IpAddr;
+
 use smallvec::SmallVec;
 
 use super::config::Hashes;
@@ -308,6 +310,12 @@ impl Flow {
 }
 
 impl Control {
+    /// The hosts of its two ends, the client's first.
+    pub(super) fn hosts(&self) -> (IpAddr, IpAddr) {
+        let identity = self.session.identity();
+        (identity.client.ip, identity.server.ip)
+    }
+
     /// Notes that an end of a session that cannot be read says something; whether it answers. None where it says nothing.
     pub(super) fn note_unreadable(
         &mut self,

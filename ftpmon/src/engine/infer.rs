@@ -141,8 +141,7 @@ impl Engine {
     /// A session that cannot be read said something.
     pub(super) fn session_spoke(&mut self, at: Timestamp, session: FlowId, answer: bool) {
         let Some(control) = self.unreadable(session) else { return };
-        let identity = control.session.identity();
-        let (client, server) = (identity.client.ip, identity.server.ip);
+        let (client, server) = control.hosts();
         self.encrypted.spoke(client, server, session);
         if answer {
             for id in self.ended_suspects(client, server) {
@@ -154,8 +153,7 @@ impl Engine {
     /// A session ends, or can be read again: what may be its own is decided while it is known.
     pub(super) fn settle_suspects(&mut self, at: Timestamp, session: FlowId) {
         let Some(Role::Control(control)) = self.role(session) else { return };
-        let identity = control.session.identity();
-        let (client, server) = (identity.client.ip, identity.server.ip);
+        let (client, server) = control.hosts();
         let alone = self.encrypted.sessions(client, server).all(|other| other == session);
         for id in self.encrypted.suspects(client, server).to_vec() {
             let Some(Flow { role: Role::Suspect(suspect), .. }) = self.flows.get(id) else { continue };
@@ -355,8 +353,7 @@ impl Engine {
 
 /// How a connection between these ends would be a session's.
 pub(super) fn mode_of(control: &Control, initiator: Endpoint, listener: Endpoint) -> Option<Mode> {
-    let identity = control.session.identity();
-    let (client, server) = (identity.client.ip, identity.server.ip);
+    let (client, server) = control.hosts();
     if (initiator.ip, listener.ip) == (client, server) {
         Some(Mode::Passive)
     } else {

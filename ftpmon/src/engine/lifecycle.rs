@@ -73,8 +73,8 @@ impl Engine {
         self.note_held(id);
         self.forget_early(id);
         if let Some(Flow { role: Role::Control(control), .. }) = self.flows.remove(id) {
-            let identity = control.session.identity();
-            self.hosts_part(identity.client.ip, identity.server.ip);
+            let (client, server) = control.hosts();
+            self.hosts_part(client, server);
         }
     }
 
@@ -84,8 +84,7 @@ impl Engine {
         let packets = flow.packets();
         if let Role::Control(control) = flow.over() {
             self.counters.matched += packets;
-            let identity = control.session.identity();
-            let (client, server) = (identity.client.ip, identity.server.ip);
+            let (client, server) = control.hosts();
             self.forget_encrypted(at, client, server, id);
             self.hosts_part(client, server);
         }

@@ -69,8 +69,7 @@ impl Engine {
     /// A session said what was not seen.
     pub(super) fn missed(&mut self, at: Timestamp, window: Window) {
         let Some(Role::Control(control)) = self.role(window.session) else { return };
-        let identity = control.session.identity();
-        let (client, server) = (identity.client.ip, identity.server.ip);
+        let (client, server) = control.hosts();
         let left_out = self.unclaimed.miss(client, server, window);
         if left_out.windows > 0 {
             self.counters.lose("missed_full", left_out.windows);
@@ -85,16 +84,14 @@ impl Engine {
     /// Something was heard of a session behind what was missing.
     pub(super) fn heard_again(&mut self, session: FlowId, direction: Direction, heard: Timestamp) {
         let Some(Role::Control(control)) = self.role(session) else { return };
-        let identity = control.session.identity();
-        let (client, server) = (identity.client.ip, identity.server.ip);
+        let (client, server) = control.hosts();
         self.unclaimed.heard_again(client, server, session, direction, heard);
     }
 
     /// A transfer of a session began whose endpoint was announced unseen.
     pub(super) fn endpoint_missed(&mut self, at: Timestamp, session: FlowId, began: Timestamp) {
         let Some(Role::Control(control)) = self.role(session) else { return };
-        let identity = control.session.identity();
-        let (client, server) = (identity.client.ip, identity.server.ip);
+        let (client, server) = control.hosts();
         self.unclaimed.began(client, server, session, began);
         self.look_at_covered(at, client, server, |known| known.session == session && known.until >= began);
     }
@@ -155,8 +152,7 @@ impl Engine {
             return;
         }
         let Some(Role::Control(control)) = self.role(session) else { return };
-        let identity = control.session.identity();
-        let (client, server) = (identity.client.ip, identity.server.ip);
+        let (client, server) = control.hosts();
         for id in self.covered(client, server, |known| known.session == session) {
             if !all || self.is_over_unclaimed(id) {
                 match self.owner_of(id) {
@@ -174,8 +170,8 @@ impl Engine {
     /// connection that nobody claimed is decided.
     pub(super) fn tell_missed(&mut self, at: Timestamp, id: FlowId) {
         let Some(Role::Control(control)) = self.role(id) else { return };
-        let identity = control.session.identity();
-        if self.unclaimed.flows(identity.client.ip, identity.server.ip).is_empty() {
+        let (client, server) = control.hosts();
+        if self.unclaimed.flows(client, server).is_empty() {
             return;
         }
         let ring_full = self.lost_lately(at);
