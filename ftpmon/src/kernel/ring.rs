@@ -95,12 +95,13 @@ impl Ring {
                 drained.empty = true;
                 break;
             };
+            let len = record.len();
             drained.records += 1;
             if !from_payload {
-                drained.bytes += reader::room(record.len());
+                drained.bytes += reader::room(len);
             }
             take(record);
-            ring.advance();
+            ring.advance(len);
         }
         self.more = !drained.empty;
         drained

@@ -95,12 +95,12 @@ impl<F> RingReader<F> {
         Some(&self.crossing)
     }
 
-    /// Gives the oldest record back to the kernel.
+    /// Gives the record that was peeked at, and has `len` bytes, back to the kernel.
     #[inline]
-    pub(super) fn advance(&mut self) {
-        if let Some(Place { len, .. }) = self.oldest() {
-            self.read_up_to(self.position.wrapping_add(room(len)));
-        }
+    pub(super) fn advance(&mut self, len: usize) {
+        self.position = self.position.wrapping_add(room(len));
+        self.unseen = true;
+        word(&self.consumer).store(self.position, Ordering::Release);
     }
 
     /// Where the oldest record is. Those that were given up are left behind.
@@ -120,7 +120,7 @@ impl<F> RingReader<F> {
             if header & DISCARDED == 0 {
                 return Some(Place { at: (place + HEADER_LEN) & (self.capacity - 1), len });
             }
-            self.read_up_to(self.position.wrapping_add(room(len)));
+            self.advance(len);
         }
     }
 
@@ -139,13 +139,6 @@ impl<F> RingReader<F> {
         // A record's bytes are read after its header says that they are there.
         fence(Ordering::Acquire);
         header & BUSY == 0
-    }
-
-    #[inline]
-    fn read_up_to(&mut self, position: usize) {
-        self.position = position;
-        self.unseen = true;
-        word(&self.consumer).store(position, Ordering::Release);
     }
 
     /// The header at a place, which is a multiple of 8 below the capacity: none breaks at the end.
@@ -246,9 +239,9 @@ mod tests {
         kernel.submit(first, b"one", 0);
         assert_eq!(reader.peek(), Some(&b"one"[..]));
         assert_eq!(reader.peek(), Some(&b"one"[..]), "it stays until it is given back");
-        reader.advance();
+        reader.advance(3);
         assert_eq!(reader.peek(), Some(&b"two"[..]));
-        reader.advance();
+        reader.advance(3);
         assert!(reader.peek().is_none());
     }
 
@@ -273,7 +266,7 @@ mod tests {
                 while waiting.len() >= held {
                     let expected: Vec<u8> = waiting.pop_front().unwrap();
                     prop_assert_eq!(reader.peek(), Some(&expected[..]));
-                    reader.advance();
+                    reader.advance(expected.len());
                 }
                 let Some(place) = kernel.reserve(len) else { continue };
                 kernel.submit(place, &bytes, if discarded { DISCARDED } else { 0 });
@@ -283,7 +276,7 @@ mod tests {
             }
             for expected in waiting {
                 prop_assert_eq!(reader.peek(), Some(&expected[..]));
-                reader.advance();
+                reader.advance(expected.len());
             }
             prop_assert!(reader.peek().is_none());
         }
