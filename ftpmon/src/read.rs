@@ -120,7 +120,7 @@ impl<'a> Reading<'a> {
                 Item::Interface { id, name } => self.engine.name_interface(id, name),
             }
         }
-        if batch.pause { self.flush() } else { Ok(()) }
+        if batch.pauses() { self.flush() } else { Ok(()) }
     }
 
     fn packet(&mut self, at: Timestamp, segment: Option<&Segment<'_>>) -> Result<(), Stopped> {

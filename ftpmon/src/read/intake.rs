@@ -50,9 +50,8 @@ pub(super) struct Batch {
     entries: Vec<Entry>,
     /// Their payload, one behind the other.
     payload: Vec<u8>,
+    /// Where the source is waited for behind them.
     pub(super) place: Option<Place>,
-    /// The source is waited for: nothing may follow for a while.
-    pub(super) pause: bool,
 }
 
 enum Entry {
@@ -102,10 +101,15 @@ impl Batch {
         })
     }
 
+    /// A stream is waited for: nothing may follow for a while.
+    pub(super) fn pauses(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.source_len.is_none())
+    }
+
     fn clear(&mut self) {
         self.entries.clear();
         self.payload.clear();
-        (self.place, self.pause) = (None, false);
+        self.place = None;
     }
 }
 
@@ -200,7 +204,6 @@ impl Reader {
                         bytes: file.bytes_read(),
                         source_len: file.source_len(),
                     });
-                    self.batch.pause = file.source_len().is_none();
                     self.pass_on()?;
                 }
                 Ok(Step::End) => break Ok(()),
