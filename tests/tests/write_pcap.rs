@@ -28,6 +28,13 @@ use nix::unistd::mkfifo;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// A session in which nothing is fetched.
+fn login_and_quit(server: SocketAddr) -> Result<()> {
+    let mut client = Client::connect(server, ClientOptions::default())?;
+    client.login("alice", "wonderland")?;
+    client.quit().map(drop)
+}
+
 /// A session under the agent; its events, and those of `ftpmon read` on what it wrote.
 fn live_and_read(scratch: &Scratch, more: &[&str]) -> Result<(Events, Events)> {
     let net = Direct::new(1500)?;
@@ -253,11 +260,7 @@ fn a_tag_beside_the_frame_is_in_the_file() {
         let file = path.to_string_lossy();
         let options = ["--iface", Bridged::CLIENT_SIDE, "--hook", "tcx", "--write-pcap", file.as_ref()];
         let agent = Agent::start(&net.bridge, &options)?;
-        net.client.run(|| {
-            let mut client = Client::connect(at, ClientOptions::default())?;
-            client.login("alice", "wonderland")?;
-            client.quit()
-        })?;
+        net.client.run(|| login_and_quit(at))?;
         agent.wait_for_sessions(1, LIMIT)?;
         let events = agent.stop()?;
         ensure!(events.of("login").iter().all(|login| login.0["vlan"] == serde_json::json!([100])));
@@ -425,11 +428,7 @@ fn the_file_has_a_cap() {
         let path = scratch.path().join("out.pcapng").to_string_lossy().into_owned();
         let options = ["--iface", Direct::DEVICE, "--write-pcap", &path, "--write-pcap-max-bytes", "1500"];
         let agent = Agent::start(&net.server, &options)?;
-        net.client.run(|| {
-            let mut client = Client::connect(at, ClientOptions::default())?;
-            client.login("alice", "wonderland")?;
-            client.quit()
-        })?;
+        net.client.run(|| login_and_quit(at))?;
         agent.wait_for_sessions(1, LIMIT)?;
         let events = agent.stop()?;
         let lost = events.last("stats").and_then(|stats| stats.number("/lost/pcap_max_bytes"));
