@@ -127,6 +127,8 @@ pub(super) struct FlowTable<T> {
     links: Vec<Link>,
     free: Vec<u32>,
     lists: Lists,
+    /// The entry that was found last, as long as it is there.
+    latest: Option<(FlowKey, FlowId)>,
     /// Before this time no entry has been idle too long.
     idle_until: Timestamp,
 }
@@ -142,6 +144,7 @@ impl<T> FlowTable<T> {
             links: Vec::new(),
             free: Vec::new(),
             lists: Lists(Class::ALL.map(list)),
+            latest: None,
             idle_until: Timestamp::LATEST,
         }
     }
@@ -156,11 +159,24 @@ impl<T> FlowTable<T> {
         self.lists.of(class).len as usize
     }
 
-    /// The entry of a connection.
-    pub(super) fn find(&self, key: &FlowKey) -> Option<FlowId> {
+    /// The entry of a connection. Packets come in runs: the connection that was looked for last is the likeliest.
+    #[inline]
+    pub(super) fn find(&mut self, key: &FlowKey) -> Option<FlowId> {
+        if let Some((latest, id)) = &self.latest
+            && latest == key
+            && self.live(*id).is_some()
+        {
+            return Some(*id);
+        }
+        self.look_up(key)
+    }
+
+    fn look_up(&mut self, key: &FlowKey) -> Option<FlowId> {
         let hash = self.hasher.hash_one(key);
         let index = *self.index.find(hash, |&i| self.slot(i).is_some_and(|slot| slot.key == *key))?;
-        Some(FlowId { index, generation: self.slot(index)?.generation })
+        let id = FlowId { index, generation: self.slot(index)?.generation };
+        self.latest = Some((*key, id));
+        Some(id)
     }
 
     /// Adds an entry as the latest of its class. An entry that the connection has already is handed back with the new

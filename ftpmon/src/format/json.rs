@@ -13,16 +13,19 @@ use crate::text::Text;
 use crate::time::Rfc3339;
 use writer::Writer;
 
-/// Sessions whose constant fields are kept in written form, a power of two. Sessions take turns event by event, and
-/// writing four addresses anew for each would cost more than all the rest of a line.
-const SESSIONS_KEPT: usize = 512;
+/// Sessions whose constant fields are kept in written form: [`SETS`] times [`WAYS`]. Sessions take turns event by event, and
+/// writing four addresses anew for each would cost more than all the rest of a line. Which set a session's are in follows from
+/// its address; the set gives up what was used longest ago.
+const SETS: usize = 1 << SETS_LOG2;
+const SETS_LOG2: u32 = 8;
+const WAYS: usize = 4;
 
 /// What is written in the shape of ftpmon's own schema.
 pub struct Json {
     clock: Rfc3339,
     /// `,"sensor":"…"`
     sensor: Vec<u8>,
-    sessions: Box<[KeptSession]>,
+    sessions: Box<[[KeptSession; WAYS]]>,
 }
 
 /// What the events of one session have in common, in written form. It holds the session's identity and the user, so that
@@ -62,16 +65,19 @@ impl Json {
     pub fn new(sensor: &str) -> Self {
         let mut written = Vec::new();
         member("sensor", sensor, &mut written);
-        let sessions = core::iter::repeat_with(KeptSession::default).take(SESSIONS_KEPT).collect();
+        let sessions = core::iter::repeat_with(Default::default).take(SETS).collect();
         Self { clock: Rfc3339::default(), sensor: written, sessions }
     }
 
     fn session(&mut self, identity: &Arc<SessionIdentity>, user: Option<&Arc<Text>>, out: &mut Vec<u8>) {
-        // An Arc's allocation is aligned to 16 bytes, and longer than 128: lower bits tell little.
-        let address = Arc::as_ptr(identity) as usize;
-        let slot = (address >> 4 ^ address >> 13) % SESSIONS_KEPT;
-        let Some(kept) = self.sessions.get_mut(slot) else { return };
-        if !is_same(kept.identity.as_ref(), Some(identity)) {
+        let Some(set) = self.sessions.get_mut(set_of(identity)) else { return };
+        let place = set.iter().position(|kept| is_same(kept.identity.as_ref(), Some(identity)));
+        // What was used last comes first, and so what was used longest ago is last.
+        if let Some(used) = set.get_mut(..=place.unwrap_or(WAYS - 1)) {
+            used.rotate_right(1);
+        }
+        let [kept, ..] = set;
+        if place.is_none() {
             kept.keep(identity, &self.sensor);
         }
         if !is_same(kept.user.as_ref(), user) {
@@ -79,6 +85,13 @@ impl Json {
         }
         out.extend_from_slice(&kept.written);
     }
+}
+
+/// Addresses differ in the middle of their bits, and in steps of an allocation's length: a multiplication makes all of them count
+/// in the highest bits (Fibonacci hashing).
+fn set_of(identity: &Arc<SessionIdentity>) -> usize {
+    let address = Arc::as_ptr(identity) as u64;
+    (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - SETS_LOG2)) as usize
 }
 
 fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {

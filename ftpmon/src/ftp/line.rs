@@ -3,6 +3,7 @@
 use memchr::memchr3;
 
 use super::telnet::{AfterIac, IAC, SB, SE, SUBNEGOTIATION_MAX, after_iac, is_option};
+use crate::text::has_no;
 
 /// A line longer than this many bytes (terminator and Telnet not counted) keeps its head and is flagged; the rest is
 /// dropped up to the line's end. Bounds what a peer that never sends a line feed can make the monitor hold. No RFC has
@@ -226,6 +227,11 @@ impl LineSplitter {
     }
 }
 
+/// What [`Lines::next`] has to look at: the end of a line, and what is taken out of it.
+const fn is_special(byte: u8) -> bool {
+    (byte == b'\n') | (byte == IAC) | (byte == 0)
+}
+
 /// The lines that one segment completes.
 #[derive(Debug)]
 pub struct Lines<'s, 'i> {
@@ -239,9 +245,15 @@ impl<'i> Lines<'_, 'i> {
     pub fn next(&mut self) -> Option<Line<'_>> {
         let splitter = &mut *self.splitter;
         splitter.free_if_handed_out();
+        if self.input.is_empty() {
+            return None;
+        }
         if splitter.is_between_lines() {
-            // A plain line can be lent from the input.
-            let end = memchr3(b'\n', IAC, 0, self.input);
+            // A plain line can be lent from the input, which is seldom more than one.
+            let end = match self.input {
+                [line @ .., b'\n'] if has_no(line, is_special) => Some(line.len()),
+                input => memchr3(b'\n', IAC, 0, input),
+            };
             if let Some((line, rest)) = end.and_then(|at| self.input.split_at_checked(at))
                 && let Some((b'\n', rest)) = rest.split_first()
             {

@@ -20,7 +20,8 @@ pub fn resolve(cwd: Option<&[u8]>, arg: &[u8]) -> Option<Vec<u8>> {
     };
     let on_drive = matches!(anchor, Anchor::Drive(..));
     let separates = |byte: &u8| *byte == b'/' || (on_drive && *byte == b'\\');
-    let mut path = Path::at(anchor);
+    // As long as it gets where nothing is worked off, so that it need not grow.
+    let mut path = Path::at(anchor, (base.len() + 1 + names.len()).min(PATH_MAX));
     for name in base.split(separates).chain(names.split(separates)) {
         match name {
             b"" | b"." => {}
@@ -118,14 +119,21 @@ struct Path {
 }
 
 impl Path {
-    fn at(anchor: Anchor<'_>) -> Self {
-        let (bytes, separator) = match anchor {
-            Anchor::Nowhere => (Vec::new(), b'/'),
-            Anchor::Root => (vec![b'/'], b'/'),
-            Anchor::Drive(letter, separator) => (vec![letter, b':', separator], separator),
-            Anchor::Home(home) => (home.to_vec(), b'/'),
+    /// With room for so many bytes behind the anchor.
+    fn at(anchor: Anchor<'_>, room: usize) -> Self {
+        let drive: [u8; 3];
+        let (root, separator): (&[u8], u8) = match anchor {
+            Anchor::Nowhere => (&[], b'/'),
+            Anchor::Root => (b"/", b'/'),
+            Anchor::Drive(letter, separator) => {
+                drive = [letter, b':', separator];
+                (&drive, separator)
+            }
+            Anchor::Home(home) => (home, b'/'),
         };
-        Self { root: bytes.len(), bytes, separator }
+        let mut bytes = Vec::with_capacity(root.len() + room);
+        bytes.extend_from_slice(root);
+        Self { root: root.len(), bytes, separator }
     }
 
     fn enter(&mut self, name: &[u8]) {

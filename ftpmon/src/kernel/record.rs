@@ -15,8 +15,9 @@ use crate::time::Timestamp;
 pub enum Record<'a> {
     /// A frame of a control or data connection.
     Frame(SeenFrame<'a>),
-    /// An account of a data connection.
-    Account(FlowRecord),
+    /// An account of a data connection. Borrowed: it is several times as long as what is known of a frame, which would be moved
+    /// about as the same.
+    Account(&'a FlowRecord),
 }
 
 /// A frame, and how it was seen.
@@ -52,6 +53,7 @@ pub struct RecordCounters {
 pub struct RecordReader {
     joiner: Joiner,
     joined: Option<Joined>,
+    account: Option<FlowRecord>,
     records: u64,
     unknown: u64,
 }
@@ -76,7 +78,7 @@ impl RecordReader {
             Some(RecordKind::Flow) => {
                 let event = plain::<FlowEvent>(record)?;
                 let reason = ReportReason::from_raw(header.report)?;
-                Some(Record::Account(account::flow_record(&event, reason, clock)))
+                Some(Record::Account(self.account.insert(account::flow_record(&event, reason, clock))))
             }
             None => {
                 self.unknown += 1;

@@ -249,6 +249,9 @@ impl Known<'_> {
     /// Says in an event who holds its connection's ends, where it need not wait for that, or this is the `last` chance.
     /// False where something is still due.
     fn settle(&self, event: &mut Event, last: bool) -> bool {
+        if !matches!(event.kind, EventKind::SessionStart(_) | EventKind::Transfer(_)) {
+            return true;
+        }
         let waits = self.waits(event);
         if !waits || last {
             self.fill(event);

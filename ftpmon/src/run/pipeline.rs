@@ -330,6 +330,7 @@ impl Pipeline {
     }
 
     /// The next event in order. One that waits holds up those of its session behind it.
+    #[inline]
     fn pass_on(&mut self, mut event: Event) {
         if let Some(dump) = &mut self.dump {
             dump.note(&event);
@@ -344,6 +345,7 @@ impl Pipeline {
     }
 
     /// An event that says where its file is, if it has one.
+    #[inline]
     fn attribute_event(&mut self, mut event: Event) {
         if let Some(owners) = &mut self.owners
             && owners.must_wait(&mut event)
@@ -353,13 +355,13 @@ impl Pipeline {
         }
         // Those before it first.
         self.release_owned();
-        self.encode(event);
+        self.encode(&mut event);
     }
 
     /// Writes the events that wait for who holds their connections no longer.
     fn release_owned(&mut self) {
-        while let Some(event) = self.owners.as_mut().and_then(Attribution::pop) {
-            self.encode(event);
+        while let Some(mut event) = self.owners.as_mut().and_then(Attribution::pop) {
+            self.encode(&mut event);
         }
     }
 
@@ -368,11 +370,11 @@ impl Pipeline {
         self.attribute_event(event);
     }
 
-    fn encode(&mut self, mut event: Event) {
+    fn encode(&mut self, event: &mut Event) {
         if let EventKind::Stats(stats) = &mut event.kind {
             stats.emitted = self.encoder.written();
         }
-        self.events += u64::from(self.encoder.event(&event, &mut self.lines));
+        self.events += u64::from(self.encoder.event(event, &mut self.lines));
         self.flush_full();
     }
 

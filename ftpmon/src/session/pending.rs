@@ -5,8 +5,7 @@
 //! reply that cannot be read, one reply for a transfer and its ABOR), the commands that may have been answered unseen
 //! are *doubtful*, and the reply's code tells which command it fits.
 
-use std::collections::VecDeque;
-
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use crate::ftp::Verb;
@@ -63,10 +62,11 @@ enum Fit {
     Typical,
 }
 
-/// See the module's text. An idle session holds nothing here.
+/// See the module's text. An idle session holds nothing here, and nearly always one command waits at a time: it has its place in
+/// memory, and a list of several only where there are several.
 #[derive(Debug, Default)]
 pub(super) struct PendingCommands {
-    queue: VecDeque<Pending>,
+    queue: SmallVec<[Box<Pending>; 1]>,
     doubtful: usize,
 }
 
@@ -76,7 +76,7 @@ impl PendingCommands {
     }
 
     pub(super) fn push(&mut self, pending: Pending) {
-        self.queue.push_back(pending);
+        self.queue.push(Box::new(pending));
     }
 
     /// The oldest command gives way at the cap.
@@ -86,7 +86,7 @@ impl PendingCommands {
 
     /// A command of this verb waits.
     pub(super) fn waits_for(&self, wanted: impl Fn(&Pending) -> bool) -> bool {
-        self.queue.iter().any(wanted)
+        self.queue.iter().any(|pending| wanted(pending))
     }
 
     /// Replies were lost, or could not be read: any command that waits may have been answered.
@@ -97,7 +97,7 @@ impl PendingCommands {
 
     /// A reply that cannot be read was probably meant for the oldest command.
     pub(super) fn doubt_oldest(&mut self) {
-        if let Some(pending) = self.queue.front_mut().filter(|pending| !pending.doubtful) {
+        if let Some(pending) = self.queue.first_mut().filter(|pending| !pending.doubtful) {
             pending.doubtful = true;
             self.doubtful += 1;
         }
@@ -122,15 +122,18 @@ impl PendingCommands {
             let best = self.best_fit(code)?;
             self.drop_front(best);
         }
-        self.queue.front_mut()
+        self.queue.first_mut().map(Box::as_mut)
     }
 
     /// The oldest command has its final reply.
-    pub(super) fn complete(&mut self) -> Option<Pending> {
-        let pending = self.queue.pop_front()?;
+    pub(super) fn complete(&mut self) -> Option<Box<Pending>> {
+        if self.queue.is_empty() {
+            return None;
+        }
+        let pending = self.queue.remove(0);
         self.doubtful -= usize::from(pending.doubtful);
         if self.queue.is_empty() {
-            self.queue = VecDeque::new();
+            self.queue = SmallVec::new();
         }
         Some(pending)
     }
@@ -141,7 +144,7 @@ impl PendingCommands {
         let rank = |(index, pending): (usize, &Pending)| {
             (fit(pending.verb, code), !pending.doubtful, core::cmp::Reverse(index))
         };
-        let (fit, _, core::cmp::Reverse(index)) = self.queue.iter().enumerate().map(rank).max()?;
+        let (fit, _, core::cmp::Reverse(index)) = self.queue.iter().map(Box::as_ref).enumerate().map(rank).max()?;
         (fit > Fit::No).then_some(index)
     }
 

@@ -81,7 +81,7 @@ impl Session {
         } else if preliminary {
             self.preliminary(tx, reply);
         } else if let Some(command) = self.pending.complete() {
-            self.answered(at, command, number, reply, out);
+            self.answered(at, *command, number, reply, out);
         }
         self.settle_if_open(at, out);
     }

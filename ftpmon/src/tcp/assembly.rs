@@ -1,6 +1,6 @@
 //! Handing on what is in order, giving up what is missing.
 
-use super::held::{Held, Hole, Kind, NEVER, Overdue, Piece};
+use super::held::{Held, Hole, Kind, NEVER, Overdue, Pending, Piece};
 use super::limits::Limits;
 use super::pair::Pair;
 use super::receiver::{Closing, Keep, Receiver};
@@ -26,6 +26,10 @@ pub(super) struct Assembly<'a, R> {
 impl<R: Receiver> Assembly<'_, R> {
     /// Hands on all that is its turn.
     pub(super) fn drain(&mut self) {
+        let holds = |pending: &Pending| !pending.pieces.is_empty() || pending.cut > 0;
+        if !SIDES.into_iter().any(|from| holds(self.held.pending.of(from))) {
+            return;
+        }
         loop {
             // Not `any`: each direction may free the other.
             let first = self.drain_stream(Side::Initiator);

@@ -1,8 +1,6 @@
 //! JSON strings (RFC 8259 section 7).
 
-/// Bytes that are looked at together: what every processor's vector registers hold.
-const BLOCK: usize = 16;
-const HALF: usize = 8;
+use crate::text::has_no;
 
 /// Appends `text` in quotation marks, escaped as serde_json does it.
 #[inline]
@@ -45,24 +43,7 @@ pub(super) fn append_all<const N: usize>(parts: [&[u8]; N], out: &mut Vec<u8>) {
 /// No byte needs escaping.
 #[inline]
 fn is_plain(bytes: &[u8]) -> bool {
-    let (blocks, tail) = bytes.as_chunks::<BLOCK>();
-    let plain = blocks.iter().all(is_plain_block);
-    // The last block again, with the bytes behind it.
-    plain
-        && match (tail, bytes.last_chunk::<BLOCK>()) {
-            ([], _) => true,
-            (_, Some(last)) => is_plain_block(last),
-            (short, None) => match (short.first_chunk::<HALF>(), short.last_chunk::<HALF>()) {
-                (Some(first), Some(last)) => is_plain_block(first) && is_plain_block(last),
-                _ => !short.iter().copied().any(is_special),
-            },
-        }
-}
-
-/// Without a branch: it becomes a few vector instructions.
-#[inline]
-fn is_plain_block<const N: usize>(block: &[u8; N]) -> bool {
-    !block.iter().fold(false, |special, &byte| special | is_special(byte))
+    has_no(bytes, is_special)
 }
 
 #[inline]
