@@ -63,12 +63,16 @@ fn block_has_no<const N: usize>(block: &[u8; N], sought: impl Fn(u8) -> bool) ->
 
 /// Lower-case hexadecimal of `bytes`.
 pub fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        out.push(digit(byte >> 4));
-        out.push(digit(byte & 0xf));
+        out.push(hex_digit(byte >> 4).into());
+        out.push(hex_digit(byte & 0xf).into());
         out
     })
+}
+
+/// The lower-case hexadecimal digit of a value below 16.
+pub(crate) const fn hex_digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ struct Ledger {
 impl Ledger {
     fn drain(&mut self, engine: &mut Engine) {
         while let Some(event) = engine.poll_event() {
-            let Some(session) = event.session.as_ref().map(|session| session.id.to_string()) else {
+            let Some(session) = event.session.as_ref().map(|session| session.id().to_owned()) else {
                 continue;
             };
             if let EventKind::SessionStart(_) = &event.kind {

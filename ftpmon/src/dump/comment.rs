@@ -13,7 +13,7 @@ const TEXT_MAX: usize = 200;
 /// already; bytes that a terminal would obey are escaped.
 pub(super) fn add(comment: &mut String, event: &Event) {
     let Some(identity) = &event.session else { return };
-    let mut line = format!("ftpmon session={}", identity.id);
+    let mut line = format!("ftpmon session={}", identity.id());
     // Writing to a String cannot fail.
     let _ = match &event.kind {
         EventKind::Command(command) => {

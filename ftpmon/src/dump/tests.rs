@@ -95,7 +95,10 @@ fn frames_come_back_with_time_name_and_comment() {
     assert_eq!(got[0].1, frame_bytes(1, b"PASS secret\r\n"));
     let file = std::fs::read(path("whole")).unwrap();
     let text = String::from_utf8_lossy(&file);
-    assert!(text.contains("ftpmon session=s1 tx=2 command RETR a\\u{1b}[2Jb") && text.contains("eth7"));
+    assert!(
+        text.contains("ftpmon session=00000000000000s1 tx=2 command RETR a\\u{1b}[2Jb")
+            && text.contains("eth7")
+    );
     let mode = std::fs::metadata(path("whole")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     std::fs::remove_file(path("whole")).unwrap();

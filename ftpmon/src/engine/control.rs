@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::EngineConfig;
 use super::flow::{Control, Flow, Role};
-use super::{EngineConfig, identity};
 use crate::account::Side;
 use crate::event::{ClosedBy, Direction, GapCause, SessionIdentity};
 use crate::session::{Beginning, Context, Effect, Outbox, Session};
@@ -90,15 +90,8 @@ pub(super) fn begin_session(
     out: &mut Outbox,
 ) -> Control {
     let (client_end, server_end) = (flow.endpoint(client), flow.endpoint(client.other()));
-    let identity = SessionIdentity {
-        id: identity::session_id(client_end, server_end, flow.first),
-        community_id: identity::community_id(client_end, server_end),
-        client: client_end,
-        server: server_end,
-        interface: flow.interface,
-        iface,
-        vlan: flow.vlan,
-    };
+    let mut identity = SessionIdentity::new(client_end, server_end, flow.first, flow.interface);
+    (identity.iface, identity.vlan) = (iface, flow.vlan);
     let session = Session::begin(at, Arc::new(identity), beginning, out);
     Control { session, client, missed: Missed::default(), unread: None }
 }

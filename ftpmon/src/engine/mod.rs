@@ -27,7 +27,6 @@ mod expected;
 mod files;
 mod flow;
 mod head;
-mod identity;
 mod infer;
 mod lifecycle;
 mod missed;

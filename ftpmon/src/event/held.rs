@@ -30,12 +30,12 @@ impl Held {
     /// The event has to wait: [`Self::hold`] takes it. One of no session never has to.
     pub(crate) fn must_wait(&self, event: &mut Event, settle: impl FnOnce(&mut Event, bool) -> bool) -> bool {
         let Some(session) = &event.session else { return false };
-        self.sessions.contains_key(&session.id) || !settle(event, false)
+        self.sessions.contains_key(session.id()) || !settle(event, false)
     }
 
     /// Takes an event that has to wait.
     pub(crate) fn hold(&mut self, event: Event, now: Instant) {
-        let session = event.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
+        let session = event.session.as_ref().map(|session| SmolStr::new(session.id())).unwrap_or_default();
         self.sessions.entry(session).or_default().push_back((event, now));
         self.events += 1;
         self.due.get_or_insert(now + self.patience);
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::addr::Endpoint;
     use crate::event::{EventKind, SensorStop, SessionIdentity};
-    use crate::segment::{InterfaceId, VlanTags};
+    use crate::segment::InterfaceId;
     use crate::time::Timestamp;
 
     const PATIENCE: Duration = Duration::from_millis(100);
@@ -101,15 +101,7 @@ mod tests {
     fn event(session: Option<&str>, name: &str) -> Event {
         let end = Endpoint::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 21);
         let identity = session.map(|session| {
-            Arc::new(SessionIdentity {
-                id: session.into(),
-                community_id: SmolStr::default(),
-                client: end,
-                server: end,
-                interface: InterfaceId(0),
-                iface: None,
-                vlan: VlanTags::default(),
-            })
+            Arc::new(SessionIdentity::new(end, end, Timestamp::default(), InterfaceId(0)).named(session))
         });
         let kind = EventKind::SensorStop(SensorStop { reason: name.into() });
         Event { ts: Timestamp::default(), session: identity, user: None, kind }

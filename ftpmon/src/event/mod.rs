@@ -6,6 +6,7 @@
 mod control;
 mod data;
 mod held;
+mod identity;
 mod process;
 mod schema;
 mod sensor;
@@ -13,7 +14,6 @@ mod sensor;
 use std::sync::Arc;
 
 use serde::Serialize;
-use smol_str::SmolStr;
 
 pub use control::{
     Alert, AlertDetail, Anomaly, AnomalyDetail, AnomalyId, Category, Command, CommandLine, CommandRef,
@@ -25,12 +25,11 @@ pub use data::{
     FileRange, FileReason, Mode, Nat, Outcome, RepresentationType, Transfer, TransferFacts, Via,
 };
 pub(crate) use held::Held;
+pub use identity::SessionIdentity;
 pub use process::{FoundBy, LocalProcess};
 pub use schema::schema;
 pub use sensor::{InterfaceFacts, SensorStart, SensorStop, Stats, TableFill};
 
-use crate::addr::Endpoint;
-use crate::segment::{InterfaceId, VlanTags};
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -48,25 +47,6 @@ pub struct Event {
     pub user: Option<Arc<Text>>,
     /// What happened.
     pub kind: EventKind,
-}
-
-/// What all events of one control connection say about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionIdentity {
-    /// Unique within a sensor's lifetime: made from the endpoints and the time of the first packet.
-    pub id: SmolStr,
-    /// Community ID 1.0 of the control connection.
-    pub community_id: SmolStr,
-    /// The end that sends commands.
-    pub client: Endpoint,
-    /// The end that sends replies.
-    pub server: Endpoint,
-    /// The interface that first showed it.
-    pub interface: InterfaceId,
-    /// That interface's name, where it has one.
-    pub iface: Option<Arc<str>>,
-    /// The VLAN tags of its first frame.
-    pub vlan: VlanTags,
 }
 
 /// The event types. The payload of each serializes to the type's own fields.

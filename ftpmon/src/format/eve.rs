@@ -157,7 +157,7 @@ fn ftp(clock: &mut Rfc3339, row: &Row<'_, ()>, out: &mut Vec<u8>) {
             proto: "TCP",
             tx_id: Some(transaction.tx),
             app_proto: None,
-            community_id: Some(&identity.community_id),
+            community_id: Some(identity.community_id()),
         })
     };
     record.write(out);
@@ -282,7 +282,7 @@ fn timestamp(clock: &mut Rfc3339, at: Timestamp) -> String {
 }
 
 fn flow_id(identity: &SessionIdentity) -> u64 {
-    hash(identity.id.bytes())
+    hash(identity.id().bytes())
 }
 
 fn data_flow_id(parent: u64, initiator: Endpoint, listener: Endpoint) -> u64 {

@@ -133,8 +133,8 @@ fn own_fields(kind: &EventKind, out: &mut Vec<u8>) {
 }
 
 fn constant_fields(identity: &SessionIdentity, out: &mut Vec<u8>) {
-    member("session", &identity.id, out);
-    member("community_id", &identity.community_id, out);
+    member("session", identity.id(), out);
+    member("community_id", identity.community_id(), out);
     member("client", &identity.client, out);
     member("server", &identity.server, out);
     if let Some(iface) = identity.iface.as_deref() {

@@ -20,15 +20,11 @@ pub(crate) fn endpoint(text: &str) -> Endpoint {
 pub(crate) fn identity(id: &str) -> Arc<SessionIdentity> {
     let mut vlan = VlanTags::default();
     vlan.push(100);
-    Arc::new(SessionIdentity {
-        id: id.into(),
-        community_id: "1:abc=".into(),
-        client: endpoint("192.168.1.106:57658"),
-        server: endpoint("192.168.1.109:21"),
-        interface: InterfaceId(2),
-        iface: Some("eth0".into()),
-        vlan,
-    })
+    let (client, server) = (endpoint("192.168.1.106:57658"), endpoint("192.168.1.109:21"));
+    let first = Timestamp::from_parts(1_700_000_000, 0);
+    let mut identity = SessionIdentity::new(client, server, first, InterfaceId(2)).named(id);
+    (identity.iface, identity.vlan) = (Some("eth0".into()), vlan);
+    Arc::new(identity)
 }
 
 /// An event of a session, `millis` after its begin.

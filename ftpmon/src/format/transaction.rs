@@ -166,7 +166,7 @@ impl<M: Memory> Transactions<M> {
                 let complete = transaction.answered;
                 self.put(identity, transaction, complete, event, &mut write);
             }
-            EventKind::SessionEnd(_) => self.end(&identity.id, &mut write),
+            EventKind::SessionEnd(_) => self.end(identity.id(), &mut write),
             _ => {}
         }
         while self.held > self.held_max {
@@ -176,18 +176,18 @@ impl<M: Memory> Transactions<M> {
     }
 
     fn session(&mut self, identity: &Arc<SessionIdentity>) -> &mut Session<M> {
-        self.sessions.entry(identity.id.clone()).or_insert_with(|| {
+        self.sessions.entry(SmolStr::new(identity.id())).or_insert_with(|| {
             let place = self.next;
             self.next += 1;
             self.held += size_of::<Session<M>>();
-            self.order.insert(place, identity.id.clone());
+            self.order.insert(place, SmolStr::new(identity.id()));
             Session { identity: Arc::clone(identity), open: VecDeque::new(), memory: M::default(), place }
         })
     }
 
     /// Takes a held transaction out.
     fn take(&mut self, identity: &Arc<SessionIdentity>, tx: u64) -> Option<Transaction> {
-        let open = &mut self.sessions.get_mut(&identity.id)?.open;
+        let open = &mut self.sessions.get_mut(identity.id())?.open;
         let at = open.iter().position(|open| open.tx == tx && tx != 0)?;
         let transaction = open.remove(at)?;
         self.held -= transaction.size();
@@ -219,12 +219,12 @@ impl<M: Memory> Transactions<M> {
         let (after, idle) = (session.memory.size(), session.open.is_empty());
         self.held = self.held + after - before;
         if idle && !M::LASTS {
-            self.forget(&identity.id);
+            self.forget(identity.id());
         }
     }
 
     /// Writes what is held of a session, and forgets it.
-    fn end(&mut self, id: &SmolStr, write: &mut impl FnMut(Row<'_, M>)) {
+    fn end(&mut self, id: &str, write: &mut impl FnMut(Row<'_, M>)) {
         if let Some(mut session) = self.forget(id) {
             for transaction in &session.open {
                 write(Row { identity: &session.identity, memory: &mut session.memory, transaction });
@@ -232,7 +232,7 @@ impl<M: Memory> Transactions<M> {
         }
     }
 
-    fn forget(&mut self, id: &SmolStr) -> Option<Session<M>> {
+    fn forget(&mut self, id: &str) -> Option<Session<M>> {
         let session = self.sessions.remove(id)?;
         self.order.remove(&session.place);
         let open: usize = session.open.iter().map(Transaction::size).sum();

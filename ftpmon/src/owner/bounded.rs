@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::hash::Hash;
 
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 
 /// Values by key; at the cap the oldest key gives way.
 pub struct Bounded<K, V> {
@@ -33,7 +33,7 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
     }
 
     /// The key's value.
-    pub fn get(&self, key: &K) -> Option<&V> {
+    pub fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&V> {
         self.values.get(key)
     }
 

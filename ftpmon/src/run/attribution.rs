@@ -184,7 +184,7 @@ impl Attribution {
     }
 
     fn ask_session(&mut self, identity: &SessionIdentity) {
-        self.ask(identity.client, identity.server, true, Subject::Session(identity.id.clone()));
+        self.ask(identity.client, identity.server, true, Subject::Session(SmolStr::new(identity.id())));
     }
 
     fn ask(&mut self, initiator: Endpoint, listener: Endpoint, youngest: bool, subject: Subject) {
@@ -260,7 +260,7 @@ impl Known<'_> {
     }
 
     fn waits(&self, event: &Event) -> bool {
-        let session = event.session.as_ref().and_then(|identity| self.sessions.get(&identity.id));
+        let session = event.session.as_ref().and_then(|identity| self.sessions.get(identity.id()));
         let asked = |question: Option<&Question>| question.is_some_and(|question| question.ticket.is_some());
         match &event.kind {
             EventKind::SessionStart(_) => asked(session),
@@ -274,7 +274,7 @@ impl Known<'_> {
     fn fill(&self, event: &mut Event) {
         let Some(identity) = &event.session else { return };
         let session =
-            self.sessions.get(&identity.id).map(|question| question.ends.clone()).unwrap_or_default();
+            self.sessions.get(identity.id()).map(|question| question.ends.clone()).unwrap_or_default();
         match &mut event.kind {
             EventKind::SessionStart(start) => {
                 let Ends { initiator, listener } = session;

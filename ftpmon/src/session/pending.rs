@@ -144,7 +144,8 @@ impl PendingCommands {
         let rank = |(index, pending): (usize, &Pending)| {
             (fit(pending.verb, code), !pending.doubtful, core::cmp::Reverse(index))
         };
-        let (fit, _, core::cmp::Reverse(index)) = self.queue.iter().map(Box::as_ref).enumerate().map(rank).max()?;
+        let (fit, _, core::cmp::Reverse(index)) =
+            self.queue.iter().map(Box::as_ref).enumerate().map(rank).max()?;
         (fit > Fit::No).then_some(index)
     }
 

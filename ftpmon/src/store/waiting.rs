@@ -110,26 +110,16 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::Arc;
 
-    use smol_str::SmolStr;
-
     use super::*;
     use crate::addr::Endpoint;
     use crate::event::{SensorStop, SessionIdentity};
     use crate::format::sample;
-    use crate::segment::{InterfaceId, VlanTags};
+    use crate::segment::InterfaceId;
     use crate::time::Timestamp;
 
     fn event(session: &str, kind: EventKind) -> Event {
         let end = Endpoint::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 21);
-        let identity = SessionIdentity {
-            id: session.into(),
-            community_id: SmolStr::default(),
-            client: end,
-            server: end,
-            interface: InterfaceId(0),
-            iface: None,
-            vlan: VlanTags::default(),
-        };
+        let identity = SessionIdentity::new(end, end, Timestamp::default(), InterfaceId(0)).named(session);
         Event { ts: Timestamp::default(), session: Some(Arc::new(identity)), user: None, kind }
     }
 

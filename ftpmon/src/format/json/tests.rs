@@ -22,15 +22,15 @@ fn identity() -> SessionIdentity {
     let mut vlan = VlanTags::default();
     vlan.push(100);
     vlan.push(7);
-    SessionIdentity {
-        id: "0123456789abcdef".into(),
-        community_id: "1:LQU9qZlK+B5F3KDmev6m5PMibrg=".into(),
-        client: end("192.168.1.106", 57_658),
-        server: end("::ffff:192.168.1.109", 21),
-        interface: InterfaceId(2),
-        iface: Some("veth0".into()),
-        vlan,
-    }
+    let mut identity = client_at(end("192.168.1.106", 57_658));
+    (identity.iface, identity.vlan) = (Some("veth0".into()), vlan);
+    identity
+}
+
+fn client_at(client: Endpoint) -> SessionIdentity {
+    let first = Timestamp::from_parts(1_329_843_162, 0);
+    SessionIdentity::new(client, end("::ffff:192.168.1.109", 21), first, InterfaceId(2))
+        .named("0123456789abcdef")
 }
 
 fn event(kind: EventKind) -> Event {
@@ -108,7 +108,7 @@ fn the_envelope_says_what_the_schema_says() {
 
 #[test]
 fn what_is_not_known_is_left_out() {
-    let plain = SessionIdentity { iface: None, vlan: VlanTags::default(), ..identity() };
+    let plain = client_at(end("192.168.1.106", 57_658));
     let kind = EventKind::SensorStop(SensorStop { reason: "signal".into() });
     let with_session = Event { user: None, session: Some(plain.into()), ..event(kind.clone()) };
     assert_eq!(
@@ -134,9 +134,8 @@ fn what_a_peer_says_is_escaped() {
 fn sessions_taking_turns_keep_their_own_fields() {
     let mut json = Json::new("s");
     // More sessions than are kept in written form.
-    let sessions: Vec<Arc<SessionIdentity>> = (0..2_000_u16)
-        .map(|n| Arc::new(SessionIdentity { client: end("10.0.0.1", 10_000 + n), ..identity() }))
-        .collect();
+    let sessions: Vec<Arc<SessionIdentity>> =
+        (0..2_000_u16).map(|n| Arc::new(client_at(end("10.0.0.1", 10_000 + n)))).collect();
     for _ in 0..2 {
         for session in &sessions {
             let kind = EventKind::SessionStart(SessionStart::default());

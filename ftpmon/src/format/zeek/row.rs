@@ -93,7 +93,7 @@ pub(super) fn values<'a>(row: Row<'a, Remembered>) -> [Value<'a>; COLUMNS.len()]
     let last_line = |reply: &'a ReplyLine| reply.text.rsplit('\n').next().unwrap_or_default();
     [
         Value::Time(transaction.ts),
-        text(Some(&identity.id)),
+        text(Some(identity.id())),
         Value::Addr(identity.client.ip),
         Value::Count(identity.client.port.into()),
         Value::Addr(identity.server.ip),

@@ -1,0 +1,155 @@
+//! What all events of one control connection say about it.
+
+use core::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use sha1::{Digest as _, Sha1};
+
+use crate::addr::Endpoint;
+use crate::segment::{InterfaceId, VlanTags};
+use crate::text::hex_digit;
+use crate::time::Timestamp;
+
+/// IANA's number of TCP.
+const TCP: u8 = 6;
+const SESSION_ID_LEN: usize = 16;
+const COMMUNITY_ID_LEN: usize = 30;
+
+/// A control connection. Its two names are made of the rest when somebody first asks for them: `ftpmon read` writes them on
+/// another thread than the one that everything waits for.
+#[derive(Clone)]
+pub struct SessionIdentity {
+    /// The end that sends commands.
+    pub client: Endpoint,
+    /// The end that sends replies.
+    pub server: Endpoint,
+    /// When its first packet was seen.
+    pub first: Timestamp,
+    /// The interface that first showed it.
+    pub interface: InterfaceId,
+    /// That interface's name, where it has one.
+    pub iface: Option<Arc<str>>,
+    /// The VLAN tags of its first frame.
+    pub vlan: VlanTags,
+    id: Name<SESSION_ID_LEN>,
+    community_id: Name<COMMUNITY_ID_LEN>,
+}
+
+impl SessionIdentity {
+    /// A control connection of which `first` is the first packet's time; without an interface's name and tags.
+    pub fn new(client: Endpoint, server: Endpoint, first: Timestamp, interface: InterfaceId) -> Self {
+        Self {
+            client,
+            server,
+            first,
+            interface,
+            iface: None,
+            vlan: VlanTags::default(),
+            id: Name::default(),
+            community_id: Name::default(),
+        }
+    }
+
+    /// Unique within a sensor's lifetime: 64 bits of a hash over its endpoints and its first packet's time, so that the same
+    /// capture gives the same ids and two sensors never give one.
+    pub fn id(&self) -> &str {
+        self.id.get_or_make(|| session_id(self.client, self.server, self.first))
+    }
+
+    /// Community ID 1.0 of it, with seed 0.
+    pub fn community_id(&self) -> &str {
+        self.community_id.get_or_make(|| community_id(self.client, self.server))
+    }
+
+    /// With another id than what it is made of would give.
+    #[cfg(test)]
+    pub(crate) fn named(mut self, id: &str) -> Self {
+        let mut bytes = [b'0'; SESSION_ID_LEN];
+        bytes.iter_mut().rev().zip(id.bytes().rev()).for_each(|(to, from)| *to = from);
+        self.id = Name(OnceLock::from(bytes));
+        self
+    }
+}
+
+impl PartialEq for SessionIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        let facts = |it: &Self| (it.client, it.server, it.first, it.interface, it.vlan);
+        facts(self) == facts(other) && self.iface == other.iface && self.id() == other.id()
+    }
+}
+
+impl Eq for SessionIdentity {}
+
+impl fmt::Debug for SessionIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} to {})", self.id(), self.client, self.server)
+    }
+}
+
+/// `N` ASCII characters, once they are asked for.
+#[derive(Clone, Default)]
+struct Name<const N: usize>(OnceLock<[u8; N]>);
+
+impl<const N: usize> Name<N> {
+    fn get_or_make(&self, make: impl FnOnce() -> [u8; N]) -> &str {
+        core::str::from_utf8(self.0.get_or_init(make)).unwrap_or_default()
+    }
+}
+
+/// The same whichever end is named first.
+fn community_id(a: Endpoint, b: Endpoint) -> [u8; COMMUNITY_ID_LEN] {
+    let (low, high) = if a <= b { (a, b) } else { (b, a) };
+    let mut sha = Sha1::new();
+    sha.update([0, 0]);
+    add_octets(low.ip, &mut sha);
+    add_octets(high.ip, &mut sha);
+    sha.update([TCP, 0]);
+    sha.update(low.port.to_be_bytes());
+    sha.update(high.port.to_be_bytes());
+    let mut text = *b"1:LQU9qZlK+B5F3KDmev6m5PMibrg=";
+    let [_, _, encoded @ ..] = &mut text;
+    // 20 bytes are 28 characters.
+    let _ = BASE64_STANDARD.encode_slice(sha.finalize(), encoded);
+    text
+}
+
+fn session_id(client: Endpoint, server: Endpoint, first: Timestamp) -> [u8; SESSION_ID_LEN] {
+    let mut sha = Sha1::new();
+    for end in [client, server] {
+        add_octets(end.ip, &mut sha);
+        sha.update(end.port.to_be_bytes());
+    }
+    sha.update(first.as_nanos().to_be_bytes());
+    let hash = sha.finalize();
+    let mut text = [0; SESSION_ID_LEN];
+    for (digits, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(hash) {
+        *digits = [hex_digit(byte >> 4), hex_digit(byte & 0xf)];
+    }
+    text
+}
+
+fn add_octets(ip: IpAddr, sha: &mut Sha1) {
+    match ip {
+        IpAddr::V4(v4) => sha.update(v4.octets()),
+        IpAddr::V6(v6) => sha.update(v6.octets()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Endpoint, InterfaceId, SessionIdentity, Timestamp};
+
+    #[test]
+    fn the_specifications_example_of_a_community_id_comes_out() {
+        let end = |ip: &str, port| Endpoint::new(ip.parse().unwrap(), port);
+        let (a, b) = (end("128.232.110.120", 34_855), end("66.35.250.204", 80));
+        let of = |a, b| SessionIdentity::new(a, b, Timestamp::from_nanos(1), InterfaceId(0));
+        assert_eq!(of(a, b).community_id(), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+        assert_eq!(of(b, a).community_id(), of(a, b).community_id());
+        assert_ne!(of(b, a).id(), of(a, b).id());
+        assert!(of(a, b).id().len() == 16 && of(a, b).id().bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+}
