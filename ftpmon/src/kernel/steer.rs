@@ -51,9 +51,10 @@ impl Steering {
     pub fn apply(&mut self, update: &PortUpdate, flows: &mut Flows) {
         let result = match *update {
             PortUpdate::Expect { listener, peer, anyone, ttl_s, payload } => {
-                let expires_s = boot_seconds().saturating_add(ttl_s);
+                let now_s = boot_seconds();
+                let expires_s = now_s.saturating_add(ttl_s);
                 let payload = payload && self.payload;
-                self.expect(listener, Expected::new(peer.into(), anyone, expires_s, payload))
+                self.expect(now_s, listener, Expected::new(peer.into(), anyone, expires_s, payload))
             }
             PortUpdate::Forget { listener } => absent_is_fine(self.expected.remove(&endpoint(listener))),
             // What an adopted connection gets without a verdict is what it needs, unless payload is in question.
@@ -87,10 +88,10 @@ impl Steering {
         (self.applied, self.refused)
     }
 
-    fn expect(&mut self, listener: Endpoint, expected: Expected) -> Result<(), MapError> {
+    fn expect(&mut self, now_s: u32, listener: Endpoint, expected: Expected) -> Result<(), MapError> {
         self.expected.insert(endpoint(listener), expected, 0)?;
         // The mark comes second: the kernel looks at an announcement only where the port is marked.
-        let until = expected.expires_s.min(boot_seconds().saturating_add(MARK_S));
+        let until = expected.expires_s.min(now_s.saturating_add(MARK_S));
         self.ports.watch(listener.port, PortMark::until(until));
         Ok(())
     }

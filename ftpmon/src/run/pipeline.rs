@@ -284,8 +284,9 @@ impl Pipeline {
     }
 
     fn take(&mut self, record: &[u8]) {
-        if let Some(record) = self.reader.read(record, &self.clock) {
-            hand_on(&record, &mut self.decoder, &mut self.dump, &mut self.engine);
+        // Borrowed where it was made: moving it costs more than making it.
+        if let Some(record) = &self.reader.read(record, &self.clock) {
+            hand_on(record, &mut self.decoder, &mut self.dump, &mut self.engine);
             self.handed_on();
         }
     }

@@ -12,13 +12,20 @@ use super::destination::{Destination, Recovery};
 /// How long to wait for a reader that takes nothing, before looking whether there is time left.
 const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
+/// Bytes that a pipe may hold (pipe(7)): what anybody may ask for. The kernel's own 64 KiB are some 130 events, and the writer waits
+/// and is woken for each so many.
+const PIPE_BYTES: usize = 1 << 20;
+
 /// Standard output, written without std's buffer and lock: one thread alone writes it.
 pub(super) struct Stdout;
 
 impl Destination for Stdout {
     fn open(&mut self) -> io::Result<()> {
         // A run whose standard output is closed would write its events into whatever file opens next.
-        rustix::fs::fstat(rustix::stdio::stdout()).map(drop).map_err(io::Error::from)
+        rustix::fs::fstat(rustix::stdio::stdout()).map(drop)?;
+        // Another kind of output has no such size, and a pipe that stays as it is only costs time.
+        let _ = rustix::pipe::fcntl_setpipe_size(rustix::stdio::stdout(), PIPE_BYTES);
+        Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
