@@ -36,8 +36,8 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Packets that the programs looked at.
-    Packets = "packets",
+    /// TCP segments.
+    Segments = "tcp_segments",
     /// Of another network protocol than IPv4 and IPv6.
     NotIp = "not_ip",
     /// IP, but not TCP.
@@ -147,6 +147,30 @@ impl Default for Stats {
 }
 
 impl Stats {
+    /// Packets that the programs looked at. No counter of its own: each packet is a segment, or counted by what keeps it from being
+    /// one.
+    pub fn packets(&self) -> u64 {
+        let outcomes = [
+            Counter::Segments,
+            Counter::NotIp,
+            Counter::NotTcp,
+            Counter::EthernetTruncated,
+            Counter::VlanTruncated,
+            Counter::VlanTooDeep,
+            Counter::Ipv4Truncated,
+            Counter::Ipv4Malformed,
+            Counter::Ipv6Truncated,
+            Counter::Ipv6Malformed,
+            Counter::Ipv6ExtensionTruncated,
+            Counter::Ipv6ChainTooLong,
+            Counter::FragmentFirst,
+            Counter::FragmentLater,
+            Counter::TcpTruncated,
+            Counter::TcpMalformed,
+        ];
+        outcomes.into_iter().fold(0, |sum, counter| sum.wrapping_add(self.value(counter)))
+    }
+
     /// The value of a counter.
     pub fn value(&self, counter: Counter) -> u64 {
         self.counters.get(counter as usize).copied().unwrap_or(0)

@@ -26,6 +26,16 @@ impl Counters {
         }
     }
 
+    /// One was counted that was none.
+    #[inline(always)]
+    pub(crate) fn take_back(self, counter: Counter) {
+        // SAFETY: as in `count`.
+        unsafe {
+            let place = (&raw mut (*self.0).counters).cast::<u64>().add(counter as usize);
+            *place = (*place).wrapping_sub(1);
+        }
+    }
+
     /// The value of a counter.
     #[inline(always)]
     pub(crate) fn value(self, counter: Counter) -> u64 {

@@ -265,8 +265,8 @@ fn head<P: Packet>(
     // SAFETY: asks for a number.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     header.at_ns = at_ns;
-    // This CPU's packet number: 40 bits of it are a trillion packets.
-    header.frame_id = (u64::from(cpu) << 40) | (counters.value(Counter::Packets) & ((1 << 40) - 1));
+    // This CPU's segment number: 40 bits of it are a trillion segments.
+    header.frame_id = (u64::from(cpu) << 40) | (counters.value(Counter::Segments) & ((1 << 40) - 1));
     header.ifindex = packet.ifindex();
     header.kind = kind as u8;
     header.hook = segment.hook as u8;

@@ -3,16 +3,17 @@
 //! In two steps, because almost all packets are of no interest: [`Located::find`] goes as far as the ports,
 //! [`Located::segment`] reads the rest of a packet that was selected.
 
-use core::hint::black_box;
-
 use ftpmon_common::{Address, Counter, Direction, FlowKey, Hook, Link, PortMark};
 
-use crate::maps::SCRATCH;
+use crate::maps::{SCRATCH, port_mark};
 use crate::packet::{Packet, Pieces, Read};
 
 const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
 const TCP: u8 = 6;
+
+const ETHERNET_LEN: usize = 14;
+const TAG_LEN: usize = 4;
 
 /// VLAN tags followed in a frame's bytes (IEEE 802.1ad knows two).
 const TAGS_MAX: usize = 2;
@@ -29,45 +30,72 @@ pub(crate) const SYN: u8 = 0x02;
 pub(crate) const RST: u8 = 0x04;
 pub(crate) const ACK: u8 = 0x10;
 
-/// Where a packet's headers are, its ports and its TCP flags.
+/// Where a packet's headers are, in one register. The machine has four that outlive a call: what finds no room there is written to
+/// the stack and read back, for each packet that is of no interest.
 #[derive(Clone, Copy)]
-pub(crate) struct Located {
-    hook: Hook,
-    link: Link,
-    /// Offset of the IP header.
-    ip: usize,
-    /// Offset of the TCP header.
-    tcp: usize,
-    /// It is IPv6.
-    ipv6: bool,
+pub(crate) struct Place(u32);
+
+impl Place {
+    const TAG: u32 = 1 << 12;
+    const IPV6: u32 = 1 << 14;
+
+    /// Bytes from the IP header to the TCP header, at most [`EXTENSIONS_END`].
+    #[inline(always)]
+    const fn ip_headers(self) -> usize {
+        self.0 as usize & EXTENSIONS_END
+    }
+
     /// VLAN tags in the bytes.
-    tags: u8,
-    /// TCP flags.
-    pub(crate) flags: u8,
+    #[inline(always)]
+    const fn tags(self) -> usize {
+        (self.0 / Self::TAG) as usize & 3
+    }
+
+    #[inline(always)]
+    const fn is_ipv6(self) -> bool {
+        self.0 & Self::IPV6 != 0
+    }
+
+    /// Offset of the IP header.
+    #[inline(always)]
+    const fn ip(self, link: Link) -> usize {
+        match link {
+            Link::Ethernet => ETHERNET_LEN + TAG_LEN * self.tags(),
+            Link::RawIp => 0,
+        }
+    }
+}
+
+/// A TCP segment as far as its ports.
+pub(crate) struct Located {
+    /// Where it is.
+    pub(crate) place: Place,
     /// Source port.
     pub(crate) source_port: u16,
     /// Destination port.
     pub(crate) destination_port: u16,
+    /// Not 0 where it opens a connection, or answers that.
+    pub(crate) syn: u32,
 }
 
 impl Located {
     /// Walks the headers of a frame. What is no TCP segment is the counter of the reason. Lengths are looked at later, and only
     /// of a packet that was selected.
     #[inline(always)]
-    pub(crate) fn find<R: Read>(bytes: &R, hook: Hook, link: Link) -> Result<Self, Counter> {
+    pub(crate) fn find<R: Read>(bytes: &R, link: Link) -> Result<Self, Counter> {
         let mut ip = 0;
-        let mut tags = 0;
+        let mut place = 0;
         let ipv6 = match link {
             Link::Ethernet => {
                 let mut ethertype = u16::from_be(bytes.read(12).ok_or(Counter::EthernetTruncated)?);
-                ip = 14;
+                ip = ETHERNET_LEN;
                 for _ in 0..TAGS_MAX {
                     if !is_tag(ethertype) {
                         break;
                     }
                     ethertype = u16::from_be(bytes.read(ip + 2).ok_or(Counter::VlanTruncated)?);
-                    ip += 4;
-                    tags += 1;
+                    ip += TAG_LEN;
+                    place += Place::TAG;
                 }
                 match ethertype {
                     ETHERTYPE_IPV4 => false,
@@ -86,91 +114,94 @@ impl Located {
                 }
             }
         };
-        let tcp = if ipv6 { ipv6_payload(bytes, ip)? } else { ipv4_payload(bytes, ip)? };
-        let header: TcpHeader = bytes.read(tcp).ok_or(Counter::TcpTruncated)?;
+        let ip_headers = if ipv6 {
+            place |= Place::IPV6;
+            ipv6_headers(bytes, ip)?
+        } else {
+            ipv4_header(bytes, ip)?
+        };
+        let header: TcpHeader = bytes.read(ip + ip_headers).ok_or(Counter::TcpTruncated)?;
         Ok(Self {
-            hook,
-            link,
-            ip,
-            tcp,
-            ipv6,
-            tags,
-            flags: u16::from_be(header.len_flags) as u8,
+            place: Place(opaque(place | ip_headers as u32)),
             source_port: u16::from_be(header.source),
             destination_port: u16::from_be(header.destination),
+            syn: u32::from(header.len_flags & u16::from(SYN).to_be()),
         })
     }
+}
 
-    /// Reads the rest.
+impl Place {
+    /// Reads a segment that was selected.
     #[inline(always)]
     pub(crate) fn segment<R: Read, P: Packet>(
-        &self,
+        self,
         bytes: &R,
         packet: P,
-        source_mark: PortMark,
-        destination_mark: PortMark,
+        hook: Hook,
+        link: Link,
         segment: &mut Segment,
     ) -> Result<(), Counter> {
         let frame_len = packet.len();
+        let ip = self.ip(link);
+        let tcp = ip + self.ip_headers();
         // Bytes from the IP header to the packet's end; 0 on jumbograms and super-packets beyond 64 KiB (RFC 2675, BIG TCP).
-        let (source, destination, ip_len, malformed) = if self.ipv6 {
-            let len: u16 = bytes.read(self.ip + 4).ok_or(Counter::Ipv6Truncated)?;
+        let (source, destination, ip_len, malformed) = if self.is_ipv6() {
+            let len: u16 = bytes.read(ip + 4).ok_or(Counter::Ipv6Truncated)?;
             let len = u32::from(u16::from_be(len));
-            let Eights { a, b, c, d } = bytes.read(self.ip + 8).ok_or(Counter::Ipv6Truncated)?;
+            let Eights { a, b, c, d } = bytes.read(ip + 8).ok_or(Counter::Ipv6Truncated)?;
             let (source, destination) =
                 (Address::from_halves(a.whole(), b.whole()), Address::from_halves(c.whole(), d.whole()));
             (source, destination, if len == 0 { 0 } else { len + 40 }, Counter::Ipv6Malformed)
         } else {
-            let len: u16 = bytes.read(self.ip + 2).ok_or(Counter::Ipv4Truncated)?;
-            let addresses: Eight = bytes.read(self.ip + 12).ok_or(Counter::Ipv4Truncated)?;
+            let len: u16 = bytes.read(ip + 2).ok_or(Counter::Ipv4Truncated)?;
+            let addresses: Eight = bytes.read(ip + 12).ok_or(Counter::Ipv4Truncated)?;
             let (source, destination) =
                 (Address::from_ipv4(addresses.first()), Address::from_ipv4(addresses.second()));
             (source, destination, u32::from(u16::from_be(len)), Counter::Ipv4Malformed)
         };
-        // Forgotten by the compiler: it would leave out the bound check as done before, and the verifier, to whom this is
-        // another pointer, would miss it.
-        let tcp = black_box(self.tcp) & EXTENSIONS_END;
+        let ports: Ports = bytes.read(tcp).ok_or(Counter::TcpTruncated)?;
+        let (source_port, destination_port) = (u16::from_be(ports.source), u16::from_be(ports.destination));
         let numbers: Eight = bytes.read(tcp + 4).ok_or(Counter::TcpTruncated)?;
         let len_flags: u16 = bytes.read(tcp + 12).ok_or(Counter::TcpTruncated)?;
         let header_len = u32::from(u16::from_be(len_flags) >> 12) * 4;
-        let headers = (self.tcp - self.ip) as u32 + header_len;
-        let on_wire = frame_len.wrapping_sub(self.ip as u32);
-        if ip_len > on_wire || (ip_len != 0 && !self.ipv6 && ip_len < (self.tcp - self.ip) as u32) {
+        let headers = self.ip_headers() as u32 + header_len;
+        let on_wire = frame_len.wrapping_sub(ip as u32);
+        if ip_len > on_wire || (ip_len != 0 && !self.is_ipv6() && ip_len < self.ip_headers() as u32) {
             return Err(malformed);
         }
         let ip_len = if ip_len == 0 { on_wire } else { ip_len };
         if header_len < 20 || headers > ip_len {
             return Err(Counter::TcpMalformed);
         }
-        let (key, direction) = FlowKey::new(source, self.source_port, destination, self.destination_port);
+        let (key, direction) = FlowKey::new(source, source_port, destination, destination_port);
         let mut tags = Tags::default();
         let (tci, protocol) = packet.tag();
         if protocol != 0 {
             tags.push(tci);
         }
-        if self.tags > 0 {
+        if self.tags() > 0 {
             tags.push(u16::from_be(bytes.read(14).ok_or(Counter::VlanTruncated)?));
         }
-        if self.tags > 1 {
+        if self.tags() > 1 {
             tags.push(u16::from_be(bytes.read(18).ok_or(Counter::VlanTruncated)?));
         }
         *segment = Segment {
-            hook: self.hook as u32,
-            link: self.link as u32,
+            hook: hook as u32,
+            link: link as u32,
             key,
             direction: direction as u32,
-            flags: u32::from(self.flags),
+            flags: u32::from(u16::from_be(len_flags) as u8),
             tags,
             seq: u32::from_be(numbers.first()),
             ack: u32::from_be(numbers.second()),
             payload: ip_len - headers,
-            payload_at: self.ip as u32 + headers,
+            payload_at: ip as u32 + headers,
             frame_len,
             copied: 0,
-            source_port: u32::from(self.source_port),
-            destination_port: u32::from(self.destination_port),
-            source_mark,
-            destination_mark,
+            source_port: u32::from(source_port),
+            destination_port: u32::from(destination_port),
+            source_mark: port_mark(source_port),
+            destination_mark: port_mark(destination_port),
         };
         Ok(())
     }
@@ -276,9 +307,9 @@ const fn is_tag(ethertype: u16) -> bool {
     matches!(ethertype, 0x8100 | 0x88a8 | 0x9100)
 }
 
-/// The offset of TCP behind an IPv4 header (RFC 791).
+/// The length of an IPv4 header that is followed by TCP (RFC 791).
 #[inline(always)]
-fn ipv4_payload<R: Read>(bytes: &R, ip: usize) -> Result<usize, Counter> {
+fn ipv4_header<R: Read>(bytes: &R, ip: usize) -> Result<usize, Counter> {
     let header: Ipv4Header = bytes.read(ip).ok_or(Counter::Ipv4Truncated)?;
     let version_len = u16::from_be(header.version_len_service) >> 8;
     let header_len = usize::from(version_len & 0x0f) * 4;
@@ -293,23 +324,23 @@ fn ipv4_payload<R: Read>(bytes: &R, ip: usize) -> Result<usize, Counter> {
         let first = fragment & 0x1fff == 0;
         return Err(if first { Counter::FragmentFirst } else { Counter::FragmentLater });
     }
-    Ok(ip + header_len)
+    Ok(header_len)
 }
 
-/// The offset of TCP behind an IPv6 header and its extensions (RFC 8200).
+/// The length of an IPv6 header and its extensions that are followed by TCP (RFC 8200).
 #[inline(always)]
-fn ipv6_payload<R: Read>(bytes: &R, ip: usize) -> Result<usize, Counter> {
+fn ipv6_headers<R: Read>(bytes: &R, ip: usize) -> Result<usize, Counter> {
     let header: Ipv6Header = bytes.read(ip).ok_or(Counter::Ipv6Truncated)?;
     if header.version >> 4 != 6 {
         return Err(Counter::Ipv6Malformed);
     }
     let mut next = header.next;
-    let mut at = ip + 40;
+    let mut at = 40;
     if next == TCP {
         return Ok(at);
     }
     for _ in 0..EXTENSIONS_MAX {
-        let extension: Extension = bytes.read(at).ok_or(Counter::Ipv6ExtensionTruncated)?;
+        let extension: Extension = bytes.read(ip + at).ok_or(Counter::Ipv6ExtensionTruncated)?;
         // Protocol numbers of IANA's list of extension headers.
         at += match next {
             // Hop-by-hop options, routing, destination options, mobility, HIP, Shim6.
@@ -418,6 +449,24 @@ fn forgotten(number: usize) -> usize {
     }
 }
 
+/// The same number, of which the compiler knows nothing any more: what it was made of need not be kept for taking it apart. No
+/// instruction at all would do, but not for the kernel, which wants one for each line that the object names.
+#[inline(always)]
+fn opaque(number: u32) -> u32 {
+    let number = u64::from(number);
+    let opaque: u64;
+    // SAFETY: a register is moved to another.
+    #[cfg(target_arch = "bpf")]
+    unsafe {
+        core::arch::asm!("{0} = {1}", lateout(reg) opaque, in(reg) number, options(nomem, nostack));
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        opaque = number;
+    }
+    opaque as u32
+}
+
 /// This CPU's working memory.
 #[repr(C)]
 pub(crate) struct Scratch {
@@ -446,6 +495,14 @@ struct Extension {
     /// Of a fragment header: offset and flag.
     fragment: u16,
     _rest: u32,
+}
+
+/// The first four bytes of a TCP header.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Ports {
+    source: u16,
+    destination: u16,
 }
 
 /// RFC 9293 section 3.1.

@@ -1,9 +1,9 @@
 //! The body of all programs: find the TCP segment, ask what is known of its ports, hand it on.
 
-use ftpmon_common::{Counter, Hook, Link, PortMark};
+use ftpmon_common::{Counter, Hook, Link};
 
 use crate::counters::Counters;
-use crate::headers::{Located, SYN};
+use crate::headers::Located;
 use crate::maps::{SCRATCH, port_mark};
 use crate::packet::{Packet, Pieces, Read};
 use crate::{control, data};
@@ -21,13 +21,17 @@ enum Taken {
 }
 
 /// Looks at one packet. Nothing of it is changed, whatever it holds.
+///
+/// What is known before the ports are looked up is asked for anew behind it: few packets come so far, and for the others nothing
+/// has to be kept.
 #[inline(always)]
 pub(crate) fn monitor<P: Packet>(packet: P, hook: Hook, link: Link) {
     let Some(counters) = Counters::here() else { return };
-    counters.count(Counter::Packets);
-    let linear = packet.linear();
-    let taken = match Located::find(&linear, hook, link) {
-        Ok(located) => select(packet, &linear, located, counters),
+    let taken = match Located::find(&packet.linear(), link) {
+        Ok(located) => {
+            counters.count(Counter::Segments);
+            select(packet, || packet.linear(), located, hook, link)
+        }
         Err(
             Counter::EthernetTruncated
             | Counter::VlanTruncated
@@ -44,7 +48,7 @@ pub(crate) fn monitor<P: Packet>(packet: P, hook: Hook, link: Link) {
     if taken == Taken::Not {
         return;
     }
-    let Some(scratch) = SCRATCH.get_ptr_mut(0) else { return };
+    let (Some(scratch), Some(counters)) = (SCRATCH.get_ptr_mut(0), Counters::here()) else { return };
     // SAFETY: this CPU's value of a per-CPU map; the programs on a CPU run one after the other.
     let segment = unsafe { &mut (*scratch).segment };
     if taken == Taken::Control {
@@ -59,8 +63,11 @@ pub(crate) fn monitor<P: Packet>(packet: P, hook: Hook, link: Link) {
 #[inline(never)]
 fn in_pieces<P: Packet>(packet: P, hook: Hook, link: Link, counters: Counters) -> Taken {
     let pieces = Pieces(packet);
-    match Located::find(&pieces, hook, link) {
-        Ok(located) => select(packet, &pieces, located, counters),
+    match Located::find(&pieces, link) {
+        Ok(located) => {
+            counters.count(Counter::Segments);
+            select(packet, || pieces, located, hook, link)
+        }
         Err(reason) => {
             counters.count(reason);
             Taken::Not
@@ -71,20 +78,28 @@ fn in_pieces<P: Packet>(packet: P, hook: Hook, link: Link, counters: Counters) -
 /// A packet that touches no watched port and is no SYN has paid two array look-ups when it leaves here. Of others the
 /// segment is read.
 #[inline(always)]
-fn select<P: Packet, R: Read>(packet: P, bytes: &R, located: Located, counters: Counters) -> Taken {
-    let source = port_mark(located.source_port);
-    let destination = port_mark(located.destination_port);
-    if source == PortMark::default() && destination == PortMark::default() && located.flags & SYN == 0 {
+fn select<P: Packet, R: Read>(
+    packet: P,
+    bytes: impl FnOnce() -> R,
+    located: Located,
+    hook: Hook,
+    link: Link,
+) -> Taken {
+    let marks = port_mark(located.source_port).0 | port_mark(located.destination_port).0;
+    if marks | located.syn == 0 {
         return Taken::Not;
     }
     let Some(scratch) = SCRATCH.get_ptr_mut(0) else { return Taken::Not };
     // SAFETY: as in `monitor`.
     let segment = unsafe { &mut (*scratch).segment };
-    match located.segment(bytes, packet, source, destination, segment) {
-        Ok(()) if source.is_control() || destination.is_control() => Taken::Control,
+    match located.place.segment(&bytes(), packet, hook, link, segment) {
+        Ok(()) if segment.source_mark.is_control() || segment.destination_mark.is_control() => Taken::Control,
         Ok(()) => Taken::Data,
         Err(reason) => {
-            counters.count(reason);
+            if let Some(counters) = Counters::here() {
+                counters.take_back(Counter::Segments);
+                counters.count(reason);
+            }
             Taken::Not
         }
     }

@@ -189,7 +189,7 @@ fn each_packet_is_counted_and_copied_as_it_should() {
         for (hooked, hook) in programs(case.raw) {
             bench.forget().unwrap();
             bench.run(hooked, &case.frame).unwrap();
-            assert_eq!(bench.stats().unwrap().value(Counter::Packets), 1, "{}", case.what);
+            assert_eq!(bench.stats().unwrap().packets(), 1, "{}", case.what);
             assert_eq!(bench.counted().unwrap(), case.counted, "{} at {hooked:?}", case.what);
             let records = bench.records().unwrap();
             match case.ring {

@@ -36,9 +36,15 @@ impl Counters {
         self.last.value(counter)
     }
 
+    /// Packets that the programs had looked at by then.
+    pub fn packets(&self) -> u64 {
+        self.last.packets()
+    }
+
     /// All counters at the last look, by name.
     pub fn by_name(&self) -> BTreeMap<String, u64> {
-        Counter::ALL.iter().map(|&counter| (counter.name().to_owned(), self.last.value(counter))).collect()
+        let counters = Counter::ALL.iter().map(|counter| (counter.name(), self.last.value(*counter)));
+        counters.chain([("packets", self.packets())]).map(|(name, count)| (name.to_owned(), count)).collect()
     }
 
     /// What was lost until the last look, by reason; reasons that never occurred are left out.

@@ -96,7 +96,7 @@ impl Facts {
         let kernel = counts.kernel;
         Stats {
             uptime_ms: u64::try_from(counts.uptime.as_millis()).unwrap_or(u64::MAX),
-            seen: kernel.value(Counter::Packets),
+            seen: kernel.packets(),
             matched: kernel.value(Counter::Control) + kernel.value(Counter::Data),
             // Known when it is written.
             emitted: 0,

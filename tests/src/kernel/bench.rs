@@ -262,13 +262,13 @@ impl Bench {
         Ok(sum)
     }
 
-    /// The counters that are not 0, other than [`Counter::Packets`].
+    /// The counters that are not 0, other than [`Counter::Segments`].
     ///
     /// # Errors
     /// When the map cannot be read.
     pub fn counted(&self) -> Result<Vec<(Counter, u64)>> {
         let stats = self.stats()?;
-        let counters = Counter::ALL.iter().filter(|counter| **counter != Counter::Packets);
+        let counters = Counter::ALL.iter().filter(|counter| **counter != Counter::Segments);
         Ok(counters
             .map(|counter| (*counter, stats.value(*counter)))
             .filter(|(_, value)| *value != 0)
