@@ -155,8 +155,7 @@ fn user(user: &Text, out: &mut Vec<u8>) {
 
 /// Appends a member that is not an object's first.
 fn member<T: Serialize + ?Sized>(name: &str, of: &T, out: &mut Vec<u8>) {
-    out.push(b',');
-    string::append_name(name, out);
+    string::append_name(b',', name, out);
     value(of, out);
 }
 

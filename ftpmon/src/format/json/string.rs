@@ -19,10 +19,10 @@ pub(super) fn append_plain(text: &str, out: &mut Vec<u8>) {
     append_all([b"\"", text.as_bytes(), b"\""], out);
 }
 
-/// Appends the name of a member, which needs no escaping, and its colon.
+/// Appends what stands before a member (a bracket or a comma), its name, which needs no escaping, and its colon.
 #[inline]
-pub(super) fn append_name(name: &str, out: &mut Vec<u8>) {
-    append_all([b"\"", name.as_bytes(), b"\":"], out);
+pub(super) fn append_name(before: u8, name: &str, out: &mut Vec<u8>) {
+    append_all([&[before, b'"'], name.as_bytes(), b"\":"], out);
 }
 
 /// Appends one part after the other. What makes up a line is short: to look for room once for several parts saves more

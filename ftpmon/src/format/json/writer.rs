@@ -11,33 +11,33 @@ use super::string;
 /// Appends one value.
 pub(super) struct Writer<'o>(pub(super) &'o mut Vec<u8>);
 
-/// Appends members of an object or elements of an array. Each ends with a comma; the last one's turns into the bracket
-/// that closes.
+/// Appends members of an object or elements of an array.
 pub(super) struct Members<'o> {
     out: &'o mut Vec<u8>,
+    /// What stands before the next one: the bracket that opens, then commas.
+    before: u8,
     close: u8,
 }
 
 impl<'o> Members<'o> {
     #[inline]
-    fn open(out: &'o mut Vec<u8>, open: u8, close: u8) -> Self {
-        out.push(open);
-        Self { out, close }
+    fn new(out: &'o mut Vec<u8>, open: u8, close: u8) -> Self {
+        Self { out, before: open, close }
     }
 
     #[inline]
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        value.serialize(Writer(self.out))?;
-        self.out.push(b',');
-        Ok(())
+        self.out.push(self.before);
+        self.before = b',';
+        value.serialize(Writer(self.out))
     }
 
     #[inline]
     fn close(self) {
-        match self.out.last_mut() {
-            Some(last @ b',') => *last = self.close,
-            _ => self.out.push(self.close),
+        if self.before != b',' {
+            self.out.push(self.before);
         }
+        self.out.push(self.close);
     }
 }
 
@@ -179,7 +179,7 @@ impl<'o> Serializer for Writer<'o> {
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, Error> {
-        Ok(Members::open(self.0, b'[', b']'))
+        Ok(Members::new(self.0, b'[', b']'))
     }
 
     fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, Error> {
@@ -206,12 +206,12 @@ impl<'o> Serializer for Writer<'o> {
 
     #[inline]
     fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, Error> {
-        Ok(Members::open(self.0, b'{', b'}'))
+        Ok(Members::new(self.0, b'{', b'}'))
     }
 
     #[inline]
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, Error> {
-        Ok(Members::open(self.0, b'{', b'}'))
+        Ok(Members::new(self.0, b'{', b'}'))
     }
 
     fn serialize_struct_variant(
@@ -264,14 +264,14 @@ impl ser::SerializeMap for Members<'_> {
 
     #[inline]
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        key.serialize(Writer(self.out))?;
+        self.element(key)?;
         self.out.push(b':');
         Ok(())
     }
 
     #[inline]
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.element(value)
+        value.serialize(Writer(self.out))
     }
 
     #[inline]
@@ -288,8 +288,9 @@ impl ser::SerializeStruct for Members<'_> {
     // So that a name's length is known where it is copied.
     #[inline(always)]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
-        string::append_name(key, self.out);
-        self.element(value)
+        string::append_name(self.before, key, self.out);
+        self.before = b',';
+        value.serialize(Writer(self.out))
     }
 
     #[inline]
