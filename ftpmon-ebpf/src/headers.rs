@@ -5,6 +5,7 @@
 
 use ftpmon_common::{Address, Counter, Direction, FlowKey, Hook, Link, PortMark};
 
+use crate::layout::{Eight, Eights, Extension, Ipv4Header, Ipv6Header, Ports, TcpHeader};
 use crate::maps::{SCRATCH, port_mark};
 use crate::packet::{Packet, Pieces, Read};
 
@@ -373,70 +374,6 @@ fn ipv6_headers<R: Read>(bytes: &R, ip: usize) -> Result<usize, Counter> {
     Err(Counter::Ipv6ChainTooLong)
 }
 
-/// Eight bytes as they lie in a packet. A packet begins at an even address: at that alignment, and no other, the compiler may
-/// read a field of this and the headers below. Two-byte fields are put together in registers: of an array of words the compiler
-/// makes a copy on the stack, two bytes at a time, and reading that back as words makes the machine wait for each.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Eight {
-    a: u16,
-    b: u16,
-    c: u16,
-    d: u16,
-}
-
-impl Eight {
-    /// The first four bytes as they lie in memory.
-    #[inline(always)]
-    const fn first(self) -> u32 {
-        joined(self.a, self.b)
-    }
-
-    /// The last four bytes as they lie in memory.
-    #[inline(always)]
-    const fn second(self) -> u32 {
-        joined(self.c, self.d)
-    }
-
-    /// All of them as they lie in memory.
-    #[inline(always)]
-    const fn whole(self) -> u64 {
-        let (first, second) = (self.first() as u64, self.second() as u64);
-        if cfg!(target_endian = "little") { second << 32 | first } else { first << 32 | second }
-    }
-}
-
-/// Two halves one behind the other in memory.
-#[inline(always)]
-const fn joined(first: u16, second: u16) -> u32 {
-    let (first, second) = (first as u32, second as u32);
-    if cfg!(target_endian = "little") { second << 16 | first } else { first << 16 | second }
-}
-
-/// Two IPv6 addresses.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Eights {
-    a: Eight,
-    b: Eight,
-    c: Eight,
-    d: Eight,
-}
-
-/// RFC 791 section 3.1, as far as it is read here. All fields in network byte order; so below. Of two-byte fields alone, so that
-/// the compiler reads each by itself and keeps none for later.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Ipv4Header {
-    version_len_service: u16,
-    _total: u16,
-    _identification: u16,
-    fragment: u16,
-    ttl_protocol: u16,
-    _checksum: u16,
-    _addresses: [u16; 4],
-}
-
 /// The same number, of which the verifier knows nothing any more: it has been in a map. So each round is walked once, and
 /// not once for each way to come there.
 #[inline(always)]
@@ -473,48 +410,3 @@ pub(crate) struct Scratch {
     pub(crate) segment: Segment,
     word: usize,
 }
-
-/// RFC 8200 section 3.
-#[derive(Clone, Copy)]
-#[repr(C, packed(2))]
-struct Ipv6Header {
-    version: u8,
-    _class_and_label: [u8; 3],
-    payload: u16,
-    next: u8,
-    _hop_limit: u8,
-    _addresses: [u64; 4],
-}
-
-/// The first eight octets of an extension header: RFC 8200 sections 4.3 to 4.6, RFC 4302 section 2. None is shorter.
-#[derive(Clone, Copy)]
-#[repr(C, packed(2))]
-struct Extension {
-    next: u8,
-    len: u8,
-    /// Of a fragment header: offset and flag.
-    fragment: u16,
-    _rest: u32,
-}
-
-/// The first four bytes of a TCP header.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Ports {
-    source: u16,
-    destination: u16,
-}
-
-/// RFC 9293 section 3.1.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct TcpHeader {
-    source: u16,
-    destination: u16,
-    _seq_ack: [u16; 4],
-    len_flags: u16,
-    _window_checksum_urgent: [u16; 3],
-}
-
-const _: () = assert!(size_of::<Ipv4Header>() == 20 && size_of::<Ipv6Header>() == 40);
-const _: () = assert!(size_of::<Extension>() == 8 && size_of::<TcpHeader>() == 20);

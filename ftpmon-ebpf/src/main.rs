@@ -25,6 +25,7 @@ mod counters;
 mod data;
 mod emit;
 mod headers;
+mod layout;
 mod maps;
 mod monitor;
 mod packet;

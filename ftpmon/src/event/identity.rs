@@ -56,12 +56,12 @@ impl SessionIdentity {
     /// Unique within a sensor's lifetime: 64 bits of a hash over its endpoints and its first packet's time, so that the same
     /// capture gives the same ids and two sensors never give one.
     pub fn id(&self) -> &str {
-        self.id.get_or_make(|| session_id(self.client, self.server, self.first))
+        self.id.text(|| session_id(self.client, self.server, self.first))
     }
 
     /// Community ID 1.0 of it, with seed 0.
     pub fn community_id(&self) -> &str {
-        self.community_id.get_or_make(|| community_id(self.client, self.server))
+        self.community_id.text(|| community_id(self.client, self.server))
     }
 
     /// With another id than what it is made of would give.
@@ -94,7 +94,7 @@ impl fmt::Debug for SessionIdentity {
 struct Name<const N: usize>(OnceLock<[u8; N]>);
 
 impl<const N: usize> Name<N> {
-    fn get_or_make(&self, make: impl FnOnce() -> [u8; N]) -> &str {
+    fn text(&self, make: impl FnOnce() -> [u8; N]) -> &str {
         core::str::from_utf8(self.0.get_or_init(make)).unwrap_or_default()
     }
 }
