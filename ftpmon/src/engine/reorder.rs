@@ -2,22 +2,22 @@
 //!
 //! A connection's own cap is that of [`crate::tcp::Limits`]; a thousand connections with a hole each would make it a thousandfold.
 
-use super::flow::Role;
+use super::flow::{Flow, Role};
 use super::table::FlowId;
-use super::{Engine, FilesMode};
+use super::{Engine, EngineConfig, FilesMode};
 use crate::tcp::Limits;
 
-impl Engine {
-    /// What the connection of `id` may hold: less than its own cap where others hold much.
-    pub(super) fn with_room(&self, id: FlowId, limits: Limits) -> Limits {
-        if self.config.files == FilesMode::Off || self.reorder_bytes == 0 {
-            return limits;
-        }
-        let own = self.flows.get(id).map_or(0, |flow| flow.held as usize);
-        let room = self.config.limits.reorder_bytes.saturating_sub(self.reorder_bytes) + own;
-        Limits { held_bytes: limits.held_bytes.min(u32::try_from(room).unwrap_or(u32::MAX)), ..limits }
+/// What a flow's connection may hold: less than its own cap where others hold much, `held` bytes in all.
+pub(super) fn with_room(config: &EngineConfig, held: usize, flow: &Flow) -> Limits {
+    let mut limits = flow.tcp_limits(config.limits.late_ms);
+    if config.files != FilesMode::Off && held > 0 {
+        let room = config.limits.reorder_bytes.saturating_sub(held) + flow.held as usize;
+        limits.held_bytes = limits.held_bytes.min(u32::try_from(room).unwrap_or(u32::MAX));
     }
+    limits
+}
 
+impl Engine {
     /// Takes account of what the connection of `id` holds now.
     pub(super) fn note_held(&mut self, id: FlowId) {
         if self.config.files == FilesMode::Off {

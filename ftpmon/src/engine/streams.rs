@@ -5,6 +5,7 @@ use super::early::Early;
 use super::flow::{DataFlow, Flow, Nobody, Prober, Reading, Role};
 use super::pieces::Pieces;
 use super::probe::Verdict;
+use super::reorder::with_room;
 use super::table::{Class, FlowId};
 use super::{Engine, PortUpdate};
 use crate::account::Side;
@@ -26,11 +27,9 @@ impl Engine {
     pub(super) fn feed(&mut self, at: Timestamp, id: FlowId, segment: &Segment<'_>) {
         self.begin_if_established(at, id, segment);
         let ring_full = self.lost_lately(at);
-        let late_ms = self.config.limits.late_ms;
-        let Some(limits) = self.flows.get(id).map(|flow| flow.tcp_limits(late_ms)) else { return };
-        let limits = self.with_room(id, limits);
-        let Self { flows, config, out, pieces, .. } = self;
+        let Self { flows, config, out, pieces, reorder_bytes, .. } = self;
         let Some(flow) = flows.get_mut(id) else { return };
+        let limits = with_room(config, *reorder_bytes, flow);
         if matches!(&flow.role, Role::Suspect(suspect) if suspect.decide_by.is_some()) {
             return;
         }
@@ -176,8 +175,13 @@ impl Engine {
         {
             flow.ends_at = at.plus_nanos(AFTER_FIN_NS);
         }
-        let next = [flow.connection.poll_timeout(), flow.undecided_until(at)];
-        let next = next.into_iter().flatten().fold(flow.ends_at, Timestamp::min);
+        let mut next = flow.ends_at;
+        if let Some(due) = flow.connection.poll_timeout() {
+            next = next.min(due);
+        }
+        if let Some(due) = flow.undecided_until(at) {
+            next = next.min(due);
+        }
         if next < Timestamp::LATEST && !matches!(flow.role, Role::Ended) {
             self.schedule(id, next.max(at.plus_nanos(1)));
         }

@@ -239,6 +239,9 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Sets anew what is waited for, and for how long.
     pub(super) fn wait(&mut self) {
+        if SIDES.into_iter().all(|from| self.held.pending.of(from).is_untouched()) {
+            return;
+        }
         while SIDES.into_iter().any(|from| self.wait_shortly(from)) {}
         for from in SIDES {
             self.wait_longer(from);

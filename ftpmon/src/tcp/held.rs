@@ -115,6 +115,11 @@ impl Pending {
         self.pieces.is_empty() && self.acked <= settled && self.cut == 0 && self.stray.is_none()
     }
 
+    /// Nothing was ever held or waited for.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.pieces.is_empty() && self.acked == 0 && self.overdue.is_none() && self.hole.is_none()
+    }
+
     /// Payload bytes held.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
