@@ -9,7 +9,7 @@ use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Ser
 use ftpmon_tests::net::{Attached, Direct, Family, Hook, Program};
 use ftpmon_tests::usage;
 
-use super::rounds::alternate;
+use super::rounds::{alternate, ratio};
 use super::setup::Setup;
 use super::table::{Cell, Goal, Spread, Table, towards};
 
@@ -69,21 +69,20 @@ pub(crate) fn run(setup: &Setup) -> Result<Vec<Table>> {
         bytes >> 20
     );
     let mut table = Table::new(title, &[("MB/s", 0), ("ratio", 3), ("to", 0), ("agent, % of a CPU", 2)]);
-    let rate = |downloads: &[Download]| {
-        Spread::of(downloads.iter().map(|download| bytes as f64 / 1e6 / download.seconds))
+    let rates = |downloads: &[Download]| -> Vec<f64> {
+        downloads.iter().map(|download| bytes as f64 / 1e6 / download.seconds).collect()
     };
     for (case, downloads) in CASES.iter().zip(&results) {
         let against = CASES.get(case.against).zip(results.get(case.against));
-        let (name, base) = against.map_or((String::new(), f64::NAN), |(other, downloads)| {
-            (other.runs.name(), rate(downloads).median)
-        });
+        let (name, base) =
+            against.map_or_else(Default::default, |(other, downloads)| (other.runs.name(), rates(downloads)));
         let share = Spread::of(downloads.iter().filter_map(|download| download.share));
-        let own = rate(downloads);
+        let own = rates(downloads);
         table.row(
             case.runs.name(),
             [
-                Cell::Spread(own),
-                towards(own.median / base, case.goal.map(Goal::AtLeast)),
+                Cell::Spread(Spread::of(own.iter().copied())),
+                towards(ratio(own, base), case.goal.map(Goal::AtLeast)),
                 Cell::Text(name),
                 if share.median.is_nan() {
                     Cell::Empty

@@ -9,7 +9,7 @@ use ftpmon_tests::kernel::frame::{ACK, SYN};
 use ftpmon_tests::kernel::{Bench, Frame, Hooked, Job, Reference, Settings};
 use ftpmon_tests::net::Program;
 
-use super::rounds::alternate;
+use super::rounds::{alternate, ratio};
 use super::setup::Setup;
 use super::table::{Cell, Goal, Spread, Table, towards};
 
@@ -78,26 +78,25 @@ fn times(setup: &Setup, bed: &mut Bed, hook: &str, hooked: Hooked) -> Result<Tab
     let cases = cases(hooked, listener);
     let rounds = setup.rounds(25);
     let results = alternate(&cases, rounds, true, |case| once(bed, hooked, case))?;
-    let spreads: Vec<Option<Spread>> = results
-        .iter()
-        .map(|times| times.iter().copied().collect::<Option<Vec<_>>>().map(Spread::of))
-        .collect();
+    let results: Vec<Option<Vec<f64>>> =
+        results.into_iter().map(|times| times.into_iter().collect()).collect();
     let title = format!("{hook}: nanoseconds a packet, median of {rounds} rounds");
     let mut table = Table::new(title, &[("ns", 1), ("ratio", 2), ("to", 0)]);
-    for (case, spread) in cases.iter().zip(&spreads) {
-        let Some(spread) = spread else {
+    for (case, times) in cases.iter().zip(&results) {
+        let Some(times) = times else {
             table.row(case.what, [Cell::Text("not installed: clang".to_owned())]);
             continue;
         };
+        let spread = Spread::of(times.iter().copied());
         let time = match case.goal {
             Some(goal) => Cell::Goal(spread.median, goal),
-            None => Cell::Spread(*spread),
+            None => Cell::Spread(spread),
         };
         let mut cells = vec![time];
         if let Some((other, goal)) = case.against {
             let place = cases.iter().position(|case| case.what == other);
-            if let Some(base) = place.and_then(|place| *spreads.get(place)?) {
-                cells.push(towards(spread.median / base.median, goal));
+            if let Some(base) = place.and_then(|place| results.get(place)?.as_ref()) {
+                cells.push(towards(ratio(times.iter().copied(), base.iter().copied()), goal));
                 cells.push(Cell::Text(other.to_owned()));
             }
         }

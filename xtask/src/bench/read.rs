@@ -7,7 +7,7 @@ use ftpmon_tests::usage::{self, Usage};
 
 use super::callgrind;
 use super::peers::Peer;
-use super::rounds::alternate;
+use super::rounds::{alternate, ratio};
 use super::setup::{Capture, Setup};
 use super::table::{Cell, Goal, Spread, Table, towards};
 
@@ -80,7 +80,7 @@ fn large_table(setup: &Setup, capture: &Capture, floor: &Reader) -> Result<Table
         capture.holds.file_bytes / 1_000_000
     );
     let mut table = Table::new(title, &COLUMNS);
-    let base = results.first().and_then(Option::as_deref).map_or(f64::NAN, |used| seconds(used).median);
+    let base = results.first().and_then(Option::as_deref).unwrap_or_default();
     for (reader, used) in readers.iter().zip(&results) {
         let is_plain = matches!(reader, Reader::Ftpmon([]));
         let goals = is_plain.then_some((Goal::AtMost(2.4), Goal::AtMost(64.0)));
@@ -97,7 +97,7 @@ fn small_table(setup: &Setup, capture: &Capture) -> Result<Table> {
         capture.holds.sessions, capture.holds.packets
     );
     let mut table = Table::new(title, &COLUMNS);
-    let base = results.first().and_then(Option::as_deref).map_or(f64::NAN, |used| seconds(used).median);
+    let base = results.first().and_then(Option::as_deref).unwrap_or_default();
     for (reader, used) in readers.iter().zip(&results) {
         table.row(reader.name(), cells(used.as_deref(), base, None, capture.holds.packets));
     }
@@ -118,19 +118,19 @@ fn turns(
     Ok(readers.iter().map(|reader| if missing(reader) { None } else { results.next() }).collect())
 }
 
-fn seconds(used: &[Usage]) -> Spread {
-    Spread::of(used.iter().map(|used| used.elapsed.as_secs_f64()))
+fn seconds(used: &[Usage]) -> impl Iterator<Item = f64> {
+    used.iter().map(|used| used.elapsed.as_secs_f64())
 }
 
-fn cells(used: Option<&[Usage]>, base: f64, goals: Option<(Goal, Goal)>, packets: u64) -> Vec<Cell> {
+fn cells(used: Option<&[Usage]>, base: &[Usage], goals: Option<(Goal, Goal)>, packets: u64) -> Vec<Cell> {
     let Some(used) = used else {
         return vec![Cell::Text("not installed".to_owned())];
     };
-    let time = seconds(used);
+    let time = Spread::of(seconds(used));
     let peak = Spread::of(used.iter().map(|used| used.peak_bytes as f64 / 1e6)).highest;
     vec![
         Cell::Spread(time),
-        towards(time.median / base, goals.map(|(time, _)| time)),
+        towards(ratio(seconds(used), seconds(base)), goals.map(|(time, _)| time)),
         Cell::Number(Spread::of(used.iter().map(|used| used.cpu.as_secs_f64())).median),
         towards(peak, goals.map(|(_, memory)| memory)),
         Cell::Number(packets as f64 / time.median / 1e6),
