@@ -18,28 +18,36 @@ impl Counters {
     /// Counts one.
     #[inline(always)]
     pub(crate) fn count(self, counter: Counter) {
-        // SAFETY: the pointer is this CPU's value of a per-CPU map, the index is below the number of counters by the
-        // enumeration. A program that interrupts this one on the same CPU may take one count away, nothing else.
-        unsafe {
-            let place = (&raw mut (*self.0).counters).cast::<u64>().add(counter as usize);
-            *place = (*place).wrapping_add(1);
-        }
+        self.add(counter, 1);
     }
 
     /// One was counted that was none.
     #[inline(always)]
     pub(crate) fn take_back(self, counter: Counter) {
-        // SAFETY: as in `count`.
-        unsafe {
-            let place = (&raw mut (*self.0).counters).cast::<u64>().add(counter as usize);
-            *place = (*place).wrapping_sub(1);
-        }
+        self.add(counter, u64::MAX);
     }
 
     /// The value of a counter.
     #[inline(always)]
     pub(crate) fn value(self, counter: Counter) -> u64 {
-        // SAFETY: as in `count`.
-        unsafe { *(&raw const (*self.0).counters).cast::<u64>().add(counter as usize) }
+        // SAFETY: as in `add`.
+        unsafe { *self.place(counter) }
+    }
+
+    /// Adds, round the end: the largest number takes one away.
+    #[inline(always)]
+    fn add(self, counter: Counter, number: u64) {
+        // SAFETY: the pointer is this CPU's value of a per-CPU map. A program that interrupts this one on the same CPU may take one
+        // count away, nothing else.
+        unsafe {
+            let place = self.place(counter);
+            *place = (*place).wrapping_add(number);
+        }
+    }
+
+    #[inline(always)]
+    fn place(self, counter: Counter) -> *mut u64 {
+        // SAFETY: the index is below the number of counters by the enumeration.
+        unsafe { (&raw mut (*self.0).counters).cast::<u64>().add(counter as usize) }
     }
 }

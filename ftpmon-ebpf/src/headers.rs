@@ -1,7 +1,7 @@
 //! From the first byte of a frame to its TCP segment.
 //!
 //! In two steps, because almost all packets are of no interest: [`Located::find`] goes as far as the ports,
-//! [`Located::segment`] reads the rest of a packet that was selected.
+//! [`Place::segment`] reads a packet that was selected.
 
 use ftpmon_common::{Address, Counter, Direction, FlowKey, Hook, Link, PortMark};
 

@@ -64,15 +64,14 @@ fn block_has_no<const N: usize>(block: &[u8; N], sought: impl Fn(u8) -> bool) ->
 /// Lower-case hexadecimal of `bytes`.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        out.push(hex_digit(byte >> 4).into());
-        out.push(hex_digit(byte & 0xf).into());
+        out.extend(hex_digits(*byte).map(char::from));
         out
     })
 }
 
-/// The lower-case hexadecimal digit of a value below 16.
-pub(crate) const fn hex_digit(value: u8) -> u8 {
-    if value < 10 { b'0' + value } else { b'a' + value - 10 }
+/// The two lower-case hexadecimal digits of a byte.
+pub(crate) fn hex_digits(byte: u8) -> [u8; 2] {
+    [byte >> 4, byte & 0xf].map(|value| if value < 10 { b'0' + value } else { b'a' + value - 10 })
 }
 
 #[cfg(test)]

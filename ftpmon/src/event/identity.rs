@@ -10,7 +10,7 @@ use sha1::{Digest as _, Sha1};
 
 use crate::addr::Endpoint;
 use crate::segment::{InterfaceId, VlanTags};
-use crate::text::hex_digit;
+use crate::text::hex_digits;
 use crate::time::Timestamp;
 
 /// IANA's number of TCP.
@@ -126,7 +126,7 @@ fn session_id(client: Endpoint, server: Endpoint, first: Timestamp) -> [u8; SESS
     let hash = sha.finalize();
     let mut text = [0; SESSION_ID_LEN];
     for (digits, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(hash) {
-        *digits = [hex_digit(byte >> 4), hex_digit(byte & 0xf)];
+        *digits = hex_digits(byte);
     }
     text
 }

@@ -1,6 +1,6 @@
 //! JSON strings (RFC 8259 section 7).
 
-use crate::text::{has_no, hex_digit};
+use crate::text::{has_no, hex_digits};
 
 /// Appends `text` in quotation marks, escaped as serde_json does it.
 #[inline]
@@ -72,7 +72,7 @@ fn append_escape(byte: u8, out: &mut Vec<u8>) {
         0x08 => b'b',
         0x0c => b'f',
         _ => {
-            let [high, low] = [byte >> 4, byte & 0xf].map(hex_digit);
+            let [high, low] = hex_digits(byte);
             out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
             return;
         }
