@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::engine::{FilesMode, Hashes};
-use crate::event::EventKind;
 use crate::format::Format;
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
 use crate::sink::SinkSpec;
+use ftpmon_core::engine::{FilesMode, Hashes};
+use ftpmon_event::EventKind;
 
 /// Smallest ring that `--ring-size` accepts: one page.
 pub const RING_BYTES_MIN: u64 = 4 << 10;

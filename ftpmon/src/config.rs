@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cli::{EventOptions, FilesChoice, PortOptions, RunOptions, SecretsChoice};
 use crate::dump::DumpOptions;
-use crate::engine::{EngineConfig, Hashes, Secrets};
 use crate::format::{Encoder, KindFilter};
 use crate::store::StoreOptions;
+use ftpmon_core::engine::{EngineConfig, Hashes, Secrets};
 
 /// Shortest key that `--secrets-key` accepts, bytes: a shorter one is guessed by trying.
 pub const SECRETS_KEY_MIN: usize = 16;

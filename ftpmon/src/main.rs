@@ -24,6 +24,6 @@ fn main() -> ExitCode {
 /// `ftpmon schema`: how `docs/events.schema.json` is made.
 fn schema() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &ftpmon::event::schema())?;
+    serde_json::to_writer_pretty(&mut out, &ftpmon_event::schema())?;
     Ok(writeln!(out)?)
 }

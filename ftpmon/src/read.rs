@@ -13,13 +13,13 @@ use anyhow::Context as _;
 
 use crate::cli::ReadOptions;
 use crate::config;
-use crate::engine::{Engine, EngineConfig, Limits};
-use crate::event::{Event, EventKind, SensorStop};
-use crate::frame::FragmentLimits;
 use crate::notice::notice;
-use crate::segment::Segment;
 use crate::store::{Keeper, Outcomes};
-use crate::time::Timestamp;
+use ftpmon_core::engine::{Engine, EngineConfig, Limits};
+use ftpmon_core::frame::FragmentLimits;
+use ftpmon_core::segment::Segment;
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::{Event, EventKind, SensorStop};
 use intake::{Batch, Found, Intake, Item, Summary};
 use output::OutputError;
 use progress::Progress;

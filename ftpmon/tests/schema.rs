@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use ftpmon::event::{EventKind, schema};
+use ftpmon_event::{EventKind, schema};
 use serde_json::Value;
 
 fn document(name: &str) -> String {

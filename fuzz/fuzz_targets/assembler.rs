@@ -5,11 +5,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use arbitrary::Arbitrary;
-use ftpmon::account::Side;
-use ftpmon::addr::Endpoint;
-use ftpmon::event::GapCause;
-use ftpmon::tcp::{Closing, Connection, Keep, Limits, Receiver};
-use ftpmon::time::Timestamp;
+use ftpmon_core::account::Side;
+use ftpmon_event::addr::Endpoint;
+use ftpmon_event::GapCause;
+use ftpmon_core::tcp::{Closing, Connection, Keep, Limits, Receiver};
+use ftpmon_event::time::Timestamp;
 use ftpmon_fuzz::stream::{Shot, Talk, byte_at};
 use libfuzzer_sys::fuzz_target;
 

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use ftpmon::ftp::{Announced, Code, Mechanism, Verb, features, path, size, stou, time_value};
+use ftpmon_core::ftp::{Announced, Code, Mechanism, Verb, features, path, size, stou, time_value};
 use libfuzzer_sys::fuzz_target;
 
 fn commas(bytes: &[u8]) -> String {

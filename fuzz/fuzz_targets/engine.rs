@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use arbitrary::Arbitrary;
-use ftpmon::account::{DirectionAccount, FlowRecord, FlowReport, Side};
-use ftpmon::addr::Endpoint;
-use ftpmon::engine::{Engine, EngineConfig, Limits, Loss};
-use ftpmon::event::EventKind;
-use ftpmon::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
-use ftpmon::time::Timestamp;
+use ftpmon_core::account::{DirectionAccount, FlowRecord, FlowReport, Side};
+use ftpmon_event::addr::Endpoint;
+use ftpmon_core::engine::{Engine, EngineConfig, Limits, Loss};
+use ftpmon_event::EventKind;
+use ftpmon_core::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
+use ftpmon_event::time::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]

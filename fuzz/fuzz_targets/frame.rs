@@ -3,9 +3,9 @@
 //! Input: frames, each behind its length (one byte), the link type's choice and the share of it that was captured.
 #![no_main]
 
-use ftpmon::frame::{Decoder, LinkType, RawFrame};
-use ftpmon::segment::InterfaceId;
-use ftpmon::time::Timestamp;
+use ftpmon_core::frame::{Decoder, LinkType, RawFrame};
+use ftpmon_event::link::InterfaceId;
+use ftpmon_event::time::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
 const LINKS: [u16; 12] = [1, 101, 113, 276, 0, 108, 9, 50, 51, 104, 219, 12];

@@ -3,7 +3,7 @@
 //! Input: two bytes that choose where it is cut, then the stream.
 #![no_main]
 
-use ftpmon::ftp::{Command, LINE_MAX, Line, LineSplitter};
+use ftpmon_core::ftp::{Command, LINE_MAX, Line, LineSplitter};
 use libfuzzer_sys::fuzz_target;
 
 type Owned = (Vec<u8>, bool, bool, bool);

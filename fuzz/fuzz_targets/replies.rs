@@ -4,7 +4,7 @@
 //! Input: pieces, each behind one byte: below 64 a gap comes first, below 128 the client speaks first.
 #![no_main]
 
-use ftpmon::ftp::{LineSplitter, REPLY_TEXT_MAX, Reply, ReplyAssembler};
+use ftpmon_core::ftp::{LineSplitter, REPLY_TEXT_MAX, Reply, ReplyAssembler};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

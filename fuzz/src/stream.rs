@@ -1,9 +1,9 @@
 //! Segments of one connection, made from a few arbitrary numbers each, whose payload can be foretold.
 
 use arbitrary::Arbitrary;
-use ftpmon::account::Side;
-use ftpmon::addr::Endpoint;
-use ftpmon::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
+use ftpmon_core::account::Side;
+use ftpmon_event::addr::Endpoint;
+use ftpmon_core::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
 
 /// A segment as the fuzzer thinks of it. Numbers are small, so that segments meet, overlap and leave holes.
 #[derive(Arbitrary, Clone, Copy, Debug)]

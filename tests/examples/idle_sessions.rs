@@ -6,10 +6,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context as _, Result};
-use ftpmon::addr::Endpoint;
-use ftpmon::engine::{Engine, EngineConfig, Limits};
-use ftpmon::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
-use ftpmon::time::Timestamp;
+use ftpmon_core::engine::{Engine, EngineConfig, Limits};
+use ftpmon_core::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
+use ftpmon_event::addr::Endpoint;
+use ftpmon_event::time::Timestamp;
 use ftpmon_tests::usage;
 
 /// Who says what at the beginning of a session.

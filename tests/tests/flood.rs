@@ -12,11 +12,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use ftpmon::addr::Endpoint;
-use ftpmon::engine::{Engine, EngineConfig, Limits};
-use ftpmon::event::EventKind;
-use ftpmon::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
-use ftpmon::time::Timestamp;
+use ftpmon_core::engine::{Engine, EngineConfig, Limits};
+use ftpmon_core::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
+use ftpmon_event::EventKind;
+use ftpmon_event::addr::Endpoint;
+use ftpmon_event::time::Timestamp;
 
 /// Connections offered, and how many of them the engine may follow.
 const OFFERED: u32 = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use ftpmon::engine::{Engine, EngineConfig};
-use ftpmon::frame::{Decoder, LinkType, RawFrame};
-use ftpmon::segment::InterfaceId;
-use ftpmon::time::Timestamp;
+use ftpmon_core::engine::{Engine, EngineConfig};
+use ftpmon_core::frame::{Decoder, LinkType, RawFrame};
+use ftpmon_event::link::InterfaceId;
+use ftpmon_event::time::Timestamp;
 use ftpmon_tests::script::capture::Frame;
 use ftpmon_tests::script::dialogue::{Act, Cuts, Setup, frames, shuffled};
 use proptest::prelude::*;

@@ -11,9 +11,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use ftpmon::frame::{Decoder, LinkType, RawFrame};
-use ftpmon::segment::InterfaceId;
-use ftpmon::time::Timestamp;
+use ftpmon_core::frame::{Decoder, LinkType, RawFrame};
+use ftpmon_event::link::InterfaceId;
+use ftpmon_event::time::Timestamp;
 use ftpmon_tests::agent::{Agent, binary};
 use ftpmon_tests::bed::{Need, Scratch, test};
 use ftpmon_tests::compare::{self, same};

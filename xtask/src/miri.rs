@@ -7,6 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 /// The modules that Miri can run: no I/O. Their property tests have cargo-fuzz and the plain test run; a case of theirs
 /// takes minutes here.
 const MODULES: [&str; 5] = ["ftp::", "session::", "engine::", "tcp::tests", "text::"];
+/// The crates that have them.
+const PACKAGES: [&str; 4] = ["--package", "ftpmon-core", "--package", "ftpmon-event"];
 /// What Miri is too slow for: property tests, and tests that go through thousands of packets.
 const TOO_SLOW: [&str; 4] =
     ["properties", "the_nearest_position_is_found", "half_open_connections", "five_gibibytes"];
@@ -25,7 +27,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     provide(&args.toolchain)?;
     let mut command = Command::new("rustup");
-    command.args(["run", &args.toolchain, "cargo", "miri", "test", "--package", "ftpmon", "--lib", "--"]);
+    command.args(["run", &args.toolchain, "cargo", "miri", "test"]).args(PACKAGES).args(["--lib", "--"]);
     if args.words.is_empty() {
         command.args(MODULES);
     } else {

@@ -1,8 +1,8 @@
 //! The blocks of a pcapng file, little-endian.
 
-use crate::frame::{LinkType, RawFrame};
-use crate::segment::InterfaceId;
-use crate::time::Timestamp;
+use ftpmon_core::frame::{LinkType, RawFrame};
+use ftpmon_event::link::InterfaceId;
+use ftpmon_event::time::Timestamp;
 
 /// Interfaces that a file tells apart; frames of further ones are left out.
 pub const INTERFACES_MAX: usize = 4_096;

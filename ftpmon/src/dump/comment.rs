@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use crate::event::{Event, EventKind};
+use ftpmon_event::{Event, EventKind};
 
 /// Longest comment of a packet, bytes; further events are left out.
 const COMMENT_MAX: usize = 4_096;

@@ -8,11 +8,11 @@ use std::collections::VecDeque;
 
 use super::blocks::Packet;
 use super::comment;
-use crate::account::FlowRecord;
-use crate::addr::Endpoint;
-use crate::event::Event;
-use crate::frame::LinkType;
-use crate::segment::{InterfaceId, Segment};
+use ftpmon_core::account::FlowRecord;
+use ftpmon_core::frame::LinkType;
+use ftpmon_core::segment::{InterfaceId, Segment};
+use ftpmon_event::Event;
+use ftpmon_event::addr::Endpoint;
 
 /// Frames that wait at most; the oldest goes without its comment then.
 pub(super) const FRAMES_MAX: usize = 256;

@@ -5,9 +5,9 @@
 //! line: it is overwritten up to its first line's end. So a password is never written, and at worst more than it is
 //! overwritten. The TCP checksum is left as it was, and is wrong then.
 
-use crate::addr::Endpoint;
 use crate::owner::Bounded;
-use crate::segment::Segment;
+use ftpmon_core::segment::Segment;
+use ftpmon_event::addr::Endpoint;
 
 /// Directions that are followed at a time. One that was given up is overwritten up to its next line's end.
 pub const LINES_MAX: usize = 65_536;

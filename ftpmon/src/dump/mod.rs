@@ -19,12 +19,12 @@ mod writer;
 use std::io;
 use std::path::PathBuf;
 
-use crate::account::FlowRecord;
-use crate::event::Event;
 use crate::kernel::SeenFrame;
-use crate::segment::{InterfaceId, Segment};
-use crate::time::Timestamp;
 use blocks::{Interface, LostByKernel, OF_ALL_LEN, Packet, STATISTICS_LEN};
+use ftpmon_core::account::FlowRecord;
+use ftpmon_core::segment::{InterfaceId, Segment};
+use ftpmon_event::Event;
+use ftpmon_event::time::Timestamp;
 use held::{Held, Open};
 use mask::Mask;
 use writer::Writer;

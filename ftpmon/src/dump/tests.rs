@@ -5,12 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use etherparse::PacketBuilder;
 
 use super::*;
-use crate::account::{DirectionAccount, FlowReport};
-use crate::addr::Endpoint;
 use crate::capture::file::{CaptureFile, Step};
 use crate::format::sample;
-use crate::frame::{Decoder, LinkType, RawFrame};
-use crate::segment::{VlanTag, VlanTags};
+use ftpmon_core::account::{DirectionAccount, FlowReport};
+use ftpmon_core::frame::{Decoder, LinkType, RawFrame};
+use ftpmon_core::segment::{VlanTag, VlanTags};
+use ftpmon_event::addr::Endpoint;
 
 fn frame_bytes(seq: u32, payload: &[u8]) -> Vec<u8> {
     let builder = PacketBuilder::ethernet2([1; 6], [2; 6])

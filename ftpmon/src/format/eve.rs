@@ -8,12 +8,12 @@ use serde::Serialize;
 use super::Formatter;
 use super::json::value;
 use super::transaction::{Row, Transaction, Transactions};
-use crate::addr::Endpoint;
-use crate::event::{
+use ftpmon_core::ftp::Verb;
+use ftpmon_event::addr::Endpoint;
+use ftpmon_event::time::{Rfc3339, Timestamp};
+use ftpmon_event::{
     DataConnection, Event, EventKind, FileDirection, Mode, Outcome, ReplyLine, SessionIdentity, Transfer,
 };
-use crate::ftp::Verb;
-use crate::time::{Rfc3339, Timestamp};
 
 /// Writes EVE.
 pub struct Eve {

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Formatter;
-use crate::event::{Event, EventKind, SessionIdentity};
-use crate::text::Text;
-use crate::time::Rfc3339;
+use ftpmon_event::text::Text;
+use ftpmon_event::time::Rfc3339;
+use ftpmon_event::{Event, EventKind, SessionIdentity};
 use writer::Writer;
 
 /// Sessions whose constant fields are kept in written form: [`SETS`] times [`WAYS`]. Sessions take turns event by event, and

@@ -8,6 +8,8 @@ mod eve;
 mod json;
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+mod schema_tests;
 mod transaction;
 mod zeek;
 
@@ -18,8 +20,8 @@ pub use eve::Eve;
 pub use json::Json;
 pub use zeek::Zeek;
 
-use crate::event::{Event, EventKind};
-use crate::time::Timestamp;
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::{Event, EventKind};
 
 /// `--format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -144,7 +146,7 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::SensorStop;
+    use ftpmon_event::SensorStop;
 
     fn stop() -> Event {
         let kind = EventKind::SensorStop(SensorStop { reason: "signal".to_owned() });

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::addr::Endpoint;
-use crate::event::{
+use ftpmon_event::addr::Endpoint;
+use ftpmon_event::link::{InterfaceId, VlanTags};
+use ftpmon_event::text::Text;
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::{
     ClosedBy, Command, CommandLine, CommandRef, DataAnnouncement, DataConnection, DataTls, End, Event,
     EventKind, FileDirection, FileFacts, FoundBy, LocalProcess, Mode, Nat, Outcome, Reply, ReplyClass,
     ReplyLine, RepresentationType, SessionEnd, SessionIdentity, Transfer, TransferFacts, Via,
 };
-use crate::segment::{InterfaceId, VlanTags};
-use crate::text::Text;
-use crate::time::Timestamp;
 
 pub(crate) fn endpoint(text: &str) -> Endpoint {
     let socket: std::net::SocketAddr = text.parse().unwrap();
@@ -22,7 +22,7 @@ pub(crate) fn identity(id: &str) -> Arc<SessionIdentity> {
     vlan.push(100);
     let (client, server) = (endpoint("192.168.1.106:57658"), endpoint("192.168.1.109:21"));
     let first = Timestamp::from_parts(1_700_000_000, 0);
-    let mut identity = SessionIdentity::new(client, server, first, InterfaceId(2)).named(id);
+    let mut identity = SessionIdentity::new(client, server, first, InterfaceId(2)).with_id(id);
     (identity.iface, identity.vlan) = (Some("eth0".into()), vlan);
     Arc::new(identity)
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use smol_str::SmolStr;
 
-use crate::event::{CommandLine, CommandRef, Event, EventKind, ReplyLine, SessionIdentity, Transfer, Via};
-use crate::ftp::{Announced, Code, Verb};
-use crate::text::Text;
-use crate::time::Timestamp;
+use ftpmon_core::ftp::{Announced, Code, Verb};
+use ftpmon_event::text::Text;
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::{CommandLine, CommandRef, Event, EventKind, ReplyLine, SessionIdentity, Transfer, Via};
 
 /// What may be held of commands that are not complete, bytes over all sessions. Beyond it the sessions that were held
 /// first give way: their rows are written as they are. Stops clients that never let a command be answered, and servers that

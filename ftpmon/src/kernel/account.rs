@@ -3,10 +3,10 @@
 use ftpmon_common::{Direction, FlowEvent, FlowHalf, FlowKey, FlowState, ReportReason};
 
 use super::clock::Clock;
-use crate::account::{DirectionAccount, FlowRecord, FlowReport, Side};
-use crate::addr::Endpoint;
-use crate::segment::{InterfaceId, VlanTags};
-use crate::time::Timestamp;
+use ftpmon_core::account::{DirectionAccount, FlowRecord, FlowReport, Side};
+use ftpmon_event::addr::Endpoint;
+use ftpmon_event::link::{InterfaceId, VlanTags};
+use ftpmon_event::time::Timestamp;
 
 /// The account that a ring record holds.
 pub(super) fn flow_record(event: &FlowEvent, reason: ReportReason, clock: &Clock) -> FlowRecord {

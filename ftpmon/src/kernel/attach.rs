@@ -12,7 +12,7 @@ use super::error::{KernelError, errno, root_cause};
 use super::hook::{Candidate, HookChoice, IngressHook, LinkFacts, LinkLayer, candidates};
 use super::object::Object;
 use super::version::KernelVersion;
-use crate::event::InterfaceFacts;
+use ftpmon_event::InterfaceFacts;
 
 /// The programs on one interface; dropping it takes them off.
 pub struct Attached {

@@ -6,7 +6,7 @@
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::time::Timestamp;
+use ftpmon_event::time::Timestamp;
 
 /// How often the distance is measured, nanoseconds of boot time; a change is followed over as long.
 const MEASURE_NS: i64 = 1_000_000_000;

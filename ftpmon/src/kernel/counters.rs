@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aya::maps::{MapData, PerCpuArray};
 use ftpmon_common::{Counter, Stats};
 
-use crate::engine::Loss;
+use ftpmon_core::engine::Loss;
 
 /// The counters.
 pub struct Counters {

@@ -10,7 +10,7 @@ use ftpmon_common::{FlowKey, FlowState};
 
 use super::account::account;
 use super::clock::Clock;
-use crate::account::{FlowRecord, FlowReport};
+use ftpmon_core::account::{FlowRecord, FlowReport};
 
 /// Entries looked at in one slice: two system calls each.
 const SLICE: usize = 512;

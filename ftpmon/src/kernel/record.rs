@@ -5,10 +5,10 @@ use ftpmon_common::{FlowEvent, Hook, Link, RecordHeader, RecordKind, ReportReaso
 use super::account;
 use super::clock::Clock;
 use super::joiner::{Joined, Joiner, Part};
-use crate::account::FlowRecord;
-use crate::frame::{LinkType, RawFrame};
-use crate::segment::{InterfaceId, VlanTag};
-use crate::time::Timestamp;
+use ftpmon_core::account::FlowRecord;
+use ftpmon_core::frame::{LinkType, RawFrame};
+use ftpmon_core::segment::{InterfaceId, VlanTag};
+use ftpmon_event::time::Timestamp;
 
 /// What a record of the ring says.
 #[derive(Debug)]
@@ -147,7 +147,7 @@ mod tests {
     use ftpmon_common::CHUNK_MAX;
 
     use super::*;
-    use crate::segment::VlanTags;
+    use ftpmon_event::link::VlanTags;
 
     fn bytes_of<T: aya::Pod>(value: &T) -> Vec<u8> {
         let start = core::ptr::from_ref(value).cast::<u8>();

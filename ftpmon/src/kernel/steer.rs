@@ -9,8 +9,8 @@ use ftpmon_common::{Address, Expected, FlowKey, PortMark, Verdict};
 use super::clock::boot_seconds;
 use super::flows::Flows;
 use super::ports::Ports;
-use crate::addr::Endpoint;
-use crate::engine::PortUpdate;
+use ftpmon_core::engine::PortUpdate;
+use ftpmon_event::addr::Endpoint;
 
 /// Seconds that a port stays marked after an announcement: for a connection whose SYN came before it. One that comes later is
 /// found by its SYN, whose port need not be marked. So ports that a peer names and that nobody connects to soon cost their

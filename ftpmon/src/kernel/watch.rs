@@ -10,8 +10,8 @@ use super::object::Object;
 use super::pattern::InterfacePattern;
 use super::promiscuous::Promiscuous;
 use super::version::KernelVersion;
-use crate::event::InterfaceFacts;
 use crate::notice::notice;
+use ftpmon_event::InterfaceFacts;
 
 /// Interfaces watched at once. Stops a pattern on a host of a thousand containers from costing a program each;
 /// what is left out is said.

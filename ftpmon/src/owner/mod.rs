@@ -32,9 +32,9 @@ pub use bounded::Bounded;
 pub use processes::{CANDIDATES_MAX, NEWCOMERS_MAX, PROCESSES_MAX, ProcessCounters, USERS_MAX};
 pub use worker::LISTENERS_MAX;
 
-use crate::addr::Endpoint;
-use crate::event::LocalProcess;
 use addresses::{Addresses, Scopes};
+use ftpmon_event::LocalProcess;
+use ftpmon_event::addr::Endpoint;
 use sockets::Sockets;
 use worker::Worker;
 

@@ -13,7 +13,7 @@ use smol_str::SmolStr;
 use super::bounded::Bounded;
 use super::cgroup;
 use super::descriptors::{Descriptor, Descriptors, Find};
-use crate::event::{FoundBy, LocalProcess};
+use ftpmon_event::{FoundBy, LocalProcess};
 
 /// Processes that had sockets of FTP before and are looked at first: a server with a process a session has many.
 pub const CANDIDATES_MAX: usize = 64;

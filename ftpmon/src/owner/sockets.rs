@@ -15,7 +15,7 @@ use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket, SocketAddr};
 
 use super::addresses::Scopes;
-use crate::addr::Endpoint;
+use ftpmon_event::addr::Endpoint;
 
 /// Longest answer that is read, bytes. One socket's is about 100.
 const ANSWER_MAX: usize = 8 << 10;

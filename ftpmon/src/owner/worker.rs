@@ -16,9 +16,9 @@ use super::bounded::Bounded;
 use super::processes::{First, Processes};
 use super::sockets::{Found, Sockets};
 use super::{Answer, PENDING_MAX, Request, Shared};
-use crate::addr::Endpoint;
-use crate::event::{FoundBy, LocalProcess};
 use crate::notice::notice;
+use ftpmon_event::addr::Endpoint;
+use ftpmon_event::{FoundBy, LocalProcess};
 
 /// Announced endpoints whose listeners are remembered until their connections come.
 pub const LISTENERS_MAX: usize = 4_096;

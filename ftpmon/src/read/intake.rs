@@ -8,9 +8,9 @@ use std::thread::JoinHandle;
 use anyhow::Context as _;
 
 use crate::capture::file::{CaptureError, CaptureFile, Step};
-use crate::frame::Decoder;
-use crate::segment::{InterfaceId, Segment};
-use crate::time::Timestamp;
+use ftpmon_core::frame::Decoder;
+use ftpmon_core::segment::{InterfaceId, Segment};
+use ftpmon_event::time::Timestamp;
 
 /// Batches that may wait to be taken: bounds what is held where the events are written more slowly than packets are read.
 const BATCHES_WAITING: usize = 4;
@@ -229,8 +229,8 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::addr::Endpoint;
-    use crate::segment::{TcpFlags, VlanTags};
+    use ftpmon_core::segment::{TcpFlags, VlanTags};
+    use ftpmon_event::addr::Endpoint;
 
     fn segment(payload: &[u8]) -> Segment<'_> {
         let end = Endpoint::new([192, 0, 2, 1].into(), 21);

@@ -5,11 +5,11 @@ use std::time::SystemTime;
 
 use crate::capture::file::RECORD_LEN_MAX;
 use crate::cli::ReadOptions;
-use crate::engine::{EngineConfig, EngineCounters};
-use crate::event::{SCHEMA_VERSION, SensorStart, Stats, TableFill};
-use crate::frame::{Decoder, FragmentLimits, LAYERS_MAX};
 use crate::store::StoreCounters;
-use crate::time::Timestamp;
+use ftpmon_core::engine::{EngineConfig, EngineCounters};
+use ftpmon_core::frame::{Decoder, FragmentLimits, LAYERS_MAX};
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::{SCHEMA_VERSION, SensorStart, Stats, TableFill};
 
 /// What `stats` counts, from everywhere.
 pub(super) struct Counts<'a> {

@@ -5,9 +5,9 @@ use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use super::output::{Output, OutputError};
-use crate::event::{Event, EventKind};
 use crate::format::Encoder;
-use crate::time::Timestamp;
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::{Event, EventKind};
 
 /// Events that are handed over together: so many that waking a thread for them costs little.
 pub(super) const BATCH_EVENTS: usize = 4096;

@@ -13,12 +13,11 @@ use hashbrown::HashMap;
 use smol_str::SmolStr;
 use tokio::sync::Notify;
 
-use crate::addr::Endpoint;
-use crate::engine::PortUpdate;
-use crate::event::{
-    Event, EventKind, FoundBy, Held, LocalProcess, LoginOutcome, Mode, SessionIdentity, Transfer,
-};
+use crate::chain::Held;
 use crate::owner::{Answer, Asked, Bounded, Owners, PATIENCE};
+use ftpmon_core::engine::PortUpdate;
+use ftpmon_event::addr::Endpoint;
+use ftpmon_event::{Event, EventKind, FoundBy, LocalProcess, LoginOutcome, Mode, SessionIdentity, Transfer};
 
 /// How long an event may wait for an answer. A look-up takes some milliseconds, [`PATIENCE`] at most on an idle machine.
 const WAIT_MAX: Duration = PATIENCE.saturating_mul(8);

@@ -3,9 +3,9 @@
 use std::io;
 use std::time::Instant;
 
-use crate::engine::Engine;
-use crate::event::Event;
 use crate::store::{StoreOptions, StoreWriter, Waiting};
+use ftpmon_core::engine::Engine;
+use ftpmon_event::Event;
 
 /// The store beside a run.
 pub(super) struct Kept {

@@ -13,13 +13,13 @@ use super::attribution::Attribution;
 use super::kept::Kept;
 use super::report::Facts;
 use crate::dump::Dump;
-use crate::engine::{Engine, EngineConfig, Loss};
-use crate::event::{Event, EventKind, InterfaceFacts, SensorStop};
 use crate::format::Encoder;
-use crate::frame::Decoder;
 use crate::kernel::{Changes, Clock, Counters, Drained, Flows, Record, RecordReader, Ring, Steering};
-use crate::segment::InterfaceId;
 use crate::sink::{Batch, Outputs};
+use ftpmon_core::engine::{Engine, EngineConfig, Loss};
+use ftpmon_core::frame::Decoder;
+use ftpmon_event::link::InterfaceId;
+use ftpmon_event::{Event, EventKind, InterfaceFacts, SensorStop};
 
 /// Bytes of finished lines after which they are handed to the outputs, whatever else is waiting.
 const BATCH_BYTES: usize = 128 << 10;

@@ -10,13 +10,13 @@ use super::kept::Kept;
 use crate::cli::RunOptions;
 use crate::config;
 use crate::dump::Dump;
-use crate::engine::{EngineConfig, EngineCounters, FilesMode};
-use crate::event::{Event, EventKind, InterfaceFacts, SCHEMA_VERSION, SensorStart, Stats, TableFill};
-use crate::frame::DecodeCounters;
 use crate::kernel::{self, Changes, Counters, INTERFACES_MAX, RecordCounters};
 use crate::sink::{Outputs, QUEUE_BYTES_MAX};
 use crate::store::QUEUE_BYTES_MAX as FILES_QUEUE_BYTES_MAX;
-use crate::time::Timestamp;
+use ftpmon_core::engine::{EngineConfig, EngineCounters, FilesMode};
+use ftpmon_core::frame::DecodeCounters;
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::{Event, EventKind, InterfaceFacts, SCHEMA_VERSION, SensorStart, Stats, TableFill};
 
 /// What stays the same throughout a run.
 pub(super) struct Facts {

@@ -17,8 +17,8 @@ use super::socket::{Socket, Tcp, Unix};
 use super::spec::SinkSpec;
 use super::stdout::Stdout;
 use super::worker::{Shared, Worker};
-use crate::event::TableFill;
 use crate::notice::notice;
+use ftpmon_event::TableFill;
 
 /// How long the end of a run waits for outputs that are slow or gone.
 const FLUSH_TIME: Duration = Duration::from_secs(2);

@@ -16,7 +16,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::text::hex;
+use ftpmon_event::text::hex;
 
 /// Where files are written until they are whole.
 const INCOMING: &str = ".incoming";

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::Verdict;
 use super::folder::{Folder, Incoming};
-use crate::engine::FilePiece;
-use crate::event::{FileId, FileReason};
 use crate::notice::notice;
+use ftpmon_core::engine::FilePiece;
+use ftpmon_event::{FileId, FileReason};
 
 /// Files written at the same time. Stops a client that opens connections from taking all of the agent's descriptors.
 pub(super) const OPEN_MAX: usize = 256;

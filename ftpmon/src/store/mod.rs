@@ -18,7 +18,7 @@ pub(crate) use keeper::{Keeper, StoreCounters, StoreOptions};
 pub(crate) use waiting::{Outcomes, Waiting};
 pub(crate) use writer::{QUEUE_BYTES_MAX, StoreWriter};
 
-use crate::event::{FileId, FileReason};
+use ftpmon_event::{FileId, FileReason};
 
 /// What became of a file: its path, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]

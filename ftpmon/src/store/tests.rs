@@ -7,9 +7,9 @@ use std::{fs, process};
 use sha2::{Digest as _, Sha256};
 
 use super::{Keeper, StoreOptions, Verdict};
-use crate::engine::FilePiece;
-use crate::event::{FileId, FileReason};
-use crate::text::hex;
+use ftpmon_core::engine::FilePiece;
+use ftpmon_event::text::hex;
+use ftpmon_event::{FileId, FileReason};
 
 /// A directory of a test's own.
 struct Place(PathBuf);

@@ -4,7 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::Verdict;
-use crate::event::{Event, EventKind, FileFacts, FileId, FileReason, Held};
+use crate::chain::Held;
+use ftpmon_event::{Event, EventKind, FileFacts, FileId, FileReason};
 
 /// Verdicts that are remembered for an event that is still to come. Stops files whose sessions never tell of them.
 const VERDICTS_MAX: usize = 8_192;
@@ -111,15 +112,15 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::addr::Endpoint;
-    use crate::event::{SensorStop, SessionIdentity};
     use crate::format::sample;
-    use crate::segment::InterfaceId;
-    use crate::time::Timestamp;
+    use ftpmon_event::addr::Endpoint;
+    use ftpmon_event::link::InterfaceId;
+    use ftpmon_event::time::Timestamp;
+    use ftpmon_event::{SensorStop, SessionIdentity};
 
     fn event(session: &str, kind: EventKind) -> Event {
         let end = Endpoint::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 21);
-        let identity = SessionIdentity::new(end, end, Timestamp::default(), InterfaceId(0)).named(session);
+        let identity = SessionIdentity::new(end, end, Timestamp::default(), InterfaceId(0)).with_id(session);
         Event { ts: Timestamp::default(), session: Some(Arc::new(identity)), user: None, kind }
     }
 

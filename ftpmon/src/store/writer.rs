@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 
 use super::Verdict;
 use super::keeper::{Keeper, StoreCounters, StoreOptions};
-use crate::engine::FilePiece;
-use crate::event::{FileId, FileReason};
+use ftpmon_core::engine::FilePiece;
+use ftpmon_event::{FileId, FileReason};
 
 /// Bytes of files that may wait to be written. A disk slower than the network costs this much memory and no more: a file whose
 /// bytes find no room is not stored.

@@ -46,8 +46,7 @@ impl Finding {
 type Check = (&'static str, fn(&Tree) -> Vec<Finding>);
 
 /// All checks.
-const CHECKS: [Check; 8] = [
-    ("the core does no I/O and reads no clock", imports::core),
+const CHECKS: [Check; 7] = [
     ("only the kernel module knows aya", imports::aya),
     ("no source file is too long", source::length),
     ("nothing is left to be done, no name says nothing", source::words),

@@ -17,9 +17,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::frame::RawFrame;
-use crate::segment::InterfaceId;
-use crate::time::Timestamp;
+use ftpmon_core::frame::RawFrame;
+use ftpmon_event::link::InterfaceId;
+use ftpmon_event::time::Timestamp;
 use input::{Input, Ready};
 use pcap::Pcap;
 use pcapng::Pcapng;

@@ -2,9 +2,9 @@
 
 use super::input::{Input, Ready};
 use super::{CaptureError, RECORD_LEN_MAX, Step, cut};
-use crate::frame::{LinkType, RawFrame};
-use crate::segment::InterfaceId;
-use crate::time::Timestamp;
+use ftpmon_core::frame::{LinkType, RawFrame};
+use ftpmon_event::link::InterfaceId;
+use ftpmon_event::time::Timestamp;
 
 /// Length of the file's header.
 pub(super) const HEADER_LEN: usize = 24;

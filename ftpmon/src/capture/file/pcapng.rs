@@ -4,9 +4,9 @@ use std::num::NonZeroU64;
 
 use super::input::{Input, Ready};
 use super::{CaptureError, RECORD_LEN_MAX, Step, cut};
-use crate::frame::{LinkType, RawFrame};
-use crate::segment::InterfaceId;
-use crate::time::Timestamp;
+use ftpmon_core::frame::{LinkType, RawFrame};
+use ftpmon_event::link::InterfaceId;
+use ftpmon_event::time::Timestamp;
 
 /// Block type of a section header, the same in either endianness.
 pub(super) const SECTION_HEADER: u32 = 0x0a0d_0d0a;

@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use proptest::prelude::*;
 
 use super::*;
-use crate::frame::LinkType;
+use ftpmon_core::frame::LinkType;
 
 /// A packet as the reader gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 use smol_str::SmolStr;
 
-use crate::event::EventKind;
+use ftpmon_event::EventKind;
 
 /// The version of the Elastic Common Schema whose names and types these are.
 pub(super) const ECS_VERSION: &str = "8.17.0";

@@ -11,11 +11,11 @@ use self::document::{
 };
 use super::Formatter;
 use super::json::value;
-use crate::event::{
+use ftpmon_event::time::Rfc3339;
+use ftpmon_event::{
     DataConnection, Event, EventKind, FileDirection, FileFacts, LocalProcess, LoginOutcome, Outcome,
     ReplyClass, SessionIdentity, Tls, Transfer,
 };
-use crate::time::Rfc3339;
 
 /// Writes documents of the Elastic Common Schema.
 pub struct Ecs {

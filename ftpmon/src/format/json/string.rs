@@ -1,6 +1,6 @@
 //! JSON strings (RFC 8259 section 7).
 
-use crate::text::{has_no, hex_digits};
+use ftpmon_event::text::{has_no, hex_digits};
 
 /// Appends `text` in quotation marks, escaped as serde_json does it.
 #[inline]

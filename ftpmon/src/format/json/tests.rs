@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::addr::Endpoint;
-use crate::event::*;
-use crate::segment::{InterfaceId, VlanTags};
-use crate::time::Timestamp;
+use ftpmon_event::addr::Endpoint;
+use ftpmon_event::link::{InterfaceId, VlanTags};
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::*;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -30,7 +30,7 @@ fn identity() -> SessionIdentity {
 fn client_at(client: Endpoint) -> SessionIdentity {
     let first = Timestamp::from_parts(1_329_843_162, 0);
     SessionIdentity::new(client, end("::ffff:192.168.1.109", 21), first, InterfaceId(2))
-        .named("0123456789abcdef")
+        .with_id("0123456789abcdef")
 }
 
 fn event(kind: EventKind) -> Event {

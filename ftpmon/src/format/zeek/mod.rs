@@ -10,8 +10,8 @@ use self::row::{COLUMNS, Remembered, values};
 use self::value::{EMPTY, UNSET, Value};
 use super::Formatter;
 use super::transaction::Transactions;
-use crate::event::Event;
-use crate::time::Timestamp;
+use ftpmon_event::Event;
+use ftpmon_event::time::Timestamp;
 
 /// Writes `ftp.log`.
 pub struct Zeek {

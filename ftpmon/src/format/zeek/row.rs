@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use smol_str::SmolStr;
 
 use super::value::Value;
-use crate::event::{Mode, ReplyLine, SessionIdentity};
 use crate::format::transaction::{Memory, Row, Transaction};
-use crate::ftp::{Verb, path, size};
+use ftpmon_core::ftp::{Verb, path, size};
+use ftpmon_event::{Mode, ReplyLine, SessionIdentity};
 
 /// The columns with their types: those of Zeek in its order, then those of the data connection in `conn.log`'s terms.
 pub(super) const COLUMNS: [(&str, &str); 24] = [

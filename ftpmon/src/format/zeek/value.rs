@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 
 use crate::format::json;
-use crate::time::Timestamp;
+use ftpmon_event::time::Timestamp;
 
 /// What stands for a field without a value.
 pub(super) const UNSET: &str = "-";

@@ -3,13 +3,16 @@
 //! `docs/events.md` describes the events for people, `docs/events.schema.json` is generated from these types.
 //! A field may be added; none is renamed or given another meaning within a schema version.
 
+pub mod addr;
 mod control;
 mod data;
-mod held;
 mod identity;
+pub mod link;
 mod process;
 mod schema;
 mod sensor;
+pub mod text;
+pub mod time;
 
 use std::sync::Arc;
 
@@ -24,7 +27,6 @@ pub use data::{
     ClosedBy, DataAnnouncement, DataChannel, DataConnection, DataTls, FileDirection, FileFacts, FileId,
     FileRange, FileReason, Mode, Nat, Outcome, RepresentationType, Transfer, TransferFacts, Via,
 };
-pub(crate) use held::Held;
 pub use identity::SessionIdentity;
 pub use process::{FoundBy, LocalProcess};
 pub use schema::schema;
@@ -52,7 +54,6 @@ pub struct Event {
 /// The event types. The payload of each serializes to the type's own fields.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-#[non_exhaustive]
 pub enum EventKind {
     /// First line of every run and of every rotated file.
     SensorStart(Box<SensorStart>),

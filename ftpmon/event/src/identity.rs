@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use sha1::{Digest as _, Sha1};
 
 use crate::addr::Endpoint;
-use crate::segment::{InterfaceId, VlanTags};
+use crate::link::{InterfaceId, VlanTags};
 use crate::text::hex_digits;
 use crate::time::Timestamp;
 
@@ -64,9 +64,8 @@ impl SessionIdentity {
         self.community_id.text(|| community_id(self.client, self.server))
     }
 
-    /// With another id than what it is made of would give.
-    #[cfg(test)]
-    pub(crate) fn named(mut self, id: &str) -> Self {
+    /// With another id than what it is made of would give: the last 16 characters of `id`.
+    pub fn with_id(mut self, id: &str) -> Self {
         let mut bytes = [b'0'; SESSION_ID_LEN];
         bytes.iter_mut().rev().zip(id.bytes().rev()).for_each(|(to, from)| *to = from);
         self.id = Name(OnceLock::from(bytes));

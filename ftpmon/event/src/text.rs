@@ -41,7 +41,7 @@ const HALF: usize = 8;
 /// None of `bytes` is one that is `sought`. For texts as short as lines and the strings in them, most of which have none: a search
 /// for where it is takes longer to begin than they last.
 #[inline]
-pub(crate) fn has_no(bytes: &[u8], sought: impl Fn(u8) -> bool + Copy) -> bool {
+pub fn has_no(bytes: &[u8], sought: impl Fn(u8) -> bool + Copy) -> bool {
     let (blocks, tail) = bytes.as_chunks::<BLOCK>();
     let free = blocks.iter().all(|block| block_has_no(block, sought));
     // The last block again, with the bytes behind it.
@@ -70,7 +70,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// The two lower-case hexadecimal digits of a byte.
-pub(crate) fn hex_digits(byte: u8) -> [u8; 2] {
+pub fn hex_digits(byte: u8) -> [u8; 2] {
     [byte >> 4, byte & 0xf].map(|value| if value < 10 { b'0' + value } else { b'a' + value - 10 })
 }
 

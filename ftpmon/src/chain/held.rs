@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hashbrown::HashMap;
 use smol_str::SmolStr;
 
-use super::Event;
+use ftpmon_event::Event;
 
 /// See the module's text. What an event waits for, and what becomes of it then, says whoever holds it: `settle` is told
 /// whether this was the last chance, and tells whether the event may go.
@@ -91,17 +91,17 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::addr::Endpoint;
-    use crate::event::{EventKind, SensorStop, SessionIdentity};
-    use crate::segment::InterfaceId;
-    use crate::time::Timestamp;
+    use ftpmon_event::addr::Endpoint;
+    use ftpmon_event::link::InterfaceId;
+    use ftpmon_event::time::Timestamp;
+    use ftpmon_event::{EventKind, SensorStop, SessionIdentity};
 
     const PATIENCE: Duration = Duration::from_millis(100);
 
     fn event(session: Option<&str>, name: &str) -> Event {
         let end = Endpoint::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 21);
         let identity = session.map(|session| {
-            Arc::new(SessionIdentity::new(end, end, Timestamp::default(), InterfaceId(0)).named(session))
+            Arc::new(SessionIdentity::new(end, end, Timestamp::default(), InterfaceId(0)).with_id(session))
         });
         let kind = EventKind::SensorStop(SensorStop { reason: name.into() });
         Event { ts: Timestamp::default(), session: identity, user: None, kind }

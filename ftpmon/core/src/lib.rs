@@ -1,0 +1,15 @@
+//! The protocol core of ftpmon: TCP segments, the kernel's accounts and time go in; events come out.
+//!
+//! Data flows one way: frame, segment, stream, line, message, session, event. The core does no I/O and reads no clock, so a
+//! live ring and a capture file run through the very same code, and every test has a clock of its own.
+
+pub mod account;
+pub mod engine;
+pub mod frame;
+pub mod ftp;
+pub mod segment;
+pub mod session;
+pub mod tcp;
+pub mod tls;
+
+use ftpmon_event::{self as event, addr, text, time};
