@@ -1,8 +1,8 @@
 //! The core's one door: segments, accounts and time go in; events and port updates come out.
 //!
 //! ```
-//! use ftpmon::engine::{Engine, EngineConfig};
-//! use ftpmon::time::Timestamp;
+//! use ftpmon_core::engine::{Engine, EngineConfig};
+//! use ftpmon_event::time::Timestamp;
 //!
 //! let mut engine = Engine::new(EngineConfig::default());
 //! // engine.handle_segment(at, &segment) for each segment, then:
