@@ -4,12 +4,14 @@
 //! live ring and a capture file run through the very same code, and every test has a clock of its own.
 
 pub mod account;
+pub mod config;
 pub mod engine;
 pub mod frame;
 pub mod ftp;
 pub mod segment;
 pub mod session;
 pub mod tcp;
+mod timing;
 pub mod tls;
 
 use ftpmon_event::{self as event, addr, text, time};

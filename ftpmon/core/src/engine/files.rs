@@ -6,8 +6,8 @@ use sha2::{Digest as _, Sha256};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use super::config::Hashes;
 use super::pieces::Pieces;
+use crate::config::Hashes;
 use crate::event::{FileFacts, FileId, FileRange, FileReason};
 use crate::text::hex;
 

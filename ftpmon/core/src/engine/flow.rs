@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-use super::config::Hashes;
 use super::control::Missed;
 use super::early::Early;
 use super::files::FileReader;
@@ -16,6 +15,7 @@ use super::streams::CANDIDATE_NS;
 use super::table::FlowId;
 use crate::account::{DirectionAccount, FlowRecord, Side};
 use crate::addr::Endpoint;
+use crate::config::Hashes;
 use crate::event::{GapCause, Handshake};
 use crate::segment::{InterfaceId, Segment, VlanTags};
 use crate::session::{DataSummary, EndpointId, Session};

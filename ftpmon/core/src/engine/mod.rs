@@ -47,13 +47,14 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-pub use config::{EngineConfig, FilesMode, Hashes, Limits, Secrets};
+pub use config::EngineConfig;
 pub use counters::EngineCounters;
 pub use pieces::FilePiece;
 pub use update::{Loss, PortUpdate};
 
 use crate::account::Side;
 use crate::addr::Endpoint;
+pub use crate::config::{FilesMode, Hashes, Limits, Secrets};
 use crate::event::{Event, TableFill};
 use crate::segment::{InterfaceId, Segment};
 use crate::session::Outbox;

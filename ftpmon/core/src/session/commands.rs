@@ -249,7 +249,7 @@ impl Said {
         if !command.verb.has_secret_argument() {
             return Self { name, text: Some(text), hex };
         }
-        let hex = hex.filter(|_| matches!(context.secrets, crate::engine::Secrets::Show));
+        let hex = hex.filter(|_| matches!(context.secrets, crate::config::Secrets::Show));
         Self { name, text: Some(context.secrets.render(arg, text)), hex }
     }
 }

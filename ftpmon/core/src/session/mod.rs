@@ -22,7 +22,7 @@ use smol_str::SmolStr;
 pub use data::{DataSummary, EndpointId, FoundData};
 pub use outbox::{Effect, ExpectedEndpoints, Outbox};
 
-use crate::engine::{EngineConfig, Limits, Secrets};
+use crate::config::{Limits, Secrets};
 use crate::event::{
     Anomaly, AnomalyDetail, AnomalyId, ClosedBy, DataAnnouncement, Direction, End, EventKind, Gap, GapCause,
     GapDetail, Handshake, RepresentationType, SessionEnd, SessionIdentity, SessionStart, TlsVia,
@@ -52,12 +52,6 @@ pub struct Context<'a> {
     pub secrets: &'a Secrets,
     /// The caps.
     pub limits: &'a Limits,
-}
-
-impl<'a> From<&'a EngineConfig> for Context<'a> {
-    fn from(config: &'a EngineConfig) -> Self {
-        Self { secrets: &config.secrets, limits: &config.limits }
-    }
 }
 
 /// How a control connection begins.

@@ -13,17 +13,11 @@ use crate::event::{
 };
 use crate::text::Text;
 use crate::time::Timestamp;
-
-/// How long the final reply waits for a data connection that was not seen yet, and a data connection that ended for its
-/// command: either may be on its way, or be seen out of order.
-const GRACE_NS: i64 = 2_000_000_000;
+use crate::timing::{DISORDER_NS, GRACE_NS};
 
 /// Unfinished transfers beside which an endpoint that was superseded in one breath is still waited for. Stops a client that only
 /// announces.
 const UNHEARD_MAX: usize = 16;
-
-/// Packets of two connections may come out of order by so much, nanoseconds.
-const DISORDER_NS: i64 = 5_000_000;
 
 /// What became of an announced endpoint.
 #[derive(Debug)]
