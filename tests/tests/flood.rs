@@ -103,7 +103,7 @@ impl Flood {
     fn drain(&mut self) {
         while let Some(event) = self.engine.poll_event() {
             let name = match &event.kind {
-                EventKind::SessionEnd(end) => format!("session_end {}", end.end.reason),
+                EventKind::SessionEnd(end) => format!("session_end {}", end.end.reason.as_str()),
                 kind => kind.name().to_owned(),
             };
             *self.told.entry(name).or_default() += 1;

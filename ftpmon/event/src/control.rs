@@ -355,11 +355,43 @@ pub struct SessionEnd {
     pub end: End,
 }
 
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// An end closed the control connection with FIN.
+    Fin,
+    /// An end reset the control connection.
+    Rst,
+    /// No packet came for the idle time.
+    Idle,
+    /// A table was full.
+    Evicted,
+    /// The ports were used again by another connection.
+    Replaced,
+    /// The input ended.
+    EndOfInput,
+}
+
+impl EndReason {
+    /// The text that events have.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fin => "fin",
+            Self::Rst => "rst",
+            Self::Idle => "idle",
+            Self::Evicted => "evicted",
+            Self::Replaced => "replaced",
+            Self::EndOfInput => "end_of_input",
+        }
+    }
+}
+
 /// The account of a session.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct End {
-    /// Why it ended: `fin`, `rst`, `idle`, `evicted`, `replaced` (the ports were used again) or `end_of_input`.
-    pub reason: SmolStr,
+    /// Why it ended.
+    pub reason: EndReason,
     /// Who closed first, where that was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_by: Option<ClosedBy>,

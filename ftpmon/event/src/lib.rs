@@ -20,7 +20,7 @@ use serde::Serialize;
 
 pub use control::{
     Alert, AlertDetail, Anomaly, AnomalyDetail, AnomalyId, Category, Command, CommandLine, CommandRef,
-    Direction, End, Gap, GapCause, GapDetail, Handshake, Login, LoginAttempt, LoginOutcome, Reply,
+    Direction, End, EndReason, Gap, GapCause, GapDetail, Handshake, Login, LoginAttempt, LoginOutcome, Reply,
     ReplyClass, ReplyLine, SessionEnd, SessionStart, Tls, TlsState, TlsVia, Verb,
 };
 pub use data::{

@@ -7,8 +7,8 @@ use ftpmon_event::link::{InterfaceId, VlanTags};
 use ftpmon_event::text::Text;
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{
-    ClosedBy, Command, CommandLine, CommandRef, DataAnnouncement, DataConnection, DataTls, End, Event,
-    EventKind, FileDirection, FileFacts, FoundBy, LocalProcess, Mode, Nat, Outcome, Reply, ReplyClass,
+    ClosedBy, Command, CommandLine, CommandRef, DataAnnouncement, DataConnection, DataTls, End, EndReason,
+    Event, EventKind, FileDirection, FileFacts, FoundBy, LocalProcess, Mode, Nat, Outcome, Reply, ReplyClass,
     ReplyLine, RepresentationType, SessionEnd, SessionIdentity, Transfer, TransferFacts, Via,
 };
 
@@ -127,7 +127,7 @@ pub(crate) fn transfer(tx: u64) -> EventKind {
 pub(crate) fn session_end() -> EventKind {
     EventKind::SessionEnd(SessionEnd {
         end: End {
-            reason: "fin".into(),
+            reason: EndReason::Fin,
             closed_by: Some(ClosedBy::Client),
             duration_ms: 70,
             commands: 7,

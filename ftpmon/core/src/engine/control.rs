@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::EngineConfig;
 use super::flow::{Control, Flow, Role};
 use crate::account::Side;
-use crate::event::{ClosedBy, Direction, GapCause, SessionIdentity};
+use crate::event::{ClosedBy, Direction, EndReason, GapCause, SessionIdentity};
 use crate::session::{Beginning, Context, Effect, Outbox, Session};
 use crate::tcp::{Closing, Receiver};
 use crate::time::Timestamp;
@@ -100,7 +100,7 @@ pub(super) fn begin_session(
 pub(super) fn end_session(
     at: Timestamp,
     flow: &mut Flow,
-    reason: Option<&'static str>,
+    reason: Option<EndReason>,
     all: bool,
     config: &EngineConfig,
     out: &mut Outbox,
@@ -110,6 +110,6 @@ pub(super) fn end_session(
     let Role::Control(control) = &mut flow.role else { return };
     let closed_by =
         closed_by.map(|side| if side == control.client { ClosedBy::Client } else { ClosedBy::Server });
-    let reason = reason.unwrap_or(if rst { "rst" } else { "fin" });
+    let reason = reason.unwrap_or(if rst { EndReason::Rst } else { EndReason::Fin });
     control.session.end(at, reason, closed_by, all, Context::from(config), out);
 }

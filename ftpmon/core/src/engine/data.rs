@@ -8,6 +8,7 @@ use super::table::{Class, FlowId, FlowKey};
 use super::{Engine, FilesMode, PortUpdate};
 use crate::account::{FlowRecord, FlowReport, Side};
 use crate::addr::Endpoint;
+use crate::event::EndReason;
 use crate::session::EndpointId;
 use crate::time::Timestamp;
 
@@ -48,7 +49,7 @@ impl Engine {
             (known, _) => known != record.incarnation,
         });
         if outdated {
-            self.remove(record.at, id, "replaced");
+            self.remove(record.at, id, EndReason::Replaced);
         }
         outdated
     }

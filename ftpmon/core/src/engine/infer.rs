@@ -17,7 +17,7 @@ use super::table::{Class, FlowId};
 use super::{Engine, PortUpdate};
 use crate::account::Side;
 use crate::addr::Endpoint;
-use crate::event::{DataAnnouncement, Mode, Nat, Via};
+use crate::event::{DataAnnouncement, EndReason, Mode, Nat, Via};
 use crate::time::Timestamp;
 
 /// Nobody listens below for a data connection that was not announced readably.
@@ -181,7 +181,7 @@ impl Engine {
             let Some((initiator, listener, counted)) = self.give_up_suspect(at, id) else { return };
             if counted {
                 self.update(PortUpdate::Release { initiator, listener });
-                self.remove(at, id, "idle");
+                self.remove(at, id, EndReason::Idle);
             }
         }
     }

@@ -4,15 +4,16 @@ use super::Engine;
 use super::control::{Dialogue, end_session};
 use super::flow::{Flow, Nobody, Reading, Role};
 use super::table::{Class, FlowId};
+use crate::event::EndReason;
 use crate::tcp::Keep;
 use crate::time::Timestamp;
 
 impl Engine {
     /// A connection ended: what its streams held is handed on, its session or the sessions that announced it are told.
     /// The flow stays for a while, so that its late packets start nothing new. `reason` stands for FIN or RST where none.
-    pub(super) fn end(&mut self, at: Timestamp, id: FlowId, reason: Option<&'static str>) {
+    pub(super) fn end(&mut self, at: Timestamp, id: FlowId, reason: Option<EndReason>) {
         let ring_full = self.lost_lately(at);
-        let all = reason.is_some_and(|reason| reason != "idle");
+        let all = reason.is_some_and(|reason| reason != EndReason::Idle);
         if matches!(self.role(id), Some(Role::Control(control)) if control.session.is_unreadable()) {
             self.settle_suspects(at, id);
         }
@@ -63,11 +64,11 @@ impl Engine {
     }
 
     /// Ends a flow and takes it out of the table.
-    pub(super) fn remove(&mut self, at: Timestamp, id: FlowId, reason: &'static str) {
+    pub(super) fn remove(&mut self, at: Timestamp, id: FlowId, reason: EndReason) {
         self.end(at, id, Some(reason));
         // A session that idles out may wait for its data connections: they idle out as well.
         if let Some(Role::Control(_)) = self.role(id) {
-            self.end(at, id, Some("evicted"));
+            self.end(at, id, Some(EndReason::Evicted));
         }
         self.drop_early(id);
         self.note_held(id);
@@ -104,9 +105,11 @@ impl Engine {
         self.counters.matched += flow.packets();
         let Role::Data(data) = flow.over() else { return };
         self.flows.move_to(id, Class::Ended, at);
-        for (control, endpoint) in data.claims {
+        // The last claimant gets the summary itself.
+        let summaries = core::iter::repeat_n(summary, data.claims.len());
+        for ((control, endpoint), summary) in data.claims.into_iter().zip(summaries) {
             if let Some(Flow { role: Role::Control(owner), .. }) = self.flows.get_mut(control) {
-                owner.session.data_ended(at, endpoint, summary.clone(), &mut self.out);
+                owner.session.data_ended(at, endpoint, summary, &mut self.out);
                 self.apply_effects(at, control);
                 self.retire_if_over(at, control);
             }

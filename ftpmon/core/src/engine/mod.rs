@@ -55,7 +55,7 @@ pub use update::{Loss, PortUpdate};
 use crate::account::Side;
 use crate::addr::Endpoint;
 pub use crate::config::{FilesMode, Hashes, Limits, Secrets};
-use crate::event::{Event, TableFill};
+use crate::event::{EndReason, Event, TableFill};
 use crate::segment::{InterfaceId, Segment};
 use crate::session::Outbox;
 use crate::tcp::Connection;
@@ -192,7 +192,7 @@ impl Engine {
         }
         for class in Class::ALL {
             while let Some(id) = self.flows.idle(class, now) {
-                self.remove(now, id, "idle");
+                self.remove(now, id, EndReason::Idle);
             }
         }
         self.flows.idle_are_gone();
@@ -242,7 +242,7 @@ impl Engine {
         let (data, rest): (Vec<_>, Vec<_>) =
             ids.into_iter().partition(|&id| matches!(self.role(id), Some(Role::Data(_) | Role::Suspect(_))));
         for id in data {
-            self.remove(at, id, "end_of_input");
+            self.remove(at, id, EndReason::EndOfInput);
         }
         // Sessions may find out, as they end, that what nobody claimed is theirs.
         let (unclaimed, rest): (Vec<_>, Vec<_>) = rest
@@ -255,7 +255,7 @@ impl Engine {
             self.tell_missed(at, id);
         }
         for id in rest.into_iter().chain(unclaimed) {
-            self.remove(at, id, "end_of_input");
+            self.remove(at, id, EndReason::EndOfInput);
         }
     }
 
@@ -290,7 +290,7 @@ impl Engine {
             _ => flow.connection.starts_anew(flow.side_of(segment), segment),
         };
         if replaced {
-            self.remove(at, id, "replaced");
+            self.remove(at, id, EndReason::Replaced);
         }
         replaced
     }
@@ -366,12 +366,12 @@ impl Engine {
             if !matches!(self.role(victim), Some(Role::Ended)) {
                 self.counters.lose("flows_evicted", 1);
             }
-            self.remove(at, victim, "evicted");
+            self.remove(at, victim, EndReason::Evicted);
         }
         if self.flows.len_of(Class::Ended) > self.config.limits.ended_flows
             && let Some((first, _)) = self.flows.longest_idle(Class::Ended)
         {
-            self.remove(at, first, "evicted");
+            self.remove(at, first, EndReason::Evicted);
         }
         let listener = flow.listener;
         let suspected = matches!(flow.role, Role::Suspect(_));

@@ -9,7 +9,7 @@ use super::reorder::with_room;
 use super::table::{Class, FlowId};
 use super::{Engine, PortUpdate};
 use crate::account::Side;
-use crate::event::{Direction, Handshake};
+use crate::event::{Direction, EndReason, Handshake};
 use crate::segment::Segment;
 use crate::session::{Beginning, Context};
 use crate::tcp::{Connection, Keep, Limits};
@@ -285,7 +285,7 @@ impl Engine {
                 return;
             }
             self.update(PortUpdate::Release { initiator, listener });
-            self.remove(now, id, "idle");
+            self.remove(now, id, EndReason::Idle);
         }
     }
 

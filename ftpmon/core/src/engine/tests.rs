@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use super::{Engine, EngineConfig, FilesMode, Limits, Loss, PortUpdate};
 use crate::account::{DirectionAccount, FlowRecord, FlowReport};
 use crate::addr::Endpoint;
-use crate::event::{Event, EventKind, FileDirection, LoginOutcome, Outcome};
+use crate::event::{EndReason, Event, EventKind, FileDirection, LoginOutcome, Outcome};
 use crate::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
 use crate::time::Timestamp;
 
@@ -294,11 +294,11 @@ fn ports_used_again_without_an_end_make_a_second_session() {
     let ends: Vec<_> = events
         .iter()
         .filter_map(|event| match &event.kind {
-            EventKind::SessionEnd(end) => Some((end.end.reason.as_str(), end.end.commands, end.end.gaps)),
+            EventKind::SessionEnd(end) => Some((end.end.reason, end.end.commands, end.end.gaps)),
             _ => None,
         })
         .collect();
-    assert_eq!(ends, [("replaced", 1, 0), ("end_of_input", 1, 0)]);
+    assert_eq!(ends, [(EndReason::Replaced, 1, 0), (EndReason::EndOfInput, 1, 0)]);
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn an_end_that_was_held_back_is_the_sessions_end() {
     let Some(EventKind::SessionEnd(end)) = events.last().map(|event| &event.kind) else {
         panic!("the last event is the session's end");
     };
-    assert_eq!((end.end.reason.as_str(), end.end.replies, end.end.gaps), ("fin", 2, 1));
+    assert_eq!((end.end.reason, end.end.replies, end.end.gaps), (EndReason::Fin, 2, 1));
 }
 
 #[test]

@@ -24,8 +24,8 @@ pub use outbox::{Effect, ExpectedEndpoints, Outbox};
 
 use crate::config::{Limits, Secrets};
 use crate::event::{
-    Anomaly, AnomalyDetail, AnomalyId, ClosedBy, DataAnnouncement, Direction, End, EventKind, Gap, GapCause,
-    GapDetail, Handshake, RepresentationType, SessionEnd, SessionIdentity, SessionStart, TlsVia,
+    Anomaly, AnomalyDetail, AnomalyId, ClosedBy, DataAnnouncement, Direction, End, EndReason, EventKind, Gap,
+    GapCause, GapDetail, Handshake, RepresentationType, SessionEnd, SessionIdentity, SessionStart, TlsVia,
 };
 use crate::ftp::{LineSplitter, ReplyAssembler};
 use crate::text::Text;
@@ -114,7 +114,7 @@ pub struct Session {
     /// The path and size of the last SIZE.
     known_size: Option<Box<(Vec<u8>, u64)>>,
     /// Why and when the control connection ended, while data connections are still open.
-    ended: Option<Box<(SmolStr, Option<ClosedBy>)>>,
+    ended: Option<(EndReason, Option<ClosedBy>)>,
     over: bool,
 }
 
@@ -323,7 +323,7 @@ impl Session {
         if self.transfers.is_empty()
             && let Some(ended) = self.ended.take()
         {
-            let (reason, closed_by) = *ended;
+            let (reason, closed_by) = ended;
             self.tell_end(at, reason, closed_by, out);
         }
     }
@@ -333,7 +333,7 @@ impl Session {
     pub fn end(
         &mut self,
         at: Timestamp,
-        reason: &'static str,
+        reason: EndReason,
         closed_by: Option<ClosedBy>,
         all: bool,
         context: Context<'_>,
@@ -349,12 +349,11 @@ impl Session {
         self.tell_login(at, abandoned, out);
         let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
         self.transfers.finish(at, all, owner, out);
-        let ended = self.ended.take().map(|ended| *ended);
-        let (reason, closed_by) = ended.unwrap_or((SmolStr::new_static(reason), closed_by));
+        let (reason, closed_by) = self.ended.take().unwrap_or((reason, closed_by));
         if self.transfers.is_empty() {
             self.tell_end(at, reason, closed_by, out);
         } else {
-            self.ended = Some(Box::new((reason, closed_by)));
+            self.ended = Some((reason, closed_by));
         }
     }
 
@@ -445,7 +444,7 @@ impl Session {
         }
     }
 
-    fn tell_end(&mut self, at: Timestamp, reason: SmolStr, closed_by: Option<ClosedBy>, out: &mut Outbox) {
+    fn tell_end(&mut self, at: Timestamp, reason: EndReason, closed_by: Option<ClosedBy>, out: &mut Outbox) {
         self.over = true;
         let totals = self.transfers.totals;
         let end = End {

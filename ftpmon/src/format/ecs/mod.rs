@@ -174,7 +174,7 @@ fn event_fields(seq: u64, event: &Event) -> EventFields<'_> {
         EventKind::SessionEnd(end) => {
             (fields.category, fields.types) = (&["network", "session"], &["connection", "end"]);
             fields.duration = Some(end.end.duration_ms.saturating_mul(1_000_000));
-            fields.reason = Some(&end.end.reason);
+            fields.reason = Some(end.end.reason.as_str());
         }
         EventKind::Tls(_) | EventKind::DataChannel(_) | EventKind::Gap(_) | EventKind::Anomaly(_) => {}
     }

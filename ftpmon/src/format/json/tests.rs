@@ -220,7 +220,7 @@ fn sessions_and_dialogue() {
     assert_eq!(fields(&value["tls"]), sorted(["via", "state", "version", "cipher", "sni", "alpn", "ja4"]));
 
     let end = End {
-        reason: "fin".into(),
+        reason: EndReason::Fin,
         closed_by: Some(ClosedBy::Client),
         duration_ms: 1,
         commands: 2,
