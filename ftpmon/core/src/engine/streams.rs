@@ -109,7 +109,7 @@ impl Engine {
             Role::Control(control) => {
                 let mut dialogue = Dialogue { control, config, out, ring_full };
                 connection.handle_timeout(now, &limits, Keep::Bytes, &mut dialogue);
-                control.session.settle(now, out);
+                control.session.report_due(now, out);
             }
             Role::Data(data) => {
                 let keep = data.keep();

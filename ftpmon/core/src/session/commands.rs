@@ -4,7 +4,8 @@ use smol_str::SmolStr;
 
 use super::outbox::{Effect, Outbox};
 use super::pending::{Intent, Pending};
-use super::transfer::{Owner, Request};
+use super::transfer::Request;
+use super::transfers::SessionRef;
 use super::{Context, STRIPES_MAX, Session};
 use crate::event::{AnomalyId, Command as CommandEvent, CommandLine, EventKind, FileDirection, Login, Via};
 use crate::ftp::{Announced, Command, LINE_MAX, Line, Mechanism, Verb, path, size};
@@ -35,7 +36,7 @@ impl Session {
         self.before_telling(at, &command, &said, out);
         self.tell_command(at, line, &command, &said, out);
         let tls_may_follow = self.after_telling(at, &command, said, context, out);
-        self.settle_if_open(at, out);
+        self.report_decided_if_open(at, out);
         tls_may_follow
     }
 
@@ -166,8 +167,8 @@ impl Session {
             declared,
         };
         if self.transfers.open_len() >= context.limits.open_transfers {
-            let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
-            self.transfers.evict_oldest(at, owner, out);
+            let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
+            self.transfers.evict_oldest(at, session, out);
         }
         if !self.all_read {
             self.transfers.disown_spent(at);

@@ -2,8 +2,9 @@
 
 use smol_str::SmolStr;
 
+use super::Session;
+use super::channel::Channel;
 use super::outbox::{Effect, Outbox};
-use super::{Channel, Session};
 use crate::event::{Direction, EventKind, Tls, TlsState, TlsVia};
 use crate::ftp::{LINE_MAX, Verb};
 use crate::time::Timestamp;

@@ -1,9 +1,10 @@
 //! One control session: the two ordered streams of a control connection, and what they mean together.
 //!
 //! A [`Session`] owns no connection and keeps no time. Its caller hands it the bytes, gaps and ends of each direction in
-//! order, tells it what became of the data connections that it announced, and calls [`Session::settle`] when it asked
+//! order, tells it what became of the data connections that it announced, and calls [`Session::report_due`] when it asked
 //! for that. Events and wishes go into an [`Outbox`].
 
+mod channel;
 mod commands;
 mod data;
 mod encryption;
@@ -14,6 +15,7 @@ mod overhead;
 mod pending;
 mod replies;
 mod transfer;
+mod transfers;
 
 use std::sync::Arc;
 
@@ -24,23 +26,17 @@ pub use outbox::{Effect, ExpectedEndpoints, Outbox};
 
 use crate::config::{Limits, Secrets};
 use crate::event::{
-    Anomaly, AnomalyDetail, AnomalyId, ClosedBy, DataAnnouncement, Direction, End, EndReason, EventKind, Gap,
-    GapCause, GapDetail, Handshake, RepresentationType, SessionEnd, SessionIdentity, SessionStart, TlsVia,
+    Anomaly, AnomalyDetail, AnomalyId, ClosedBy, DataAnnouncement, Direction, End, EndReason, EventKind,
+    Handshake, RepresentationType, SessionEnd, SessionIdentity, SessionStart, TlsVia,
 };
-use crate::ftp::{LineSplitter, ReplyAssembler};
-use crate::text::Text;
+use crate::ftp::ReplyAssembler;
 use crate::time::Timestamp;
-use crate::tls::{RecordReader, TlsFacts};
+use crate::tls::TlsFacts;
+use channel::Channel;
 use encryption::TlsWatch;
 use login::Logins;
 use pending::PendingCommands;
-use transfer::{Owner, Transfers};
-
-/// A session whose first lines are all malformed, this many of them, is no FTP: its lines are read no more.
-const MALFORMED_MAX: u8 = 8;
-
-/// Bytes of the shortest announcement of a data connection, with its line's end: `229 (|||1024|)`.
-const ANNOUNCEMENT_MIN: u64 = 16;
+use transfers::{SessionRef, Transfers};
 
 /// Endpoints of one striped transfer (GridFTP) that are told. Stops an argument of nothing but endpoints.
 const STRIPES_MAX: usize = 16;
@@ -65,22 +61,7 @@ pub struct Beginning {
     pub implicit_tls: bool,
 }
 
-/// What one direction carries.
-#[derive(Debug)]
-enum Channel {
-    Text(LineSplitter),
-    Tls(Box<RecordReader>),
-    /// Neither: the bytes are counted by whoever orders them, and not looked at.
-    Opaque,
-}
-
-impl Default for Channel {
-    fn default() -> Self {
-        Self::Text(LineSplitter::new())
-    }
-}
-
-/// See the module's text.
+/// A control session, from its first line until its last data connection has ended.
 #[derive(Debug)]
 pub struct Session {
     identity: Arc<SessionIdentity>,
@@ -161,7 +142,7 @@ impl Session {
         }
     }
 
-    /// Whose session it is.
+    /// The session's addresses and id.
     pub fn identity(&self) -> &Arc<SessionIdentity> {
         &self.identity
     }
@@ -191,98 +172,6 @@ impl Session {
         self.tls.as_ref().map(|watch| &watch.facts)
     }
 
-    /// The next bytes of a direction.
-    pub fn data(
-        &mut self,
-        at: Timestamp,
-        direction: Direction,
-        bytes: &[u8],
-        context: Context<'_>,
-        out: &mut Outbox,
-    ) {
-        self.last = self.last.max(at);
-        let mut bytes = bytes;
-        while !bytes.is_empty() {
-            if self.turns_to_tls(direction, bytes) {
-                self.start_tls(direction);
-            }
-            bytes = match core::mem::replace(self.channel(direction), Channel::Opaque) {
-                Channel::Text(lines) => self.text(at, direction, lines, bytes, context, out),
-                Channel::Tls(records) => self.records(at, direction, records, bytes, out),
-                Channel::Opaque => &[],
-            };
-        }
-    }
-
-    /// Bytes of a direction were never seen.
-    pub fn gap(
-        &mut self,
-        at: Timestamp,
-        direction: Direction,
-        bytes: u64,
-        cause: GapCause,
-        context: Context<'_>,
-        out: &mut Outbox,
-    ) {
-        // Nothing was heard: `last` stays what it was, also for a gap in the other direction that is told now as well.
-        let mut channel = core::mem::take(self.channel(direction));
-        let unreadable = self.tls.is_some() || matches!(channel, Channel::Tls(_));
-        match &mut channel {
-            Channel::Text(lines) => {
-                if let Some(line) = lines.gap() {
-                    self.line(at, direction, &line, context, out);
-                }
-                self.lose_track(direction);
-            }
-            Channel::Tls(records) => records.gap(),
-            Channel::Opaque => {}
-        }
-        *self.channel(direction) = channel;
-        // Bytes under TLS that nobody wanted are not missing.
-        if !unreadable {
-            self.gaps += 1;
-            self.tell(at, EventKind::Gap(Gap { gap: GapDetail { direction, bytes, cause } }), out);
-            // What a frame has no room for may be the end of an announcement; whole frames lost hold the whole of it.
-            if bytes >= ANNOUNCEMENT_MIN || cause == GapCause::CutShort {
-                out.effects.push(Effect::Missed { direction, since: self.last });
-            }
-        }
-    }
-
-    /// Retransmitted bytes differ from the first ones.
-    pub fn conflict(&mut self, at: Timestamp, direction: Direction, bytes: u64, out: &mut Outbox) {
-        let side = match direction {
-            Direction::Command => "client",
-            Direction::Reply => "server",
-        };
-        self.anomaly(
-            at,
-            None,
-            AnomalyId::OverlapConflict,
-            &format!("{bytes} bytes of the {side} came again with other content; the first are taken"),
-            out,
-        );
-    }
-
-    /// A direction ended: what it began to say is complete.
-    pub fn half_closed(
-        &mut self,
-        at: Timestamp,
-        direction: Direction,
-        context: Context<'_>,
-        out: &mut Outbox,
-    ) {
-        self.last = self.last.max(at);
-        if let Channel::Text(mut lines) = core::mem::replace(self.channel(direction), Channel::Opaque) {
-            if let Some(line) = lines.finish() {
-                self.line(at, direction, &line, context, out);
-            }
-            if direction == Direction::Reply {
-                self.finish_reply(out);
-            }
-        }
-    }
-
     /// A connection to an announced endpoint was opened.
     pub fn data_opened(&mut self, id: EndpointId, out: &mut Outbox) {
         self.transfers.opened(id, out);
@@ -291,9 +180,9 @@ impl Session {
     /// A connection to an announced endpoint ended.
     pub fn data_ended(&mut self, at: Timestamp, id: EndpointId, summary: DataSummary, out: &mut Outbox) {
         self.transfers.ended(at, id, summary);
-        let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
-        self.transfers.settle_decided(at, owner, out);
-        self.end_if_settled(at, out);
+        let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
+        self.transfers.report_decided(at, session, out);
+        self.end_if_nothing_open(at, out);
     }
 
     /// A data connection that nobody announced readably was opened.
@@ -312,14 +201,14 @@ impl Session {
     }
 
     /// Reports the transfers that are decided by now.
-    pub fn settle(&mut self, at: Timestamp, out: &mut Outbox) {
-        let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
-        self.transfers.settle(at, owner, out);
-        self.end_if_settled(at, out);
+    pub fn report_due(&mut self, at: Timestamp, out: &mut Outbox) {
+        let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
+        self.transfers.report_due(at, session, out);
+        self.end_if_nothing_open(at, out);
     }
 
     /// The session is over when its last data connection is.
-    fn end_if_settled(&mut self, at: Timestamp, out: &mut Outbox) {
+    fn end_if_nothing_open(&mut self, at: Timestamp, out: &mut Outbox) {
         if self.transfers.is_empty()
             && let Some(ended) = self.ended.take()
         {
@@ -347,74 +236,13 @@ impl Session {
         self.report_tls(at, out);
         let abandoned = self.logins.abandon();
         self.tell_login(at, abandoned, out);
-        let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
-        self.transfers.finish(at, all, owner, out);
+        let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
+        self.transfers.finish(at, all, session, out);
         let (reason, closed_by) = self.ended.take().unwrap_or((reason, closed_by));
         if self.transfers.is_empty() {
             self.tell_end(at, reason, closed_by, out);
         } else {
             self.ended = Some((reason, closed_by));
-        }
-    }
-
-    fn channel(&mut self, direction: Direction) -> &mut Channel {
-        match direction {
-            Direction::Command => &mut self.from_client,
-            Direction::Reply => &mut self.from_server,
-        }
-    }
-
-    /// Takes lines from `bytes` until they are used up, or until a line may have turned the rest into something else;
-    /// gives that rest.
-    fn text<'b>(
-        &mut self,
-        at: Timestamp,
-        direction: Direction,
-        mut splitter: LineSplitter,
-        bytes: &'b [u8],
-        context: Context<'_>,
-        out: &mut Outbox,
-    ) -> &'b [u8] {
-        let mut lines = splitter.feed(bytes);
-        let mut rest: &[u8] = &[];
-        while let Some(line) = lines.next() {
-            if self.line(at, direction, &line, context, out) {
-                rest = lines.rest();
-                break;
-            }
-        }
-        *self.channel(direction) = Channel::Text(splitter);
-        rest
-    }
-
-    /// One line of a direction; true where the next bytes may be TLS.
-    fn line(
-        &mut self,
-        at: Timestamp,
-        direction: Direction,
-        line: &crate::ftp::Line<'_>,
-        context: Context<'_>,
-        out: &mut Outbox,
-    ) -> bool {
-        if self.malformed >= MALFORMED_MAX && !self.well_formed {
-            return false;
-        }
-        match direction {
-            Direction::Command => self.command_line(at, line, context, out),
-            Direction::Reply => self.reply_line(at, line, out),
-        }
-    }
-
-    /// Lines were lost: what they changed is not known.
-    fn lose_track(&mut self, direction: Direction) {
-        self.all_read = false;
-        match direction {
-            Direction::Reply => {
-                self.assembler.gap();
-                self.pending.doubt_all();
-                self.greeting_due = false;
-            }
-            Direction::Command => self.cwd = None,
         }
     }
 
@@ -426,22 +254,6 @@ impl Session {
     fn anomaly(&self, at: Timestamp, tx: Option<u64>, id: AnomalyId, detail: &str, out: &mut Outbox) {
         let anomaly = AnomalyDetail { id, detail: SmolStr::new(detail) };
         self.tell(at, EventKind::Anomaly(Anomaly { tx, anomaly }), out);
-    }
-
-    /// A malformed line. Enough of them, and nothing else, and the session is no FTP.
-    fn malformed(&mut self, at: Timestamp, tx: Option<u64>, id: AnomalyId, line: &[u8], out: &mut Outbox) {
-        let head = Text::from_bytes(line.get(..line.len().min(64)).unwrap_or_default());
-        self.anomaly(at, tx, id, &head.text, out);
-        self.malformed = self.malformed.saturating_add(1);
-        if self.malformed == MALFORMED_MAX && !self.well_formed {
-            self.anomaly(
-                at,
-                None,
-                AnomalyId::NotFtp,
-                "no line had the form of FTP; its lines are read no more",
-                out,
-            );
-        }
     }
 
     fn tell_end(&mut self, at: Timestamp, reason: EndReason, closed_by: Option<ClosedBy>, out: &mut Outbox) {

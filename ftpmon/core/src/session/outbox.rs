@@ -1,4 +1,4 @@
-//! Where a session puts what it has to say.
+//! The output of sessions: events, and requests to the engine.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 /// The endpoints at which one announced data connection may arrive: as advertised, and at the control peer's address.
 pub type ExpectedEndpoints = SmallVec<[Endpoint; 2]>;
 
-/// What a session asks of the engine.
+/// A request of a session to the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// A data connection is announced.
@@ -68,16 +68,16 @@ pub enum Effect {
     },
     /// The dialogue can be read no more (`true`), or again (`false`).
     Unreadable(bool),
-    /// Call `settle` at this time.
+    /// Call [`super::Session::report_due`] at this time.
     Wake(Timestamp),
 }
 
-/// Collects the events of all sessions in order, and the current session's wishes.
+/// Collects the events of all sessions in order, and the current session's requests.
 #[derive(Debug, Default)]
 pub struct Outbox {
     /// Events, the oldest first.
     pub events: VecDeque<Event>,
-    /// Wishes of the session that was called last; the engine takes them after each call.
+    /// Requests of the session that was called last; the engine takes them after each call.
     pub effects: Vec<Effect>,
 }
 

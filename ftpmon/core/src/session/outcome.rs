@@ -10,13 +10,13 @@ use crate::event::{
 };
 
 /// A transfer's event, and what it adds to the session's totals.
-pub(super) struct Verdict {
+pub(super) struct ReportedTransfer {
     pub(super) event: event::Transfer,
     pub(super) up: u64,
     pub(super) down: u64,
 }
 
-pub(super) fn transfer_event(transfer: Transfer) -> Verdict {
+pub(super) fn transfer_event(transfer: Transfer) -> ReportedTransfer {
     let Transfer { request, announced, preliminary, aborted, endpoint_lost, code, .. } = transfer;
     let (announced, summary) = match announced {
         Some(Announced { data, state: DataState::Ended(summary), .. }) => (Some(data), Some(*summary)),
@@ -74,7 +74,7 @@ pub(super) fn transfer_event(transfer: Transfer) -> Verdict {
         client_process: None,
         server_process: None,
     };
-    Verdict { event, up, down }
+    ReportedTransfer { event, up, down }
 }
 
 /// A file's facts with what the dialogue says of them: where in the peer's file the bytes lie, and whether they end too early.

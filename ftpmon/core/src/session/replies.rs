@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::outbox::{Effect, ExpectedEndpoints, Outbox};
 use super::pending::{Intent, Pending};
-use super::transfer::Owner;
+use super::transfers::SessionRef;
 use super::{STRIPES_MAX, Session};
 use crate::addr::Endpoint;
 use crate::event::{
@@ -83,7 +83,7 @@ impl Session {
         } else if let Some(command) = self.pending.complete() {
             self.answered(at, *command, number, reply, out);
         }
-        self.settle_if_open(at, out);
+        self.report_decided_if_open(at, out);
     }
 
     /// The greeting answers nothing, even where a client did not wait for it.
@@ -134,7 +134,7 @@ impl Session {
     }
 
     fn preliminary(&mut self, tx: u64, reply: &Reply<'_>) {
-        let Some(transfer) = self.transfers.of_command(tx) else { return };
+        let Some(transfer) = self.transfers.by_command(tx) else { return };
         transfer.preliminary = true;
         let request = &mut transfer.request;
         let arg = request.arg.as_ref().map(|arg| arg.as_bytes());
@@ -145,7 +145,7 @@ impl Session {
     /// The name that the server gave a file of STOU, in whichever reply it says so.
     fn stored_as(&mut self, tx: u64, reply: &Reply<'_>) {
         let cwd = self.cwd.as_deref();
-        if let Some(transfer) = self.transfers.of_command(tx)
+        if let Some(transfer) = self.transfers.by_command(tx)
             && transfer.request.verb.as_deref() == Some("STOU")
             && let Some(name) = reply.code.and_then(|code| stou::name(code, &reply.text))
         {
@@ -232,13 +232,13 @@ impl Session {
             advertised_ip: None,
             nat: Nat::None,
         };
-        let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
+        let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
         self.transfers.expect_default(
             at,
             self.tx,
             data,
             ExpectedEndpoints::from_slice(&[client]),
-            owner,
+            session,
             out,
         );
     }
@@ -270,16 +270,16 @@ impl Session {
                 advertised.filter(|ip| *ip != peer && !ip.is_unspecified()).map(|ip| Endpoint::new(ip, port)),
             );
         }
-        let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
-        self.transfers.announce(at, tx, data, endpoints, owner, out);
-        self.transfers.settle_decided(at, owner, out);
+        let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
+        self.transfers.announce(at, tx, data, endpoints, session, out);
+        self.transfers.report_decided(at, session, out);
     }
 
     /// Transfers may have become due: only where there are any.
-    pub(super) fn settle_if_open(&mut self, at: Timestamp, out: &mut Outbox) {
+    pub(super) fn report_decided_if_open(&mut self, at: Timestamp, out: &mut Outbox) {
         if !self.transfers.is_empty() {
-            let owner = Owner { identity: &self.identity, user: self.logins.user.as_ref() };
-            self.transfers.settle_decided(at, owner, out);
+            let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
+            self.transfers.report_decided(at, session, out);
         }
     }
 }
