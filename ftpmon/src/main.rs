@@ -7,9 +7,14 @@ use clap::Parser as _;
 use ftpmon::cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let result: anyhow::Result<()> = match Cli::parse().command {
-        Command::Run(options) => ftpmon::run::run(&options),
-        Command::Read(options) => ftpmon::read::read(&options),
+    let command = Cli::parse().command;
+    let config = command.config().unwrap_or_default();
+    if let Err(contradiction) = config.check() {
+        Cli::refuse(&contradiction);
+    }
+    let result: anyhow::Result<()> = match command {
+        Command::Run(_) => ftpmon::run::run(&config),
+        Command::Read(_) => ftpmon::read::read(&config),
         Command::Schema => schema(),
     };
     match result {

@@ -11,11 +11,11 @@ mod writer;
 
 use anyhow::Context as _;
 
-use crate::cli::ReadOptions;
-use crate::config;
+use crate::config::Config;
+use crate::format::{Encoder, KindFilter};
 use crate::notice::notice;
 use crate::store::{Keeper, Outcomes};
-use ftpmon_core::engine::{Engine, EngineConfig, Limits};
+use ftpmon_core::engine::{Engine, EngineConfig};
 use ftpmon_core::frame::FragmentLimits;
 use ftpmon_core::segment::Segment;
 use ftpmon_event::time::Timestamp;
@@ -36,10 +36,8 @@ const BATCH_SAID_BYTES: usize = 1 << 20;
 /// # Errors
 /// The last thing that went wrong; the others were told on standard error. A reader of the output that goes away is no
 /// error.
-pub fn read(options: &ReadOptions) -> anyhow::Result<()> {
-    let engine =
-        EngineConfig { limits: Limits::UNHURRIED, ..config::engine(&options.ports, &options.events, true)? };
-    let mut reading = Reading::new(engine, options);
+pub fn read(config: &Config) -> anyhow::Result<()> {
+    let mut reading = Reading::new(config.read_engine()?, config);
     let written = match reading.files() {
         Ok(()) => reading.writer.finish(reading.now),
         Err(Stopped) => reading.writer.stopped(),
@@ -53,8 +51,8 @@ pub fn read(options: &ReadOptions) -> anyhow::Result<()> {
 
 /// A run of `ftpmon read`.
 struct Reading<'a> {
-    options: &'a ReadOptions,
-    config: EngineConfig,
+    config: &'a Config,
+    engine_config: EngineConfig,
     engine: Engine,
     writer: Writer,
     /// With `--files extract`.
@@ -70,13 +68,16 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(config: EngineConfig, options: &'a ReadOptions) -> Self {
+    fn new(engine_config: EngineConfig, config: &'a Config) -> Self {
+        let route = config.routes().into_iter().next().unwrap_or_default();
+        let encoder =
+            Encoder::new(route.format.formatter(&config.sensor_name()), KindFilter::only(&route.events));
         Self {
-            options,
-            engine: Engine::new(config.clone()),
             config,
-            writer: Writer::start(config::encoder(&options.events)),
-            kept: config::store(&options.events).map(|options| {
+            engine: Engine::new(engine_config.clone()),
+            engine_config,
+            writer: Writer::start(encoder),
+            kept: config.store().map(|options| {
                 let mut keeper = Keeper::new(options);
                 keeper.open();
                 (keeper, Outcomes::default())
@@ -89,14 +90,14 @@ impl<'a> Reading<'a> {
     }
 
     fn files(&mut self) -> Result<(), Stopped> {
-        let mut progress = Progress::new(self.options.captures.len());
-        let intake = Intake::start(self.options.captures.clone());
+        let mut progress = Progress::new(self.config.read.captures.len());
+        let intake = Intake::start(self.config.read.captures.clone());
         while let Some(found) = intake.next() {
             match found {
                 Found::Batch(batch) => {
                     self.batch(&batch)?;
                     if let Some(place) = &batch.place {
-                        progress.update(self.options.captures.get(place.file), place);
+                        progress.update(self.config.read.captures.get(place.file), place);
                     }
                     intake.give_back(batch);
                 }
@@ -144,7 +145,7 @@ impl<'a> Reading<'a> {
     fn start(&mut self, at: Timestamp) -> Result<(), Stopped> {
         (self.begun, self.now) = (Some(at), at);
         self.writer.header(at)?;
-        let start = report::start(self.options, &self.config, &FragmentLimits::default());
+        let start = report::start(self.config, &self.engine_config, &FragmentLimits::default());
         self.say(EventKind::SensorStart(Box::new(start)))
     }
 

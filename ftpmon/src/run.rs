@@ -16,9 +16,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
-use crate::cli::{FilesChoice, OwnersChoice, RunOptions};
-use crate::config;
+use crate::config::{Config, FilesPolicy};
 use crate::dump::Dump;
+use crate::format::{Encoder, KindFilter};
 use crate::kernel::{self, KernelVersion, ObjectOptions, Parts, Ring, Watch, WatchOptions};
 use crate::notice::notice;
 use crate::owner::Owners;
@@ -41,47 +41,49 @@ const WAKE_MIN: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// Whatever keeps the kernel programs from being attached or the outputs from being opened.
-pub fn run(options: &RunOptions) -> anyhow::Result<()> {
-    let kernel = kernel::preflight(options.promisc)?;
+pub fn run(config: &Config) -> anyhow::Result<()> {
+    let kernel = kernel::preflight(config.live.promiscuous)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the system gives no event loop")?;
-    runtime.block_on(watch(options, kernel))
+    runtime.block_on(watch(config, kernel))
 }
 
-async fn watch(options: &RunOptions, kernel: KernelVersion) -> anyhow::Result<()> {
+async fn watch(config: &Config, kernel: KernelVersion) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot wait for signals")?;
-    let engine = config::engine(&options.ports, &options.events, false)?;
-    let outputs = Outputs::open(&options.outputs)?;
+    let engine = config.live_engine()?;
+    let route = config.routes().into_iter().next().unwrap_or_default();
+    let outputs = Outputs::open(&route.outputs)?;
     let object = ObjectOptions {
-        ring_bytes: ring_bytes(options.ring_size),
-        payload_bytes: (engine.files != FilesMode::Off).then_some(ring_bytes(options.files_ring_size)),
-        log: options.kernel_log,
+        ring_bytes: ring_bytes(config.live.ring_bytes),
+        payload_bytes: (engine.files != FilesMode::Off).then_some(ring_bytes(config.live.files_ring_bytes)),
+        log: config.live.kernel_log,
     };
     let Parts { mut object, mut ring, counters, mut steering, flows } = kernel::load(object)?;
-    if options.kernel_log.is_some() {
+    if config.live.kernel_log.is_some() {
         kernel::follow_log(&mut object)?;
     }
-    steering.control_ports(&options.ports.ports, &options.ports.tls_ports);
+    steering.control_ports(&config.ports.control, &config.ports.tls);
     let wanted = WatchOptions {
-        patterns: options.interfaces.clone(),
-        hook: options.hook,
-        promiscuous: options.promisc,
+        patterns: config.live.interfaces.clone(),
+        hook: config.live.hook,
+        promiscuous: config.live.promiscuous,
     };
     let mut watch = Watch::start(wanted, kernel, &mut object).await?;
 
-    let facts = Facts::new(options, &engine);
-    let encoder = config::encoder(&options.events);
+    let facts = Facts::new(config, &engine);
+    let encoder =
+        Encoder::new(route.format.formatter(&config.sensor_name()), KindFilter::only(&route.events));
     let mut pipeline = Pipeline::new(engine, encoder, outputs, steering, flows, counters, facts);
-    if let Some(store) = config::store(&options.events) {
+    if let Some(store) = config.store() {
         pipeline.keep(Kept::start(store).context("the system gives no thread for the files")?);
     }
-    if let Some(dump) = config::dump(options) {
+    if let Some(dump) = config.dump() {
         let path = dump.path.display().to_string();
         pipeline.dump(Dump::create(dump).with_context(|| format!("cannot write to {path}"))?);
     }
-    if options.owners == OwnersChoice::On {
+    if config.live.owners {
         match Owners::start() {
             Ok(owners) => pipeline.attribute(Attribution::new(owners)),
             Err(error) => notice(format_args!("cannot tell who holds a connection: {error}")),
@@ -89,10 +91,10 @@ async fn watch(options: &RunOptions, kernel: KernelVersion) -> anyhow::Result<()
     }
     pipeline.start(watch.facts()).context("the system gives no thread for an output")?;
 
-    set_priority(options);
-    let writes_stdout = options.outputs.contains(&SinkSpec::Stdout);
+    set_priority(config);
+    let writes_stdout = route.outputs.contains(&SinkSpec::Stdout);
     let reason =
-        events(options, &mut object, &mut ring, &mut watch, &mut pipeline, &mut signals, writes_stdout).await;
+        events(config, &mut object, &mut ring, &mut watch, &mut pipeline, &mut signals, writes_stdout).await;
 
     // Off the interfaces first: what is in the ring then is all there will be.
     drop(watch);
@@ -103,9 +105,9 @@ async fn watch(options: &RunOptions, kernel: KernelVersion) -> anyhow::Result<()
 
 /// Files come as fast as the network is, and what is not read in time is lost: with `--files` the reading of packets goes before
 /// other work. Of this thread only: those that write are there already.
-fn set_priority(options: &RunOptions) {
-    let files = (options.events.files != FilesChoice::Off).then_some(FILES_NICE);
-    let Some(nice) = options.nice.or(files) else { return };
+fn set_priority(config: &Config) {
+    let files = (config.files.policy != FilesPolicy::Off).then_some(FILES_NICE);
+    let Some(nice) = config.live.nice.or(files) else { return };
     if let Err(error) = rustix::process::setpriority_process(None, nice.into()) {
         notice(format_args!(
             "priority {nice} refused: {error}; CAP_SYS_NICE allows it, --nice 0 does without"
@@ -120,7 +122,7 @@ fn ring_bytes(asked: u64) -> u32 {
 
 /// Handles what comes until the run is over; says why it is.
 async fn events(
-    options: &RunOptions,
+    config: &Config,
     object: &mut kernel::Object,
     ring: &mut Ring,
     watch: &mut Watch,
@@ -130,7 +132,7 @@ async fn events(
 ) -> &'static str {
     let mut tick = interval_at(Instant::now() + TICK, TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let stats_every = Duration::from_secs(u64::from(options.stats_interval));
+    let stats_every = Duration::from_secs(u64::from(config.live.stats_interval_s));
     let mut stats = interval_at(Instant::now() + stats_every, stats_every);
     stats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let answered = pipeline.answered();

@@ -13,7 +13,7 @@ mod schema_tests;
 mod transaction;
 mod zeek;
 
-use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 pub use ecs::Ecs;
 pub use eve::Eve;
@@ -24,9 +24,11 @@ use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind};
 
 /// `--format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// ftpmon's own schema, one JSON object a line
+    #[default]
     Json,
     /// Elastic Common Schema, one JSON object a line
     Ecs,

@@ -4,13 +4,14 @@
 //! away from veth and its like and leaves a third of their throughput, generic XDP copies every super-packet first, TC
 //! costs next to nothing; on a real network card native XDP is the cheapest place there is.
 
-use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 use smallvec::{SmallVec, smallvec};
 
 use super::version::KernelVersion;
 
 /// `--hook`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum HookChoice {
     /// The cheapest place for each interface
     Auto,

@@ -2,7 +2,7 @@
 //! log statement from the programs.
 
 use aya_log::EbpfLogger;
-use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -11,7 +11,8 @@ use super::object::Object;
 use crate::notice::notice;
 
 /// `--kernel-log`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum KernelLogLevel {
     /// What should not happen
     Error,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::capture::file::RECORD_LEN_MAX;
-use crate::cli::ReadOptions;
+use crate::config::Config;
 use crate::store::StoreCounters;
 use ftpmon_core::engine::{EngineConfig, EngineCounters};
 use ftpmon_core::frame::{Decoder, FragmentLimits, LAYERS_MAX};
@@ -20,7 +20,7 @@ pub(super) struct Counts<'a> {
     pub(super) kept: Option<StoreCounters>,
 }
 
-pub(super) fn start(options: &ReadOptions, config: &EngineConfig, fragments: &FragmentLimits) -> SensorStart {
+pub(super) fn start(config: &Config, engine: &EngineConfig, fragments: &FragmentLimits) -> SensorStart {
     let own = [
         ("record_bytes", u64::from(RECORD_LEN_MAX)),
         ("layers", u64::from(LAYERS_MAX)),
@@ -33,19 +33,15 @@ pub(super) fn start(options: &ReadOptions, config: &EngineConfig, fragments: &Fr
         source: "file".to_owned(),
         kernel: None,
         interfaces: Vec::new(),
-        files: options.captures.iter().map(|path| path.display().to_string()).collect(),
-        ports: config.control_ports.clone(),
-        tls_ports: config.tls_ports.clone(),
-        limits: config
+        files: config.read.captures.iter().map(|path| path.display().to_string()).collect(),
+        ports: engine.control_ports.clone(),
+        tls_ports: engine.tls_ports.clone(),
+        limits: engine
             .limits
             .named()
             .into_iter()
             .chain(own)
-            .chain(
-                crate::config::store(&options.events)
-                    .iter()
-                    .flat_map(|store| store.limits(config.file_bytes_max)),
-            )
+            .chain(config.store().iter().flat_map(|store| store.limits(engine.file_bytes_max)))
             .map(|(name, cap)| (name.to_owned(), cap))
             .collect(),
     }

@@ -7,8 +7,7 @@ use ftpmon_common::{Counter, names};
 
 use super::attribution::{Attribution, CONNECTIONS_MAX, HELD_EVENTS_MAX, SESSIONS_MAX};
 use super::kept::Kept;
-use crate::cli::RunOptions;
-use crate::config;
+use crate::config::Config;
 use crate::dump::Dump;
 use crate::kernel::{self, Changes, Counters, INTERFACES_MAX, RecordCounters};
 use crate::sink::{Outputs, QUEUE_BYTES_MAX};
@@ -45,7 +44,7 @@ pub(super) struct Counts<'a> {
 }
 
 impl Facts {
-    pub(super) fn new(options: &RunOptions, engine: &EngineConfig) -> Self {
+    pub(super) fn new(config: &Config, engine: &EngineConfig) -> Self {
         let kernel = [
             ("interfaces", INTERFACES_MAX),
             ("output_queue_bytes", QUEUE_BYTES_MAX),
@@ -60,19 +59,19 @@ impl Facts {
         ];
         let mut limits: BTreeMap<String, u64> =
             kernel.into_iter().map(|(name, cap)| (name.to_owned(), cap as u64)).collect();
-        limits.insert("ring_bytes".to_owned(), options.ring_size.next_power_of_two());
+        limits.insert("ring_bytes".to_owned(), config.live.ring_bytes.next_power_of_two());
         if engine.files != FilesMode::Off {
-            limits.insert("files_ring_bytes".to_owned(), options.files_ring_size.next_power_of_two());
+            limits.insert("files_ring_bytes".to_owned(), config.live.files_ring_bytes.next_power_of_two());
         }
-        if let Some(store) = config::store(&options.events) {
+        if let Some(store) = config.store() {
             limits.extend(store.limits(engine.file_bytes_max).map(|(name, cap)| (name.to_owned(), cap)));
             limits.insert("files_queue_bytes".to_owned(), FILES_QUEUE_BYTES_MAX as u64);
         }
         limits.extend(engine.limits.named().map(|(name, cap)| (name.to_owned(), cap)));
         Self {
             kernel: kernel::running_release(),
-            ports: options.ports.ports.clone(),
-            tls_ports: options.ports.tls_ports.clone(),
+            ports: config.ports.control.clone(),
+            tls_ports: config.ports.tls.clone(),
             limits,
         }
     }

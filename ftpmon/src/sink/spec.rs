@@ -4,8 +4,11 @@ use core::fmt;
 use core::str::FromStr;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize, Serializer};
+
 /// One `--output`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum SinkSpec {
     /// `-`: standard output.
     Stdout,
@@ -32,6 +35,9 @@ pub enum SinkSpecError {
     /// `scheme://` of something that is not there.
     #[error("no output of kind `{0}`; there are `-`, a path, tcp://HOST:PORT and unix:PATH")]
     UnknownScheme(String),
+    /// `tcp:` without its slashes, which would be taken for a file's name.
+    #[error("`tcp:{0}` is not an output; write tcp://HOST:PORT, or file:tcp:{0} for a file of that name")]
+    TcpWithoutSlashes(String),
     /// `tcp://` without a host and a port.
     #[error("`{0}` is no HOST:PORT; write tcp://192.0.2.1:514 or tcp://[2001:db8::1]:514")]
     BadAddress(String),
@@ -47,6 +53,9 @@ impl FromStr for SinkSpec {
         if let Some(address) = text.strip_prefix("tcp://") {
             return tcp(address).ok_or_else(|| SinkSpecError::BadAddress(address.to_owned()));
         }
+        if let Some(address) = text.strip_prefix("tcp:") {
+            return Err(SinkSpecError::TcpWithoutSlashes(address.to_owned()));
+        }
         if let Some((scheme, _)) = text.split_once("://") {
             return Err(SinkSpecError::UnknownScheme(scheme.to_owned()));
         }
@@ -59,6 +68,20 @@ impl FromStr for SinkSpec {
             (true, path) => Ok(Self::Unix(path.into())),
             (false, path) => Ok(Self::File(path.into())),
         }
+    }
+}
+
+impl TryFrom<String> for SinkSpec {
+    type Error = SinkSpecError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl Serialize for SinkSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -78,7 +101,13 @@ impl fmt::Display for SinkSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stdout => f.write_str("-"),
-            Self::File(path) => write!(f, "{}", path.display()),
+            Self::File(path) => {
+                let text = path.display().to_string();
+                let marked = text == "-"
+                    || text.contains("://")
+                    || ["file:", "unix:", "tcp:"].iter().any(|scheme| text.starts_with(scheme));
+                write!(f, "{}{text}", if marked { "file:" } else { "" })
+            }
             Self::Tcp { host, port } if host.contains(':') => write!(f, "tcp://[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
@@ -96,6 +125,8 @@ mod tests {
             ("-", SinkSpec::Stdout),
             ("/var/log/ftp.json", SinkSpec::File("/var/log/ftp.json".into())),
             ("file:events:1", SinkSpec::File("events:1".into())),
+            ("file:tcp:x", SinkSpec::File("tcp:x".into())),
+            ("file:-", SinkSpec::File("-".into())),
             ("tcp://log.example:514", SinkSpec::Tcp { host: "log.example".into(), port: 514 }),
             ("tcp://[2001:db8::1]:514", SinkSpec::Tcp { host: "2001:db8::1".into(), port: 514 }),
             ("unix:/run/shipper.sock", SinkSpec::Unix("/run/shipper.sock".into())),
@@ -118,6 +149,8 @@ mod tests {
             "tcp://:1",
             "tcp://::1:5",
             "http://x",
+            "tcp:host:514",
+            "tcp:/host:514",
         ] {
             assert!(text.parse::<SinkSpec>().is_err(), "{text}");
         }

@@ -1,43 +1,42 @@
-//! The command line: what an operator may say. Only what works is offered.
+//! The command line: options and their help texts. It fills a [`crate::config::Config`], and nothing else knows it.
 //!
-//! Usage errors end with exit code 2 and clap's own text; everything that fails later ends with 1.
+//! Usage errors and options that contradict each other end with exit code 2; everything that fails later ends with 1.
+
+mod config;
+mod values;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+use crate::config::{
+    Contradiction, FILE_BYTES_DEFAULT, FILES_QUOTA_DEFAULT, FILES_RING_BYTES_DEFAULT, FilesPolicy,
+    HashAlgorithm, RING_BYTES_DEFAULT, RING_BYTES_MAX, RING_BYTES_MIN, SENSOR_NAME_MAX,
+    STATS_INTERVAL_DEFAULT, SecretsPolicy,
+};
 use crate::format::Format;
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
 use crate::sink::SinkSpec;
-use ftpmon_core::engine::{FilesMode, Hashes};
 use ftpmon_event::EventKind;
 
-/// Smallest ring that `--ring-size` accepts: one page.
-pub const RING_BYTES_MIN: u64 = 4 << 10;
-/// Largest ring that `--ring-size` accepts: kernel memory is pinned and not swapped, a typo must not take all of it.
-pub const RING_BYTES_MAX: u64 = 1 << 30;
-/// Ring size without `--ring-size`.
-pub const RING_BYTES_DEFAULT: u64 = 16 << 20;
-/// Size of the files' ring without `--files-ring-size`.
-pub const FILES_RING_BYTES_DEFAULT: u64 = 32 << 20;
-/// Control ports, of each kind, that may be given: each is an entry of a kernel map of 65,536.
-pub const PORTS_MAX: usize = 1024;
+pub use values::OwnersChoice;
 
-/// Watches FTP from inside the kernel and streams what it sees as events.
+/// Watches FTP traffic with kernel programs and writes it as a stream of events.
 #[derive(Debug, Parser)]
 #[command(name = "ftpmon", version, max_term_width = 100)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Watch live traffic (needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)
     Run(RunOptions),
-    /// Read capture files (pcap or pcapng, also gzipped); needs no rights
+    /// Read capture files (pcap or pcapng, also gzipped); needs no privileges
     Read(ReadOptions),
     /// Write the JSON Schema of the events to standard output
     #[command(hide = true)]
@@ -47,49 +46,52 @@ pub enum Command {
 /// `ftpmon run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunOptions {
-    /// Interface to watch, by name or glob pattern; repeat for more [default: that of the default route]
+    /// Interface to watch, by name or glob pattern. May be given several times
+    /// [default: the interface of the default route]
     #[arg(long = "iface", value_name = "NAME|GLOB")]
     pub interfaces: Vec<InterfacePattern>,
-    /// Where in the kernel to attach on ingress
+    /// Kernel hook for incoming packets
     #[arg(long, value_enum, default_value_t = HookChoice::Auto)]
     pub hook: HookChoice,
-    /// Where to write: `-` (standard output), a file's path, tcp://HOST:PORT or unix:PATH; repeat for more
+    /// Where to write events: - for standard output, a file path, tcp://HOST:PORT or unix:PATH. May be given several times
     #[arg(long = "output", value_name = "SINK", default_value = "-")]
     pub outputs: Vec<SinkSpec>,
-    /// Set the interfaces promiscuous, for a mirror port
+    /// Put the interfaces into promiscuous mode; needed on a mirror port
     #[arg(long)]
     pub promisc: bool,
-    /// Seconds between two `stats` events
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    /// Seconds between two stats events
+    #[arg(long, value_name = "SECONDS", default_value_t = STATS_INTERVAL_DEFAULT,
+        value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub stats_interval: u32,
-    /// Bytes of the ring between kernel and agent, rounded up to a power of two
+    /// Size of the ring buffer between kernel and agent; rounded up to a power of two
     #[arg(long, value_name = "BYTES", default_value_t = RING_BYTES_DEFAULT,
         value_parser = clap::value_parser!(u64).range(RING_BYTES_MIN..=RING_BYTES_MAX))]
     pub ring_size: u64,
-    /// With --files, bytes of the ring for the files' packets, which is another one; likewise rounded up
+    /// Size of the second ring buffer, for the packets of data connections with --files hash or extract
     #[arg(long, value_name = "BYTES", default_value_t = FILES_RING_BYTES_DEFAULT,
         value_parser = clap::value_parser!(u64).range(RING_BYTES_MIN..=RING_BYTES_MAX))]
     pub files_ring_size: u64,
-    /// Scheduling priority of the reading of packets, -20 (before all others) to 19 [default: -20 with --files, otherwise unchanged]
+    /// Scheduling priority of the capture thread, from -20 (highest) to 19
+    /// [default: -20 with --files hash or extract, otherwise unchanged]
     #[arg(long, value_name = "NICE", allow_negative_numbers = true, value_parser = clap::value_parser!(i8).range(-20..=19))]
     pub nice: Option<i8>,
-    /// Show the kernel programs' own log, of this level and worse, on standard error [default: off]
+    /// Print the kernel programs' log messages of this level and above on standard error [default: off]
     #[arg(long, value_name = "LEVEL", value_enum)]
     pub kernel_log: Option<KernelLogLevel>,
-    /// Write the frames that the kernel matched to this file, as pcapng with the events as comments. It holds what was on
-    /// the wire; passwords are overwritten unless `--secrets show`
+    /// Write the matched packets to this file, as pcapng with the events as packet comments. Passwords are overwritten
+    /// unless --secrets show is given
     #[arg(long, value_name = "FILE", value_parser = capture_file)]
     pub write_pcap: Option<PathBuf>,
-    /// Largest size of that file [default: none]
+    /// Maximum size of the --write-pcap file [default: no limit]
     #[arg(long, value_name = "BYTES", requires = "write_pcap", value_parser = clap::value_parser!(u64).range(1024..))]
     pub write_pcap_max_bytes: Option<u64>,
-    /// Say which process of this host holds an end of a connection
+    /// Report which local process owns an end of a connection
     #[arg(long, value_enum, default_value_t = OwnersChoice::On)]
     pub owners: OwnersChoice,
-    /// Which ports, shared with `read`.
+    /// The control ports, shared with `read`.
     #[command(flatten)]
     pub ports: PortOptions,
-    /// What to say and how, shared with `read`.
+    /// Events and files, shared with `read`.
     #[command(flatten)]
     pub events: EventOptions,
 }
@@ -97,13 +99,13 @@ pub struct RunOptions {
 /// `ftpmon read`.
 #[derive(Clone, Debug, Args)]
 pub struct ReadOptions {
-    /// Capture files in the order of their packets; `-` is standard input
+    /// Capture files, oldest first; - for standard input
     #[arg(required = true, value_name = "FILE")]
     pub captures: Vec<PathBuf>,
-    /// Which ports, shared with `run`.
+    /// The control ports, shared with `run`.
     #[command(flatten)]
     pub ports: PortOptions,
-    /// What to say and how, shared with `run`.
+    /// Events and files, shared with `run`.
     #[command(flatten)]
     pub events: EventOptions,
 }
@@ -111,130 +113,64 @@ pub struct ReadOptions {
 /// The control ports.
 #[derive(Clone, Debug, Args)]
 pub struct PortOptions {
-    /// Ports of control connections in clear text
+    /// Ports of FTP control connections
     #[arg(long, value_name = "PORT,…", value_delimiter = ',', default_value = "21", value_parser = clap::value_parser!(u16).range(1..))]
     pub ports: Vec<u16>,
-    /// Ports of control connections that speak TLS from the first byte
+    /// Ports of FTP control connections with implicit TLS
     #[arg(long, value_name = "PORT,…", value_delimiter = ',', default_value = "990", value_parser = clap::value_parser!(u16).range(1..))]
     pub tls_ports: Vec<u16>,
 }
 
-/// What to say and how.
+/// Events and files.
 #[derive(Clone, Debug, Args)]
 pub struct EventOptions {
-    /// Shape of the events
+    /// Format of the events
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub format: Format,
-    /// What to do with passwords and account secrets
-    #[arg(long, value_enum, default_value_t = SecretsChoice::Mask)]
-    pub secrets: SecretsChoice,
-    /// Key of `--secrets hash`: any file of 16 bytes or more, so that hashes of several runs compare [default: random]
+    /// How to write passwords and account information
+    #[arg(long, value_enum, default_value_t = SecretsPolicy::Mask)]
+    pub secrets: SecretsPolicy,
+    /// File with the key for --secrets hash, 16 bytes or more. With the same key, hashes of several runs can be compared
+    /// [default: a random key]
     #[arg(long, value_name = "FILE")]
     pub secrets_key: Option<PathBuf>,
-    /// What to do with the files that are transferred
-    #[arg(long, value_enum, default_value_t = FilesChoice::Off)]
-    pub files: FilesChoice,
-    /// The hashes of a file: `sha256`, `sha1`, `md5`
+    /// What to do with transferred files
+    #[arg(long, value_enum, default_value_t = FilesPolicy::Off)]
+    pub files: FilesPolicy,
+    /// Hashes to compute for each file
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum, default_value = "sha256")]
-    pub hashes: Vec<HashChoice>,
-    /// Where --files extract puts the files
+    pub hashes: Vec<HashAlgorithm>,
+    /// Storage of files.
     #[command(flatten)]
     pub store: StoreArgs,
-    /// Write these event types and no others [default: all]
+    /// Write only these event types [default: all]
     #[arg(long = "events", value_name = "LIST", value_delimiter = ',', value_parser = EventKind::NAMES)]
     pub kinds: Vec<String>,
-    /// This sensor's name in every event [default: the host's name]
+    /// Sensor name in every event [default: the host name]
     #[arg(long, value_name = "NAME", value_parser = sensor_name)]
     pub sensor: Option<String>,
 }
 
-/// `--owners`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OwnersChoice {
-    /// In `session_start` and `transfer`, where an end is on this host
-    On,
-    /// Look nothing up
-    Off,
-}
-
-/// `--files`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum FilesChoice {
-    /// Count their bytes
-    Off,
-    /// Say the hashes (see --hashes) and the MIME type of each
-    Hash,
-    /// The same, and keep the files themselves in --files-dir
-    Extract,
-}
-
-/// Bytes of a file that are kept without `--files-max-bytes`.
-pub const FILE_BYTES_DEFAULT: u64 = 1 << 30;
-/// Bytes of all kept files without `--files-quota`.
-pub const FILES_QUOTA_DEFAULT: u64 = 10 << 30;
-
-/// Where `--files extract` puts the files.
+/// Storage of files.
 #[derive(Clone, Debug, Args)]
 pub struct StoreArgs {
-    /// Directory for the files of `--files extract`; made where it is missing. A file's name is its SHA-256
+    /// Directory for --files extract; created if it does not exist. Each file is named by its SHA-256
     #[arg(long, value_name = "DIR", required_if_eq("files", "extract"))]
     pub files_dir: Option<PathBuf>,
-    /// Bytes of a file that are kept: of a longer one the beginning
+    /// Maximum number of bytes to store of one file; a longer file is cut
     #[arg(long, value_name = "BYTES", default_value_t = FILE_BYTES_DEFAULT, value_parser = clap::value_parser!(u64).range(1..))]
     pub files_max_bytes: u64,
-    /// Bytes of all files in the directory, those of earlier runs included; what does not fit is not kept
+    /// Maximum size of all files in --files-dir, including those of earlier runs; a file that does not fit is not stored
     #[arg(long, value_name = "BYTES", default_value_t = FILES_QUOTA_DEFAULT)]
     pub files_quota: u64,
 }
 
-/// `--hashes`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum HashChoice {
-    /// SHA-256
-    Sha256,
-    /// SHA-1, for lists that know no better one
-    Sha1,
-    /// MD5, likewise
-    Md5,
-}
-
-impl From<FilesChoice> for FilesMode {
-    fn from(choice: FilesChoice) -> Self {
-        match choice {
-            FilesChoice::Off => Self::Off,
-            FilesChoice::Hash => Self::Hash,
-            FilesChoice::Extract => Self::Extract,
-        }
+impl Cli {
+    /// Ends the process as a usage error does, with exit code 2.
+    pub fn refuse(contradiction: &Contradiction) -> ! {
+        Self::command().error(ErrorKind::ArgumentConflict, contradiction).exit()
     }
 }
-
-impl FromIterator<HashChoice> for Hashes {
-    fn from_iter<I: IntoIterator<Item = HashChoice>>(choices: I) -> Self {
-        let mut hashes = Self { sha256: false, sha1: false, md5: false };
-        for choice in choices {
-            match choice {
-                HashChoice::Sha256 => hashes.sha256 = true,
-                HashChoice::Sha1 => hashes.sha1 = true,
-                HashChoice::Md5 => hashes.md5 = true,
-            }
-        }
-        hashes
-    }
-}
-
-/// `--secrets`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SecretsChoice {
-    /// Write `***`
-    Mask,
-    /// Write a keyed hash, so that equal secrets can be told
-    Hash,
-    /// Write them as they are
-    Show,
-}
-
-/// Longest sensor name, bytes: it stands in every event.
-pub const SENSOR_NAME_MAX: usize = 255;
 
 fn capture_file(value: &str) -> Result<PathBuf, String> {
     match value {
@@ -279,7 +215,7 @@ mod tests {
         assert_eq!(options.ports.tls_ports, [990]);
         assert_eq!(options.outputs, [SinkSpec::Stdout]);
         assert_eq!(options.events.format, Format::Json);
-        assert_eq!(options.events.secrets, SecretsChoice::Mask);
+        assert_eq!(options.events.secrets, SecretsPolicy::Mask);
         assert_eq!(options.stats_interval, 60);
     }
 
@@ -295,7 +231,7 @@ mod tests {
             panic!()
         };
         assert_eq!(options.captures, [PathBuf::from("a.pcap"), PathBuf::from("-")]);
-        assert_eq!(options.events.files, FilesChoice::Hash);
+        assert_eq!(options.events.files, FilesPolicy::Hash);
         assert_eq!(parse(&["read"]).unwrap_err().exit_code(), 2);
     }
 

@@ -1,0 +1,105 @@
+//! From command-line options to a configuration. Nothing behind this file knows an option.
+
+use super::{Command, EventOptions, OwnersChoice, PortOptions, ReadOptions, RunOptions};
+use crate::config::{
+    Config, FilesConfig, LiveConfig, PortsConfig, ReadConfig, RouteConfig, SecretsConfig, WritePcapConfig,
+};
+use crate::sink::SinkSpec;
+
+impl Command {
+    /// The configuration that the options of a command describe; none for a command that has none.
+    pub fn config(&self) -> Option<Config> {
+        match self {
+            Self::Run(options) => Some(options.into()),
+            Self::Read(options) => Some(options.into()),
+            Self::Schema => None,
+        }
+    }
+}
+
+impl From<&RunOptions> for Config {
+    fn from(options: &RunOptions) -> Self {
+        let write_pcap = options.write_pcap.clone();
+        Self {
+            live: LiveConfig {
+                interfaces: options.interfaces.clone(),
+                hook: options.hook,
+                promiscuous: options.promisc,
+                stats_interval_s: options.stats_interval,
+                ring_bytes: options.ring_size,
+                files_ring_bytes: options.files_ring_size,
+                nice: options.nice,
+                kernel_log: options.kernel_log,
+                owners: options.owners == OwnersChoice::On,
+                write_pcap: write_pcap
+                    .map(|path| WritePcapConfig { path, max_bytes: options.write_pcap_max_bytes }),
+            },
+            ..shared(&options.ports, &options.events, &options.outputs)
+        }
+    }
+}
+
+impl From<&ReadOptions> for Config {
+    fn from(options: &ReadOptions) -> Self {
+        Self {
+            read: ReadConfig { captures: options.captures.clone() },
+            ..shared(&options.ports, &options.events, &[SinkSpec::Stdout])
+        }
+    }
+}
+
+/// The settings that `run` and `read` share.
+fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[SinkSpec]) -> Config {
+    Config {
+        sensor: events.sensor.clone(),
+        ports: PortsConfig { control: ports.ports.clone(), tls: ports.tls_ports.clone() },
+        secrets: SecretsConfig { policy: events.secrets, key_file: events.secrets_key.clone() },
+        files: FilesConfig {
+            policy: events.files,
+            hashes: events.hashes.clone(),
+            directory: events.store.files_dir.clone(),
+            max_bytes: events.store.files_max_bytes,
+            quota_bytes: events.store.files_quota,
+        },
+        routes: vec![RouteConfig {
+            events: events.kinds.clone(),
+            format: events.format,
+            outputs: outputs.to_vec(),
+        }],
+        ..Config::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+    use crate::config::Contradiction;
+
+    fn config(args: &[&str]) -> Config {
+        Cli::try_parse_from([&["ftpmon"], args].concat()).unwrap().command.config().unwrap()
+    }
+
+    #[test]
+    fn a_command_without_options_has_the_default_configuration() {
+        let defaults = Config { routes: vec![RouteConfig::default()], ..Config::default() };
+        assert_eq!(config(&["run"]), defaults);
+        let read = ReadConfig { captures: vec!["a.pcap".into()] };
+        assert_eq!(config(&["read", "a.pcap"]), Config { read, ..defaults });
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_told() {
+        for (args, contradiction) in [
+            (&["run", "--ports", "21,990"][..], Contradiction::PortTwice(990)),
+            (&["run", "--output", "a", "--output", "a"], Contradiction::OutputTwice("a".into())),
+            (&["run", "--output", "a", "--write-pcap", "a"], Contradiction::EventsIntoPcap("a".into())),
+            (&["read", "x", "--files", "hash", "--files-dir", "/x"], Contradiction::UnusedDirectory),
+            (&["read", "x", "--secrets-key", "/x"], Contradiction::UnusedKey),
+        ] {
+            assert_eq!(config(args).check(), Err(contradiction), "{args:?}");
+        }
+    }
+}

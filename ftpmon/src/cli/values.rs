@@ -1,0 +1,75 @@
+//! The values that options take by name, with their help texts.
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+use crate::config::{FilesPolicy, HashAlgorithm, SecretsPolicy};
+use crate::format::Format;
+use crate::kernel::{HookChoice, KernelLogLevel};
+
+macro_rules! values {
+    ($($type:ty { $($variant:ident: $name:literal, $help:literal;)+ })+) => {$(
+        impl ValueEnum for $type {
+            fn value_variants<'a>() -> &'a [Self] {
+                &[$(Self::$variant),+]
+            }
+
+            fn to_possible_value(&self) -> Option<PossibleValue> {
+                Some(match self {
+                    $(Self::$variant => PossibleValue::new($name).help($help),)+
+                })
+            }
+        }
+    )+};
+}
+
+/// `--owners`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnersChoice {
+    /// Look processes up.
+    On,
+    /// Look none up.
+    Off,
+}
+
+values! {
+    HookChoice {
+        Auto: "auto", "The cheapest hook for each interface";
+        Native: "native", "XDP in the network driver";
+        Generic: "generic", "XDP in the kernel's network stack; works on any interface";
+        Tcx: "tcx", "TCX (clsact before kernel 6.6)";
+    }
+    KernelLogLevel {
+        Error: "error", "Errors";
+        Warn: "warn", "Errors and warnings";
+        Info: "info", "Rare events as well";
+        Debug: "debug", "Details as well";
+        Trace: "trace", "Everything";
+    }
+    OwnersChoice {
+        On: "on", "Add the process to session_start and transfer events";
+        Off: "off", "Do not look processes up";
+    }
+    Format {
+        Json: "json", "ftpmon's own schema, one JSON object per line";
+        Ecs: "ecs", "Elastic Common Schema, one JSON object per line";
+        Eve: "eve", "Suricata EVE: ftp, ftp_data and fileinfo";
+        Zeek: "zeek", "Zeek ftp.log, tab-separated";
+        ZeekJson: "zeek-json", "Zeek ftp.log, one JSON object per line";
+    }
+    SecretsPolicy {
+        Mask: "mask", "Replace them with ***";
+        Hash: "hash", "Replace them with a keyed hash, so that equal secrets can be recognized";
+        Show: "show", "Write them in clear text";
+    }
+    FilesPolicy {
+        Off: "off", "Count their bytes";
+        Hash: "hash", "Report hashes (see --hashes) and the MIME type of each file";
+        Extract: "extract", "Like hash, and store the files in --files-dir";
+    }
+    HashAlgorithm {
+        Sha256: "sha256", "SHA-256";
+        Sha1: "sha1", "SHA-1, for lists that have no better hash";
+        Md5: "md5", "MD5, for lists that have no better hash";
+    }
+}

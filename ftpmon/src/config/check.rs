@@ -1,0 +1,224 @@
+//! Values out of range, and settings that contradict each other.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::{Config, FilesPolicy, SecretsPolicy};
+use crate::sink::SinkSpec;
+use ftpmon_event::EventKind;
+
+/// Smallest ring, bytes: one page.
+pub const RING_BYTES_MIN: u64 = 4 << 10;
+/// Largest ring, bytes: kernel memory is pinned and not swapped, a typo must not take all of it.
+pub const RING_BYTES_MAX: u64 = 1 << 30;
+/// Control ports, of each kind, that may be given: each is an entry of a kernel map of 65,536.
+pub const PORTS_MAX: usize = 1024;
+/// Longest sensor name, bytes: it stands in every event.
+pub const SENSOR_NAME_MAX: usize = 255;
+
+/// Why the settings cannot all hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Contradiction {
+    /// A value is not in its range.
+    #[error("{setting} {value} is out of range: {range}")]
+    OutOfRange {
+        /// The setting's name.
+        setting: &'static str,
+        /// Its value.
+        value: u64,
+        /// The values that it may have.
+        range: String,
+    },
+    /// A sensor's name that is empty or too long.
+    #[error("--sensor has 1 to {SENSOR_NAME_MAX} bytes")]
+    SensorName,
+    /// No event type has this name.
+    #[error("--events {0}: there is no such event type")]
+    UnknownEvent(String),
+    /// A control port would be read as clear text and as TLS.
+    #[error("port {0} is in --ports and in --tls-ports; it can be in one of them only")]
+    PortTwice(u16),
+    /// A key for hashes that are not asked for.
+    #[error("--secrets-key is the key of --secrets hash: give both or neither")]
+    UnusedKey,
+    /// A directory for files that are not stored.
+    #[error("--files-dir needs --files extract: without it no file is stored")]
+    UnusedDirectory,
+    /// Files are to be stored, and nowhere.
+    #[error("--files extract needs --files-dir DIR")]
+    NoDirectory,
+    /// The same output would get every event twice, or lines of two formats.
+    #[error("--output {0} is given twice")]
+    OutputTwice(String),
+    /// Events and packets would be written to one file.
+    #[error("--output and --write-pcap name the same file, {}", .0.display())]
+    EventsIntoPcap(PathBuf),
+}
+
+impl Config {
+    /// Checks that each value is in its range and that no two settings contradict each other.
+    ///
+    /// # Errors
+    /// The first contradiction.
+    pub fn check(&self) -> Result<(), Contradiction> {
+        self.check_ranges()?;
+        self.check_ports()?;
+        if self.secrets.key_file.is_some() && self.secrets.policy != SecretsPolicy::Hash {
+            return Err(Contradiction::UnusedKey);
+        }
+        match (self.files.policy, &self.files.directory) {
+            (FilesPolicy::Extract, None) => return Err(Contradiction::NoDirectory),
+            (FilesPolicy::Off | FilesPolicy::Hash, Some(_)) => return Err(Contradiction::UnusedDirectory),
+            _ => {}
+        }
+        self.check_outputs()
+    }
+
+    fn check_ranges(&self) -> Result<(), Contradiction> {
+        let live = &self.live;
+        let range = |setting, value: u64, low: u64, high: u64| {
+            let out = || Contradiction::OutOfRange { setting, value, range: format!("{low} to {high}") };
+            if (low..=high).contains(&value) { Ok(()) } else { Err(out()) }
+        };
+        range("--stats-interval", live.stats_interval_s.into(), 1, 86_400)?;
+        range("--ring-size", live.ring_bytes, RING_BYTES_MIN, RING_BYTES_MAX)?;
+        range("--files-ring-size", live.files_ring_bytes, RING_BYTES_MIN, RING_BYTES_MAX)?;
+        range("--files-max-bytes", self.files.max_bytes, 1, u64::MAX)?;
+        if let Some(max) = live.write_pcap.as_ref().and_then(|file| file.max_bytes) {
+            range("--write-pcap-max-bytes", max, 1024, u64::MAX)?;
+        }
+        if self.sensor.as_ref().is_some_and(|name| !(1..=SENSOR_NAME_MAX).contains(&name.len())) {
+            return Err(Contradiction::SensorName);
+        }
+        let mut events = self.routes.iter().flat_map(|route| &route.events);
+        match events.find(|name| !EventKind::NAMES.contains(&name.as_str())) {
+            Some(unknown) => Err(Contradiction::UnknownEvent(unknown.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn check_ports(&self) -> Result<(), Contradiction> {
+        for (setting, ports) in [("--ports", &self.ports.control), ("--tls-ports", &self.ports.tls)] {
+            let out = |value: u64, range: &str| {
+                Err(Contradiction::OutOfRange { setting, value, range: range.to_owned() })
+            };
+            if ports.contains(&0) {
+                return out(0, "1 to 65535");
+            }
+            if ports.len() > PORTS_MAX {
+                return out(ports.len() as u64, &format!("at most {PORTS_MAX} ports"));
+            }
+        }
+        match self.ports.control.iter().find(|port| self.ports.tls.contains(port)) {
+            Some(&port) => Err(Contradiction::PortTwice(port)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_outputs(&self) -> Result<(), Contradiction> {
+        let pcap = self.live.write_pcap.as_ref().map(|file| resolved(&file.path));
+        let mut seen = BTreeSet::new();
+        for spec in self.routes.iter().flat_map(|route| &route.outputs) {
+            let name = match spec {
+                SinkSpec::File(path) => resolved(path).display().to_string(),
+                other => other.to_string(),
+            };
+            if !seen.insert(name) {
+                return Err(Contradiction::OutputTwice(spec.to_string()));
+            }
+            if let SinkSpec::File(path) = spec
+                && Some(resolved(path)) == pcap
+            {
+                return Err(Contradiction::EventsIntoPcap(path.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The file that a path means: two spellings of one file are equal, whether it exists already or not.
+fn resolved(path: &Path) -> PathBuf {
+    if let Ok(file) = path.canonicalize() {
+        return file;
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (folder.canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{RouteConfig, WritePcapConfig};
+
+    fn contradiction(change: impl FnOnce(&mut Config)) -> Option<Contradiction> {
+        let mut config = Config::default();
+        change(&mut config);
+        config.check().err()
+    }
+
+    fn route(outputs: &[&str]) -> RouteConfig {
+        let outputs = outputs.iter().map(|text| text.parse().unwrap()).collect();
+        RouteConfig { outputs, ..RouteConfig::default() }
+    }
+
+    #[test]
+    fn the_defaults_do_not_contradict_each_other() {
+        assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_port_is_of_one_kind() {
+        assert_eq!(contradiction(|c| c.ports.control = vec![21, 990]), Some(Contradiction::PortTwice(990)));
+        assert!(contradiction(|c| c.ports.tls = vec![0]).is_some());
+        assert!(contradiction(|c| c.ports.tls = (1000..3000).collect()).is_some());
+    }
+
+    #[test]
+    fn a_directory_and_the_storing_of_files_go_together() {
+        let extract = |c: &mut Config| c.files.policy = FilesPolicy::Extract;
+        assert_eq!(contradiction(extract), Some(Contradiction::NoDirectory));
+        let directory = |c: &mut Config| c.files.directory = Some("/x".into());
+        assert_eq!(contradiction(directory), Some(Contradiction::UnusedDirectory));
+        assert_eq!(contradiction(|c| (extract(c), directory(c)).1), None);
+        assert_eq!(contradiction(|c| c.secrets.key_file = Some("/x".into())), Some(Contradiction::UnusedKey));
+    }
+
+    #[test]
+    fn a_file_is_written_by_one_output() {
+        let twice = |outputs: &[&str]| contradiction(|c| c.routes = vec![route(outputs)]);
+        assert_eq!(twice(&["-", "-"]), Some(Contradiction::OutputTwice("-".into())));
+        assert_eq!(
+            twice(&["/nowhere/a", "file:/nowhere/a"]),
+            Some(Contradiction::OutputTwice("/nowhere/a".into()))
+        );
+        assert_eq!(twice(&["a", "./a"]), Some(Contradiction::OutputTwice("./a".into())));
+        assert_eq!(twice(&["a", "b", "-", "unix:a"]), None);
+        let routes = contradiction(|c| c.routes = vec![route(&["a"]), route(&["a"])]);
+        assert_eq!(routes, Some(Contradiction::OutputTwice("a".into())));
+    }
+
+    #[test]
+    fn events_do_not_go_into_the_capture_file() {
+        let same = contradiction(|c| {
+            c.routes = vec![route(&["x.pcapng"])];
+            c.live.write_pcap = Some(WritePcapConfig { path: "./x.pcapng".into(), max_bytes: None });
+        });
+        assert_eq!(same, Some(Contradiction::EventsIntoPcap("x.pcapng".into())));
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        assert!(contradiction(|c| c.live.stats_interval_s = 0).is_some());
+        assert!(contradiction(|c| c.live.ring_bytes = 5).is_some());
+        assert!(contradiction(|c| c.files.max_bytes = 0).is_some());
+        assert_eq!(contradiction(|c| c.sensor = Some(String::new())), Some(Contradiction::SensorName));
+        let events = contradiction(|c| {
+            c.routes = vec![RouteConfig { events: vec!["logins".into()], ..RouteConfig::default() }];
+        });
+        assert_eq!(events, Some(Contradiction::UnknownEvent("logins".into())));
+    }
+}

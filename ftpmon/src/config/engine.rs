@@ -1,0 +1,149 @@
+//! The protocol engine's part of the configuration.
+
+use std::io;
+use std::path::PathBuf;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Config, FilesPolicy, HashAlgorithm, SecretsConfig, SecretsPolicy};
+use ftpmon_core::engine::{EngineConfig, FilesMode, Hashes, Limits, Secrets};
+
+/// Shortest key that `--secrets-key` accepts, bytes: a shorter one can be guessed by trying.
+pub const SECRETS_KEY_MIN: usize = 16;
+
+/// Why there is no key for hashed secrets.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The key file cannot be read.
+    #[error("cannot read the key of --secrets hash from {}: {error}", .path.display())]
+    Unreadable {
+        /// The key file.
+        path: PathBuf,
+        /// Why it cannot be read.
+        error: io::Error,
+    },
+    /// The key is too short.
+    #[error(
+        "the key of --secrets hash in {} has {length} bytes, it needs {SECRETS_KEY_MIN} or more; make one with \
+         `head -c 32 /dev/urandom`", .path.display()
+    )]
+    TooShort {
+        /// The key file.
+        path: PathBuf,
+        /// Its length, bytes.
+        length: usize,
+    },
+    /// The system gives no random key.
+    #[error("the system gives no random key for --secrets hash: {0}; give one with --secrets-key")]
+    NoRandom(getrandom::Error),
+}
+
+impl Config {
+    /// The engine's settings for live capture: the kernel selects by port.
+    ///
+    /// # Errors
+    /// There is no key for hashed secrets.
+    pub fn live_engine(&self) -> Result<EngineConfig, KeyError> {
+        Ok(EngineConfig { detect_by_content: false, ..self.engine(Limits::default())? })
+    }
+
+    /// The engine's settings for capture files: FTP is detected on any port, and silence ends no connection.
+    ///
+    /// # Errors
+    /// There is no key for hashed secrets.
+    pub fn read_engine(&self) -> Result<EngineConfig, KeyError> {
+        Ok(EngineConfig { detect_by_content: true, ..self.engine(Limits::UNHURRIED)? })
+    }
+
+    fn engine(&self, limits: Limits) -> Result<EngineConfig, KeyError> {
+        Ok(EngineConfig {
+            control_ports: self.ports.control.clone(),
+            tls_ports: self.ports.tls.clone(),
+            secrets: secrets(&self.secrets)?,
+            files: match self.files.policy {
+                FilesPolicy::Off => FilesMode::Off,
+                FilesPolicy::Hash => FilesMode::Hash,
+                FilesPolicy::Extract => FilesMode::Extract,
+            },
+            hashes: self.hashes(),
+            file_bytes_max: self.files.max_bytes,
+            limits: self.limits.over(limits),
+            ..EngineConfig::default()
+        })
+    }
+
+    /// The hashes that are asked for; where files are stored, SHA-256 too: it is their name.
+    fn hashes(&self) -> Hashes {
+        let asked = |algorithm| self.files.hashes.contains(&algorithm);
+        Hashes {
+            sha256: asked(HashAlgorithm::Sha256) || self.files.policy == FilesPolicy::Extract,
+            sha1: asked(HashAlgorithm::Sha1),
+            md5: asked(HashAlgorithm::Md5),
+        }
+    }
+}
+
+fn secrets(config: &SecretsConfig) -> Result<Secrets, KeyError> {
+    match (config.policy, &config.key_file) {
+        (SecretsPolicy::Mask, _) => Ok(Secrets::Mask),
+        (SecretsPolicy::Show, _) => Ok(Secrets::Show),
+        (SecretsPolicy::Hash, None) => {
+            let mut key = [0; 32];
+            getrandom::fill(&mut key).map_err(KeyError::NoRandom)?;
+            Ok(Secrets::Hash(key))
+        }
+        (SecretsPolicy::Hash, Some(path)) => {
+            let key =
+                std::fs::read(path).map_err(|error| KeyError::Unreadable { path: path.clone(), error })?;
+            match key.len() {
+                length @ 0..SECRETS_KEY_MIN => Err(KeyError::TooShort { path: path.clone(), length }),
+                _ => Ok(Secrets::Hash(Sha256::digest(&key).into())),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets_of(policy: SecretsPolicy, key_file: Option<PathBuf>) -> Result<Secrets, KeyError> {
+        secrets(&SecretsConfig { policy, key_file })
+    }
+
+    #[test]
+    fn secrets_are_masked_unless_asked_otherwise() {
+        assert_eq!(secrets(&SecretsConfig::default()).unwrap(), Secrets::Mask);
+        assert_eq!(secrets_of(SecretsPolicy::Show, None).unwrap(), Secrets::Show);
+        let hash = || secrets_of(SecretsPolicy::Hash, None).unwrap();
+        assert!(hash() != hash(), "each run has a key of its own");
+    }
+
+    #[test]
+    fn a_key_file_makes_hashes_comparable() {
+        let path = std::env::temp_dir().join(format!("ftpmon-key-{}", std::process::id()));
+        let hash = || secrets_of(SecretsPolicy::Hash, Some(path.clone()));
+        assert!(matches!(hash(), Err(KeyError::Unreadable { .. })));
+        std::fs::write(&path, b"short").unwrap();
+        assert!(matches!(hash(), Err(KeyError::TooShort { length: 5, .. })));
+        std::fs::write(&path, b"sixteen bytes or more").unwrap();
+        assert_eq!(hash().unwrap(), hash().unwrap());
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn the_engine_has_the_ports_and_hashes_of_the_configuration() {
+        let mut config = Config::default();
+        config.ports.control = vec![21, 2121];
+        config.ports.tls = vec![990, 9990];
+        config.files.hashes = vec![HashAlgorithm::Md5, HashAlgorithm::Sha1];
+        let engine = config.live_engine().unwrap();
+        assert_eq!((engine.control_ports, engine.tls_ports), (vec![21, 2121], vec![990, 9990]));
+        assert!(!engine.detect_by_content);
+        assert_eq!(engine.hashes, Hashes { sha256: false, sha1: true, md5: true });
+        config.files.policy = FilesPolicy::Extract;
+        assert!(config.read_engine().unwrap().hashes.sha256);
+        assert_eq!(Config::default().read_engine().unwrap().limits, Limits::UNHURRIED);
+    }
+}

@@ -1,0 +1,322 @@
+//! The settings of the agent, whoever gives them: the command line fills a [`Config`], a file may.
+//!
+//! | file | what |
+//! |---|---|
+//! | `limits` | caps that differ from the defaults |
+//! | `check` | values out of range, and settings that contradict each other |
+//! | `diff` | what another configuration would change |
+//! | `engine` | the protocol engine's part, with the key of hashed secrets |
+
+mod check;
+mod diff;
+mod engine;
+mod limits;
+mod text;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dump::DumpOptions;
+use crate::format::Format;
+use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
+use crate::sink::SinkSpec;
+use crate::store::StoreOptions;
+
+pub use check::{Contradiction, PORTS_MAX, RING_BYTES_MAX, RING_BYTES_MIN, SENSOR_NAME_MAX};
+pub use diff::Change;
+pub use engine::{KeyError, SECRETS_KEY_MIN};
+pub use limits::LimitsConfig;
+
+/// Ring size without `--ring-size`, bytes.
+pub const RING_BYTES_DEFAULT: u64 = 16 << 20;
+/// Size of the files' ring without `--files-ring-size`, bytes.
+pub const FILES_RING_BYTES_DEFAULT: u64 = 32 << 20;
+/// Bytes of a file that are kept without `--files-max-bytes`.
+pub const FILE_BYTES_DEFAULT: u64 = 1 << 30;
+/// Bytes of all kept files without `--files-quota`.
+pub const FILES_QUOTA_DEFAULT: u64 = 10 << 30;
+/// Seconds between two `stats` events without `--stats-interval`.
+pub const STATS_INTERVAL_DEFAULT: u32 = 60;
+
+/// All settings of the agent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The sensor's name in every event; the host's name where none is given.
+    pub sensor: Option<String>,
+    /// The ports of control connections.
+    pub ports: PortsConfig,
+    /// Caps of the protocol engine.
+    pub limits: LimitsConfig,
+    /// Passwords and account secrets.
+    pub secrets: SecretsConfig,
+    /// Transferred files.
+    pub files: FilesConfig,
+    /// Where events go and in which format. Without any: all events as JSON to standard output.
+    pub routes: Vec<RouteConfig>,
+    /// Settings of live capture.
+    pub live: LiveConfig,
+    /// Settings for reading capture files.
+    pub read: ReadConfig,
+}
+
+/// The ports of control connections.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PortsConfig {
+    /// Ports of control connections in clear text.
+    pub control: Vec<u16>,
+    /// Ports of control connections that use TLS from the first byte.
+    pub tls: Vec<u16>,
+}
+
+impl Default for PortsConfig {
+    fn default() -> Self {
+        Self { control: vec![21], tls: vec![990] }
+    }
+}
+
+/// Passwords and account secrets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecretsConfig {
+    /// How they appear in events.
+    pub policy: SecretsPolicy,
+    /// File with the key of [`SecretsPolicy::Hash`]; a random key where none is given.
+    #[serde(with = "text::path_option")]
+    pub key_file: Option<PathBuf>,
+}
+
+/// How passwords and account secrets appear in events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretsPolicy {
+    /// As `***`.
+    #[default]
+    Mask,
+    /// As a keyed hash, so that equal secrets can be recognized.
+    Hash,
+    /// In clear text.
+    Show,
+}
+
+/// Transferred files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FilesConfig {
+    /// What is done with them.
+    pub policy: FilesPolicy,
+    /// The hashes of each file.
+    pub hashes: Vec<HashAlgorithm>,
+    /// Directory for [`FilesPolicy::Extract`].
+    #[serde(with = "text::path_option")]
+    pub directory: Option<PathBuf>,
+    /// Bytes of one file that are kept.
+    pub max_bytes: u64,
+    /// Bytes of all files in the directory.
+    pub quota_bytes: u64,
+}
+
+impl Default for FilesConfig {
+    fn default() -> Self {
+        Self {
+            policy: FilesPolicy::default(),
+            hashes: vec![HashAlgorithm::Sha256],
+            directory: None,
+            max_bytes: FILE_BYTES_DEFAULT,
+            quota_bytes: FILES_QUOTA_DEFAULT,
+        }
+    }
+}
+
+/// What is done with transferred files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FilesPolicy {
+    /// Their bytes are counted.
+    #[default]
+    Off,
+    /// Hashes and MIME type of each are reported.
+    Hash,
+    /// Hashed, and stored in a directory.
+    Extract,
+}
+
+/// A hash of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HashAlgorithm {
+    /// SHA-256 (FIPS 180-4).
+    Sha256,
+    /// SHA-1 (FIPS 180-4), for lists that have no better one.
+    Sha1,
+    /// MD5 (RFC 1321), likewise.
+    Md5,
+}
+
+/// One way of events out of the agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RouteConfig {
+    /// Event types that take this route; empty for all.
+    pub events: Vec<String>,
+    /// How events are written.
+    pub format: Format,
+    /// Where they are written to.
+    pub outputs: Vec<SinkSpec>,
+}
+
+impl Default for RouteConfig {
+    fn default() -> Self {
+        Self { events: Vec::new(), format: Format::default(), outputs: vec![SinkSpec::Stdout] }
+    }
+}
+
+/// Settings of live capture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LiveConfig {
+    /// Interfaces, by name or glob pattern; that of the default route where none is given.
+    #[serde(with = "text::list")]
+    pub interfaces: Vec<InterfacePattern>,
+    /// Where in the kernel to attach on ingress.
+    pub hook: HookChoice,
+    /// Put the interfaces into promiscuous mode.
+    pub promiscuous: bool,
+    /// Seconds between two `stats` events.
+    pub stats_interval_s: u32,
+    /// Size of the ring between kernel and agent, bytes; rounded up to a power of two.
+    pub ring_bytes: u64,
+    /// Size of the ring for the payload of data connections, bytes; rounded up to a power of two.
+    pub files_ring_bytes: u64,
+    /// Scheduling priority of the capture thread.
+    pub nice: Option<i8>,
+    /// Level of the kernel programs' own log.
+    pub kernel_log: Option<KernelLogLevel>,
+    /// Report which process of this host owns an end of a connection.
+    pub owners: bool,
+    /// A pcapng file for the matched packets.
+    pub write_pcap: Option<WritePcapConfig>,
+}
+
+impl Default for LiveConfig {
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            hook: HookChoice::Auto,
+            promiscuous: false,
+            stats_interval_s: STATS_INTERVAL_DEFAULT,
+            ring_bytes: RING_BYTES_DEFAULT,
+            files_ring_bytes: FILES_RING_BYTES_DEFAULT,
+            nice: None,
+            kernel_log: None,
+            owners: true,
+            write_pcap: None,
+        }
+    }
+}
+
+/// A pcapng file for the matched packets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WritePcapConfig {
+    /// The file.
+    #[serde(with = "text::path")]
+    pub path: PathBuf,
+    /// Largest size of the file, bytes.
+    #[serde(default)]
+    pub max_bytes: Option<u64>,
+}
+
+/// Settings for reading capture files.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReadConfig {
+    /// The capture files in the order of their packets; `-` is standard input.
+    #[serde(with = "text::path_list")]
+    pub captures: Vec<PathBuf>,
+}
+
+impl Config {
+    /// The routes of events: those given, or the default one.
+    pub fn routes(&self) -> Vec<RouteConfig> {
+        if self.routes.is_empty() { vec![RouteConfig::default()] } else { self.routes.clone() }
+    }
+
+    /// The sensor's name: the one given, or the host's.
+    pub fn sensor_name(&self) -> String {
+        let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+        self.sensor.clone().unwrap_or_else(host)
+    }
+
+    /// Where files are stored; none where they are not.
+    pub(crate) fn store(&self) -> Option<StoreOptions> {
+        let extract = self.files.policy == FilesPolicy::Extract;
+        let folder = self.files.directory.clone().filter(|_| extract)?;
+        Some(StoreOptions { folder, quota: self.files.quota_bytes })
+    }
+
+    /// The pcapng file to write; none where none is asked for.
+    pub(crate) fn dump(&self) -> Option<DumpOptions> {
+        let file = self.live.write_pcap.clone()?;
+        let shown = self.secrets.policy == SecretsPolicy::Show;
+        Some(DumpOptions {
+            path: file.path,
+            max_bytes: file.max_bytes,
+            mask_ports: (!shown).then(|| self.ports.control.clone()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_keys_are_refused_at_every_level() {
+        for text in [
+            r#"{"port": 21}"#,
+            r#"{"ports": {"ctrl": [21]}}"#,
+            r#"{"limits": {"flow": 1}}"#,
+            r#"{"secrets": {"key": "x"}}"#,
+            r#"{"files": {"dir": "x"}}"#,
+            r#"{"routes": [{"fmt": "json"}]}"#,
+            r#"{"live": {"iface": "x"}}"#,
+            r#"{"live": {"write_pcap": {"path": "x", "size": 1}}}"#,
+            r#"{"read": {"file": "x"}}"#,
+        ] {
+            let error = serde_json::from_str::<Config>(text).unwrap_err().to_string();
+            assert!(error.contains("unknown field"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_given_has_its_default() {
+        let config: Config = serde_json::from_str("{}").unwrap();
+        assert_eq!(config, Config::default());
+        assert_eq!(config.routes(), [RouteConfig::default()]);
+        let text = r#"{"live": {"interfaces": ["eth*"], "hook": "tcx"}, "routes": [{"format": "zeek-json", "outputs": ["unix:/x"]}]}"#;
+        let config: Config = serde_json::from_str(text).unwrap();
+        assert_eq!(config.live.hook, HookChoice::Tcx);
+        assert_eq!(config.live.ring_bytes, RING_BYTES_DEFAULT);
+        assert!(config.live.interfaces[0].matches("eth7"));
+        assert_eq!(
+            (config.routes[0].format, &config.routes[0].outputs[..]),
+            (Format::ZeekJson, &[SinkSpec::Unix("/x".into())][..])
+        );
+    }
+
+    #[test]
+    fn a_configuration_survives_being_written_and_read() {
+        let mut config = Config::default();
+        config.live.interfaces = vec!["veth*".parse().unwrap()];
+        config.live.write_pcap = Some(WritePcapConfig { path: "/x".into(), max_bytes: Some(5_000) });
+        config.read.captures = vec!["a.pcap".into()];
+        config.limits.flows = Some(5);
+        config.routes =
+            vec![RouteConfig { outputs: vec!["tcp://[::1]:5".parse().unwrap()], ..RouteConfig::default() }];
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), config);
+    }
+}
