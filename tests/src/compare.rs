@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 
 use crate::events::{Event, Events};
+use crate::expected::Expected;
 use crate::ftp::{Reply, Transcript};
 use crate::party::Visit;
 
@@ -86,31 +87,6 @@ pub fn clean(session: &Events) -> Result<()> {
     ensure!(start.has("/handshake/syn_ack_us") && start.has("/handshake/ack_us"), "no handshake: {start:?}");
     ensure!(session.count("session_end") == 1, "one session_end, found {}", session.count("session_end"));
     Ok(())
-}
-
-/// What a transfer should have been.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
-    /// RETR, STOR, APPE, LIST, …
-    pub verb: String,
-    /// PASV, EPSV, PORT or EPRT.
-    pub via: String,
-    /// Payload bytes of the data connection; none: not known beforehand.
-    pub bytes: Option<u64>,
-    /// The outcome.
-    pub outcome: String,
-}
-
-impl Expected {
-    /// A complete transfer of this many bytes.
-    pub fn complete(verb: &str, via: &str, bytes: u64) -> Self {
-        Self { verb: verb.into(), via: via.into(), bytes: Some(bytes), outcome: "complete".into() }
-    }
-
-    /// A complete transfer of an unknown number of bytes, such as a listing.
-    pub fn some(verb: &str, via: &str) -> Self {
-        Self { verb: verb.into(), via: via.into(), bytes: None, outcome: "complete".into() }
-    }
 }
 
 /// Checks one transfer event: verb, bytes in the right direction and none in the other, endpoint, outcome.

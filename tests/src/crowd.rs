@@ -10,8 +10,9 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::compare::{self, Expected};
+use crate::compare;
 use crate::events::Event;
+use crate::expected::Expected;
 use crate::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Ports};
 use crate::net::Namespace;
 use crate::schema;

@@ -9,8 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use ftpmon_tests::agent::Agent;
 use ftpmon_tests::bed::{Need, test};
-use ftpmon_tests::compare::{self, Expected, same};
+use ftpmon_tests::compare::{self, same};
 use ftpmon_tests::events::Events;
+use ftpmon_tests::expected::Expected;
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Ports, Server, Transcript};
 use ftpmon_tests::net::{Direct, Family, Mischief, Relayed};
 

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use ftpmon_tests::agent::Agent;
 use ftpmon_tests::compare;
 use ftpmon_tests::events::Events;
+use ftpmon_tests::expected::Expected;
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
 use ftpmon_tests::net::Direct;
 use ftpmon_tests::process::Lines;
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     ensure!(
-        ftpmon_tests::bed::find("ip").is_some(),
+        ftpmon_tests::machine::find("ip").is_some(),
         "the demo makes its hosts with `ip`: install iproute2 and say it again"
     );
     show(&agent, &args.hook)
@@ -100,10 +101,7 @@ fn show(binary: &Path, hook: &str) -> Result<()> {
         (sessions.first().context("no session")?, sessions.get(1).context("no second session")?);
     compare::dialogue(first, &transcript)?;
     compare::dialogue(second, &refused)?;
-    let expected = [
-        compare::Expected::complete("RETR", "PASV", DOWNLOAD),
-        compare::Expected::complete("STOR", "PORT", UPLOAD),
-    ];
+    let expected = [Expected::complete("RETR", "PASV", DOWNLOAD), Expected::complete("STOR", "PORT", UPLOAD)];
     compare::transfers(first, &expected)?;
     ensure!(events.lost() == 0, "ftpmon lost something: {}", events.lost());
     summary(&events);

@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.clippy {
         return build::clippy(&root);
     }
-    let toolchain = Toolchain::provide(&root, recorded.as_ref())?;
+    let toolchain = Toolchain::provide(&root, recorded.as_ref().map(|recorded| recorded.rustc.as_str()))?;
     let object = build::object(&root, &toolchain)?;
     if let Some(output) = &args.output {
         fs::write(output, &object).with_context(|| format!("cannot write {}", output.display()))?;
@@ -84,7 +84,7 @@ fn check(root: &Path, recorded: Option<&Provenance>, sources_only: bool) -> Resu
     if sources_only {
         return Ok(());
     }
-    let toolchain = Toolchain::provide(root, Some(recorded))?;
+    let toolchain = Toolchain::provide(root, Some(&recorded.rustc))?;
     let built = build::object(root, &toolchain)?;
     if !recorded.same_toolchain(&toolchain) {
         println!("bytes: built, not compared: {} here, {} recorded", toolchain.rustc, recorded.rustc);

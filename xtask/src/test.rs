@@ -91,9 +91,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn with_root(ring: Ring, options: &[String], tally: &mut Tally) -> Result<()> {
     let agent = build_agent()?;
     let programs = build_tests("ftpmon-tests")?;
-    let skips = ftpmon_tests::bed::target()?.join("skipped.txt");
+    let skips = ftpmon_tests::machine::target()?.join("skipped.txt");
     let _ = fs::remove_file(&skips);
-    if !is_root() && ftpmon_tests::bed::find("sudo").is_none() {
+    if !is_root() && ftpmon_tests::machine::find("sudo").is_none() {
         println!("SKIP all tests with root: this is not root, and there is no sudo");
         tally.skipped += 1;
         return Ok(());

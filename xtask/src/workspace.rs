@@ -23,7 +23,7 @@ pub(crate) fn cargo() -> Result<Command> {
 pub(crate) fn build_agent() -> Result<PathBuf> {
     let status = cargo()?.args(["build", "--release", "--package", "ftpmon", "--bin", "ftpmon"]).status()?;
     ensure!(status.success(), "ftpmon does not build");
-    Ok(ftpmon_tests::bed::target()?.join("release/ftpmon"))
+    Ok(ftpmon_tests::machine::target()?.join("release/ftpmon"))
 }
 
 /// Whether this process is root.
@@ -36,7 +36,7 @@ pub(crate) fn as_root(program: &Path) -> Result<Command> {
     if is_root() {
         return Ok(Command::new(program));
     }
-    let sudo = ftpmon_tests::bed::find("sudo")
+    let sudo = ftpmon_tests::machine::find("sudo")
         .context("this needs root, and there is no sudo here: become root and say it again")?;
     let mut command = Command::new(sudo);
     command.arg(program);

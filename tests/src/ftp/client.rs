@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use socket2::SockRef;
 
 use super::content::Content;
-use super::server::{connect, listen};
+use super::shared::{connect, listen};
 use super::transcript::{Reply, Said, Transcript};
 use super::wire::{extended, host_port, parse_extended_port, parse_host_port, read_line, with_port};
 

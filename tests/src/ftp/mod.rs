@@ -5,10 +5,12 @@ mod client;
 mod content;
 mod server;
 mod session;
+mod shared;
 mod transcript;
 mod wire;
 
 pub use client::{Client, ClientOptions, DataMode, Received};
 pub use content::Content;
-pub use server::{Behaviour, Ports, Server, User};
+pub use server::Server;
+pub use shared::{Behaviour, Ports, User};
 pub use transcript::{Reply, Said, Transcript};

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use socket2::SockRef;
 
 use super::content::Content;
-use super::server::{Shared, connect};
+use super::shared::{Shared, connect};
 use super::transcript::{Said, Transcript};
 use super::wire::{host_port, parse_extended, parse_host_port, read_line, resolve, with_port};
 

@@ -9,7 +9,7 @@ use aya::maps::{Array, MapData, RingBuf};
 use aya::programs::{SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader, TestRun as _, TestRunOptions};
 
-use crate::bed;
+use crate::machine;
 use crate::process::run_ok;
 
 /// Where the kernel's headers for this machine lie on Debian and its kin.
@@ -105,7 +105,7 @@ impl Reference {
 }
 
 fn compile(folder: &Path) -> Result<PathBuf> {
-    let clang = bed::find("clang").context("clang is not installed")?;
+    let clang = machine::find("clang").context("clang is not installed")?;
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/kernel/reference.bpf.c");
     let object = folder.join("reference.bpf.o");
     let mut command = Command::new(clang);

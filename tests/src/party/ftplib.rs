@@ -2,9 +2,9 @@
 
 use anyhow::{Result, ensure};
 
-use super::clients::{Trip, Visit};
+use super::visit::{Trip, Visit};
 use super::{PASSWORD, Party, USER};
-use crate::compare::Expected;
+use crate::expected::Expected;
 use crate::ftp::Transcript;
 use crate::process::run;
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use nix::unistd::Uid;
 
 use super::{Party, folder};
-use crate::bed::find;
+use crate::machine::find;
 use crate::process::run_ok;
 
 /// Packages that are installed, with a program that tells whether one is there.

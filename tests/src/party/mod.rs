@@ -12,18 +12,22 @@ mod proftpd;
 mod pureftpd;
 mod pyftpdlib;
 mod server;
+mod setting;
 mod tnftp;
+mod visit;
 mod vsftpd;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
-pub use clients::{Visit, visits};
+pub use clients::visits;
 pub use install::install;
-pub use server::{RealServer, Security, Tree, certificate};
+pub use server::{RealServer, Tree, certificate};
+pub use setting::Security;
+pub use visit::Visit;
 
-use crate::bed;
+use crate::machine;
 
 /// The user that every server knows.
 pub const USER: &str = "alice";
@@ -66,7 +70,7 @@ impl Party {
     /// The workspace's target folder is not known.
     pub fn program(self) -> Result<PathBuf> {
         let unpacked = |path: &str| Ok(folder()?.join(path));
-        let system = |name: &str| Ok(bed::find(name).unwrap_or_else(|| name.into()));
+        let system = |name: &str| Ok(machine::find(name).unwrap_or_else(|| name.into()));
         match self {
             Self::Vsftpd => system("vsftpd"),
             Self::Proftpd => unpacked("proftpd/usr/sbin/proftpd"),
@@ -103,5 +107,5 @@ impl Party {
 
 /// Where parties are unpacked that are not installed as packages.
 fn folder() -> Result<PathBuf> {
-    Ok(bed::target()?.join("parties"))
+    Ok(machine::target()?.join("parties"))
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::server::{Security, Setting};
+use super::setting::{Security, Setting};
 use super::{PASSWORD_HASH, Party, USER, folder};
 use crate::ftp::{Said, Transcript};
 

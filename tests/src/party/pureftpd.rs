@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::server::Setting;
+use super::setting::Setting;
 use super::{PASSWORD_HASH, Party, USER, folder};
 use crate::ftp::Transcript;
 use crate::process::run_ok;

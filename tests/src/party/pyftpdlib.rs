@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::server::Setting;
+use super::setting::Setting;
 use super::{PASSWORD, Party, USER, folder};
 use crate::ftp::Transcript;
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::setting::{Security, Setting};
 use super::{Party, proftpd, pureftpd, pyftpdlib, vsftpd};
 use crate::bed::Scratch;
 use crate::ftp::{Content, Transcript};
@@ -54,28 +55,6 @@ impl Tree {
     }
 }
 
-/// What a server makes of TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Security {
-    /// It has none.
-    #[default]
-    Clear,
-    /// AUTH TLS, on port 21.
-    Explicit,
-    /// TLS from the first byte, on port 990.
-    Implicit,
-}
-
-impl Security {
-    /// The port that the server listens on.
-    pub const fn port(self) -> u16 {
-        match self {
-            Self::Clear | Self::Explicit => 21,
-            Self::Implicit => 990,
-        }
-    }
-}
-
 /// Makes a certificate of its own signature, with its key, in one file.
 ///
 /// # Errors
@@ -94,19 +73,6 @@ pub fn certificate(scratch: &Scratch) -> Result<PathBuf> {
     both.extend(fs::read(path.with_extension("crt"))?);
     fs::write(&path, both)?;
     Ok(path)
-}
-
-/// What a server's file needs to know to write its configuration.
-#[derive(Debug)]
-pub(super) struct Setting<'a> {
-    pub(super) namespace: &'a Namespace,
-    pub(super) ip: IpAddr,
-    pub(super) scratch: &'a Scratch,
-    pub(super) root: &'a str,
-    pub(super) log: &'a str,
-    pub(super) security: Security,
-    /// The file with certificate and key, where there is TLS.
-    pub(super) pem: &'a str,
 }
 
 /// A running real server. Dropping it ends it and removes its files.

@@ -5,10 +5,10 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 
-use super::clients::{Trip, Visit};
 use super::server::Tree;
+use super::visit::{Trip, Visit};
 use super::{PASSWORD, Party, USER};
-use crate::compare::Expected;
+use crate::expected::Expected;
 use crate::ftp::Transcript;
 
 /// Bytes of an upload.

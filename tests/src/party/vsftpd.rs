@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::server::{Security, Setting};
+use super::setting::{Security, Setting};
 use super::{PAM_MODULE, PASSWORD_HASH, Party, USER, folder};
 use crate::ftp::Transcript;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use ftpmon_tests::bed::find;
+use ftpmon_tests::machine::find;
 use ftpmon_tests::process::run;
 
 /// Whether it is there. As root on Debian it is installed.

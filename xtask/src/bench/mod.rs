@@ -183,7 +183,7 @@ fn again_built() -> Result<()> {
     ]);
     build.args(["--bin", "ftpmon", "--bin", "xtask", "--example", "idle_sessions"]);
     ensure!(build.status()?.success(), "ftpmon does not build");
-    let folder = ftpmon_tests::bed::target()?.join("release");
+    let folder = ftpmon_tests::machine::target()?.join("release");
     if !is_root() {
         println!("Namespaces and kernel programs need root: asking sudo.");
     }

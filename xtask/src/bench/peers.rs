@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use ftpmon_tests::bed::find;
+use ftpmon_tests::machine::find;
 use ftpmon_tests::process::run_ok;
 
 use crate::workspace::is_root;

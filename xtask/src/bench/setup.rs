@@ -68,5 +68,5 @@ impl Drop for Setup {
 
 /// Where results go, and work.
 pub(crate) fn bench_folder() -> Result<PathBuf> {
-    Ok(ftpmon_tests::bed::target()?.join("bench"))
+    Ok(ftpmon_tests::machine::target()?.join("bench"))
 }

@@ -10,8 +10,6 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::provenance::Provenance;
-
 /// The nightly that the kernel crate is built with where rustup can bring it.
 const NIGHTLY: &str = "nightly-2026-05-20";
 /// The LLVM of that nightly and of Debian's compiler; bpf-linker must not stand on an older one.
@@ -51,8 +49,9 @@ pub(crate) struct Toolchain {
 }
 
 impl Toolchain {
-    /// Finds the toolchain, and installs what is missing of it where it can.
-    pub(crate) fn provide(root: &Path, recorded: Option<&Provenance>) -> Result<Self> {
+    /// Finds the toolchain, and installs what is missing of it where it can. `recorded` is `rustc --version` of the compiler
+    /// that made the committed object.
+    pub(crate) fn provide(root: &Path, recorded: Option<&str>) -> Result<Self> {
         let way = compiler(recorded)?;
         let llvm_bin = llvm()?;
         let linker_bin = linker(root, &llvm_bin)?;
@@ -140,9 +139,9 @@ fn is_there(way: Way) -> bool {
 }
 
 /// Finds a compiler or installs one.
-fn compiler(recorded: Option<&Provenance>) -> Result<Way> {
+fn compiler(recorded: Option<&str>) -> Result<Way> {
     // Debian's compiler calls itself stable; the recorded one is looked for first, as only it can prove the bytes.
-    let nightly_recorded = recorded.is_some_and(|recorded| recorded.rustc.contains("nightly"));
+    let nightly_recorded = recorded.is_some_and(|rustc| rustc.contains("nightly"));
     let order = if nightly_recorded { [Way::Rustup, Way::Debian] } else { [Way::Debian, Way::Rustup] };
     if let Some(way) = order.into_iter().find(|way| is_there(*way)) {
         return Ok(way);

@@ -2,7 +2,7 @@
 //! dependency that could, and by clippy, whose list of refused types stands beside it.
 
 use super::source::{code, numbered};
-use super::{Finding, Tree};
+use super::tree::{Finding, Tree};
 
 /// The only place that may know aya.
 const KERNEL: &str = "ftpmon/src/kernel";

@@ -1,7 +1,7 @@
 //! What does not belong into the repository.
 
 use super::source::numbered;
-use super::{Finding, Tree};
+use super::tree::{Finding, Tree};
 
 /// Where captures may be: all of these are made by the project's own generator.
 const OWN_CAPTURES: [&str; 2] = ["tests/goldens/", "fuzz/"];
