@@ -4,7 +4,7 @@
 //! file says, and whatever is wrong with it, the packets before that place come first.
 //!
 //! The containers are read by hand: that adds next to nothing to the cost of reading, and holds no more than it must
-//! (docs/adr/0040-capture-files-read-by-hand.md).
+//! (docs/adr/0040-own-pcap-and-pcapng-readers.md).
 
 mod input;
 mod pcap;

@@ -1,6 +1,6 @@
 //! The event model's values as JSON text, straight into the buffer of lines.
 //!
-//! The same text as serde_json's, a few times faster (docs/adr/0070-a-json-writer-of-its-own.md): names of fields are
+//! The same text as serde_json's, a few times faster (docs/adr/0070-own-json-serializer.md): names of fields are
 //! written as they stand, since none needs escaping, and strings are looked through 16 bytes at a time.
 
 use serde::ser::{self, Impossible, Serialize, Serializer};

@@ -2,7 +2,7 @@
 //!
 //! The kernel offers a ring's bytes twice in a row, so that no record breaks at their end. Mapped like that every page of it
 //! counts twice as the agent's memory; here they are mapped once, and the one record in a round that goes over the end is
-//! put together (docs/adr/0092-a-ring-mapped-once.md).
+//! put together (docs/adr/0092-map-the-ring-once.md).
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 use std::io;
