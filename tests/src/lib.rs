@@ -12,6 +12,7 @@ pub mod events;
 pub mod expected;
 pub mod ftp;
 pub mod ftps;
+pub mod golden;
 pub mod kernel;
 pub mod machine;
 pub mod net;

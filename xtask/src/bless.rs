@@ -1,8 +1,9 @@
-//! `cargo xtask bless`: what ftpmon says of every golden's capture becomes its expectation.
+//! `cargo xtask bless`: what ftpmon writes of a golden's capture, in every format, becomes its expectation.
 
-use std::process::Command;
+use anyhow::{Context as _, Result, ensure};
+use ftpmon_tests::golden::Golden;
 
-use anyhow::{Context as _, Result, bail};
+use crate::workspace::cargo;
 
 /// Options of `cargo xtask bless`.
 #[derive(Debug, clap::Args)]
@@ -11,19 +12,17 @@ pub(crate) struct Args {
     golden: Option<String>,
 }
 
-/// Writes the expectations. The difference to the ones before is the caller's to read: a golden that blesses a fault is
-/// worse than none.
+/// Writes the expectations. The caller has to read the difference: a golden that takes a fault as right is worse than
+/// none.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let mut command = Command::new("cargo");
-    command.args(["test", "--quiet", "--package", "ftpmon-tests", "--test", "goldens"]);
-    command.env("FTPMON_BLESS", "1");
+    let mut command = cargo()?;
+    command.args(["test", "--quiet", "--package", "ftpmon", "--test", "goldens"]).env("FTPMON_BLESS", "1");
     if let Some(golden) = &args.golden {
-        command.env("FTPMON_GOLDEN", golden);
+        ensure!(Golden::all()?.iter().any(|known| known.name == *golden), "no golden is called {golden}");
+        command.args(["--", &format!("{golden}::")]);
     }
     let status = command.status().context("cannot run cargo")?;
-    if !status.success() {
-        bail!("not every golden could be run");
-    }
+    ensure!(status.success(), "not every golden could be run");
     println!("bless: expectations written; read `git diff tests/goldens` before you commit");
     Ok(())
 }

@@ -13,6 +13,10 @@ use crate::workspace::{as_root, build_agent, cargo, is_root, root};
 
 /// Environment that tests running as root are handed.
 const PASSED_ON: [&str; 3] = ["FTPMON_NO_SKIP", "RUST_BACKTRACE", "CARGO_TARGET_DIR"];
+/// The test bed's programs that need no root.
+const WITHOUT_ROOT: [&str; 1] = ["segmentation"];
+/// The program of the test bed's own unit tests, which need none either.
+const LIBRARY: &str = "ftpmon_tests";
 /// How the names of tests at full size begin, which take minutes: a ring of their own.
 const SOAK: &str = "soak_";
 /// How the environment's variables begin that give such tests a size of one's own. They are handed on as well.
@@ -35,7 +39,7 @@ pub(crate) struct Args {
 /// The rings of tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Ring {
-    /// Unit and property tests and examples in the documentation: no root.
+    /// Unit and property tests, goldens, and examples in the documentation: no root.
     Unit,
     /// The kernel programs by BPF_PROG_TEST_RUN, and the agent between real parties in namespaces: root.
     Live,
@@ -64,7 +68,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let mut unit = cargo()?;
         unit.args(["test", "--workspace", "--exclude", "ftpmon-ebpf", "--exclude", "ftpmon-tests"]);
         unit.args(["--", "--skip", SOAK]).args(&args.options);
-        run_tests("unit and property tests", &mut unit, &mut tally)?;
+        run_tests("unit and property tests, goldens", &mut unit, &mut tally)?;
+        let mut bed = cargo()?;
+        bed.args(["test", "--package", "ftpmon-tests", "--lib"]);
+        bed.args(WITHOUT_ROOT.iter().flat_map(|name| ["--test", name])).arg("--").args(&args.options);
+        run_tests("the test bed's own tests, segmentation", &mut bed, &mut tally)?;
     }
     for ring in [Ring::Live, Ring::Soak] {
         if wanted(ring) {
@@ -101,6 +109,9 @@ fn with_root(ring: Ring, options: &[String], tally: &mut Tally) -> Result<()> {
     for program in programs {
         let name = program.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let label = name.rsplit_once('-').map_or(name.as_str(), |(name, _)| name);
+        if WITHOUT_ROOT.contains(&label) || label == LIBRARY {
+            continue;
+        }
         // sudo clears the environment: what the tests read is set behind it.
         let mut command = as_root("/usr/bin/env".as_ref())?;
         for (variable, value) in env::vars_os() {
