@@ -15,3 +15,4 @@ pub mod read;
 pub mod run;
 pub mod sink;
 mod store;
+pub mod telemetry;

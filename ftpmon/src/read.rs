@@ -6,8 +6,9 @@
 mod intake;
 mod output;
 mod progress;
-mod report;
 mod writer;
+
+use std::time::SystemTime;
 
 use anyhow::Context as _;
 
@@ -15,8 +16,8 @@ use crate::config::Config;
 use crate::format::{Encoder, KindFilter};
 use crate::notice::notice;
 use crate::store::{Keeper, Outcomes};
+use crate::telemetry::{Kind, Sampled, Snapshot, StartFacts};
 use ftpmon_core::engine::{Engine, EngineConfig};
-use ftpmon_core::frame::FragmentLimits;
 use ftpmon_core::segment::Segment;
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, SensorStop};
@@ -145,24 +146,24 @@ impl<'a> Reading<'a> {
     fn start(&mut self, at: Timestamp) -> Result<(), Stopped> {
         (self.begun, self.now) = (Some(at), at);
         self.writer.header(at)?;
-        let start = report::start(self.config, &self.engine_config, &FragmentLimits::default());
-        self.say(EventKind::SensorStart(Box::new(start)))
+        let start = StartFacts::capture_files(self.config, &self.engine_config).event(at, Vec::new());
+        self.writer.events([start].into())
     }
 
     /// The last lines.
     fn stop(&mut self, summary: &Summary) -> Result<(), Stopped> {
         if self.begun.is_none() {
-            self.start(report::wall_clock())?;
+            self.start(wall_clock())?;
         }
         self.engine.finish(self.now);
         self.settle()?;
-        let stats = report::stats(&report::Counts {
-            uptime_ms: self.begun.map_or(0, |begun| self.now.millis_since(begun)),
-            unknown_link_type: summary.unknown_link_type,
-            decoder: &summary.decoder,
-            engine: &self.engine.counters(),
-            kept: self.kept.as_ref().map(|(keeper, _)| keeper.counters()),
-        });
+        let mut snapshot = Snapshot::default();
+        let engine = self.engine.counters();
+        snapshot.add(Kind::Packets, "matched", engine.matched);
+        engine.sample(&mut snapshot);
+        summary.sample(&mut snapshot);
+        self.kept.iter().for_each(|(keeper, _)| keeper.counters().sample(&mut snapshot));
+        let stats = snapshot.stats(self.begun.map_or(0, |begun| self.now.millis_since(begun)));
         self.say(EventKind::Stats(Box::new(stats)))?;
         let reason = if self.failed.is_none() { "end_of_input" } else { "error" };
         self.say(EventKind::SensorStop(SensorStop { reason: reason.to_owned() }))
@@ -200,4 +201,10 @@ impl<'a> Reading<'a> {
     fn say(&mut self, kind: EventKind) -> Result<(), Stopped> {
         self.writer.events([Event { ts: self.now, session: None, user: None, kind }].into())
     }
+}
+
+/// The time of a run without a packet.
+fn wall_clock() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -7,7 +7,6 @@ mod attribution;
 mod kept;
 mod pace;
 mod pipeline;
-mod report;
 
 use std::time::Duration;
 
@@ -23,12 +22,14 @@ use crate::kernel::{self, KernelVersion, ObjectOptions, Parts, Ring, Watch, Watc
 use crate::notice::notice;
 use crate::owner::Owners;
 use crate::sink::{Outputs, SinkSpec, reader_gone};
+use crate::telemetry::StartFacts;
 use attribution::Attribution;
 use ftpmon_core::engine::FilesMode;
 use kept::Kept;
 use pace::Pace;
 use pipeline::Pipeline;
-use report::Facts;
+
+pub(crate) use attribution::{CONNECTIONS_MAX, HELD_EVENTS_MAX, SESSIONS_MAX};
 
 /// How often the kernel's counters, clock and tables are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -72,7 +73,7 @@ async fn watch(config: &Config, kernel: KernelVersion) -> anyhow::Result<()> {
     };
     let mut watch = Watch::start(wanted, kernel, &mut object).await?;
 
-    let facts = Facts::new(config, &engine);
+    let facts = StartFacts::live(config, &engine, kernel::running_release());
     let encoder =
         Encoder::new(route.format.formatter(&config.sensor_name()), KindFilter::only(&route.events));
     let mut pipeline = Pipeline::new(engine, encoder, outputs, steering, flows, counters, facts);

@@ -20,6 +20,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::kernel::SeenFrame;
+use crate::telemetry::{Kind, Sampled, Snapshot};
 use blocks::{Interface, LostByKernel, OF_ALL_LEN, Packet, STATISTICS_LEN};
 use ftpmon_core::account::FlowRecord;
 use ftpmon_core::segment::{InterfaceId, Segment};
@@ -81,6 +82,21 @@ pub struct Dump {
     held: Held,
     unmasked: u64,
     interfaces_full: u64,
+}
+
+impl Sampled for Dump {
+    fn sample(&self, into: &mut Snapshot) {
+        let counters = self.counters();
+        let lost = [
+            ("pcap_queue_full", counters.queue_full),
+            ("pcap_write_failed", counters.write_failed),
+            ("pcap_max_bytes", counters.max_bytes),
+            ("pcap_interfaces_full", counters.interfaces_full),
+            ("pcap_unmasked", counters.unmasked),
+        ];
+        into.extend(Kind::Lost, lost);
+        into.add(Kind::Agent, "pcap_written", counters.written);
+    }
 }
 
 impl Dump {

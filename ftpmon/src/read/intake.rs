@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use anyhow::Context as _;
 
 use crate::capture::file::{CaptureError, CaptureFile, Step};
+use crate::telemetry::{Kind, Sampled, Snapshot};
 use ftpmon_core::frame::Decoder;
 use ftpmon_core::segment::{InterfaceId, Segment};
 use ftpmon_event::time::Timestamp;
@@ -31,6 +32,17 @@ pub(super) struct Summary {
     pub(super) decoder: Decoder,
     /// Packets left out because their interface has a link type that ftpmon cannot read.
     pub(super) unknown_link_type: u64,
+}
+
+impl Sampled for Summary {
+    fn sample(&self, into: &mut Snapshot) {
+        let counters = self.decoder.counters();
+        into.add(Kind::Packets, "seen", counters.frames + self.unknown_link_type);
+        into.add(Kind::Lost, "unknown_link_type", self.unknown_link_type);
+        let (used, cap) = self.decoder.fragment_table();
+        into.add(Kind::Table { cap: cap as u64 }, "fragmented_datagrams", used as u64);
+        counters.sample(into);
+    }
 }
 
 /// Where reading is.

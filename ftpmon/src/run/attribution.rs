@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use crate::chain::Held;
 use crate::owner::{Answer, Asked, Bounded, Owners, PATIENCE};
+use crate::telemetry::{Kind, Sampled, Snapshot};
 use ftpmon_core::engine::PortUpdate;
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::{Event, EventKind, FoundBy, LocalProcess, LoginOutcome, Mode, SessionIdentity, Transfer};
@@ -22,11 +23,11 @@ use ftpmon_event::{Event, EventKind, FoundBy, LocalProcess, LoginOutcome, Mode, 
 /// How long an event may wait for an answer. A look-up takes some milliseconds, [`PATIENCE`] at most on an idle machine.
 const WAIT_MAX: Duration = PATIENCE.saturating_mul(8);
 /// Events that may wait. When more come, all go as they are: a thread that hangs must not fill the memory.
-pub(super) const HELD_EVENTS_MAX: usize = 16_384;
+pub(crate) const HELD_EVENTS_MAX: usize = 16_384;
 /// Sessions whose processes are remembered, for data connections that were over too soon.
-pub(super) const SESSIONS_MAX: usize = 16_384;
+pub(crate) const SESSIONS_MAX: usize = 16_384;
 /// Data connections whose processes are remembered until their transfers are reported.
-pub(super) const CONNECTIONS_MAX: usize = 16_384;
+pub(crate) const CONNECTIONS_MAX: usize = 16_384;
 
 /// Who holds the two ends of a connection.
 #[derive(Clone, Debug, Default)]
@@ -50,17 +51,17 @@ enum Subject {
 
 /// What was counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct OwnerCounters {
+struct OwnerCounters {
     /// Connections asked for.
-    pub(super) asked: u64,
+    asked: u64,
     /// Ends that were found on this host.
-    pub(super) found: u64,
+    found: u64,
     /// Events that went without an answer because it came too late.
-    pub(super) late: u64,
+    late: u64,
     /// Questions that were not asked because too many waited.
-    pub(super) refused: u64,
+    refused: u64,
     /// Connections neither end of which is this host's: they were not asked for.
-    pub(super) foreign: u64,
+    foreign: u64,
 }
 
 /// See the module's text.
@@ -72,7 +73,23 @@ pub(super) struct Attribution {
     held: Held,
     /// Those that wait no longer.
     ready: VecDeque<Event>,
-    pub(super) counters: OwnerCounters,
+    counters: OwnerCounters,
+}
+
+impl Sampled for Attribution {
+    fn sample(&self, into: &mut Snapshot) {
+        let (counters, thread) = (self.counters, self.owners.counters());
+        let counters = [
+            ("owner_lookups", counters.asked),
+            ("owner_found", counters.found),
+            ("owner_late", counters.late),
+            ("owner_refused", counters.refused),
+            ("owner_foreign", counters.foreign),
+            ("owner_scans", thread.scans),
+            ("owner_unreadable", thread.unreadable),
+        ];
+        into.extend(Kind::Agent, counters);
+    }
 }
 
 impl Attribution {
@@ -91,10 +108,6 @@ impl Attribution {
     /// Tells when there are answers.
     pub(super) fn answered(&self) -> Arc<Notify> {
         self.owners.answered()
-    }
-
-    pub(super) fn owners(&self) -> &Owners {
-        &self.owners
     }
 
     /// A data connection is announced or was found.

@@ -3,7 +3,8 @@
 use std::io;
 use std::time::Instant;
 
-use crate::store::{StoreOptions, StoreWriter, Waiting};
+use crate::store::{QUEUE_BYTES_MAX, StoreOptions, StoreWriter, Waiting};
+use crate::telemetry::{Kind, Sampled, Snapshot};
 use ftpmon_core::engine::Engine;
 use ftpmon_event::Event;
 
@@ -11,8 +12,21 @@ use ftpmon_event::Event;
 pub(super) struct Kept {
     pub(super) writer: StoreWriter,
     /// Bytes of all files at most.
-    pub(super) quota: u64,
+    quota: u64,
     waiting: Waiting,
+}
+
+impl Sampled for Kept {
+    fn sample(&self, into: &mut Snapshot) {
+        let counters = self.writer.counters();
+        into.add(
+            Kind::Table { cap: QUEUE_BYTES_MAX as u64 },
+            "files_queue_bytes",
+            self.writer.waiting() as u64,
+        );
+        into.add(Kind::Table { cap: self.quota }, "files_bytes", counters.used);
+        counters.sample(into);
+    }
 }
 
 impl Kept {

@@ -11,11 +11,11 @@ use tokio::sync::Notify;
 
 use super::attribution::Attribution;
 use super::kept::Kept;
-use super::report::Facts;
 use crate::dump::Dump;
 use crate::format::Encoder;
 use crate::kernel::{Changes, Clock, Counters, Drained, Flows, Record, RecordReader, Ring, Steering};
 use crate::sink::{Batch, Outputs};
+use crate::telemetry::{Sampled, Snapshot, StartFacts};
 use ftpmon_core::engine::{Engine, EngineConfig, Loss};
 use ftpmon_core::frame::Decoder;
 use ftpmon_event::link::InterfaceId;
@@ -46,7 +46,7 @@ pub(super) struct Pipeline {
     steering: Steering,
     flows: Flows,
     counters: Counters,
-    facts: Facts,
+    facts: StartFacts,
     /// With `--files extract`.
     kept: Option<Kept>,
     /// Who holds the ends of connections (`--owners`).
@@ -70,7 +70,7 @@ impl Pipeline {
         steering: Steering,
         flows: Flows,
         counters: Counters,
-        facts: Facts,
+        facts: StartFacts,
     ) -> Self {
         Self {
             clock: Clock::start(),
@@ -115,7 +115,7 @@ impl Pipeline {
     /// Says `sensor_start`: it opens every output.
     pub(super) fn start(&mut self, interfaces: Vec<InterfaceFacts>) -> io::Result<()> {
         self.name_interfaces(&interfaces);
-        let event = self.facts.start_event(self.clock.now(), interfaces);
+        let event = self.facts.event(self.clock.now(), interfaces);
         let mut opening = Vec::new();
         self.encoder.header(event.ts, &mut opening);
         self.encoder.event(&event, &mut opening);
@@ -226,20 +226,25 @@ impl Pipeline {
     /// Says `stats`.
     pub(super) fn stats(&mut self) {
         self.look();
-        let stats = self.facts.stats(&super::report::Counts {
-            uptime: self.started.elapsed(),
-            kernel: &self.counters,
-            records: self.reader.counters(),
-            decoder: self.decoder.counters(),
-            engine: &self.engine.counters(),
-            steering: self.steering.counters(),
-            flows: (self.flows.entries(), self.flows.swept()),
-            interfaces: self.changes,
-            outputs: &self.outputs,
-            kept: self.kept.as_ref(),
-            owners: self.owners.as_ref(),
-            dump: self.dump.as_ref(),
-        });
+        let mut snapshot = Snapshot::default();
+        let parts: [&dyn Sampled; 8] = [
+            &self.engine.counters(),
+            self.decoder.counters(),
+            &self.counters,
+            &self.reader.counters(),
+            &self.steering,
+            &self.flows,
+            &self.changes,
+            &self.outputs,
+        ];
+        for part in parts {
+            part.sample(&mut snapshot);
+        }
+        self.kept.iter().for_each(|kept| kept.sample(&mut snapshot));
+        self.owners.iter().for_each(|owners| owners.sample(&mut snapshot));
+        self.dump.iter().for_each(|dump| dump.sample(&mut snapshot));
+        let uptime = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let stats = snapshot.stats(uptime);
         self.say(EventKind::Stats(Box::new(stats)));
         self.flush();
     }
@@ -252,7 +257,7 @@ impl Pipeline {
         self.changes.attached += changes.attached;
         self.changes.detached += changes.detached;
         self.name_interfaces(&interfaces);
-        let event = self.facts.start_event(self.clock.now(), interfaces);
+        let event = self.facts.event(self.clock.now(), interfaces);
         let mut opening = Vec::new();
         self.encoder.header(event.ts, &mut opening);
         self.encoder.repeat(0, &event, &mut opening);

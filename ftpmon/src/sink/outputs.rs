@@ -1,6 +1,5 @@
 //! All outputs of a run.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +17,7 @@ use super::spec::SinkSpec;
 use super::stdout::Stdout;
 use super::worker::{Shared, Worker};
 use crate::notice::notice;
-use ftpmon_event::TableFill;
+use crate::telemetry::{Kind, Sampled, Snapshot};
 
 /// How long the end of a run waits for outputs that are slow or gone.
 const FLUSH_TIME: Duration = Duration::from_secs(2);
@@ -54,6 +53,20 @@ struct Output {
     /// Until [`Outputs::start`].
     idle: Option<Worker>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Sampled for Outputs {
+    fn sample(&self, into: &mut Snapshot) {
+        let mut reopened = 0;
+        for Output { shared, .. } in &self.outputs {
+            let label = || ("output", shared.spec.to_string());
+            into.add_labelled(Kind::Lost, "output", label(), shared.queue.lost());
+            let cap = QUEUE_BYTES_MAX as u64;
+            into.add_labelled(Kind::Table { cap }, "output_queue", label(), shared.queue.bytes() as u64);
+            reopened += shared.reopened.load(Ordering::Relaxed);
+        }
+        into.add(Kind::Agent, "outputs_reopened", reopened);
+    }
 }
 
 impl Outputs {
@@ -124,30 +137,6 @@ impl Outputs {
         while !self.outputs.iter().all(|output| output.shared.queue.is_abandoned()) {
             self.gone.notified().await;
         }
-    }
-
-    /// Adds what each output lost to `lost`, as `output:NAME`.
-    pub fn add_lost(&self, lost: &mut BTreeMap<String, u64>) {
-        for output in &self.outputs {
-            let count = output.shared.queue.lost();
-            if count > 0 {
-                lost.insert(format!("output:{}", output.shared.spec), count);
-            }
-        }
-    }
-
-    /// Adds each queue's fill, in bytes, to `tables`, as `output_queue:NAME`.
-    pub fn add_tables(&self, tables: &mut BTreeMap<String, TableFill>) {
-        for output in &self.outputs {
-            let used = output.shared.queue.bytes() as u64;
-            let fill = TableFill { used, cap: QUEUE_BYTES_MAX as u64 };
-            tables.insert(format!("output_queue:{}", output.shared.spec), fill);
-        }
-    }
-
-    /// How often outputs were opened again.
-    pub fn reopened(&self) -> u64 {
-        self.outputs.iter().map(|output| output.shared.reopened.load(Ordering::Relaxed)).sum()
     }
 
     /// Writes what waits, for two seconds at most, and says on standard error what could not be written.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::Verdict;
 use super::folder::{Folder, Incoming};
 use crate::notice::notice;
+use crate::telemetry::{Kind, Sampled, Snapshot};
 use ftpmon_core::engine::FilePiece;
 use ftpmon_event::{FileId, FileReason};
 
@@ -45,7 +46,14 @@ pub(crate) struct StoreCounters {
     pub(crate) lost: BTreeMap<&'static str, u64>,
 }
 
-/// See the module's text.
+impl Sampled for StoreCounters {
+    fn sample(&self, into: &mut Snapshot) {
+        into.extend(Kind::Lost, self.lost.iter().map(|(&reason, &count)| (reason, count)));
+        into.extend(Kind::Agent, [("files_stored", self.stored), ("files_known", self.known)]);
+    }
+}
+
+/// The files that are being written, and why others are not.
 pub(crate) struct Keeper {
     options: StoreOptions,
     folder: Option<Folder>,

@@ -14,7 +14,7 @@ mod tests;
 mod waiting;
 mod writer;
 
-pub(crate) use keeper::{Keeper, StoreCounters, StoreOptions};
+pub(crate) use keeper::{Keeper, StoreOptions};
 pub(crate) use waiting::{Outcomes, Waiting};
 pub(crate) use writer::{QUEUE_BYTES_MAX, StoreWriter};
 

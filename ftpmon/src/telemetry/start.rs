@@ -1,0 +1,101 @@
+//! The `sensor_start` event.
+
+use std::collections::BTreeMap;
+
+use ftpmon_common::names;
+
+use crate::capture::file::RECORD_LEN_MAX;
+use crate::config::Config;
+use crate::kernel::INTERFACES_MAX;
+use crate::run::{CONNECTIONS_MAX, HELD_EVENTS_MAX, SESSIONS_MAX};
+use crate::sink::QUEUE_BYTES_MAX;
+use crate::store::QUEUE_BYTES_MAX as FILES_QUEUE_BYTES_MAX;
+use ftpmon_core::engine::{EngineConfig, FilesMode};
+use ftpmon_core::frame::{FragmentLimits, LAYERS_MAX};
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::{Event, EventKind, InterfaceFacts, SCHEMA_VERSION, SensorStart};
+
+/// What `sensor_start` says throughout a run; the interfaces of live capture may change.
+pub(crate) struct StartFacts {
+    start: SensorStart,
+}
+
+impl StartFacts {
+    /// The facts of live capture by the running kernel, of the release `kernel`.
+    pub(crate) fn live(config: &Config, engine: &EngineConfig, kernel: String) -> Self {
+        let limits = limits_of_live_capture(config, engine);
+        Self { start: SensorStart { kernel: Some(kernel), ..start("live", config, engine, limits) } }
+    }
+
+    /// The facts of a run over capture files.
+    pub(crate) fn capture_files(config: &Config, engine: &EngineConfig) -> Self {
+        let files = config.read.captures.iter().map(|path| path.display().to_string()).collect();
+        let limits = limits_of_capture_files();
+        Self { start: SensorStart { files, ..start("file", config, engine, limits) } }
+    }
+
+    /// The event at `at`, while these interfaces are watched.
+    pub(crate) fn event(&self, at: Timestamp, interfaces: Vec<InterfaceFacts>) -> Event {
+        let start = SensorStart { interfaces, ..self.start.clone() };
+        Event { ts: at, session: None, user: None, kind: EventKind::SensorStart(Box::new(start)) }
+    }
+}
+
+fn start(
+    source: &str,
+    config: &Config,
+    engine: &EngineConfig,
+    own: impl IntoIterator<Item = (&'static str, u64)>,
+) -> SensorStart {
+    let store = config.store().map(|store| store.limits(engine.file_bytes_max));
+    let limits: BTreeMap<String, u64> = own
+        .into_iter()
+        .chain(engine.limits.named())
+        .chain(store.into_iter().flatten())
+        .map(|(name, cap)| (name.to_owned(), cap))
+        .collect();
+    SensorStart {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        schema: SCHEMA_VERSION,
+        source: source.to_owned(),
+        kernel: None,
+        interfaces: Vec::new(),
+        files: Vec::new(),
+        ports: engine.control_ports.clone(),
+        tls_ports: engine.tls_ports.clone(),
+        limits,
+    }
+}
+
+fn limits_of_live_capture(config: &Config, engine: &EngineConfig) -> Vec<(&'static str, u64)> {
+    let mut limits = vec![
+        ("interfaces", INTERFACES_MAX as u64),
+        ("output_queue_bytes", QUEUE_BYTES_MAX as u64),
+        ("owner_held_events", HELD_EVENTS_MAX as u64),
+        ("owner_sessions", SESSIONS_MAX as u64),
+        ("owner_connections", CONNECTIONS_MAX as u64),
+        ("kernel_expected", names::EXPECTED_MAX as u64),
+        ("kernel_pairs", names::PAIRS_MAX as u64),
+        ("kernel_flows", names::FLOWS_MAX as u64),
+        ("kernel_control", names::CONTROL_MAX as u64),
+        ("kernel_verdicts", names::VERDICTS_MAX as u64),
+        ("ring_bytes", config.live.ring_bytes.next_power_of_two()),
+    ];
+    if engine.files != FilesMode::Off {
+        limits.push(("files_ring_bytes", config.live.files_ring_bytes.next_power_of_two()));
+    }
+    if config.store().is_some() {
+        limits.push(("files_queue_bytes", FILES_QUEUE_BYTES_MAX as u64));
+    }
+    limits
+}
+
+fn limits_of_capture_files() -> [(&'static str, u64); 4] {
+    let fragments = FragmentLimits::default();
+    [
+        ("record_bytes", u64::from(RECORD_LEN_MAX)),
+        ("layers", u64::from(LAYERS_MAX)),
+        ("fragmented_datagrams", fragments.datagrams as u64),
+        ("fragment_bytes", fragments.bytes as u64),
+    ]
+}
