@@ -6,7 +6,7 @@
 
 use std::io::{Cursor, Read};
 
-use ftpmon::capture::file::{CaptureError, CaptureFile, RECORD_LEN_MAX, Step};
+use ftpmon::capture::{CaptureError, CaptureFile, RECORD_LEN_MAX, Step};
 use libfuzzer_sys::fuzz_target;
 
 /// Hands out at most `most` bytes a read.

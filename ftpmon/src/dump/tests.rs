@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use etherparse::PacketBuilder;
 
 use super::*;
-use crate::capture::file::{CaptureFile, Step};
+use crate::capture::{CaptureFile, Step};
 use crate::format::sample;
 use ftpmon_core::account::{DirectionAccount, FlowReport};
 use ftpmon_core::frame::{Decoder, LinkType, RawFrame};

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 
-use crate::capture::file::{CaptureError, CaptureFile, Step};
+use crate::capture::{CaptureError, CaptureFile, Step};
 use crate::telemetry::{Kind, Sampled, Snapshot};
 use ftpmon_core::frame::Decoder;
 use ftpmon_core::segment::{InterfaceId, Segment};

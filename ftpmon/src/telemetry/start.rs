@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ftpmon_common::names;
 
-use crate::capture::file::RECORD_LEN_MAX;
+use crate::capture::RECORD_LEN_MAX;
 use crate::config::Config;
 use crate::kernel::INTERFACES_MAX;
 use crate::run::{CONNECTIONS_MAX, HELD_EVENTS_MAX, SESSIONS_MAX};

@@ -1,5 +1,7 @@
 //! IPv4 and IPv6 with its extension headers.
 
+use std::net::IpAddr;
+
 use etherparse::err::{ip_auth, ipv4, ipv6};
 use etherparse::{
     IpAuthHeaderSlice, IpNumber, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice,
@@ -8,7 +10,6 @@ use etherparse::{
 
 use super::counters::Reason;
 use super::span::Span;
-use super::walk::Walk;
 
 /// IP protocol number of TCP.
 pub(super) const TCP: u8 = IpNumber::TCP.0;
@@ -22,9 +23,9 @@ const MOBILITY: u8 = IpNumber::MOBILITY_HEADER.0;
 const HIP: u8 = IpNumber::HIP.0;
 const SHIM6: u8 = IpNumber::SHIM6.0;
 
-/// What an IP header says of the bytes behind it.
+/// The bytes behind an IP header.
 pub(super) enum Payload {
-    /// This protocol.
+    /// All of a datagram of this protocol.
     Whole(u8),
     /// A part of a datagram.
     Fragment {
@@ -37,55 +38,63 @@ pub(super) enum Payload {
     },
 }
 
-/// An IP header of the version that its first four bits say.
+/// An IP header.
+pub(super) struct Header {
+    pub(super) src: IpAddr,
+    pub(super) dst: IpAddr,
+    pub(super) payload: Payload,
+}
+
+/// Reads an IP header of the version that its first four bits say.
 #[inline]
-pub(super) fn header(walk: &mut Walk<'_>) -> Result<Payload, Reason> {
-    match walk.span.bytes.first().ok_or(Reason::TruncatedHeader)? >> 4 {
-        4 => v4(walk),
-        6 => v6(walk),
+pub(super) fn header(span: &mut Span<'_>) -> Result<Header, Reason> {
+    match span.bytes.first().ok_or(Reason::TruncatedHeader)? >> 4 {
+        4 => v4(span),
+        6 => v6(span),
         _ => Err(Reason::BadHeader),
     }
 }
 
-/// RFC 791 section 3.1. A total length of 0 is a packet captured before segmentation offload cut it up: then the frame
-/// says how long it is.
+/// RFC 791 section 3.1. A total length of 0 is a packet captured before segmentation offload split it: then the frame
+/// gives the length.
 #[inline]
-fn v4(walk: &mut Walk<'_>) -> Result<Payload, Reason> {
-    let header = Ipv4HeaderSlice::from_slice(walk.span.bytes).map_err(|error| match error {
+fn v4(span: &mut Span<'_>) -> Result<Header, Reason> {
+    let header = Ipv4HeaderSlice::from_slice(span.bytes).map_err(|error| match error {
         ipv4::HeaderSliceError::Len(_) => Reason::TruncatedHeader,
         ipv4::HeaderSliceError::Content(_) => Reason::BadHeader,
     })?;
     let header_len = header.slice().len();
-    walk.between_v4(header.source(), header.destination());
-    walk.span.skip(header_len)?;
+    let (src, dst) = (IpAddr::from(header.source()), IpAddr::from(header.destination()));
+    span.skip(header_len)?;
     match usize::from(header.total_len()) {
         0 => {}
-        len => walk.span.limit(len.checked_sub(header_len).ok_or(Reason::BadHeader)?),
+        len => span.limit(len.checked_sub(header_len).ok_or(Reason::BadHeader)?),
     }
     let (protocol, offset, more) =
         (header.protocol().0, header.fragments_offset().value(), header.more_fragments());
     if offset == 0 && !more {
-        return Ok(Payload::Whole(protocol));
+        return Ok(Header { src, dst, payload: Payload::Whole(protocol) });
     }
     let id = u32::from(header.identification());
-    Ok(Payload::Fragment { protocol, id, offset: usize::from(offset) * 8, more })
+    let payload = Payload::Fragment { protocol, id, offset: usize::from(offset) * 8, more };
+    Ok(Header { src, dst, payload })
 }
 
 /// RFC 8200 section 3. A payload length of 0 is a jumbogram (RFC 2675) or a packet captured before segmentation
-/// offload cut it up: then the frame says how long it is.
+/// offload split it: then the frame gives the length.
 #[inline]
-fn v6(walk: &mut Walk<'_>) -> Result<Payload, Reason> {
-    let header = Ipv6HeaderSlice::from_slice(walk.span.bytes).map_err(|error| match error {
+fn v6(span: &mut Span<'_>) -> Result<Header, Reason> {
+    let header = Ipv6HeaderSlice::from_slice(span.bytes).map_err(|error| match error {
         ipv6::HeaderSliceError::Len(_) => Reason::TruncatedHeader,
         ipv6::HeaderSliceError::Content(_) => Reason::BadHeader,
     })?;
-    walk.between_v6(header.source(), header.destination());
-    walk.span.skip(header.slice().len())?;
+    let (src, dst) = (IpAddr::from(header.source()), IpAddr::from(header.destination()));
+    span.skip(header.slice().len())?;
     match usize::from(header.payload_length()) {
         0 => {}
-        len => walk.span.limit(len),
+        len => span.limit(len),
     }
-    Ok(Payload::Whole(header.next_header().0))
+    Ok(Header { src, dst, payload: Payload::Whole(header.next_header().0) })
 }
 
 /// The protocol number is that of a header between IP and the transport.

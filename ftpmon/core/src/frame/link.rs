@@ -1,8 +1,8 @@
 //! The link layer: how a frame begins.
 
 use super::counters::Reason;
+use super::layer::Layer;
 use super::span::Span;
-use super::walk::Layer;
 
 /// How the frames of an interface begin. Numbers: <https://www.tcpdump.org/linktypes.html>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

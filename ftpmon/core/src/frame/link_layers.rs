@@ -3,8 +3,8 @@
 use etherparse::{EtherType, Ethernet2HeaderSlice, SingleVlanHeaderSlice};
 
 use super::counters::Reason;
+use super::layer::Layer;
 use super::span::Span;
-use super::walk::Layer;
 use crate::segment::VlanTags;
 
 const IPV4: u16 = EtherType::IPV4.0;

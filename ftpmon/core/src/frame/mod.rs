@@ -1,8 +1,8 @@
 //! A raw frame becomes a TCP segment.
 //!
-//! [`Decoder`] goes from header to header: link layer, VLAN tags, PPPoE, MPLS, tunnels, IPv4 and IPv6, down to TCP. The
+//! [`Decoder`] reads header after header: link layer, VLAN tags, PPPoE, MPLS, tunnels, IPv4 and IPv6, down to TCP. The
 //! segment borrows its payload from the frame. No checksum is verified: a frame captured on its way out of a host has
-//! not got its checksums yet.
+//! no checksums yet.
 //!
 //! It never allocates for a frame that is no fragment, never panics on any bytes, and counts every frame that gives no
 //! segment by reason.
@@ -10,9 +10,11 @@
 mod counters;
 mod fragment;
 mod ip;
+mod layer;
 mod link;
 mod link_layers;
 mod plain;
+mod raw;
 mod span;
 mod tunnel;
 mod walk;
@@ -22,46 +24,29 @@ mod tests;
 
 pub use counters::DecodeCounters;
 pub use fragment::{DATAGRAM_BYTES_MAX, FragmentLimits};
+pub use layer::LAYERS_MAX;
 pub use link::LinkType;
+pub use raw::RawFrame;
 
 use counters::Reason;
 use fragment::{Fragment, FragmentTable};
 use span::Span;
 use walk::{Found, Walk};
 
-use crate::segment::{InterfaceId, Segment, VlanTag, VlanTags};
+use crate::segment::{InterfaceId, Segment, VlanTags};
 use crate::time::Timestamp;
-
-/// At most this many headers of a frame are opened (each VLAN tag, MPLS label, extension header and tunnel is one).
-/// Stops a frame of 64 KiB full of four-byte labels from costing thousands of steps.
-pub const LAYERS_MAX: u8 = 32;
-
-/// A frame as it was captured.
-#[derive(Clone, Copy, Debug)]
-pub struct RawFrame<'a> {
-    /// How it begins.
-    pub link: LinkType,
-    /// The captured bytes.
-    pub bytes: &'a [u8],
-    /// Its length on the wire: more than `bytes.len()` where the capture cut it short.
-    pub wire_len: u32,
-    /// Where it was seen.
-    pub interface: InterfaceId,
-    /// A VLAN tag that the device took out of the frame into its metadata: outer to any in the bytes.
-    pub tag: Option<VlanTag>,
-}
 
 /// Turns frames into segments.
 #[derive(Debug)]
 pub struct Decoder {
     fragments: FragmentTable,
-    /// A fragment found inside a datagram that was itself put together, out of that one's way.
+    /// A fragment found inside a reassembled datagram, copied out of it.
     inner: Vec<u8>,
     counters: DecodeCounters,
 }
 
 impl Decoder {
-    /// A decoder that puts fragments together within `limits`.
+    /// A decoder that reassembles fragments within `limits`.
     pub fn new(limits: FragmentLimits) -> Self {
         Self { fragments: FragmentTable::new(limits), inner: Vec::new(), counters: DecodeCounters::default() }
     }
@@ -94,17 +79,17 @@ impl Decoder {
         }
     }
 
-    /// The input is over: datagrams that are not whole are given up and counted.
+    /// Ends the input: datagrams that are not complete are given up and counted.
     pub fn finish(&mut self) {
         self.fragments.finish(&mut self.counters);
     }
 
-    /// What became of the frames so far.
+    /// The counters so far.
     pub const fn counters(&self) -> &DecodeCounters {
         &self.counters
     }
 
-    /// How many datagrams are held, and how many at most.
+    /// Datagrams held, and their cap.
     pub fn fragment_table(&self) -> (usize, usize) {
         (self.fragments.len(), self.fragments.limits().datagrams)
     }
@@ -137,8 +122,8 @@ impl Default for Decoder {
     }
 }
 
-/// Puts a fragment to the others. A datagram that is whole may be a tunnel's, and hold a fragment once more; it may not
-/// a third time.
+/// Adds a fragment to its datagram. A reassembled datagram may be a tunnel's and hold a fragment itself, but that one
+/// must not hold another.
 fn reassemble<'t>(
     fragments: &'t mut FragmentTable,
     inner: &mut Vec<u8>,
@@ -170,7 +155,7 @@ fn reassemble<'t>(
     }
 }
 
-/// Goes down to TCP in the datagram that `fragment` completed.
+/// Finds the TCP segment in the datagram that `fragment` completed.
 fn open_whole<'t>(
     fragments: &'t FragmentTable,
     fragment: &Fragment<'_>,

@@ -1,16 +1,19 @@
-//! The usual frame: Ethernet, IPv4 without options, no fragment, TCP. All others go from header to header.
+//! The usual frame: Ethernet, IPv4 without options, no fragment, TCP. All others are read header by header.
 
+use super::ip;
+use super::layer::Layer;
+use super::link::LinkType;
+use super::raw::RawFrame;
 use super::span::Span;
-use super::walk::{Layer, Walk};
-use super::{LinkType, RawFrame, ip};
+use super::walk::Walk;
 use crate::segment::{Segment, VlanTags};
 
 /// Length of an IPv4 header without options.
 const IPV4_LEN: usize = 20;
-/// Length of an Ethernet header and of that.
+/// Length of an Ethernet header and that IPv4 header.
 const HEADERS_LEN: usize = 14 + IPV4_LEN;
 
-/// What [`Walk::run`] finds in a usual frame; none where the frame is another one, or nothing is found in it.
+/// The segment that [`Walk::run`] finds in a usual frame; none for any other frame.
 #[inline(always)]
 pub(super) fn segment<'a>(frame: &RawFrame<'a>) -> Option<Segment<'a>> {
     /// The flag of more fragments, and the offset.
@@ -69,8 +72,9 @@ pub(super) fn segment<'a>(frame: &RawFrame<'a>) -> Option<Segment<'a>> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Found, InterfaceId};
+    use super::super::walk::Found;
     use super::*;
+    use crate::segment::InterfaceId;
 
     /// A segment of `payload`, with or without the options of TCP.
     fn frame(payload: &[u8], options: bool) -> Vec<u8> {

@@ -3,9 +3,9 @@
 use etherparse::{IpNumber, UdpHeaderSlice};
 
 use super::counters::Reason;
+use super::layer::Layer;
 use super::link_layers::{PPP, TRANSPARENT_ETHERNET_BRIDGING};
 use super::span::Span;
-use super::walk::Layer;
 
 const IPV4: u8 = IpNumber::IPV4.0;
 const IPV6: u8 = IpNumber::IPV6.0;

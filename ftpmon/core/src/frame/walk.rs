@@ -4,31 +4,13 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::counters::Reason;
 use super::fragment::{Fragment, FragmentKey};
+use super::layer::{LAYERS_MAX, Layer};
 use super::span::Span;
-use super::{LAYERS_MAX, ip, link_layers, tunnel};
+use super::{ip, link_layers, tunnel};
 use crate::addr::Endpoint;
 use crate::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
 
-/// What the next bytes are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Layer {
-    /// An Ethernet header.
-    Ethernet,
-    /// What this EtherType says.
-    EtherType(u16),
-    /// An IP header of either version.
-    Ip,
-    /// A PPP protocol field, with or without HDLC's address and control bytes.
-    Ppp,
-    /// A PPPoE header.
-    Pppoe,
-    /// An MPLS label.
-    Mpls,
-    /// What this IP protocol number says.
-    Transport(u8),
-}
-
-/// What a walk ends with.
+/// The end of a walk.
 #[derive(Debug)]
 pub(super) enum Found<'a> {
     /// A TCP segment.
@@ -37,7 +19,7 @@ pub(super) enum Found<'a> {
     Fragment(Fragment<'a>),
 }
 
-/// The way through the headers of one frame, or of one put-together datagram.
+/// A pass over the headers of one frame, or of one reassembled datagram.
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
     pub(super) span: Span<'a>,
@@ -57,7 +39,7 @@ impl<'a> Walk<'a> {
         Self { span, layer, src: nowhere, dst: nowhere, vlan, interface, layers_left: LAYERS_MAX }
     }
 
-    /// Behind the IP header of a datagram whose fragments are together.
+    /// Behind the IP header of a reassembled datagram.
     pub(super) const fn datagram(
         fragment: &Fragment<'_>,
         protocol: u8,
@@ -69,7 +51,7 @@ impl<'a> Walk<'a> {
         Self { span, layer, src, dst, vlan, interface, layers_left: fragment.layers_left }
     }
 
-    /// Goes down to TCP.
+    /// Reads header after header, down to TCP.
     #[inline]
     pub(super) fn run(mut self) -> Result<Found<'a>, Reason> {
         loop {
@@ -79,12 +61,16 @@ impl<'a> Walk<'a> {
                 Layer::EtherType(ether_type) => {
                     link_layers::ether_type(&mut self.span, ether_type, &mut self.vlan)?
                 }
-                Layer::Ip => match ip::header(&mut self)? {
-                    ip::Payload::Whole(protocol) => Layer::Transport(protocol),
-                    ip::Payload::Fragment { protocol, id, offset, more } => {
-                        return Ok(self.fragment(protocol, id, offset, more));
+                Layer::Ip => {
+                    let header = ip::header(&mut self.span)?;
+                    (self.src, self.dst) = (header.src, header.dst);
+                    match header.payload {
+                        ip::Payload::Whole(protocol) => Layer::Transport(protocol),
+                        ip::Payload::Fragment { protocol, id, offset, more } => {
+                            return Ok(self.fragment(protocol, id, offset, more));
+                        }
                     }
-                },
+                }
                 Layer::Ppp => link_layers::ppp(&mut self.span)?,
                 Layer::Pppoe => link_layers::pppoe(&mut self.span)?,
                 Layer::Mpls => link_layers::mpls(&mut self.span)?,
@@ -134,16 +120,9 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// The last IP header's addresses.
+    /// Sets the addresses of an IPv4 header.
     #[inline]
     pub(super) fn between_v4(&mut self, src: [u8; 4], dst: [u8; 4]) {
-        self.src = IpAddr::from(src);
-        self.dst = IpAddr::from(dst);
-    }
-
-    /// The last IP header's addresses.
-    #[inline]
-    pub(super) fn between_v6(&mut self, src: [u8; 16], dst: [u8; 16]) {
         self.src = IpAddr::from(src);
         self.dst = IpAddr::from(dst);
     }

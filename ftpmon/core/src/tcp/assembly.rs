@@ -1,6 +1,6 @@
 //! Handing on what is in order, giving up what is missing.
 
-use super::held::{Held, Hole, Kind, NEVER, Overdue, Pending, Piece};
+use super::backlog::{Backlog, Hole, Kind, NEVER, Overdue, Pending, Piece};
 use super::limits::Limits;
 use super::pair::Pair;
 use super::receiver::{Closing, Keep, Receiver};
@@ -15,7 +15,7 @@ const SIDES: [Side; 2] = [Side::Initiator, Side::Listener];
 /// The work on a connection at one moment.
 pub(super) struct Assembly<'a, R> {
     pub(super) streams: &'a mut Pair<Stream>,
-    pub(super) held: &'a mut Held,
+    pub(super) backlog: &'a mut Backlog,
     pub(super) closed_by: &'a mut Option<Side>,
     pub(super) limits: &'a Limits,
     pub(super) keep: Keep,
@@ -27,7 +27,7 @@ impl<R: Receiver> Assembly<'_, R> {
     /// Hands on all that is its turn.
     pub(super) fn drain(&mut self) {
         let holds = |pending: &Pending| !pending.pieces.is_empty() || pending.cut > 0;
-        if !SIDES.into_iter().any(|from| holds(self.held.pending.of(from))) {
+        if !SIDES.into_iter().any(|from| holds(self.backlog.pending.side(from))) {
             return;
         }
         loop {
@@ -45,11 +45,11 @@ impl<R: Receiver> Assembly<'_, R> {
         loop {
             self.give_up_cut(from);
             self.give_up_likely_fin(from);
-            let stream = self.streams.of(from);
-            let settled = self.streams.of(from.other()).settled();
+            let stream = self.streams.side(from);
+            let settled = self.streams.side(from.other()).settled();
             let is_due =
                 |front: &Piece| front.start <= stream.next && front.after <= settled && !stream.awaits_syn();
-            if !self.held.pending.of(from).pieces.front().is_some_and(is_due) {
+            if !self.backlog.pending.side(from).pieces.front().is_some_and(is_due) {
                 return moved;
             }
             self.pass_front(from);
@@ -59,12 +59,12 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Hands on the first piece, which begins where the stream is.
     fn pass_front(&mut self, from: Side) {
-        let Some(piece) = self.held.pending.of_mut(from).pop() else { return };
+        let Some(piece) = self.backlog.pending.side_mut(from).pop() else { return };
         match piece.kind {
             Kind::End(how) => self.close(piece.at, from, how),
             Kind::Data => {
                 self.pass(piece.at, from, piece.len, &piece.bytes);
-                let pending = self.held.pending.of_mut(from);
+                let pending = self.backlog.pending.side_mut(from);
                 pending.cut = pending.cut.max(u64::from(piece.cut));
             }
         }
@@ -72,17 +72,17 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Hands on `len` bytes that were seen, `bytes` of them being at hand.
     pub(super) fn pass(&mut self, at: Timestamp, from: Side, len: u64, bytes: &[u8]) {
-        let pending = self.held.pending.of_mut(from);
+        let pending = self.backlog.pending.side_mut(from);
         pending.cut = pending.cut.saturating_sub(len);
         let compared = if self.limits.compare_copies { bytes } else { &[] };
-        self.streams.of_mut(from).pass(len, compared);
+        self.streams.side_mut(from).pass(len, compared);
         if self.keep == Keep::Ranges {
             return;
         }
         if !bytes.is_empty() {
             self.receiver.data(at, from, bytes);
         }
-        // Held without its bytes, while only their number was wanted.
+        // Backlog without its bytes, while only their number was wanted.
         let missing = len.saturating_sub(bytes.len() as u64);
         if missing > 0 {
             self.receiver.gap(at, from, missing, GapCause::CutShort);
@@ -91,20 +91,20 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Tells the end of a direction. Whatever is held beyond it is not of the stream.
     pub(super) fn close(&mut self, at: Timestamp, from: Side, how: Closing) {
-        let marks = &mut self.streams.of_mut(from).marks;
+        let marks = &mut self.streams.side_mut(from).marks;
         marks.set(Marks::CLOSED);
         if how == Closing::Rst {
             marks.set(Marks::RESET);
         }
-        *self.held.pending.of_mut(from) = Default::default();
+        *self.backlog.pending.side_mut(from) = Default::default();
         self.closed_by.get_or_insert(from);
         self.receiver.closed(at, from, how);
     }
 
     /// Gives up the bytes up to `to`, which is ahead of the stream and not behind the first piece.
     pub(super) fn skip(&mut self, from: Side, to: u64) {
-        let stream = self.streams.of_mut(from);
-        let pending = self.held.pending.of_mut(from);
+        let stream = self.streams.side_mut(from);
+        let pending = self.backlog.pending.side_mut(from);
         let likely_fin = stream.marks.has(Marks::FIN_LIKELY) && to == stream.next + 1;
         let acknowledged = likely_fin || pending.acked >= to;
         let total = to.saturating_sub(stream.next);
@@ -127,8 +127,8 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Bytes that the capture cut off are given up as soon as the stream is known to go on behind them.
     pub(super) fn give_up_cut(&mut self, from: Side) {
-        let stream = self.streams.of(from);
-        let pending = self.held.pending.of(from);
+        let stream = self.streams.side(from);
+        let pending = self.backlog.pending.side(from);
         if pending.cut == 0 {
             return;
         }
@@ -142,8 +142,9 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// What was taken for a lost FIN was a byte after all, if something stands behind it.
     fn give_up_likely_fin(&mut self, from: Side) {
-        let stream = self.streams.of(from);
-        if stream.marks.has(Marks::FIN_LIKELY) && self.held.pending.of(from).front_start() > Some(stream.next)
+        let stream = self.streams.side(from);
+        if stream.marks.has(Marks::FIN_LIKELY)
+            && self.backlog.pending.side(from).front_start() > Some(stream.next)
         {
             let to = stream.next + 1;
             self.skip(from, to);
@@ -152,18 +153,18 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Waits no longer for the bytes before `until`.
     pub(super) fn give_up(&mut self, from: Side, until: u64) {
-        let stream = self.streams.of_mut(from);
+        let stream = self.streams.side_mut(from);
         stream.marks.set(Marks::ANCHORED);
         if !stream.marks.has(Marks::SHOWN) {
             stream.marks.set(Marks::WAIVED);
         }
         self.drain();
-        while self.streams.of(from).settled() < until {
+        while self.streams.side(from).settled() < until {
             match self.front_in_place(from) {
                 None => self.skip_hole(from, until),
                 Some(after) => {
                     let other = from.other();
-                    if self.streams.of(other).settled() < after && self.front_in_place(other).is_none() {
+                    if self.streams.side(other).settled() < after && self.front_in_place(other).is_none() {
                         self.skip_hole(other, after);
                     } else {
                         // Each stream waits for the other: no honest pair of ends does that, so the order is nobody's.
@@ -177,18 +178,18 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// What the first piece comes after, if it begins where the stream is.
     fn front_in_place(&self, from: Side) -> Option<u64> {
-        let front = self.held.pending.of(from).pieces.front()?;
-        (front.start <= self.streams.of(from).next).then_some(front.after)
+        let front = self.backlog.pending.side(from).pieces.front()?;
+        (front.start <= self.streams.side(from).next).then_some(front.after)
     }
 
     /// Gives up the hole that the stream is at, at most up to `until`.
     fn skip_hole(&mut self, from: Side, until: u64) {
-        let stream = self.streams.of_mut(from);
+        let stream = self.streams.side_mut(from);
         stream.marks.set(Marks::ANCHORED);
         if stream.settled() >= until {
             return;
         }
-        match self.held.pending.of(from).front_start() {
+        match self.backlog.pending.side(from).front_start() {
             None if until == stream.next + 1 => stream.marks.set(Marks::FIN_LIKELY),
             front => self.skip(from, front.map_or(until, |front| front.min(until))),
         }
@@ -196,14 +197,14 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Gives up the first thing that keeps a piece at `start`, which comes after the other stream's `after`, from its turn.
     pub(super) fn relieve(&mut self, from: Side, start: u64, after: u64) {
-        let front = self.held.pending.of(from).pieces.front();
+        let front = self.backlog.pending.side(from).pieces.front();
         let (start, after) = front
             .filter(|front| front.start <= start)
             .map_or((start, after), |front| (front.start, front.after));
-        self.streams.of_mut(from).marks.set(Marks::ANCHORED);
-        if start > self.streams.of(from).next {
+        self.streams.side_mut(from).marks.set(Marks::ANCHORED);
+        if start > self.streams.side(from).next {
             self.skip(from, start);
-        } else if after > self.streams.of(from.other()).settled() {
+        } else if after > self.streams.side(from.other()).settled() {
             self.give_up(from.other(), after);
         }
         self.drain();
@@ -212,7 +213,7 @@ impl<R: Receiver> Assembly<'_, R> {
     /// A segment more was seen while others are waited for.
     pub(super) fn count_segment(&mut self) {
         for from in SIDES {
-            if let Some(overdue) = &mut self.held.pending.of_mut(from).overdue {
+            if let Some(overdue) = &mut self.backlog.pending.side_mut(from).overdue {
                 overdue.segments = overdue.segments.saturating_sub(1);
             }
         }
@@ -221,13 +222,13 @@ impl<R: Receiver> Assembly<'_, R> {
     /// Gives up what was waited for too long: by time, or by segments.
     pub(super) fn expire(&mut self) {
         for from in SIDES {
-            let pending = self.held.pending.of(from);
+            let pending = self.backlog.pending.side(from);
             let overdue = pending.overdue.filter(|it| it.segments == 0 || it.deadline <= self.now);
             if let Some(overdue) = overdue {
-                self.held.pending.of_mut(from).overdue = None;
+                self.backlog.pending.side_mut(from).overdue = None;
                 self.give_up(from, overdue.until);
             }
-            let pending = self.held.pending.of_mut(from);
+            let pending = self.backlog.pending.side_mut(from);
             if pending.hole.is_some_and(|hole| hole.deadline <= self.now) {
                 pending.hole = None;
                 if let Some(front) = pending.front_start() {
@@ -239,7 +240,7 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Sets anew what is waited for, and for how long.
     pub(super) fn wait(&mut self) {
-        if SIDES.into_iter().all(|from| self.held.pending.of(from).is_untouched()) {
+        if SIDES.into_iter().all(|from| self.backlog.pending.side(from).is_untouched()) {
             return;
         }
         while SIDES.into_iter().any(|from| self.wait_shortly(from)) {}
@@ -251,8 +252,8 @@ impl<R: Receiver> Assembly<'_, R> {
     /// Bytes that the other end has, that come before an RST, or the SYN. Gives up at once what is not worth waiting for, and
     /// then says so.
     fn wait_shortly(&mut self, from: Side) -> bool {
-        let stream = self.streams.of(from);
-        let pending = self.held.pending.of_mut(from);
+        let stream = self.streams.side(from);
+        let pending = self.backlog.pending.side_mut(from);
         let settled = stream.settled();
         let mut until = pending.acked;
         if stream.awaits_syn() && !pending.pieces.is_empty() {
@@ -282,8 +283,8 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Bytes that may be sent again.
     fn wait_longer(&mut self, from: Side) {
-        let next = self.streams.of(from).next;
-        let pending = self.held.pending.of_mut(from);
+        let next = self.streams.side(from).next;
+        let pending = self.backlog.pending.side_mut(from);
         if pending.front_start().is_none_or(|front| front <= next) {
             pending.hole = None;
         } else if pending.hole.is_none_or(|hole| hole.start != next) {
@@ -304,9 +305,9 @@ impl<R: Receiver> Assembly<'_, R> {
         }
         for from in SIDES {
             self.flush(from);
-            let cut = self.held.pending.of(from).cut;
+            let cut = self.backlog.pending.side(from).cut;
             if cut > 0 {
-                let to = self.streams.of(from).next + cut;
+                let to = self.streams.side(from).next + cut;
                 self.skip(from, to);
             }
         }
@@ -314,8 +315,8 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Up to where bytes of a direction are waited for, if they are: those that the other end has before those it may not have.
     fn awaited(&self, from: Side) -> Option<u64> {
-        let stream = self.streams.of(from);
-        let pending = self.held.pending.of(from);
+        let stream = self.streams.side(from);
+        let pending = self.backlog.pending.side(from);
         let settled = stream.settled();
         if pending.acked > settled {
             return Some(pending.acked);
@@ -327,8 +328,8 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Hands on all that is held of a direction, telling its holes.
     pub(super) fn flush(&mut self, from: Side) {
-        while let Some(front) = self.held.pending.of(from).front_start() {
-            if front > self.streams.of(from).next {
+        while let Some(front) = self.backlog.pending.side(from).front_start() {
+            if front > self.streams.side(from).next {
                 self.skip(from, front);
             }
             self.pass_front(from);

@@ -1,7 +1,7 @@
 //! A connection as its caller sees it.
 
 use super::assembly::Assembly;
-use super::held::{Held, Piece};
+use super::backlog::{Backlog, Piece};
 use super::limits::Limits;
 use super::pair::Pair;
 use super::receiver::{Keep, Receiver};
@@ -25,7 +25,7 @@ pub struct HandshakeTimes {
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
     pub(super) streams: Pair<Stream>,
-    pub(super) held: Option<Box<Held>>,
+    pub(super) backlog: Option<Box<Backlog>>,
     handshake: Handshake,
     closed_by: Option<Side>,
 }
@@ -87,7 +87,7 @@ impl Connection {
     ) {
         let (own, other) = self.streams.split_mut(from);
         own.packets += 1;
-        if self.held.is_none() && is_in_order(own, other, segment) {
+        if self.backlog.is_none() && is_in_order(own, other, segment) {
             if !segment.payload.is_empty() {
                 own.shown_by = segment.interface;
                 match keep {
@@ -104,7 +104,7 @@ impl Connection {
         self.handshake.note(at, from, segment.flags);
         self.assemble(at, limits, keep, receiver, |assembly| {
             assembly.count_segment();
-            assembly.take(from, segment);
+            assembly.accept(from, segment);
             assembly.expire();
             assembly.wait();
         });
@@ -116,17 +116,17 @@ impl Connection {
     pub fn count_bare(&mut self, from: Side, segment: &Segment<'_>) -> bool {
         let (own, other) = self.streams.split_mut(from);
         let is_bare =
-            self.held.is_none() && segment.wire_payload_len == 0 && is_in_order(own, other, segment);
+            self.backlog.is_none() && segment.wire_payload_len == 0 && is_in_order(own, other, segment);
         own.packets += u64::from(is_bare);
         is_bare
     }
 
     /// When [`Self::handle_timeout`] is due; none while nothing is waited for.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let held = self.held.as_ref()?;
+        let backlog = self.backlog.as_ref()?;
         [Side::Initiator, Side::Listener]
             .into_iter()
-            .filter_map(|from| held.pending.of(from).deadline())
+            .filter_map(|from| backlog.pending.side(from).deadline())
             .min()
     }
 
@@ -148,20 +148,20 @@ impl Connection {
 
     /// Nothing more will come: holes become gaps, and what is held is handed on.
     pub fn finish(&mut self, at: Timestamp, keep: Keep, receiver: &mut impl Receiver) {
-        if self.held.is_some() {
+        if self.backlog.is_some() {
             self.assemble(at, &Limits::CONTROL, keep, receiver, |assembly| {
                 assembly.finish();
             });
-            self.held = None;
+            self.backlog = None;
         }
     }
 
     /// What the end `from` sent, as far as it is known by now. Bytes that came after they had been given up count as gap and
     /// as seen again.
     pub fn account(&self, from: Side) -> DirectionAccount {
-        let stream = self.streams.of(from);
-        let end = self.held.as_ref().map_or(0, |held| {
-            let pending = held.pending.of(from);
+        let stream = self.streams.side(from);
+        let end = self.backlog.as_ref().map_or(0, |backlog| {
+            let pending = backlog.pending.side(from);
             pending.end().max(stream.next + pending.cut)
         });
         stream.account(end)
@@ -185,14 +185,14 @@ impl Connection {
     /// Both ends said FIN, or one said RST, and all before it was handed on. Copies of what was seen, bytes of the other
     /// direction and a last ACK may still come: a caller does well to keep the connection for a while.
     pub fn is_closed(&self) -> bool {
-        let (a, b) = (self.streams.of(Side::Initiator).marks, self.streams.of(Side::Listener).marks);
+        let (a, b) = (self.streams.side(Side::Initiator).marks, self.streams.side(Side::Listener).marks);
         a.has(Marks::RESET) || b.has(Marks::RESET) || (a.has(Marks::CLOSED) && b.has(Marks::CLOSED))
     }
 
     /// No SYN was seen: the connection is older than the capture.
     pub fn midstream(&self) -> bool {
-        !self.streams.of(Side::Initiator).marks.has(Marks::SYN)
-            && !self.streams.of(Side::Listener).marks.has(Marks::SYN)
+        !self.streams.side(Side::Initiator).marks.has(Marks::SYN)
+            && !self.streams.side(Side::Listener).marks.has(Marks::SYN)
     }
 
     /// `segment`, sent by the end `from`, opens another connection between the same ports (RFC 9293 section 3.6.1): the caller
@@ -204,7 +204,7 @@ impl Connection {
         if !segment.flags.syn() {
             return false;
         }
-        let (own, other) = (self.streams.of(from), self.streams.of(from.other()));
+        let (own, other) = (self.streams.side(from), self.streams.side(from.other()));
         if own.marks.has(Marks::STARTED) && segment.seq.wrapping_add(1) == own.start as u32 {
             return false;
         }
@@ -212,25 +212,25 @@ impl Connection {
             let answered = segment.ack.wrapping_sub(1);
             let is_ours = other.marks.has(Marks::STARTED) && segment.ack == other.start as u32;
             return (self.is_ending() && !is_ours)
-                || self.held.as_ref().is_some_and(|held| held.reopening == Some(answered));
+                || self.backlog.as_ref().is_some_and(|backlog| backlog.reopening == Some(answered));
         }
         self.is_ending() || (own.marks.has(Marks::SYN) && other.packets == 0)
     }
 
     /// Bytes of memory that are held beyond the connection itself.
     pub fn held_bytes(&self) -> usize {
-        self.held.as_ref().map_or(0, |held| {
+        self.backlog.as_ref().map_or(0, |backlog| {
             let of = |from| {
-                let pending = held.pending.of(from);
+                let pending = backlog.pending.side(from);
                 pending.bytes() + pending.pieces.capacity() * size_of::<Piece>()
             };
-            size_of::<Held>() + of(Side::Initiator) + of(Side::Listener)
+            size_of::<Backlog>() + of(Side::Initiator) + of(Side::Listener)
         })
     }
 
     /// An end said FIN or RST.
     fn is_ending(&self) -> bool {
-        let ends = |from| self.streams.of(from).marks.any(Marks::FIN_SEEN | Marks::RST_SEEN);
+        let ends = |from| self.streams.side(from).marks.any(Marks::FIN_SEEN | Marks::RST_SEEN);
         ends(Side::Initiator) || ends(Side::Listener)
     }
 
@@ -242,23 +242,23 @@ impl Connection {
         receiver: &mut R,
         work: impl FnOnce(&mut Assembly<'_, R>),
     ) {
-        let mut fresh = Held::default();
-        let held = self.held.as_deref_mut().unwrap_or(&mut fresh);
+        let mut fresh = Backlog::default();
+        let backlog = self.backlog.as_deref_mut().unwrap_or(&mut fresh);
         work(&mut Assembly {
             streams: &mut self.streams,
-            held,
+            backlog,
             closed_by: &mut self.closed_by,
             limits,
             keep,
             now,
             receiver,
         });
-        let is_idle = |from| held.pending.of(from).is_idle(self.streams.of(from).settled());
-        let is_idle = held.reopening.is_none() && is_idle(Side::Initiator) && is_idle(Side::Listener);
+        let is_idle = |from| backlog.pending.side(from).is_idle(self.streams.side(from).settled());
+        let is_idle = backlog.reopening.is_none() && is_idle(Side::Initiator) && is_idle(Side::Listener);
         if is_idle {
-            self.held = None;
-        } else if self.held.is_none() {
-            self.held = Some(Box::new(fresh));
+            self.backlog = None;
+        } else if self.backlog.is_none() {
+            self.backlog = Some(Box::new(fresh));
         }
     }
 }

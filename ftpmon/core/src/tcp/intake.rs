@@ -1,7 +1,7 @@
 //! Taking a segment in: what it tells, where its bytes belong.
 
 use super::assembly::Assembly;
-use super::held::{Kind, Piece};
+use super::backlog::{Kind, Piece};
 use super::receiver::{Closing, Keep, Receiver};
 use super::sequence;
 use super::stream::Marks;
@@ -25,11 +25,11 @@ struct Span<'a> {
 
 impl<R: Receiver> Assembly<'_, R> {
     /// Takes a segment that the end `from` sent.
-    pub(super) fn take(&mut self, from: Side, segment: &Segment<'_>) {
+    pub(super) fn accept(&mut self, from: Side, segment: &Segment<'_>) {
         let flags = segment.flags;
         if flags.syn() {
             // No end takes SYN with either (RFC 9293 section 3.10.7).
-            if flags.rst() || flags.fin() || !self.take_syn(from, segment) {
+            if flags.rst() || flags.fin() || !self.accept_syn(from, segment) {
                 return;
             }
         }
@@ -37,47 +37,47 @@ impl<R: Receiver> Assembly<'_, R> {
         let wire_len =
             segment.payload.len().max(usize::try_from(segment.wire_payload_len).unwrap_or(usize::MAX)) as u64;
         self.start(from, seq, segment, wire_len);
-        let closed = self.streams.of(from).marks.has(Marks::CLOSED);
+        let closed = self.streams.side(from).marks.has(Marks::CLOSED);
         if !closed && !self.believes(from, seq, wire_len) {
             return;
         }
         if wire_len > 0 {
-            self.held.reopening = None;
+            self.backlog.reopening = None;
         }
-        let after = if flags.ack() { self.take_ack(from, segment) } else { 0 };
+        let after = if flags.ack() { self.accept_ack(from, segment) } else { 0 };
         self.drain();
         if closed {
             if flags.rst() {
-                self.streams.of_mut(from).marks.set(Marks::RST_SEEN | Marks::RESET);
+                self.streams.side_mut(from).marks.set(Marks::RST_SEEN | Marks::RESET);
             }
             return;
         }
-        let start = sequence::position(seq, self.streams.of(from).next);
+        let start = sequence::position(seq, self.streams.side(from).next);
         let end = start + wire_len;
         if wire_len > 0 {
             let same_place = self.is_where_it_was(from, segment.interface, end);
-            self.take_payload(from, Span { start, end, bytes: segment.payload, after, same_place });
+            self.accept_payload(from, Span { start, end, bytes: segment.payload, after, same_place });
         }
         if flags.fin() {
-            self.streams.of_mut(from).marks.set(Marks::FIN_SEEN);
-            self.take_end(from, end, after, Closing::Fin);
+            self.streams.side_mut(from).marks.set(Marks::FIN_SEEN);
+            self.accept_end(from, end, after, Closing::Fin);
         }
         if flags.rst() {
-            self.streams.of_mut(from).marks.set(Marks::RST_SEEN);
+            self.streams.side_mut(from).marks.set(Marks::RST_SEEN);
             // A reset often takes its number from an older acknowledgment, but it is the last thing sent.
             let known = self.known_end(from);
-            self.take_end(from, end.max(known), after, Closing::Rst);
+            self.accept_end(from, end.max(known), after, Closing::Rst);
         }
     }
 
     /// Takes what a segment acknowledges. Up to where the other stream has to come first; 0 if no further than it is.
-    fn take_ack(&mut self, from: Side, segment: &Segment<'_>) -> u64 {
+    fn accept_ack(&mut self, from: Side, segment: &Segment<'_>) -> u64 {
         let other = from.other();
-        let stream = self.streams.of_mut(other);
+        let stream = self.streams.side_mut(other);
         if !stream.marks.has(Marks::STARTED) {
             return 0;
         }
-        let pending = self.held.pending.of_mut(other);
+        let pending = self.backlog.pending.side_mut(other);
         let acked = sequence::position(segment.ack, stream.next);
         if acked <= stream.settled() {
             // The hole is known to the receiver: it waits, and so does the monitor.
@@ -93,14 +93,14 @@ impl<R: Receiver> Assembly<'_, R> {
         }
         pending.acked = pending.acked.max(acked);
         self.give_up_cut(other);
-        if acked <= self.streams.of(other).settled() { 0 } else { acked }
+        if acked <= self.streams.side(other).settled() { 0 } else { acked }
     }
 
     /// Whether the sender's furthest bytes so far were seen at this interface too. It is where they are from now on if it
     /// shows something new, up to `end`.
     fn is_where_it_was(&mut self, from: Side, interface: InterfaceId, end: u64) -> bool {
-        let held = self.held.pending.of(from).end();
-        let stream = self.streams.of_mut(from);
+        let held = self.backlog.pending.side(from).end();
+        let stream = self.streams.side_mut(from);
         let same = stream.shown_by == interface;
         if end > stream.next.max(held) {
             stream.shown_by = interface;
@@ -109,10 +109,10 @@ impl<R: Receiver> Assembly<'_, R> {
     }
 
     /// Hands on the bytes that are due, holds those that are early, drops those seen before.
-    fn take_payload(&mut self, from: Side, mut span: Span<'_>) {
-        let next = self.streams.of(from).next;
+    fn accept_payload(&mut self, from: Side, mut span: Span<'_>) {
+        let next = self.streams.side(from).next;
         if span.start < next {
-            self.take_repeated(from, &span);
+            self.accept_repeated(from, &span);
             if span.end <= next {
                 return;
             }
@@ -132,8 +132,8 @@ impl<R: Receiver> Assembly<'_, R> {
     }
 
     /// Counts and checks the bytes of a segment that lie before the stream's `next`.
-    fn take_repeated(&mut self, from: Side, span: &Span<'_>) {
-        let stream = self.streams.of_mut(from);
+    fn accept_repeated(&mut self, from: Side, span: &Span<'_>) {
+        let stream = self.streams.side_mut(from);
         let same = stream.is_last_again(span.start, span.bytes);
         // A keep-alive may carry one byte of nonsense (RFC 9293 section 3.8.4).
         if span.end == stream.next && span.end - span.start == 1 && same != Some(true) {
@@ -150,8 +150,8 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// The stream goes on at `start`: bytes before it that the capture cut off are not waited for.
     fn give_up_cut_before(&mut self, from: Side, start: u64) {
-        let stream = self.streams.of(from);
-        let pending = self.held.pending.of(from);
+        let stream = self.streams.side(from);
+        let pending = self.backlog.pending.side(from);
         if pending.cut > 0 && start > stream.next && pending.pieces.is_empty() {
             let to = start.min(stream.next + pending.cut);
             self.skip(from, to);
@@ -163,12 +163,12 @@ impl<R: Receiver> Assembly<'_, R> {
         let after = if self.keep == Keep::Bytes { span.after } else { 0 };
         let mut cursor = span.start;
         loop {
-            let stream = self.streams.of(from);
+            let stream = self.streams.side(from);
             cursor = cursor.max(stream.next);
             if cursor >= covered || stream.marks.has(Marks::CLOSED) {
                 return;
             }
-            let pending = self.held.pending.of(from);
+            let pending = self.backlog.pending.side(from);
             if pending.pieces.back().is_some_and(|last| last.kind != Kind::Data && last.start <= cursor) {
                 return;
             }
@@ -176,7 +176,7 @@ impl<R: Receiver> Assembly<'_, R> {
             let stop = match pending.pieces.get(index) {
                 Some(piece) if piece.start <= cursor => {
                     let stop = piece.end().min(covered);
-                    self.take_overlap(from, span, index, cursor, stop);
+                    self.accept_overlap(from, span, index, cursor, stop);
                     cursor = stop;
                     continue;
                 }
@@ -185,7 +185,7 @@ impl<R: Receiver> Assembly<'_, R> {
             };
             let bytes = span.slice(cursor, stop, self.keep);
             let is_due = index == 0 && cursor == stream.next && !stream.awaits_syn();
-            if is_due && after <= self.streams.of(from.other()).settled() {
+            if is_due && after <= self.streams.side(from.other()).settled() {
                 self.pass(self.now, from, stop - cursor, bytes);
                 self.drain();
             } else if self.has_room(from, bytes.len()) {
@@ -198,7 +198,7 @@ impl<R: Receiver> Assembly<'_, R> {
                     after,
                     at: self.now,
                 };
-                self.held.pending.of_mut(from).insert(piece);
+                self.backlog.pending.side_mut(from).insert(piece);
                 self.drain();
             } else {
                 self.relieve(from, cursor, after);
@@ -209,12 +209,12 @@ impl<R: Receiver> Assembly<'_, R> {
     }
 
     /// Bytes from `start` to `stop` are held already, in the piece at `index`: those stand.
-    fn take_overlap(&mut self, from: Side, span: &Span<'_>, index: usize, start: u64, stop: u64) {
+    fn accept_overlap(&mut self, from: Side, span: &Span<'_>, index: usize, start: u64, stop: u64) {
         if span.same_place {
-            self.streams.of_mut(from).retransmitted += stop - start;
+            self.streams.side_mut(from).retransmitted += stop - start;
         }
         let copy = span.slice(start, stop, self.keep);
-        let Some(piece) = self.held.pending.of_mut(from).pieces.get_mut(index) else { return };
+        let Some(piece) = self.backlog.pending.side_mut(from).pieces.get_mut(index) else { return };
         let held = slice(&piece.bytes, piece.start, start, stop);
         let conflicts = !held.is_empty() && !copy.is_empty() && held != copy;
         // The copy that came first may have been sent last: what the other knew of the other stream is what counts.
@@ -229,12 +229,12 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Remembers that the capture cut off the bytes from `covered` on.
     fn note_cut(&mut self, from: Side, span: &Span<'_>, covered: u64) {
-        let stream = self.streams.of(from);
+        let stream = self.streams.side(from);
         if stream.marks.has(Marks::CLOSED) {
             return;
         }
         let mut covered = covered.max(stream.next);
-        let pending = self.held.pending.of_mut(from);
+        let pending = self.backlog.pending.side_mut(from);
         let index = pending.index_behind(covered);
         for piece in pending.pieces.iter().skip(index).take_while(|piece| piece.kind == Kind::Data) {
             if piece.start > covered {
@@ -265,20 +265,20 @@ impl<R: Receiver> Assembly<'_, R> {
                 after: span.after,
                 at: self.now,
             };
-            self.held.pending.of_mut(from).insert(piece);
+            self.backlog.pending.side_mut(from).insert(piece);
             self.drain();
         }
     }
 
     /// Puts the stream's end where it belongs.
-    fn take_end(&mut self, from: Side, position: u64, after: u64, how: Closing) {
+    fn accept_end(&mut self, from: Side, position: u64, after: u64, how: Closing) {
         self.take_back_fin(from, position);
         loop {
-            let stream = self.streams.of(from);
+            let stream = self.streams.side(from);
             if position < stream.next || stream.marks.has(Marks::CLOSED) {
                 return;
             }
-            let pending = self.held.pending.of(from);
+            let pending = self.backlog.pending.side(from);
             let index = pending.index_behind(position);
             // Bytes seen before say that the stream goes on here.
             let contradicted = pending.pieces.get(index).is_some_and(|piece| piece.start < position);
@@ -290,7 +290,7 @@ impl<R: Receiver> Assembly<'_, R> {
             let is_due = position == stream.next
                 && !stream.awaits_syn()
                 && pending.front_start().is_none_or(|front| front >= position);
-            if is_due && after <= self.streams.of(from.other()).settled() {
+            if is_due && after <= self.streams.side(from.other()).settled() {
                 self.close(self.now, from, how);
                 return self.drain();
             }
@@ -304,7 +304,7 @@ impl<R: Receiver> Assembly<'_, R> {
                     after,
                     at: self.now,
                 };
-                self.held.pending.of_mut(from).insert(piece);
+                self.backlog.pending.side_mut(from).insert(piece);
                 return self.drain();
             }
             self.relieve(from, position, after);
@@ -313,7 +313,7 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// What was acknowledged and given up last may have been the FIN that comes now.
     fn take_back_fin(&mut self, from: Side, position: u64) {
-        let stream = self.streams.of_mut(from);
+        let stream = self.streams.side_mut(from);
         if stream.marks.has(Marks::GAP_LAST) && position + 1 == stream.next {
             stream.go_back(position as u32);
         }
@@ -321,8 +321,8 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// The end of the bytes of a stream that are known to exist.
     fn known_end(&self, from: Side) -> u64 {
-        let next = self.streams.of(from).next;
-        let pending = self.held.pending.of(from);
+        let next = self.streams.side(from).next;
+        let pending = self.backlog.pending.side(from);
         // One byte more may be a FIN.
         let acked = if pending.acked > next + 1 { pending.acked } else { 0 };
         pending.end().max(acked).max(next + pending.cut)
@@ -330,7 +330,7 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Whether a piece with so many bytes may be held.
     fn has_room(&self, from: Side, bytes: usize) -> bool {
-        let pending = self.held.pending.of(from);
+        let pending = self.backlog.pending.side(from);
         pending.pieces.len() < usize::from(self.limits.held_pieces)
             && (pending.bytes() + bytes) as u64 <= u64::from(self.limits.held_bytes)
     }

@@ -8,13 +8,13 @@
 //! Nothing here does I/O or reads a clock; time comes in with each segment.
 
 mod assembly;
+mod backlog;
 mod connection;
 mod digest;
-mod held;
 mod intake;
 mod limits;
 mod pair;
-mod place;
+mod position;
 mod receiver;
 mod sequence;
 mod stream;

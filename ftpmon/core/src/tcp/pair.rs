@@ -11,7 +11,7 @@ pub(super) struct Pair<T> {
 
 impl<T> Pair<T> {
     /// That of the direction that `side` sends.
-    pub(super) const fn of(&self, side: Side) -> &T {
+    pub(super) const fn side(&self, side: Side) -> &T {
         match side {
             Side::Initiator => &self.initiator,
             Side::Listener => &self.listener,
@@ -19,7 +19,7 @@ impl<T> Pair<T> {
     }
 
     /// That of the direction that `side` sends.
-    pub(super) const fn of_mut(&mut self, side: Side) -> &mut T {
+    pub(super) const fn side_mut(&mut self, side: Side) -> &mut T {
         match side {
             Side::Initiator => &mut self.initiator,
             Side::Listener => &mut self.listener,

@@ -1,24 +1,18 @@
-//! The two hellos, put together from records and read.
+//! ClientHello and ServerHello (RFC 8446 section 4.1), reassembled from records and parsed.
 
 use smol_str::{SmolStr, format_smolstr};
 use tls_parser::{TlsCipherSuite, TlsMessage, TlsMessageHandshake, parse_tls_message_handshake};
 
+use super::extension::{ALPN, SERVER_NAME, SUPPORTED_VERSIONS, extensions, host_name, name, protocols};
 use super::ja4;
 
-/// A hello of more bytes is not read. Stops a length of 16 MiB; the longest hellos, with post-quantum key shares and
+/// Longest hello that is read, bytes. Stops a length of 16 MiB; the longest hellos, with post-quantum key shares and
 /// tickets, have about 3 KiB.
 pub(super) const HELLO_MAX: usize = 8 << 10;
-/// Offered protocols that are told. Stops a hello of nothing but names.
+/// Offered protocols that are reported. Stops a hello of nothing but names.
 const ALPN_MAX: usize = 8;
-/// Bytes of a name that are told.
-const NAME_MAX: usize = 255;
 
-/// `server_name` (RFC 6066), `application_layer_protocol_negotiation` (RFC 7301), `supported_versions` (RFC 8446).
-pub(super) const SERVER_NAME: u16 = 0;
-pub(super) const ALPN: u16 = 16;
-pub(super) const SUPPORTED_VERSIONS: u16 = 43;
-
-/// What the first handshake message of an end is.
+/// The first handshake message of an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hello {
     /// A ClientHello.
@@ -29,10 +23,10 @@ pub enum Hello {
     Other,
 }
 
-/// What a ClientHello says.
+/// The facts of a ClientHello.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientHello {
-    /// The server name that it asks for.
+    /// The server name (SNI) that it asks for.
     pub sni: Option<SmolStr>,
     /// The protocols that it offers, in its order.
     pub alpn: Box<[SmolStr]>,
@@ -47,7 +41,7 @@ impl ClientHello {
     }
 }
 
-/// What a ServerHello says.
+/// The facts of a ServerHello.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerHello {
     /// The version that it chose, as on the wire.
@@ -81,14 +75,14 @@ impl ServerHello {
     }
 }
 
-/// Puts the first handshake message of an end together, whatever records it comes in.
+/// Reassembles the first handshake message of an end from its records.
 #[derive(Debug, Default)]
 pub(super) struct HelloReader {
     message: Vec<u8>,
 }
 
 impl HelloReader {
-    /// The next bytes of handshake records. The hello, when it is complete.
+    /// Adds the next bytes of handshake records. Returns the hello once it is complete.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Option<Hello> {
         let head = 4_usize.saturating_sub(self.message.len()).min(bytes.len());
         let (head, rest) = bytes.split_at(head);
@@ -104,7 +98,7 @@ impl HelloReader {
     }
 }
 
-/// Reads a whole handshake message.
+/// Parses a complete handshake message.
 fn parse(message: &[u8]) -> Hello {
     let Ok((_, TlsMessage::Handshake(message))) = parse_tls_message_handshake(message) else {
         return Hello::Other;
@@ -131,38 +125,6 @@ fn parse(message: &[u8]) -> Hello {
         }
         _ => Hello::Other,
     }
-}
-
-/// The extensions of a hello in their order: type and body (RFC 8446 section 4.2). Ends where the bytes are no extension.
-fn extensions(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    core::iter::from_fn(move || {
-        let [a, b, high, low, rest @ ..] = bytes else { return None };
-        let (body, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([*high, *low])))?;
-        bytes = rest;
-        Some((u16::from_be_bytes([*a, *b]), body))
-    })
-}
-
-/// The host name of `server_name`: a list of kind, length, name.
-fn host_name(body: &[u8]) -> Option<SmolStr> {
-    let [_, _, 0, high, low, rest @ ..] = body else { return None };
-    rest.get(..usize::from(u16::from_be_bytes([*high, *low]))).map(name)
-}
-
-/// The names of a protocol list: each a length and so many bytes.
-pub(super) fn protocols(body: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut bytes = body.get(2..).unwrap_or_default();
-    core::iter::from_fn(move || {
-        let (len, rest) = bytes.split_first()?;
-        let (name, rest) = rest.split_at_checked(usize::from(*len))?;
-        bytes = rest;
-        Some(name)
-    })
-}
-
-fn name(bytes: &[u8]) -> SmolStr {
-    let shown = bytes.get(..bytes.len().min(NAME_MAX)).unwrap_or_default();
-    SmolStr::from(String::from_utf8_lossy(shown).as_ref())
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use smol_str::{SmolStr, format_smolstr};
 
-use super::hello::{ALPN, SERVER_NAME, SUPPORTED_VERSIONS, protocols};
+use super::extension::{ALPN, SERVER_NAME, SUPPORTED_VERSIONS, protocols};
 use crate::text::hex;
 
 const SIGNATURE_ALGORITHMS: u16 = 13;
 
-/// The fingerprint of a hello: `version` as its head has it, cipher suites and extensions in its order.
+/// The fingerprint of a hello: `version` from its fixed part, cipher suites and extensions in its order.
 pub(super) fn fingerprint(version: u16, ciphers: &[u16], extensions: &[(u16, &[u8])]) -> SmolStr {
     let body = |wanted: u16| extensions.iter().find(|(kind, _)| *kind == wanted).map(|(_, body)| *body);
     let offered = body(SUPPORTED_VERSIONS).map(|body| words(body.get(1..).unwrap_or_default()));
@@ -36,7 +36,7 @@ pub(super) fn fingerprint(version: u16, ciphers: &[u16], extensions: &[(u16, &[u
     format_smolstr!("{head}_{}_{}", digest(&list(ciphers.into_iter())), digest(&listed))
 }
 
-/// Values that mean nothing and keep peers honest (RFC 8701).
+/// Reserved values without a meaning (GREASE, RFC 8701).
 const fn is_grease(value: u16) -> bool {
     let [high, low] = value.to_be_bytes();
     high == low && low & 0x0f == 0x0a
@@ -54,7 +54,7 @@ const fn version_mark(version: u16) -> &'static str {
     }
 }
 
-/// The first and the last character of a protocol's name; of their hexadecimal, where either is no letter or digit.
+/// The first and the last character of a protocol's name; of its hexadecimal form where either is no letter or digit.
 fn ends(name: &[u8]) -> [char; 2] {
     match (name.first(), name.last()) {
         (Some(first), Some(last)) if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() => {

@@ -1,6 +1,7 @@
-//! TLS watched from outside: where records begin and end (RFC 8446 section 5.1), and what the two hellos say in clear text
-//! (section 4.1). For control connections and data connections alike.
+//! TLS as a passive observer sees it: where records begin and end (RFC 8446 section 5.1), and the clear-text facts of the
+//! two hellos (section 4.1). For control connections and data connections alike.
 
+mod extension;
 mod hello;
 mod ja4;
 mod record;
@@ -10,32 +11,19 @@ use smol_str::SmolStr;
 #[cfg(test)]
 pub(crate) use hello::tests::client_hello_record;
 pub use hello::{ClientHello, Hello, ServerHello};
-pub use record::{Opening, Read, RecordReader};
+pub use record::{Opening, RecordReader, RecordsRead, begins_handshake, begins_record};
 
-/// The content type of handshake records.
-const HANDSHAKE: u8 = 22;
-
-/// `bytes` begin with a TLS record of a handshake, as far as they go.
-pub fn begins_handshake(bytes: &[u8]) -> bool {
-    matches!(bytes, [HANDSHAKE, 3, 0..=4, ..])
-}
-
-/// `bytes` may begin with a TLS record: the content types are control characters, which no line begins with.
-pub fn begins_record(bytes: &[u8]) -> bool {
-    matches!(bytes, [20..=24] | [20..=24, 3, ..])
-}
-
-/// What the hellos of a connection said.
+/// The facts of both hellos of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsFacts {
-    /// What the client said.
+    /// The ClientHello.
     pub client: Option<Box<ClientHello>>,
-    /// What the server said.
+    /// The ServerHello.
     pub server: Option<ServerHello>,
 }
 
 impl TlsFacts {
-    /// Adds what a hello says; the first of each end counts.
+    /// Adds the facts of a hello; the first of each end counts.
     pub fn learn(&mut self, hello: Hello) {
         match hello {
             Hello::Client(client) => {

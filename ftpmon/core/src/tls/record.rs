@@ -1,12 +1,25 @@
 //! The records of one direction.
 
 use super::hello::{Hello, HelloReader};
-use super::{HANDSHAKE, begins_record};
 
-const HEADER_LEN: usize = 5;
+/// Content type of handshake records.
+const HANDSHAKE: u8 = 22;
+/// Content type of application data.
 const APPLICATION_DATA: u8 = 23;
-/// A record's body is no longer (RFC 8446 section 5.2).
+/// Length of a record's header.
+const HEADER_LEN: usize = 5;
+/// Longest body of a record (RFC 8446 section 5.2).
 const RECORD_MAX: usize = (1 << 14) + 256;
+
+/// Whether `bytes` begin with a TLS record of a handshake.
+pub fn begins_handshake(bytes: &[u8]) -> bool {
+    matches!(bytes, [HANDSHAKE, 3, 0..=4, ..])
+}
+
+/// Whether `bytes` may begin with a TLS record. Content types are control characters, which no line begins with.
+pub fn begins_record(bytes: &[u8]) -> bool {
+    matches!(bytes, [20..=24] | [20..=24, 3, ..])
+}
 
 /// Follows the records of one direction.
 #[derive(Debug, Default)]
@@ -16,7 +29,7 @@ pub struct RecordReader {
     body_left: usize,
     hello: HelloReader,
     hello_done: bool,
-    /// A gap: where records begin is not known.
+    /// Record boundaries are unknown since a gap.
     lost: bool,
     /// There was a gap, ever.
     has_gaps: bool,
@@ -34,17 +47,17 @@ pub struct Opening {
     pub ended: bool,
 }
 
-/// What the bytes handed to a [`RecordReader`] turned out to be.
+/// Findings in the bytes given to a [`RecordReader`].
 #[derive(Debug, Default)]
-pub struct Read<'a> {
+pub struct RecordsRead<'a> {
     /// The first handshake message is complete, or there is none.
     pub hello: Option<Hello>,
-    /// From here on, where a record should begin, none does.
+    /// The bytes from where a record should begin and none does.
     pub text: Option<&'a [u8]>,
 }
 
 impl RecordReader {
-    /// Bytes were never seen.
+    /// Notes that bytes are missing.
     pub fn gap(&mut self) {
         self.lost = true;
         self.has_gaps = true;
@@ -53,12 +66,12 @@ impl RecordReader {
         self.end_hello();
     }
 
-    /// Where records begin is not known, since a gap.
+    /// Record boundaries are unknown since a gap.
     pub const fn is_lost(&self) -> bool {
         self.lost
     }
 
-    /// There was a gap: what seems to be a record's beginning may be none.
+    /// There was a gap: what looks like the start of a record may be something else.
     pub const fn has_gaps(&self) -> bool {
         self.has_gaps
     }
@@ -69,8 +82,8 @@ impl RecordReader {
     }
 
     /// Takes the direction's next bytes.
-    pub fn feed<'a>(&mut self, mut bytes: &'a [u8]) -> Read<'a> {
-        let mut read = Read::default();
+    pub fn feed<'a>(&mut self, mut bytes: &'a [u8]) -> RecordsRead<'a> {
+        let mut read = RecordsRead::default();
         if self.lost {
             if !begins_record(bytes) {
                 return read;

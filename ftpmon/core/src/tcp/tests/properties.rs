@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::held::{Held, Piece};
+use super::super::backlog::{Backlog, Piece};
 use super::dialogue::{Dialogue, Dice, Ledger, Sent};
 use super::*;
 
@@ -235,12 +235,12 @@ fn limits() -> impl Strategy<Value = Limits> {
 /// What is held stays below what the caps allow (a queue has room for twice what it holds), and in order.
 fn check_held(it: &Monitor) -> Result<(), TestCaseError> {
     let queue = 2 * usize::from(it.limits.held_pieces).max(4) * size_of::<Piece>();
-    let cap = size_of::<Held>() + 2 * (queue + it.limits.held_bytes as usize);
+    let cap = size_of::<Backlog>() + 2 * (queue + it.limits.held_bytes as usize);
     prop_assert!(it.connection.held_bytes() <= cap, "{} of {cap}", it.connection.held_bytes());
-    let Some(held) = &it.connection.held else { return Ok(()) };
+    let Some(held) = &it.connection.backlog else { return Ok(()) };
     for from in [CLIENT, SERVER] {
-        let pending = held.pending.of(from);
-        let mut position = it.connection.streams.of(from).next;
+        let pending = held.pending.side(from);
+        let mut position = it.connection.streams.side(from).next;
         for piece in &pending.pieces {
             prop_assert!(position <= piece.start, "{:?}", it.connection);
             position = piece.end();

@@ -188,7 +188,7 @@ impl Pending {
 
 /// What is held back of both directions.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Held {
+pub(super) struct Backlog {
     /// By direction.
     pub(super) pending: Pair<Pending>,
     /// Sequence number of a SYN that does not belong to this connection: if it is answered, another one begins.

@@ -1,7 +1,7 @@
 //! Where a stream is: how it starts, and what segments are believed to belong to it.
 
 use super::assembly::Assembly;
-use super::held::Stray;
+use super::backlog::Stray;
 use super::receiver::Receiver;
 use super::sequence;
 use super::stream::Marks;
@@ -14,8 +14,8 @@ const STRAY_RUN: u8 = 4;
 
 impl<R: Receiver> Assembly<'_, R> {
     /// Takes what a SYN says of the stream's start. False: it is not of this connection.
-    pub(super) fn take_syn(&mut self, from: Side, segment: &Segment<'_>) -> bool {
-        let stream = self.streams.of_mut(from);
+    pub(super) fn accept_syn(&mut self, from: Side, segment: &Segment<'_>) -> bool {
+        let stream = self.streams.side_mut(from);
         let seq = segment.seq.wrapping_add(1);
         if !stream.marks.has(Marks::STARTED) {
             stream.start_at(seq);
@@ -23,15 +23,15 @@ impl<R: Receiver> Assembly<'_, R> {
         if seq != stream.start as u32 {
             if stream.marks.has(Marks::SYN) || !stream.is_untouched() {
                 if !segment.flags.ack() {
-                    self.held.reopening = Some(segment.seq);
+                    self.backlog.reopening = Some(segment.seq);
                 }
                 return false;
             }
             let start = sequence::position(seq, stream.next);
             stream.restart_at(start);
-            self.held.pending.of_mut(from).drop_before(start);
+            self.backlog.pending.side_mut(from).drop_before(start);
         }
-        let marks = &mut self.streams.of_mut(from).marks;
+        let marks = &mut self.streams.side_mut(from).marks;
         marks.set(Marks::SYN | Marks::ANCHORED);
         marks.clear(Marks::START_BARE);
         true
@@ -64,8 +64,8 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Moves the start of a stream of which nothing was told yet to where its first bytes turn out to be.
     fn adjust_start(&mut self, from: Side, seq: u32, wire_len: u64) {
-        let other_is_untouched = self.streams.of(from.other()).is_untouched();
-        let own = self.streams.of_mut(from);
+        let other_is_untouched = self.streams.side(from.other()).is_untouched();
+        let own = self.streams.side_mut(from);
         if wire_len == 0 || own.marks.has(Marks::SYN) || !own.is_untouched() {
             return;
         }
@@ -80,7 +80,7 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Whether a segment stands where one can stand.
     pub(super) fn believes(&mut self, from: Side, seq: u32, wire_len: u64) -> bool {
-        let stream = self.streams.of(from);
+        let stream = self.streams.side(from);
         let window = u64::from(self.limits.window);
         let start = sequence::position(seq, stream.next);
         let end = start + wire_len;
@@ -91,7 +91,7 @@ impl<R: Receiver> Assembly<'_, R> {
             && start + u64::from(stream.last_len) >= stream.next;
         if within && !given_up {
             if wire_len > 0 {
-                self.held.pending.of_mut(from).stray = None;
+                self.backlog.pending.side_mut(from).stray = None;
             }
             return true;
         }
@@ -101,23 +101,23 @@ impl<R: Receiver> Assembly<'_, R> {
     /// Counts a segment that stands where none is believed; a run of them is followed.
     fn believes_stray(&mut self, from: Side, seq: u32, wire_len: u64) -> bool {
         let end = seq.wrapping_add(wire_len as u32);
-        let stray = self.held.pending.of(from).stray;
+        let stray = self.backlog.pending.side(from).stray;
         let run = match stray {
             Some(last) if last.seq == seq => last.run,
             Some(last) if last.end == seq => last.run + 1,
             _ => 1,
         };
         if run < STRAY_RUN {
-            self.held.pending.of_mut(from).stray = Some(Stray { seq, end, run });
+            self.backlog.pending.side_mut(from).stray = Some(Stray { seq, end, run });
             return false;
         }
         self.flush(from);
-        *self.held.pending.of_mut(from) = Default::default();
+        *self.backlog.pending.side_mut(from) = Default::default();
         // Positions may change their meaning: what the other stream waits for is not to be compared with them.
-        for piece in &mut self.held.pending.of_mut(from.other()).pieces {
+        for piece in &mut self.backlog.pending.side_mut(from.other()).pieces {
             piece.after = 0;
         }
-        let stream = self.streams.of_mut(from);
+        let stream = self.streams.side_mut(from);
         if stream.marks.has(Marks::CLOSED) {
             return false;
         }

@@ -2,8 +2,9 @@
 
 use std::num::NonZeroU64;
 
+use super::error::CaptureError;
 use super::input::{Input, Ready};
-use super::{CaptureError, RECORD_LEN_MAX, Step, cut};
+use super::step::{RECORD_LEN_MAX, Step};
 use ftpmon_core::frame::{LinkType, RawFrame};
 use ftpmon_event::link::InterfaceId;
 use ftpmon_event::time::Timestamp;
@@ -17,22 +18,22 @@ const ENHANCED_PACKET: u32 = 6;
 
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 
-/// Longest block that is looked into: the longest packet with 64 KiB of options. Stops a broken length from taking
-/// memory. Blocks that are not looked into are passed over whatever their length.
+/// Longest block that is parsed: the longest packet with 64 KiB of options. Stops a broken length from taking memory.
+/// Blocks of other types are skipped, whatever their length.
 const BLOCK_LEN_MAX: u32 = RECORD_LEN_MAX + (64 << 10) + 64;
-/// Type and length in front of a block, its length once more behind it.
+/// Type and length before a block's body, and the length again behind it.
 const BLOCK_FRAME_LEN: usize = 12;
 /// Interfaces of a section at most. Stops a file of interface descriptions from taking memory.
 const INTERFACES_MAX: usize = 4096;
-/// Longest interface name that is kept, bytes: it stands in every event of a session.
+/// Longest interface name that is kept, bytes: every event of a session carries it.
 const NAME_LEN_MAX: usize = 64;
 
-/// How a block's ticks become nanoseconds.
+/// The resolution of an interface's timestamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ticks {
     /// A tick is this many nanoseconds.
     Nanos(u64),
-    /// So many ticks are a nanosecond; none where 64 bits of them are less than one.
+    /// This many ticks are a nanosecond; none where 2⁶⁴ ticks are less than one.
     PerNano(Option<NonZeroU64>),
     /// A tick is a second divided by two to this power.
     Binary(u8),
@@ -85,20 +86,20 @@ impl Interface {
 pub(super) struct Pcapng {
     big_endian: bool,
     interfaces: Vec<Interface>,
-    /// Bytes of a block that nobody looks into, still to be passed over.
-    passing: u64,
+    /// Bytes of a block of another type, still to be skipped.
+    skipping: u64,
     /// Where that block begins.
-    passing_from: u64,
-    /// The last packet's time, for the packets that have none.
+    skipping_from: u64,
+    /// The last packet's time, used for simple packets, which have none.
     last: Timestamp,
     /// An interface with a known link type was described.
     any_known: bool,
-    /// Link types that are not known, each once.
+    /// Unknown link types, each once.
     unknown: Vec<u16>,
     unknown_packets: u64,
 }
 
-/// Where a packet is within its block.
+/// The place of a packet within its block.
 struct Packet {
     interface: usize,
     ticks: Option<u64>,
@@ -148,11 +149,11 @@ impl Pcapng {
     #[inline]
     pub(super) fn step<'a>(&mut self, input: &'a mut Input) -> Result<Step<'a>, CaptureError> {
         loop {
-            if self.passing > 0 {
-                match self.pass(input)? {
+            if self.skipping > 0 {
+                match self.skip(input)? {
                     Ready::Yes => {}
                     Ready::Wait => return Ok(Step::Wait),
-                    Ready::End => return Err(CaptureError::Cut { offset: self.passing_from }),
+                    Ready::End => return Err(CaptureError::Cut { offset: self.skipping_from }),
                 }
             }
             match input.ready(BLOCK_FRAME_LEN)? {
@@ -165,7 +166,7 @@ impl Pcapng {
                 kind,
                 SECTION_HEADER | INTERFACE_DESCRIPTION | OBSOLETE_PACKET | SIMPLE_PACKET | ENHANCED_PACKET
             ) {
-                (self.passing, self.passing_from) = (u64::from(len), input.offset());
+                (self.skipping, self.skipping_from) = (u64::from(len), input.offset());
                 continue;
             }
             if len > BLOCK_LEN_MAX {
@@ -175,7 +176,7 @@ impl Pcapng {
             match input.ready(len)? {
                 Ready::Yes => {}
                 Ready::Wait => return Ok(Step::Wait),
-                Ready::End => return Err(cut(input)),
+                Ready::End => return Err(input.cut_error()),
             }
             let offset = input.offset();
             let bad = |what| CaptureError::BadBlock { offset, what };
@@ -193,7 +194,7 @@ impl Pcapng {
                 INTERFACE_DESCRIPTION => {
                     let id = InterfaceId(u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX));
                     self.describe(fields).map_err(bad)?;
-                    let block = Fields { bytes: input.take(len), big_endian: self.big_endian };
+                    let block = Fields { bytes: input.consume(len), big_endian: self.big_endian };
                     return Ok(Step::Interface { id, name: name(block) });
                 }
                 ENHANCED_PACKET => enhanced_packet(fields),
@@ -204,7 +205,7 @@ impl Pcapng {
             let interface = self.interfaces.get(packet.interface);
             let interface =
                 *interface.ok_or_else(|| bad("a packet is of an interface that is not described"))?;
-            // What stands behind the packet: its options, and the block's length once more.
+            // Options and the repeated length follow the packet.
             if packet.captured as usize > len.saturating_sub(packet.at + 4) {
                 return Err(bad("a packet is longer than its block"));
             }
@@ -216,7 +217,7 @@ impl Pcapng {
             if let Some(ticks) = packet.ticks {
                 self.last = interface.timestamp(ticks);
             }
-            let block = input.take(len);
+            let block = input.consume(len);
             let frame = RawFrame {
                 link,
                 bytes: block.get(packet.at..packet.at + packet.captured as usize).unwrap_or_default(),
@@ -228,12 +229,12 @@ impl Pcapng {
         }
     }
 
-    /// Passes over what nobody looks into.
-    fn pass(&mut self, input: &mut Input) -> Result<Ready, CaptureError> {
-        while self.passing > 0 {
-            let want = usize::try_from(self.passing).unwrap_or(usize::MAX);
-            self.passing -= input.discard(want) as u64;
-            if self.passing > 0 {
+    /// Skips the rest of a block of another type.
+    fn skip(&mut self, input: &mut Input) -> Result<Ready, CaptureError> {
+        while self.skipping > 0 {
+            let want = usize::try_from(self.skipping).unwrap_or(usize::MAX);
+            self.skipping -= input.discard(want) as u64;
+            if self.skipping > 0 {
                 match input.ready(1)? {
                     Ready::Yes => {}
                     not_yet => return Ok(not_yet),
@@ -243,12 +244,12 @@ impl Pcapng {
         Ok(Ready::Yes)
     }
 
-    /// A block's type and length. A section header says in which endianness itself and all that follows is.
+    /// A block's type and length. A section header sets the endianness of itself and of all blocks after it.
     #[inline]
     fn block_head(&mut self, input: &Input) -> Result<(u32, u32), CaptureError> {
         let bad = |what| CaptureError::BadBlock { offset: input.offset(), what };
         let mut fields = Fields { bytes: input.bytes(), big_endian: self.big_endian };
-        let kind = fields.u32(0).ok_or_else(|| cut(input))?;
+        let kind = fields.u32(0).ok_or_else(|| input.cut_error())?;
         let mut min = BLOCK_FRAME_LEN as u32;
         if kind == SECTION_HEADER {
             fields.big_endian = false;
@@ -261,14 +262,14 @@ impl Pcapng {
             self.big_endian = fields.big_endian;
             min += 16;
         }
-        let len = fields.u32(4).ok_or_else(|| cut(input))?;
+        let len = fields.u32(4).ok_or_else(|| input.cut_error())?;
         if len < min || !len.is_multiple_of(4) {
             return Err(bad("a block has an impossible length"));
         }
         Ok((kind, len))
     }
 
-    /// Takes an interface description.
+    /// Adds the interface of an interface description.
     fn describe(&mut self, block: Fields<'_>) -> Result<(), &'static str> {
         if self.interfaces.len() >= INTERFACES_MAX {
             return Err("too many interfaces are described");
@@ -293,8 +294,8 @@ impl Pcapng {
         Ok(())
     }
 
-    /// The first interface's packet, without time. How much of it was captured follows from the interface's snap
-    /// length, where that is not 0, and from the block.
+    /// A packet of the first interface, without a time. Its captured length follows from the interface's snap length,
+    /// where that is not 0, and from the block.
     fn simple_packet(&self, block: Fields<'_>) -> Option<Packet> {
         let wire_len = block.u32(8)?;
         let room = u32::try_from(block.bytes.len().checked_sub(BLOCK_FRAME_LEN + 4)?).ok()?;
@@ -306,10 +307,10 @@ impl Pcapng {
         Some(Packet { interface: 0, ticks: None, at: 12, captured, wire_len })
     }
 
-    /// The end of the file, at a block's end and nowhere else.
+    /// Ends the file, which is complete only at the end of a block.
     fn end(&mut self, input: &Input) -> Result<Step<'static>, CaptureError> {
         if !input.bytes().is_empty() || input.is_cut() {
-            return Err(cut(input));
+            return Err(input.cut_error());
         }
         if !self.any_known && !self.unknown.is_empty() {
             return Err(CaptureError::UnknownLinkType { numbers: std::mem::take(&mut self.unknown) });
@@ -337,7 +338,7 @@ const IF_NAME: u16 = 2;
 const IF_TSRESOL: u16 = 9;
 const IF_TSOFFSET: u16 = 14;
 
-/// An option of an interface description: where its value begins, and how long it is.
+/// An option of an interface description: offset and length of its value.
 fn option(block: Fields<'_>, wanted: u16) -> Option<(usize, usize)> {
     let mut at = 16;
     loop {
@@ -358,7 +359,7 @@ fn name(block: Fields<'_>) -> Option<&str> {
     let name = block.bytes.get(at..at + len.min(NAME_LEN_MAX))?;
     let name = match core::str::from_utf8(name) {
         Ok(name) => name,
-        // The head of it that is text.
+        // Its valid beginning.
         Err(error) => core::str::from_utf8(name.get(..error.valid_up_to())?).ok()?,
     };
     Some(name.trim_end_matches('\0')).filter(|name| !name.is_empty())

@@ -1,4 +1,4 @@
-//! Bytes of a capture in one buffer, whatever they come from.
+//! The bytes of a capture in one buffer, from a file, a stream or a gzip decoder.
 
 use std::io::{self, BufReader, Cursor, Read};
 use std::sync::Arc;
@@ -6,20 +6,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 
+use super::error::CaptureError;
+
 /// Bytes read at once. Fits a processor's second-level cache, so that a frame is still there when it is decoded.
 const BUFFER_BYTES: usize = 256 << 10;
 /// Compressed bytes read at once.
 const COMPRESSED_BYTES: usize = 64 << 10;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Whether the bytes that are needed are there.
+/// Whether the bytes asked for are in the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ready {
     /// They are.
     Yes,
-    /// They have to be read: the next call does it, and may have to wait for them.
+    /// They have to be read: the next call reads and may block.
     Wait,
-    /// There are fewer, and no more to come.
+    /// The source ended before them.
     End,
 }
 
@@ -29,22 +31,22 @@ pub(super) struct Input {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// Where `start` is in the stream, decompressed where it is compressed.
+    /// Offset of `start` in the decompressed stream.
     offset: u64,
-    /// [`Ready::Wait`] was said.
+    /// [`Ready::Wait`] was returned.
     asked: bool,
     ended: bool,
-    /// The source says itself that it is not whole.
+    /// The decompressor reported a stream cut short.
     cut: bool,
-    /// Bytes taken from the source, compressed where it is compressed.
-    taken: Arc<AtomicU64>,
+    /// Bytes read from the source, before decompression.
+    source_bytes: Arc<AtomicU64>,
 }
 
 impl Input {
     pub(super) fn new(source: Box<dyn Read + Send>) -> Self {
-        let taken = Arc::new(AtomicU64::new(0));
+        let source_bytes = Arc::new(AtomicU64::new(0));
         Self {
-            source: Box::new(Counted { source, taken: Arc::clone(&taken) }),
+            source: Box::new(Counted { source, source_bytes: Arc::clone(&source_bytes) }),
             buffer: vec![0; BUFFER_BYTES],
             start: 0,
             end: 0,
@@ -52,11 +54,11 @@ impl Input {
             asked: false,
             ended: false,
             cut: false,
-            taken,
+            source_bytes,
         }
     }
 
-    /// Decompresses from here on, if what is in the buffer begins like gzip.
+    /// Decompresses from here on if the buffer begins like gzip. Returns whether it does.
     pub(super) fn decompress_gzip(&mut self) -> bool {
         if !self.bytes().starts_with(&GZIP_MAGIC) {
             return false;
@@ -69,13 +71,13 @@ impl Input {
         true
     }
 
-    /// What is in the buffer.
+    /// The bytes in the buffer.
     #[inline]
     pub(super) fn bytes(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Where in the stream the buffer begins.
+    /// Offset of the buffer in the decompressed stream.
     pub(super) const fn offset(&self) -> u64 {
         self.offset
     }
@@ -85,18 +87,23 @@ impl Input {
         self.cut
     }
 
+    /// The error of a capture that ends in the middle of what begins here.
+    pub(super) const fn cut_error(&self) -> CaptureError {
+        CaptureError::Cut { offset: self.offset() }
+    }
+
     /// Memory that the buffer holds.
     #[cfg(test)]
     pub(super) const fn capacity(&self) -> usize {
         self.buffer.capacity()
     }
 
-    /// Bytes taken from the source, compressed where it is compressed.
-    pub(super) fn taken(&self) -> u64 {
-        self.taken.load(Ordering::Relaxed)
+    /// Bytes read from the source, before decompression.
+    pub(super) fn source_bytes(&self) -> u64 {
+        self.source_bytes.load(Ordering::Relaxed)
     }
 
-    /// Makes `need` bytes ready. The caller keeps `need` within its own cap: the buffer grows to it.
+    /// Makes `need` bytes ready. The buffer grows to `need`, which the caller bounds.
     #[inline]
     pub(super) fn ready(&mut self, need: usize) -> io::Result<Ready> {
         if self.end - self.start >= need { Ok(Ready::Yes) } else { self.refill(need) }
@@ -118,7 +125,7 @@ impl Input {
             match self.source.read(self.buffer.get_mut(self.end..).unwrap_or_default()) {
                 Ok(read) => break read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // What a decoder says of a stream that ends too soon. What came before it is good.
+                // A decoder's error for a stream that ends early. The bytes before are good.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     self.cut = true;
                     break 0;
@@ -138,15 +145,15 @@ impl Input {
         }
     }
 
-    /// Takes `len` bytes, which are ready.
+    /// Consumes `len` bytes, which are ready.
     #[inline]
-    pub(super) fn take(&mut self, len: usize) -> &[u8] {
+    pub(super) fn consume(&mut self, len: usize) -> &[u8] {
         let from = self.start;
         self.discard(len);
         self.buffer.get(from..self.start).unwrap_or_default()
     }
 
-    /// Leaves out up to `len` bytes of what is ready. Tells how many.
+    /// Skips up to `len` bytes of those that are ready. Returns how many.
     #[inline]
     pub(super) fn discard(&mut self, len: usize) -> usize {
         let len = len.min(self.end - self.start);
@@ -156,16 +163,16 @@ impl Input {
     }
 }
 
-/// Counts what is read.
+/// A source that counts the bytes read from it.
 struct Counted {
     source: Box<dyn Read + Send>,
-    taken: Arc<AtomicU64>,
+    source_bytes: Arc<AtomicU64>,
 }
 
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.source.read(buffer)?;
-        self.taken.fetch_add(read as u64, Ordering::Relaxed);
+        self.source_bytes.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }
 }
