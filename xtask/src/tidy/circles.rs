@@ -27,27 +27,12 @@ const ACCEPTED: &[&[&str]] = &[
         "ftpmon/core/src/engine/streams.rs",
     ],
     &[
-        "ftpmon/core/src/frame/ip.rs",
-        "ftpmon/core/src/frame/link.rs",
-        "ftpmon/core/src/frame/link_layers.rs",
-        "ftpmon/core/src/frame/mod.rs",
-        "ftpmon/core/src/frame/plain.rs",
-        "ftpmon/core/src/frame/tunnel.rs",
-        "ftpmon/core/src/frame/walk.rs",
-    ],
-    &[
         "ftpmon/core/src/session/channel.rs",
         "ftpmon/core/src/session/encryption.rs",
         "ftpmon/core/src/session/mod.rs",
     ],
-    &["ftpmon/core/src/tls/hello.rs", "ftpmon/core/src/tls/ja4.rs"],
     &["ftpmon/event/src/control.rs", "ftpmon/event/src/data.rs"],
     &["ftpmon/event/src/time.rs", "ftpmon/event/src/time/rfc3339.rs"],
-    &[
-        "ftpmon/src/capture/file/mod.rs",
-        "ftpmon/src/capture/file/pcap.rs",
-        "ftpmon/src/capture/file/pcapng.rs",
-    ],
     &["ftpmon/src/dump/mod.rs", "ftpmon/src/dump/writer.rs"],
     &[
         "ftpmon/src/format/ecs/mod.rs",

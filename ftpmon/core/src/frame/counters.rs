@@ -1,4 +1,4 @@
-//! What became of every frame: each is counted once as a segment or once under the reason why it is none.
+//! Counters of frames. Each frame is counted once: as a segment, or under the reason why it gave none.
 
 /// Why a frame gave no segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +13,9 @@ pub(super) enum Reason {
     BadHeader,
     /// More headers than [`super::LAYERS_MAX`].
     DepthExceeded,
-    /// A fragment that was taken into the table, or seen before: its datagram speaks for it.
+    /// A fragment that was stored, or a repeated one: its datagram is counted when it is complete.
     FragmentHeld,
-    /// A fragment that no datagram can have: too long, or an inner one of odd length.
+    /// An impossible fragment: too long, or not the last one and of a length that is no multiple of 8.
     FragmentBad,
 }
 
@@ -39,15 +39,15 @@ pub struct DecodeCounters {
     pub depth_exceeded: u64,
     /// Fragments kept until their datagram is whole, and repeated ones.
     pub fragments_held: u64,
-    /// Fragments that no datagram can have.
+    /// Impossible fragments.
     pub fragments_bad: u64,
-    /// Datagrams put together from fragments.
+    /// Datagrams reassembled from fragments.
     pub datagrams_reassembled: u64,
     /// Datagrams given up because a fragment did not come in time.
     pub datagrams_timed_out: u64,
     /// Datagrams given up because the fragment table was full.
     pub datagrams_evicted: u64,
-    /// Fragments that said something else about bytes already held; the first bytes stayed.
+    /// Fragments whose bytes differ from those held for the same place; the first bytes stay.
     pub fragments_conflicting: u64,
 }
 
@@ -71,7 +71,7 @@ impl DecodeCounters {
         ]
     }
 
-    /// The counters that mean loss: what they count may have been FTP. The others count what was none.
+    /// The counters of loss: frames that may have been FTP. The other counters are of frames that were not.
     pub const fn lost(&self) -> [(&'static str, u64); 6] {
         [
             ("truncated_header", self.truncated_header),

@@ -1,8 +1,8 @@
-//! IP fragments become datagrams again.
+//! Reassembly of IP fragments.
 //!
-//! Fragments come in any order, more than once, and from hostile senders. Where two of them claim the same bytes the
-//! first one wins, as with TCP segments, and a difference is counted. A whole datagram stays in the table for a while,
-//! so that the fragments which a mirror port shows twice are told from those of a new datagram with the same
+//! Fragments come in any order, more than once, and from hostile senders. Where two of them overlap the first one wins,
+//! as with TCP segments, and a difference is counted. A complete datagram stays in the table for a while, so that
+//! fragments which a mirror port shows twice are distinguished from those of a new datagram with the same
 //! identification.
 
 use std::collections::VecDeque;
@@ -30,8 +30,8 @@ pub struct FragmentLimits {
     pub timeout_ns: u64,
 }
 
-/// What one datagram may take of [`FragmentLimits::bytes`]: its 64 KiB, and a bit for each 8 of them, both with the room
-/// that a growing vector leaves.
+/// The most that one datagram uses of [`FragmentLimits::bytes`]: its 64 KiB and a bit for each 8 bytes, both with the
+/// spare capacity of a growing vector.
 pub const DATAGRAM_BYTES_MAX: usize = 160 * 1024;
 
 impl Default for FragmentLimits {
@@ -81,7 +81,7 @@ impl Fragment<'_> {
     }
 }
 
-/// A datagram of which some fragments are there, or all.
+/// A datagram, complete or not.
 #[derive(Debug)]
 struct Datagram {
     /// When its first fragment came.
@@ -90,7 +90,7 @@ struct Datagram {
     serial: u64,
     protocol: u8,
     bytes: Vec<u8>,
-    /// A bit for each block that was on the wire.
+    /// A bit for each block of 8 bytes seen.
     blocks: Vec<u64>,
     blocks_held: usize,
     /// Its length, from its last fragment.
@@ -100,13 +100,13 @@ struct Datagram {
     whole: bool,
 }
 
-/// What a fragment did to its datagram.
-enum Taken {
+/// How a fragment compares to its datagram.
+enum Added {
     /// It was needed.
     New,
-    /// It said what others had said before.
+    /// Its bytes were there already.
     Repeated,
-    /// It said something else about bytes that others had given.
+    /// Its bytes differ from those that were there.
     Conflicting,
 }
 
@@ -137,7 +137,7 @@ impl Datagram {
         Span { bytes, missing: total - bytes.len() }
     }
 
-    /// The fragment is a part of this whole datagram, seen again.
+    /// Whether the fragment is a repeated part of this complete datagram.
     fn repeats(&self, fragment: &Fragment<'_>) -> bool {
         let end = fragment.offset + fragment.span.wire_len();
         let captured = fragment.offset..fragment.offset + fragment.span.bytes.len();
@@ -145,7 +145,7 @@ impl Datagram {
         ends_alike && self.bytes.get(captured).is_some_and(|held| held == fragment.span.bytes)
     }
 
-    fn take(&mut self, fragment: &Fragment<'_>) -> Result<Taken, Reason> {
+    fn add(&mut self, fragment: &Fragment<'_>) -> Result<Added, Reason> {
         let end = fragment.offset + fragment.span.wire_len();
         if self.total.is_some_and(|total| end > total || (!fragment.more && end != total)) {
             return Err(Reason::FragmentBad);
@@ -163,7 +163,7 @@ impl Datagram {
             self.bytes.resize(end, 0);
             self.blocks.resize(end.div_ceil(BLOCK).div_ceil(64), 0);
         }
-        let mut taken = Taken::Repeated;
+        let mut added = Added::Repeated;
         let captured_end = fragment.offset + fragment.span.bytes.len();
         let mut rest = fragment.span.bytes;
         for start in (fragment.offset..end).step_by(BLOCK) {
@@ -183,19 +183,19 @@ impl Datagram {
                 if captured_end < end.min(start + BLOCK) {
                     self.cut_at = self.cut_at.min(start + block.len());
                 }
-                if !matches!(taken, Taken::Conflicting) {
-                    taken = Taken::New;
+                if !matches!(added, Added::Conflicting) {
+                    added = Added::New;
                 }
             } else if held != block && start + block.len() <= self.cut_at {
-                taken = Taken::Conflicting;
+                added = Added::Conflicting;
             }
         }
         self.whole = self.total.is_some_and(|total| self.blocks_held == total.div_ceil(BLOCK));
-        Ok(taken)
+        Ok(added)
     }
 }
 
-/// The datagrams whose fragments are coming in.
+/// The datagrams that are being reassembled.
 #[derive(Debug)]
 pub(super) struct FragmentTable {
     limits: FragmentLimits,
@@ -241,7 +241,7 @@ impl FragmentTable {
             && self.ages.len() <= 2 * self.limits.datagrams + 1
     }
 
-    /// Takes a fragment. `Ok` where it made its datagram whole: see [`Self::whole`].
+    /// Adds a fragment. `Ok` where it completed its datagram: see [`Self::whole`].
     pub(super) fn push(
         &mut self,
         at: Timestamp,
@@ -274,14 +274,14 @@ impl FragmentTable {
             }
         };
         let cost = datagram.cost();
-        let taken = datagram.take(fragment);
+        let added = datagram.add(fragment);
         self.bytes += datagram.cost() - cost;
-        match taken? {
-            Taken::New if datagram.whole => {
+        match added? {
+            Added::New if datagram.whole => {
                 counters.datagrams_reassembled += 1;
                 Ok(())
             }
-            Taken::Conflicting => {
+            Added::Conflicting => {
                 counters.fragments_conflicting += 1;
                 if datagram.whole {
                     counters.datagrams_reassembled += 1;
@@ -289,11 +289,11 @@ impl FragmentTable {
                 }
                 Err(Reason::FragmentHeld)
             }
-            Taken::New | Taken::Repeated => Err(Reason::FragmentHeld),
+            Added::New | Added::Repeated => Err(Reason::FragmentHeld),
         }
     }
 
-    /// A datagram that [`Self::push`] made whole: its first protocol and its bytes.
+    /// A datagram that [`Self::push`] completed: its first protocol and its bytes.
     pub(super) fn whole(&self, key: &FragmentKey) -> Option<(u8, Span<'_>)> {
         let datagram = self.datagrams.get(key)?;
         datagram.whole.then(|| (datagram.protocol, datagram.span()))
@@ -327,7 +327,7 @@ impl FragmentTable {
         }
     }
 
-    /// The end of the input: what is not whole now never will be.
+    /// Ends the input: incomplete datagrams are given up.
     pub(super) fn finish(&mut self, counters: &mut DecodeCounters) {
         counters.datagrams_timed_out += self.datagrams.values().filter(|held| !held.whole).count() as u64;
         *self = Self::new(self.limits);

@@ -1,10 +1,10 @@
-//! The link layer: how a frame begins.
+//! Link types and their headers.
 
 use super::counters::Reason;
 use super::layer::Layer;
 use super::span::Span;
 
-/// How the frames of an interface begin. Numbers: <https://www.tcpdump.org/linktypes.html>.
+/// The first header of the frames of an interface. Numbers: <https://www.tcpdump.org/linktypes.html>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LinkType {
@@ -46,7 +46,7 @@ impl LinkType {
         })
     }
 
-    /// Reads the link header where it is not a layer that occurs further in as well; says what follows.
+    /// Reads the link header, unless it is a layer that also occurs inside a frame. Returns the layer that follows.
     #[inline]
     pub(super) fn open(self, span: &mut Span<'_>) -> Result<Layer, Reason> {
         match self {
@@ -56,18 +56,18 @@ impl LinkType {
             Self::Pppoe => Ok(Layer::Pppoe),
             Self::Mpls => Ok(Layer::Mpls),
             Self::LinuxCooked => {
-                let &[.., high, low] = span.take::<16>()?;
+                let &[.., high, low] = span.header::<16>()?;
                 Ok(Layer::EtherType(u16::from_be_bytes([high, low])))
             }
             Self::LinuxCooked2 => {
-                let &[high, low, ..] = span.take::<20>()?;
+                let &[high, low, ..] = span.header::<20>()?;
                 Ok(Layer::EtherType(u16::from_be_bytes([high, low])))
             }
             Self::CiscoHdlc => {
-                let &[_, _, high, low] = span.take::<4>()?;
+                let &[_, _, high, low] = span.header::<4>()?;
                 Ok(Layer::EtherType(u16::from_be_bytes([high, low])))
             }
-            Self::Loopback => loopback(*span.take::<4>()?),
+            Self::Loopback => loopback(*span.header::<4>()?),
         }
     }
 }

@@ -13,7 +13,7 @@ const IPV6: u16 = EtherType::IPV6.0;
 const VLAN: u16 = EtherType::VLAN_TAGGED_FRAME.0;
 /// 802.1ad.
 const PROVIDER_BRIDGING: u16 = EtherType::PROVIDER_BRIDGING.0;
-/// What switches wrote as the outer tag before 802.1ad.
+/// The outer tag of switches before 802.1ad.
 const VLAN_DOUBLE_TAGGED: u16 = EtherType::VLAN_DOUBLE_TAGGED_FRAME.0;
 const PPPOE_SESSION: u16 = 0x8864;
 const MPLS_UNICAST: u16 = 0x8847;
@@ -33,11 +33,11 @@ pub(super) fn ethernet(span: &mut Span<'_>) -> Result<Layer, Reason> {
     Ok(Layer::EtherType(header.ether_type().0))
 }
 
-/// What an EtherType leads to.
+/// The layer that an EtherType names.
 #[inline]
 pub(super) fn ether_type(span: &mut Span<'_>, ether_type: u16, vlan: &mut VlanTags) -> Result<Layer, Reason> {
     match ether_type {
-        // Which of the two versions it is says the header itself; a frame that contradicts itself is a bad one.
+        // The version is read from the IP header itself.
         IPV4 | IPV6 => Ok(Layer::Ip),
         VLAN | PROVIDER_BRIDGING | VLAN_DOUBLE_TAGGED => {
             let tag = SingleVlanHeaderSlice::from_slice(span.bytes).map_err(|_| Reason::TruncatedHeader)?;
@@ -56,7 +56,7 @@ pub(super) fn ether_type(span: &mut Span<'_>, ether_type: u16, vlan: &mut VlanTa
 
 /// LLC with SNAP and no organization code: an EtherType after all (RFC 1042).
 fn snap(span: &mut Span<'_>) -> Result<Layer, Reason> {
-    match span.take::<8>() {
+    match span.header::<8>() {
         Ok(&[0xaa, 0xaa, 0x03, 0, 0, 0, high, low]) => Ok(Layer::EtherType(u16::from_be_bytes([high, low]))),
         _ => Err(Reason::NotIp),
     }
@@ -64,7 +64,7 @@ fn snap(span: &mut Span<'_>) -> Result<Layer, Reason> {
 
 /// A PPPoE session header (RFC 2516 section 4).
 pub(super) fn pppoe(span: &mut Span<'_>) -> Result<Layer, Reason> {
-    match span.take::<6>()? {
+    match span.header::<6>()? {
         [0x11, 0, ..] => Ok(Layer::Ppp),
         [0x11, ..] => Err(Reason::NotIp),
         _ => Err(Reason::BadHeader),
@@ -83,7 +83,7 @@ pub(super) fn ppp(span: &mut Span<'_>) -> Result<Layer, Reason> {
             span.skip(1)?;
             u16::from(*byte)
         }
-        _ => u16::from_be_bytes(*span.take::<2>()?),
+        _ => u16::from_be_bytes(*span.header::<2>()?),
     };
     match protocol {
         0x0021 | 0x0057 => Ok(Layer::Ip),
@@ -92,10 +92,10 @@ pub(super) fn ppp(span: &mut Span<'_>) -> Result<Layer, Reason> {
     }
 }
 
-/// One label of an MPLS stack (RFC 3032 section 2.1). Nothing says what lies below the last one: IP is told by its
-/// version, and Ethernet stands behind a control word that begins with a zero (RFC 4385 section 3) or for itself.
+/// One label of an MPLS stack (RFC 3032 section 2.1). The payload type is not encoded: IP is recognized by its
+/// version; Ethernet follows a control word that begins with a zero (RFC 4385 section 3), or comes without one.
 pub(super) fn mpls(span: &mut Span<'_>) -> Result<Layer, Reason> {
-    let &[_, _, low, _] = span.take::<4>()?;
+    let &[_, _, low, _] = span.header::<4>()?;
     let bottom = low & 1 != 0;
     if !bottom {
         return Ok(Layer::Mpls);

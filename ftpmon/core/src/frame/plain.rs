@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_frame_is_taken() {
+    fn the_usual_frame_is_decoded() {
         for options in [false, true] {
             let frame = frame(b"USER alice\r\n", options);
             let [quick, walked] = both_ways(&frame, frame.len() as u32);
@@ -114,7 +114,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_taken_is_what_the_way_through_the_headers_finds(
+        fn a_usual_frame_gives_what_the_walk_gives(
             payload in proptest::collection::vec(any::<u8>(), 0..20),
             options: bool,
             padding in 0_usize..8,

@@ -1,9 +1,9 @@
-//! The bytes of a frame that are still to be read.
+//! The part of a frame that is still to be read.
 
 use super::counters::Reason;
 
-/// What is left of a frame from the current header on: the bytes that were captured, and how many more there were on
-/// the wire. Reading takes from the front; it never goes past what was captured.
+/// The rest of a frame from the current header on: the captured bytes, and the number of those that were on the wire but
+/// not captured. Reading advances the start and never passes the captured bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span<'a> {
     /// The captured bytes.
@@ -13,23 +13,23 @@ pub(super) struct Span<'a> {
 }
 
 impl<'a> Span<'a> {
-    /// Takes a header of fixed size.
+    /// Reads a header of fixed size.
     #[inline]
-    pub(super) fn take<const N: usize>(&mut self) -> Result<&'a [u8; N], Reason> {
+    pub(super) fn header<const N: usize>(&mut self) -> Result<&'a [u8; N], Reason> {
         let (head, rest) = self.bytes.split_first_chunk::<N>().ok_or(Reason::TruncatedHeader)?;
         self.bytes = rest;
         Ok(head)
     }
 
-    /// Leaves out `len` bytes.
+    /// Skips `len` bytes.
     #[inline]
     pub(super) fn skip(&mut self, len: usize) -> Result<(), Reason> {
         self.bytes = self.bytes.get(len..).ok_or(Reason::TruncatedHeader)?;
         Ok(())
     }
 
-    /// What follows is `len` bytes long on the wire, whatever comes after them in the frame (padding, trailers), and
-    /// even where the frame says that it was shorter.
+    /// Sets the length on the wire to `len`, whatever follows in the frame (padding, trailers), and even where the frame
+    /// claims to be shorter.
     #[inline]
     pub(super) fn limit(&mut self, len: usize) {
         self.bytes = self.bytes.get(..len).unwrap_or(self.bytes);

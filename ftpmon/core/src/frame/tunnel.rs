@@ -21,7 +21,7 @@ const GENEVE_PORT: u16 = 6081;
 const ERSPAN: u16 = 0x88be;
 const ERSPAN_III: u16 = 0x22eb;
 
-/// Opens what may be a tunnel; anything else is not TCP.
+/// Reads the header of a tunnel; any other protocol is not TCP.
 pub(super) fn open(span: &mut Span<'_>, protocol: u8) -> Result<Layer, Reason> {
     match protocol {
         UDP => udp(span),
@@ -33,7 +33,7 @@ pub(super) fn open(span: &mut Span<'_>, protocol: u8) -> Result<Layer, Reason> {
     }
 }
 
-/// UDP carries a tunnel when it is sent to a tunnel's port and says the right words.
+/// UDP carries a tunnel when the destination port and the first bytes are those of one.
 fn udp(span: &mut Span<'_>) -> Result<Layer, Reason> {
     let header = UdpHeaderSlice::from_slice(span.bytes).map_err(|_| Reason::TruncatedHeader)?;
     span.skip(header.slice().len())?;
@@ -44,9 +44,9 @@ fn udp(span: &mut Span<'_>) -> Result<Layer, Reason> {
     }
 }
 
-/// RFC 7348 section 5: the flag says that there is a network identifier, Ethernet follows.
+/// RFC 7348 section 5: with the flag of a network identifier; Ethernet follows.
 fn vxlan(span: &mut Span<'_>) -> Result<Layer, Reason> {
-    match span.take::<8>() {
+    match span.header::<8>() {
         Ok([flags, ..]) if flags & 0x08 != 0 => Ok(Layer::Ethernet),
         _ => Err(Reason::NotTcp),
     }
@@ -54,7 +54,7 @@ fn vxlan(span: &mut Span<'_>) -> Result<Layer, Reason> {
 
 /// RFC 8926 section 3.4: version 0, options in words of four bytes.
 fn geneve(span: &mut Span<'_>) -> Result<Layer, Reason> {
-    match span.take::<8>() {
+    match span.header::<8>() {
         Ok(&[version_and_len, _, high, low, ..]) if version_and_len >> 6 == 0 => {
             span.skip(usize::from(version_and_len & 0x3f) * 4)?;
             Ok(Layer::EtherType(u16::from_be_bytes([high, low])))
@@ -72,7 +72,7 @@ fn gre(span: &mut Span<'_>) -> Result<Layer, Reason> {
     const ACKNOWLEDGMENT: u16 = 0x0080;
     const VERSION: u16 = 0x0007;
 
-    let &[f0, f1, p0, p1] = span.take::<4>()?;
+    let &[f0, f1, p0, p1] = span.header::<4>()?;
     let (flags, protocol) = (u16::from_be_bytes([f0, f1]), u16::from_be_bytes([p0, p1]));
     let word = |flag: u16| usize::from(flags & flag != 0) * 4;
     match flags & VERSION {
@@ -90,8 +90,8 @@ fn gre(span: &mut Span<'_>) -> Result<Layer, Reason> {
             Ok(Layer::Ethernet)
         }
         ERSPAN_III => {
-            // The last bit says that a sub-header of eight bytes follows.
-            let &[.., last] = span.take::<12>()?;
+            // The last bit means that a sub-header of eight bytes follows.
+            let &[.., last] = span.header::<12>()?;
             span.skip(usize::from(last & 1) * 8)?;
             Ok(Layer::Ethernet)
         }
@@ -102,7 +102,7 @@ fn gre(span: &mut Span<'_>) -> Result<Layer, Reason> {
 
 /// RFC 3378 section 3: version 3, twelve bits of zero.
 fn etherip(span: &mut Span<'_>) -> Result<Layer, Reason> {
-    match span.take::<2>()? {
+    match span.header::<2>()? {
         [0x30, 0x00] => Ok(Layer::Ethernet),
         _ => Err(Reason::BadHeader),
     }

@@ -1,4 +1,4 @@
-//! From one header to the next, down to TCP.
+//! Header after header, down to TCP.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -99,7 +99,7 @@ impl<'a> Walk<'a> {
     pub(super) fn segment(mut self) -> Result<Segment<'a>, Reason> {
         const HEADER_MIN: usize = 20;
         let wire_len = self.span.wire_len();
-        let header = self.span.take::<HEADER_MIN>()?;
+        let header = self.span.header::<HEADER_MIN>()?;
         let &[s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, data_offset, flags, ..] = header;
         let header_len = usize::from(data_offset >> 4) * 4;
         let Some(wire_payload_len) = wire_len.checked_sub(header_len.max(HEADER_MIN)) else {
