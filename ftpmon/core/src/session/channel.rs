@@ -11,6 +11,9 @@ use crate::tls::RecordReader;
 /// A session whose first lines are all malformed, this many of them, is no FTP: its lines are read no more.
 const MALFORMED_MAX: u8 = 8;
 
+/// Bytes of the shortest command, without its line's end.
+const COMMAND_MIN: u64 = 3;
+
 /// Bytes of the shortest announcement of a data connection, with its line's end: `229 (|||1024|)`.
 const ANNOUNCEMENT_MIN: u64 = 16;
 
@@ -68,10 +71,16 @@ impl Session {
         let unreadable = self.tls.is_some() || matches!(channel, Channel::Tls(_));
         match &mut channel {
             Channel::Text(lines) => {
-                if let Some(line) = lines.gap() {
-                    self.line(at, direction, &line, context, out);
+                let known = self.tx;
+                let head = lines.gap();
+                if let Some(line) = &head {
+                    self.line(at, direction, line, context, out);
                 }
                 self.lose_track(direction);
+                let lost_a_command = if head.is_some() { self.tx == known } else { bytes >= COMMAND_MIN };
+                if direction == Direction::Command && lost_a_command {
+                    self.pending.push_unseen(at);
+                }
             }
             Channel::Tls(records) => records.gap(),
             Channel::Opaque => {}

@@ -4,6 +4,7 @@
 //! order, tells it what became of the data connections that it announced, and calls [`Session::report_due`] when it asked
 //! for that. Events and wishes go into an [`Outbox`].
 
+mod answers;
 mod channel;
 mod commands;
 mod data;
@@ -233,6 +234,7 @@ impl Session {
         }
         self.half_closed(at, Direction::Command, context, out);
         self.half_closed(at, Direction::Reply, context, out);
+        self.confirm_errors(at, None, out);
         self.report_tls(at, out);
         let abandoned = self.logins.abandon();
         self.tell_login(at, abandoned, out);

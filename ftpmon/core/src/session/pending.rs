@@ -1,15 +1,20 @@
 //! The commands that wait for their reply, and which of them a reply answers.
 //!
-//! Replies come in the order of the commands (RFC 959 section 5.4), so a reply answers the oldest command that waits.
-//! That holds however deep a client pipelines, as long as every command and reply was seen. Where one was not (a gap, a
-//! reply that cannot be read, one reply for a transfer and its ABOR), the commands that may have been answered unseen
-//! are *doubtful*, and the reply's code tells which command it fits.
+//! Servers answer commands in their order (RFC 959 section 5.4), so a reply answers the oldest command that it *can* answer
+//! ([`answers`](super::answers)). Commands before that one were not answered: they are *doubtful*, and forgotten when
+//! [`UNANSWERED_MAX`] later commands have been answered. A transfer that has its preliminary reply is a second track beside the
+//! dialogue: what is asked meanwhile may be answered before it, behind it, or never. Where a reply was lost or cannot be read,
+//! every command that it may have answered is doubtful. A reply that fits no command answers none, and shifts nothing.
 
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
+use super::answers::{Fit, fit, fit_empty_line, fit_running, is_asked_during_transfers};
 use crate::ftp::Verb;
 use crate::time::Timestamp;
+
+/// So many later commands are answered before an unanswered one is forgotten.
+const UNANSWERED_MAX: u8 = 2;
 
 /// A command that waits for its final reply.
 #[derive(Debug)]
@@ -22,7 +27,14 @@ pub(super) struct Pending {
     pub(super) arg: Option<SmolStr>,
     pub(super) at: Timestamp,
     pub(super) intent: Intent,
-    doubtful: bool,
+    kind: Kind,
+    doubt: Doubt,
+    /// It has its preliminary reply.
+    preliminary: bool,
+    /// It was sent while a transfer waited for its final reply.
+    during_transfer: bool,
+    /// The error that answers it, unless the command before was answered twice: the next command or reply tells.
+    provisional: Option<u16>,
 }
 
 /// What a command will have changed when it succeeds.
@@ -38,6 +50,25 @@ pub(super) enum Intent {
     Tls,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Command,
+    /// Nothing but an end of line.
+    EmptyLine,
+    /// A command that was not captured.
+    Unseen,
+}
+
+/// Whether a reply is still to be expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubt {
+    None,
+    /// So many later commands were answered, and this one was not.
+    Unanswered(u8),
+    /// Its reply may have been lost.
+    ReplyLost,
+}
+
 impl Pending {
     pub(super) fn new(
         tx: u64,
@@ -47,27 +78,73 @@ impl Pending {
         at: Timestamp,
         intent: Intent,
     ) -> Self {
-        Self { tx, verb, name, arg, at, intent, doubtful: false }
+        let kind = if name.is_empty() { Kind::EmptyLine } else { Kind::Command };
+        Self {
+            tx,
+            verb,
+            name,
+            arg,
+            at,
+            intent,
+            kind,
+            doubt: Doubt::None,
+            preliminary: false,
+            during_transfer: false,
+            provisional: None,
+        }
+    }
+
+    fn unseen(at: Timestamp) -> Self {
+        let unnamed = Self::new(0, Verb::Other, SmolStr::default(), None, at, Intent::None);
+        Self { kind: Kind::Unseen, ..unnamed }
+    }
+
+    /// It stands for a command that was not captured.
+    pub(super) fn is_unseen(&self) -> bool {
+        self.kind == Kind::Unseen
+    }
+
+    fn is_sure(&self) -> bool {
+        self.doubt == Doubt::None && self.provisional.is_none()
+    }
+
+    fn is_transfer(&self) -> bool {
+        self.verb.transfer().is_some()
+    }
+
+    fn fit(&self, code: u16) -> Fit {
+        match self.kind {
+            _ if self.preliminary => fit_running(code),
+            Kind::Unseen => Fit::Possible,
+            Kind::EmptyLine => fit_empty_line(code),
+            // EPSV ALL sets an option (RFC 2428 section 4).
+            Kind::Command if self.verb == Verb::Epsv && self.has_arg("ALL") => fit(Verb::Opts, code),
+            Kind::Command => fit(self.verb, code),
+        }
+    }
+
+    fn has_arg(&self, wanted: &str) -> bool {
+        self.arg.as_ref().is_some_and(|arg| arg.eq_ignore_ascii_case(wanted))
+    }
+
+    /// A reply's text has the verb's name in it.
+    fn is_named_by(&self, text: &[u8]) -> bool {
+        self.verb.name().filter(|name| name.len() > 3).is_some_and(|name| {
+            let mut words = text.split(|byte| !byte.is_ascii_alphanumeric());
+            words.any(|word| word.eq_ignore_ascii_case(name.as_bytes()))
+        })
     }
 }
 
-/// How well a reply code fits a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Fit {
-    /// No server answers this command so.
-    No,
-    /// Any command may be answered so.
-    Possible,
-    /// The code is typical of this command.
-    Typical,
-}
-
-/// See the module's text. An idle session holds nothing here, and nearly always one command waits at a time: it has its place in
-/// memory, and a list of several only where there are several.
+/// The commands that wait, the oldest first. An idle session holds nothing here, and nearly always one command waits at a time: it
+/// has its place in memory, and a list of several only where there are several.
 #[derive(Debug, Default)]
 pub(super) struct PendingCommands {
     queue: SmallVec<[Box<Pending>; 1]>,
-    doubtful: usize,
+    /// The last final reply, and the verb that it answered.
+    last: Option<(u16, Verb)>,
+    /// Transfer commands that will not be answered any more.
+    abandoned: SmallVec<[u64; 1]>,
 }
 
 impl PendingCommands {
@@ -75,188 +152,199 @@ impl PendingCommands {
         self.queue.len()
     }
 
-    pub(super) fn push(&mut self, pending: Pending) {
+    /// A command was sent.
+    pub(super) fn push(&mut self, mut pending: Pending) {
+        let runs = self.queue.iter().any(|waiting| waiting.is_transfer() || waiting.preliminary);
+        pending.during_transfer = runs;
+        if !runs {
+            // The client goes on behind the transfer without a reply to what it asked meanwhile.
+            self.doubt_where(|waiting| waiting.during_transfer);
+        }
         self.queue.push(Box::new(pending));
+    }
+
+    /// A command was not captured: one of the next replies is its.
+    pub(super) fn push_unseen(&mut self, at: Timestamp) {
+        if !self.queue.last().is_some_and(|last| last.is_unseen()) {
+            self.queue.push(Box::new(Pending::unseen(at)));
+        }
     }
 
     /// The oldest command gives way at the cap.
     pub(super) fn evict_oldest(&mut self) {
-        self.drop_front(1);
+        if !self.queue.is_empty() {
+            self.queue.remove(0);
+        }
     }
 
-    /// A command of this verb waits.
+    /// A command of this kind waits.
     pub(super) fn waits_for(&self, wanted: impl Fn(&Pending) -> bool) -> bool {
         self.queue.iter().any(|pending| wanted(pending))
     }
 
-    /// Replies were lost, or could not be read: any command that waits may have been answered.
+    /// Replies were lost: any command that waits may have been answered.
     pub(super) fn doubt_all(&mut self) {
-        self.queue.iter_mut().for_each(|pending| pending.doubtful = true);
-        self.doubtful = self.queue.len();
+        self.queue.iter_mut().for_each(|pending| pending.doubt = Doubt::ReplyLost);
     }
 
     /// A reply that cannot be read was probably meant for the oldest command.
     pub(super) fn doubt_oldest(&mut self) {
-        if let Some(pending) = self.queue.first_mut().filter(|pending| !pending.doubtful) {
-            pending.doubtful = true;
-            self.doubtful += 1;
+        if let Some(pending) = self.queue.iter_mut().find(|pending| pending.doubt == Doubt::None) {
+            pending.doubt = Doubt::ReplyLost;
         }
     }
 
     /// Servers answer a transfer and the ABOR that ended it with two replies or with one.
     pub(super) fn doubt_aborts(&mut self) {
-        for pending in self.queue.iter_mut().filter(|pending| pending.verb == Verb::Abor && !pending.doubtful)
+        self.doubt_where(|pending| pending.verb == Verb::Abor);
+    }
+
+    fn doubt_where(&mut self, wanted: impl Fn(&Pending) -> bool) {
+        for pending in self.queue.iter_mut().filter(|it| it.doubt == Doubt::None && wanted(it)) {
+            pending.doubt = Doubt::Unanswered(0);
+        }
+    }
+
+    /// The waiting command that a reply answers; none where it can answer none of them.
+    pub(super) fn answered_by(&self, code: u16, text: &[u8]) -> Option<usize> {
+        let (sure, doubtful) = (self.oldest_sure(code, text), self.best_doubtful(code));
+        let (Some((index, fit_of_sure)), Some((other, fit_of_doubtful))) = (sure, doubtful) else {
+            return sure.or(doubtful).map(|(index, _)| index).or_else(|| self.oldest_odd(code));
+        };
+        let named = |index: usize| self.get(index).is_some_and(|pending| pending.is_named_by(text));
+        let takes_doubtful = fit_of_doubtful > fit_of_sure
+            || (fit_of_doubtful == fit_of_sure && named(other) && !named(index));
+        Some(if takes_doubtful { other } else { index })
+    }
+
+    /// The oldest command without doubt that can be answered so.
+    fn oldest_sure(&self, code: u16, text: &[u8]) -> Option<(usize, Fit)> {
+        let mut fitting = self
+            .sure()
+            .map(|(index, pending)| (index, pending, pending.fit(code)))
+            .filter(|(_, _, fit)| *fit >= Fit::Possible);
+        let (index, oldest, fit) = fitting.next()?;
+        let other = if matches!(code, 125 | 150) && oldest.preliminary {
+            // The transfer before it is over, though its final reply was not seen.
+            fitting.find(|(_, pending, _)| pending.is_transfer() && !pending.preliminary)
+        } else if code == 200
+            && !oldest.is_unseen()
+            && may_stay_unanswered(oldest)
+            && !oldest.is_named_by(text)
         {
-            pending.doubtful = true;
-            self.doubtful += 1;
-        }
+            fitting.find(|(_, pending, _)| pending.verb != Verb::Mode && pending.is_named_by(text))
+        } else {
+            None
+        };
+        Some(other.map_or((index, fit), |(index, _, fit)| (index, fit)))
     }
 
-    /// The command that a reply answers; it is the oldest afterwards, since those before it were answered unseen.
-    pub(super) fn answered_by(&mut self, code: Option<u16>) -> Option<&mut Pending> {
-        // Goodbye answers QUIT alone: what was asked before it is not answered any more.
-        if code == Some(221) && self.waits_for(|pending| pending.verb == Verb::Quit) {
-            self.doubt_all();
-        }
-        if let Some(code) = code.filter(|_| self.doubtful > 0) {
-            let best = self.best_fit(code)?;
-            self.drop_front(best);
-        }
-        self.queue.first_mut().map(Box::as_mut)
+    /// The doubtful command that fits best, among equals the oldest. For one that was answered with an error, only success tells
+    /// that the error was not its own.
+    fn best_doubtful(&self, code: u16) -> Option<(usize, Fit)> {
+        let fit = |pending: &Pending| match pending.fit(code) {
+            fit if pending.provisional.is_none() => fit,
+            Fit::Typical if code < 400 => Fit::Typical,
+            _ => Fit::No,
+        };
+        self.queue
+            .iter()
+            .enumerate()
+            .filter(|(_, pending)| !pending.is_sure())
+            .map(|(index, pending)| (index, fit(pending)))
+            .filter(|(_, fit)| *fit >= Fit::Possible)
+            .max_by_key(|(index, fit)| (*fit, core::cmp::Reverse(*index)))
     }
 
-    /// The oldest command has its final reply.
-    pub(super) fn complete(&mut self) -> Option<Box<Pending>> {
-        if self.queue.is_empty() {
+    /// The oldest command where a server may use a code of its own. A code that repeats the last one is a reply too many.
+    fn oldest_odd(&self, code: u16) -> Option<usize> {
+        if self.last.is_some_and(|(last, _)| last == code) {
             return None;
         }
-        let pending = self.queue.remove(0);
-        self.doubtful -= usize::from(pending.doubtful);
+        self.sure().find(|(_, pending)| pending.fit(code) == Fit::Odd).map(|(index, _)| index)
+    }
+
+    fn sure(&self) -> impl Iterator<Item = (usize, &Pending)> {
+        self.queue.iter().map(Box::as_ref).enumerate().filter(|(_, pending)| pending.is_sure())
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&Pending> {
+        self.queue.get(index).map(Box::as_ref)
+    }
+
+    /// A command has a preliminary reply. A transfer that ran before is over: a session has one at a time.
+    pub(super) fn begin(&mut self, index: usize) {
+        let Some(pending) = self.queue.get_mut(index) else { return };
+        if !core::mem::replace(&mut pending.preliminary, true) {
+            self.retain_before(index, |older| !older.preliminary);
+        }
+    }
+
+    /// A command has its final reply. None where that is provisional: it repeats the error of the command before.
+    pub(super) fn complete(&mut self, index: usize, code: u16) -> Option<Box<Pending>> {
+        let pending = self.queue.get_mut(index)?;
+        let last = self.last.replace((code, pending.verb));
+        let repeats = code >= 400 && last.is_some_and(|(last, verb)| last == code && verb != pending.verb);
+        if repeats && pending.is_sure() && !pending.preliminary && !pending.is_unseen() {
+            pending.provisional = Some(code);
+            return None;
+        }
+        let completed = self.queue.remove(index);
+        let beside_transfers = completed.kind == Kind::EmptyLine || is_asked_during_transfers(completed.verb);
+        self.retain_before(index, |older| {
+            if older.preliminary || (beside_transfers && older.is_transfer()) {
+                return older.doubt != Doubt::ReplyLost;
+            }
+            let unanswered = match older.doubt {
+                Doubt::ReplyLost => return false,
+                _ if older.is_unseen() => return false,
+                Doubt::None => 1,
+                Doubt::Unanswered(count) => count + 1,
+            };
+            older.doubt = Doubt::Unanswered(unanswered);
+            unanswered < UNANSWERED_MAX
+        });
         if self.queue.is_empty() {
             self.queue = SmallVec::new();
         }
-        Some(pending)
+        Some(completed)
     }
 
-    /// The best fitting command; among equals one that is not doubtful, then the oldest. None where the code fits none: the
-    /// command that it answers was not seen.
-    fn best_fit(&self, code: u16) -> Option<usize> {
-        let rank = |(index, pending): (usize, &Pending)| {
-            (fit(pending.verb, code), !pending.doubtful, core::cmp::Reverse(index))
-        };
-        let (fit, _, core::cmp::Reverse(index)) =
-            self.queue.iter().map(Box::as_ref).enumerate().map(rank).max()?;
-        (fit > Fit::No).then_some(index)
+    /// Takes a command whose error is provisional, with it, unless a reply answers it anew: nothing showed that the error was not
+    /// its own.
+    pub(super) fn confirm(&mut self, answered_anew: Option<u64>) -> Option<(Box<Pending>, u16)> {
+        let index = self
+            .queue
+            .iter()
+            .position(|pending| pending.provisional.is_some() && Some(pending.tx) != answered_anew)?;
+        let pending = self.queue.remove(index);
+        let code = pending.provisional?;
+        Some((pending, code))
     }
 
-    fn drop_front(&mut self, count: usize) {
-        for pending in self.queue.drain(..count.min(self.queue.len())) {
-            self.doubtful -= usize::from(pending.doubtful);
-        }
+    /// Transfer commands that will not be answered any more.
+    pub(super) fn take_abandoned(&mut self) -> SmallVec<[u64; 1]> {
+        core::mem::take(&mut self.abandoned)
+    }
+
+    fn retain_before(&mut self, end: usize, mut keep: impl FnMut(&mut Pending) -> bool) {
+        let mut index = 0;
+        let abandoned = &mut self.abandoned;
+        self.queue.retain(|pending| {
+            let kept = index >= end || keep(pending);
+            index += 1;
+            if !kept && pending.is_transfer() {
+                abandoned.push(pending.tx);
+            }
+            kept
+        });
     }
 }
 
-/// Whether a server answers `verb` with `code`: the lists of RFC 959 section 5.4 and of the extensions' RFCs.
-fn fit(verb: Verb, code: u16) -> Fit {
-    let typical: &[u16] = match verb.canonical() {
-        Verb::User => &[230, 232, 331, 332, 336, 530],
-        Verb::Pass => &[202, 230, 332, 530],
-        Verb::Acct => &[202, 230, 530],
-        Verb::Cwd | Verb::Cdup => &[200, 250, 550],
-        Verb::Quit => &[221],
-        Verb::Port | Verb::Eprt | Verb::Lprt | Verb::Type | Verb::Stru | Verb::Mode | Verb::Noop => &[200],
-        Verb::Pbsz | Verb::Prot | Verb::Opts | Verb::Clnt | Verb::Lang => &[200],
-        Verb::Allo => &[200, 202],
-        Verb::Pasv | Verb::Cpsv => &[227],
-        Verb::Lpsv => &[228],
-        Verb::Epsv | Verb::Spas => &[229],
-        Verb::Abor => &[225, 226],
-        Verb::Syst => &[215],
-        Verb::Feat => &[211],
-        Verb::Stat => &[211, 212, 213],
-        Verb::Help => &[211, 214],
-        Verb::Pwd | Verb::Mkd => &[257],
-        Verb::Dele | Verb::Rmd | Verb::Rnto | Verb::Mlst => &[250],
-        Verb::Rnfr | Verb::Rest => &[350],
-        Verb::Size | Verb::Mdtm | Verb::Mfmt | Verb::Mfct | Verb::Hash => &[213],
-        Verb::Auth => &[234, 334],
-        Verb::Adat => &[235, 335],
-        Verb::Host | Verb::Rein => &[220],
-        Verb::Site | Verb::Other => return Fit::Possible,
-        verb if verb.transfer().is_some() => {
-            &[110, 125, 150, 226, 250, 425, 426, 450, 451, 452, 550, 551, 552, 553]
-        }
-        _ => return Fit::Possible,
-    };
-    match code {
-        code if typical.contains(&code) => Fit::Typical,
-        400.. => Fit::Possible,
-        _ => Fit::No,
-    }
+/// Servers are known that do not answer it.
+fn may_stay_unanswered(pending: &Pending) -> bool {
+    pending.kind == Kind::EmptyLine || pending.verb == Verb::Other || is_asked_during_transfers(pending.verb)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Intent, Pending, PendingCommands};
-    use crate::ftp::Verb;
-    use crate::time::Timestamp;
-
-    fn commands(verbs: &[Verb]) -> PendingCommands {
-        let mut pending = PendingCommands::default();
-        for (verb, tx) in verbs.iter().zip(1..) {
-            pending.push(Pending::new(tx, *verb, "".into(), None, Timestamp::default(), Intent::None));
-        }
-        pending
-    }
-
-    fn answer(pending: &mut PendingCommands, code: u16) -> Option<u64> {
-        pending.answered_by(Some(code))?;
-        pending.complete().map(|command| command.tx)
-    }
-
-    #[test]
-    fn replies_answer_in_order_however_odd_their_codes() {
-        let mut pending = commands(&[Verb::Pwd, Verb::Type, Verb::Pasv]);
-        assert_eq!([200, 257, 500].map(|code| answer(&mut pending, code)), [Some(1), Some(2), Some(3)]);
-        assert_eq!(answer(&mut pending, 200), None);
-    }
-
-    #[test]
-    fn after_a_lost_reply_the_code_tells() {
-        let mut pending = commands(&[Verb::User]);
-        pending.doubt_all();
-        pending.push(Pending::new(2, Verb::Pass, "PASS".into(), None, Timestamp::default(), Intent::None));
-        assert_eq!(answer(&mut pending, 230), Some(2));
-
-        let mut pending = commands(&[Verb::Type, Verb::Size, Verb::Pasv]);
-        pending.doubt_all();
-        assert_eq!(answer(&mut pending, 213), Some(2));
-        assert_eq!(answer(&mut pending, 227), Some(3));
-
-        let mut pending = commands(&[Verb::Type]);
-        pending.doubt_all();
-        assert_eq!([227, 200].map(|code| answer(&mut pending, code)), [None, Some(1)]);
-    }
-
-    #[test]
-    fn goodbye_answers_quit() {
-        let mut pending = commands(&[Verb::Retr, Verb::Quit]);
-        assert_eq!(answer(&mut pending, 221), Some(2));
-        let mut pending = commands(&[Verb::Rein]);
-        assert_eq!(answer(&mut pending, 221), Some(1));
-    }
-
-    #[test]
-    fn one_reply_for_a_transfer_and_its_abort_shifts_nothing() {
-        let mut pending = commands(&[Verb::Retr, Verb::Abor]);
-        assert_eq!(answer(&mut pending, 226), Some(1));
-        pending.doubt_aborts();
-        pending.push(Pending::new(3, Verb::Noop, "NOOP".into(), None, Timestamp::default(), Intent::None));
-        assert_eq!(answer(&mut pending, 200), Some(3));
-
-        let mut pending = commands(&[Verb::Retr, Verb::Abor, Verb::Noop]);
-        assert_eq!(answer(&mut pending, 426), Some(1));
-        pending.doubt_aborts();
-        assert_eq!([226, 200].map(|code| answer(&mut pending, code)), [Some(2), Some(3)]);
-    }
-}
+mod tests;

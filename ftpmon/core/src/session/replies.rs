@@ -1,5 +1,6 @@
 //! What a reply does to a session.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::outbox::{Effect, ExpectedEndpoints, Outbox};
@@ -50,10 +51,10 @@ impl Session {
         let number = code.map(Code::number);
         self.well_formed |= number.is_some() && !reply.malformed;
         let preliminary = code.is_some_and(Code::is_preliminary);
-        let answers = !self.is_greeting(number) && self.answers(number);
-        let command = if answers { self.pending.answered_by(number) } else { None };
-        let tx = command.as_ref().map_or(0, |command| command.tx);
-        let latency_us = command.as_ref().map(|command| at.micros_since(command.at));
+        let index = if self.is_greeting(number) { None } else { self.answered_by(at, number, reply, out) };
+        let command = index.and_then(|index| self.pending.get(index)).filter(|command| !command.is_unseen());
+        let tx = command.map_or(0, |command| command.tx);
+        let latency_us = command.map(|command| at.micros_since(command.at));
         let command =
             command.map(|command| CommandRef { verb: command.name.clone(), arg: command.arg.clone() });
         let unasked = command.is_none();
@@ -76,12 +77,23 @@ impl Session {
             self.pending.doubt_oldest();
             return;
         };
+        let completed = match index {
+            Some(index) if preliminary => {
+                self.pending.begin(index);
+                None
+            }
+            Some(index) => self.pending.complete(index, number),
+            None => None,
+        };
         if unasked {
             self.unasked(at, number, reply, out);
         } else if preliminary {
             self.preliminary(tx, reply);
-        } else if let Some(command) = self.pending.complete() {
+        } else if let Some(command) = completed {
             self.answered(at, *command, number, reply, out);
+        }
+        for tx in self.pending.take_abandoned() {
+            self.transfers.abandon(at, tx);
         }
         self.report_decided_if_open(at, out);
     }
@@ -96,10 +108,43 @@ impl Session {
         greets
     }
 
-    /// A reply without a code that can be read is shown with no command. 421 may come at any time; it answers the
-    /// command that waits, if one does.
-    fn answers(&self, code: Option<u16>) -> bool {
-        code.is_some() && self.pending.len() > 0
+    /// The waiting command that a reply answers. A reply without a code that can be read is shown with no command.
+    fn answered_by(
+        &mut self,
+        at: Timestamp,
+        code: Option<u16>,
+        reply: &Reply<'_>,
+        out: &mut Outbox,
+    ) -> Option<usize> {
+        let index = self.pending.answered_by(code?, &reply.text)?;
+        let tx = self.pending.get(index).map(|command| command.tx);
+        if self.confirm_errors(at, tx, out) {
+            return self.pending.answered_by(code?, &reply.text);
+        }
+        Some(index)
+    }
+
+    /// What was answered provisionally is answered, but for the command `answered_anew`. True where there was any.
+    pub(super) fn confirm_errors(
+        &mut self,
+        at: Timestamp,
+        answered_anew: Option<u64>,
+        out: &mut Outbox,
+    ) -> bool {
+        let mut any = false;
+        while let Some((command, code)) = self.pending.confirm(answered_anew) {
+            let error = Reply {
+                code: Code::new(code),
+                text: Cow::Borrowed(&[]),
+                lines: 0,
+                truncated: false,
+                malformed: false,
+                ending: Ending::Regular,
+            };
+            self.answered(at, *command, code, &error, out);
+            any = true;
+        }
+        any
     }
 
     fn tell_oddities(&mut self, at: Timestamp, tx: u64, reply: &Reply<'_>, out: &mut Outbox) {

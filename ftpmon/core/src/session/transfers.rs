@@ -184,6 +184,13 @@ impl Transfers {
         }
     }
 
+    /// A transfer command has no final reply, and will have none.
+    pub(super) fn abandon(&mut self, at: Timestamp, tx: u64) {
+        if let Some(transfer) = self.by_command(tx) {
+            transfer.decided_at.get_or_insert(at);
+        }
+    }
+
     /// The final reply to a transfer command.
     pub(super) fn decide(&mut self, at: Timestamp, tx: u64, code: u16) {
         if let Some(transfer) = self.by_command(tx) {

@@ -1,0 +1,163 @@
+//! Dialogues, and which command each reply answers.
+
+use super::{Intent, Pending, PendingCommands};
+use crate::ftp::Verb;
+use crate::time::Timestamp;
+
+/// `C VERB` sends a command, `C` an empty line, `?` stands for a command that was not captured, `~` for lost replies; `S CODE text > N`
+/// is a reply that answers the command N, counted from 1, or none where N is 0.
+fn check(dialogue: &[&str]) {
+    let mut pending = PendingCommands::default();
+    let mut tx = 0;
+    for step in dialogue {
+        if let Some(name) = step.strip_prefix('C') {
+            while pending.confirm(None).is_some() {}
+            tx += 1;
+            let (name, at) = (name.trim(), Timestamp::default());
+            let verb = Verb::from_name(name.as_bytes());
+            pending.push(Pending::new(tx, verb, name.into(), None, at, Intent::None));
+        } else if *step == "?" {
+            pending.push_unseen(Timestamp::default());
+        } else if *step == "~" {
+            pending.doubt_all();
+        } else {
+            let (said, wanted) = step.trim_start_matches("S ").rsplit_once(" > ").unwrap();
+            let (code, text) = (said[..3].parse().unwrap(), &said.as_bytes()[3..]);
+            assert_eq!(
+                answer(&mut pending, code, text),
+                wanted.parse::<u64>().unwrap(),
+                "{step} in {dialogue:?}"
+            );
+        }
+    }
+}
+
+fn answer(pending: &mut PendingCommands, code: u16, text: &[u8]) -> u64 {
+    let Some(index) = pending.answered_by(code, text) else { return 0 };
+    let command = pending.get(index).unwrap();
+    let (tx, transfer) = (command.tx, command.is_transfer());
+    if code < 200 {
+        pending.begin(index);
+    } else if pending.complete(index, code).is_some() && transfer {
+        pending.doubt_aborts();
+    }
+    tx
+}
+
+#[test]
+fn replies_answer_in_order_however_deep_a_client_pipelines() {
+    check(&["C PWD", "C TYPE", "C PASV", "S 257 > 1", "S 200 > 2", "S 227 > 3", "S 200 > 0"]);
+    check(&["C DELE", "C DELE", "C RNTO", "S 550 > 1", "S 250 > 2", "S 553 > 3"]);
+    check(&["C USER", "C PASS", "S 331 > 1", "S 230 > 2"]);
+    check(&["C SITE", "C NOOP", "S 200 > 1", "S 200 > 2"]);
+    check(&[
+        "C PASV",
+        "C RETR",
+        "C PASV",
+        "C RETR",
+        "S 227 > 1",
+        "S 150 > 2",
+        "S 226 > 2",
+        "S 227 > 3",
+        "S 150 > 4",
+        "S 226 > 4",
+    ]);
+}
+
+#[test]
+fn servers_have_codes_of_their_own() {
+    check(&["C EPSV", "S 227 > 1", "C PASV", "S 229 > 2"]);
+    check(&["C LIST", "S 226 > 1", "C DELE", "S 200 > 2", "C TYPE", "S 250 > 3", "C NOOP", "S 550 > 4"]);
+    check(&["C USER", "S 220 > 1", "C PASS", "S 202 > 2", "C AUTH", "S 550 > 3", "C XFOO", "S 299 > 4"]);
+    check(&["C MIC", "S 631 > 1", "C QUIT", "S 421 > 2"]);
+}
+
+#[test]
+fn an_empty_line_is_owed_no_reply() {
+    check(&["C", "C PWD", "S 257 > 2", "C PASV", "S 227 > 3"]);
+    check(&["C", "S 500 > 1", "C PWD", "S 257 > 2"]);
+    check(&["C", "C RETR", "S 550 > 2", "C NOOP", "S 200 > 3"]);
+}
+
+#[test]
+fn what_is_never_answered_shifts_nothing() {
+    check(&["C RETR", "S 125 > 1", "C NOOP", "S 226 > 1", "C SIZE", "S 213 > 3", "C PASV", "S 227 > 4"]);
+    check(&["C RETR", "S 125 > 1", "C NOOP", "S 226 > 1", "C TYPE", "S 200 > 3", "C PASV", "S 227 > 4"]);
+    check(&["C NOOP", "C TYPE", "S 200 Type set to I > 2", "C PASV", "S 227 > 3"]);
+    check(&["C TYPE", "C PASV", "S 227 > 2", "C RETR", "S 150 > 3", "S 226 > 3", "C NOOP", "S 200 > 4"]);
+    check(&["C NOOP", "C MKD", "S 550 > 2", "C PASV", "S 227 > 3"]);
+}
+
+#[test]
+fn what_is_asked_during_a_transfer_is_answered_before_or_behind_it() {
+    for (verb, code) in
+        [("NOOP", 200), ("STAT", 211), ("STAT", 213), ("HELP", 214), ("SITE", 200), ("ABOR", 500)]
+    {
+        let (asked, reply) = (format!("C {verb}"), format!("S {code} > 2"));
+        for last in ["S 226 > 1", "S 451 > 1", "S 426 > 1", "S 250 > 1"] {
+            check(&["C STOR", "S 150 > 1", &asked, &reply, last, "C PWD", "S 257 > 3"]);
+            check(&["C STOR", "S 150 > 1", &asked, last, &reply, "C PWD", "S 257 > 3"]);
+            check(&["C STOR", "S 150 > 1", &asked, last, "C PWD", "S 257 > 3"]);
+        }
+    }
+    // A listing that is not announced with 150.
+    check(&["C LIST", "C NOOP", "S 200 > 2", "C NOOP", "S 200 > 3", "C NOOP", "S 200 > 4", "S 226 > 1"]);
+    check(&["C RETR", "S 150 > 1", "C PASV", "S 227 > 2", "S 226 > 1"]);
+}
+
+#[test]
+fn one_reply_for_a_transfer_and_its_abort_shifts_nothing() {
+    check(&["C RETR", "S 150 > 1", "C ABOR", "S 226 > 1", "C NOOP", "S 200 > 3"]);
+    check(&["C RETR", "S 150 > 1", "C ABOR", "C NOOP", "S 426 > 1", "S 226 > 2", "S 200 > 3"]);
+    check(&["C RETR", "S 150 > 1", "C ABOR", "S 426 > 1", "S 225 > 2", "C NOOP", "S 200 > 3"]);
+    check(&["C RETR", "S 150 > 1", "C ABOR", "S 225 > 2", "S 426 > 1", "C NOOP", "S 200 > 3"]);
+}
+
+#[test]
+fn a_reply_too_many_answers_nothing() {
+    check(&["C CWD", "S 250 > 1", "C PASV", "S 250 > 0", "S 227 > 2"]);
+    check(&["C CWD", "S 250 > 1", "C NOOP", "S 250 > 0", "S 200 > 2"]);
+    check(&["C TYPE", "S 200 > 1", "C PWD", "S 200 > 0", "S 257 > 2"]);
+    check(&["C OPTS", "S 500 > 1", "S 500 > 0", "C USER", "S 331 > 2"]);
+    check(&["C RETR", "S 150 > 1", "S 226 > 1", "C PASV", "S 226 > 0", "S 227 > 2", "C QUIT", "S 221 > 3"]);
+}
+
+/// An error that repeats that of the command before may be a second reply to it: success shows that it was.
+#[test]
+fn an_error_told_twice_decides_nothing_alone() {
+    check(&["C OPTS", "S 500 > 1", "C USER", "S 500 > 2", "S 331 > 2", "C PASS", "S 230 > 3"]);
+    check(&["C OPTS", "S 500 > 1", "C USER", "S 500 > 2", "C PASS", "S 530 > 3"]);
+    check(&["C SIZE", "S 550 > 1", "C RETR", "S 550 > 2", "S 150 > 2", "S 226 > 2"]);
+}
+
+#[test]
+fn a_transfer_whose_final_reply_is_missing_ends_when_the_next_begins() {
+    let mut pending = PendingCommands::default();
+    for (tx, verb) in [(1, Verb::Retr), (2, Verb::Retr)] {
+        pending.push(Pending::new(tx, verb, "RETR".into(), None, Timestamp::default(), Intent::None));
+        assert_eq!(answer(&mut pending, 150, b""), tx);
+    }
+    assert_eq!(pending.take_abandoned().as_slice(), [1]);
+    assert_eq!(answer(&mut pending, 226, b""), 2);
+}
+
+#[test]
+fn after_a_lost_reply_the_code_tells() {
+    check(&["C USER", "~", "C PASS", "S 230 > 2"]);
+    check(&["C TYPE", "C SIZE", "C PASV", "~", "S 213 > 2", "S 227 > 3"]);
+    check(&["C TYPE", "~", "S 227 > 0", "S 200 > 1"]);
+}
+
+#[test]
+fn a_command_that_was_not_captured_has_the_first_reply() {
+    check(&["?", "C PASV", "S 200 > 0", "S 227 > 1", "C QUIT", "S 221 > 2"]);
+    check(&["?", "S 257 > 0", "C SYST", "S 215 > 1"]);
+    check(&["C CWD", "?", "S 250 > 1", "S 250 > 0", "C SIZE", "S 213 > 2"]);
+    check(&["?", "C RETR", "S 150 > 0", "S 226 > 0", "S 150 > 1", "S 226 > 1"]);
+}
+
+#[test]
+fn goodbye_answers_quit() {
+    check(&["C RETR", "C QUIT", "S 221 > 2"]);
+    check(&["C REIN", "S 221 > 1"]);
+}
