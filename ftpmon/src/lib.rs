@@ -2,17 +2,19 @@
 //!
 //! Data flows one way: frame, segment, stream, line, message, session, event, format, sink.
 
+mod bounded;
 pub mod capture;
 mod chain;
 pub mod cli;
 pub mod config;
+mod drive;
 pub mod dump;
 pub mod format;
 pub mod kernel;
 mod notice;
-pub mod owner;
-pub mod read;
-pub mod run;
+pub mod process;
 pub mod sink;
 mod store;
 pub mod telemetry;
+
+pub use drive::{read, run};

@@ -13,8 +13,8 @@ fn main() -> ExitCode {
         Cli::refuse(&contradiction);
     }
     let result: anyhow::Result<()> = match command {
-        Command::Run(_) => ftpmon::run::run(&config),
-        Command::Read(_) => ftpmon::read::read(&config),
+        Command::Run(_) => ftpmon::run(&config),
+        Command::Read(_) => ftpmon::read(&config),
         Command::Schema => schema(),
     };
     match result {

@@ -1,5 +1,266 @@
-//! What happens to an event between the engine and the outputs.
+//! The way of an event from the engine to the outputs, the same for live capture and capture files.
+//!
+//! ```text
+//! event -> files -> processes -> routes { filter, encoder, outputs }
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `files` | stores the pieces of files, and adds to an event where its file is |
+//! | `attribution` | adds to an event which local processes own the ends of its connection |
+//! | `session_queues` | events that wait for one of these, in the order of their session |
+//! | `route` | a filter, an encoder and outputs |
 
-mod held;
+mod attribution;
+mod files;
+mod route;
+mod session_queues;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use held::Held;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use crate::config::Config;
+use crate::sink::{Outputs, SinkSpec};
+use crate::telemetry::{Sampled, Snapshot};
+use ftpmon_core::engine::{FilePiece, PortUpdate};
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::{Event, EventKind};
+
+pub(crate) use attribution::{Attribution, CONNECTIONS_MAX, SESSIONS_MAX, WAITING_EVENTS_MAX};
+pub(crate) use files::Files;
+pub(crate) use route::Route;
+
+/// Takes events in order and writes each by every route that wants it.
+pub(crate) struct Chain<O> {
+    files: Option<Files>,
+    attribution: Option<Attribution>,
+    routes: Vec<Route<O>>,
+}
+
+/// Where in the chain an event has to wait.
+enum Wait {
+    /// For the outcome of its file.
+    File,
+    /// For the processes of its connection.
+    Processes,
+}
+
+impl<O: Outputs> Chain<O> {
+    /// The routes of `config`; `open` opens the outputs of each.
+    ///
+    /// # Errors
+    /// The first outputs that cannot be opened.
+    pub(crate) fn new<E>(
+        config: &Config,
+        mut open: impl FnMut(&[SinkSpec]) -> Result<O, E>,
+    ) -> Result<Self, E> {
+        let sensor = config.sensor_name();
+        let route = |route: &_| Route::new(route, &sensor, &mut open);
+        let routes = config.routes().iter().map(route).collect::<Result<_, E>>()?;
+        Ok(Self { files: None, attribution: None, routes })
+    }
+
+    /// From now on pieces of files are stored.
+    pub(crate) fn store_files(&mut self, files: Files) {
+        self.files = Some(files);
+    }
+
+    /// From now on events say which processes own the ends of their connections.
+    pub(crate) fn attribute(&mut self, attribution: Attribution) {
+        self.attribution = Some(attribution);
+    }
+
+    /// Pieces of files are stored.
+    pub(crate) fn stores_files(&self) -> bool {
+        self.files.is_some()
+    }
+
+    /// The outputs of each route.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = &O> {
+        self.routes.iter().map(Route::outputs)
+    }
+
+    /// Starts the outputs; `start`, a `sensor_start`, stands first in each.
+    ///
+    /// # Errors
+    /// The system gives no thread for an output.
+    pub(crate) fn start(&mut self, start: &mut Event) -> io::Result<()> {
+        self.routes.iter_mut().try_for_each(|route| route.start(start))
+    }
+
+    /// Outputs that are opened again from now on begin with `start`.
+    pub(crate) fn set_opening(&mut self, start: &Event) {
+        self.routes.iter_mut().for_each(|route| route.set_opening(start));
+    }
+
+    /// What the engine wants of the packet selection, which shows the connections whose processes will be asked for.
+    pub(crate) fn update(&mut self, update: &PortUpdate) {
+        if let Some(attribution) = &mut self.attribution {
+            attribution.update(update);
+        }
+    }
+
+    /// The next piece of a file. An event that reports a file comes after its last piece.
+    pub(crate) fn piece(&mut self, piece: FilePiece) {
+        if let Some(files) = &mut self.files {
+            files.piece(piece);
+        }
+    }
+
+    /// The next event.
+    #[inline]
+    pub(crate) fn emit(&mut self, mut event: Event) {
+        if let Some(wait) = self.pass(&mut event) {
+            self.hold(wait, event);
+        }
+    }
+
+    /// The next event, which its owner frees: it is copied only where it has to wait.
+    #[inline]
+    pub(crate) fn emit_borrowed(&mut self, event: &mut Event) {
+        if let Some(wait) = self.pass(event) {
+            self.hold(wait, event.clone());
+        }
+    }
+
+    /// Emits `stats`: `snapshot` with the counters of the chain.
+    pub(crate) fn emit_stats(&mut self, at: Timestamp, uptime_ms: u64, mut snapshot: Snapshot) {
+        self.sample(&mut snapshot);
+        let kind = EventKind::Stats(Box::new(snapshot.stats(uptime_ms)));
+        self.emit(Event { ts: at, session: None, user: None, kind });
+    }
+
+    /// Hands all finished lines to the outputs.
+    pub(crate) fn flush(&mut self) {
+        self.routes.iter_mut().for_each(Route::flush);
+    }
+
+    /// Notified when there are answers about processes: [`Self::take_answers`] then.
+    pub(crate) fn answered(&self) -> Option<Arc<Notify>> {
+        self.attribution.as_ref().map(Attribution::answered)
+    }
+
+    /// Takes the answers about processes that came, and writes the events that waited for them.
+    pub(crate) fn take_answers(&mut self) {
+        if let Some(attribution) = &mut self.attribution {
+            attribution.take_answers();
+        }
+        self.release_attributed();
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.attribution.as_ref().and_then(Attribution::due)
+    }
+
+    /// Writes the events that have waited for processes long enough.
+    pub(crate) fn handle_timeout(&mut self) {
+        if let Some(attribution) = &mut self.attribution {
+            attribution.handle_timeout();
+        }
+        self.release_attributed();
+    }
+
+    /// Returns when a file is stored, or will not be: [`Self::release_stored`] then.
+    pub(crate) async fn stored(&self) {
+        match &self.files {
+            Some(files) => files.stored().await,
+            None => core::future::pending().await,
+        }
+    }
+
+    /// Writes the events whose files' outcomes are known, or that have waited for them long enough.
+    pub(crate) fn release_stored(&mut self) {
+        self.release_files(false);
+    }
+
+    /// Nothing more comes for the events that wait: waits for files and processes, but not for ever, and writes all of them.
+    pub(crate) fn finish_waiting(&mut self) {
+        self.release_files(true);
+        while self.poll_timeout().is_some() {
+            if let Some(attribution) = &mut self.attribution {
+                attribution.await_answer();
+            }
+            self.release_attributed();
+        }
+    }
+
+    /// Writes what stands at the end of each output, and closes them.
+    ///
+    /// # Errors
+    /// What an output that must not lose anything could not write.
+    pub(crate) fn finish(self, at: Timestamp) -> Result<(), O::Error> {
+        let results: Vec<_> = self.routes.into_iter().map(|route| route.finish(at)).collect();
+        results.into_iter().collect()
+    }
+
+    /// The step of the chain that the event has to wait in; none where it was written.
+    #[inline]
+    fn pass(&mut self, event: &mut Event) -> Option<Wait> {
+        if let Some(files) = &self.files
+            && files.must_wait(event)
+        {
+            return Some(Wait::File);
+        }
+        self.pass_attribution(event)
+    }
+
+    #[inline]
+    fn pass_attribution(&mut self, event: &mut Event) -> Option<Wait> {
+        if let Some(attribution) = &mut self.attribution
+            && attribution.must_wait(event)
+        {
+            return Some(Wait::Processes);
+        }
+        // Those before it first.
+        self.release_attributed();
+        self.write(event);
+        None
+    }
+
+    fn hold(&mut self, wait: Wait, event: Event) {
+        match (wait, &mut self.files, &mut self.attribution) {
+            (Wait::File, Some(files), _) => files.hold(event),
+            (Wait::Processes, _, Some(attribution)) => attribution.hold(event),
+            // An event waits only in a step that is there.
+            _ => {}
+        }
+    }
+
+    fn release_files(&mut self, end: bool) {
+        let released = self.files.as_mut().map(|files| files.release(end)).unwrap_or_default();
+        for mut event in released {
+            if let Some(wait) = self.pass_attribution(&mut event) {
+                self.hold(wait, event);
+            }
+        }
+        self.release_attributed();
+    }
+
+    /// Writes the events that wait for processes no longer.
+    pub(crate) fn release_attributed(&mut self) {
+        while let Some(mut event) = self.attribution.as_mut().and_then(Attribution::pop) {
+            self.write(&mut event);
+        }
+    }
+
+    #[inline]
+    fn write(&mut self, event: &mut Event) {
+        for route in &mut self.routes {
+            route.event(event);
+        }
+    }
+}
+
+impl<O: Outputs> Sampled for Chain<O> {
+    fn sample(&self, into: &mut Snapshot) {
+        self.files.iter().for_each(|files| files.sample(into));
+        self.attribution.iter().for_each(|attribution| attribution.sample(into));
+        self.outputs().for_each(|outputs| outputs.sample(into));
+    }
+}

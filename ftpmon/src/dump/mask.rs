@@ -5,7 +5,7 @@
 //! line: it is overwritten up to its first line's end. So a password is never written, and at worst more than it is
 //! overwritten. The TCP checksum is left as it was, and is wrong then.
 
-use crate::owner::Bounded;
+use crate::bounded::BoundedMap;
 use ftpmon_core::segment::Segment;
 use ftpmon_event::addr::Endpoint;
 
@@ -37,13 +37,13 @@ enum State {
 /// See the module's text.
 pub(super) struct Mask {
     ports: Vec<u16>,
-    lines: Bounded<(Endpoint, Endpoint), Line>,
+    lines: BoundedMap<(Endpoint, Endpoint), Line>,
 }
 
 impl Mask {
     /// Overwrites what goes to these ports.
     pub(super) fn new(ports: Vec<u16>) -> Self {
-        Self { ports, lines: Bounded::new(LINES_MAX) }
+        Self { ports, lines: BoundedMap::new(LINES_MAX) }
     }
 
     /// Overwrites secrets in `bytes`, a copy of `frame`. No where it cannot tell where they are.

@@ -1,28 +1,25 @@
-//! Files to keep: pieces from the engine into a directory, under names that only their content decides.
+//! The store of `--files extract`: pieces from the engine into files, under names that only their content decides.
 //!
 //! | file | what |
 //! |---|---|
+//! | `files` | which piece goes into which file, under which caps, and what is reported when it does not |
 //! | `folder` | the directory: temporary files, final names, what a killed run left |
-//! | `keeper` | which piece goes where, under which caps, and what is told when it does not |
-//! | `writer` | the keeper on a thread of its own, behind a bounded queue |
-//! | `waiting` | events that wait to hear where their file is |
+//! | `thread` | the store on a thread of its own, behind a bounded queue |
 
+mod files;
 mod folder;
-mod keeper;
 #[cfg(test)]
 mod tests;
-mod waiting;
-mod writer;
+mod thread;
 
-pub(crate) use keeper::{Keeper, StoreOptions};
-pub(crate) use waiting::{Outcomes, Waiting};
-pub(crate) use writer::{QUEUE_BYTES_MAX, StoreWriter};
+pub(crate) use files::{Store, StoreOptions};
+pub(crate) use thread::{QUEUE_BYTES_MAX, StoreThread};
 
 use ftpmon_event::{FileId, FileReason};
 
 /// What became of a file: its path, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(crate) struct FileOutcome {
     pub(crate) id: FileId,
     pub(crate) stored: Result<String, FileReason>,
 }

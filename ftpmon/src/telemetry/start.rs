@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use ftpmon_common::names;
 
 use crate::capture::RECORD_LEN_MAX;
+use crate::chain::{CONNECTIONS_MAX, SESSIONS_MAX, WAITING_EVENTS_MAX};
 use crate::config::Config;
 use crate::kernel::INTERFACES_MAX;
-use crate::run::{CONNECTIONS_MAX, HELD_EVENTS_MAX, SESSIONS_MAX};
 use crate::sink::QUEUE_BYTES_MAX;
 use crate::store::QUEUE_BYTES_MAX as FILES_QUEUE_BYTES_MAX;
 use ftpmon_core::engine::{EngineConfig, FilesMode};
@@ -71,7 +71,7 @@ fn limits_of_live_capture(config: &Config, engine: &EngineConfig) -> Vec<(&'stat
     let mut limits = vec![
         ("interfaces", INTERFACES_MAX as u64),
         ("output_queue_bytes", QUEUE_BYTES_MAX as u64),
-        ("owner_held_events", HELD_EVENTS_MAX as u64),
+        ("owner_held_events", WAITING_EVENTS_MAX as u64),
         ("owner_sessions", SESSIONS_MAX as u64),
         ("owner_connections", CONNECTIONS_MAX as u64),
         ("kernel_expected", names::EXPECTED_MAX as u64),

@@ -45,7 +45,7 @@ const ACCEPTED: &[&[&str]] = &[
     ],
     &["ftpmon/src/kernel/error.rs", "ftpmon/src/kernel/preflight.rs"],
     &["ftpmon/src/kernel/log.rs", "ftpmon/src/kernel/object.rs"],
-    &["ftpmon/src/owner/mod.rs", "ftpmon/src/owner/worker.rs"],
+    &["ftpmon/src/process/mod.rs", "ftpmon/src/process/worker.rs"],
 ];
 
 /// Folders of a package whose files are each the root of a crate.

@@ -1,4 +1,4 @@
-//! The keeper on a thread of its own: a slow disk does not hold up the reading of the kernel's ring.
+//! The store on a thread of its own: a slow disk does not hold up the reading of the kernel's ring.
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::Verdict;
-use super::keeper::{Keeper, StoreCounters, StoreOptions};
+use super::FileOutcome;
+use super::files::{Store, StoreCounters, StoreOptions};
 use ftpmon_core::engine::FilePiece;
 use ftpmon_event::{FileId, FileReason};
 
@@ -24,7 +24,7 @@ const WRITE_BYTES: usize = 256 << 10;
 const FINISH_LIMIT: Duration = Duration::from_secs(10);
 
 /// The thread, from its owner's side.
-pub(crate) struct StoreWriter {
+pub(crate) struct StoreThread {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     /// Files given up for want of room that are not over yet.
@@ -44,7 +44,7 @@ struct Shared {
 struct State {
     pieces: VecDeque<FilePiece>,
     bytes: usize,
-    verdicts: Vec<Verdict>,
+    outcomes: Vec<FileOutcome>,
     counters: StoreCounters,
     closed: bool,
     ended: bool,
@@ -72,20 +72,20 @@ impl Shared {
     }
 }
 
-impl StoreWriter {
+impl StoreThread {
     /// Starts the thread.
     pub(crate) fn start(options: StoreOptions) -> io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let theirs = Arc::clone(&shared);
         let thread = Builder::new().name("files".to_owned()).spawn(move || {
-            let mut keeper = Keeper::new(options);
-            keeper.open();
+            let mut store = Store::new(options);
+            store.open();
             while let Some(piece) = theirs.next() {
-                let verdict = keeper.take(piece);
+                let outcome = store.piece(piece);
                 let mut state = theirs.state();
-                state.counters = keeper.counters();
-                if let Some(verdict) = verdict {
-                    state.verdicts.push(verdict);
+                state.counters = store.counters();
+                if let Some(outcome) = outcome {
+                    state.outcomes.push(outcome);
                     drop(state);
                     theirs.news.notify_one();
                 }
@@ -109,7 +109,7 @@ impl StoreWriter {
         match piece {
             FilePiece::Bytes { id, bytes } if state.bytes + bytes.len() + PIECE_COST > QUEUE_BYTES_MAX => {
                 state.pieces.push_back(FilePiece::Discard { id });
-                state.verdicts.push(Verdict { id, stored: Err(FileReason::StoreBusy) });
+                state.outcomes.push(FileOutcome { id, stored: Err(FileReason::StoreBusy) });
                 self.refused.insert(id);
                 self.full += 1;
                 self.shared.news.notify_one();
@@ -121,14 +121,14 @@ impl StoreWriter {
         self.shared.changed.notify_all();
     }
 
-    /// Comes back when there is a verdict.
+    /// Comes back when there is a outcome.
     pub(crate) async fn news(&self) {
         self.shared.news.notified().await;
     }
 
     /// What became of files since the last call.
-    pub(crate) fn verdicts(&self) -> Vec<Verdict> {
-        core::mem::take(&mut self.shared.state().verdicts)
+    pub(crate) fn outcomes(&self) -> Vec<FileOutcome> {
+        core::mem::take(&mut self.shared.state().outcomes)
     }
 
     /// What became of files so far.
@@ -191,8 +191,8 @@ mod tests {
     use super::*;
 
     /// A writer whose disk hangs: nobody takes what waits.
-    fn hung() -> StoreWriter {
-        StoreWriter { shared: Arc::default(), thread: None, refused: HashSet::new(), full: 0 }
+    fn hung() -> StoreThread {
+        StoreThread { shared: Arc::default(), thread: None, refused: HashSet::new(), full: 0 }
     }
 
     fn bytes(id: u64, len: usize) -> FilePiece {
@@ -208,8 +208,8 @@ mod tests {
         }
         writer.push(FilePiece::Close { id: FileId(2), sha256: [0; 32] });
         writer.push(FilePiece::Close { id: FileId(1), sha256: [0; 32] });
-        let busy = Verdict { id: FileId(2), stored: Err(FileReason::StoreBusy) };
-        assert_eq!(writer.verdicts(), [busy]);
+        let busy = FileOutcome { id: FileId(2), stored: Err(FileReason::StoreBusy) };
+        assert_eq!(writer.outcomes(), [busy]);
         assert_eq!(writer.counters().lost["files_queue_full"], 1);
         assert!(writer.waiting() <= QUEUE_BYTES_MAX);
         let rest: Vec<_> = writer.shared.state().pieces.drain(..).skip(1).collect();

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use procfs::process::Process;
 use smol_str::SmolStr;
 
-use super::bounded::Bounded;
 use super::cgroup;
 use super::descriptors::{Descriptor, Descriptors, Find};
+use crate::bounded::BoundedMap;
 use ftpmon_event::{FoundBy, LocalProcess};
 
 /// Processes that had sockets of FTP before and are looked at first: a server with a process a session has many.
@@ -71,7 +71,7 @@ pub(super) struct Processes {
     known: Vec<u32>,
     newcomers: VecDeque<(u32, Instant)>,
     candidates: VecDeque<Candidate>,
-    users: Bounded<u32, (Option<SmolStr>, Instant)>,
+    users: BoundedMap<u32, (Option<SmolStr>, Instant)>,
     looked_at_all: Option<Instant>,
     pub(super) counters: ProcessCounters,
 }
@@ -91,7 +91,7 @@ impl Processes {
             known: list(),
             newcomers: VecDeque::new(),
             candidates: VecDeque::new(),
-            users: Bounded::new(USERS_MAX),
+            users: BoundedMap::new(USERS_MAX),
             looked_at_all: None,
             counters: ProcessCounters::default(),
         }

@@ -1,5 +1,5 @@
-//! Events that wait for something. Those of the same session that come behind one wait with it, so that a session's events
-//! stay in order; no other session's do.
+//! Events that wait for something, queued by session: those of the same session that come behind one wait with it, so that a
+//! session's events stay in order. Other sessions' events do not wait.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use smol_str::SmolStr;
 
 use ftpmon_event::Event;
 
-/// See the module's text. What an event waits for, and what becomes of it then, says whoever holds it: `settle` is told
-/// whether this was the last chance, and tells whether the event may go.
+/// Events that wait, queued by session. Their owner knows what they wait for: its function `complete` adds to an event what is
+/// known, is told whether this is the last chance, and returns whether the event is complete.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct SessionQueues {
     sessions: HashMap<SmolStr, VecDeque<(Event, Instant)>>,
     events: usize,
     /// When the first of them is to go: never later than that.
@@ -21,16 +21,20 @@ pub(crate) struct Held {
     cap: usize,
 }
 
-impl Held {
+impl SessionQueues {
     /// No event waits for longer than `patience`, and none any longer where more than `cap` do.
     pub(crate) fn new(patience: Duration, cap: usize) -> Self {
         Self { sessions: HashMap::new(), events: 0, due: None, patience, cap }
     }
 
     /// The event has to wait: [`Self::hold`] takes it. One of no session never has to.
-    pub(crate) fn must_wait(&self, event: &mut Event, settle: impl FnOnce(&mut Event, bool) -> bool) -> bool {
+    pub(crate) fn must_wait(
+        &self,
+        event: &mut Event,
+        complete: impl FnOnce(&mut Event, bool) -> bool,
+    ) -> bool {
         let Some(session) = &event.session else { return false };
-        self.sessions.contains_key(session.id()) || !settle(event, false)
+        self.sessions.contains_key(session.id()) || !complete(event, false)
     }
 
     /// Takes an event that has to wait.
@@ -61,7 +65,7 @@ impl Held {
         &mut self,
         now: Instant,
         all: bool,
-        mut settle: impl FnMut(&mut Event, bool) -> bool,
+        mut complete: impl FnMut(&mut Event, bool) -> bool,
         mut give: impl FnMut(Event),
     ) {
         let all = all || self.is_over();
@@ -71,7 +75,7 @@ impl Held {
             while let Some((event, since)) = queue.front_mut() {
                 let until = *since + *patience;
                 let last = all || now >= until;
-                if !settle(event, last) && !last {
+                if !complete(event, last) && !last {
                     *due = Some(due.map_or(until, |due| due.min(until)));
                     return true;
                 }
@@ -113,7 +117,7 @@ mod tests {
     }
 
     /// It waits.
-    fn offered(held: &mut Held, mut event: Event, now: Instant, ready: bool) -> bool {
+    fn offered(held: &mut SessionQueues, mut event: Event, now: Instant, ready: bool) -> bool {
         let waits = held.must_wait(&mut event, |_, _| ready);
         if waits {
             held.hold(event, now);
@@ -121,7 +125,7 @@ mod tests {
         waits
     }
 
-    fn released(held: &mut Held, now: Instant, all: bool, ready: bool) -> Vec<String> {
+    fn released(held: &mut SessionQueues, now: Instant, all: bool, ready: bool) -> Vec<String> {
         let mut out = Vec::new();
         held.release(
             now,
@@ -134,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_session_waits_in_order_and_nobody_with_it() {
-        let (mut held, now) = (Held::new(PATIENCE, 10), Instant::now());
+        let (mut held, now) = (SessionQueues::new(PATIENCE, 10), Instant::now());
         let mut offer = |session, name: &str, ready| !offered(&mut held, event(session, name), now, ready);
         assert!(!offer(Some("a"), "waits", false));
         assert!(!offer(Some("a"), "second", true), "it is behind another");
@@ -148,7 +152,7 @@ mod tests {
 
     #[test]
     fn none_waits_for_longer_than_it_may() {
-        let (mut held, now) = (Held::new(PATIENCE, 10), Instant::now());
+        let (mut held, now) = (SessionQueues::new(PATIENCE, 10), Instant::now());
         let later = now + PATIENCE / 2;
         for (session, at) in [("a", now), ("b", later)] {
             assert!(offered(&mut held, event(Some(session), "waits"), at, false));
@@ -162,7 +166,7 @@ mod tests {
 
     #[test]
     fn too_many_go_and_at_the_end_all_do() {
-        let (mut held, now) = (Held::new(PATIENCE, 10), Instant::now());
+        let (mut held, now) = (SessionQueues::new(PATIENCE, 10), Instant::now());
         for n in 0..=10 {
             assert!(!held.is_over());
             assert!(offered(&mut held, event(Some(&n.to_string()), "waits"), now, false));

@@ -14,11 +14,11 @@ const REST: Duration = Duration::from_millis(10);
 
 /// Work done beyond the share.
 #[derive(Debug, Default)]
-pub(super) struct Allowance {
+pub(super) struct CpuBudget {
     owed: Duration,
 }
 
-impl Allowance {
+impl CpuBudget {
     /// So long was rested, or waited for work.
     pub(super) fn rested(&mut self, rest: Duration) {
         self.owed = self.owed.saturating_sub(rest);
@@ -37,13 +37,13 @@ mod tests {
 
     #[test]
     fn work_without_end_gets_its_share() {
-        let (mut allowance, mut worked, mut rested) = (Allowance::default(), Duration::ZERO, Duration::ZERO);
+        let (mut budget, mut worked, mut rested) = (CpuBudget::default(), Duration::ZERO, Duration::ZERO);
         let step = Duration::from_micros(700);
         while worked + rested < Duration::from_secs(100) {
             worked += step;
-            if let Some(rest) = allowance.worked(step) {
+            if let Some(rest) = budget.worked(step) {
                 rested += rest;
-                allowance.rested(rest);
+                budget.rested(rest);
             }
         }
         let part = worked.as_secs_f64() / (worked + rested).as_secs_f64();
@@ -52,10 +52,10 @@ mod tests {
 
     #[test]
     fn work_now_and_then_never_rests() {
-        let mut allowance = Allowance::default();
+        let mut budget = CpuBudget::default();
         for _ in 0..10_000 {
-            assert_eq!(allowance.worked(Duration::from_millis(3)), None);
-            allowance.rested(Duration::from_millis(10));
+            assert_eq!(budget.worked(Duration::from_millis(3)), None);
+            budget.rested(Duration::from_millis(10));
         }
     }
 }

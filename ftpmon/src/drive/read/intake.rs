@@ -21,7 +21,7 @@ const BATCH_BYTES: usize = 512 << 10;
 
 /// What comes from the captures, in order.
 pub(super) enum Found {
-    Batch(Batch),
+    Batch(SegmentBatch),
     /// A file that cannot be read, or not to its end. The next one may be good.
     Failed(anyhow::Error),
 }
@@ -46,7 +46,7 @@ impl Sampled for Summary {
 }
 
 /// Where reading is.
-pub(super) struct Place {
+pub(super) struct Position {
     /// Which of the files.
     pub(super) file: usize,
     /// Packets of all files so far.
@@ -58,12 +58,12 @@ pub(super) struct Place {
 
 /// Packets that were read together.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct SegmentBatch {
     entries: Vec<Entry>,
     /// Their payload, one behind the other.
     payload: Vec<u8>,
     /// Where the source is waited for behind them.
-    pub(super) place: Option<Place>,
+    pub(super) position: Option<Position>,
 }
 
 enum Entry {
@@ -80,7 +80,7 @@ enum Entry {
     Interface(Box<(InterfaceId, String)>),
 }
 
-/// One after the other out of a [`Batch`].
+/// One after the other out of a [`SegmentBatch`].
 pub(super) enum Item<'a> {
     /// A packet, and the segment in it.
     Packet { at: Timestamp, segment: Option<Segment<'a>> },
@@ -88,7 +88,7 @@ pub(super) enum Item<'a> {
     Interface { id: InterfaceId, name: &'a str },
 }
 
-impl Batch {
+impl SegmentBatch {
     fn packet(&mut self, at: Timestamp, segment: Option<Segment<'_>>) {
         let Some(segment) = segment else {
             self.entries.push(Entry::Other { at });
@@ -115,20 +115,20 @@ impl Batch {
 
     /// A stream is waited for: nothing may follow for a while.
     pub(super) fn pauses(&self) -> bool {
-        self.place.as_ref().is_some_and(|place| place.source_len.is_none())
+        self.position.as_ref().is_some_and(|position| position.source_len.is_none())
     }
 
     fn clear(&mut self) {
         self.entries.clear();
         self.payload.clear();
-        self.place = None;
+        self.position = None;
     }
 }
 
 /// The reading thread, from outside.
 pub(super) struct Intake {
     found: Receiver<Found>,
-    spent: Sender<Batch>,
+    spent: Sender<SegmentBatch>,
     thread: JoinHandle<Summary>,
 }
 
@@ -139,7 +139,7 @@ impl Intake {
         let (spent, again) = channel();
         let thread = std::thread::spawn(move || {
             let mut reader =
-                Reader { summary: Summary::default(), batch: Batch::default(), hand_over, again };
+                Reader { summary: Summary::default(), batch: SegmentBatch::default(), hand_over, again };
             // Where nobody takes it any more there is nothing to say.
             let _ = reader.files(&captures);
             reader.summary
@@ -153,7 +153,7 @@ impl Intake {
     }
 
     /// Takes a batch back to be filled again.
-    pub(super) fn give_back(&self, mut batch: Batch) {
+    pub(super) fn give_back(&self, mut batch: SegmentBatch) {
         batch.clear();
         // Nobody takes it when all is read.
         let _ = self.spent.send(batch);
@@ -175,9 +175,9 @@ struct Unwanted;
 /// The reading thread's own.
 struct Reader {
     summary: Summary,
-    batch: Batch,
+    batch: SegmentBatch,
     hand_over: SyncSender<Found>,
-    again: Receiver<Batch>,
+    again: Receiver<SegmentBatch>,
 }
 
 impl Reader {
@@ -210,7 +210,7 @@ impl Reader {
                     self.batch.entries.push(Entry::Interface(Box::new(named)));
                 }
                 Ok(Step::Wait) => {
-                    self.batch.place = Some(Place {
+                    self.batch.position = Some(Position {
                         file: index,
                         packets: self.summary.decoder.counters().frames,
                         bytes: file.bytes_read(),
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn what_went_in_comes_out_in_order() {
-        let mut batch = Batch::default();
+        let mut batch = SegmentBatch::default();
         let at = Timestamp::from_nanos;
         batch.packet(at(1), Some(segment(b"USER a")));
         batch.packet(at(2), None);

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::Verdict;
+use super::FileOutcome;
 use super::folder::{Folder, Incoming};
 use crate::notice::notice;
 use crate::telemetry::{Kind, Sampled, Snapshot};
@@ -54,7 +54,7 @@ impl Sampled for StoreCounters {
 }
 
 /// The files that are being written, and why others are not.
-pub(crate) struct Keeper {
+pub(crate) struct Store {
     options: StoreOptions,
     folder: Option<Folder>,
     tried: Option<Instant>,
@@ -97,8 +97,8 @@ fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-impl Keeper {
-    /// A keeper that has opened nothing yet.
+impl Store {
+    /// A store that has opened nothing yet.
     pub(crate) fn new(options: StoreOptions) -> Self {
         Self {
             options,
@@ -119,7 +119,7 @@ impl Keeper {
     }
 
     /// Takes a piece. Tells what became of its file, when that is decided.
-    pub(crate) fn take(&mut self, piece: FilePiece) -> Option<Verdict> {
+    pub(crate) fn piece(&mut self, piece: FilePiece) -> Option<FileOutcome> {
         match piece {
             FilePiece::Bytes { id, bytes } => {
                 if self.refused.contains(&id) {
@@ -139,7 +139,7 @@ impl Keeper {
                     Ok((path, known)) => {
                         self.counters.stored += 1;
                         self.counters.known += u64::from(known);
-                        Some(Verdict { id, stored: Ok(path) })
+                        Some(FileOutcome { id, stored: Ok(path) })
                     }
                     Err(error) => Some(self.refuse(id, &Refusal::Io(error))),
                 }
@@ -190,11 +190,11 @@ impl Keeper {
         self.folder.as_mut().ok_or_else(|| io::Error::other("it is not open"))
     }
 
-    fn refuse(&mut self, id: FileId, refusal: &Refusal) -> Verdict {
+    fn refuse(&mut self, id: FileId, refusal: &Refusal) -> FileOutcome {
         self.forget(id);
         *self.counters.lost.entry(refusal.name()).or_default() += 1;
         self.tell(refusal);
-        Verdict { id, stored: Err(refusal.reason()) }
+        FileOutcome { id, stored: Err(refusal.reason()) }
     }
 
     fn forget(&mut self, id: FileId) {
@@ -225,7 +225,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Store {
     fn drop(&mut self) {
         if let Some(mut folder) = self.folder.take() {
             for (_, incoming) in self.open.drain() {

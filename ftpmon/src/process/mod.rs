@@ -11,9 +11,8 @@
 //! Nothing here holds up the caller: questions wait in a bounded queue, and answers come when they come.
 
 mod addresses;
-mod allowance;
-mod bounded;
 mod cgroup;
+mod cpu_budget;
 mod descriptors;
 mod processes;
 mod sockets;
@@ -28,7 +27,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 pub use addresses::ADDRESSES_MAX;
-pub use bounded::Bounded;
 pub use processes::{CANDIDATES_MAX, NEWCOMERS_MAX, PROCESSES_MAX, ProcessCounters, USERS_MAX};
 pub use worker::LISTENERS_MAX;
 
@@ -92,7 +90,7 @@ impl Shared {
 }
 
 /// Asks, and is answered.
-pub struct Owners {
+pub struct ProcessLookup {
     requests: SyncSender<Request>,
     answers: Receiver<Answer>,
     answered: Arc<Notify>,
@@ -101,7 +99,7 @@ pub struct Owners {
     tickets: u64,
 }
 
-impl Owners {
+impl ProcessLookup {
     /// Starts the thread.
     ///
     /// # Errors

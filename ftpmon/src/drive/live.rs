@@ -1,12 +1,10 @@
 //! `ftpmon run`: live traffic through the kernel to events.
 //!
-//! Start order: check rights, open the outputs, load, mark the ports, attach, say `sensor_start`, run. Whatever fails on
+//! Start order: check privileges, open the outputs, load, mark the ports, attach, emit `sensor_start`, run. Whatever fails on
 //! the way leaves nothing attached: the kernel takes the programs off when their links are dropped.
 
-mod attribution;
-mod kept;
+mod engine;
 mod pace;
-mod pipeline;
 
 use std::time::Duration;
 
@@ -15,21 +13,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
+use crate::chain::{Attribution, Chain, Files};
 use crate::config::{Config, FilesPolicy};
 use crate::dump::Dump;
-use crate::format::{Encoder, KindFilter};
 use crate::kernel::{self, KernelVersion, ObjectOptions, Parts, Ring, Watch, WatchOptions};
 use crate::notice::notice;
-use crate::owner::Owners;
-use crate::sink::{Outputs, SinkSpec, reader_gone};
+use crate::process::ProcessLookup;
+use crate::sink::{QueuedOutputs, SinkSpec, reader_gone};
 use crate::telemetry::StartFacts;
-use attribution::Attribution;
+use engine::{KernelSide, LiveEngine};
 use ftpmon_core::engine::FilesMode;
-use kept::Kept;
 use pace::Pace;
-use pipeline::Pipeline;
-
-pub(crate) use attribution::{CONNECTIONS_MAX, HELD_EVENTS_MAX, SESSIONS_MAX};
 
 /// How often the kernel's counters, clock and tables are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -54,8 +48,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
 async fn watch(config: &Config, kernel: KernelVersion) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot wait for signals")?;
     let engine = config.live_engine()?;
-    let route = config.routes().into_iter().next().unwrap_or_default();
-    let outputs = Outputs::open(&route.outputs)?;
+    let mut chain = Chain::new(config, QueuedOutputs::open)?;
     let object = ObjectOptions {
         ring_bytes: ring_bytes(config.live.ring_bytes),
         payload_bytes: (engine.files != FilesMode::Off).then_some(ring_bytes(config.live.files_ring_bytes)),
@@ -73,34 +66,32 @@ async fn watch(config: &Config, kernel: KernelVersion) -> anyhow::Result<()> {
     };
     let mut watch = Watch::start(wanted, kernel, &mut object).await?;
 
-    let facts = StartFacts::live(config, &engine, kernel::running_release());
-    let encoder =
-        Encoder::new(route.format.formatter(&config.sensor_name()), KindFilter::only(&route.events));
-    let mut pipeline = Pipeline::new(engine, encoder, outputs, steering, flows, counters, facts);
     if let Some(store) = config.store() {
-        pipeline.keep(Kept::start(store).context("the system gives no thread for the files")?);
+        chain.store_files(Files::on_a_thread(store).context("the system gives no thread for the files")?);
     }
-    if let Some(dump) = config.dump() {
+    let dump = config.dump().map(|dump| {
         let path = dump.path.display().to_string();
-        pipeline.dump(Dump::create(dump).with_context(|| format!("cannot write to {path}"))?);
-    }
+        Dump::create(dump).with_context(|| format!("cannot write to {path}"))
+    });
+    let dump = dump.transpose()?;
     if config.live.owners {
-        match Owners::start() {
-            Ok(owners) => pipeline.attribute(Attribution::new(owners)),
-            Err(error) => notice(format_args!("cannot tell who holds a connection: {error}")),
+        match ProcessLookup::start() {
+            Ok(lookup) => chain.attribute(Attribution::new(lookup)),
+            Err(error) => notice(format_args!("cannot tell which process owns a connection: {error}")),
         }
     }
-    pipeline.start(watch.facts()).context("the system gives no thread for an output")?;
+    let facts = StartFacts::live(config, &engine, kernel::running_release());
+    let kernel_side = KernelSide { steering, flows, counters };
+    let mut engine = LiveEngine::new(engine, kernel_side, chain, dump, facts);
+    engine.start(watch.facts()).context("the system gives no thread for an output")?;
 
     set_priority(config);
-    let writes_stdout = route.outputs.contains(&SinkSpec::Stdout);
-    let reason =
-        events(config, &mut object, &mut ring, &mut watch, &mut pipeline, &mut signals, writes_stdout).await;
+    let reason = events(config, &mut object, &mut ring, &mut watch, &mut engine, &mut signals).await;
 
     // Off the interfaces first: what is in the ring then is all there will be.
     drop(watch);
-    while !pipeline.drain(&mut ring).empty {}
-    pipeline.stop(reason);
+    while !engine.drain_ring(&mut ring).empty {}
+    engine.stop(reason);
     Ok(())
 }
 
@@ -127,43 +118,42 @@ async fn events(
     object: &mut kernel::Object,
     ring: &mut Ring,
     watch: &mut Watch,
-    pipeline: &mut Pipeline,
+    engine: &mut LiveEngine,
     signals: &mut Signals,
-    writes_stdout: bool,
 ) -> &'static str {
     let mut tick = interval_at(Instant::now() + TICK, TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stats_every = Duration::from_secs(u64::from(config.live.stats_interval_s));
     let mut stats = interval_at(Instant::now() + stats_every, stats_every);
     stats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let answered = pipeline.answered();
+    let answered = engine.chain().answered();
     let stdout_gone = reader_gone();
     tokio::pin!(stdout_gone);
-    let mut watch_stdout = writes_stdout;
+    let mut watch_stdout = config.routes().iter().any(|route| route.outputs.contains(&SinkSpec::Stdout));
     let mut pace = Pace::new(std::time::Instant::now());
     loop {
-        let wake = pipeline.next_wake().map(|after| Instant::now() + after.max(WAKE_MIN));
+        let wake = engine.poll_timeout().map(|after| Instant::now() + after.max(WAKE_MIN));
         tokio::select! {
             // In this order: a ring that never empties starves nothing.
             biased;
             () = signals.any() => return "signal",
-            () = pipeline.outputs().all_gone() => return "output_gone",
+            () = all_gone(engine.chain()) => return "output_gone",
             () = &mut stdout_gone, if watch_stdout => {
                 watch_stdout = false;
-                pipeline.outputs().stdout_gone();
+                engine.chain().outputs().for_each(QueuedOutputs::stdout_gone);
             }
             () = watch.changed() => match watch.rescan(object).await {
-                Ok(changes) => pipeline.interfaces_changed(changes, watch.facts()),
+                Ok(changes) => engine.interfaces_changed(changes, watch.facts()),
                 Err(e) => notice(format_args!("{e}")),
             },
-            () = notified(answered.as_deref()) => pipeline.answer(),
-            _ = tick.tick() => pipeline.tick(),
-            _ = stats.tick() => pipeline.stats(),
-            () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => pipeline.wake(),
-            () = pipeline.stored() => pipeline.release(),
+            () = notified(answered.as_deref()) => engine.take_answers(),
+            _ = tick.tick() => engine.tick(),
+            _ = stats.tick() => engine.emit_stats(),
+            () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => engine.handle_timeout(),
+            () = engine.chain().stored() => engine.release_stored(),
             ready = ring.readable() => match ready {
                 Ok(()) => {
-                    let drained = pipeline.drain(ring);
+                    let drained = engine.drain_ring(ring);
                     if drained.empty && let Some(pause) = pace.after(drained.records, std::time::Instant::now()) {
                         // Nothing else that this thread does is more urgent; a timer of the event loop has milliseconds.
                         std::thread::sleep(pause);
@@ -178,7 +168,14 @@ async fn events(
     }
 }
 
-/// Waits for a notification; without somebody to give it, for ever.
+/// Returns when no output of any route can be read any more.
+async fn all_gone(chain: &Chain<QueuedOutputs>) {
+    for outputs in chain.outputs() {
+        outputs.all_gone().await;
+    }
+}
+
+/// Waits for a notification; without one to wait for, for ever.
 async fn notified(notify: Option<&Notify>) {
     match notify {
         Some(notify) => notify.notified().await,

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::addresses::Scopes;
-use super::allowance::Allowance;
-use super::bounded::Bounded;
+use super::cpu_budget::CpuBudget;
 use super::processes::{First, Processes};
 use super::sockets::{Found, Sockets};
 use super::{Answer, PENDING_MAX, Request, Shared};
+use crate::bounded::BoundedMap;
 use crate::notice::notice;
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::{FoundBy, LocalProcess};
@@ -53,12 +53,12 @@ struct End {
 pub(super) struct Worker {
     sockets: Sockets,
     processes: Processes,
-    listeners: Bounded<Endpoint, (Arc<LocalProcess>, Instant)>,
+    listeners: BoundedMap<Endpoint, (Arc<LocalProcess>, Instant)>,
     pending: Vec<Pending>,
     answers: Sender<Answer>,
     answered: Arc<Notify>,
     shared: Arc<Shared>,
-    allowance: Allowance,
+    cpu_budget: CpuBudget,
     said: bool,
 }
 
@@ -72,12 +72,12 @@ impl Worker {
         Self {
             sockets,
             processes: Processes::new(),
-            listeners: Bounded::new(LISTENERS_MAX),
+            listeners: BoundedMap::new(LISTENERS_MAX),
             pending: Vec::new(),
             answers,
             answered,
             shared,
-            allowance: Allowance::default(),
+            cpu_budget: CpuBudget::default(),
             said: false,
         }
     }
@@ -92,7 +92,7 @@ impl Worker {
                 Some(due) => requests.recv_timeout(due.saturating_duration_since(Instant::now())),
             };
             let begun = Instant::now();
-            self.allowance.rested(begun - idle_since);
+            self.cpu_budget.rested(begun - idle_since);
             if request.is_ok() {
                 self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             }
@@ -117,9 +117,9 @@ impl Worker {
                 self.proceed(pending);
             }
             self.shared.update(&self.processes.counters);
-            if let Some(rest) = self.allowance.worked(begun.elapsed()) {
+            if let Some(rest) = self.cpu_budget.worked(begun.elapsed()) {
                 std::thread::sleep(rest);
-                self.allowance.rested(rest);
+                self.cpu_budget.rested(rest);
             }
         }
     }

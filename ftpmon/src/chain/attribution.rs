@@ -1,8 +1,8 @@
-//! Puts into events who holds the ends of their connections, without holding up anything but the events.
+//! Adds to events which local processes own the ends of their connections.
 //!
-//! Questions are asked as early as can be: when a session begins, when an endpoint is announced, when a data connection
-//! comes. An event whose answer is still due waits, and those of its session wait behind it, but not for longer than
-//! [`WAIT_MAX`].
+//! Each look-up is requested as early as possible: when a session begins, when an endpoint is announced, when a data
+//! connection is opened. An event whose answer has not come waits, and so do those of its session behind it, for
+//! [`WAIT_MAX`] at most.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -13,8 +13,9 @@ use hashbrown::HashMap;
 use smol_str::SmolStr;
 use tokio::sync::Notify;
 
-use crate::chain::Held;
-use crate::owner::{Answer, Asked, Bounded, Owners, PATIENCE};
+use super::session_queues::SessionQueues;
+use crate::bounded::BoundedMap;
+use crate::process::{Answer, Asked, PATIENCE, ProcessLookup};
 use crate::telemetry::{Kind, Sampled, Snapshot};
 use ftpmon_core::engine::PortUpdate;
 use ftpmon_event::addr::Endpoint;
@@ -23,54 +24,54 @@ use ftpmon_event::{Event, EventKind, FoundBy, LocalProcess, LoginOutcome, Mode, 
 /// How long an event may wait for an answer. A look-up takes some milliseconds, [`PATIENCE`] at most on an idle machine.
 const WAIT_MAX: Duration = PATIENCE.saturating_mul(8);
 /// Events that may wait. When more come, all go as they are: a thread that hangs must not fill the memory.
-pub(crate) const HELD_EVENTS_MAX: usize = 16_384;
+pub(crate) const WAITING_EVENTS_MAX: usize = 16_384;
 /// Sessions whose processes are remembered, for data connections that were over too soon.
 pub(crate) const SESSIONS_MAX: usize = 16_384;
 /// Data connections whose processes are remembered until their transfers are reported.
 pub(crate) const CONNECTIONS_MAX: usize = 16_384;
 
-/// Who holds the two ends of a connection.
+/// The processes that own the two ends of a connection.
 #[derive(Clone, Debug, Default)]
-struct Ends {
+struct EndProcesses {
     initiator: Option<Arc<LocalProcess>>,
     listener: Option<Arc<LocalProcess>>,
 }
 
-/// A question, and its answer where that is known. An earlier question's answer stands until then.
+/// A look-up, and its answer where that is known. An earlier look-up's answer stands until then.
 #[derive(Debug)]
-struct Question {
+struct LookupState {
     ticket: Option<u64>,
-    ends: Ends,
+    ends: EndProcesses,
 }
 
-/// What a question is about.
+/// The connection of a look-up.
 enum Subject {
     Session(SmolStr),
     Connection(Endpoint, Endpoint),
 }
 
-/// What was counted.
+/// Counters of the look-ups.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct OwnerCounters {
-    /// Connections asked for.
+    /// Connections looked up.
     asked: u64,
-    /// Ends that were found on this host.
+    /// EndProcesses that were found on this host.
     found: u64,
     /// Events that went without an answer because it came too late.
     late: u64,
-    /// Questions that were not asked because too many waited.
+    /// Look-ups that were not made because too many waited.
     refused: u64,
-    /// Connections neither end of which is this host's: they were not asked for.
+    /// Connections that were not looked up because neither end is on this host.
     foreign: u64,
 }
 
-/// See the module's text.
-pub(super) struct Attribution {
-    owners: Owners,
+/// The processes at the ends of connections, and the events that wait for them.
+pub(crate) struct Attribution {
+    lookup: ProcessLookup,
     subjects: HashMap<u64, Subject>,
-    sessions: Bounded<SmolStr, Question>,
-    connections: Bounded<(Endpoint, Endpoint), Question>,
-    held: Held,
+    sessions: BoundedMap<SmolStr, LookupState>,
+    connections: BoundedMap<(Endpoint, Endpoint), LookupState>,
+    waiting: SessionQueues,
     /// Those that wait no longer.
     ready: VecDeque<Event>,
     counters: OwnerCounters,
@@ -78,7 +79,7 @@ pub(super) struct Attribution {
 
 impl Sampled for Attribution {
     fn sample(&self, into: &mut Snapshot) {
-        let (counters, thread) = (self.counters, self.owners.counters());
+        let (counters, thread) = (self.counters, self.lookup.counters());
         let counters = [
             ("owner_lookups", counters.asked),
             ("owner_found", counters.found),
@@ -93,28 +94,28 @@ impl Sampled for Attribution {
 }
 
 impl Attribution {
-    pub(super) fn new(owners: Owners) -> Self {
+    pub(crate) fn new(lookup: ProcessLookup) -> Self {
         Self {
-            owners,
+            lookup,
             subjects: HashMap::new(),
-            sessions: Bounded::new(SESSIONS_MAX),
-            connections: Bounded::new(CONNECTIONS_MAX),
-            held: Held::new(WAIT_MAX, HELD_EVENTS_MAX),
+            sessions: BoundedMap::new(SESSIONS_MAX),
+            connections: BoundedMap::new(CONNECTIONS_MAX),
+            waiting: SessionQueues::new(WAIT_MAX, WAITING_EVENTS_MAX),
             ready: VecDeque::new(),
             counters: OwnerCounters::default(),
         }
     }
 
     /// Tells when there are answers.
-    pub(super) fn answered(&self) -> Arc<Notify> {
-        self.owners.answered()
+    pub(crate) fn answered(&self) -> Arc<Notify> {
+        self.lookup.answered()
     }
 
     /// A data connection is announced or was found.
-    pub(super) fn update(&mut self, update: &PortUpdate) {
+    pub(crate) fn update(&mut self, update: &PortUpdate) {
         match *update {
             PortUpdate::Expect { listener, .. } => {
-                let taken = self.owners.listener(listener);
+                let taken = self.lookup.listener(listener);
                 self.counters.refused += u64::from(!taken);
             }
             PortUpdate::Adopt { initiator, listener, .. } => {
@@ -124,75 +125,75 @@ impl Attribution {
         }
     }
 
-    /// Looks at the next event and asks what there is to ask for it. It has to wait: [`Self::hold`] takes it.
-    pub(super) fn must_wait(&mut self, event: &mut Event) -> bool {
+    /// Requests the look-ups of the next event. It has to wait: [`Self::hold`] takes it.
+    pub(crate) fn must_wait(&mut self, event: &mut Event) -> bool {
         if let Some(identity) = &event.session {
             let logged_in = matches!(&event.kind, EventKind::Login(login) if login.login.outcome == LoginOutcome::Success);
             if logged_in || matches!(event.kind, EventKind::SessionStart(_)) {
                 self.ask_session(&Arc::clone(identity));
             }
         }
-        let Self { held, sessions, connections, .. } = self;
+        let Self { waiting, sessions, connections, .. } = self;
         let known = Known { sessions, connections };
-        held.must_wait(event, |event, _| known.settle(event, false))
+        waiting.must_wait(event, |event, _| known.complete(event, false))
     }
 
     /// Takes an event that has to wait.
-    pub(super) fn hold(&mut self, event: Event) {
-        self.held.hold(event, Instant::now());
-        if self.held.is_over() {
+    pub(crate) fn hold(&mut self, event: Event) {
+        self.waiting.hold(event, Instant::now());
+        if self.waiting.is_over() {
             self.release();
         }
     }
 
-    /// The next event that waits no longer: before any that comes behind it.
-    pub(super) fn pop(&mut self) -> Option<Event> {
+    /// The next event that waits no longer. It comes before any later one.
+    pub(crate) fn pop(&mut self) -> Option<Event> {
         self.ready.pop_front()
     }
 
-    /// What has waited for too long waits no longer.
-    pub(super) fn wake(&mut self) {
+    /// Releases the events that waited too long.
+    pub(crate) fn handle_timeout(&mut self) {
         if self.due().is_some_and(|due| due <= Instant::now()) {
             self.release();
         }
     }
 
-    /// When the next event goes, answered or not.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.held.due()
+    /// When [`Self::handle_timeout`] is due.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.waiting.due()
     }
 
     /// Takes the answers that came.
-    pub(super) fn take_answers(&mut self) {
+    pub(crate) fn take_answers(&mut self) {
         let mut came = false;
-        while let Some(answer) = self.owners.answer() {
-            self.take(answer);
+        while let Some(answer) = self.lookup.answer() {
+            self.handle_answer(answer);
             came = true;
         }
-        if came && !self.held.is_empty() {
+        if came && !self.waiting.is_empty() {
             self.release();
         }
     }
 
     /// Waits for an answer, as long as an event waits for one.
-    pub(super) fn await_answer(&mut self) {
+    pub(crate) fn await_answer(&mut self) {
         let Some(until) = self.due() else { return };
-        if let Some(answer) = self.owners.answer_within(until.saturating_duration_since(Instant::now())) {
-            self.take(answer);
+        if let Some(answer) = self.lookup.answer_within(until.saturating_duration_since(Instant::now())) {
+            self.handle_answer(answer);
         }
         self.release();
     }
 
     /// Events whose answers came, or that waited for too long, are ready.
     fn release(&mut self) {
-        let Self { held, ready, sessions, connections, counters, .. } = self;
+        let Self { waiting, ready, sessions, connections, counters, .. } = self;
         let known = Known { sessions, connections };
-        let settle = |event: &mut Event, last: bool| {
-            let settled = known.settle(event, last);
-            counters.late += u64::from(last && !settled);
-            settled
+        let complete = |event: &mut Event, last: bool| {
+            let is_complete = known.complete(event, last);
+            counters.late += u64::from(last && !is_complete);
+            is_complete
         };
-        held.release(Instant::now(), false, settle, |event| ready.push_back(event));
+        waiting.release(Instant::now(), false, complete, |event| ready.push_back(event));
     }
 
     fn ask_session(&mut self, identity: &SessionIdentity) {
@@ -200,7 +201,7 @@ impl Attribution {
     }
 
     fn ask(&mut self, initiator: Endpoint, listener: Endpoint, youngest: bool, subject: Subject) {
-        let ticket = match self.owners.connection(initiator, listener, youngest) {
+        let ticket = match self.lookup.connection(initiator, listener, youngest) {
             Asked::Ticket(ticket) => {
                 self.counters.asked += 1;
                 Some(ticket)
@@ -214,53 +215,53 @@ impl Attribution {
                 return;
             }
         };
-        let question = Question { ticket, ends: Ends::default() };
+        let state = LookupState { ticket, ends: EndProcesses::default() };
         match &subject {
             Subject::Session(id) => match self.sessions.get_mut(id) {
                 Some(known) => known.ticket = ticket,
-                None => self.sessions.insert(id.clone(), question),
+                None => self.sessions.insert(id.clone(), state),
             },
-            // Another connection between the same ports has other holders.
-            Subject::Connection(from, to) => self.connections.insert((*from, *to), question),
+            // A later connection between the same ports may belong to other processes.
+            Subject::Connection(from, to) => self.connections.insert((*from, *to), state),
         }
         if let Some(ticket) = ticket {
             self.subjects.insert(ticket, subject);
         }
     }
 
-    fn take(&mut self, answer: Answer) {
-        let (question, mixes) = match self.subjects.remove(&answer.ticket) {
+    fn handle_answer(&mut self, answer: Answer) {
+        let (state, mixes) = match self.subjects.remove(&answer.ticket) {
             Some(Subject::Session(id)) => (self.sessions.get_mut(&id), true),
-            // An earlier question may be about an earlier connection between the same ports.
+            // An earlier look-up may be about an earlier connection between the same ports.
             Some(Subject::Connection(from, to)) => (self.connections.get_mut(&(from, to)), false),
             None => return,
         };
-        let Some(question) = question else { return };
-        let latest = question.ticket == Some(answer.ticket);
+        let Some(state) = state else { return };
+        let latest = state.ticket == Some(answer.ticket);
         if latest {
-            question.ticket = None;
+            state.ticket = None;
         }
-        for (place, process) in
-            [(&mut question.ends.initiator, answer.initiator), (&mut question.ends.listener, answer.listener)]
+        for (slot, process) in
+            [(&mut state.ends.initiator, answer.initiator), (&mut state.ends.listener, answer.listener)]
         {
-            if process.is_some() && (latest || (mixes && place.is_none())) {
+            if process.is_some() && (latest || (mixes && slot.is_none())) {
                 self.counters.found += 1;
-                *place = process;
+                *slot = process;
             }
         }
     }
 }
 
-/// What is known of connections.
+/// The answers so far.
 struct Known<'a> {
-    sessions: &'a Bounded<SmolStr, Question>,
-    connections: &'a Bounded<(Endpoint, Endpoint), Question>,
+    sessions: &'a BoundedMap<SmolStr, LookupState>,
+    connections: &'a BoundedMap<(Endpoint, Endpoint), LookupState>,
 }
 
 impl Known<'_> {
-    /// Says in an event who holds its connection's ends, where it need not wait for that, or this is the `last` chance.
-    /// False where something is still due.
-    fn settle(&self, event: &mut Event, last: bool) -> bool {
+    /// Adds the processes to an event, unless it waits for an answer and this is not the `last` chance. False where an answer
+    /// has not come.
+    fn complete(&self, event: &mut Event, last: bool) -> bool {
         if !matches!(event.kind, EventKind::SessionStart(_) | EventKind::Transfer(_)) {
             return true;
         }
@@ -273,7 +274,7 @@ impl Known<'_> {
 
     fn waits(&self, event: &Event) -> bool {
         let session = event.session.as_ref().and_then(|identity| self.sessions.get(identity.id()));
-        let asked = |question: Option<&Question>| question.is_some_and(|question| question.ticket.is_some());
+        let asked = |state: Option<&LookupState>| state.is_some_and(|state| state.ticket.is_some());
         match &event.kind {
             EventKind::SessionStart(_) => asked(session),
             EventKind::Transfer(transfer) => {
@@ -285,17 +286,15 @@ impl Known<'_> {
 
     fn fill(&self, event: &mut Event) {
         let Some(identity) = &event.session else { return };
-        let session =
-            self.sessions.get(identity.id()).map(|question| question.ends.clone()).unwrap_or_default();
+        let session = self.sessions.get(identity.id()).map(|state| state.ends.clone()).unwrap_or_default();
         match &mut event.kind {
             EventKind::SessionStart(start) => {
-                let Ends { initiator, listener } = session;
+                let EndProcesses { initiator, listener } = session;
                 (start.client_process, start.server_process) = (initiator, listener);
             }
             EventKind::Transfer(transfer) => {
                 let Some(key) = ends_of(transfer) else { return };
-                let found =
-                    self.connections.get(&key).map(|question| question.ends.clone()).unwrap_or_default();
+                let found = self.connections.get(&key).map(|state| state.ends.clone()).unwrap_or_default();
                 let (client, server) = by_side(identity, transfer, key, found);
                 transfer.client_process = best(client, identity.client.ip, session.initiator);
                 transfer.server_process = best(server, identity.server.ip, session.listener);
@@ -311,26 +310,26 @@ fn ends_of(transfer: &Transfer) -> Option<(Endpoint, Endpoint)> {
     Some((data.initiator?, data.listener?))
 }
 
-/// An end of a connection, and who holds it.
-type EndHolder = (Endpoint, Option<Arc<LocalProcess>>);
+/// An end of a connection, and the process that owns it.
+type OwnedEnd = (Endpoint, Option<Arc<LocalProcess>>);
 
 /// The ends of a data connection by what they are in the session: the client's, then the server's.
 fn by_side(
     identity: &SessionIdentity,
     transfer: &Transfer,
     (initiator, listener): (Endpoint, Endpoint),
-    found: Ends,
-) -> (EndHolder, EndHolder) {
+    found: EndProcesses,
+) -> (OwnedEnd, OwnedEnd) {
     let announced = transfer.data.as_ref().and_then(|data| data.announced.mode);
     let server_listens = announced.map_or(listener.ip == identity.server.ip, |mode| mode == Mode::Passive);
     let (from, to) = ((initiator, found.initiator), (listener, found.listener));
     if server_listens { (from, to) } else { (to, from) }
 }
 
-/// Who holds an end of a data connection, given who holds the same end of the control connection. That one counts for
-/// more than whoever listened: a server may have a process with more rights do that.
+/// The process that owns an end of a data connection, given the one that owns the same end of the control connection. That
+/// one is preferred to whoever listened: a server may have a process with more privileges listen.
 fn best(
-    (end, found): EndHolder,
+    (end, found): OwnedEnd,
     control: IpAddr,
     holder: Option<Arc<LocalProcess>>,
 ) -> Option<Arc<LocalProcess>> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::intake::Place;
+use super::intake::Position;
 
 /// Shorter work shows nothing.
 const AFTER: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ impl Progress {
     }
 
     /// Says where reading is.
-    pub(super) fn update(&mut self, file: Option<&PathBuf>, place: &Place) {
+    pub(super) fn update(&mut self, file: Option<&PathBuf>, position: &Position) {
         if self.begun.is_none_or(|begun| begun.elapsed() < AFTER) {
             return;
         }
@@ -38,12 +38,12 @@ impl Progress {
         });
         let of = if self.files > 1 { format!(" ({} files)", self.files) } else { String::new() };
         let name = file.map(|path| path.display().to_string()).unwrap_or_default();
-        bar.set_message(format!("{name}{of}: {} packets", place.packets));
-        match place.source_len {
+        bar.set_message(format!("{name}{of}: {} packets", position.packets));
+        match position.source_len {
             Some(len) => bar.set_length(len),
             None => bar.unset_length(),
         }
-        bar.set_position(place.bytes);
+        bar.set_position(position.bytes);
     }
 
     /// Takes the line away, so that another may stand there.

@@ -26,20 +26,19 @@ impl Drop for Scratch {
     }
 }
 
-fn started(spec: SinkSpec) -> Outputs {
-    let mut outputs = Outputs::open(&[spec]).unwrap();
-    outputs.set_opening(b"opening\n");
-    outputs.start().unwrap();
+fn started(spec: SinkSpec) -> QueuedOutputs {
+    let mut outputs = QueuedOutputs::open(&[spec]).unwrap();
+    outputs.start(b"opening\n").unwrap();
     outputs
 }
 
-fn stats(outputs: &Outputs) -> ftpmon_event::Stats {
+fn stats(outputs: &QueuedOutputs) -> ftpmon_event::Stats {
     let mut snapshot = Snapshot::default();
     outputs.sample(&mut snapshot);
     snapshot.stats(0)
 }
 
-fn lost(outputs: &Outputs) -> u64 {
+fn lost(outputs: &QueuedOutputs) -> u64 {
     stats(outputs).lost.into_values().sum()
 }
 
@@ -49,8 +48,8 @@ fn a_file_is_appended_to_and_begins_with_the_opening_lines() {
     let path = scratch.path("events.json");
     for run in ["first\n", "second\n"] {
         let outputs = started(SinkSpec::File(path.clone()));
-        outputs.write(&Batch::new(run.as_bytes().to_vec(), 1));
-        outputs.finish();
+        outputs.queue(&Batch::new(run.as_bytes().to_vec(), 1));
+        outputs.finish().unwrap();
     }
     assert_eq!(std::fs::read_to_string(path).unwrap(), "opening\nfirst\nopening\nsecond\n");
 }
@@ -59,24 +58,24 @@ fn a_file_is_appended_to_and_begins_with_the_opening_lines() {
 fn an_output_that_cannot_be_opened_is_named_with_the_way_out() {
     let scratch = Scratch::new("refused");
     let path = scratch.path("missing/events.json");
-    let error = Outputs::open(&[SinkSpec::File(path.clone())]).err().unwrap().to_string();
+    let error = QueuedOutputs::open(&[SinkSpec::File(path.clone())]).err().unwrap().to_string();
     assert!(error.contains(path.to_str().unwrap()) && error.contains("directory"), "{error}");
     let socket = SinkSpec::Unix(scratch.path("nobody.sock"));
-    let error = Outputs::open(&[socket]).err().unwrap().to_string();
+    let error = QueuedOutputs::open(&[socket]).err().unwrap().to_string();
     assert!(error.contains("start its reader first"), "{error}");
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let refused = SinkSpec::Tcp { host: "127.0.0.1".to_owned(), port };
-    assert!(Outputs::open(&[refused]).is_err(), "its listener is gone");
+    assert!(QueuedOutputs::open(&[refused]).is_err(), "its listener is gone");
 }
 
 #[test]
 fn an_output_named_twice_is_written_once() {
     let scratch = Scratch::new("twice");
     let spec = SinkSpec::File(scratch.path("events.json"));
-    let mut outputs = Outputs::open(&[spec.clone(), spec]).unwrap();
-    outputs.start().unwrap();
-    outputs.write(&Batch::new(b"line\n".to_vec(), 1));
-    outputs.finish();
+    let mut outputs = QueuedOutputs::open(&[spec.clone(), spec]).unwrap();
+    outputs.start(b"").unwrap();
+    outputs.queue(&Batch::new(b"line\n".to_vec(), 1));
+    outputs.finish().unwrap();
     assert_eq!(std::fs::read_to_string(scratch.path("events.json")).unwrap(), "line\n");
 }
 
@@ -84,24 +83,24 @@ fn an_output_named_twice_is_written_once() {
 fn a_new_reader_begins_with_the_opening_lines_and_gets_whole_lines() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let outputs = started(SinkSpec::Tcp { host: "127.0.0.1".to_owned(), port });
+    let mut outputs = started(SinkSpec::Tcp { host: "127.0.0.1".to_owned(), port });
 
     let (first, _) = listener.accept().unwrap();
     let mut line = String::new();
     let mut first = BufReader::new(first);
-    outputs.write(&Batch::new(b"one\n".to_vec(), 1));
+    outputs.queue(&Batch::new(b"one\n".to_vec(), 1));
     first.read_line(&mut line).unwrap();
     first.read_line(&mut line).unwrap();
     assert_eq!(line, "opening\none\n");
     outputs.set_opening(b"later opening\n");
     drop(first);
 
-    outputs.write(&Batch::new(b"two\nthree\n".to_vec(), 2));
+    outputs.queue(&Batch::new(b"two\nthree\n".to_vec(), 2));
     let (mut second, _) = listener.accept().unwrap();
-    outputs.write(&Batch::new(b"four\n".to_vec(), 1));
+    outputs.queue(&Batch::new(b"four\n".to_vec(), 1));
     assert_eq!(outputs.outputs[0].shared.spec.to_string(), format!("tcp://127.0.0.1:{port}"));
     assert_eq!(lost(&outputs), 0);
-    outputs.finish();
+    outputs.finish().unwrap();
     let mut rest = String::new();
     second.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "later opening\ntwo\nthree\nfour\n");
@@ -118,7 +117,7 @@ fn a_reader_that_reads_nothing_holds_nothing_up_and_is_counted() {
     let batch = Batch::new(b"x\n".repeat(1 << 16), 1 << 16);
     let offered = (4 * QUEUE_BYTES_MAX / batch.bytes().len()) as u64;
     let before = Instant::now();
-    (0..offered).for_each(|_| outputs.write(&batch));
+    (0..offered).for_each(|_| outputs.queue(&batch));
     assert!(before.elapsed() < Duration::from_secs(2), "writing waited for the reader");
     let kept = 2 * (QUEUE_BYTES_MAX / batch.bytes().len()) as u64;
     assert!(lost(&outputs) >= (offered - kept) * batch.events(), "{} lost", lost(&outputs));
@@ -129,7 +128,7 @@ fn a_reader_that_reads_nothing_holds_nothing_up_and_is_counted() {
     );
 
     let before = Instant::now();
-    outputs.finish();
+    outputs.finish().unwrap();
     assert!(before.elapsed() < FLUSH_TIME * 2, "the end waited for the reader");
     drop(reader);
 }
@@ -141,6 +140,6 @@ async fn a_run_whose_only_output_is_gone_is_told() {
     outputs.outputs[0].shared.queue.abandon();
     outputs.stdout_gone();
     outputs.all_gone().await;
-    outputs.write(&Batch::new(b"late\n".to_vec(), 1));
+    outputs.queue(&Batch::new(b"late\n".to_vec(), 1));
     assert_eq!(lost(&outputs), 1);
 }

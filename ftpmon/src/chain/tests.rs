@@ -1,0 +1,94 @@
+use std::convert::Infallible;
+
+use super::*;
+use crate::config::RouteConfig;
+use crate::format::{Format, sample};
+use ftpmon_event::SensorStop;
+
+/// Outputs that keep what is written, lines of all of them in one string.
+#[derive(Default)]
+struct Kept {
+    text: String,
+    events: u64,
+}
+
+impl Sampled for Kept {
+    fn sample(&self, _into: &mut Snapshot) {}
+}
+
+impl Outputs for Kept {
+    const BLOCK_BYTES: usize = 1 << 20;
+    type Error = Infallible;
+
+    fn start(&mut self, opening: &[u8]) -> io::Result<()> {
+        self.set_opening(opening);
+        Ok(())
+    }
+
+    fn set_opening(&mut self, opening: &[u8]) {
+        self.text = String::from_utf8(opening.to_vec()).unwrap();
+    }
+
+    fn write(&mut self, lines: &mut Vec<u8>, events: u64) {
+        self.text.push_str(std::str::from_utf8(lines).unwrap());
+        self.events += events;
+        lines.clear();
+    }
+
+    fn finish(self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+fn chain(routes: Vec<RouteConfig>) -> Chain<Kept> {
+    let config = Config { routes, sensor: Some("s".to_owned()), ..Config::default() };
+    Chain::new(&config, |_| Ok::<_, Infallible>(Kept::default())).unwrap()
+}
+
+fn stop() -> Event {
+    let kind = EventKind::SensorStop(SensorStop { reason: "signal".to_owned() });
+    Event { ts: Timestamp::default(), session: None, user: None, kind }
+}
+
+#[test]
+fn each_route_has_a_filter_a_format_and_numbers_of_its_own() {
+    let some = RouteConfig { events: vec!["transfer".into(), "stats".into()], ..RouteConfig::default() };
+    let all = RouteConfig::default();
+    let zeek = RouteConfig { format: Format::Zeek, ..RouteConfig::default() };
+    let mut chain = chain(vec![all, some, zeek]);
+    let events = sample::session();
+    events.iter().for_each(|event| chain.emit(event.clone()));
+    chain.emit_stats(Timestamp::default(), 1, Snapshot::default());
+    chain.emit(stop());
+    chain.flush();
+    let text = |at: usize| &chain.routes[at].outputs().text;
+    let lines = |at: usize| -> Vec<serde_json::Value> {
+        text(at).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let (all, some) = (lines(0), lines(1));
+    assert_eq!(all.len(), events.len() + 2);
+    let transfers = events.iter().filter(|event| matches!(event.kind, EventKind::Transfer(_))).count();
+    assert!(transfers > 0 && some.len() == transfers + 1);
+    for lines in [&all, &some] {
+        for (at, line) in lines.iter().enumerate() {
+            assert_eq!(line["seq"], at as u64, "{line}");
+        }
+    }
+    // What a route's stats call emitted are the lines of that route before it.
+    assert_eq!(all[all.len() - 2]["emitted"], all.len() as u64 - 2);
+    assert_eq!(some[some.len() - 1]["emitted"], transfers as u64);
+    assert!(text(2).contains("RETR"), "{}", text(2));
+    assert_eq!(chain.routes[0].outputs().events, all.len() as u64);
+}
+
+#[test]
+fn a_borrowed_event_is_written_like_an_owned_one() {
+    let (mut owned, mut borrowed) = (chain(Vec::new()), chain(Vec::new()));
+    for mut event in sample::session() {
+        owned.emit(event.clone());
+        borrowed.emit_borrowed(&mut event);
+    }
+    owned.flush();
+    borrowed.flush();
+    assert_eq!(owned.routes[0].outputs().text, borrowed.routes[0].outputs().text);
+}

@@ -1,0 +1,319 @@
+//! From a record of the ring through the engine to the chain.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+use ftpmon_common::{CHUNK_MAX, Counter, RecordHeader};
+
+use crate::chain::Chain;
+use crate::dump::Dump;
+use crate::kernel::{Changes, Clock, Counters, Drained, Flows, Record, RecordReader, Ring, Steering};
+use crate::sink::QueuedOutputs;
+use crate::telemetry::{Sampled, Snapshot, StartFacts};
+use ftpmon_core::engine::{Engine, EngineConfig, Loss};
+use ftpmon_core::frame::Decoder;
+use ftpmon_event::link::InterfaceId;
+use ftpmon_event::{Event, EventKind, InterfaceFacts, SensorStop};
+
+/// Events that may wait for their lines until the ring is empty: the engine and the encoder each go on with what they have
+/// at hand.
+const EVENTS_WAITING_MAX: usize = 256;
+/// Records handled between two looks at everything else: some milliseconds of work.
+const DRAIN_RECORDS: usize = 2_048;
+/// Ticks between two rounds through the kernel's table of data connections.
+const SWEEP_TICKS: u64 = 10;
+
+/// The kernel side of a run, as the engine needs it.
+pub(super) struct KernelSide {
+    pub(super) steering: Steering,
+    pub(super) flows: Flows,
+    pub(super) counters: Counters,
+}
+
+/// The engine between the kernel's ring and the chain.
+pub(super) struct LiveEngine {
+    clock: Clock,
+    reader: RecordReader,
+    decoder: Decoder,
+    engine: Engine,
+    /// Takes the engine's events.
+    queue: VecDeque<Event>,
+    kernel: KernelSide,
+    chain: Chain<QueuedOutputs>,
+    /// With `--write-pcap`.
+    dump: Option<Dump>,
+    facts: StartFacts,
+    started: Instant,
+    /// Bytes of the ring that were handled since the kernel's counters were polled.
+    unpolled: usize,
+    /// Accounts found no room in the ring: they have to be read from the kernel's table.
+    reports_lost: bool,
+    ticks: u64,
+    changes: Changes,
+}
+
+impl LiveEngine {
+    pub(super) fn new(
+        engine: EngineConfig,
+        kernel: KernelSide,
+        chain: Chain<QueuedOutputs>,
+        dump: Option<Dump>,
+        facts: StartFacts,
+    ) -> Self {
+        Self {
+            clock: Clock::start(),
+            reader: RecordReader::default(),
+            decoder: Decoder::default(),
+            engine: Engine::new(engine),
+            queue: VecDeque::new(),
+            kernel,
+            chain,
+            dump,
+            facts,
+            started: Instant::now(),
+            unpolled: 0,
+            reports_lost: false,
+            ticks: 0,
+            changes: Changes::default(),
+        }
+    }
+
+    /// Starts the outputs; `sensor_start` stands first in each.
+    pub(super) fn start(&mut self, interfaces: Vec<InterfaceFacts>) -> io::Result<()> {
+        self.name_interfaces(&interfaces);
+        let mut event = self.facts.event(self.clock.now(), interfaces);
+        self.chain.start(&mut event)
+    }
+
+    pub(super) const fn chain(&self) -> &Chain<QueuedOutputs> {
+        &self.chain
+    }
+
+    /// Handles what is in the ring, or a good part of it.
+    pub(super) fn drain_ring(&mut self, ring: &mut Ring) -> Drained {
+        self.clock.follow();
+        let due = poll_bytes(ring.capacity());
+        if self.unpolled >= due {
+            self.poll_counters();
+        }
+        let bytes = due - self.unpolled;
+        let drained = ring.drain(DRAIN_RECORDS, bytes, |record| self.handle_record(record));
+        self.drain_engine();
+        self.unpolled += drained.bytes;
+        // What the ring had no room for comes behind what is in it.
+        if drained.empty && core::mem::take(&mut self.reports_lost) {
+            self.kernel.flows.begin_round();
+            self.sweep();
+        }
+        self.chain.flush();
+        drained
+    }
+
+    /// How long until [`Self::handle_timeout`] is due; none where nothing waits.
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        let engine =
+            self.engine.poll_timeout().map(|due| Duration::from_nanos(due.nanos_since(self.clock.now())));
+        let chain = self.chain.poll_timeout().map(|due| due.saturating_duration_since(Instant::now()));
+        engine.into_iter().chain(chain).min()
+    }
+
+    /// Does what is due by now.
+    pub(super) fn handle_timeout(&mut self) {
+        self.clock.follow();
+        self.engine.handle_timeout(self.clock.now());
+        self.chain.handle_timeout();
+        self.drain_engine();
+        self.chain.flush();
+    }
+
+    /// Answers about processes came.
+    pub(super) fn take_answers(&mut self) {
+        self.chain.take_answers();
+        self.chain.flush();
+    }
+
+    /// Files are stored, or will not be.
+    pub(super) fn release_stored(&mut self) {
+        self.chain.release_stored();
+        self.chain.flush();
+    }
+
+    /// The regular look at what announces itself by no record.
+    pub(super) fn tick(&mut self) {
+        self.clock.follow();
+        self.poll_counters();
+        let now = self.clock.boot_now();
+        while let Some(record) = self.reader.overdue(now, &self.clock) {
+            hand_over(&record, &mut self.decoder, &mut self.dump, &mut self.engine);
+            self.after_record();
+        }
+        if let Some(dump) = &mut self.dump {
+            dump.flush();
+        }
+        if self.ticks.is_multiple_of(SWEEP_TICKS) {
+            self.kernel.flows.begin_round();
+        }
+        self.ticks += 1;
+        self.sweep();
+        self.release_stored();
+    }
+
+    /// Emits `stats`.
+    pub(super) fn emit_stats(&mut self) {
+        self.poll_counters();
+        let mut snapshot = Snapshot::default();
+        let KernelSide { steering, flows, counters } = &self.kernel;
+        let (engine, records) = (self.engine.counters(), self.reader.counters());
+        let parts: [&dyn Sampled; 7] =
+            [&engine, self.decoder.counters(), counters, &records, steering, flows, &self.changes];
+        parts.iter().for_each(|part| part.sample(&mut snapshot));
+        self.dump.iter().for_each(|dump| dump.sample(&mut snapshot));
+        let uptime_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.chain.emit_stats(self.clock.now(), uptime_ms, snapshot);
+        self.chain.flush();
+    }
+
+    /// Interfaces came or went: an output that is opened from now on begins with what is watched now.
+    pub(super) fn interfaces_changed(&mut self, changes: Changes, interfaces: Vec<InterfaceFacts>) {
+        if changes == Changes::default() {
+            return;
+        }
+        self.changes.attached += changes.attached;
+        self.changes.detached += changes.detached;
+        self.name_interfaces(&interfaces);
+        self.chain.set_opening(&self.facts.event(self.clock.now(), interfaces));
+    }
+
+    /// Ends what is open, emits `stats` and `sensor_stop`, and gives the outputs time to write everything.
+    pub(super) fn stop(mut self, reason: &str) {
+        self.poll_counters();
+        self.kernel.flows.standing(&self.clock, |account| self.engine.handle_flow(&account));
+        self.drain_engine();
+        self.engine.finish(self.clock.now());
+        self.drain_engine();
+        self.chain.finish_waiting();
+        if let Some(dump) = &mut self.dump {
+            dump.finish(self.clock.now(), self.kernel.counters.lost_frames());
+        }
+        self.emit_stats();
+        self.emit(EventKind::SensorStop(SensorStop { reason: reason.to_owned() }));
+        let Ok(()) = self.chain.finish(self.clock.now());
+    }
+
+    fn handle_record(&mut self, record: &[u8]) {
+        // Borrowed where it was made: moving it costs more than making it.
+        if let Some(record) = &self.reader.read(record, &self.clock) {
+            hand_over(record, &mut self.decoder, &mut self.dump, &mut self.engine);
+            self.after_record();
+        }
+    }
+
+    /// The engine has handled a record: passes on what is urgent.
+    fn after_record(&mut self) {
+        // A packet's comments in the dump are the events that it completed, and files' pieces do not pile up.
+        let one_by_one = self.dump.is_some() || self.chain.stores_files();
+        if one_by_one || self.engine.events_waiting() >= EVENTS_WAITING_MAX {
+            self.drain_engine();
+        } else {
+            self.steer();
+        }
+    }
+
+    /// Updates the kernel's packet selection without delay: a data connection may be about to open.
+    fn steer(&mut self) {
+        while let Some(update) = self.engine.poll_port_update() {
+            self.kernel.steering.apply(&update, &mut self.kernel.flows);
+            self.chain.update(&update);
+        }
+    }
+
+    /// Passes on everything that the engine gives out.
+    fn drain_engine(&mut self) {
+        self.steer();
+        while let Some(piece) = self.engine.poll_file_piece() {
+            self.chain.piece(piece);
+        }
+        let mut events = self.engine.exchange_events(core::mem::take(&mut self.queue));
+        for event in events.drain(..) {
+            if let Some(dump) = &mut self.dump {
+                dump.note(&event);
+            }
+            self.chain.emit(event);
+        }
+        self.queue = events;
+        // What the engine gives out from now on is not about the latest record.
+        if let Some(dump) = &mut self.dump {
+            dump.close();
+        }
+        self.chain.release_attributed();
+    }
+
+    fn emit(&mut self, kind: EventKind) {
+        self.chain.emit(Event { ts: self.clock.now(), session: None, user: None, kind });
+    }
+
+    fn poll_counters(&mut self) {
+        let now = self.clock.now();
+        self.kernel.counters.look(|loss| {
+            self.reports_lost |= loss.reason == Counter::LostReport.name();
+            // A hole in a file is no hole in a dialogue.
+            if !is_of_data(&loss) {
+                self.engine.handle_loss(now, loss);
+            }
+        });
+        self.unpolled = 0;
+    }
+
+    /// Reads the next slice of the kernel's table of data connections.
+    fn sweep(&mut self) {
+        self.kernel.flows.sweep(&self.clock, |account| self.engine.handle_flow(&account));
+        self.drain_engine();
+    }
+
+    fn name_interfaces(&mut self, interfaces: &[InterfaceFacts]) {
+        for interface in interfaces {
+            self.engine.name_interface(InterfaceId(interface.ifindex), &interface.name);
+            if let Some(dump) = &mut self.dump {
+                dump.name_interface(InterfaceId(interface.ifindex), &interface.name);
+            }
+        }
+    }
+}
+
+/// Hands a record to the engine, and to the dump on the way.
+#[inline]
+fn hand_over(record: &Record<'_>, decoder: &mut Decoder, dump: &mut Option<Dump>, engine: &mut Engine) {
+    match record {
+        Record::Frame(seen) => {
+            let segment = decoder.decode(seen.at, &seen.frame);
+            if let Some(dump) = dump {
+                dump.frame(seen, segment.as_ref());
+            }
+            if let Some(segment) = segment {
+                engine.handle_segment(seen.at, &segment);
+            }
+        }
+        Record::Account(account) => {
+            if let Some(dump) = dump {
+                dump.account(account);
+            }
+            engine.handle_flow(account);
+        }
+    }
+}
+
+/// The lost records were of data connections: their own numbers show the hole.
+fn is_of_data(loss: &Loss) -> bool {
+    Counter::ALL.iter().any(|counter| counter.is_of_data() && counter.name() == loss.reason)
+}
+
+/// How many bytes of a ring of `ring_bytes` may be handled after the kernel's counters were polled, until they are polled
+/// again: so few that a loss is always known before the gap that it left is met.
+///
+/// A record is lost only while the ring has no room for it. What was written after a loss that the last poll did not show
+/// therefore lies about a whole ring behind where reading was at that poll.
+fn poll_bytes(ring_bytes: usize) -> usize {
+    const LONGEST_RECORD: usize = CHUNK_MAX + size_of::<RecordHeader>() + 16;
+    (ring_bytes / 2).saturating_sub(LONGEST_RECORD).max(1)
+}
