@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-/// cargo-fuzz's version where it has to be installed.
-const CARGO_FUZZ: &str = "0.13.2";
+use crate::tools::Tool;
+
+const CARGO_FUZZ: Tool = Tool { package: "cargo-fuzz", version: "0.13.2" };
 /// Memory of a target at most, MiB: several times what the caps allow, so that only growth beyond them hits it.
 const MEMORY_MIB: u32 = 2_048;
 /// An input that takes longer is reported as a hang, seconds.
@@ -54,7 +55,7 @@ fn fuzz(args: &Args) -> Result<usize> {
         },
     };
     let toolchain = Toolchain::find()?;
-    provide_cargo_fuzz()?;
+    CARGO_FUZZ.provide()?;
     let seconds = if args.smoke { 5 } else { args.seconds };
     for target in &chosen {
         println!("fuzz: {target}, {seconds} s, {}", toolchain.describe());
@@ -75,27 +76,6 @@ fn targets(folder: &Path) -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
-}
-
-fn provide_cargo_fuzz() -> Result<()> {
-    let there = Command::new("cargo")
-        .args(["fuzz", "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .context("cannot run cargo")?;
-    if there.success() {
-        return Ok(());
-    }
-    println!("fuzz: cargo-fuzz is missing: installing cargo-fuzz {CARGO_FUZZ} with cargo install");
-    let status = Command::new("cargo")
-        .args(["install", "--locked", "cargo-fuzz", "--version", CARGO_FUZZ])
-        .status()
-        .context("cannot run cargo install")?;
-    if !status.success() {
-        bail!("cargo install cargo-fuzz failed; install it by hand and run this again");
-    }
-    Ok(())
 }
 
 /// The compiler that instruments: a nightly, or the default one told to take nightly's options.

@@ -5,12 +5,15 @@
 mod bench;
 mod bless;
 mod demo;
+mod deny;
 mod ebpf;
 mod fuzz;
 mod miri;
+mod msrv;
 mod run;
 mod test;
 mod tidy;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;
@@ -37,6 +40,10 @@ enum Task {
     Bench(bench::Args),
     /// Checks what no compiler checks: who may import whom, sizes, names, documents.
     Tidy,
+    /// Checks licences, sources and known vulnerabilities of the dependencies; installs cargo-deny where it is missing.
+    Deny,
+    /// Compiles the workspace with the Rust version that it declares; installs it where it is missing.
+    Msrv,
     /// Builds the kernel object from source, or proves the committed one.
     Ebpf(ebpf::Args),
     /// Takes what ftpmon says of the goldens as right: read the difference.
@@ -59,6 +66,8 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Tidy => tidy::run(names()),
+        Task::Deny => deny::run(),
+        Task::Msrv => msrv::run(),
         Task::Ebpf(args) => ebpf::run(&args),
         Task::Bless(args) => bless::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),

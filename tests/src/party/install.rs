@@ -15,10 +15,11 @@ use crate::machine::find;
 use crate::process::run_ok;
 
 /// Packages that are installed, with a program that tells whether one is there.
-const PACKAGES: [(&str, &str); 9] = [
+const PACKAGES: [(&str, &str); 10] = [
     ("iproute2", "ip"),
     ("ethtool", "ethtool"),
     ("iptables", "iptables"),
+    ("openssl", "openssl"),
     ("vsftpd", "vsftpd"),
     ("curl", "curl"),
     ("lftp", "lftp"),
