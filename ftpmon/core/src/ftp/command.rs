@@ -11,7 +11,7 @@ const VERB_MAX: usize = 16;
 
 /// A command line taken apart.
 ///
-/// The verb is what comes before the first space, leading spaces not counted. One space separates it from its
+/// The verb is what comes before the first space or other white space, leading spaces not counted. One space separates it from its
 /// argument; all further ones belong to the argument (RFC 2640 section 3.1), those at the end as well: a file's name
 /// may end with a space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Command<'a> {
     /// The argument; none where no space follows the verb, empty where nothing follows the space.
     pub arg: Option<&'a [u8]>,
     /// The line has not the form of a command: the verb does not begin with a letter, has something other than
-    /// letters and digits in it or more than 16 bytes, stands behind white space or before a tab, or the line has
+    /// letters and digits in it or more than 16 bytes, stands behind white space or before any but a space, or the line has
     /// control characters in it.
     pub malformed: bool,
     /// The end of the line is missing: it was too long, or cut by a gap or the end of the stream. `arg` is its head:
@@ -54,10 +54,11 @@ impl<'a> Command<'a> {
     /// Reads the bytes of a whole line.
     pub fn parse(line: &'a [u8]) -> Self {
         let text = line.trim_ascii_start();
-        let (name, arg) = match text.iter().position(|byte| matches!(byte, b' ' | b'\t')) {
-            Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
-            None => (text, None),
-        };
+        let (name, arg) =
+            match text.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c)) {
+                Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
+                None => (text, None),
+            };
         let malformed = text.len() < line.len() || !is_verb(name) || text.iter().any(u8::is_ascii_control);
         Self { verb: Verb::from_name(name), name, arg, malformed, cut: false }
     }

@@ -34,7 +34,7 @@ impl Line<'_> {
 
 /// Cuts one direction of a control connection into lines, however it was cut into segments.
 ///
-/// A line ends with LF; CRs directly before that belong to the end (so CRLF, LF and CR CR LF all do). A CR elsewhere
+/// A line ends with LF; CRs directly before and behind that belong to the end (so CRLF, LF, LF CR and CR CR LF all do). A CR elsewhere
 /// stays in the line, a NUL (also that of Telnet's CR NUL) does not. Telnet commands are taken out as `ftp::telnet`
 /// describes.
 ///
@@ -79,6 +79,11 @@ impl LineSplitter {
     /// A splitter at the beginning of a stream.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A splitter whose first line may have begun before the stream that is seen.
+    pub fn midstream() -> Self {
+        Self { after_gap: true, ..Self::default() }
     }
 
     /// Takes the stream's next bytes; the lines that they complete come from the result, which must be asked until it
@@ -142,6 +147,11 @@ impl LineSplitter {
 
     /// Adds text without LF.
     fn keep(&mut self, text: &[u8]) {
+        let mut text = text;
+        if !self.flags.begun {
+            text = without_leading_cr(text);
+            self.carriage_returns = 0;
+        }
         let body = without_cr(text);
         if !body.is_empty() {
             self.flags.begun = true;
@@ -258,7 +268,7 @@ impl<'i> Lines<'_, 'i> {
                 && let Some((b'\n', rest)) = rest.split_first()
             {
                 self.input = rest;
-                let (bytes, truncated) = match without_cr(line) {
+                let (bytes, truncated) = match without_leading_cr(without_cr(line)) {
                     long if long.len() > LINE_MAX => (long.get(..LINE_MAX).unwrap_or_default(), true),
                     line => (line, false),
                 };
@@ -289,6 +299,15 @@ impl<'i> Lines<'_, 'i> {
         self.splitter.free_if_handed_out();
         self.input
     }
+}
+
+/// A line without the CRs before it: some servers end their lines with LF CR.
+fn without_leading_cr(line: &[u8]) -> &[u8] {
+    let mut line = line;
+    while let Some((b'\r', rest)) = line.split_first() {
+        line = rest;
+    }
+    line
 }
 
 /// A line without the CRs at its end.

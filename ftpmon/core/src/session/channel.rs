@@ -8,7 +8,8 @@ use crate::text::Text;
 use crate::time::Timestamp;
 use crate::tls::RecordReader;
 
-/// A session whose first lines are all malformed, this many of them, is no FTP: its lines are read no more.
+/// A session whose first lines are all malformed, this many of them, or the first lines of its server, is no FTP: its lines are
+/// read no more.
 const MALFORMED_MAX: u8 = 8;
 
 /// Bytes of the shortest command, without its line's end.
@@ -170,7 +171,7 @@ impl Session {
         context: Context<'_>,
         out: &mut Outbox,
     ) -> bool {
-        if self.malformed >= MALFORMED_MAX && !self.well_formed {
+        if self.not_ftp {
             return false;
         }
         match direction {
@@ -203,8 +204,16 @@ impl Session {
     ) {
         let head = Text::from_bytes(line.get(..line.len().min(64)).unwrap_or_default());
         self.anomaly(at, tx, id, &head.text, out);
+        let of_reply = id == AnomalyId::MalformedReply;
         self.malformed = self.malformed.saturating_add(1);
-        if self.malformed == MALFORMED_MAX && !self.well_formed {
+        self.malformed_replies = self.malformed_replies.saturating_add(u8::from(of_reply));
+        // Other protocols have FTP's verbs: IRC has PASS, USER and QUIT. A server that never says three digits speaks none of FTP.
+        let server_is_foreign =
+            self.malformed_replies >= MALFORMED_MAX && !self.well_formed_reply && self.all_read;
+        let nothing_fits =
+            self.malformed >= MALFORMED_MAX && !self.well_formed_reply && !self.well_formed_command;
+        if (server_is_foreign || nothing_fits) && !self.not_ftp {
+            self.not_ftp = true;
             self.anomaly(
                 at,
                 None,

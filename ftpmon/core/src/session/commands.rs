@@ -1,12 +1,13 @@
 //! What a command line does to a session.
 
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
 use super::outbox::{Effect, Outbox};
 use super::pending::{Intent, Pending};
 use super::transfer::Request;
 use super::transfers::SessionRef;
-use super::{Context, STRIPES_MAX, Session};
+use super::{Context, STRIPES_MAX, Session, secrets};
+use crate::config::Secrets;
 use crate::event::{AnomalyId, Command as CommandEvent, CommandLine, EventKind, FileDirection, Login, Via};
 use crate::ftp::{Announced, Command, LINE_MAX, Line, Mechanism, Verb, path, size};
 use crate::text::Text;
@@ -21,7 +22,12 @@ impl Session {
         context: Context<'_>,
         out: &mut Outbox,
     ) -> bool {
-        let Some(command) = Command::from_line(line) else { return false };
+        let Some(command) = Command::from_line(line) else {
+            if self.tx == 0 {
+                self.pending.push_unseen(at);
+            }
+            return false;
+        };
         let head_of_a_lost_line =
             command.cut && !line.truncated && (command.verb == Verb::Other || command.arg.is_none());
         if head_of_a_lost_line {
@@ -32,9 +38,15 @@ impl Session {
         }
         self.confirm_errors(at, None, out);
         self.tx += 1;
-        self.well_formed |= !command.malformed && command.verb != Verb::Other;
+        self.well_formed_command |= !command.malformed && command.verb != Verb::Other;
         let said = Said::new(&command, context);
         self.before_telling(at, &command, &said, out);
+        if let Some((_, secret)) =
+            secrets::in_argument(&command).filter(|_| *context.secrets != Secrets::Show)
+        {
+            let user = self.logins.user.as_ref().map(|user| user.text.as_str());
+            self.secrets.remember(&command, secret, user);
+        }
         self.tell_command(at, line, &command, &said, out);
         let tls_may_follow = self.after_telling(at, &command, said, context, out);
         self.report_decided_if_open(at, out);
@@ -47,7 +59,12 @@ impl Session {
             Verb::User => {
                 let abandoned = self.logins.abandon();
                 self.tell_login(at, abandoned, out);
-                self.logins.user(self.tx, command.arg.map(Text::from_bytes));
+                // Some servers end a line at CR.
+                let name = command
+                    .arg
+                    .filter(|_| !command.cut)
+                    .and_then(|arg| arg.split(|byte| *byte == b'\r').next());
+                self.logins.user(self.tx, name.map(Text::from_bytes));
             }
             Verb::Pass | Verb::Acct => self.logins.secret(self.tx, said.text.clone()),
             _ => {}
@@ -71,7 +88,7 @@ impl Session {
         };
         self.tell(at, EventKind::Command(CommandEvent { tx: self.tx, command: event }), out);
         if command.malformed {
-            let shown = if command.verb.has_secret_argument() { command.name } else { line.bytes };
+            let shown = if said.has_secret { secrets::shown_name(command) } else { line.bytes };
             self.malformed(at, Some(self.tx), AnomalyId::MalformedCommand, shown, out);
         }
         if line.truncated {
@@ -241,17 +258,31 @@ struct Said {
     name: SmolStr,
     text: Option<SmolStr>,
     hex: Option<Box<str>>,
+    /// Its line, or a part of it, is a secret.
+    has_secret: bool,
 }
 
 impl Said {
     fn new(command: &Command<'_>, context: Context<'_>) -> Self {
-        let name = command.verb_name();
-        let Some(arg) = command.arg else { return Self { name, text: None, hex: None } };
-        let Text { text, hex } = Text::from_bytes(arg);
-        if !command.verb.has_secret_argument() {
-            return Self { name, text: Some(text), hex };
+        let shows = *context.secrets == Secrets::Show;
+        let name = if shows { command.verb_name() } else { command.verb.spelt(secrets::shown_name(command)) };
+        let secret = secrets::in_argument(command).filter(|_| !shows);
+        let has_secret = secret.is_some() || (!shows && secrets::is_like_a_secret_verb(command));
+        let Some(arg) = command.arg else { return Self { name, text: None, hex: None, has_secret } };
+        match secret {
+            None => {
+                let Text { text, hex } = Text::from_bytes(arg);
+                Self { name, text: Some(text), hex, has_secret }
+            }
+            Some((shown, secret)) => {
+                let secret = context.secrets.render(secret, Text::from_bytes(secret).text);
+                let text = if shown.is_empty() {
+                    secret
+                } else {
+                    format_smolstr!("{}{secret}", Text::from_bytes(shown).text)
+                };
+                Self { name, text: Some(text), hex: None, has_secret }
+            }
         }
-        let hex = hex.filter(|_| matches!(context.secrets, crate::config::Secrets::Show));
-        Self { name, text: Some(context.secrets.render(arg, text)), hex }
     }
 }

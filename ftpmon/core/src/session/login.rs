@@ -1,4 +1,5 @@
-//! Who logs in, and with what outcome (RFC 959 section 5.4, RFC 2228 section 3).
+//! Login attempts and their outcome, as the diagram of RFC 959 section 6 has them: the first digit of the reply to USER, PASS or
+//! ACCT decides, success ends the sequence, and what is sent behind it begins no attempt (RFC 2228 section 3 adds ADAT).
 
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ pub(super) struct Logins {
     secret: Option<Box<SmolStr>>,
     /// The command that began the attempt which is not decided: USER, or PASS without it.
     begun: Option<u64>,
+    /// The last attempt succeeded: PASS and ACCT begin no other one until USER or REIN.
+    logged_in: bool,
     pub(super) succeeded: u32,
     pub(super) failed: u32,
 }
@@ -26,10 +29,14 @@ impl Logins {
     pub(super) fn user(&mut self, tx: u64, user: Option<Text>) {
         self.user = user.map(Arc::new);
         self.begun = Some(tx);
+        self.logged_in = false;
     }
 
     /// PASS or ACCT, the command `tx`: `secret` as events have it.
     pub(super) fn secret(&mut self, tx: u64, secret: Option<SmolStr>) {
+        if self.logged_in {
+            return;
+        }
         self.secret = secret.map(Box::new);
         self.begun.get_or_insert(tx);
     }
@@ -37,16 +44,19 @@ impl Logins {
     /// The final reply to USER, PASS, ACCT or ADAT: the attempt, where that decides it.
     pub(super) fn reply(&mut self, verb: Verb, code: u16) -> Option<LoginAttempt> {
         let outcome = match (verb, code) {
-            (_, 230 | 232) => LoginOutcome::Success,
-            (Verb::Pass | Verb::Acct, 202) => LoginOutcome::Success,
-            (Verb::Adat, 400..) => return None,
-            (_, 400..=599) if self.begun.is_some() => LoginOutcome::Failure,
+            (Verb::Adat, 230 | 232) if !self.logged_in => LoginOutcome::Success,
+            // ADAT authenticates; USER is still to come.
+            (Verb::Adat, _) => return None,
+            _ if self.begun.is_none() => return None,
+            (_, 200..=299) => LoginOutcome::Success,
+            (_, 400..=599) => LoginOutcome::Failure,
             _ => return None,
         };
         match outcome {
             LoginOutcome::Success => self.succeeded += 1,
             _ => self.failed += 1,
         }
+        self.logged_in = outcome == LoginOutcome::Success;
         Some(self.decide(outcome, Some(code)))
     }
 
@@ -54,6 +64,7 @@ impl Logins {
     pub(super) fn reinitialize(&mut self) -> Option<Login> {
         let abandoned = self.abandon();
         self.user = None;
+        self.logged_in = false;
         abandoned
     }
 
@@ -81,31 +92,85 @@ mod tests {
     use crate::ftp::Verb;
     use crate::text::Text;
 
-    fn attempt(replies: &[(Verb, u16)]) -> (Logins, Vec<LoginOutcome>) {
+    /// `USER`, `PASS`, `ACCT`, `REIN` are sent; `VERB CODE` is the final reply to one. The outcomes, `A` for an abandoned attempt,
+    /// and the totals of `session_end`.
+    fn outcomes(dialogue: &str) -> (String, u32, u32) {
         let mut logins = Logins::default();
-        logins.user(1, Some(Text::from_bytes(b"mary")));
-        let outcomes = replies
-            .iter()
-            .filter_map(|&(verb, code)| logins.reply(verb, code))
-            .map(|it| it.outcome)
-            .collect();
-        (logins, outcomes)
+        let mut told = String::new();
+        let mut tell = |login: Option<LoginOutcome>| {
+            told.extend(login.map(|outcome| match outcome {
+                LoginOutcome::Success => 'S',
+                LoginOutcome::Failure => 'F',
+                LoginOutcome::Abandoned => 'A',
+            }));
+        };
+        for (step, tx) in dialogue.split(", ").zip(1..) {
+            let (name, code) = step.split_once(' ').map_or((step, None), |(name, code)| (name, Some(code)));
+            match (Verb::from_name(name.as_bytes()), code) {
+                (verb, Some(code)) => tell(logins.reply(verb, code.parse().unwrap()).map(|it| it.outcome)),
+                (Verb::User, None) => {
+                    tell(logins.abandon().map(|it| it.login.outcome));
+                    logins.user(tx, Some(Text::from_bytes(b"mary")));
+                }
+                (Verb::Rein, None) => tell(logins.reinitialize().map(|it| it.login.outcome)),
+                (Verb::Adat, None) => {}
+                (_, None) => logins.secret(tx, Some("***".into())),
+            }
+        }
+        tell(logins.abandon().map(|it| it.login.outcome));
+        (told, logins.succeeded, logins.failed)
+    }
+
+    /// RFC 959 section 6, the diagrams of the login sequence.
+    #[test]
+    fn the_first_digit_of_the_last_reply_decides() {
+        for (dialogue, told, succeeded, failed) in [
+            ("USER, USER 331, PASS, PASS 230", "S", 1, 0),
+            ("USER, USER 331, PASS, PASS 202", "S", 1, 0),
+            ("USER, USER 331, PASS, PASS 220", "S", 1, 0),
+            ("USER, USER 331, PASS, PASS 200", "S", 1, 0),
+            ("USER, USER 230", "S", 1, 0),
+            ("USER, USER 232", "S", 1, 0),
+            ("USER, USER 200", "S", 1, 0),
+            ("USER, USER 332, ACCT, ACCT 230", "S", 1, 0),
+            ("USER, USER 331, PASS, PASS 332, ACCT, ACCT 202", "S", 1, 0),
+            ("USER, USER 331, PASS, PASS 332, ACCT, ACCT 530", "F", 0, 1),
+            ("USER, USER 331, PASS, PASS 530", "F", 0, 1),
+            ("USER, USER 331, PASS, PASS 500", "F", 0, 1),
+            ("USER, USER 530", "F", 0, 1),
+            ("USER, USER 421", "F", 0, 1),
+            ("USER, USER 331", "A", 0, 0),
+            ("USER, USER 336, PASS, PASS 230", "S", 1, 0),
+            ("PASS, PASS 503", "F", 0, 1),
+            ("ADAT, ADAT 235, USER, USER 232", "S", 1, 0),
+            ("ADAT, ADAT 535", "", 0, 0),
+        ] {
+            assert_eq!(outcomes(dialogue), (told.to_owned(), succeeded, failed), "{dialogue}");
+        }
     }
 
     #[test]
-    fn the_last_reply_decides() {
-        use LoginOutcome::{Failure, Success};
-        assert_eq!(attempt(&[(Verb::User, 331), (Verb::Pass, 230)]).1, [Success]);
-        assert_eq!(attempt(&[(Verb::User, 331), (Verb::Pass, 332), (Verb::Acct, 202)]).1, [Success]);
-        assert_eq!(attempt(&[(Verb::User, 230)]).1, [Success]);
-        assert_eq!(attempt(&[(Verb::User, 331), (Verb::Pass, 530)]).1, [Failure]);
-        assert_eq!(attempt(&[(Verb::User, 421)]).1, [Failure]);
-        assert_eq!(attempt(&[(Verb::User, 331)]).1, []);
+    fn what_is_sent_after_a_success_is_no_attempt() {
+        for (dialogue, told, succeeded, failed) in [
+            ("USER, USER 230, PASS, PASS 230", "S", 1, 0),
+            ("USER, USER 230, PASS, PASS 503", "S", 1, 0),
+            ("USER, PASS, USER 230, PASS 230", "S", 1, 0),
+            ("USER, USER 331, PASS, PASS 230, ACCT, ACCT 230", "S", 1, 0),
+            ("USER, USER 331, PASS, PASS 530, PASS 500", "F", 0, 1),
+            ("USER, USER 230, REIN, USER, USER 331, PASS, PASS 530", "SF", 1, 1),
+            ("USER, USER 230, REIN, PASS, PASS 503", "SF", 1, 1),
+            ("USER, USER 331, PASS, PASS 230, USER, USER 331, PASS, PASS 230", "SS", 2, 0),
+            ("USER, USER 331, USER, USER 331, PASS, PASS 530", "AF", 0, 1),
+            ("USER, USER 331, REIN", "A", 0, 0),
+        ] {
+            assert_eq!(outcomes(dialogue), (told.to_owned(), succeeded, failed), "{dialogue}");
+        }
     }
 
     #[test]
     fn a_second_user_abandons_the_first() {
-        let (mut logins, _) = attempt(&[(Verb::User, 331)]);
+        let mut logins = Logins::default();
+        logins.user(1, Some(Text::from_bytes(b"mary")));
         let Login { tx, login: abandoned } = logins.abandon().unwrap();
         logins.user(2, Some(Text::from_bytes(b"FTP")));
         assert_eq!(tx, 1);

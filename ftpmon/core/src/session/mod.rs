@@ -15,6 +15,7 @@ mod outcome;
 mod overhead;
 mod pending;
 mod replies;
+mod secrets;
 mod transfer;
 mod transfers;
 
@@ -30,13 +31,14 @@ use crate::event::{
     Anomaly, AnomalyDetail, AnomalyId, ClosedBy, DataAnnouncement, Direction, End, EndReason, EventKind,
     Handshake, RepresentationType, SessionEnd, SessionIdentity, SessionStart, TlsVia,
 };
-use crate::ftp::ReplyAssembler;
+use crate::ftp::{LineSplitter, ReplyAssembler};
 use crate::time::Timestamp;
 use crate::tls::TlsFacts;
 use channel::Channel;
 use encryption::TlsWatch;
 use login::Logins;
 use pending::PendingCommands;
+use secrets::MaskedSecrets;
 use transfers::{SessionRef, Transfers};
 
 /// Endpoints of one striped transfer (GridFTP) that are told. Stops an argument of nothing but endpoints.
@@ -85,7 +87,12 @@ pub struct Session {
     /// Everything that was said so far was read: what has no place in it is odd.
     all_read: bool,
     malformed: u8,
-    well_formed: bool,
+    malformed_replies: u8,
+    well_formed_command: bool,
+    well_formed_reply: bool,
+    /// It was told that this is no FTP.
+    not_ftp: bool,
+    secrets: MaskedSecrets,
     too_many_pending_told: bool,
     cwd: Option<Box<[u8]>>,
     representation: Option<RepresentationType>,
@@ -111,13 +118,15 @@ impl Session {
         let Beginning { midstream, handshake, implicit_tls } = beginning;
         let start = SessionStart { midstream, handshake, ..SessionStart::default() };
         out.event(at, &identity, None, EventKind::SessionStart(start));
-        let channel = || if implicit_tls { Channel::Tls(Box::default()) } else { Channel::default() };
+        // The first line may be the rest of one, of PASS perhaps: only a verb that is known is believed.
+        let commands = if midstream { LineSplitter::midstream() } else { LineSplitter::new() };
+        let channel = |lines| if implicit_tls { Channel::Tls(Box::default()) } else { Channel::Text(lines) };
         Self {
             identity,
             started: handshake.map_or(at, |handshake| handshake.syn),
             last: at,
-            from_client: channel(),
-            from_server: channel(),
+            from_client: channel(commands),
+            from_server: channel(LineSplitter::new()),
             assembler: ReplyAssembler::new(),
             last_reply_line: at,
             pending: PendingCommands::default(),
@@ -131,7 +140,11 @@ impl Session {
             greeting_due: !midstream,
             all_read: !midstream,
             malformed: 0,
-            well_formed: false,
+            malformed_replies: 0,
+            well_formed_command: false,
+            well_formed_reply: false,
+            not_ftp: false,
+            secrets: MaskedSecrets::default(),
             too_many_pending_told: false,
             cwd: None,
             representation: (!midstream).then_some(RepresentationType::Ascii),

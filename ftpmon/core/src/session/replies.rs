@@ -49,7 +49,7 @@ impl Session {
         self.replies += 1;
         let code = reply.code.filter(|code| code.class().is_some());
         let number = code.map(Code::number);
-        self.well_formed |= number.is_some() && !reply.malformed;
+        self.well_formed_reply |= number.is_some() && !reply.malformed;
         let preliminary = code.is_some_and(Code::is_preliminary);
         let index = if self.is_greeting(number) { None } else { self.answered_by(at, number, reply, out) };
         let command = index.and_then(|index| self.pending.get(index)).filter(|command| !command.is_unseen());
@@ -58,7 +58,7 @@ impl Session {
         let command =
             command.map(|command| CommandRef { verb: command.name.clone(), arg: command.arg.clone() });
         let unasked = command.is_none();
-        let Text { text, hex } = Text::from_bytes(&reply.text);
+        let Text { text, hex } = Text::from_bytes(&self.secrets.masked(&reply.text));
         let line = ReplyLine {
             code: reply.code.map(Code::number),
             text,
@@ -150,7 +150,8 @@ impl Session {
     fn tell_oddities(&mut self, at: Timestamp, tx: u64, reply: &Reply<'_>, out: &mut Outbox) {
         let tx = Some(tx).filter(|&tx| tx != 0);
         if reply.malformed {
-            self.malformed(at, tx, AnomalyId::MalformedReply, &reply.text, out);
+            let shown = self.secrets.masked(&reply.text);
+            self.malformed(at, tx, AnomalyId::MalformedReply, &shown, out);
         }
         match reply.ending {
             Ending::Regular => {}
