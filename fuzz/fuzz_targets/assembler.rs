@@ -8,7 +8,7 @@ use arbitrary::Arbitrary;
 use ftpmon_core::account::Side;
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::GapCause;
-use ftpmon_core::tcp::{Closing, Connection, Keep, Limits, Receiver};
+use ftpmon_core::tcp::{Closing, Conflict, Connection, Keep, Limits, Receiver};
 use ftpmon_event::time::Timestamp;
 use ftpmon_fuzz::stream::{Shot, Talk, byte_at};
 use libfuzzer_sys::fuzz_target;
@@ -49,9 +49,13 @@ impl Receiver for Ear {
         self.position[side] += bytes;
     }
 
-    fn conflict(&mut self, _: Timestamp, _: Side, bytes: u64) {
-        assert!(bytes > 0);
-        assert!(!self.check, "a conflict where nobody lied");
+    fn conflict(&mut self, _: Timestamp, _: Side, conflict: &Conflict<'_>) {
+        assert!(conflict.bytes > 0 && conflict.first != conflict.second);
+        assert!(!self.check, "a conflict between honest ends");
+    }
+
+    fn end_revoked(&mut self, _: Timestamp, from: Side) {
+        assert_eq!(self.closed[usize::from(from == Side::Listener)], 0, "revoked after it was reported");
     }
 
     fn closed(&mut self, _: Timestamp, from: Side, _: Closing) {

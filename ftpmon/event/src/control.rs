@@ -326,6 +326,8 @@ pub enum AnomalyId {
     BadEndpoint,
     /// Retransmitted bytes differ from the first ones.
     OverlapConflict,
+    /// A segment that contradicts the connection: its receiver drops it, or another host forged it.
+    DoubtfulSegment,
     /// The two control streams are not FTP.
     NotFtp,
 }

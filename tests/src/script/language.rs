@@ -83,7 +83,7 @@ impl Play {
         match verb {
             "ack" => scene.ack(name, way, if rest.is_empty() { 0 } else { number(rest)? }, marks),
             "fin" => scene.fin(name, way, marks),
-            "rst" => scene.rst(name, way, marks),
+            "rst" => scene.rst(name, way, if rest.is_empty() { 0 } else { number(rest)? }, marks),
             "close" => scene.close(name, way, marks),
             "keep-alive" => scene.keep_alive(name, way, marks),
             "skip" => scene.skip(name, way, number(rest)?),

@@ -51,7 +51,7 @@
 //! | `again NAME >\|< [TEXT]` | the last text of that direction once more, or another one in its place |
 //! | `skip NAME >\|< N` | N bytes are said that no frame carries |
 //! | `keep-alive NAME >\|<` | a probe |
-//! | `fin NAME >\|<`, `rst NAME >\|<`, `close NAME >\|<` | FIN; RST; an orderly end begun by one side |
+//! | `fin NAME >\|<`, `rst NAME >\|< [AHEAD]`, `close NAME >\|<` | FIN; RST, AHEAD bytes beyond the next one; an orderly end begun by one side |
 //! | `hello NAME > [SERVER-NAME]`, `hello NAME < 1.2\|1.3` | a ClientHello, a ServerHello |
 //! | `record NAME >\|< N` | a TLS record of application data |
 //!

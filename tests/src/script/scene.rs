@@ -139,10 +139,10 @@ impl Scene {
         self.control(name, way, FIN, marks)
     }
 
-    /// RST.
-    pub fn rst(&mut self, name: &str, way: Way, marks: &Marks) -> Result<()> {
+    /// RST, `ahead` bytes beyond the next one.
+    pub fn rst(&mut self, name: &str, way: Way, ahead: u32, marks: &Marks) -> Result<()> {
         let (seq, ack) = self.numbers(name, way)?;
-        self.segments(name, way, marks, vec![(seq, ack, RST | ACK, Packet::default())])
+        self.segments(name, way, marks, vec![(seq.wrapping_add(ahead), ack, RST | ACK, Packet::default())])
     }
 
     /// An orderly end in three segments, begun by `way`.

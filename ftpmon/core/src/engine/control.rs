@@ -7,7 +7,7 @@ use super::flow::{Control, Flow, Role};
 use crate::account::Side;
 use crate::event::{ClosedBy, Direction, EndReason, GapCause, SessionIdentity};
 use crate::session::{Beginning, Context, Effect, Outbox, Session};
-use crate::tcp::{Closing, Receiver};
+use crate::tcp::{Closing, Conflict, Receiver};
 use crate::time::Timestamp;
 
 /// In which directions something was missing, and nothing was heard since.
@@ -68,9 +68,14 @@ impl Receiver for Dialogue<'_> {
         self.control.session.gap(at, direction, bytes, cause, Context::from(self.config), self.out);
     }
 
-    fn conflict(&mut self, at: Timestamp, from: Side, bytes: u64) {
+    fn conflict(&mut self, at: Timestamp, from: Side, conflict: &Conflict<'_>) {
         let direction = self.direction(from);
-        self.control.session.conflict(at, direction, bytes, self.out);
+        self.control.session.conflict(at, direction, conflict, self.out);
+    }
+
+    fn end_revoked(&mut self, at: Timestamp, from: Side) {
+        let direction = self.direction(from);
+        self.control.session.end_revoked(at, direction, self.out);
     }
 
     fn closed(&mut self, at: Timestamp, from: Side, _how: Closing) {

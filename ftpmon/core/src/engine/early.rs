@@ -13,7 +13,7 @@ use super::{Engine, FilesMode, PortUpdate};
 use crate::account::Side;
 use crate::addr::Endpoint;
 use crate::event::GapCause;
-use crate::tcp::{Closing, Receiver};
+use crate::tcp::{Closing, Conflict, Receiver};
 use crate::time::Timestamp;
 
 /// Bytes of one connection that are held. More than a fast sender moves while an announcement is a few milliseconds behind.
@@ -88,7 +88,8 @@ impl Receiver for Early {
         *self.broken(from) = true;
     }
 
-    fn conflict(&mut self, _at: Timestamp, _from: Side, _bytes: u64) {}
+    fn conflict(&mut self, _at: Timestamp, _from: Side, _conflict: &Conflict<'_>) {}
+    fn end_revoked(&mut self, _at: Timestamp, _from: Side) {}
     fn closed(&mut self, _at: Timestamp, _from: Side, _how: Closing) {}
 }
 

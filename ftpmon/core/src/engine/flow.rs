@@ -19,7 +19,7 @@ use crate::config::Hashes;
 use crate::event::{GapCause, Handshake};
 use crate::segment::{InterfaceId, Segment, VlanTags};
 use crate::session::{DataSummary, EndpointId, Session};
-use crate::tcp::{Closing, Connection, Keep, Limits, Receiver};
+use crate::tcp::{Closing, Conflict, Connection, Keep, Limits, Receiver};
 use crate::time::Timestamp;
 use crate::tls::TlsFacts;
 
@@ -386,7 +386,8 @@ impl Receiver for Reading<'_> {
         self.data.miss(from);
     }
 
-    fn conflict(&mut self, _at: Timestamp, _from: Side, _bytes: u64) {}
+    fn conflict(&mut self, _at: Timestamp, _from: Side, _conflict: &Conflict<'_>) {}
+    fn end_revoked(&mut self, _at: Timestamp, _from: Side) {}
 
     fn closed(&mut self, _at: Timestamp, _from: Side, _how: Closing) {}
 }
@@ -397,7 +398,8 @@ pub(super) struct Nobody;
 impl Receiver for Nobody {
     fn data(&mut self, _at: Timestamp, _from: Side, _bytes: &[u8]) {}
     fn gap(&mut self, _at: Timestamp, _from: Side, _bytes: u64, _cause: GapCause) {}
-    fn conflict(&mut self, _at: Timestamp, _from: Side, _bytes: u64) {}
+    fn conflict(&mut self, _at: Timestamp, _from: Side, _conflict: &Conflict<'_>) {}
+    fn end_revoked(&mut self, _at: Timestamp, _from: Side) {}
     fn closed(&mut self, _at: Timestamp, _from: Side, _how: Closing) {}
 }
 
@@ -421,6 +423,7 @@ impl Receiver for Prober<'_> {
     fn gap(&mut self, _at: Timestamp, _from: Side, _bytes: u64, _cause: GapCause) {
         self.probe.gap();
     }
-    fn conflict(&mut self, _at: Timestamp, _from: Side, _bytes: u64) {}
+    fn conflict(&mut self, _at: Timestamp, _from: Side, _conflict: &Conflict<'_>) {}
+    fn end_revoked(&mut self, _at: Timestamp, _from: Side) {}
     fn closed(&mut self, _at: Timestamp, _from: Side, _how: Closing) {}
 }

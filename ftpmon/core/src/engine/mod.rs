@@ -285,7 +285,7 @@ impl Engine {
         let Some(flow) = self.flows.get(id) else { return true };
         let opens = segment.flags.syn() && !segment.flags.ack();
         let replaced = match flow.role {
-            Role::Ended => opens,
+            Role::Ended => opens || flow.connection.goes_on(flow.side_of(segment), segment),
             // On a living connection it is the SYN-ACK that tells.
             _ => flow.connection.starts_anew(flow.side_of(segment), segment),
         };

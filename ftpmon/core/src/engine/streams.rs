@@ -174,6 +174,9 @@ impl Engine {
             && flow.ends_at == Timestamp::LATEST
         {
             flow.ends_at = at.plus_nanos(AFTER_FIN_NS);
+        } else if connection.closed_by().is_none() && flow.record.is_none() {
+            // What ended it turned out to be forged.
+            flow.ends_at = Timestamp::LATEST;
         }
         let mut next = flow.ends_at;
         if let Some(due) = flow.connection.poll_timeout() {

@@ -98,21 +98,6 @@ impl Session {
         }
     }
 
-    /// Retransmitted bytes differ from the first ones.
-    pub fn conflict(&mut self, at: Timestamp, direction: Direction, bytes: u64, out: &mut Outbox) {
-        let side = match direction {
-            Direction::Command => "client",
-            Direction::Reply => "server",
-        };
-        self.anomaly(
-            at,
-            None,
-            AnomalyId::OverlapConflict,
-            &format!("{bytes} bytes of the {side} came again with other content; the first are taken"),
-            out,
-        );
-    }
-
     /// A direction ended: what it began to say is complete.
     pub fn half_closed(
         &mut self,

@@ -8,6 +8,7 @@ mod answers;
 mod channel;
 mod commands;
 mod data;
+mod doubt;
 mod encryption;
 mod login;
 mod outbox;

@@ -1,16 +1,16 @@
 //! Handing on what is in order, giving up what is missing.
 
-use super::backlog::{Backlog, Hole, Kind, NEVER, Overdue, Pending, Piece};
-use super::limits::Limits;
+use super::backlog::{Backlog, Hole, Kind, Overdue, Pending, Piece};
+use super::limits::{Limits, after_millis};
 use super::pair::Pair;
-use super::receiver::{Closing, Keep, Receiver};
+use super::receiver::{Keep, Receiver};
 use super::stream::{Marks, Stream};
 use crate::account::Side;
 use crate::event::GapCause;
 use crate::time::Timestamp;
 
 /// Both directions.
-const SIDES: [Side; 2] = [Side::Initiator, Side::Listener];
+pub(super) const SIDES: [Side; 2] = [Side::Initiator, Side::Listener];
 
 /// The work on a connection at one moment.
 pub(super) struct Assembly<'a, R> {
@@ -43,6 +43,9 @@ impl<R: Receiver> Assembly<'_, R> {
     fn drain_stream(&mut self, from: Side) -> bool {
         let mut moved = false;
         loop {
+            if self.streams.side(from).marks.has(Marks::CLOSED) {
+                return moved;
+            }
             self.give_up_cut(from);
             self.give_up_likely_fin(from);
             let stream = self.streams.side(from);
@@ -87,18 +90,6 @@ impl<R: Receiver> Assembly<'_, R> {
         if missing > 0 {
             self.receiver.gap(at, from, missing, GapCause::CutShort);
         }
-    }
-
-    /// Tells the end of a direction. Whatever is held beyond it is not of the stream.
-    pub(super) fn close(&mut self, at: Timestamp, from: Side, how: Closing) {
-        let marks = &mut self.streams.side_mut(from).marks;
-        marks.set(Marks::CLOSED);
-        if how == Closing::Rst {
-            marks.set(Marks::RESET);
-        }
-        *self.backlog.pending.side_mut(from) = Default::default();
-        self.closed_by.get_or_insert(from);
-        self.receiver.closed(at, from, how);
     }
 
     /// Gives up the bytes up to `to`, which is ahead of the stream and not behind the first piece.
@@ -228,6 +219,7 @@ impl<R: Receiver> Assembly<'_, R> {
                 self.backlog.pending.side_mut(from).overdue = None;
                 self.give_up(from, overdue.until);
             }
+            self.expire_reset(from);
             let pending = self.backlog.pending.side_mut(from);
             if pending.hole.is_some_and(|hole| hole.deadline <= self.now) {
                 pending.hole = None;
@@ -283,9 +275,10 @@ impl<R: Receiver> Assembly<'_, R> {
 
     /// Bytes that may be sent again.
     fn wait_longer(&mut self, from: Side) {
-        let next = self.streams.side(from).next;
+        let stream = self.streams.side(from);
+        let (next, closed) = (stream.next, stream.marks.has(Marks::CLOSED));
         let pending = self.backlog.pending.side_mut(from);
-        if pending.front_start().is_none_or(|front| front <= next) {
+        if closed || pending.front_start().is_none_or(|front| front <= next) {
             pending.hole = None;
         } else if pending.hole.is_none_or(|hole| hole.start != next) {
             pending.hole =
@@ -304,12 +297,14 @@ impl<R: Receiver> Assembly<'_, R> {
             self.give_up(from, until);
         }
         for from in SIDES {
+            self.settle_reset(from);
             self.flush(from);
             let cut = self.backlog.pending.side(from).cut;
             if cut > 0 {
                 let to = self.streams.side(from).next + cut;
                 self.skip(from, to);
             }
+            self.report_end(from);
         }
     }
 
@@ -329,15 +324,14 @@ impl<R: Receiver> Assembly<'_, R> {
     /// Hands on all that is held of a direction, telling its holes.
     pub(super) fn flush(&mut self, from: Side) {
         while let Some(front) = self.backlog.pending.side(from).front_start() {
+            if self.streams.side(from).marks.has(Marks::CLOSED) {
+                self.backlog.pending.side_mut(from).drop_pieces();
+                return;
+            }
             if front > self.streams.side(from).next {
                 self.skip(from, front);
             }
             self.pass_front(from);
         }
     }
-}
-
-/// The time `ms` milliseconds after `now`.
-const fn after_millis(now: Timestamp, ms: u32) -> Timestamp {
-    if ms == Limits::NEVER { NEVER } else { now.plus_nanos(ms as i64 * 1_000_000) }
 }

@@ -2,12 +2,10 @@
 
 use std::collections::VecDeque;
 
+use super::limits::NEVER;
 use super::pair::Pair;
 use super::receiver::Closing;
 use crate::time::Timestamp;
-
-/// A time that never comes.
-pub(super) const NEVER: Timestamp = Timestamp::from_nanos(i64::MAX);
 
 /// What stands at a position of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +87,19 @@ pub(super) struct Stray {
     pub(super) run: u8,
 }
 
+/// An RST whose sequence number is not the next one: forged, or sent behind bytes that were not captured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NotedReset {
+    /// Its position.
+    pub(super) position: u64,
+    /// Its time.
+    pub(super) at: Timestamp,
+    /// Where the other direction was.
+    pub(super) other_next: u64,
+    /// Believed at this time, if nothing contradicts it.
+    pub(super) deadline: Timestamp,
+}
+
 /// What is held back of one direction. Its pieces are in order, none covers a byte of another, and none begins before the
 /// stream's `next`.
 #[derive(Clone, Debug, Default)]
@@ -107,17 +118,30 @@ pub(super) struct Pending {
     pub(super) hole: Option<Hole>,
     /// Segments not believed.
     pub(super) stray: Option<Stray>,
+    /// The stream's end, while it is not handed on: its time and kind.
+    pub(super) ended: Option<(Timestamp, Closing)>,
+    /// An RST not believed yet.
+    pub(super) reset: Option<NotedReset>,
 }
 
 impl Pending {
     /// Nothing is held or waited for, if the stream is `settled` up to there.
     pub(super) fn is_idle(&self, settled: u64) -> bool {
-        self.pieces.is_empty() && self.acked <= settled && self.cut == 0 && self.stray.is_none()
+        self.pieces.is_empty()
+            && self.acked <= settled
+            && self.cut == 0
+            && self.stray.is_none()
+            && self.reset.is_none()
+            && self.ended.is_none()
     }
 
     /// Nothing was ever held or waited for.
     pub(super) fn is_untouched(&self) -> bool {
-        self.pieces.is_empty() && self.acked == 0 && self.overdue.is_none() && self.hole.is_none()
+        self.pieces.is_empty()
+            && self.acked == 0
+            && self.overdue.is_none()
+            && self.hole.is_none()
+            && self.reset.is_none()
     }
 
     /// Payload bytes held.
@@ -161,6 +185,12 @@ impl Pending {
         Some(piece)
     }
 
+    /// Drops all pieces.
+    pub(super) fn drop_pieces(&mut self) {
+        self.pieces = VecDeque::new();
+        self.bytes = 0;
+    }
+
     /// Drops what begins before `position`.
     pub(super) fn drop_before(&mut self, position: u64) {
         while self.front_start().is_some_and(|start| start < position) {
@@ -172,7 +202,8 @@ impl Pending {
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let overdue = self.overdue.map(|it| it.deadline);
         let hole = self.hole.map(|it| it.deadline);
-        overdue.into_iter().chain(hole).filter(|it| *it < NEVER).min()
+        let reset = self.reset.map(|it| it.deadline);
+        overdue.into_iter().chain(hole).chain(reset).filter(|it| *it < NEVER).min()
     }
 
     /// Where the end of the bytes seen is, if it is held.
@@ -182,7 +213,7 @@ impl Pending {
 
     /// Where the piece that says RST stands.
     pub(super) fn reset_at(&self) -> Option<u64> {
-        self.pieces.back().filter(|piece| piece.kind == Kind::End(Closing::Rst)).map(|piece| piece.start)
+        self.pieces.iter().rev().find(|piece| piece.kind == Kind::End(Closing::Rst)).map(|piece| piece.start)
     }
 }
 

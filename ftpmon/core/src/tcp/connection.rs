@@ -5,6 +5,7 @@ use super::backlog::{Backlog, Piece};
 use super::limits::Limits;
 use super::pair::Pair;
 use super::receiver::{Keep, Receiver};
+use super::sequence;
 use super::stream::{Marks, Stream};
 use crate::account::{DirectionAccount, Side};
 use crate::segment::{Segment, TcpFlags};
@@ -88,6 +89,7 @@ impl Connection {
         let (own, other) = self.streams.split_mut(from);
         own.packets += 1;
         if self.backlog.is_none() && is_in_order(own, other, segment) {
+            other.note_ack(segment.ack);
             if !segment.payload.is_empty() {
                 own.shown_by = segment.interface;
                 match keep {
@@ -117,7 +119,10 @@ impl Connection {
         let (own, other) = self.streams.split_mut(from);
         let is_bare =
             self.backlog.is_none() && segment.wire_payload_len == 0 && is_in_order(own, other, segment);
-        own.packets += u64::from(is_bare);
+        if is_bare {
+            own.packets += 1;
+            other.note_ack(segment.ack);
+        }
         is_bare
     }
 
@@ -154,6 +159,9 @@ impl Connection {
             });
             self.backlog = None;
         }
+        for from in [Side::Initiator, Side::Listener] {
+            self.streams.side_mut(from).marks.set(Marks::FINISHED);
+        }
     }
 
     /// What the end `from` sent, as far as it is known by now. Bytes that came after they had been given up count as gap and
@@ -162,7 +170,8 @@ impl Connection {
         let stream = self.streams.side(from);
         let end = self.backlog.as_ref().map_or(0, |backlog| {
             let pending = backlog.pending.side(from);
-            pending.end().max(stream.next + pending.cut)
+            let closed = stream.marks.has(Marks::CLOSED);
+            if closed { stream.next } else { pending.end().max(stream.next + pending.cut) }
         });
         stream.account(end)
     }
@@ -186,7 +195,24 @@ impl Connection {
     /// direction and a last ACK may still come: a caller does well to keep the connection for a while.
     pub fn is_closed(&self) -> bool {
         let (a, b) = (self.streams.side(Side::Initiator).marks, self.streams.side(Side::Listener).marks);
-        a.has(Marks::RESET) || b.has(Marks::RESET) || (a.has(Marks::CLOSED) && b.has(Marks::CLOSED))
+        // Two FINs that nobody acknowledged may both be forged.
+        let confirmed = a.any(Marks::END_REPORTED | Marks::FINISHED) || b.has(Marks::END_REPORTED);
+        a.has(Marks::RESET)
+            || b.has(Marks::RESET)
+            || (a.has(Marks::CLOSED) && b.has(Marks::CLOSED) && confirmed)
+    }
+
+    /// `segment`, sent by the end `from`, shows that a finished connection goes on: what ended it was not of its ends. The
+    /// caller then gives the segment to a new connection.
+    pub fn goes_on(&self, from: Side, segment: &Segment<'_>) -> bool {
+        let stream = self.streams.side(from);
+        let position = sequence::position(segment.seq, stream.next);
+        let ahead = position + u64::from(segment.wire_payload_len) > stream.closed_at();
+        stream.marks.has(Marks::FINISHED | Marks::CLOSED)
+            && segment.flags.0 & (TcpFlags::SYN | TcpFlags::RST | TcpFlags::ACK) == TcpFlags::ACK
+            && segment.wire_payload_len > 0
+            && ahead
+            && position <= stream.closed_at() + u64::from(Limits::CONTROL.held_bytes)
     }
 
     /// No SYN was seen: the connection is older than the capture.
@@ -230,7 +256,7 @@ impl Connection {
 
     /// An end said FIN or RST.
     fn is_ending(&self) -> bool {
-        let ends = |from| self.streams.side(from).marks.any(Marks::FIN_SEEN | Marks::RST_SEEN);
+        let ends = |from| self.streams.side(from).marks.has(Marks::CLOSED);
         ends(Side::Initiator) || ends(Side::Listener)
     }
 

@@ -2,7 +2,7 @@
 
 use super::assembly::Assembly;
 use super::backlog::{Kind, Piece};
-use super::receiver::{Closing, Keep, Receiver};
+use super::receiver::{Closing, Conflict, Keep, Receiver};
 use super::sequence;
 use super::stream::Marks;
 use crate::account::Side;
@@ -33,48 +33,52 @@ impl<R: Receiver> Assembly<'_, R> {
                 return;
             }
         }
+        if flags.rst() {
+            return self.accept_rst(from, segment);
+        }
         let seq = if flags.syn() { segment.seq.wrapping_add(1) } else { segment.seq };
         let wire_len =
             segment.payload.len().max(usize::try_from(segment.wire_payload_len).unwrap_or(usize::MAX)) as u64;
         self.start(from, seq, segment, wire_len);
+        if self.outlives_reset(from, segment) {
+            self.revoke_end(from);
+        }
         let closed = self.streams.side(from).marks.has(Marks::CLOSED);
         if !closed && !self.believes(from, seq, wire_len) {
             return;
         }
+        let next = self.streams.side(from).next;
+        self.weigh_noted_resets(from, segment, sequence::position(seq, next) + wire_len);
         if wire_len > 0 {
             self.backlog.reopening = None;
         }
         let after = if flags.ack() { self.accept_ack(from, segment) } else { 0 };
         self.drain();
-        if closed {
-            if flags.rst() {
-                self.streams.side_mut(from).marks.set(Marks::RST_SEEN | Marks::RESET);
-            }
+        let stream = self.streams.side(from);
+        let start = sequence::position(seq, stream.next);
+        let end = start + wire_len;
+        let within = start <= stream.next + u64::from(self.limits.window) && end >= stream.next;
+        if stream.marks.has(Marks::CLOSED) && !within {
             return;
         }
-        let start = sequence::position(seq, self.streams.side(from).next);
-        let end = start + wire_len;
         if wire_len > 0 {
             let same_place = self.is_where_it_was(from, segment.interface, end);
             self.accept_payload(from, Span { start, end, bytes: segment.payload, after, same_place });
         }
         if flags.fin() {
-            self.streams.side_mut(from).marks.set(Marks::FIN_SEEN);
-            self.accept_end(from, end, after, Closing::Fin);
+            self.accept_fin(from, end, after);
         }
-        if flags.rst() {
-            self.streams.side_mut(from).marks.set(Marks::RST_SEEN);
-            // A reset often takes its number from an older acknowledgment, but it is the last thing sent.
-            let known = self.known_end(from);
-            self.accept_end(from, end.max(known), after, Closing::Rst);
-        }
+        self.reach_noted_reset(from);
     }
 
     /// Takes what a segment acknowledges. Up to where the other stream has to come first; 0 if no further than it is.
-    fn accept_ack(&mut self, from: Side, segment: &Segment<'_>) -> u64 {
+    pub(super) fn accept_ack(&mut self, from: Side, segment: &Segment<'_>) -> u64 {
         let other = from.other();
+        if self.streams.side(other).marks.has(Marks::CLOSED) {
+            self.acknowledge_closed(other, segment.ack);
+        }
         let stream = self.streams.side_mut(other);
-        if !stream.marks.has(Marks::STARTED) {
+        if !stream.marks.has(Marks::STARTED) || stream.marks.has(Marks::CLOSED) {
             return 0;
         }
         let pending = self.backlog.pending.side_mut(other);
@@ -82,6 +86,7 @@ impl<R: Receiver> Assembly<'_, R> {
         if acked <= stream.settled() {
             // The hole is known to the receiver: it waits, and so does the monitor.
             pending.hole = None;
+            stream.acked = stream.acked.max(acked);
             return 0;
         }
         if stream.marks.has(Marks::SHOWN) && acked > stream.next + u64::from(self.limits.window) {
@@ -92,6 +97,7 @@ impl<R: Receiver> Assembly<'_, R> {
             return 0;
         }
         pending.acked = pending.acked.max(acked);
+        stream.acked = stream.acked.max(acked);
         self.give_up_cut(other);
         if acked <= self.streams.side(other).settled() { 0 } else { acked }
     }
@@ -131,21 +137,47 @@ impl<R: Receiver> Assembly<'_, R> {
         }
     }
 
+    /// Takes a FIN at `position`. Behind an RST it is held: the other end's acknowledgment decides.
+    fn accept_fin(&mut self, from: Side, position: u64, after: u64) {
+        let stream = self.streams.side_mut(from);
+        if !stream.marks.has(Marks::CLOSED) {
+            stream.marks.set(Marks::FIN_SEEN);
+            return self.accept_end(from, position, after, Closing::Fin);
+        }
+        let kind = Kind::End(Closing::Fin);
+        let pending = self.backlog.pending.side(from);
+        let contradicts = |piece: &Piece| piece.start < position;
+        let held = pending.pieces.iter().any(|piece| piece.kind == kind)
+            || pending.pieces.get(pending.index_behind(position)).is_some_and(contradicts);
+        if !stream.marks.has(Marks::FIN_PASSED) && !held && self.has_room(from, 0) {
+            let piece =
+                Piece { start: position, len: 0, bytes: Box::default(), cut: 0, kind, after, at: self.now };
+            self.backlog.pending.side_mut(from).insert(piece);
+        }
+    }
+
     /// Counts and checks the bytes of a segment that lie before the stream's `next`.
     fn accept_repeated(&mut self, from: Side, span: &Span<'_>) {
         let stream = self.streams.side_mut(from);
-        let same = stream.is_last_again(span.start, span.bytes);
-        // A keep-alive may carry one byte of nonsense (RFC 9293 section 3.8.4).
-        if span.end == stream.next && span.end - span.start == 1 && same != Some(true) {
+        let behind = stream.next - span.start;
+        let is_same = stream.recent.is_same(behind, span.bytes);
+        // A keep-alive may carry one byte of any value, when all is acknowledged (RFC 9293 section 3.8.4): usually NUL.
+        let is_probe = span.end == stream.next && behind == 1;
+        if is_probe && is_same != Some(true) && (stream.acked >= stream.next || span.bytes == [0]) {
             return;
         }
         if span.same_place {
             stream.retransmitted += span.end.min(stream.next) - span.start;
         }
-        if same == Some(false) {
-            let bytes = u64::from(stream.last_len);
-            self.receiver.conflict(self.now, from, bytes);
-        }
+        let Some(difference) = stream.recent.difference(behind, span.bytes) else { return };
+        let second = span.bytes.get(difference.skipped..).unwrap_or_default();
+        let conflict = Conflict {
+            bytes: difference.bytes,
+            line: difference.line.as_deref(),
+            first: &difference.first,
+            second: second.get(..difference.first.len()).unwrap_or(second),
+        };
+        self.receiver.conflict(self.now, from, &conflict);
     }
 
     /// The stream goes on at `start`: bytes before it that the capture cut off are not waited for.
@@ -165,13 +197,11 @@ impl<R: Receiver> Assembly<'_, R> {
         loop {
             let stream = self.streams.side(from);
             cursor = cursor.max(stream.next);
-            if cursor >= covered || stream.marks.has(Marks::CLOSED) {
+            if cursor >= covered {
                 return;
             }
+            let closed = stream.marks.has(Marks::CLOSED);
             let pending = self.backlog.pending.side(from);
-            if pending.pieces.back().is_some_and(|last| last.kind != Kind::Data && last.start <= cursor) {
-                return;
-            }
             let index = pending.index_behind(cursor);
             let stop = match pending.pieces.get(index) {
                 Some(piece) if piece.start <= cursor => {
@@ -184,7 +214,7 @@ impl<R: Receiver> Assembly<'_, R> {
                 None => covered,
             };
             let bytes = span.slice(cursor, stop, self.keep);
-            let is_due = index == 0 && cursor == stream.next && !stream.awaits_syn();
+            let is_due = index == 0 && cursor == stream.next && !closed && !stream.awaits_syn();
             if is_due && after <= self.streams.side(from.other()).settled() {
                 self.pass(self.now, from, stop - cursor, bytes);
                 self.drain();
@@ -200,6 +230,8 @@ impl<R: Receiver> Assembly<'_, R> {
                 };
                 self.backlog.pending.side_mut(from).insert(piece);
                 self.drain();
+            } else if closed {
+                return;
             } else {
                 self.relieve(from, cursor, after);
                 continue;
@@ -214,15 +246,26 @@ impl<R: Receiver> Assembly<'_, R> {
             self.streams.side_mut(from).retransmitted += stop - start;
         }
         let copy = span.slice(start, stop, self.keep);
+        let next = self.streams.side(from).next;
         let Some(piece) = self.backlog.pending.side_mut(from).pieces.get_mut(index) else { return };
         let held = slice(&piece.bytes, piece.start, start, stop);
-        let conflicts = !held.is_empty() && !copy.is_empty() && held != copy;
+        let is_other = !held.is_empty() && !copy.is_empty() && held != copy;
+        let first = if is_other { Box::from(held) } else { Box::default() };
+        let before = slice(&piece.bytes, piece.start, piece.start, start);
+        let line_start = before.iter().rposition(|byte| *byte == b'\n');
+        let mut line = line_start.map(|end| before.get(end + 1..).unwrap_or_default().to_vec());
+        if is_other && line.is_none() && piece.start == next {
+            line = self.streams.side(from).recent.last_line();
+            line.iter_mut().for_each(|line| line.extend_from_slice(before));
+        }
         // The copy that came first may have been sent last: what the other knew of the other stream is what counts.
         if start == piece.start && stop == piece.end() {
             piece.after = piece.after.min(span.after);
         }
-        if conflicts {
-            self.receiver.conflict(self.now, from, stop - start);
+        if is_other {
+            let conflict =
+                Conflict { bytes: stop - start, line: line.as_deref(), first: &first, second: copy };
+            self.receiver.conflict(self.now, from, &conflict);
         }
         self.drain();
     }
@@ -271,7 +314,7 @@ impl<R: Receiver> Assembly<'_, R> {
     }
 
     /// Puts the stream's end where it belongs.
-    fn accept_end(&mut self, from: Side, position: u64, after: u64, how: Closing) {
+    pub(super) fn accept_end(&mut self, from: Side, position: u64, after: u64, how: Closing) {
         self.take_back_fin(from, position);
         loop {
             let stream = self.streams.side(from);
@@ -320,7 +363,7 @@ impl<R: Receiver> Assembly<'_, R> {
     }
 
     /// The end of the bytes of a stream that are known to exist.
-    fn known_end(&self, from: Side) -> u64 {
+    pub(super) fn known_end(&self, from: Side) -> u64 {
         let next = self.streams.side(from).next;
         let pending = self.backlog.pending.side(from);
         // One byte more may be a FIN.

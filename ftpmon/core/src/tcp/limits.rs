@@ -1,5 +1,10 @@
 //! How much a connection may hold back, and for how long.
 
+use crate::time::Timestamp;
+
+/// A time that never comes.
+pub(super) const NEVER: Timestamp = Timestamp::from_nanos(i64::MAX);
+
 /// Caps on one connection. They stop a peer that opens holes and never fills them from filling the monitor's memory, and
 /// one that invents sequence or acknowledgment numbers from leading the monitor astray.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +25,10 @@ pub struct Limits {
     /// Bytes that nobody acknowledged may still be sent again: they are given up after this many milliseconds without progress.
     /// [`Limits::NEVER`]: however long it takes.
     pub hole_wait_ms: u32,
-    /// Whether copies of bytes seen before are compared with them. A digest of every byte: dear where there are many.
+    /// An RST whose sequence number is not the next one ends the connection after this many milliseconds in which nothing
+    /// contradicts it.
+    pub reset_wait_ms: u32,
+    /// Whether copies of bytes seen before are compared with them, as far as those are kept. Costs a copy of every byte.
     pub compare_copies: bool,
 }
 
@@ -37,6 +45,7 @@ impl Limits {
         acknowledged_segments: 16,
         acknowledged_wait_ms: 500,
         hole_wait_ms: 60_000,
+        reset_wait_ms: 5_000,
         compare_copies: true,
     };
 
@@ -49,6 +58,12 @@ impl Limits {
         acknowledged_segments: 1024,
         acknowledged_wait_ms: 500,
         hole_wait_ms: 60_000,
+        reset_wait_ms: 5_000,
         compare_copies: false,
     };
+}
+
+/// The time `ms` milliseconds after `now`.
+pub(super) const fn after_millis(now: Timestamp, ms: u32) -> Timestamp {
+    if ms == Limits::NEVER { NEVER } else { now.plus_nanos(ms as i64 * 1_000_000) }
 }

@@ -10,12 +10,14 @@
 mod assembly;
 mod backlog;
 mod connection;
-mod digest;
+mod ends;
 mod intake;
 mod limits;
 mod pair;
 mod position;
 mod receiver;
+mod recent;
+mod reset;
 mod sequence;
 mod stream;
 #[cfg(test)]
@@ -23,4 +25,4 @@ mod tests;
 
 pub use connection::{Connection, HandshakeTimes};
 pub use limits::Limits;
-pub use receiver::{Closing, Keep, Receiver};
+pub use receiver::{Closing, Conflict, Keep, Receiver};

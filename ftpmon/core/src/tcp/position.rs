@@ -88,7 +88,7 @@ impl<R: Receiver> Assembly<'_, R> {
         let given_up = stream.marks.has(Marks::GAP_LAST)
             && wire_len > 0
             && end <= stream.next
-            && start + u64::from(stream.last_len) >= stream.next;
+            && start + u64::from(stream.gap_len) >= stream.next;
         if within && !given_up {
             if wire_len > 0 {
                 self.backlog.pending.side_mut(from).stray = None;

@@ -23,6 +23,19 @@ pub enum Keep {
     Ranges,
 }
 
+/// Two different texts for the same bytes of a direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conflict<'a> {
+    /// Bytes compared, at least 1.
+    pub bytes: u64,
+    /// The line that they are in, up to the first of them; none where its beginning is not known.
+    pub line: Option<&'a [u8]>,
+    /// The bytes that were seen first, and are handed on.
+    pub first: &'a [u8],
+    /// The other bytes.
+    pub second: &'a [u8],
+}
+
 /// Takes the two streams of a connection.
 ///
 /// Within a direction the calls are in stream order; between the directions, bytes come after the bytes that their sender
@@ -35,9 +48,13 @@ pub trait Receiver {
     /// The next `bytes` of a direction, at least 1, were never seen whole. What comes after them follows.
     fn gap(&mut self, at: Timestamp, from: Side, bytes: u64, cause: GapCause);
 
-    /// A copy of `bytes` bytes, seen before, has other content. The bytes seen first stand.
-    fn conflict(&mut self, at: Timestamp, from: Side, bytes: u64);
+    /// A copy of bytes seen before has other content. The bytes seen first are handed on.
+    fn conflict(&mut self, at: Timestamp, from: Side, conflict: &Conflict<'_>);
 
-    /// A direction ended. Told once a direction, after its last byte.
+    /// An RST or FIN was not of its sender: the direction goes on.
+    fn end_revoked(&mut self, at: Timestamp, from: Side);
+
+    /// A direction ended. Called once a direction, after its last byte: when the other end acknowledged its FIN, or when
+    /// nothing more will come. `at` is the time of the FIN or RST, so it may lie before that of earlier calls.
     fn closed(&mut self, at: Timestamp, from: Side, how: Closing);
 }

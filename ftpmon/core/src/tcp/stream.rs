@@ -1,61 +1,67 @@
 //! What is known of one direction of a connection while nothing of it is held back.
 
-use super::digest::digest;
+use super::recent::Recent;
 use super::sequence;
 use crate::account::DirectionAccount;
 use crate::segment::InterfaceId;
 
 /// Facts of a direction, a bit each.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Marks(u16);
+pub(super) struct Marks(u32);
 
 impl Marks {
     /// Its position is known.
-    pub(super) const STARTED: u16 = 1;
+    pub(super) const STARTED: u32 = 1;
     /// Its SYN was seen: the start is exact.
-    pub(super) const SYN: u16 = 1 << 1;
+    pub(super) const SYN: u32 = 1 << 1;
     /// Its start stands: no SYN is waited for that could tell another.
-    pub(super) const ANCHORED: u16 = 1 << 2;
+    pub(super) const ANCHORED: u32 = 1 << 2;
     /// It sent a segment other than SYN.
-    pub(super) const TALKED: u16 = 1 << 3;
+    pub(super) const TALKED: u32 = 1 << 3;
     /// A segment of it carried payload.
-    pub(super) const SHOWN: u16 = 1 << 4;
+    pub(super) const SHOWN: u32 = 1 << 4;
     /// It never showed payload, and waiting for bytes of it that the other end acknowledged was in vain once: it is not
     /// waited for again.
-    pub(super) const WAIVED: u16 = 1 << 5;
+    pub(super) const WAIVED: u32 = 1 << 5;
     /// The other end acknowledged one byte more than was seen, and nothing came behind it: a lost FIN more likely than a
     /// lost byte. Told as a gap only if more comes.
-    pub(super) const FIN_LIKELY: u16 = 1 << 6;
+    pub(super) const FIN_LIKELY: u32 = 1 << 6;
     /// Its start was told by a segment of its own without payload, which a keep-alive sets one too low.
-    pub(super) const START_BARE: u16 = 1 << 7;
+    pub(super) const START_BARE: u32 = 1 << 7;
     /// What `next` passed last was a gap.
-    pub(super) const GAP_LAST: u16 = 1 << 8;
+    pub(super) const GAP_LAST: u32 = 1 << 8;
     /// A FIN was seen, in order or not.
-    pub(super) const FIN_SEEN: u16 = 1 << 9;
+    pub(super) const FIN_SEEN: u32 = 1 << 9;
     /// An RST was seen, in order or not.
-    pub(super) const RST_SEEN: u16 = 1 << 10;
-    /// The end was told: whatever comes after it is not of the stream.
-    pub(super) const CLOSED: u16 = 1 << 11;
+    pub(super) const RST_SEEN: u32 = 1 << 10;
+    /// Its end was reached. Bytes behind it are held, and handed on if the other end acknowledges them.
+    pub(super) const CLOSED: u32 = 1 << 11;
     /// It sent RST, at the end or after it.
-    pub(super) const RESET: u16 = 1 << 12;
+    pub(super) const RESET: u32 = 1 << 12;
+    /// Its end was handed on to the receiver.
+    pub(super) const END_REPORTED: u32 = 1 << 13;
+    /// A FIN ended it, not an RST.
+    pub(super) const FIN_PASSED: u32 = 1 << 15;
+    /// The connection was finished: nothing of it is handed on any more.
+    pub(super) const FINISHED: u32 = 1 << 14;
 
     /// All of `bits` hold.
-    pub(super) const fn has(self, bits: u16) -> bool {
+    pub(super) const fn has(self, bits: u32) -> bool {
         self.0 & bits == bits
     }
 
     /// One of `bits` holds.
-    pub(super) const fn any(self, bits: u16) -> bool {
+    pub(super) const fn any(self, bits: u32) -> bool {
         self.0 & bits != 0
     }
 
     /// From now on `bits` hold.
-    pub(super) const fn set(&mut self, bits: u16) {
+    pub(super) const fn set(&mut self, bits: u32) {
         self.0 |= bits;
     }
 
     /// From now on none of `bits` holds.
-    pub(super) const fn clear(&mut self, bits: u16) {
+    pub(super) const fn clear(&mut self, bits: u32) {
         self.0 &= !bits;
     }
 }
@@ -73,10 +79,14 @@ pub(super) struct Stream {
     pub(super) retransmitted: u64,
     /// Packets.
     pub(super) packets: u64,
-    /// How many bytes before `next` were handed on in one piece, or given up in one stretch ([`Marks::GAP_LAST`]).
-    pub(super) last_len: u32,
-    /// Digest of that piece.
-    last_digest: u32,
+    /// Position of the highest byte that the other end acknowledged, plus 1; 0 while it acknowledged nothing.
+    pub(super) acked: u64,
+    /// The bytes before `next`, where copies are compared.
+    pub(super) recent: Recent,
+    /// How many bytes before `next` were given up in one stretch ([`Marks::GAP_LAST`]).
+    pub(super) gap_len: u32,
+    /// Where the other direction was, as a sequence number, when this one was reset.
+    pub(super) other_at_reset: u32,
     /// The interface that showed the furthest bytes. What others show again is the same packet in passing, as the kernel
     /// programs see it too (`FlowHalf::owner_ifindex`).
     pub(super) shown_by: InterfaceId,
@@ -120,23 +130,30 @@ impl Stream {
         }
     }
 
+    /// Notes an acknowledgment of bytes that were handed on.
+    #[inline]
+    pub(super) fn note_ack(&mut self, ack: u32) {
+        let behind = (self.next as u32).wrapping_sub(ack);
+        self.acked = self.acked.max(self.next.saturating_sub(u64::from(behind)));
+    }
+
     /// `next` goes on over bytes that were seen; `bytes` are theirs, empty where only their number counts.
     pub(super) fn pass(&mut self, len: u64, bytes: &[u8]) {
         self.next += len;
         self.marks.set(Marks::SHOWN | Marks::ANCHORED);
         self.marks.clear(Marks::FIN_LIKELY | Marks::START_BARE | Marks::GAP_LAST);
-        if bytes.is_empty() {
-            self.last_len = 0;
+        if bytes.len() as u64 == len {
+            self.recent.push(bytes);
         } else {
-            self.last_len = u32::try_from(bytes.len()).unwrap_or(0);
-            self.last_digest = digest(bytes);
+            self.recent.clear();
         }
     }
 
     /// `next` goes on over bytes that are given up.
     pub(super) fn pass_gap(&mut self, len: u64) {
-        let before = if self.marks.has(Marks::GAP_LAST) { self.last_len } else { 0 };
-        self.last_len = before.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
+        let before = if self.marks.has(Marks::GAP_LAST) { self.gap_len } else { 0 };
+        self.recent.clear();
+        self.gap_len = before.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
         self.next += len;
         self.marks.set(Marks::GAP_LAST | Marks::ANCHORED);
         self.marks.clear(Marks::FIN_LIKELY | Marks::START_BARE);
@@ -150,18 +167,15 @@ impl Stream {
         self.gap_bytes = self.gap_bytes.saturating_sub(over);
         self.next = to.max(sequence::first(seq));
         self.start = self.next.saturating_sub(bytes);
-        self.last_len = 0;
+        self.gap_len = 0;
+        self.acked = self.acked.min(self.next);
+        self.recent.clear();
         self.marks.clear(Marks::FIN_LIKELY | Marks::GAP_LAST);
     }
 
-    /// Whether `bytes` at `start` are a copy of the piece handed on last: none where they cannot be compared.
-    pub(super) fn is_last_again(&self, start: u64, bytes: &[u8]) -> Option<bool> {
-        let len = u64::from(self.last_len);
-        if len == 0 || self.marks.has(Marks::GAP_LAST) || start + len != self.next {
-            return None;
-        }
-        let copy = bytes.get(..usize::try_from(len).ok()?)?;
-        Some(digest(copy) == self.last_digest)
+    /// Its end, one byte behind a FIN: what the other end acknowledges once it has all.
+    pub(super) const fn closed_at(&self) -> u64 {
+        self.next + self.marks.has(Marks::FIN_PASSED) as u64
     }
 
     /// Its account, if `end` is the end of the bytes known of.

@@ -176,8 +176,11 @@ impl Receiver for Ledger {
         self.gaps[own].extend(self.position[own]..end);
         self.position[own] = end;
     }
-    fn conflict(&mut self, _: Timestamp, from: Side, bytes: u64) {
-        panic!("conflict of {bytes} bytes from {from:?}");
+    fn conflict(&mut self, _: Timestamp, from: Side, conflict: &Conflict<'_>) {
+        panic!("{conflict:?} from {from:?}");
+    }
+    fn end_revoked(&mut self, _: Timestamp, from: Side) {
+        panic!("the end of {from:?} was revoked");
     }
     fn closed(&mut self, _: Timestamp, from: Side, how: Closing) {
         assert_eq!(how, Closing::Fin);

@@ -213,6 +213,7 @@ fn a_cut_frame_ahead_of_its_turn_keeps_its_cut() {
     it.send_cut(SERVER, 5010, 1000, "", 2);
     it.send(SERVER, 5012, 1000, FIN | ACK, "");
     it.send(SERVER, 5000, 1000, ACK, "abcd");
+    it.send(CLIENT, 1000, 5013, ACK, "");
     let cut = |bytes| Told::Gap(SERVER, bytes, GapCause::CutShort);
     assert_eq!(
         it.told(),
@@ -227,6 +228,7 @@ fn in_ranges_a_cut_frame_is_no_gap() {
     it.send_cut(SERVER, 5000, 1000, "", 1448);
     it.send_cut(SERVER, 6448, 1000, "abc", 1448);
     it.send(SERVER, 7896, 1000, FIN | ACK, "");
+    it.send(CLIENT, 1000, 7897, ACK, "");
     assert_eq!(it.told(), [Told::Closed(SERVER, Closing::Fin)]);
     assert_eq!(it.connection.account(SERVER).bytes, 2896);
 }

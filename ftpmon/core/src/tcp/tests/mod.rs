@@ -9,7 +9,7 @@ mod start;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Closing, Connection, Keep, Limits, Receiver};
+use super::{Closing, Conflict, Connection, Keep, Limits, Receiver};
 use crate::account::Side;
 use crate::addr::Endpoint;
 use crate::event::GapCause;
@@ -29,6 +29,7 @@ enum Told {
     Data(Side, String),
     Gap(Side, u64, GapCause),
     Conflict(Side, u64),
+    Revoked(Side),
     Closed(Side, Closing),
 }
 
@@ -59,8 +60,12 @@ impl Receiver for Recorder {
         assert!(bytes > 0);
         self.note(at, Told::Gap(from, bytes, cause));
     }
-    fn conflict(&mut self, at: Timestamp, from: Side, bytes: u64) {
-        self.note(at, Told::Conflict(from, bytes));
+    fn conflict(&mut self, at: Timestamp, from: Side, conflict: &Conflict<'_>) {
+        assert!(conflict.bytes > 0 && conflict.first != conflict.second);
+        self.note(at, Told::Conflict(from, conflict.bytes));
+    }
+    fn end_revoked(&mut self, at: Timestamp, from: Side) {
+        self.note(at, Told::Revoked(from));
     }
     fn closed(&mut self, at: Timestamp, from: Side, how: Closing) {
         self.note(at, Told::Closed(from, how));

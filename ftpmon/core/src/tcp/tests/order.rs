@@ -104,6 +104,7 @@ fn a_reply_that_overtook_its_command_waits() {
     it.send(SERVER, 5009, 1006, FIN | ACK, "");
     assert_eq!(it.told(), []);
     it.send(CLIENT, 1000, 5000, ACK, "QUIT\r\n");
+    it.send(CLIENT, 1006, 5010, ACK, "");
     assert_eq!(
         it.told(),
         [data(CLIENT, "QUIT\r\n"), data(SERVER, "221 bye\r\n"), Told::Closed(SERVER, Closing::Fin)]

@@ -110,6 +110,7 @@ fn streams_wrap_at_any_byte() {
         it.send(CLIENT, start, 5000, ACK, "ABCDEFGH");
         it.send(SERVER, 5000, start.wrapping_add(16), ACK, "ok");
         it.send(CLIENT, start.wrapping_add(16), 5002, FIN | ACK, "");
+        it.send(SERVER, 5002, start.wrapping_add(17), ACK, "");
         let end = Told::Closed(CLIENT, Closing::Fin);
         assert_eq!(it.told(), [data(CLIENT, "ABCDEFGH"), data(CLIENT, "IJKLMNOP"), data(SERVER, "ok"), end]);
         assert_eq!(it.connection.account(CLIENT).bytes, 16);

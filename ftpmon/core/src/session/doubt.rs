@@ -1,0 +1,110 @@
+//! Segments that contradict others: told as anomalies, never read as part of the dialogue.
+
+use super::{Outbox, Session};
+use crate::event::{AnomalyId, Direction};
+use crate::ftp::Verb;
+use crate::tcp::Conflict;
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// Bytes of a text that an anomaly shows.
+const SHOWN_MAX: usize = 64;
+/// Shown in place of a text that may hold a secret.
+const MASKED: &str = "***";
+
+impl Session {
+    /// Two different texts were seen for the same bytes.
+    pub fn conflict(
+        &mut self,
+        at: Timestamp,
+        direction: Direction,
+        conflict: &Conflict<'_>,
+        out: &mut Outbox,
+    ) {
+        let shown = |text| shown(direction, conflict.line, text);
+        let detail = format!(
+            "{} bytes of the {} came again with other content; the first are taken: {}, then {}",
+            conflict.bytes,
+            sender(direction),
+            shown(conflict.first),
+            shown(conflict.second),
+        );
+        self.anomaly(at, None, AnomalyId::OverlapConflict, &detail, out);
+    }
+
+    /// An RST or FIN did not end the connection.
+    pub fn end_revoked(&mut self, at: Timestamp, direction: Direction, out: &mut Outbox) {
+        let detail = format!("an RST or FIN of the {} did not end the connection", sender(direction));
+        self.anomaly(at, None, AnomalyId::DoubtfulSegment, &detail, out);
+    }
+}
+
+const fn sender(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Command => "client",
+        Direction::Reply => "server",
+    }
+}
+
+/// A text as an anomaly shows it: escaped, cut, and masked where it may be a secret.
+fn shown(direction: Direction, line: Option<&[u8]>, text: &[u8]) -> String {
+    if direction == Direction::Command && !line.is_some_and(|line| is_harmless(&[line, text].concat())) {
+        return MASKED.to_owned();
+    }
+    let head = text.get(..SHOWN_MAX).unwrap_or(text);
+    format!("{:?}{}", Text::from_bytes(head).text.as_str(), if head.len() < text.len() { "..." } else { "" })
+}
+
+/// Whether none of these command lines, the last of which may be incomplete, can hold a secret: their verbs are known, and are
+/// none of those whose arguments are or may be secrets.
+fn is_harmless(lines: &[u8]) -> bool {
+    lines.split(|byte| *byte == b'\n').all(|line| {
+        let verb_end = line.iter().position(|byte| matches!(byte, b' ' | b'\r'));
+        let (verb, is_whole) =
+            verb_end.and_then(|end| line.get(..end)).map_or((line, false), |verb| (verb, true));
+        if verb.is_empty() || (!is_whole && verb.len() <= 4 && verb.iter().all(u8::is_ascii_alphabetic)) {
+            return verb.len() == line.len() || line == b"\r";
+        }
+        let verb = Verb::from_name(verb);
+        let may_be_secret =
+            matches!(verb, Verb::User | Verb::Site | Verb::Adat | Verb::Enc | Verb::Mic | Verb::Conf);
+        verb.name().is_some() && !verb.has_secret_argument() && !may_be_secret
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_harmless_commands_are_shown() {
+        let shown =
+            |line: &str, text: &str| shown(Direction::Command, Some(line.as_bytes()), text.as_bytes());
+        assert_eq!(shown("RETR ", "secret.txt\r\n"), r#""secret.txt\r\n""#);
+        assert_eq!(shown("", "R"), r#""R""#);
+        assert_eq!(shown("RE", "TR a\r\nQUIT\r\n"), r#""TR a\r\nQUIT\r\n""#);
+        assert_eq!(shown("CWD ", &"x".repeat(80)), format!("\"{}\"...", "x".repeat(64)));
+    }
+
+    #[test]
+    fn texts_that_may_be_secrets_are_masked() {
+        for (line, text) in [
+            ("PASS ", "hunter2\r\n"),
+            ("PASS hun", "t"),
+            ("", "PASS hunter2\r\n"),
+            ("NOOP", "\r\nPASS hunter2\r\n"),
+            ("", "hunter2\r\n"),
+            ("", "hunter2"),
+            ("SITE PSWD ", "a b"),
+            ("USER ", "alice:hunter2\r\n"),
+            (" ", "hunter2"),
+        ] {
+            assert_eq!(
+                shown(Direction::Command, Some(line.as_bytes()), text.as_bytes()),
+                "***",
+                "{line}{text}"
+            );
+        }
+        assert_eq!(shown(Direction::Command, None, b"hunter2"), "***");
+    }
+}
