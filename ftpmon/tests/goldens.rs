@@ -1,6 +1,6 @@
 //! Every folder of `tests/goldens` in every format: a test `FOLDER::FORMAT` compares what `ftpmon read` writes of the
-//! script's capture with the folder's expectation, and `FOLDER::agree` compares the expectations with one another. No
-//! root is needed.
+//! script's capture with the folder's expectation, `FOLDER::agree` compares the expectations with one another, and
+//! `FOLDER::round-trip` reads every line of the events and writes it again. No root is needed.
 //!
 //! `FTPMON_BLESS=1`, which `cargo xtask bless` sets, writes the expectations instead: read the difference before you
 //! commit it.
@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use ftpmon::format::{Formatter as _, Json};
+use ftpmon_event::EventLine;
 use ftpmon_tests::bed::Scratch;
 use ftpmon_tests::golden::{Format, Golden};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -25,12 +27,34 @@ fn main() -> Result<ExitCode, Failed> {
             trials.push(Trial::test(name, move || check(&golden, format, scratch.path(), bless)));
         }
         if !bless {
+            let again = golden.clone();
+            let name = format!("{}::round-trip", golden.name);
+            trials.push(Trial::test(name, move || round_trip(&again)));
             let name = format!("{}::agree", golden.name);
             trials
                 .push(Trial::test(name, move || Ok(golden.agree().map_err(|error| format!("{error:#}"))?)));
         }
     }
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
+}
+
+/// A line read as an event and written again, by the JSON format and by serde, is the same line.
+fn round_trip(golden: &Golden) -> Result<(), Failed> {
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_ftpmon"));
+    let folder = Scratch::new("round-trip")?;
+    let output = golden.output(&binary, Format::Json, folder.path()).map_err(|error| format!("{error:#}"))?;
+    for line in output.lines() {
+        let read: EventLine = serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
+        let mut written = Vec::new();
+        Json::new(&read.origin).event(read.seq, &read.event, &mut written);
+        if written != format!("{line}\n").into_bytes() {
+            return Err(format!("{line}\nbecomes {}", String::from_utf8_lossy(&written)).into());
+        }
+        if serde_json::to_string(&read)? != line {
+            return Err(format!("serde writes otherwise: {line}").into());
+        }
+    }
+    Ok(())
 }
 
 fn check(golden: &Golden, format: Format, scratch: &Path, bless: bool) -> Result<(), Failed> {

@@ -105,9 +105,13 @@ fn run(args: &[&str]) -> Output {
     ftpmon(args).output().unwrap()
 }
 
+/// The events without `run`, which all have in common and no other run has.
 fn events_of(text: &[u8]) -> Vec<Value> {
     let text = std::str::from_utf8(text).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let mut events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let runs: Vec<Value> = events.iter_mut().map(|event| event["run"].take()).collect();
+    assert!(runs.iter().all(|run| run.is_string() && Some(run) == runs.first()), "{runs:?}");
+    events
 }
 
 fn stderr(output: &Output) -> &str {

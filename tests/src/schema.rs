@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn an_event_is_valid_and_a_stranger_is_not() {
-        let stop = json!({ "ts": "2026-01-01T00:00:00Z", "event": "sensor_stop", "seq": 1, "sensor": "s", "reason": "signal" });
+        let stop = json!({ "ts": "2026-01-01T00:00:00Z", "event": "sensor_stop", "seq": 1, "run": "00000000000000ab", "sensor": "s", "reason": "signal" });
         assert!(check(&stop).is_ok());
         assert!(check(&json!({ "event": "stranger" })).is_err());
     }

@@ -4,7 +4,7 @@ use core::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One end of a TCP connection. An IPv4-mapped IPv6 address is always kept as IPv4, so that equal ends compare equal
 /// however the frame spelt them.
@@ -21,6 +21,18 @@ impl Endpoint {
     #[inline]
     pub fn new(ip: IpAddr, port: u16) -> Self {
         Self { ip: ip.to_canonical(), port }
+    }
+}
+
+impl<'de> Deserialize<'de> for Endpoint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            ip: IpAddr,
+            port: u16,
+        }
+        let Fields { ip, port } = Fields::deserialize(deserializer)?;
+        Ok(Self::new(ip, port))
     }
 }
 

@@ -3,31 +3,17 @@
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::data::ClosedBy;
+use super::connection::{ClosedBy, Handshake};
 use super::process::LocalProcess;
-use crate::time::Timestamp;
 
 /// An FTP verb in upper case as the RFCs spell it; an unknown verb as the client spelt it, upper-cased.
 pub type Verb = SmolStr;
 
-/// The TCP handshake of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Handshake {
-    /// When the SYN was seen.
-    pub syn: Timestamp,
-    /// From SYN to SYN-ACK, microseconds; left out where the SYN-ACK was not seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub syn_ack_us: Option<u64>,
-    /// From SYN-ACK to the ACK that completes the handshake, microseconds; left out where that was not seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ack_us: Option<u64>,
-}
-
 /// `session_start`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionStart {
     /// The connection was older than the capture: its beginning was not seen.
     pub midstream: bool,
@@ -43,7 +29,7 @@ pub struct SessionStart {
 }
 
 /// `command`: a complete command line.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Command {
     /// Number of the command within its session, from 1.
     pub tx: u64,
@@ -52,11 +38,12 @@ pub struct Command {
 }
 
 /// What a command line said.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandLine {
     /// The verb.
     pub verb: Verb,
     /// The argument without CRLF; null when there is none. That of PASS and ACCT as `--secrets` says.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub arg: Option<SmolStr>,
     /// The argument's bytes, where they are no valid UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,16 +55,17 @@ pub struct CommandLine {
 }
 
 /// The command that a reply answers.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandRef {
     /// The verb.
     pub verb: Verb,
     /// The argument, masked as in the command event; null when there is none.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub arg: Option<SmolStr>,
 }
 
 /// `reply`: a complete reply.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reply {
     /// The command that it answers; 0 for the greeting and other unasked replies.
     pub tx: u64,
@@ -92,9 +80,10 @@ pub struct Reply {
 }
 
 /// What a reply said.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplyLine {
     /// Three digits as a number; null when the line has none.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub code: Option<u16>,
     /// All lines joined by `\n`, without code and separator where a line carries them.
     pub text: SmolStr,
@@ -119,7 +108,7 @@ pub struct ReplyLine {
 }
 
 /// First digit of a reply code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplyClass {
     /// 1yz: another reply follows.
@@ -137,7 +126,7 @@ pub enum ReplyClass {
 }
 
 /// Second digit of a reply code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
     /// x0z.
@@ -155,7 +144,7 @@ pub enum Category {
 }
 
 /// `login`: an attempt is decided.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Login {
     /// The command whose reply decided it.
     pub tx: u64,
@@ -164,7 +153,7 @@ pub struct Login {
 }
 
 /// One attempt to log in.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoginAttempt {
     /// The name given with USER; left out where USER was not seen.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,7 +173,7 @@ pub struct LoginAttempt {
 }
 
 /// How a login attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LoginOutcome {
     /// 230 or 232: logged in.
@@ -196,19 +185,19 @@ pub enum LoginOutcome {
 }
 
 /// `tls`: the control channel turns to TLS or back.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tls {
     /// The turn.
     pub tls: TlsState,
 }
 
 /// A turn to TLS or back.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TlsState {
     /// What caused it.
     pub via: TlsVia,
-    /// `start` or `stop`.
-    pub state: SmolStr,
+    /// Whether TLS begins or ends.
+    pub state: TlsTurn,
     /// The version that the server chose, `TLSv1.3`; left out where it was not seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<SmolStr>,
@@ -219,15 +208,25 @@ pub struct TlsState {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sni: Option<SmolStr>,
     /// The protocols that the client offered, the first eight (RFC 7301); left out where it offered none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alpn: Vec<SmolStr>,
     /// JA4 of the ClientHello; left out where it was not seen whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ja4: Option<SmolStr>,
 }
 
+/// Whether a control channel turned to TLS, or back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsTurn {
+    /// TLS begins.
+    Start,
+    /// TLS ends: the dialogue goes on in clear text.
+    Stop,
+}
+
 /// What turned a control channel to TLS, or back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TlsVia {
     /// AUTH TLS or one of its spellings (RFC 4217).
@@ -241,7 +240,7 @@ pub enum TlsVia {
 }
 
 /// The direction of a control stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// From client to server.
@@ -251,14 +250,14 @@ pub enum Direction {
 }
 
 /// `gap`: bytes of the control stream were never seen.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
     /// The gap.
     pub gap: GapDetail,
 }
 
 /// Bytes that were never seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GapDetail {
     /// Which stream lost them.
     pub direction: Direction,
@@ -269,7 +268,7 @@ pub struct GapDetail {
 }
 
 /// How a gap is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GapCause {
     /// The receiver acknowledged bytes that the capture does not hold.
@@ -283,7 +282,7 @@ pub enum GapCause {
 }
 
 /// `anomaly`: something outside the protocol.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Anomaly {
     /// The command it belongs to, where it belongs to one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -293,7 +292,7 @@ pub struct Anomaly {
 }
 
 /// What is odd.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AnomalyDetail {
     /// Its stable name.
     pub id: AnomalyId,
@@ -302,7 +301,7 @@ pub struct AnomalyDetail {
 }
 
 /// The anomalies by their stable names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AnomalyId {
@@ -332,33 +331,15 @@ pub enum AnomalyId {
     NotFtp,
 }
 
-/// `alert`: a detector found something.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Alert {
-    /// The finding.
-    pub alert: AlertDetail,
-}
-
-/// A detector's finding.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct AlertDetail {
-    /// The detector's stable name.
-    pub id: SmolStr,
-    /// 1 (note) to 4 (act now).
-    pub severity: u8,
-    /// For people.
-    pub message: SmolStr,
-}
-
 /// `session_end`.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionEnd {
     /// The account of the session.
     pub end: End,
 }
 
 /// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// An end closed the control connection with FIN.
@@ -390,7 +371,7 @@ impl EndReason {
 }
 
 /// The account of a session.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct End {
     /// Why it ended.
     pub reason: EndReason,

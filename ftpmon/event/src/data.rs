@@ -4,15 +4,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::control::{Handshake, Verb};
+use super::connection::{ClosedBy, Handshake};
+use super::control::Verb;
 use super::process::LocalProcess;
 use crate::addr::Endpoint;
 
 /// Who listens for the data connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// The server listens (PASV, EPSV, LPSV).
@@ -22,7 +23,7 @@ pub enum Mode {
 }
 
 /// How an endpoint was learned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Via {
     /// 227 (RFC 959).
     #[serde(rename = "PASV")]
@@ -66,7 +67,7 @@ impl Via {
 }
 
 /// How the announced address relates to the peer that announced it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Nat {
     /// The same, or none announced.
@@ -80,7 +81,7 @@ pub enum Nat {
 }
 
 /// `data_channel`: an endpoint is learned.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataChannel {
     /// The command that announced it, or whose reply did.
     pub tx: u64,
@@ -89,7 +90,7 @@ pub struct DataChannel {
 }
 
 /// Where a data connection is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DataAnnouncement {
     /// Who listens; left out where that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +109,7 @@ pub struct DataAnnouncement {
 }
 
 /// `transfer`: one file or listing.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Transfer {
     /// The transfer command; 0 for a data connection without one.
     pub tx: u64,
@@ -129,7 +130,7 @@ pub struct Transfer {
 }
 
 /// What was moved.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TransferFacts {
     /// The transfer command; left out where none was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -167,7 +168,7 @@ pub struct TransferFacts {
 }
 
 /// Which way a transfer goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileDirection {
     /// From server to client: RETR.
@@ -179,7 +180,7 @@ pub enum FileDirection {
 }
 
 /// TYPE of RFC 959 section 3.1.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RepresentationType {
     /// A.
@@ -191,7 +192,7 @@ pub enum RepresentationType {
 }
 
 /// How a transfer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The server said so (226, 250) and the data connection closed in order.
@@ -211,7 +212,7 @@ pub enum Outcome {
 }
 
 /// A data connection, or the endpoint where one was expected.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataConnection {
     /// What announced it.
     #[serde(flatten)]
@@ -250,7 +251,7 @@ pub struct DataConnection {
 }
 
 /// What the TLS hellos of a data connection say.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataTls {
     /// The version that the server chose, `TLSv1.3`; left out where it was not seen.
     #[serde(rename = "tls_version", skip_serializing_if = "Option::is_none")]
@@ -262,27 +263,15 @@ pub struct DataTls {
     #[serde(rename = "tls_sni", skip_serializing_if = "Option::is_none")]
     pub sni: Option<SmolStr>,
     /// The protocols that the client offered, the first eight (RFC 7301); left out where it offered none.
-    #[serde(rename = "tls_alpn", skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "tls_alpn", default, skip_serializing_if = "Vec::is_empty")]
     pub alpn: Vec<SmolStr>,
     /// JA4 of the ClientHello; left out where it was not seen whole.
     #[serde(rename = "tls_ja4", skip_serializing_if = "Option::is_none")]
     pub ja4: Option<SmolStr>,
 }
 
-/// Who closed a connection first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ClosedBy {
-    /// The session's client.
-    Client,
-    /// The session's server.
-    Server,
-    /// Nobody: its record timed out or the capture ended.
-    Nobody,
-}
-
 /// What a transferred file is, with `--files hash|extract`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FileFacts {
     /// SHA-256 in hexadecimal; left out where bytes are missing, and where it was not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -320,7 +309,7 @@ pub struct FileFacts {
 pub struct FileId(pub u64);
 
 /// Bytes of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileRange {
     /// The first byte, counted from 0.
     pub from: u64,
@@ -329,7 +318,7 @@ pub struct FileRange {
 }
 
 /// Why a file is not whole, or not stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileReason {
     /// The transfer began within the file (REST, ERET P, ESTO A).

@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha1::{Digest as _, Sha1};
 
 use crate::addr::Endpoint;
@@ -17,6 +19,31 @@ use crate::time::Timestamp;
 const TCP: u8 = 6;
 const SESSION_ID_LEN: usize = 16;
 const COMMUNITY_ID_LEN: usize = 30;
+
+/// Names a run of the sensor: random, so that no two runs have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RunId(pub u64);
+
+/// 16 hexadecimal digits.
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Serialize for RunId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let run = u64::from_str_radix(&text, 16).ok().map(Self).filter(|run| run.to_string() == text);
+        run.ok_or_else(|| D::Error::custom(format_args!("`{text}` is no run: 16 hexadecimal digits")))
+    }
+}
 
 /// A control connection. Its two names are made of the rest when somebody first asks for them: `ftpmon read` writes them on
 /// another thread than the one that everything waits for.
@@ -34,6 +61,8 @@ pub struct SessionIdentity {
     pub iface: Option<Arc<str>>,
     /// The VLAN tags of its first frame.
     pub vlan: VlanTags,
+    /// How many connections of the same ends and the same first time there were before it in this run.
+    nth: u32,
     id: Name<SESSION_ID_LEN>,
     community_id: Name<COMMUNITY_ID_LEN>,
 }
@@ -48,15 +77,24 @@ impl SessionIdentity {
             interface,
             iface: None,
             vlan: VlanTags::default(),
+            nth: 0,
             id: Name::default(),
             community_id: Name::default(),
         }
     }
 
-    /// Unique within a sensor's lifetime: 64 bits of a hash over its endpoints and its first packet's time, so that the same
-    /// capture gives the same ids and two sensors never give one.
+    /// The same control connection as the `nth` of a run, counted from 0, that has these ends and this first time. A capture
+    /// that holds the same packets twice has such connections.
+    pub fn with_nth(mut self, nth: u32) -> Self {
+        self.nth = nth;
+        self.id = Name::default();
+        self
+    }
+
+    /// Unique within and across runs: 64 bits of a hash over its ends, its first packet's time and its number among
+    /// connections for which those are equal. The same capture gives the same ids whenever it is read.
     pub fn id(&self) -> &str {
-        self.id.text(|| session_id(self.client, self.server, self.first))
+        self.id.text(|| session_id(self.client, self.server, self.first, self.nth))
     }
 
     /// Community ID 1.0 of it, with seed 0.
@@ -73,10 +111,11 @@ impl SessionIdentity {
     }
 }
 
+/// Equal where events say the same of both. The time of the first packet and the interface's number are no part of an event.
 impl PartialEq for SessionIdentity {
     fn eq(&self, other: &Self) -> bool {
-        let facts = |it: &Self| (it.client, it.server, it.first, it.interface, it.vlan);
-        facts(self) == facts(other) && self.iface == other.iface && self.id() == other.id()
+        let said = |it: &Self| (it.client, it.server, it.vlan);
+        said(self) == said(other) && self.iface == other.iface && self.id() == other.id()
     }
 }
 
@@ -85,6 +124,69 @@ impl Eq for SessionIdentity {}
 impl fmt::Debug for SessionIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({} to {})", self.id(), self.client, self.server)
+    }
+}
+
+/// The fields that a control connection has in an event.
+#[derive(Serialize)]
+pub(crate) struct IdentityFields<'a> {
+    session: &'a str,
+    community_id: &'a str,
+    client: Endpoint,
+    server: Endpoint,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iface: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    vlan: &'a [u16],
+}
+
+impl<'a> From<&'a SessionIdentity> for IdentityFields<'a> {
+    fn from(identity: &'a SessionIdentity) -> Self {
+        Self {
+            session: identity.id(),
+            community_id: identity.community_id(),
+            client: identity.client,
+            server: identity.server,
+            iface: identity.iface.as_deref(),
+            vlan: identity.vlan.as_slice(),
+        }
+    }
+}
+
+/// From the fields of an event.
+impl<'de> Deserialize<'de> for SessionIdentity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            session: String,
+            community_id: String,
+            client: Endpoint,
+            server: Endpoint,
+            iface: Option<Arc<str>>,
+            #[serde(default)]
+            vlan: VlanTags,
+        }
+        let Fields { session, community_id, client, server, iface, vlan } =
+            Fields::deserialize(deserializer)?;
+        let id: [u8; SESSION_ID_LEN] = session
+            .as_bytes()
+            .try_into()
+            .ok()
+            .filter(|id: &[u8; SESSION_ID_LEN]| id.is_ascii())
+            .ok_or_else(|| D::Error::custom(format_args!("`{session}` is no session id")))?;
+        let mut community = [0; COMMUNITY_ID_LEN];
+        if !community_id.is_ascii() || community_id.len() != community.len() {
+            return Err(D::Error::custom(format_args!("`{community_id}` is no Community ID")));
+        }
+        community.copy_from_slice(community_id.as_bytes());
+        let identity = Self::new(client, server, Timestamp::default(), InterfaceId::default());
+        Ok(Self {
+            iface,
+            vlan,
+            id: Name(OnceLock::from(id)),
+            community_id: Name(OnceLock::from(community)),
+            ..identity
+        })
     }
 }
 
@@ -115,13 +217,16 @@ fn community_id(a: Endpoint, b: Endpoint) -> [u8; COMMUNITY_ID_LEN] {
     text
 }
 
-fn session_id(client: Endpoint, server: Endpoint, first: Timestamp) -> [u8; SESSION_ID_LEN] {
+fn session_id(client: Endpoint, server: Endpoint, first: Timestamp, nth: u32) -> [u8; SESSION_ID_LEN] {
     let mut sha = Sha1::new();
     for end in [client, server] {
         add_octets(end.ip, &mut sha);
         sha.update(end.port.to_be_bytes());
     }
     sha.update(first.as_nanos().to_be_bytes());
+    if nth > 0 {
+        sha.update(nth.to_be_bytes());
+    }
     let hash = sha.finalize();
     let mut text = [0; SESSION_ID_LEN];
     for (digits, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(hash) {
@@ -149,6 +254,9 @@ mod tests {
         assert_eq!(of(a, b).community_id(), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
         assert_eq!(of(b, a).community_id(), of(a, b).community_id());
         assert_ne!(of(b, a).id(), of(a, b).id());
+        assert_eq!(of(a, b).with_nth(0).id(), of(a, b).id());
+        assert_ne!(of(a, b).with_nth(1).id(), of(a, b).id());
+        assert_ne!(of(a, b).with_nth(2).id(), of(a, b).with_nth(1).id());
         assert!(of(a, b).id().len() == 16 && of(a, b).id().bytes().all(|byte| byte.is_ascii_hexdigit()));
     }
 }

@@ -4,9 +4,13 @@
 //! A field may be added; none is renamed or given another meaning within a schema version.
 
 pub mod addr;
+mod alert;
+mod connection;
 mod control;
 mod data;
 mod identity;
+mod kind;
+mod line;
 pub mod link;
 mod process;
 mod schema;
@@ -18,19 +22,25 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use alert::{Alert, AlertDetail, Confidence, Evidence};
+pub use connection::{ClosedBy, Handshake};
 pub use control::{
-    Alert, AlertDetail, Anomaly, AnomalyDetail, AnomalyId, Category, Command, CommandLine, CommandRef,
-    Direction, End, EndReason, Gap, GapCause, GapDetail, Handshake, Login, LoginAttempt, LoginOutcome, Reply,
-    ReplyClass, ReplyLine, SessionEnd, SessionStart, Tls, TlsState, TlsVia, Verb,
+    Anomaly, AnomalyDetail, AnomalyId, Category, Command, CommandLine, CommandRef, Direction, End, EndReason,
+    Gap, GapCause, GapDetail, Login, LoginAttempt, LoginOutcome, Reply, ReplyClass, ReplyLine, SessionEnd,
+    SessionStart, Tls, TlsState, TlsTurn, TlsVia, Verb,
 };
 pub use data::{
-    ClosedBy, DataAnnouncement, DataChannel, DataConnection, DataTls, FileDirection, FileFacts, FileId,
-    FileRange, FileReason, Mode, Nat, Outcome, RepresentationType, Transfer, TransferFacts, Via,
+    DataAnnouncement, DataChannel, DataConnection, DataTls, FileDirection, FileFacts, FileId, FileRange,
+    FileReason, Mode, Nat, Outcome, RepresentationType, Transfer, TransferFacts, Via,
 };
-pub use identity::SessionIdentity;
+pub use identity::{RunId, SessionIdentity};
+pub use kind::EventType;
+pub use line::{EventLine, Origin};
 pub use process::{FoundBy, LocalProcess};
 pub use schema::schema;
-pub use sensor::{InterfaceFacts, SensorStart, SensorStop, Stats, TableFill};
+pub use sensor::{
+    DropDetail, DropReason, Dropped, Hook, InterfaceFacts, SensorStart, SensorStop, Source, Stats, TableFill,
+};
 
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -61,6 +71,8 @@ pub enum EventKind {
     Stats(Box<Stats>),
     /// Last line of a run.
     SensorStop(SensorStop),
+    /// An output or the spool could not keep events.
+    Drop(Dropped),
     /// A control connection was established, or first seen.
     SessionStart(SessionStart),
     /// A command line is complete.
@@ -80,47 +92,39 @@ pub enum EventKind {
     /// Something outside the protocol.
     Anomaly(Anomaly),
     /// A detector found something.
-    Alert(Alert),
+    Alert(Box<Alert>),
     /// The control connection ended.
     SessionEnd(SessionEnd),
 }
 
 impl EventKind {
-    /// The event's type as the `event` field spells it.
-    pub const fn name(&self) -> &'static str {
+    /// The event's type.
+    #[inline]
+    pub const fn event_type(&self) -> EventType {
         match self {
-            Self::SensorStart(_) => "sensor_start",
-            Self::Stats(_) => "stats",
-            Self::SensorStop(_) => "sensor_stop",
-            Self::SessionStart(_) => "session_start",
-            Self::Command(_) => "command",
-            Self::Reply(_) => "reply",
-            Self::Login(_) => "login",
-            Self::Tls(_) => "tls",
-            Self::DataChannel(_) => "data_channel",
-            Self::Transfer(_) => "transfer",
-            Self::Gap(_) => "gap",
-            Self::Anomaly(_) => "anomaly",
-            Self::Alert(_) => "alert",
-            Self::SessionEnd(_) => "session_end",
+            Self::SensorStart(_) => EventType::SensorStart,
+            Self::Stats(_) => EventType::Stats,
+            Self::SensorStop(_) => EventType::SensorStop,
+            Self::Drop(_) => EventType::Drop,
+            Self::SessionStart(_) => EventType::SessionStart,
+            Self::Command(_) => EventType::Command,
+            Self::Reply(_) => EventType::Reply,
+            Self::Login(_) => EventType::Login,
+            Self::Tls(_) => EventType::Tls,
+            Self::DataChannel(_) => EventType::DataChannel,
+            Self::Transfer(_) => EventType::Transfer,
+            Self::Gap(_) => EventType::Gap,
+            Self::Anomaly(_) => EventType::Anomaly,
+            Self::Alert(_) => EventType::Alert,
+            Self::SessionEnd(_) => EventType::SessionEnd,
         }
     }
 
+    /// The event's type as the `event` field spells it.
+    pub const fn name(&self) -> &'static str {
+        self.event_type().name()
+    }
+
     /// Every event type's name, in the order of the schema document.
-    pub const NAMES: [&'static str; 14] = [
-        "sensor_start",
-        "stats",
-        "sensor_stop",
-        "session_start",
-        "command",
-        "reply",
-        "login",
-        "tls",
-        "data_channel",
-        "transfer",
-        "gap",
-        "anomaly",
-        "alert",
-        "session_end",
-    ];
+    pub const NAMES: [&'static str; EventType::ALL.len()] = EventType::NAMES;
 }

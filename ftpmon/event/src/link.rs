@@ -1,5 +1,8 @@
 //! Where a frame was seen: its interface and its VLAN tags.
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
 /// At most this many VLAN tags of a frame are kept, outermost first; deeper ones are decoded through but not reported.
 pub const VLAN_TAGS_MAX: usize = 2;
 
@@ -45,6 +48,20 @@ impl VlanTags {
     /// The tags, outermost first.
     pub fn as_slice(&self) -> &[u16] {
         self.ids.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+/// From the identifiers, outermost first.
+impl<'de> Deserialize<'de> for VlanTags {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = Vec::<u16>::deserialize(deserializer)?;
+        let mut tags = Self::default();
+        given.iter().for_each(|&id| tags.push(id));
+        if tags.as_slice() == given {
+            Ok(tags)
+        } else {
+            Err(D::Error::custom(format_args!("{given:?} are no VLAN identifiers of a frame")))
+        }
     }
 }
 

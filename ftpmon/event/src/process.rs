@@ -1,11 +1,11 @@
 //! Who holds an end of a connection, where that end is on the sensor's own host.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 /// A process of this host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LocalProcess {
     /// Its id, as the sensor's own pid namespace has it.
     pub pid: u32,
@@ -32,7 +32,7 @@ pub struct LocalProcess {
 }
 
 /// How a process was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FoundBy {
     /// It holds the connection's own socket.

@@ -5,41 +5,31 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Alert, Anomaly, Command, DataChannel, Gap, Login, Reply, SCHEMA_VERSION, SensorStart, SensorStop,
-    SessionEnd, SessionStart, Stats, Tls, Transfer,
+    Alert, Anomaly, Command, DataChannel, Dropped, EventType, Gap, Login, Reply, SCHEMA_VERSION, SensorStart,
+    SensorStop, SessionEnd, SessionStart, Stats, Tls, Transfer,
 };
 use crate::addr::Endpoint;
 use crate::link::VLAN_TAGS_MAX;
 
-/// What an event belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scope {
-    /// The sensor: it names no session.
-    Sensor,
-    /// A control connection.
-    Session,
-    /// A control connection, or several.
-    Either,
-}
-
 type Generate = fn(&mut SchemaGenerator) -> Schema;
 
-/// Every event type with its own fields, in the order of `EventKind::NAMES`.
-const EVENTS: [(&str, Scope, Generate); 14] = [
-    ("sensor_start", Scope::Sensor, SensorStart::json_schema),
-    ("stats", Scope::Sensor, Stats::json_schema),
-    ("sensor_stop", Scope::Sensor, SensorStop::json_schema),
-    ("session_start", Scope::Session, SessionStart::json_schema),
-    ("command", Scope::Session, Command::json_schema),
-    ("reply", Scope::Session, Reply::json_schema),
-    ("login", Scope::Session, Login::json_schema),
-    ("tls", Scope::Session, Tls::json_schema),
-    ("data_channel", Scope::Session, DataChannel::json_schema),
-    ("transfer", Scope::Session, Transfer::json_schema),
-    ("gap", Scope::Session, Gap::json_schema),
-    ("anomaly", Scope::Session, Anomaly::json_schema),
-    ("alert", Scope::Either, Alert::json_schema),
-    ("session_end", Scope::Session, SessionEnd::json_schema),
+/// Every event type with its own fields.
+const EVENTS: [(EventType, Generate); EventType::ALL.len()] = [
+    (EventType::SensorStart, SensorStart::json_schema),
+    (EventType::Stats, Stats::json_schema),
+    (EventType::SensorStop, SensorStop::json_schema),
+    (EventType::Drop, Dropped::json_schema),
+    (EventType::SessionStart, SessionStart::json_schema),
+    (EventType::Command, Command::json_schema),
+    (EventType::Reply, Reply::json_schema),
+    (EventType::Login, Login::json_schema),
+    (EventType::Tls, Tls::json_schema),
+    (EventType::DataChannel, DataChannel::json_schema),
+    (EventType::Transfer, Transfer::json_schema),
+    (EventType::Gap, Gap::json_schema),
+    (EventType::Anomaly, Anomaly::json_schema),
+    (EventType::Alert, Alert::json_schema),
+    (EventType::SessionEnd, SessionEnd::json_schema),
 ];
 
 /// The JSON Schema (draft 2020-12) of one event as `--format json` writes it: one definition an event type, told apart
@@ -48,14 +38,14 @@ const EVENTS: [(&str, Scope, Generate); 14] = [
 pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let mut definitions = Map::new();
-    for (name, scope, own) in EVENTS {
+    for (kind, own) in EVENTS {
         let own = own(&mut generator);
-        definitions.insert(name.to_owned(), event(name, scope, own.to_value(), &mut generator));
+        definitions.insert(kind.name().to_owned(), event(kind, own.to_value(), &mut generator));
     }
     definitions.extend(generator.take_definitions(true));
     definitions.values_mut().for_each(strict);
     let one_of: Vec<Value> =
-        EVENTS.iter().map(|(name, ..)| json!({ "$ref": format!("#/$defs/{name}") })).collect();
+        EVENTS.iter().map(|(kind, _)| json!({ "$ref": format!("#/$defs/{}", kind.name()) })).collect();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": format!("ftpmon event, schema version {SCHEMA_VERSION}"),
@@ -66,7 +56,7 @@ pub fn schema() -> Value {
 }
 
 /// An event: the envelope's fields and its own.
-fn event(name: &str, scope: Scope, mut own: Value, generator: &mut SchemaGenerator) -> Value {
+fn event(kind: EventType, mut own: Value, generator: &mut SchemaGenerator) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
     let mut add = |field: &str, is_required: bool, schema: Value| {
@@ -82,16 +72,22 @@ fn event(name: &str, scope: Scope, mut own: Value, generator: &mut SchemaGenerat
         json!({ "type": "string", "format": "date-time",
             "description": "The packet that completed the event: RFC 3339, UTC, nanoseconds." }),
     );
-    add("event", true, json!({ "const": name, "description": "The event's type." }));
+    add("event", true, json!({ "const": kind.name(), "description": "The event's type." }));
     add(
         "seq",
         true,
         json!({ "type": "integer", "minimum": 0,
             "description": "Counts up by one an event within a run: a reader sees what it lost." }),
     );
+    add(
+        "run",
+        true,
+        json!({ "type": "string", "pattern": "^[0-9a-f]{16}$",
+            "description": "Random id of this run of the sensor: (sensor, run, seq) is an event's key everywhere." }),
+    );
     add("sensor", true, text("This sensor's name."));
-    if scope != Scope::Sensor {
-        let always = scope == Scope::Session;
+    let always = kind.is_of_session();
+    if always || kind == EventType::Alert {
         let endpoint = |generator: &mut SchemaGenerator, description: &str| {
             let mut schema = generator.subschema_for::<Endpoint>().to_value();
             if let Some(object) = schema.as_object_mut() {
@@ -179,11 +175,11 @@ fn not_null(schema: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::{EVENTS, schema};
-    use crate::EventKind;
+    use crate::{EventKind, EventType};
 
     #[test]
     fn every_event_type_has_a_definition() {
-        assert_eq!(EVENTS.map(|(name, ..)| name), EventKind::NAMES);
+        assert_eq!(EVENTS.map(|(kind, _)| kind), EventType::ALL);
         let types = schema();
         for name in EventKind::NAMES {
             assert_eq!(types["$defs"][name]["properties"]["event"]["const"], name);

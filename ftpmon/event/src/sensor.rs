@@ -1,27 +1,28 @@
 //! Events about the sensor itself.
 
+use core::fmt;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// `sensor_start`: what runs, where, and within which limits.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SensorStart {
     /// ftpmon's version.
     pub version: String,
     /// Version of the event schema.
     pub schema: u32,
-    /// Where the packets come from: `live` or `file`.
-    pub source: String,
+    /// Where the packets come from.
+    pub source: Source,
     /// The running kernel's release; left out where no kernel is involved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<String>,
     /// The interfaces watched, with the hook chosen for each and why.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<InterfaceFacts>,
     /// The capture files read.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
     /// Control ports in clear text.
     pub ports: Vec<u16>,
@@ -32,22 +33,64 @@ pub struct SensorStart {
 }
 
 /// One watched interface.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InterfaceFacts {
     /// Its name.
     pub name: String,
     /// The kernel's index for it.
     pub ifindex: u32,
-    /// The hook on ingress: `native`, `generic`, `tcx` or `clsact`.
-    pub ingress: String,
+    /// The hook on ingress.
+    pub ingress: Hook,
     /// The hook on egress: `tcx` or `clsact`.
-    pub egress: String,
+    pub egress: Hook,
     /// Why these hooks.
     pub reason: String,
 }
 
+/// Where the packets of a run come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The interfaces of this host.
+    Live,
+    /// Capture files.
+    File,
+}
+
+/// Where a kernel program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Hook {
+    /// XDP in the network driver.
+    Native,
+    /// XDP in the kernel's receive path.
+    Generic,
+    /// TCX, kernel 6.6 and later.
+    Tcx,
+    /// The clsact queueing discipline, before kernel 6.6.
+    Clsact,
+}
+
+impl Hook {
+    /// The text that events have.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+            Self::Tcx => "tcx",
+            Self::Clsact => "clsact",
+        }
+    }
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// `stats`: counters since the start.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stats {
     /// Milliseconds since the start.
     pub uptime_ms: u64,
@@ -62,14 +105,14 @@ pub struct Stats {
     /// Fill and cap of every table.
     pub tables: BTreeMap<String, TableFill>,
     /// All counters of the kernel programs by name.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kernel: BTreeMap<String, u64>,
     /// All counters of the agent by name.
     pub agent: BTreeMap<String, u64>,
 }
 
 /// How full a table is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TableFill {
     /// Entries now.
     pub used: u64,
@@ -78,8 +121,42 @@ pub struct TableFill {
 }
 
 /// `sensor_stop`: the last line of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SensorStop {
     /// Why the run ended: `signal`, `end_of_input`, `error`, ...
     pub reason: String,
+}
+
+/// `drop`: events that an output or the spool could not keep.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Dropped {
+    /// The events that are missing.
+    pub drop: DropDetail,
+}
+
+/// Events that are missing at one output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DropDetail {
+    /// The output, as `--output` names it.
+    pub output: String,
+    /// `seq` of the first event that is missing.
+    pub from_seq: u64,
+    /// `seq` of the last event that is missing.
+    pub to_seq: u64,
+    /// Events between the two, both included, that are missing.
+    pub count: u64,
+    /// Why they are missing.
+    pub reason: DropReason,
+}
+
+/// Why an output or the spool could not keep events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DropReason {
+    /// The output's queue was full.
+    QueueFull,
+    /// The spool had reached its size.
+    SpoolFull,
+    /// Writing to the output or the spool failed.
+    WriteFailed,
 }

@@ -29,7 +29,7 @@ use crate::sink::{Outputs, SinkSpec};
 use crate::telemetry::{Sampled, Snapshot};
 use ftpmon_core::engine::{FilePiece, PortUpdate};
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{Event, EventKind};
+use ftpmon_event::{Event, EventKind, Origin};
 
 pub(crate) use attribution::{Attribution, CONNECTIONS_MAX, SESSIONS_MAX, WAITING_EVENTS_MAX};
 pub(crate) use files::Files;
@@ -51,16 +51,16 @@ enum Wait {
 }
 
 impl<O: Outputs> Chain<O> {
-    /// The routes of `config`; `open` opens the outputs of each.
+    /// The routes of `config` for the events of `origin`; `open` opens the outputs of each.
     ///
     /// # Errors
     /// The first outputs that cannot be opened.
     pub(crate) fn new<E>(
         config: &Config,
+        origin: &Origin,
         mut open: impl FnMut(&[SinkSpec]) -> Result<O, E>,
     ) -> Result<Self, E> {
-        let sensor = config.sensor_name();
-        let route = |route: &_| Route::new(route, &sensor, &mut open);
+        let route = |route: &_| Route::new(route, origin, &mut open);
         let routes = config.routes().iter().map(route).collect::<Result<_, E>>()?;
         Ok(Self { files: None, attribution: None, routes })
     }

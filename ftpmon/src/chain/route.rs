@@ -6,7 +6,7 @@ use crate::config::RouteConfig;
 use crate::format::{Encoder, KindFilter};
 use crate::sink::{Outputs, SinkSpec};
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{Event, EventKind};
+use ftpmon_event::{Event, EventKind, Origin};
 
 /// Writes the events that it wants, in its format and with numbers of its own, to its outputs.
 pub(crate) struct Route<O> {
@@ -18,17 +18,17 @@ pub(crate) struct Route<O> {
 }
 
 impl<O: Outputs> Route<O> {
-    /// A route as `config` describes it, whose events carry `sensor`.
+    /// A route as `config` describes it, for the events of `origin`.
     ///
     /// # Errors
     /// That of `open`, which opens the outputs.
     pub(super) fn new<E>(
         config: &RouteConfig,
-        sensor: &str,
+        origin: &Origin,
         open: impl FnOnce(&[SinkSpec]) -> Result<O, E>,
     ) -> Result<Self, E> {
         let outputs = open(&config.outputs)?;
-        let encoder = Encoder::new(config.format.formatter(sensor), KindFilter::only(&config.events));
+        let encoder = Encoder::new(config.format.formatter(origin), KindFilter::only(&config.events));
         Ok(Self { encoder, lines: Vec::new(), events: 0, outputs })
     }
 

@@ -20,7 +20,7 @@ use crate::kernel::{self, KernelVersion, ObjectOptions, Parts, Ring, Watch, Watc
 use crate::notice::notice;
 use crate::process::ProcessLookup;
 use crate::sink::{QueuedOutputs, SinkSpec, reader_gone};
-use crate::telemetry::StartFacts;
+use crate::telemetry::{self, StartFacts};
 use engine::{KernelSide, LiveEngine};
 use ftpmon_core::engine::FilesMode;
 use pace::Pace;
@@ -48,7 +48,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
 async fn watch(config: &Config, kernel: KernelVersion) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot wait for signals")?;
     let engine = config.live_engine()?;
-    let mut chain = Chain::new(config, QueuedOutputs::open)?;
+    let mut chain = Chain::new(config, &telemetry::origin(config)?, QueuedOutputs::open)?;
     let object = ObjectOptions {
         ring_bytes: ring_bytes(config.live.ring_bytes),
         payload_bytes: (engine.files != FilesMode::Off).then_some(ring_bytes(config.live.files_ring_bytes)),

@@ -18,6 +18,7 @@ mod progress;
 
 use crate::config::Config;
 use crate::notice::notice;
+use crate::telemetry::origin;
 use engine::EngineStage;
 use intake::{Found, Intake};
 use output::{OutputStage, Stopped};
@@ -33,7 +34,7 @@ use progress::Progress;
 /// error.
 pub fn read(config: &Config) -> anyhow::Result<()> {
     let engine_config = config.read_engine()?;
-    let mut output = OutputStage::start(config, &engine_config)?;
+    let mut output = OutputStage::start(config, &engine_config, &origin(config)?)?;
     let mut failed = None;
     // Where the output stage has stopped, it says why.
     let _ = files(config, EngineStage::new(engine_config), &mut output, &mut failed);

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Formatter;
 use ftpmon_event::text::Text;
 use ftpmon_event::time::Rfc3339;
-use ftpmon_event::{Event, EventKind, SessionIdentity};
+use ftpmon_event::{Event, EventKind, Origin, SessionIdentity};
 use writer::Writer;
 
 /// Sessions whose constant fields are kept in written form: [`SETS`] times [`WAYS`]. Sessions take turns event by event, and
@@ -23,8 +23,8 @@ const WAYS: usize = 4;
 /// What is written in the shape of ftpmon's own schema.
 pub struct Json {
     clock: Rfc3339,
-    /// `,"sensor":"…"`
-    sensor: Vec<u8>,
+    /// `,"run":"…","sensor":"…"`
+    origin: Vec<u8>,
     sessions: Box<[[KeptSession; WAYS]]>,
 }
 
@@ -35,17 +35,17 @@ pub struct Json {
 struct KeptSession {
     identity: Option<Arc<SessionIdentity>>,
     user: Option<Arc<Text>>,
-    /// From `,"sensor"` to the last field of the user.
+    /// From `,"run"` to the last field of the user.
     written: Vec<u8>,
     /// How much of it the user does not change.
     constant: usize,
 }
 
 impl KeptSession {
-    fn keep(&mut self, identity: &Arc<SessionIdentity>, sensor: &[u8]) {
+    fn keep(&mut self, identity: &Arc<SessionIdentity>, origin: &[u8]) {
         self.identity = Some(Arc::clone(identity));
         self.written.clear();
-        self.written.extend_from_slice(sensor);
+        self.written.extend_from_slice(origin);
         constant_fields(identity, &mut self.written);
         self.constant = self.written.len();
         self.user = None;
@@ -61,12 +61,13 @@ impl KeptSession {
 }
 
 impl Json {
-    /// A writer whose events carry `sensor`.
-    pub fn new(sensor: &str) -> Self {
+    /// A writer of the events of `origin`.
+    pub fn new(origin: &Origin) -> Self {
         let mut written = Vec::new();
-        member("sensor", sensor, &mut written);
+        member("run", &origin.run, &mut written);
+        member("sensor", &origin.sensor, &mut written);
         let sessions = core::iter::repeat_with(Default::default).take(SETS).collect();
-        Self { clock: Rfc3339::default(), sensor: written, sessions }
+        Self { clock: Rfc3339::default(), origin: written, sessions }
     }
 
     fn session(&mut self, identity: &Arc<SessionIdentity>, user: Option<&Arc<Text>>, out: &mut Vec<u8>) {
@@ -78,7 +79,7 @@ impl Json {
         }
         let [kept, ..] = set;
         if place.is_none() {
-            kept.keep(identity, &self.sensor);
+            kept.keep(identity, &self.origin);
         }
         if !is_same(kept.user.as_ref(), user) {
             kept.keep_user(user);
@@ -107,7 +108,7 @@ impl Formatter for Json {
         match &event.session {
             Some(identity) => self.session(identity, event.user.as_ref(), out),
             None => {
-                out.extend_from_slice(&self.sensor);
+                out.extend_from_slice(&self.origin);
                 if let Some(text) = event.user.as_deref() {
                     user(text, out);
                 }

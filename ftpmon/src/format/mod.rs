@@ -21,7 +21,7 @@ pub use json::Json;
 pub use zeek::Zeek;
 
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{Event, EventKind};
+use ftpmon_event::{Event, EventKind, EventType, Origin};
 
 /// `--format`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,11 +41,11 @@ pub enum Format {
 }
 
 impl Format {
-    /// A writer of this shape whose events carry `sensor`.
-    pub fn formatter(self, sensor: &str) -> Box<dyn Formatter + Send> {
+    /// A writer of this shape for the events of `origin`.
+    pub fn formatter(self, origin: &Origin) -> Box<dyn Formatter + Send> {
         match self {
-            Self::Json => Box::new(Json::new(sensor)),
-            Self::Ecs => Box::new(Ecs::new(sensor)),
+            Self::Json => Box::new(Json::new(origin)),
+            Self::Ecs => Box::new(Ecs::new(origin)),
             Self::Eve => Box::new(Eve::new()),
             Self::Zeek => Box::new(Zeek::tsv()),
             Self::ZeekJson => Box::new(Zeek::json()),
@@ -82,19 +82,14 @@ impl KindFilter {
         if names.is_empty() {
             return Self::ALL;
         }
-        let wanted = |name: &str| names.iter().any(|wanted| wanted.as_ref() == name);
-        Self(
-            (0u32..)
-                .zip(EventKind::NAMES)
-                .fold(0, |bits, (bit, name)| bits | (u32::from(wanted(name)) << bit)),
-        )
+        let types = names.iter().filter_map(|name| EventType::from_name(name.as_ref()));
+        Self(types.fold(0, |bits, kind| bits | kind.bit()))
     }
 
     /// `kind` is wanted.
-    pub fn wants(self, kind: &EventKind) -> bool {
-        let name = kind.name();
-        self == Self::ALL
-            || (0u32..).zip(EventKind::NAMES).any(|(bit, known)| self.0 & (1 << bit) != 0 && known == name)
+    #[inline]
+    pub const fn wants(self, kind: &EventKind) -> bool {
+        self.0 & kind.event_type().bit() != 0
     }
 }
 
@@ -148,7 +143,11 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ftpmon_event::SensorStop;
+    use ftpmon_event::{RunId, SensorStop};
+
+    fn origin() -> Origin {
+        Origin { run: RunId(1), sensor: "s".to_owned() }
+    }
 
     fn stop() -> Event {
         let kind = EventKind::SensorStop(SensorStop { reason: "signal".to_owned() });
@@ -157,13 +156,13 @@ mod tests {
 
     #[test]
     fn what_is_not_wanted_gets_no_number() {
-        let mut encoder = Encoder::new(Format::Json.formatter("s"), KindFilter::only(&["login"]));
+        let mut encoder = Encoder::new(Format::Json.formatter(&origin()), KindFilter::only(&["login"]));
         let mut out = Vec::new();
         assert!(!encoder.event(&stop(), &mut out));
         assert!(out.is_empty());
         assert_eq!(encoder.written(), 0);
         let mut encoder =
-            Encoder::new(Format::Json.formatter("s"), KindFilter::only(&["login", "sensor_stop"]));
+            Encoder::new(Format::Json.formatter(&origin()), KindFilter::only(&["login", "sensor_stop"]));
         assert!(encoder.event(&stop(), &mut out));
         assert_eq!(encoder.written(), 1);
     }

@@ -7,9 +7,10 @@ use ftpmon_event::link::{InterfaceId, VlanTags};
 use ftpmon_event::text::Text;
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{
-    ClosedBy, Command, CommandLine, CommandRef, DataAnnouncement, DataConnection, DataTls, End, EndReason,
-    Event, EventKind, FileDirection, FileFacts, FoundBy, LocalProcess, Mode, Nat, Outcome, Reply, ReplyClass,
-    ReplyLine, RepresentationType, SessionEnd, SessionIdentity, Transfer, TransferFacts, Via,
+    AlertDetail, ClosedBy, Command, CommandLine, CommandRef, Confidence, DataAnnouncement, DataConnection,
+    DataTls, DropDetail, DropReason, Dropped, End, EndReason, Event, EventKind, Evidence, FileDirection,
+    FileFacts, FoundBy, LocalProcess, Mode, Nat, Origin, Outcome, Reply, ReplyClass, ReplyLine,
+    RepresentationType, RunId, SessionEnd, SessionIdentity, Transfer, TransferFacts, Via,
 };
 
 pub(crate) fn endpoint(text: &str) -> Endpoint {
@@ -25,6 +26,10 @@ pub(crate) fn identity(id: &str) -> Arc<SessionIdentity> {
     let mut identity = SessionIdentity::new(client, server, first, InterfaceId(2)).with_id(id);
     (identity.iface, identity.vlan) = (Some("eth0".into()), vlan);
     Arc::new(identity)
+}
+
+pub(crate) fn origin(sensor: &str) -> Origin {
+    Origin { run: RunId(0xfeed), sensor: sensor.to_owned() }
 }
 
 /// An event of a session, `millis` after its begin.
@@ -140,6 +145,32 @@ pub(crate) fn session_end() -> EventKind {
             gaps: 0,
         },
     })
+}
+
+pub(crate) fn alert() -> AlertDetail {
+    AlertDetail {
+        id: "bounce".into(),
+        severity: 3,
+        title: "FTP bounce".into(),
+        message: "x".into(),
+        technique: Some("T1090".into()),
+        confidence: Confidence::High,
+        evidence: Evidence {
+            sessions: vec!["0123456789abcdef".into()],
+            tx: vec![4],
+            counts: [("ports".into(), 3)].into(),
+            first: Timestamp::from_parts(1_700_000_000, 0),
+            last: Timestamp::from_parts(1_700_000_001, 0),
+            examples: vec!["PORT 10,0,0,9,0,22".into()],
+        },
+    }
+}
+
+pub(crate) fn dropped() -> Dropped {
+    let reason = DropReason::QueueFull;
+    Dropped {
+        drop: DropDetail { output: "tcp:192.0.2.1:514".into(), from_seq: 5, to_seq: 9, count: 5, reason },
+    }
 }
 
 /// The whole session.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use ftpmon_event::text::Text;
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{
-    Alert, AlertDetail, Anomaly, AnomalyDetail, AnomalyId, DataChannel, Direction, Event, EventKind, Gap,
-    GapCause, GapDetail, Handshake, InterfaceFacts, Login, LoginAttempt, LoginOutcome, SCHEMA_VERSION,
-    SensorStart, SensorStop, SessionStart, Stats, TableFill, Tls, TlsState, TlsVia, schema,
+    Alert, Anomaly, AnomalyDetail, AnomalyId, DataChannel, Direction, Event, EventKind, Gap, GapCause,
+    GapDetail, Handshake, Hook, InterfaceFacts, Login, LoginAttempt, LoginOutcome, SCHEMA_VERSION,
+    SensorStart, SensorStop, SessionStart, Source, Stats, TableFill, Tls, TlsState, TlsTurn, TlsVia, schema,
 };
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn others() -> Vec<EventKind> {
     };
     let tls = TlsState {
         via: TlsVia::Auth,
-        state: "start".into(),
+        state: TlsTurn::Start,
         version: None,
         cipher: None,
         sni: Some("a".into()),
@@ -43,25 +43,22 @@ fn others() -> Vec<EventKind> {
         EventKind::DataChannel(DataChannel { tx: 4, data: transfer.data.unwrap().announced }),
         EventKind::Gap(Gap { gap }),
         EventKind::Anomaly(Anomaly { tx: None, anomaly }),
-        EventKind::Alert(Alert {
-            alert: AlertDetail { id: "bounce".into(), severity: 3, message: "x".into() },
-        }),
+        EventKind::Alert(Box::new(Alert { alert: sample::alert() })),
     ]
 }
 
 fn of_the_sensor() -> Vec<EventKind> {
-    let hook = || "tcx".to_owned();
     let interface = InterfaceFacts {
         name: "eth0".into(),
         ifindex: 2,
-        ingress: hook(),
-        egress: hook(),
+        ingress: Hook::Tcx,
+        egress: Hook::Tcx,
         reason: "a veth".into(),
     };
     let start = SensorStart {
         version: "1".into(),
         schema: SCHEMA_VERSION,
-        source: "live".into(),
+        source: Source::Live,
         kernel: Some("6.18".into()),
         interfaces: vec![interface],
         files: vec![],
@@ -75,6 +72,7 @@ fn of_the_sensor() -> Vec<EventKind> {
         EventKind::SensorStart(Box::new(start)),
         EventKind::Stats(Box::new(stats)),
         EventKind::SensorStop(SensorStop { reason: "signal".into() }),
+        EventKind::Drop(sample::dropped()),
     ]
 }
 
@@ -92,7 +90,7 @@ fn events_of_every_type_are_valid() {
     }));
     events.push(Event { user: latin, ..sample::event(&session, 0, sample::session_end()) });
     let validator = jsonschema::validator_for(&schema()).unwrap();
-    let mut json = Format::Json.formatter("sensor");
+    let mut json = Format::Json.formatter(&sample::origin("sensor"));
     let mut seen = std::collections::BTreeSet::new();
     for event in &events {
         let mut line = Vec::new();
@@ -107,7 +105,7 @@ fn events_of_every_type_are_valid() {
 #[test]
 fn what_no_event_says_is_not_valid() {
     let validator = jsonschema::validator_for(&schema()).unwrap();
-    let stop = json!({ "ts": "2026-01-01T00:00:00Z", "event": "sensor_stop", "seq": 0, "sensor": "s", "reason": "x" });
+    let stop = json!({ "ts": "2026-01-01T00:00:00Z", "event": "sensor_stop", "seq": 0, "run": "00000000000000ab", "sensor": "s", "reason": "x" });
     assert!(validator.is_valid(&stop));
     for (field, value) in [("event", "stop".into()), ("reason", Value::Null), ("more", 1.into())] {
         let mut other = stop.clone();

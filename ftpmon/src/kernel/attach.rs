@@ -12,7 +12,7 @@ use super::error::{KernelError, errno, root_cause};
 use super::hook::{Candidate, HookChoice, IngressHook, LinkFacts, LinkLayer, candidates};
 use super::object::Object;
 use super::version::KernelVersion;
-use ftpmon_event::InterfaceFacts;
+use ftpmon_event::{Hook, InterfaceFacts};
 
 /// The programs on one interface; dropping it takes them off.
 pub struct Attached {
@@ -52,7 +52,7 @@ pub(super) fn attach(
     let candidates =
         candidates(choice, link, kernel).map_err(|e| refusal(e.to_string(), "use --hook tcx or auto"))?;
     let egress = attach_tc(object, link, layer, TcAttachType::Egress, kernel)?
-        .map_err(|e| refusal(format!("{} on egress: {}", tc_name(kernel), root_cause(&e)), way_out_of(&e)))?;
+        .map_err(|e| refusal(format!("{} on egress: {}", tc_hook(kernel), root_cause(&e)), way_out_of(&e)))?;
 
     let mut refusals: Vec<String> = Vec::new();
     let mut way_out = "watch another interface";
@@ -64,14 +64,14 @@ pub(super) fn attach(
                 let facts = InterfaceFacts {
                     name: link.name.clone(),
                     ifindex: link.ifindex,
-                    ingress: hook_name(hook, kernel).to_owned(),
-                    egress: tc_name(kernel).to_owned(),
+                    ingress: hook_of(hook, kernel),
+                    egress: tc_hook(kernel),
                     reason,
                 };
                 return Ok(Attached { facts, _ingress: ingress, _egress: egress });
             }
             Err(e) => {
-                refusals.push(format!("{} was refused: {}", hook_name(hook, kernel), said(&e, link)));
+                refusals.push(format!("{} was refused: {}", hook_of(hook, kernel), said(&e, link)));
                 way_out = way_out_of(&e);
             }
         }
@@ -130,16 +130,16 @@ fn attach_tc(
     Ok(attached.and_then(|id| program.take_link(id)))
 }
 
-fn hook_name(hook: IngressHook, kernel: KernelVersion) -> &'static str {
+fn hook_of(hook: IngressHook, kernel: KernelVersion) -> Hook {
     match hook {
-        IngressHook::Native => "native",
-        IngressHook::Generic => "generic",
-        IngressHook::Tc => tc_name(kernel),
+        IngressHook::Native => Hook::Native,
+        IngressHook::Generic => Hook::Generic,
+        IngressHook::Tc => tc_hook(kernel),
     }
 }
 
-fn tc_name(kernel: KernelVersion) -> &'static str {
-    if kernel.has_tcx() { "tcx" } else { "clsact" }
+fn tc_hook(kernel: KernelVersion) -> Hook {
+    if kernel.has_tcx() { Hook::Tcx } else { Hook::Clsact }
 }
 
 /// The slot is taken: by a program in the same mode, or in the other one.

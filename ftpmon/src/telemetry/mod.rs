@@ -11,4 +11,4 @@ mod sources;
 mod start;
 
 pub use snapshot::{Kind, Sample, Sampled, Snapshot};
-pub(crate) use start::StartFacts;
+pub(crate) use start::{StartFacts, origin};

@@ -1,6 +1,7 @@
 //! The `sensor_start` event.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use ftpmon_common::names;
 
@@ -13,7 +14,16 @@ use crate::store::QUEUE_BYTES_MAX as FILES_QUEUE_BYTES_MAX;
 use ftpmon_core::engine::{EngineConfig, FilesMode};
 use ftpmon_core::frame::{FragmentLimits, LAYERS_MAX};
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{Event, EventKind, InterfaceFacts, SCHEMA_VERSION, SensorStart};
+use ftpmon_event::{Event, EventKind, InterfaceFacts, Origin, RunId, SCHEMA_VERSION, SensorStart, Source};
+
+/// What all events of a run that begins now have in common.
+///
+/// # Errors
+/// The system gives no random number.
+pub(crate) fn origin(config: &Config) -> io::Result<Origin> {
+    let run = getrandom::u64().map_err(|error| io::Error::other(format!("no random number: {error}")))?;
+    Ok(Origin { run: RunId(run), sensor: config.sensor_name() })
+}
 
 /// What `sensor_start` says throughout a run; the interfaces of live capture may change.
 pub(crate) struct StartFacts {
@@ -24,14 +34,14 @@ impl StartFacts {
     /// The facts of live capture by the running kernel, of the release `kernel`.
     pub(crate) fn live(config: &Config, engine: &EngineConfig, kernel: String) -> Self {
         let limits = limits_of_live_capture(config, engine);
-        Self { start: SensorStart { kernel: Some(kernel), ..start("live", config, engine, limits) } }
+        Self { start: SensorStart { kernel: Some(kernel), ..start(Source::Live, config, engine, limits) } }
     }
 
     /// The facts of a run over capture files.
     pub(crate) fn capture_files(config: &Config, engine: &EngineConfig) -> Self {
         let files = config.read.captures.iter().map(|path| path.display().to_string()).collect();
         let limits = limits_of_capture_files();
-        Self { start: SensorStart { files, ..start("file", config, engine, limits) } }
+        Self { start: SensorStart { files, ..start(Source::File, config, engine, limits) } }
     }
 
     /// The event at `at`, while these interfaces are watched.
@@ -42,7 +52,7 @@ impl StartFacts {
 }
 
 fn start(
-    source: &str,
+    source: Source,
     config: &Config,
     engine: &EngineConfig,
     own: impl IntoIterator<Item = (&'static str, u64)>,
@@ -57,7 +67,7 @@ fn start(
     SensorStart {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         schema: SCHEMA_VERSION,
-        source: source.to_owned(),
+        source,
         kernel: None,
         interfaces: Vec::new(),
         files: Vec::new(),

@@ -1,4 +1,4 @@
-//! ftpmon's own events. `seq` and `sensor` are taken out, and so are the sensor's own events but for what was lost.
+//! ftpmon's own events. `seq`, `run` and `sensor` are taken out, and so are the sensor's own events but for what was lost.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::schema;
 pub(super) fn normalized(output: &str) -> Result<String> {
     let mut out = String::new();
     let mut sessions = Numbered::new("s");
-    let mut last = Value::Null;
+    let (mut last, mut first_run) = (Value::Null, Value::Null);
     for (number, line) in output.lines().enumerate() {
         let mut event: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
         schema::check(&event)?;
@@ -17,6 +17,12 @@ pub(super) fn normalized(output: &str) -> Result<String> {
         let seq = object.remove("seq").and_then(|seq| seq.as_u64());
         ensure!(seq == Some(number as u64), "seq does not count up by one: {line}");
         ensure!(object.remove("sensor").is_some(), "no sensor: {line}");
+        let run = object.remove("run").unwrap_or_default();
+        ensure!(
+            run.is_string() && (number == 0 || run == first_run),
+            "not the run of the first event: {line}"
+        );
+        first_run = run;
         let name = object.get("event").cloned().unwrap_or_default();
         ensure!((name == "sensor_start") == (number == 0), "sensor_start is first and only there: {line}");
         last = name.clone();

@@ -103,8 +103,16 @@ impl Golden {
     /// What `binary` writes of this golden's capture in a format, normalized. `scratch` is a folder for the capture.
     ///
     /// # Errors
-    /// The folder is not complete, ftpmon failed, or its output breaks the format's rules.
+    /// As [`Self::output`], or the output breaks the format's rules.
     pub fn run(&self, binary: &Path, format: Format, scratch: &Path) -> Result<String> {
+        format.normalized(&self.output(binary, format, scratch)?)
+    }
+
+    /// What `binary` writes of this golden's capture in a format. `scratch` is a folder for the capture.
+    ///
+    /// # Errors
+    /// The folder is not complete, ftpmon failed, or its output is not UTF-8.
+    pub fn output(&self, binary: &Path, format: Format, scratch: &Path) -> Result<String> {
         let readme = std::fs::read_to_string(self.folder.join("README.md")).unwrap_or_default();
         ensure!(!readme.trim().is_empty(), "there is no README.md that says what is shown");
         let script = std::fs::read_to_string(self.folder.join("script.ftp")).context("script.ftp")?;
@@ -118,7 +126,7 @@ impl Golden {
             .output()?;
         let _ = std::fs::remove_file(&capture);
         ensure!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
-        format.normalized(std::str::from_utf8(&output.stdout).context("the output is not UTF-8")?)
+        String::from_utf8(output.stdout).context("the output is not UTF-8")
     }
 
     /// Compares an output with the expectation.

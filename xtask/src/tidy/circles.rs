@@ -31,7 +31,6 @@ const ACCEPTED: &[&[&str]] = &[
         "ftpmon/core/src/session/encryption.rs",
         "ftpmon/core/src/session/mod.rs",
     ],
-    &["ftpmon/event/src/control.rs", "ftpmon/event/src/data.rs"],
     &["ftpmon/event/src/time.rs", "ftpmon/event/src/time/rfc3339.rs"],
     &["ftpmon/src/dump/mod.rs", "ftpmon/src/dump/writer.rs"],
     &[

@@ -1,11 +1,9 @@
 //! How a session turns to TLS and back to text.
 
-use smol_str::SmolStr;
-
 use super::Session;
 use super::channel::Channel;
 use super::outbox::{Effect, Outbox};
-use crate::event::{Direction, EventKind, Tls, TlsState, TlsVia};
+use crate::event::{Direction, EventKind, Tls, TlsState, TlsTurn, TlsVia};
 use crate::ftp::{LINE_MAX, Verb};
 use crate::time::Timestamp;
 use crate::tls::{self, RecordReader, TlsFacts};
@@ -81,7 +79,7 @@ impl Session {
         watch.reported = true;
         let state = TlsState {
             via: watch.via,
-            state: SmolStr::new_static("start"),
+            state: TlsTurn::Start,
             version: watch.facts.version(),
             cipher: watch.facts.cipher(),
             sni: watch.facts.sni(),
@@ -104,7 +102,7 @@ impl Session {
             self.representation = None;
             let state = TlsState {
                 via: TlsVia::Ccc,
-                state: SmolStr::new_static("stop"),
+                state: TlsTurn::Stop,
                 version: None,
                 cipher: None,
                 sni: None,

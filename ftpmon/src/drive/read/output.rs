@@ -11,7 +11,7 @@ use crate::sink::{DirectOutputError, DirectOutputs};
 use crate::telemetry::{Snapshot, StartFacts};
 use ftpmon_core::engine::{EngineConfig, FilePiece};
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{Event, EventKind, SensorStop};
+use ftpmon_event::{Event, EventKind, Origin, SensorStop};
 
 /// Events that are handed over together: so many that waking a thread for them costs little.
 pub(super) const BATCH_EVENTS: usize = 4096;
@@ -63,12 +63,16 @@ pub(super) struct OutputStage {
 pub(super) struct Stopped;
 
 impl OutputStage {
-    /// Opens the outputs and starts the thread.
+    /// Opens the outputs and starts the thread, for the events of `origin`.
     ///
     /// # Errors
     /// The first output that cannot be opened.
-    pub(super) fn start(config: &Config, engine: &EngineConfig) -> Result<Self, DirectOutputError> {
-        let mut chain = Chain::new(config, DirectOutputs::open)?;
+    pub(super) fn start(
+        config: &Config,
+        engine: &EngineConfig,
+        origin: &Origin,
+    ) -> Result<Self, DirectOutputError> {
+        let mut chain = Chain::new(config, origin, DirectOutputs::open)?;
         if let Some(store) = config.store() {
             chain.store_files(Files::at_once(store));
         }

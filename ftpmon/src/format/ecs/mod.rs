@@ -13,20 +13,20 @@ use super::Formatter;
 use super::json::value;
 use ftpmon_event::time::Rfc3339;
 use ftpmon_event::{
-    DataConnection, Event, EventKind, FileDirection, FileFacts, LocalProcess, LoginOutcome, Outcome,
-    ReplyClass, SessionIdentity, Tls, Transfer,
+    DataConnection, Event, EventKind, FileDirection, FileFacts, LocalProcess, LoginOutcome, Origin, Outcome,
+    ReplyClass, SessionIdentity, Tls, TlsTurn, Transfer,
 };
 
 /// Writes documents of the Elastic Common Schema.
 pub struct Ecs {
     clock: Rfc3339,
-    sensor: String,
+    origin: Origin,
 }
 
 impl Ecs {
-    /// A writer whose documents carry `sensor` as `observer.name`.
-    pub fn new(sensor: &str) -> Self {
-        Self { clock: Rfc3339::default(), sensor: sensor.to_owned() }
+    /// A writer of the events of `origin`.
+    pub fn new(origin: &Origin) -> Self {
+        Self { clock: Rfc3339::default(), origin: origin.clone() }
     }
 }
 
@@ -53,7 +53,7 @@ impl Formatter for Ecs {
             event: event_fields(seq, event),
             message,
             observer: Observer {
-                name: &self.sensor,
+                name: &self.origin.sensor,
                 product: "ftpmon",
                 kind: "sensor",
                 version: env!("CARGO_PKG_VERSION"),
@@ -125,6 +125,7 @@ fn event_fields(seq: u64, event: &Event) -> EventFields<'_> {
             (fields.category, fields.types) = (&["process"], &["end"]);
             fields.reason = Some(&stop.reason);
         }
+        EventKind::Drop(_) => (fields.category, fields.types) = (&["process"], &["error"]),
         EventKind::SessionStart(_) => {
             (fields.category, fields.types) = (&["network", "session"], &["connection", "start"]);
         }
@@ -223,7 +224,7 @@ fn hashes<'a>(hash: &Hash<'a>) -> Vec<&'a str> {
 fn tls_fields(tls: &Tls) -> TlsFields<'_> {
     let version = tls.tls.version.as_deref();
     TlsFields {
-        established: tls.tls.state == "start",
+        established: tls.tls.state == TlsTurn::Start,
         version: version.map(|version| version.trim_start_matches(|c: char| !c.is_ascii_digit())),
         version_protocol: version.map(|version| if version.starts_with("SSL") { "ssl" } else { "tls" }),
         cipher: tls.tls.cipher.as_deref(),
@@ -272,11 +273,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::format::sample::{event, identity, process, reply, session, transfer};
+    use crate::format::sample::{self, event, identity, process, reply, session, transfer};
 
     fn document(event: &Event) -> Value {
         let mut out = Vec::new();
-        Ecs::new("sensor-1").event(7, event, &mut out);
+        Ecs::new(&sample::origin("sensor-1")).event(7, event, &mut out);
         assert_eq!(out.pop(), Some(b'\n'));
         serde_json::from_slice(&out).unwrap()
     }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::format::sample;
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::link::{InterfaceId, VlanTags};
 use ftpmon_event::time::Timestamp;
@@ -44,12 +45,15 @@ fn event(kind: EventKind) -> Event {
 
 fn written(event: &Event) -> Value {
     let mut out = b"kept\n".to_vec();
-    Json::new("sensor-1").event(7, event, &mut out);
+    Json::new(&sample::origin("sensor-1")).event(7, event, &mut out);
     let text = String::from_utf8(out).unwrap();
     let line = text.strip_prefix("kept\n").unwrap().strip_suffix('\n').unwrap();
     assert!(!line.contains('\n'), "one line an event");
     let own = serde_json::to_string(&event.kind).unwrap();
     assert!(line.ends_with(&own.replacen('{', ",", 1)), "{line} says {own} otherwise");
+    let read: EventLine = serde_json::from_str(line).unwrap();
+    assert_eq!(serde_json::to_string(&read).unwrap(), line, "read and written by serde");
+    assert_eq!((read.seq, read.origin, &read.event), (7, sample::origin("sensor-1"), event));
     serde_json::from_str(line).unwrap()
 }
 
@@ -61,10 +65,11 @@ fn fields(value: &Value) -> Vec<&str> {
 
 /// The event's own fields, the envelope checked and taken off.
 fn own(kind: EventKind) -> Value {
-    const ENVELOPE: [&str; 12] = [
+    const ENVELOPE: [&str; 13] = [
         "ts",
         "event",
         "seq",
+        "run",
         "sensor",
         "session",
         "community_id",
@@ -96,6 +101,7 @@ fn the_envelope_says_what_the_schema_says() {
         written(&event(EventKind::SessionStart(SessionStart { midstream: true, ..SessionStart::default() })));
     assert_eq!(value["ts"], "2012-02-21T16:52:42.083353000Z");
     assert_eq!((&value["seq"], &value["sensor"]), (&7.into(), &"sensor-1".into()));
+    assert_eq!(value["run"], "000000000000feed");
     assert_eq!(value["client"], serde_json::json!({ "ip": "192.168.1.106", "port": 57_658 }));
     assert_eq!(
         value["server"],
@@ -113,10 +119,21 @@ fn what_is_not_known_is_left_out() {
     let with_session = Event { user: None, session: Some(plain.into()), ..event(kind.clone()) };
     assert_eq!(
         fields(&written(&with_session)),
-        sorted(["ts", "event", "seq", "sensor", "session", "community_id", "client", "server", "reason"])
+        sorted([
+            "ts",
+            "event",
+            "seq",
+            "run",
+            "sensor",
+            "session",
+            "community_id",
+            "client",
+            "server",
+            "reason"
+        ])
     );
     let alone = Event { user: None, session: None, ..event(kind) };
-    assert_eq!(fields(&written(&alone)), sorted(["ts", "event", "seq", "sensor", "reason"]));
+    assert_eq!(fields(&written(&alone)), sorted(["ts", "event", "seq", "run", "sensor", "reason"]));
 }
 
 #[test]
@@ -124,7 +141,7 @@ fn what_a_peer_says_is_escaped() {
     let mut event = event(EventKind::SensorStop(SensorStop { reason: "\"}\n\u{1b}[31m\u{7f}".into() }));
     event.user = Some(Text::from_bytes(b"a\"b\\c\n\0").into());
     let mut out = Vec::new();
-    Json::new("quoted \"name\"").event(0, &event, &mut out);
+    Json::new(&sample::origin("quoted \"name\"")).event(0, &event, &mut out);
     assert!(out.iter().take(out.len() - 1).all(|&byte| byte >= 0x20), "no control character is written raw");
     let value: Value = serde_json::from_slice(&out).unwrap();
     assert_eq!((&value["sensor"], &value["user"]), (&"quoted \"name\"".into(), &"a\"b\\c\n\0".into()));
@@ -132,7 +149,7 @@ fn what_a_peer_says_is_escaped() {
 
 #[test]
 fn sessions_taking_turns_keep_their_own_fields() {
-    let mut json = Json::new("s");
+    let mut json = Json::new(&sample::origin("s"));
     // More sessions than are kept in written form.
     let sessions: Vec<Arc<SessionIdentity>> =
         (0..2_000_u16).map(|n| Arc::new(client_at(end("10.0.0.1", 10_000 + n)))).collect();
@@ -209,7 +226,7 @@ fn sessions_and_dialogue() {
 
     let tls = TlsState {
         via: TlsVia::Auth,
-        state: "start".into(),
+        state: TlsTurn::Start,
         version: Some("TLSv1.3".into()),
         cipher: Some("TLS_AES_256_GCM_SHA384".into()),
         sni: Some("h".into()),
@@ -378,21 +395,24 @@ fn what_is_odd_and_the_sensor_itself() {
     let anomaly = AnomalyDetail { id: AnomalyId::NotFtp, detail: "x".into() };
     let value = own(EventKind::Anomaly(Anomaly { tx: None, anomaly }));
     assert_eq!((fields(&value), fields(&value["anomaly"])), (vec!["anomaly"], sorted(["id", "detail"])));
-    let alert = AlertDetail { id: "bounce".into(), severity: 3, message: "x".into() };
-    let value = own(EventKind::Alert(Alert { alert }));
-    assert_eq!(fields(&value["alert"]), sorted(["id", "severity", "message"]));
+    let alert = sample::alert();
+    let value = own(EventKind::Alert(Box::new(Alert { alert })));
+    assert_eq!(
+        fields(&value["alert"]),
+        sorted(["id", "severity", "title", "message", "technique", "confidence", "evidence"])
+    );
 
     let interface = InterfaceFacts {
         name: "veth0".into(),
         ifindex: 2,
-        ingress: "tcx".into(),
-        egress: "tcx".into(),
+        ingress: Hook::Tcx,
+        egress: Hook::Tcx,
         reason: "r".into(),
     };
     let start = SensorStart {
         version: "0".into(),
         schema: SCHEMA_VERSION,
-        source: "live".into(),
+        source: Source::Live,
         kernel: Some("6".into()),
         interfaces: vec![interface],
         files: Vec::new(),
