@@ -1,4 +1,4 @@
-//! What the agent tells its operator while it runs: one line each on standard error.
+//! Messages to the operator while the agent runs: one line each on standard error.
 
 use core::fmt;
 use std::io::Write as _;

@@ -21,7 +21,7 @@ use ftpmon_core::engine::PortUpdate;
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::{Event, EventKind, FoundBy, LocalProcess, LoginOutcome, Mode, SessionIdentity, Transfer};
 
-/// How long an event may wait for an answer. A look-up takes some milliseconds, [`PATIENCE`] at most on an idle machine.
+/// The longest wait of an event for an answer. A look-up takes some milliseconds, [`PATIENCE`] at most on an idle machine.
 const WAIT_MAX: Duration = PATIENCE.saturating_mul(8);
 /// Events that may wait. When more come, all go as they are: a thread that hangs must not fill the memory.
 pub(crate) const WAITING_EVENTS_MAX: usize = 16_384;
@@ -327,7 +327,7 @@ fn by_side(
 }
 
 /// The process that owns an end of a data connection, given the one that owns the same end of the control connection. That
-/// one is preferred to whoever listened: a server may have a process with more privileges listen.
+/// one is preferred to the process that listened: a server may have a process with more privileges listen.
 fn best(
     (end, found): OwnedEnd,
     control: IpAddr,

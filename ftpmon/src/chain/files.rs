@@ -14,21 +14,21 @@ use ftpmon_event::{Event, EventKind, FileFacts, FileId, FileReason};
 const OUTCOMES_MAX: usize = 8_192;
 /// Events that may wait. Stops a disk that hangs: beyond it, none waits any longer.
 const EVENTS_MAX: usize = 4_096;
-/// How long an event waits for its file.
+/// The longest wait of an event for its file.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The stored files of a run.
 pub(crate) struct Files {
-    store: Place,
+    backend: Backend,
     outcomes: Outcomes,
     waiting: SessionQueues,
 }
 
-/// Where files are written.
-enum Place {
+/// The way in which files are written.
+enum Backend {
     /// On a thread of their own, so that a slow disk holds up no packet.
     Thread { store: StoreThread, quota: u64 },
-    /// At once: whoever reads capture files can wait for the disk.
+    /// At once: reading capture files can wait for the disk.
     Here(Box<Store>),
 }
 
@@ -39,26 +39,26 @@ impl Files {
     /// The system gives no thread.
     pub(crate) fn on_a_thread(options: StoreOptions) -> io::Result<Self> {
         let quota = options.quota;
-        Ok(Self::new(Place::Thread { store: StoreThread::start(options)?, quota }))
+        Ok(Self::new(Backend::Thread { store: StoreThread::start(options)?, quota }))
     }
 
     /// Stores files while the caller waits.
     pub(crate) fn at_once(options: StoreOptions) -> Self {
         let mut store = Store::new(options);
         store.open();
-        Self::new(Place::Here(Box::new(store)))
+        Self::new(Backend::Here(Box::new(store)))
     }
 
-    fn new(store: Place) -> Self {
+    fn new(backend: Backend) -> Self {
         let waiting = SessionQueues::new(PATIENCE, EVENTS_MAX);
-        Self { store, outcomes: Outcomes::default(), waiting }
+        Self { backend, outcomes: Outcomes::default(), waiting }
     }
 
     /// The next piece of a file.
     pub(super) fn piece(&mut self, piece: FilePiece) {
-        match &mut self.store {
-            Place::Thread { store, .. } => store.push(piece),
-            Place::Here(store) => {
+        match &mut self.backend {
+            Backend::Thread { store, .. } => store.push(piece),
+            Backend::Here(store) => {
                 if let Some(outcome) = store.piece(piece) {
                     self.outcomes.learn(outcome);
                 }
@@ -69,10 +69,10 @@ impl Files {
     /// The event has to wait: [`Self::hold`] takes it. Otherwise it says now where its file is, if it has one.
     #[inline]
     pub(super) fn must_wait(&self, event: &mut Event) -> bool {
-        match self.store {
-            Place::Thread { .. } => self.waiting.must_wait(event, |event, _| self.outcomes.fill(event)),
-            // What is not known now never will be.
-            Place::Here(_) => {
+        match self.backend {
+            Backend::Thread { .. } => self.waiting.must_wait(event, |event, _| self.outcomes.fill(event)),
+            // An outcome that is not known now never will be.
+            Backend::Here(_) => {
                 self.outcomes.fill(event);
                 false
             }
@@ -86,16 +86,16 @@ impl Files {
 
     /// Returns when a file is stored, or will not be.
     pub(super) async fn stored(&self) {
-        match &self.store {
-            Place::Thread { store, .. } => store.news().await,
-            Place::Here(_) => core::future::pending().await,
+        match &self.backend {
+            Backend::Thread { store, .. } => store.news().await,
+            Backend::Here(_) => core::future::pending().await,
         }
     }
 
     /// The events whose files' outcomes came, or that waited too long; at the end all of them.
     pub(super) fn release(&mut self, end: bool) -> Vec<Event> {
-        let Self { store, outcomes, waiting } = self;
-        if let Place::Thread { store, .. } = store {
+        let Self { backend, outcomes, waiting } = self;
+        if let Backend::Thread { store, .. } = backend {
             if end {
                 store.finish();
             }
@@ -114,20 +114,20 @@ impl Files {
 
 impl Sampled for Files {
     fn sample(&self, into: &mut Snapshot) {
-        match &self.store {
-            Place::Thread { store, quota } => {
+        match &self.backend {
+            Backend::Thread { store, quota } => {
                 let counters = store.counters();
                 let cap = QUEUE_BYTES_MAX as u64;
                 into.add(Kind::Table { cap }, "files_queue_bytes", store.waiting() as u64);
                 into.add(Kind::Table { cap: *quota }, "files_bytes", counters.used);
                 counters.sample(into);
             }
-            Place::Here(store) => store.counters().sample(into),
+            Backend::Here(store) => store.counters().sample(into),
         }
     }
 }
 
-/// What became of files, for the events that report them.
+/// Outcomes of files, for the events that report them.
 #[derive(Debug, Default)]
 struct Outcomes {
     stored: HashMap<FileId, Result<String, FileReason>>,

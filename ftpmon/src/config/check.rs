@@ -16,7 +16,7 @@ pub const PORTS_MAX: usize = 1024;
 /// Longest sensor name, bytes: it stands in every event.
 pub const SENSOR_NAME_MAX: usize = 255;
 
-/// Why the settings cannot all hold.
+/// A setting out of range, or settings that contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Contradiction {

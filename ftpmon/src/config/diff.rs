@@ -1,4 +1,4 @@
-//! What another configuration would change.
+//! The differences between two configurations.
 
 use core::fmt;
 use std::collections::BTreeSet;

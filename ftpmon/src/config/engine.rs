@@ -11,7 +11,7 @@ use ftpmon_core::engine::{EngineConfig, FilesMode, Hashes, Limits, Secrets};
 /// Shortest key that `--secrets-key` accepts, bytes: a shorter one can be guessed by trying.
 pub const SECRETS_KEY_MIN: usize = 16;
 
-/// Why there is no key for hashed secrets.
+/// The reason why there is no key for hashed secrets.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -20,7 +20,7 @@ pub enum KeyError {
     Unreadable {
         /// The key file.
         path: PathBuf,
-        /// Why it cannot be read.
+        /// The error.
         error: io::Error,
     },
     /// The key is too short.

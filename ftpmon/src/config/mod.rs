@@ -1,4 +1,4 @@
-//! The settings of the agent, whoever gives them: the command line fills a [`Config`], a file may.
+//! The settings of the agent. The command line fills a [`Config`]; a file can.
 //!
 //! | file | what |
 //! |---|---|
@@ -53,7 +53,7 @@ pub struct Config {
     pub secrets: SecretsConfig,
     /// Transferred files.
     pub files: FilesConfig,
-    /// Where events go and in which format. Without any: all events as JSON to standard output.
+    /// Routes of events to outputs. Without any: all events as JSON to standard output.
     pub routes: Vec<RouteConfig>,
     /// Settings of live capture.
     pub live: LiveConfig,
@@ -81,14 +81,14 @@ impl Default for PortsConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SecretsConfig {
-    /// How they appear in events.
+    /// Their form in events.
     pub policy: SecretsPolicy,
     /// File with the key of [`SecretsPolicy::Hash`]; a random key where none is given.
     #[serde(with = "text::path_option")]
     pub key_file: Option<PathBuf>,
 }
 
-/// How passwords and account secrets appear in events.
+/// The form of passwords and account secrets in events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SecretsPolicy {
@@ -105,7 +105,7 @@ pub enum SecretsPolicy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FilesConfig {
-    /// What is done with them.
+    /// The use that is made of them.
     pub policy: FilesPolicy,
     /// The hashes of each file.
     pub hashes: Vec<HashAlgorithm>,
@@ -130,7 +130,7 @@ impl Default for FilesConfig {
     }
 }
 
-/// What is done with transferred files.
+/// The use that is made of transferred files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FilesPolicy {
@@ -161,9 +161,9 @@ pub enum HashAlgorithm {
 pub struct RouteConfig {
     /// Event types that take this route; empty for all.
     pub events: Vec<String>,
-    /// How events are written.
+    /// The format of the events.
     pub format: Format,
-    /// Where they are written to.
+    /// The outputs.
     pub outputs: Vec<SinkSpec>,
 }
 
@@ -180,7 +180,7 @@ pub struct LiveConfig {
     /// Interfaces, by name or glob pattern; that of the default route where none is given.
     #[serde(with = "text::list")]
     pub interfaces: Vec<InterfacePattern>,
-    /// Where in the kernel to attach on ingress.
+    /// The kernel hook for incoming packets.
     pub hook: HookChoice,
     /// Put the interfaces into promiscuous mode.
     pub promiscuous: bool,
@@ -250,7 +250,7 @@ impl Config {
         self.sensor.clone().unwrap_or_else(host)
     }
 
-    /// Where files are stored; none where they are not.
+    /// The storage of files; none where they are not stored.
     pub(crate) fn store(&self) -> Option<StoreOptions> {
         let extract = self.files.policy == FilesPolicy::Extract;
         let folder = self.files.directory.clone().filter(|_| extract)?;

@@ -22,16 +22,16 @@ const RECEIVED: u16 = 4;
 const DROPPED: u16 = 5;
 const DROPPED_BY_KERNEL: u16 = 7;
 const DELIVERED: u16 = 8;
-/// What the statistics of an interface take at most, bytes.
+/// Largest size of the statistics of an interface, bytes.
 pub(super) const STATISTICS_LEN: usize = 88;
 /// Stands at the statistics of the first of several interfaces.
 const OF_ALL: &str = "isb_osdrop counts all interfaces: the kernel does not tell them apart";
-/// What that takes.
+/// The size of that text, bytes.
 pub(super) const OF_ALL_LEN: usize = 4 + OF_ALL.len().next_multiple_of(4);
 
 const ETHERNET: u16 = 1;
 const RAW_IP: u16 = 101;
-/// Where a VLAN tag stands: behind the two addresses.
+/// The offset of a VLAN tag: behind the two addresses.
 const TAG_AT: usize = 12;
 
 /// Appends a block: its type, its length at both ends, `body` between.
@@ -123,7 +123,7 @@ impl Interface {
         });
     }
 
-    /// What became of its frames: `isb_osdrop` did not come to the agent, `isb_usrdeliv` did, and of those `isb_ifdrop` are
+    /// The counts of its frames: `isb_osdrop` did not come to the agent, `isb_usrdeliv` did, and of those `isb_ifdrop` are
     /// not in the file (dumpcap counts there what it could not write).
     pub(super) fn statistics(&self, id: usize, at: Timestamp, lost: LostByKernel, out: &mut Vec<u8>) {
         block(STATISTICS, out, |out| {

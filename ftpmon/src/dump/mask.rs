@@ -29,12 +29,12 @@ enum State {
     #[default]
     Verb,
     /// Behind a verb that needs no masking.
-    Open,
-    /// Behind one that does, or nobody knows where.
+    Harmless,
+    /// Behind one that does, or at an unknown place in a line.
     Secret,
 }
 
-/// See the module's text.
+/// Overwrites passwords in the frames of control connections.
 pub(super) struct Mask {
     ports: Vec<u16>,
     lines: BoundedMap<(Endpoint, Endpoint), Line>,
@@ -71,7 +71,7 @@ impl Mask {
         let follows = known.is_some_and(|line| line.next == seq);
         let mut line = known.filter(|_| follows).unwrap_or(Line { state: State::Secret, ..Line::default() });
         for byte in payload {
-            line.take(byte);
+            line.mask_byte(byte);
         }
         let next = seq.wrapping_add(segment.wire_payload_len);
         // One that comes again moves nothing on.
@@ -87,13 +87,13 @@ impl Mask {
 }
 
 impl Line {
-    fn take(&mut self, byte: &mut u8) {
+    fn mask_byte(&mut self, byte: &mut u8) {
         if *byte == b'\n' {
             *self = Self { next: self.next, ..Self::default() };
             return;
         }
         match self.state {
-            State::Open => {}
+            State::Harmless => {}
             State::Secret => {
                 if *byte != b'\r' {
                     *byte = b'*';
@@ -111,11 +111,11 @@ impl Line {
                     *slot = byte.to_ascii_uppercase();
                     self.letters += 1;
                 }
-                None => self.state = State::Open,
+                None => self.state = State::Harmless,
             }
         } else if byte.is_ascii_graphic() || (self.letters > 0 && matches!(byte, b' ' | b'\t')) {
             let secret = usize::from(self.letters) == self.verb.len() && SECRET.contains(&&self.verb);
-            self.state = if secret { State::Secret } else { State::Open };
+            self.state = if secret { State::Secret } else { State::Harmless };
         }
     }
 }

@@ -5,12 +5,13 @@
 //! | `blocks` | the format |
 //! | `mask` | passwords overwritten in the frames |
 //! | `comment` | events as comments |
-//! | `held` | frames that wait for their comments |
+//! | `comment_queue` | frames that wait for their comments |
 //! | `writer` | the file, behind a bounded queue on a thread of its own |
 
 mod blocks;
 mod comment;
-mod held;
+mod comment_queue;
+
 mod mask;
 #[cfg(test)]
 mod tests;
@@ -22,19 +23,19 @@ use std::path::PathBuf;
 use crate::kernel::SeenFrame;
 use crate::telemetry::{Kind, Sampled, Snapshot};
 use blocks::{Interface, LostByKernel, OF_ALL_LEN, Packet, STATISTICS_LEN};
+use comment_queue::{CommentQueue, PendingFrame};
 use ftpmon_core::account::FlowRecord;
 use ftpmon_core::segment::{InterfaceId, Segment};
 use ftpmon_event::Event;
 use ftpmon_event::time::Timestamp;
-use held::{Held, Open};
 use mask::Mask;
-use writer::Writer;
+use writer::PcapWriter;
 
 pub use blocks::INTERFACES_MAX;
 pub use mask::LINES_MAX;
 pub use writer::QUEUE_BYTES_MAX;
 
-/// What is asked for.
+/// The settings of `--write-pcap`.
 #[derive(Clone, Debug)]
 pub struct DumpOptions {
     /// The file; one that is there already is overwritten.
@@ -45,7 +46,7 @@ pub struct DumpOptions {
     pub mask_ports: Option<Vec<u16>>,
 }
 
-/// Why no file can be written.
+/// The reason why no file can be written.
 #[derive(Debug, thiserror::Error)]
 pub enum DumpError {
     /// It is a FIFO, and its reader is to be there first.
@@ -75,11 +76,11 @@ pub struct DumpCounters {
 
 /// A capture file being written.
 pub struct Dump {
-    writer: Writer,
+    writer: PcapWriter,
     mask: Option<Mask>,
     interfaces: Vec<Interface>,
     names: Vec<(InterfaceId, String)>,
-    held: Held,
+    queue: CommentQueue,
     unmasked: u64,
     interfaces_full: u64,
 }
@@ -106,11 +107,11 @@ impl Dump {
     /// See [`DumpError`].
     pub fn create(options: DumpOptions) -> Result<Self, DumpError> {
         Ok(Self {
-            writer: Writer::create(&options.path, options.max_bytes)?,
+            writer: PcapWriter::create(&options.path, options.max_bytes)?,
             mask: options.mask_ports.map(Mask::new),
             interfaces: Vec::new(),
             names: Vec::new(),
-            held: Held::default(),
+            queue: CommentQueue::default(),
             unmasked: 0,
             interfaces_full: 0,
         })
@@ -139,39 +140,39 @@ impl Dump {
             return;
         }
         let packet = Packet::new(*at, bytes, frame, *outbound);
-        self.held.push(Open::new(packet, (frame.interface, frame.link), segment, *of_data));
+        self.queue.push(PendingFrame::new(packet, (frame.interface, frame.link), segment, *of_data));
     }
 
     /// The next account: what it completes, the last frame of its connection did.
     pub fn account(&mut self, account: &FlowRecord) {
         self.close();
-        self.held.account(account);
+        self.queue.account(account);
     }
 
     /// The latest frame or account completed an event.
     pub fn note(&mut self, event: &Event) {
-        self.held.note(event);
+        self.queue.note(event);
     }
 
     /// No more comments come for the latest frame or account.
     pub fn close(&mut self) {
-        self.held.close();
+        self.queue.close();
         self.write(false);
     }
 
     /// Nothing waits any longer.
     pub fn flush(&mut self) {
-        self.held.close();
+        self.queue.close();
         self.write(true);
     }
 
     fn write(&mut self, all: bool) {
-        while let Some(open) = self.held.pop(all) {
+        while let Some(open) = self.queue.pop(all) {
             self.write_frame(&open);
         }
     }
 
-    fn write_frame(&mut self, Open { packet, from, .. }: &Open) {
+    fn write_frame(&mut self, PendingFrame { packet, from, .. }: &PendingFrame) {
         let mut block = Vec::with_capacity(packet.bytes.len() + 128);
         let known = self.interfaces.iter().position(|interface| interface.is(*from));
         let at = known.unwrap_or(self.interfaces.len());
@@ -207,7 +208,7 @@ impl Dump {
         self.writer.finish(block);
     }
 
-    /// What became of the frames so far.
+    /// The counters so far.
     pub fn counters(&self) -> DumpCounters {
         let Self { unmasked, interfaces_full, .. } = *self;
         DumpCounters { unmasked, interfaces_full, ..self.writer.counters() }

@@ -150,17 +150,17 @@ fn what_an_account_completes_stands_at_its_connections_last_frame() {
     dump.note(&event("WRONG"));
     dump.close();
     dump.note(&event("LATE"));
-    assert_eq!(dump.held.len(), 2, "both wait for the account");
+    assert_eq!(dump.queue.len(), 2, "both wait for the account");
     dump.account(&closed(40_001));
     dump.note(&event("RIGHT"));
     dump.close();
-    assert_eq!(dump.held.len(), 0);
+    assert_eq!(dump.queue.len(), 0);
     // The run goes on, and no account comes.
     give_fin(&mut dump);
     dump.close();
-    assert_eq!(dump.held.len(), 1);
+    assert_eq!(dump.queue.len(), 1);
     dump.flush();
-    assert_eq!(dump.held.len(), 0);
+    assert_eq!(dump.queue.len(), 0);
     dump.finish(Timestamp::default(), 0);
     let file = std::fs::read(path("account")).unwrap();
     let place = |what: &[u8]| file.windows(what.len()).position(|window| window == what);
@@ -229,13 +229,13 @@ fn what_the_kernel_lost_is_counted_once_for_several_interfaces() {
 #[cfg_attr(miri, ignore = "writes files")]
 fn frames_that_wait_are_bounded() {
     let mut dump = Dump::create(options("bound", false, None)).unwrap();
-    for _ in 0..2 * held::FRAMES_MAX {
+    for _ in 0..2 * comment_queue::FRAMES_MAX {
         give_fin(&mut dump);
         dump.close();
-        assert!(dump.held.len() <= held::FRAMES_MAX);
+        assert!(dump.queue.len() <= comment_queue::FRAMES_MAX);
     }
     dump.finish(Timestamp::default(), 0);
-    assert_eq!(frames("bound").len(), 2 * held::FRAMES_MAX);
+    assert_eq!(frames("bound").len(), 2 * comment_queue::FRAMES_MAX);
     std::fs::remove_file(path("bound")).unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! The file, written by a thread: a slow disk holds up nobody.
+//! The file, written by a thread of its own, so that a slow disk does not hold up capture.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
@@ -21,7 +21,7 @@ pub const QUEUE_BYTES_MAX: usize = 16 << 20;
 const QUEUE_BLOCKS_MAX: usize = 65_536;
 /// Only its owner may read the file: it holds what was on the wire.
 const MODE: u32 = 0o600;
-/// How long the end of a run waits for the disk.
+/// The longest wait for the disk at the end of a run.
 const FINISH_WAIT: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
@@ -37,8 +37,8 @@ struct Block {
     frames: u64,
 }
 
-/// Takes blocks.
-pub(super) struct Writer {
+/// The writing thread, from its user's side.
+pub(super) struct PcapWriter {
     blocks: Option<SyncSender<Block>>,
     done: Receiver<()>,
     shared: Arc<Shared>,
@@ -53,21 +53,22 @@ pub(super) struct Writer {
     late: u64,
 }
 
-impl Writer {
+impl PcapWriter {
     pub(super) fn create(path: &Path, max: Option<u64>) -> Result<Self, DumpError> {
         let file = open(path)?;
         let mut head = Vec::new();
         blocks::section(&mut head);
         (&file).write_all(&head)?;
-        // From here on a thread of its own waits for whoever takes the bytes.
+        // From here on the thread waits for the disk, or for the FIFO's reader.
         fcntl_setfl(&file, fcntl_getfl(&file).map_err(io::Error::from)? - OFlags::NONBLOCK)
             .map_err(io::Error::from)?;
         let (sender, receiver) = sync_channel(QUEUE_BLOCKS_MAX);
         let (finished, done) = sync_channel(1);
         let shared = Arc::new(Shared::default());
-        let desk = Desk { file, len: head.len() as u64, broken: false, shared: Arc::clone(&shared) };
+        let writer =
+            WriterThread { file, len: head.len() as u64, broken: false, shared: Arc::clone(&shared) };
         std::thread::Builder::new().name("pcap".to_owned()).spawn(move || {
-            desk.run(&receiver);
+            writer.run(&receiver);
             let _ = finished.send(());
         })?;
         let len = head.len() as u64;
@@ -147,7 +148,7 @@ impl Writer {
     }
 }
 
-/// Opens the file, a FIFO too, without waiting for anybody. Its writes do not wait either.
+/// Opens the file without waiting for the reader of a FIFO. Writes do not wait either.
 fn open(path: &Path) -> Result<File, DumpError> {
     let without_waiting = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let mut options = OpenOptions::new();
@@ -164,8 +165,8 @@ fn open(path: &Path) -> Result<File, DumpError> {
     Ok(file)
 }
 
-/// The thread's own.
-struct Desk {
+/// The state of the writing thread.
+struct WriterThread {
     file: File,
     /// Bytes of whole blocks in the file.
     len: u64,
@@ -173,7 +174,7 @@ struct Desk {
     shared: Arc<Shared>,
 }
 
-impl Desk {
+impl WriterThread {
     fn run(mut self, blocks: &Receiver<Block>) {
         for block in blocks {
             let Block { bytes, frames } = block;
@@ -213,7 +214,7 @@ mod tests {
             blocks.send(Block { bytes: vec![0; 4096], frames: 1 }).unwrap();
         }
         drop(blocks);
-        Desk { file, len: 0, broken: false, shared: Arc::clone(&shared) }.run(&to_do);
+        WriterThread { file, len: 0, broken: false, shared: Arc::clone(&shared) }.run(&to_do);
         assert_eq!(shared.failed.load(Ordering::Relaxed), 3);
         assert_eq!(shared.written.load(Ordering::Relaxed), 0);
     }
@@ -224,10 +225,10 @@ mod tests {
         let path = std::env::temp_dir().join(format!("ftpmon-dump-fifo-{}", std::process::id()));
         let _ = std::fs::remove_file(&path);
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        assert!(matches!(Writer::create(&path, None), Err(DumpError::Unread)));
+        assert!(matches!(PcapWriter::create(&path, None), Err(DumpError::Unread)));
         // With a reader it is written to, and the thread waits for that reader.
         let reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path).unwrap();
-        let mut writer = Writer::create(&path, None).unwrap();
+        let mut writer = PcapWriter::create(&path, None).unwrap();
         assert!((0..64).all(|_| writer.push(vec![0; 16 << 10], 0)));
         drop(reader);
         writer.finish(Vec::new());
@@ -240,7 +241,7 @@ mod tests {
     #[cfg_attr(miri, ignore = "writes to a pipe")]
     fn a_stuck_disk_holds_up_nobody() {
         let path = std::env::temp_dir().join(format!("ftpmon-dump-stuck-{}", std::process::id()));
-        let mut writer = Writer::create(&path, None).unwrap();
+        let mut writer = PcapWriter::create(&path, None).unwrap();
         // A thread that takes nothing.
         let (blocks, _stuck) = sync_channel(QUEUE_BLOCKS_MAX);
         writer.blocks = Some(blocks);

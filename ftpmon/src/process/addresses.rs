@@ -1,4 +1,4 @@
-//! Which addresses are this host's, and on which interfaces: of no other end is there anything to ask.
+//! The addresses of this host, and the interfaces that have them. Ends at other addresses are not looked up.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 /// Addresses of this host that are remembered; on a host with more, the others count as foreign.
 pub const ADDRESSES_MAX: usize = 4_096;
-/// What is older is read again.
+/// Older addresses are read again.
 const FRESH_FOR: Duration = Duration::from_secs(10);
 /// An address that is not among them has them read again, but only if they are older than this.
 const MISSED_FOR: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ const INTERFACES_MAX: usize = 16;
 /// The interface of an address that is enough without.
 const ANY: u32 = 0;
 
-/// Where an address of this host is. A link-local one names an end only together with its interface (RFC 4007), and
+/// The interfaces of an address of this host. A link-local one names an end only together with its interface (RFC 4007), and
 /// several may have the same. None is the address of another host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Scopes(SmallVec<[u32; 2]>);
@@ -58,7 +58,7 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    /// Where the address is, if it is one of this host's.
+    /// The scopes of an address; none where it is another host's.
     pub(super) fn scopes(&mut self, address: IpAddr, now: Instant) -> Scopes {
         if address.is_loopback() {
             return Scopes::any();
@@ -74,7 +74,7 @@ impl Addresses {
 
     fn read(&mut self, now: Instant) {
         let begun = Instant::now();
-        // Where they cannot be read, what was known stands.
+        // Addresses that cannot be read stay as they were.
         if let Ok(all) = getifaddrs() {
             let addresses = all.filter_map(|interface| {
                 let address = interface.address?;

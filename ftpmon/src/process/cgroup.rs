@@ -7,9 +7,9 @@
 const ID_LEN: usize = 64;
 /// Longest name that is taken for a container's.
 const NAME_MAX: usize = 128;
-/// What runtimes write before the id: `docker-ID.scope`, `cri-containerd-ID.scope`, `crio-ID`, `libpod-ID.scope`.
+/// Prefixes that runtimes write before the id: `docker-ID.scope`, `cri-containerd-ID.scope`, `crio-ID`, `libpod-ID.scope`.
 const PREFIXES: [&str; 4] = ["docker-", "cri-containerd-", "crio-", "libpod-"];
-/// What LXC writes before a container's name, in two of its ways.
+/// Prefixes that LXC writes before a container's name.
 const LXC_PREFIXES: [&str; 2] = ["lxc.payload.", "lxc.monitor."];
 
 /// The container that the cgroup `path` belongs to.

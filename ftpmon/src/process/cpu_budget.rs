@@ -1,15 +1,15 @@
-//! How much of a processor the look-ups may take.
+//! A cap on the processor time of look-ups.
 //!
-//! What they cost grows with the descriptors of the processes looked at. A server with hundreds of connections that opens
-//! hundreds more a second would keep a processor busy with telling who it is, which the reading of packets needs.
+//! Their cost grows with the number of descriptors of the processes searched. A server with hundreds of connections that
+//! opens hundreds more a second would keep a processor busy with look-ups, and capture needs that processor.
 
 use std::time::Duration;
 
-/// Of so much time one part may be work.
+/// One part of this many may be work.
 const PARTS: u32 = 4;
 /// Work that is done at once all the same, after a rest that is long enough.
 const BURST: Duration = Duration::from_secs(1);
-/// How long one rest is.
+/// The length of one rest.
 const REST: Duration = Duration::from_millis(10);
 
 /// Work done beyond the share.

@@ -1,4 +1,4 @@
-//! Which sockets a process has open.
+//! The open descriptors of a process.
 
 use std::io;
 
@@ -12,11 +12,11 @@ pub(super) struct Descriptors {
     folder: Dir,
 }
 
-/// What an open descriptor is called, by which it is found again.
+/// The name of an open descriptor, by which it is found again.
 pub(super) struct Descriptor(std::ffi::CString);
 
-/// What was looked for.
-pub(super) enum Find {
+/// The result of a search.
+pub(super) enum FindResult {
     /// It is this one.
     There(Descriptor),
     /// The process does not have it.
@@ -26,25 +26,25 @@ pub(super) enum Find {
 }
 
 impl Descriptors {
-    /// Those of a process.
-    pub(super) fn of(pid: u32) -> io::Result<Self> {
+    /// Opens the list of descriptors of a process.
+    pub(super) fn open(pid: u32) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = openat(CWD, format!("/proc/{pid}/fd"), flags, Mode::empty())?;
         Ok(Self { folder: Dir::new(folder)? })
     }
 
-    /// The one that is the socket with this inode. To be asked once: it reads the folder to there.
-    pub(super) fn find(&mut self, inode: u32) -> Find {
+    /// The one that is the socket with this inode. To be called once: it reads the folder to there.
+    pub(super) fn find(&mut self, inode: u32) -> FindResult {
         let wanted = format!("socket:[{inode}]");
         let mut empty = true;
         for _ in 0..DESCRIPTORS_MAX {
             let Some(Ok(entry)) = self.folder.read() else { break };
             if self.is(entry.file_name(), &wanted) {
-                return Find::There(Descriptor(entry.file_name().to_owned()));
+                return FindResult::There(Descriptor(entry.file_name().to_owned()));
             }
             empty &= entry.file_name().to_bytes().starts_with(b".");
         }
-        if empty { Find::Ended } else { Find::Elsewhere }
+        if empty { FindResult::Ended } else { FindResult::Elsewhere }
     }
 
     /// The process still lives, and still has that socket there.

@@ -1,14 +1,15 @@
-//! Which process of this host holds an end of a connection: socket diagnostics say by which inode, `/proc` says who.
+//! The local processes that own the ends of connections: socket diagnostics give a socket's inode, `/proc` its process.
 //!
 //! | file | what |
 //! |---|---|
-//! | `addresses` | which ends are on this host at all |
-//! | `sockets` | what the kernel says of a socket |
-//! | `processes`, `descriptors` | who holds it, and who that is |
-//! | `cgroup` | which container that belongs to |
-//! | `worker` | the thread that asks, until it has a good answer |
+//! | `addresses` | the addresses of this host: other ends are not looked up |
+//! | `sockets` | sockets by socket diagnostics |
+//! | `processes`, `descriptors` | the process that owns a socket |
+//! | `cgroup` | the container that a process belongs to |
+//! | `cpu_budget` | a cap on the processor time of look-ups |
+//! | `worker` | the thread that looks up, until it has a final answer |
 //!
-//! Nothing here holds up the caller: questions wait in a bounded queue, and answers come when they come.
+//! The caller never waits: requests are queued, within a bound, and answers are fetched later.
 
 mod addresses;
 mod cgroup;
@@ -36,45 +37,45 @@ use ftpmon_event::addr::Endpoint;
 use sockets::Sockets;
 use worker::Worker;
 
-/// Questions that may wait; a further one is not asked. Announcements, which a hostile peer makes by the million, may
-/// fill half of it.
+/// Requests that may wait; a further one is refused. Announcements, which a hostile peer makes by the million, may fill
+/// half of them.
 pub const REQUESTS_MAX: usize = 1_024;
-/// Look-ups that may be repeated at a time; a further one gets the answer that there is.
+/// Look-ups that may be repeated at a time; a further one gets the answer known so far.
 pub const PENDING_MAX: usize = 1_024;
 /// How long a look-up may take on an idle machine.
 pub const PATIENCE: Duration = Duration::from_millis(60);
 
-/// A question.
+/// A request to the look-up thread.
 enum Request {
     /// An endpoint was announced.
     Listener(Endpoint, Scopes),
-    /// Who holds the two ends of a connection? Only those on this host are asked for: the initiator's, the listener's.
+    /// Look up the owners of a connection's ends. Only ends on this host are looked up: the initiator's, the listener's.
     Connection { ticket: u64, initiator: Endpoint, listener: Endpoint, own: [Scopes; 2], youngest: bool },
 }
 
-/// What became of a question.
+/// The fate of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// The answer will have this number.
     Ticket(u64),
-    /// It is about no address of this host: there is nothing to ask.
+    /// Neither end is on this host.
     Foreign,
-    /// Too many questions wait.
+    /// Too many requests wait.
     Refused,
 }
 
 /// An answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// Of which question.
+    /// The request's ticket.
     pub ticket: u64,
-    /// Who holds the end that sent the SYN.
+    /// The owner of the end that sent the SYN.
     pub initiator: Option<Arc<LocalProcess>>,
-    /// Who holds the other.
+    /// The owner of the other end.
     pub listener: Option<Arc<LocalProcess>>,
 }
 
-/// What the thread counts.
+/// Counters of the thread.
 #[derive(Default)]
 struct Shared {
     waiting: AtomicU64,
@@ -89,7 +90,7 @@ impl Shared {
     }
 }
 
-/// Asks, and is answered.
+/// The look-up thread, from its user's side.
 pub struct ProcessLookup {
     requests: SyncSender<Request>,
     answers: Receiver<Answer>,
@@ -114,12 +115,12 @@ impl ProcessLookup {
         Ok(Self { requests, answers, answered, shared, addresses: Addresses::default(), tickets: 0 })
     }
 
-    /// Tells when there are answers.
+    /// Notified when there are answers.
     pub fn answered(&self) -> Arc<Notify> {
         Arc::clone(&self.answered)
     }
 
-    /// An endpoint was announced: who listens there will be known when its connection comes. False where too many questions
+    /// An endpoint was announced: remembers the process that listens there, for its connection. False where too many requests
     /// wait.
     pub fn listener(&mut self, endpoint: Endpoint) -> bool {
         let scopes = self.addresses.scopes(endpoint.ip, Instant::now());
@@ -128,8 +129,8 @@ impl ProcessLookup {
                 && self.ask(Request::Listener(endpoint, scopes)))
     }
 
-    /// Asks who holds the ends of a connection; with `youngest`, a process that was made for it rather than one that is
-    /// known.
+    /// Requests the owners of a connection's ends; with `youngest`, a process that was started for it is preferred to a known
+    /// one.
     pub fn connection(&mut self, initiator: Endpoint, listener: Endpoint, youngest: bool) -> Asked {
         let now = Instant::now();
         let own = [initiator, listener].map(|end| self.addresses.scopes(end.ip, now));
@@ -154,7 +155,7 @@ impl ProcessLookup {
         self.answers.recv_timeout(limit).ok()
     }
 
-    /// What the thread counted so far.
+    /// The counters of the thread so far.
     pub fn counters(&self) -> ProcessCounters {
         let Shared { scans, unreadable, .. } = &*self.shared;
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

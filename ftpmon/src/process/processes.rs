@@ -1,7 +1,7 @@
-//! Which process holds a socket, and what there is to say of it.
+//! The process that owns a socket, found in `/proc` and described.
 //!
-//! To read all processes' descriptors is dear. So those are looked at first that are likely: processes that had sockets of
-//! FTP before, then those that are new. All others are looked through at intervals only.
+//! Reading the descriptors of all processes is expensive. So likely processes are searched first: those that had FTP sockets
+//! before, then new ones. All others are searched at intervals only.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,63 +11,63 @@ use procfs::process::Process;
 use smol_str::SmolStr;
 
 use super::cgroup;
-use super::descriptors::{Descriptor, Descriptors, Find};
+use super::descriptors::{Descriptor, Descriptors, FindResult};
 use crate::bounded::BoundedMap;
 use ftpmon_event::{FoundBy, LocalProcess};
 
-/// Processes that had sockets of FTP before and are looked at first: a server with a process a session has many.
+/// Processes that had FTP sockets before and are searched first: a server with one process per session has many.
 pub const CANDIDATES_MAX: usize = 64;
-/// Processes that are looked at first because they are new.
+/// Processes that are searched first because they are new.
 pub const NEWCOMERS_MAX: usize = 4_096;
-/// Processes of a host that are told apart; on a host with more, the others are not found.
+/// Processes of a host that are known; on a host with more, the others are not found.
 pub const PROCESSES_MAX: usize = 262_144;
 /// Names of users that are remembered.
 pub const USERS_MAX: usize = 1_024;
 /// A process is new for this long.
 const NEW_FOR: Duration = Duration::from_secs(10);
-/// Time between two looks at all processes.
+/// Time between two scans of all processes.
 const ALL_EVERY: Duration = Duration::from_millis(50);
-/// A user's name is asked for anew after this long.
+/// A user's name is looked up again after this long.
 const USER_FOR: Duration = Duration::from_secs(60);
-/// Longest path of an executable and of a cgroup that is told, bytes.
+/// Longest path of an executable and of a cgroup in an event, bytes; a longer one is cut.
 const PATH_MAX: usize = 4_096;
 
-/// Where to look first.
+/// The processes that are searched first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum First {
-    /// Whoever had sockets of FTP before.
+pub(super) enum Preference {
+    /// Those that had FTP sockets before.
     Known,
-    /// The youngest: a server may have made a process for this session.
+    /// The youngest: a server may have started a process for this session.
     Youngest,
 }
 
-/// The process that holds a socket.
+/// The process that owns a socket.
 #[derive(Clone, Debug)]
-pub(super) struct Holder {
-    /// What there is to say of it.
+pub(super) struct SocketOwner {
+    /// Its description for events.
     pub(super) process: Arc<LocalProcess>,
-    /// It is known to serve its connections itself, though it listens for them too.
-    pub(super) settled: bool,
+    /// It is known to serve its connections itself, although it listens for them too.
+    pub(super) serves_itself: bool,
 }
 
-/// What was looked at.
+/// Counters of the searches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProcessCounters {
-    /// Looks at all processes.
+    /// Scans of all processes.
     pub scans: u64,
-    /// Processes that this agent may not look into.
+    /// Processes that this agent may not read.
     pub unreadable: u64,
 }
 
 struct Candidate {
     pid: u32,
     started: u64,
-    settled: bool,
+    serves_itself: bool,
 }
 
 /// The processes of this host.
 pub(super) struct Processes {
-    /// The ids that were there at the last look, in order.
+    /// The process ids of the last scan, in order.
     known: Vec<u32>,
     newcomers: VecDeque<(u32, Instant)>,
     candidates: VecDeque<Candidate>,
@@ -76,7 +76,7 @@ pub(super) struct Processes {
     pub(super) counters: ProcessCounters,
 }
 
-/// A process that holds the socket, being compared with others that do.
+/// A process that owns the socket, to be compared with others that do.
 struct Match {
     pid: u32,
     started: u64,
@@ -85,7 +85,7 @@ struct Match {
 }
 
 impl Processes {
-    /// Nothing is known but who is there.
+    /// The processes that run now, none of which was searched.
     pub(super) fn new() -> Self {
         Self {
             known: list(),
@@ -97,38 +97,39 @@ impl Processes {
         }
     }
 
-    /// The process that holds the socket; of several the youngest, which is the one that serves. `listener` is the socket
-    /// at which its connection came: who holds that is remembered where a look at all processes did not find the other.
-    pub(super) fn holder(
+    /// The process that owns the socket; of several the youngest, which is the one that serves. `listener` is the socket that
+    /// accepted its connection: its owner is remembered where a scan of all processes did not find the other.
+    pub(super) fn owner(
         &mut self,
         inode: u32,
         listener: Option<u32>,
-        first: First,
+        first: Preference,
         found_by: FoundBy,
-    ) -> Option<Holder> {
-        // One that serves itself makes no process for a session.
-        let known = |candidate: &&Candidate| first == First::Known || candidate.settled;
+    ) -> Option<SocketOwner> {
+        // One that serves itself starts no process for a session.
+        let known = |candidate: &&Candidate| first == Preference::Known || candidate.serves_itself;
         let likely: Vec<u32> = self.candidates.iter().filter(known).map(|candidate| candidate.pid).collect();
         let found = self.youngest(&likely, inode).or_else(|| self.search(inode, listener, &likely));
         let found = found?;
         let process = self.describe(&found, inode, found_by)?;
-        let settled = self.remember(found.pid, found.started);
-        Some(Holder { process: Arc::new(process), settled })
+        let serves_itself = self.remember(found.pid, found.started);
+        Some(SocketOwner { process: Arc::new(process), serves_itself })
     }
 
-    /// The process holds this socket too.
-    pub(super) fn holds(pid: u32, inode: u32) -> bool {
-        Descriptors::of(pid).is_ok_and(|mut descriptors| matches!(descriptors.find(inode), Find::There(_)))
+    /// The process owns this socket too.
+    pub(super) fn has_socket(pid: u32, inode: u32) -> bool {
+        Descriptors::open(pid)
+            .is_ok_and(|mut descriptors| matches!(descriptors.find(inode), FindResult::There(_)))
     }
 
-    /// The process serves its connections itself.
-    pub(super) fn settle(&mut self, pid: u32) {
+    /// Remembers that the process serves its connections itself.
+    pub(super) fn mark_serving_itself(&mut self, pid: u32) {
         if let Some(candidate) = self.candidates.iter_mut().find(|candidate| candidate.pid == pid) {
-            candidate.settled = true;
+            candidate.serves_itself = true;
         }
     }
 
-    /// Looks at new processes, at those that had sockets of FTP before, and now and then at all; but at none of `seen` twice.
+    /// Searches new processes, those that had FTP sockets before, and at intervals all; but none of `seen` twice.
     fn search(&mut self, inode: u32, listener: Option<u32>, seen: &[u32]) -> Option<Match> {
         let now = Instant::now();
         let all = list();
@@ -163,11 +164,11 @@ impl Processes {
         found
     }
 
-    /// Of these processes the one that holds the socket and was started last.
+    /// The youngest of these processes that owns the socket.
     fn youngest(&mut self, pids: &[u32], inode: u32) -> Option<Match> {
         let mut best: Option<Match> = None;
         for &pid in pids {
-            let mut descriptors = match Descriptors::of(pid) {
+            let mut descriptors = match Descriptors::open(pid) {
                 Ok(descriptors) => descriptors,
                 Err(error) => {
                     let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
@@ -179,9 +180,9 @@ impl Processes {
                 }
             };
             let descriptor = match descriptors.find(inode) {
-                Find::There(descriptor) => descriptor,
-                Find::Elsewhere => continue,
-                Find::Ended => {
+                FindResult::There(descriptor) => descriptor,
+                FindResult::Elsewhere => continue,
+                FindResult::Ended => {
                     self.forget(pid);
                     continue;
                 }
@@ -200,7 +201,7 @@ impl Processes {
         self.newcomers.retain(|&(newcomer, _)| newcomer != pid);
     }
 
-    /// What there is to say of a process; none where it ended meanwhile, so that its id may be another's.
+    /// The description of a process; none where it ended meanwhile, so that its id may belong to another.
     fn describe(&mut self, found: &Match, inode: u32, found_by: FoundBy) -> Option<LocalProcess> {
         let process = Process::new(i32::try_from(found.pid).ok()?).ok()?;
         let name = process.stat().ok().map(|stat| SmolStr::from(stat.comm));
@@ -235,19 +236,19 @@ impl Processes {
         name
     }
 
-    /// Puts a process before the other candidates; tells whether it was known to serve its connections itself.
+    /// Puts a process before the other candidates. True where it was known to serve its connections itself.
     fn remember(&mut self, pid: u32, started: u64) -> bool {
         let known = self.candidates.iter().position(|candidate| candidate.pid == pid);
         let known = known.and_then(|at| self.candidates.remove(at));
-        // The same id, and another process.
-        let settled = known.is_some_and(|known| known.started == started && known.settled);
-        self.candidates.push_front(Candidate { pid, started, settled });
+        // An id may be reused by another process.
+        let serves_itself = known.is_some_and(|known| known.started == started && known.serves_itself);
+        self.candidates.push_front(Candidate { pid, started, serves_itself });
         self.candidates.truncate(CANDIDATES_MAX);
-        settled
+        serves_itself
     }
 }
 
-/// When a process was started, ticks since the boot.
+/// The start time of a process, ticks since boot.
 fn started(pid: u32) -> Option<u64> {
     Some(Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?.starttime)
 }
@@ -261,7 +262,7 @@ fn list() -> Vec<u32> {
     pids
 }
 
-/// The head of a text that is too long to be told.
+/// The beginning of a text that is too long for an event.
 fn cut(text: &str) -> &str {
     let end = (0..=PATH_MAX.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
     end.and_then(|end| text.get(..end)).unwrap_or_default()
@@ -286,21 +287,21 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut processes = Processes::new();
         let inode = inode_of(&listener);
-        for first in [First::Youngest, First::Known] {
-            let holder = processes.holder(inode, None, first, FoundBy::Listener).unwrap();
-            let process = &holder.process;
+        for first in [Preference::Youngest, Preference::Known] {
+            let owner = processes.owner(inode, None, first, FoundBy::Listener).unwrap();
+            let process = &owner.process;
             assert_eq!(process.pid, std::process::id());
             assert_eq!(process.uid, Some(nix::unistd::Uid::effective().as_raw()));
             assert_eq!(process.exe.as_deref(), std::env::current_exe().unwrap().to_str());
             assert!(process.name.as_ref().is_some_and(|name| !name.is_empty()));
-            assert!(!holder.settled);
+            assert!(!owner.serves_itself);
         }
         assert_eq!(processes.counters.scans, 1, "the second time it is looked at first");
-        processes.settle(std::process::id());
-        assert!(processes.holder(inode, None, First::Youngest, FoundBy::Listener).unwrap().settled);
-        assert!(Processes::holds(std::process::id(), inode));
+        processes.mark_serving_itself(std::process::id());
+        assert!(processes.owner(inode, None, Preference::Youngest, FoundBy::Listener).unwrap().serves_itself);
+        assert!(Processes::has_socket(std::process::id(), inode));
         drop(listener);
-        assert!(processes.holder(inode, None, First::Known, FoundBy::Listener).is_none());
+        assert!(processes.owner(inode, None, Preference::Known, FoundBy::Listener).is_none());
     }
 
     #[test]
@@ -310,15 +311,18 @@ mod tests {
         let inode = inode_of(&listener);
         let mut processes = Processes::new();
         processes.looked_at_all = Some(Instant::now() + Duration::from_secs(3600));
-        assert!(processes.holder(inode, None, First::Youngest, FoundBy::Connection).is_none());
+        assert!(processes.owner(inode, None, Preference::Youngest, FoundBy::Connection).is_none());
         // The child has the socket as its standard input.
         let socket = std::os::fd::OwnedFd::from(listener);
         let mut child = std::process::Command::new("sleep").arg("60").stdin(socket).spawn().unwrap();
-        let holder = processes.holder(inode, None, First::Youngest, FoundBy::Connection);
+        let owner = processes.owner(inode, None, Preference::Youngest, FoundBy::Connection);
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(holder.unwrap().process.pid, child.id());
-        assert!(processes.holder(inode, None, First::Youngest, FoundBy::Connection).is_none(), "it ended");
+        assert_eq!(owner.unwrap().process.pid, child.id());
+        assert!(
+            processes.owner(inode, None, Preference::Youngest, FoundBy::Connection).is_none(),
+            "it ended"
+        );
     }
 
     #[test]
@@ -328,7 +332,7 @@ mod tests {
             assert!(!processes.remember(pid, 1));
             assert!(processes.candidates.len() <= CANDIDATES_MAX);
         }
-        processes.settle(9_999);
+        processes.mark_serving_itself(9_999);
         assert!(processes.remember(9_999, 1));
         assert!(!processes.remember(9_999, 2), "an id that is another process's now");
     }

@@ -1,6 +1,6 @@
-//! What the kernel says of a TCP socket (sock_diag): its state, and the inode by which processes hold it.
+//! TCP sockets as the kernel reports them (sock_diag): their state, and the inode by which processes own them.
 //!
-//! Only sockets of ftpmon's own network namespace are told.
+//! The kernel reports sockets of ftpmon's own network namespace only.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -19,27 +19,27 @@ use ftpmon_event::addr::Endpoint;
 
 /// Longest answer that is read, bytes. One socket's is about 100.
 const ANSWER_MAX: usize = 8 << 10;
-/// Answers of earlier questions that are skipped; more than one was never seen.
+/// Answers to earlier requests that are skipped; more than one was never seen.
 const STALE_MAX: usize = 16;
 /// A handshake that is under way (`TCP_NEW_SYN_RECV` of the kernel, which netlink shows as SYN_RECV or as itself).
 const TCP_NEW_SYN_RECV: u8 = 12;
 
-/// A socket, as far as it tells who has it.
+/// The state of a connection's socket on this host, with the inode that identifies it in `/proc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// A process holds the connection's own socket, by this inode.
-    Held(u32),
-    /// The same, and it is still being opened: it may be handed on when it is.
+pub(super) enum SocketState {
+    /// A process owns the connection's socket.
+    Owned(u32),
+    /// A process owns it, and the connection is still being opened: the socket may be passed to another process afterwards.
     Opening(u32),
-    /// The connection is there, and waits to be accepted.
+    /// The connection waits to be accepted.
     Waiting,
-    /// There is no such connection, but a socket that listens where it would arrive, at that address or at all of them.
+    /// There is no such connection, but a socket that listens for it, at its address or at all addresses.
     Listening(u32),
-    /// The connection is closing, and no process has it any more.
-    Left,
+    /// The connection is closing, and no process owns it any more.
+    Orphaned,
 }
 
-/// Asks for sockets.
+/// A netlink socket for socket diagnostics.
 pub(super) struct Sockets {
     socket: Socket,
     sequence: u32,
@@ -47,7 +47,7 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    /// Opens the way to the kernel.
+    /// Opens the netlink socket.
     pub(super) fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
         socket.bind_auto()?;
@@ -62,12 +62,12 @@ impl Sockets {
         own: Endpoint,
         scopes: &Scopes,
         peer: Option<Endpoint>,
-    ) -> io::Result<Option<Found>> {
+    ) -> io::Result<Option<SocketState>> {
         let mut listening = None;
         for interface in scopes.interfaces() {
             match self.find_at(own, interface, peer)? {
                 // On another interface with that address the connection itself may be.
-                Some(found @ Found::Listening(_)) => listening = listening.or(Some(found)),
+                Some(found @ SocketState::Listening(_)) => listening = listening.or(Some(found)),
                 None => {}
                 found => return Ok(found),
             }
@@ -75,13 +75,13 @@ impl Sockets {
         Ok(listening)
     }
 
-    /// The same of an address on this interface.
+    /// Likewise, of an address on this interface.
     fn find_at(
         &mut self,
         own: Endpoint,
         interface: u32,
         peer: Option<Endpoint>,
-    ) -> io::Result<Option<Found>> {
+    ) -> io::Result<Option<SocketState>> {
         let nowhere = match own.ip {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -126,19 +126,19 @@ impl Sockets {
                 return Ok(None);
             };
             let facts = &response.header;
-            return Ok(Some(found(facts.state, facts.inode)));
+            return Ok(Some(socket_state(facts.state, facts.inode)));
         }
         Ok(None)
     }
 }
 
-fn found(state: u8, inode: u32) -> Found {
+fn socket_state(state: u8, inode: u32) -> SocketState {
     match (state, inode) {
-        (TCP_LISTEN, _) => Found::Listening(inode),
-        (TCP_ESTABLISHED | TCP_SYN_RECV | TCP_NEW_SYN_RECV | TCP_CLOSE_WAIT, 0) => Found::Waiting,
-        (_, 0) => Found::Left,
-        (TCP_SYN_SENT, _) => Found::Opening(inode),
-        _ => Found::Held(inode),
+        (TCP_LISTEN, _) => SocketState::Listening(inode),
+        (TCP_ESTABLISHED | TCP_SYN_RECV | TCP_NEW_SYN_RECV | TCP_CLOSE_WAIT, 0) => SocketState::Waiting,
+        (_, 0) => SocketState::Orphaned,
+        (TCP_SYN_SENT, _) => SocketState::Opening(inode),
+        _ => SocketState::Owned(inode),
     }
 }
 
@@ -159,15 +159,21 @@ mod tests {
         let at = listener.local_addr().unwrap().port();
         let ip = if address.starts_with('[') { "::1" } else { "127.0.0.1" }.parse().unwrap();
         let server = Endpoint::new(ip, at);
-        let Ok(Some(Found::Listening(inode))) = sockets.find(server, &Scopes::any(), None) else { return };
+        let Ok(Some(SocketState::Listening(inode))) = sockets.find(server, &Scopes::any(), None) else {
+            return;
+        };
         assert_ne!(inode, 0);
 
         let stream = TcpStream::connect((ip, at)).unwrap();
         let client = endpoint(stream.local_addr().unwrap());
-        assert!(matches!(sockets.find(client, &Scopes::any(), Some(server)).unwrap(), Some(Found::Held(_))));
-        assert_eq!(sockets.find(server, &Scopes::any(), Some(client)).unwrap(), Some(Found::Waiting));
+        assert!(matches!(
+            sockets.find(client, &Scopes::any(), Some(server)).unwrap(),
+            Some(SocketState::Owned(_))
+        ));
+        assert_eq!(sockets.find(server, &Scopes::any(), Some(client)).unwrap(), Some(SocketState::Waiting));
         let (accepted, _) = listener.accept().unwrap();
-        let Some(Found::Held(held)) = sockets.find(server, &Scopes::any(), Some(client)).unwrap() else {
+        let Some(SocketState::Owned(held)) = sockets.find(server, &Scopes::any(), Some(client)).unwrap()
+        else {
             panic!()
         };
         assert_ne!(held, inode);
@@ -175,7 +181,7 @@ mod tests {
         drop(stream);
         drop(listener);
         let gone = sockets.find(client, &Scopes::any(), Some(server)).unwrap();
-        assert!(matches!(gone, None | Some(Found::Left)), "{gone:?}");
+        assert!(matches!(gone, None | Some(SocketState::Orphaned)), "{gone:?}");
         assert_eq!(sockets.find(server, &Scopes::any(), None).unwrap(), None);
     }
 

@@ -1,7 +1,7 @@
-//! Looks up who holds the ends of connections, on a thread of its own.
+//! The look-ups, on a thread of their own.
 //!
-//! A connection may be asked for before its server has accepted it, and a server may hand it to a process that it makes
-//! for it. So a look-up that has no good answer yet is repeated a few times within [`super::PATIENCE`].
+//! A connection may be looked up before its server has accepted it, and a server may pass it to a process that it starts for
+//! it. So a look-up without a final answer is repeated a few times within [`super::PATIENCE`].
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use super::addresses::Scopes;
 use super::cpu_budget::CpuBudget;
-use super::processes::{First, Processes};
-use super::sockets::{Found, Sockets};
+use super::processes::{Preference, Processes};
+use super::sockets::{SocketState, Sockets};
 use super::{Answer, PENDING_MAX, Request, Shared};
 use crate::bounded::BoundedMap;
 use crate::notice::notice;
@@ -26,20 +26,20 @@ pub const LISTENERS_MAX: usize = 4_096;
 const LISTENER_FOR: Duration = Duration::from_secs(300);
 /// Pauses between the tries of a look-up. Their sum is [`super::PATIENCE`] at most.
 const PAUSES_MS: [u64; 6] = [1, 2, 4, 8, 15, 30];
-/// Within this time a server that makes a process for each session has made it.
+/// Within this time a server that starts a process for each session has started it.
 const FORK_WAIT: Duration = Duration::from_millis(10);
 
 /// A look-up that has no answer yet.
 struct Pending {
     ticket: u64,
-    first: First,
+    first: Preference,
     begun: Instant,
     due: Instant,
     tries: usize,
-    ends: [End; 2],
+    ends: [EndLookup; 2],
 }
 
-struct End {
+struct EndLookup {
     own: Endpoint,
     scopes: Scopes,
     peer: Endpoint,
@@ -49,7 +49,7 @@ struct End {
     done: bool,
 }
 
-/// What the thread has.
+/// The state of the look-up thread.
 pub(super) struct Worker {
     sockets: Sockets,
     processes: Processes,
@@ -59,7 +59,7 @@ pub(super) struct Worker {
     answered: Arc<Notify>,
     shared: Arc<Shared>,
     cpu_budget: CpuBudget,
-    said: bool,
+    warned: bool,
 }
 
 impl Worker {
@@ -78,11 +78,11 @@ impl Worker {
             answered,
             shared,
             cpu_budget: CpuBudget::default(),
-            said: false,
+            warned: false,
         }
     }
 
-    /// Works until nobody can ask any more.
+    /// Answers requests until the other side is gone.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
         loop {
             let due = self.pending.iter().map(|pending| pending.due).min();
@@ -97,14 +97,14 @@ impl Worker {
                 self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             }
             match request {
-                Ok(Request::Listener(endpoint, scopes)) => self.listener(endpoint, &scopes),
+                Ok(Request::Listener(endpoint, scopes)) => self.remember_listener(endpoint, &scopes),
                 Ok(Request::Connection { ticket, initiator, listener, own: [from, to], youngest }) => {
                     let end = |own, peer, listens, scopes: Scopes| {
                         let done = !scopes.is_here();
-                        End { own, scopes, peer, listens, best: None, done }
+                        EndLookup { own, scopes, peer, listens, best: None, done }
                     };
                     let ends = [end(initiator, listener, false, from), end(listener, initiator, true, to)];
-                    let first = if youngest { First::Youngest } else { First::Known };
+                    let first = if youngest { Preference::Youngest } else { Preference::Known };
                     let now = Instant::now();
                     self.proceed(Pending { ticket, first, begun: now, due: now, tries: 0, ends });
                 }
@@ -124,19 +124,19 @@ impl Worker {
         }
     }
 
-    /// An endpoint was announced: who listens there now may be gone when it is asked for.
-    fn listener(&mut self, endpoint: Endpoint, scopes: &Scopes) {
-        if let Some(inode) = self.listening(endpoint, scopes)
-            && let Some(holder) = self.processes.holder(inode, None, First::Known, FoundBy::Listener)
+    /// An endpoint was announced: the process that listens there now may have stopped listening when its connection is looked up.
+    fn remember_listener(&mut self, endpoint: Endpoint, scopes: &Scopes) {
+        if let Some(inode) = self.listening_socket(endpoint, scopes)
+            && let Some(owner) = self.processes.owner(inode, None, Preference::Known, FoundBy::Listener)
         {
-            self.listeners.insert(endpoint, (holder.process, Instant::now()));
+            self.listeners.insert(endpoint, (owner.process, Instant::now()));
         }
     }
 
     fn proceed(&mut self, mut pending: Pending) {
         let Pending { first, begun, .. } = pending;
         for end in pending.ends.iter_mut().filter(|end| !end.done) {
-            self.look(end, first, begun.elapsed());
+            self.look_up(end, first, begun.elapsed());
         }
         let pause = PAUSES_MS.get(pending.tries).filter(|_| self.pending.len() < PENDING_MAX);
         if let Some(&pause) = pause
@@ -148,37 +148,37 @@ impl Worker {
             return;
         }
         let [initiator, listener] = pending.ends.map(|end| end.best);
-        // Nobody takes it when the run is over.
+        // The run may be over already.
         let _ = self.answers.send(Answer { ticket: pending.ticket, initiator, listener });
         self.answered.notify_one();
     }
 
-    /// One look at one end.
-    fn look(&mut self, end: &mut End, first: First, since: Duration) {
+    /// One look-up of one end.
+    fn look_up(&mut self, end: &mut EndLookup, first: Preference, since: Duration) {
         match self.sockets.find(end.own, &end.scopes, Some(end.peer)) {
-            Ok(Some(Found::Held(inode))) => self.held(end, inode, first, since),
-            Ok(Some(Found::Opening(inode))) => {
-                self.held(end, inode, first, since);
+            Ok(Some(SocketState::Owned(inode))) => self.handle_owned(end, inode, first, since),
+            Ok(Some(SocketState::Opening(inode))) => {
+                self.handle_owned(end, inode, first, since);
                 end.done = false;
             }
-            Ok(Some(Found::Waiting)) => self.listens(end),
+            Ok(Some(SocketState::Waiting)) => self.use_listener(end),
             // Its SYN is still to be handled, or it is over.
-            Ok(Some(Found::Listening(_))) if end.listens => self.listens(end),
-            Ok(Some(Found::Listening(_) | Found::Left) | None) | Err(_) => {
+            Ok(Some(SocketState::Listening(_))) if end.listens => self.use_listener(end),
+            Ok(Some(SocketState::Listening(_) | SocketState::Orphaned) | None) | Err(_) => {
                 end.done = true;
-                self.listens(end);
+                self.use_listener(end);
             }
         }
     }
 
-    /// Whoever listens for it stands in for who has it, until that is known.
-    fn listens(&mut self, end: &mut End) {
+    /// Takes the process that listens for a connection as its owner, until the owner is known.
+    fn use_listener(&mut self, end: &mut EndLookup) {
         if end.best.is_some() || !end.listens {
             return;
         }
-        if let Some(inode) = self.listening(end.own, &end.scopes) {
-            let holder = self.processes.holder(inode, None, First::Known, FoundBy::Listener);
-            end.best = holder.map(|holder| holder.process);
+        if let Some(inode) = self.listening_socket(end.own, &end.scopes) {
+            let owner = self.processes.owner(inode, None, Preference::Known, FoundBy::Listener);
+            end.best = owner.map(|owner| owner.process);
         }
         if end.best.is_none() {
             let kept = self.listeners.get(&end.own).filter(|(_, at)| at.elapsed() < LISTENER_FOR);
@@ -187,42 +187,42 @@ impl Worker {
     }
 
     /// The socket that listens at an endpoint of this host.
-    fn listening(&mut self, endpoint: Endpoint, scopes: &Scopes) -> Option<u32> {
+    fn listening_socket(&mut self, endpoint: Endpoint, scopes: &Scopes) -> Option<u32> {
         match self.sockets.find(endpoint, scopes, None) {
-            Ok(Some(Found::Listening(inode))) => Some(inode),
+            Ok(Some(SocketState::Listening(inode))) => Some(inode),
             _ => None,
         }
     }
 
-    fn held(&mut self, end: &mut End, inode: u32, first: First, since: Duration) {
+    fn handle_owned(&mut self, end: &mut EndLookup, inode: u32, first: Preference, since: Duration) {
         let unreadable = self.processes.counters.unreadable;
-        let listener = if end.listens { self.listening(end.own, &end.scopes) } else { None };
-        let Some(holder) = self.processes.holder(inode, listener, first, FoundBy::Connection) else {
-            self.say_what_is_missing(unreadable);
-            self.listens(end);
+        let listener = if end.listens { self.listening_socket(end.own, &end.scopes) } else { None };
+        let Some(owner) = self.processes.owner(inode, listener, first, FoundBy::Connection) else {
+            self.warn_of_missing_privileges(unreadable);
+            self.use_listener(end);
             return;
         };
-        let pid = holder.process.pid;
-        end.best = Some(holder.process);
+        let pid = owner.process.pid;
+        end.best = Some(owner.process);
         end.done = true;
-        if end.listens && !holder.settled {
-            let serves_itself = listener.is_none_or(|inode| !Processes::holds(pid, inode));
+        if end.listens && !owner.serves_itself {
+            let serves_itself = listener.is_none_or(|inode| !Processes::has_socket(pid, inode));
             if serves_itself {
                 return;
             }
-            // It took the connection, and may be about to make a process for it.
+            // It accepted the connection, and may be about to start a process for it.
             end.done = since >= FORK_WAIT;
             if end.done {
-                self.processes.settle(pid);
+                self.processes.mark_serving_itself(pid);
             }
         }
     }
 
-    fn say_what_is_missing(&mut self, unreadable: u64) {
-        if self.processes.counters.unreadable > unreadable && !self.said {
-            self.said = true;
+    fn warn_of_missing_privileges(&mut self, unreadable: u64) {
+        if self.processes.counters.unreadable > unreadable && !self.warned {
+            self.warned = true;
             notice(format_args!(
-                "cannot look into all processes: some connections will have no process in the events; it takes root, or \
+                "cannot read all processes: some connections will have no process in the events; this needs root, or \
                  CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH (or --owners off)"
             ));
         }

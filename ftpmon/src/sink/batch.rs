@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 /// Whole lines, shared by all outputs.
 #[derive(Clone, Debug)]
-pub struct Batch {
+pub struct LineBatch {
     lines: Arc<Vec<u8>>,
     events: u64,
 }
 
-impl Batch {
-    /// `lines` say `events` events and end with a line feed.
+impl LineBatch {
+    /// `lines` hold `events` events and end with a line feed.
     pub fn new(lines: Vec<u8>, events: u64) -> Self {
         Self { lines: Arc::new(lines), events }
     }
 
-    /// What it takes in memory, bytes.
+    /// Its size in memory, bytes.
     pub fn capacity(&self) -> usize {
         self.lines.capacity()
     }
@@ -25,12 +25,12 @@ impl Batch {
         &self.lines
     }
 
-    /// How many events they say.
+    /// The number of events in it.
     pub const fn events(&self) -> u64 {
         self.events
     }
 
-    /// How many events are not said whole when only the first `written` bytes are.
+    /// The number of events that are incomplete when only the first `written` bytes are written.
     pub(super) fn events_after(&self, written: usize) -> u64 {
         if written == 0 {
             return self.events;
@@ -39,7 +39,7 @@ impl Batch {
         self.events.min(rest.iter().filter(|&&byte| byte == b'\n').count() as u64)
     }
 
-    /// Where the line starts that byte `at` belongs to.
+    /// The start of the line that byte `at` belongs to.
     pub(super) fn line_start(&self, at: usize) -> usize {
         let before = self.lines.get(..at).unwrap_or_default();
         before.iter().rposition(|&byte| byte == b'\n').map_or(0, |feed| feed + 1)
@@ -48,11 +48,11 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
-    use super::Batch;
+    use super::LineBatch;
 
     #[test]
     fn a_cut_falls_back_to_its_line() {
-        let batch = Batch::new(b"one\ntwo\nthree\n".to_vec(), 3);
+        let batch = LineBatch::new(b"one\ntwo\nthree\n".to_vec(), 3);
         assert_eq!(batch.line_start(0), 0);
         assert_eq!(batch.line_start(2), 0);
         assert_eq!(batch.line_start(4), 4);

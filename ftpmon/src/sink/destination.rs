@@ -1,11 +1,11 @@
-//! What the kinds of output have in common.
+//! The interface of all kinds of output.
 
 use std::io;
 
-/// How to go on after a write that failed.
+/// The way to go on after a write that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Recovery {
-    /// Not at all: whoever read it is gone for good.
+    /// Not at all: its reader is gone for good.
     Never,
     /// Open again and go on at the same byte: what was written stands.
     SameByte,
@@ -22,7 +22,7 @@ pub(super) trait Destination: Send {
     /// they come after a wait of less than a second. Any other error closes the output.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// How to go on after an error.
+    /// The way to go on after an error.
     fn recovery(&self) -> Recovery;
 }
 

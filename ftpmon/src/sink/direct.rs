@@ -1,4 +1,4 @@
-//! Outputs that are waited for: nothing is dropped, a slow reader holds up whoever writes.
+//! Outputs that drop nothing: the caller waits for a slow reader.
 
 use std::io;
 
@@ -8,13 +8,13 @@ use super::outputs::Outputs;
 use super::spec::SinkSpec;
 use crate::telemetry::{Sampled, Snapshot};
 
-/// Why not everything was written.
+/// An output that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to {}: {error}", name(.spec))]
 pub struct DirectOutputError {
     /// The output.
     pub spec: SinkSpec,
-    /// Why it failed.
+    /// The error.
     pub error: io::Error,
 }
 

@@ -29,7 +29,7 @@ impl AppendedFile {
 
 impl Destination for AppendedFile {
     fn open(&mut self) -> io::Result<()> {
-        // Without O_NONBLOCK a FIFO that nobody reads would hold up the start.
+        // Without O_NONBLOCK a FIFO without a reader would hold up the start.
         let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
         let file = OpenOptions::new()
             .append(true)

@@ -1,4 +1,4 @@
-//! Where finished lines go: standard output, files, sockets.
+//! Outputs for finished lines: standard output, files, sockets.
 //!
 //! Live, each output has a thread and a bounded queue of its own: a reader that is slow or gone holds up neither capture nor
 //! the other outputs. What an output could not take is counted, and the count stands in `stats`. Reading capture files
@@ -17,7 +17,7 @@ mod spec;
 mod stdout;
 mod worker;
 
-pub use batch::Batch;
+pub use batch::LineBatch;
 pub use direct::{DirectOutputError, DirectOutputs};
 pub use outputs::Outputs;
 pub use queue::QUEUE_BYTES_MAX;

@@ -1,4 +1,4 @@
-//! What all outputs of a route have in common.
+//! The interface of a route's outputs.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use crate::telemetry::Sampled;
 pub trait Outputs: Sampled {
     /// Bytes of finished lines after which they are handed over, whatever else is waiting.
     const BLOCK_BYTES: usize;
-    /// Why not everything was written, where nothing may be lost.
+    /// An error of outputs that may lose nothing.
     type Error;
 
     /// Starts the outputs; each begins with the lines `opening`.
@@ -26,6 +26,6 @@ pub trait Outputs: Sampled {
     /// Writes what waits and closes the outputs.
     ///
     /// # Errors
-    /// What could not be written, where nothing may be lost.
+    /// An output that may lose nothing failed.
     fn finish(self) -> Result<(), Self::Error>;
 }

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::batch::Batch;
+use super::batch::LineBatch;
 
 /// Bytes of finished lines that may wait for one output. A reader that stops reading costs this much memory and no
 /// more; what comes while it is full is lost and counted.
 pub const QUEUE_BYTES_MAX: usize = 8 << 20;
 
-/// What a waiting batch costs beside the room for its lines, bytes: many tiny batches count as the memory they are.
+/// The memory that a waiting batch takes beside its lines, bytes: many tiny batches count as the memory they are.
 const BATCH_OVERHEAD: usize = 64;
 
 /// A queue of batches with one writer and one reader.
@@ -22,7 +22,7 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct State {
-    batches: VecDeque<Batch>,
+    batches: VecDeque<LineBatch>,
     bytes: usize,
     /// Events queued or being written.
     pending: u64,
@@ -35,7 +35,7 @@ struct State {
 
 impl Queue {
     /// Takes `batch`, or counts its events as lost where it does not fit.
-    pub(super) fn push(&self, batch: &Batch) {
+    pub(super) fn push(&self, batch: &LineBatch) {
         let mut state = self.state();
         let cost = cost(batch);
         if state.abandoned || state.bytes + cost > QUEUE_BYTES_MAX {
@@ -51,7 +51,7 @@ impl Queue {
 
     /// The next batch; waits for one. None when the queue is closed and empty. Whoever takes a batch says with
     /// [`Queue::done`] what became of it.
-    pub(super) fn next(&self) -> Option<Batch> {
+    pub(super) fn next(&self) -> Option<LineBatch> {
         let mut state = self.state();
         loop {
             if let Some(batch) = state.batches.pop_front() {
@@ -133,7 +133,7 @@ impl Queue {
     }
 }
 
-fn cost(batch: &Batch) -> usize {
+fn cost(batch: &LineBatch) -> usize {
     batch.capacity() + BATCH_OVERHEAD
 }
 
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_counted() {
         let queue = Queue::default();
-        let batch = Batch::new(vec![b'\n'; QUEUE_BYTES_MAX / 2 - BATCH_OVERHEAD], 5);
+        let batch = LineBatch::new(vec![b'\n'; QUEUE_BYTES_MAX / 2 - BATCH_OVERHEAD], 5);
         (0..3).for_each(|_| queue.push(&batch));
         assert_eq!((queue.lost(), queue.pending()), (5, 10));
         assert!(queue.next().is_some());
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn tiny_batches_are_bounded_too() {
         let queue = Queue::default();
-        let batch = Batch::new(b"\n".to_vec(), 1);
+        let batch = LineBatch::new(b"\n".to_vec(), 1);
         let fit = (QUEUE_BYTES_MAX / (BATCH_OVERHEAD + 1)) as u64;
         (0..fit + 7).for_each(|_| queue.push(&batch));
         assert_eq!((queue.pending(), queue.lost()), (fit, 7));
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_closed_queue_gives_what_it_has_and_ends() {
         let queue = Queue::default();
-        queue.push(&Batch::new(b"a\n".to_vec(), 1));
+        queue.push(&LineBatch::new(b"a\n".to_vec(), 1));
         queue.close(Instant::now());
         assert!(queue.next().is_some());
         assert!(queue.next().is_none());
@@ -175,9 +175,9 @@ mod tests {
     #[test]
     fn an_abandoned_queue_counts_everything() {
         let queue = Queue::default();
-        queue.push(&Batch::new(b"a\n".to_vec(), 1));
+        queue.push(&LineBatch::new(b"a\n".to_vec(), 1));
         queue.abandon();
-        queue.push(&Batch::new(b"b\nc\n".to_vec(), 2));
+        queue.push(&LineBatch::new(b"b\nc\n".to_vec(), 2));
         assert_eq!((queue.lost(), queue.pending()), (3, 0));
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::batch::Batch;
+use super::batch::LineBatch;
 use super::kinds::destination;
 use super::outputs::Outputs;
 use super::queue::{QUEUE_BYTES_MAX, Queue};
@@ -18,18 +18,18 @@ use super::worker::{Shared, Worker};
 use crate::notice::notice;
 use crate::telemetry::{Kind, Sampled, Snapshot};
 
-/// How long the end of a run waits for outputs that are slow or gone.
+/// The longest wait at the end of a run for outputs that are slow or gone.
 const FLUSH_TIME: Duration = Duration::from_secs(2);
-/// How often the end of a run looks whether they are done.
+/// The interval at which the end of a run checks whether they are done.
 const FLUSH_LOOK: Duration = Duration::from_millis(5);
 
 /// An output that cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to {spec}: {error}; {}", way_out(.spec))]
 pub struct OutputError {
-    /// Which.
+    /// The output.
     pub spec: SinkSpec,
-    /// Why.
+    /// The error.
     pub error: io::Error,
 }
 
@@ -96,7 +96,7 @@ impl QueuedOutputs {
     }
 
     /// Queues `batch` for every output. Never waits: what does not fit is counted.
-    fn queue(&self, batch: &Batch) {
+    fn queue(&self, batch: &LineBatch) {
         for output in &self.outputs {
             output.shared.queue.push(batch);
         }
@@ -142,11 +142,11 @@ impl Outputs for QueuedOutputs {
     fn write(&mut self, lines: &mut Vec<u8>, events: u64) {
         // A few lines are copied, so that they take no more room than they need while they wait.
         if lines.len() < Self::BLOCK_BYTES / 2 {
-            self.queue(&Batch::new(lines.clone(), events));
+            self.queue(&LineBatch::new(lines.clone(), events));
             lines.clear();
         } else {
             let room = Vec::with_capacity(Self::BLOCK_BYTES + Self::BLOCK_BYTES / 8);
-            self.queue(&Batch::new(core::mem::replace(lines, room), events));
+            self.queue(&LineBatch::new(core::mem::replace(lines, room), events));
         }
     }
 

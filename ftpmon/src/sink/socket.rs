@@ -11,18 +11,18 @@ use rustix::net::{RecvFlags, recv, sockopt};
 
 use super::destination::{Destination, Recovery, not_open};
 
-/// How long one attempt to connect may take, and how long sent bytes may go unacknowledged before a TCP connection
+/// The longest attempt to connect, and the longest time that sent bytes may be unacknowledged before a TCP connection
 /// counts as dead.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 
-/// How long a write may wait for a reader that takes nothing, before looking whether there is time left.
+/// The longest wait of a write for a reader that takes nothing, before the remaining time is checked.
 const WRITE_WAIT: Duration = Duration::from_millis(200);
 
-/// What a reader may send back and we throw away, bytes a look.
+/// Bytes that a reader sends back, which are thrown away, per read.
 const IGNORED_BYTES: usize = 512;
 
-/// How to reach a socket's reader.
+/// A way to connect to a reader.
 pub(super) trait Connect: Send {
     /// The stream.
     type Stream: Write + AsFd + Send;

@@ -1,4 +1,4 @@
-//! How an operator names an output.
+//! Names of outputs, as an operator writes them.
 
 use core::fmt;
 use core::str::FromStr;
@@ -25,7 +25,7 @@ pub enum SinkSpec {
     Unix(PathBuf),
 }
 
-/// Why a text names no output.
+/// The reason why a text names no output.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SinkSpecError {

@@ -9,7 +9,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::destination::{Destination, Recovery};
 
-/// How long to wait for a reader that takes nothing, before looking whether there is time left.
+/// The wait for a reader that takes nothing, before the remaining time is checked.
 const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 /// Bytes that a pipe may hold (pipe(7)): what anybody may ask for. The kernel's own 64 KiB are some 130 events, and the writer waits

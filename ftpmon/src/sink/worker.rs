@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::batch::Batch;
+use super::batch::LineBatch;
 use super::destination::{Destination, Recovery};
 use super::queue::Queue;
 use super::spec::SinkSpec;
@@ -18,15 +18,15 @@ const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Longest pause before an output is opened again.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
-/// What an output's thread and its owner share.
+/// The state that an output's thread and its owner share.
 pub(super) struct Shared {
     /// The name of the output.
     pub(super) spec: SinkSpec,
-    /// What waits for it.
+    /// Its queue.
     pub(super) queue: Queue,
-    /// What stands first in it, each time it is opened.
+    /// The lines that stand first in it each time it is opened.
     pub(super) opening: Mutex<Arc<[u8]>>,
-    /// How often it was opened again.
+    /// The number of times that it was opened again.
     pub(super) reopened: AtomicU64,
     /// Told when it is gone for good.
     pub(super) gone: Arc<Notify>,
@@ -43,13 +43,13 @@ pub(super) struct Worker {
     shared: Arc<Shared>,
     destination: Box<dyn Destination>,
     open: bool,
-    /// What stands first, and how much of it is written since the output was opened.
+    /// The lines that stand first, and how many bytes of them are written since the output was opened.
     opening: Arc<[u8]>,
     opening_written: usize,
     backoff: Duration,
 }
 
-/// Why a batch was not written.
+/// The reason why a batch was not written.
 enum Stop {
     /// The time to write what was left is over.
     OutOfTime,
@@ -69,7 +69,7 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         self.opening = shared.opening();
         // The opening lines do not wait for the first event.
-        let mut next = Some(Batch::new(Vec::new(), 0));
+        let mut next = Some(LineBatch::new(Vec::new(), 0));
         while let Some(batch) = next {
             let mut written = 0;
             let result = self.deliver(&batch, &mut written);
@@ -84,7 +84,7 @@ impl Worker {
         }
     }
 
-    fn deliver(&mut self, batch: &Batch, written: &mut usize) -> Result<(), Stop> {
+    fn deliver(&mut self, batch: &LineBatch, written: &mut usize) -> Result<(), Stop> {
         loop {
             match self.attempt(batch, written) {
                 Ok(()) => return Ok(()),
@@ -107,7 +107,7 @@ impl Worker {
         }
     }
 
-    fn attempt(&mut self, batch: &Batch, written: &mut usize) -> io::Result<()> {
+    fn attempt(&mut self, batch: &LineBatch, written: &mut usize) -> io::Result<()> {
         if !self.open {
             self.destination.open()?;
             self.open = true;
@@ -128,7 +128,7 @@ impl Worker {
         Ok(())
     }
 
-    fn failed(&mut self, error: &io::Error, batch: &Batch, written: &mut usize) -> Result<(), Stop> {
+    fn failed(&mut self, error: &io::Error, batch: &LineBatch, written: &mut usize) -> Result<(), Stop> {
         let recovery = self.destination.recovery();
         if recovery == Recovery::Never {
             if error.kind() != io::ErrorKind::BrokenPipe {

@@ -1,4 +1,4 @@
-//! Which piece goes where, under which caps, and what is told when it does not.
+//! The files being written: which piece goes into which file, and the caps.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
@@ -17,7 +17,7 @@ pub(super) const OPEN_MAX: usize = 256;
 /// A directory that could not be opened is tried again after this long.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// Where files are kept, and how much of them.
+/// The directory of stored files, and its size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoreOptions {
     /// The directory.
@@ -33,7 +33,7 @@ impl StoreOptions {
     }
 }
 
-/// What became of files so far.
+/// Counters of stored files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StoreCounters {
     /// Files that have their name.
@@ -65,7 +65,7 @@ pub(crate) struct Store {
     counters: StoreCounters,
 }
 
-/// Why a file is not stored.
+/// The reason why a file is not stored.
 enum Refusal {
     Quota,
     OpenFiles,
@@ -152,7 +152,7 @@ impl Store {
         }
     }
 
-    /// What became of files so far.
+    /// The counters so far.
     pub(crate) fn counters(&self) -> StoreCounters {
         let used = self.folder.as_ref().map_or(0, Folder::used);
         StoreCounters { used, ..self.counters.clone() }
@@ -199,7 +199,7 @@ impl Store {
 
     fn forget(&mut self, id: FileId) {
         if let (Some(incoming), Some(folder)) = (self.open.remove(&id), self.folder.as_mut()) {
-            folder.drop(incoming);
+            folder.discard(incoming);
         }
     }
 
@@ -229,7 +229,7 @@ impl Drop for Store {
     fn drop(&mut self) {
         if let Some(mut folder) = self.folder.take() {
             for (_, incoming) in self.open.drain() {
-                folder.drop(incoming);
+                folder.discard(incoming);
             }
         }
     }

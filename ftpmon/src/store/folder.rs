@@ -18,7 +18,7 @@ use rustix::io::Errno;
 
 use ftpmon_event::text::hex;
 
-/// Where files are written until they are whole.
+/// The directory of files that are not whole yet.
 const INCOMING: &str = ".incoming";
 /// Held as long as the directory is in use.
 const LOCK: &str = ".lock";
@@ -26,7 +26,7 @@ const LOCK: &str = ".lock";
 const DIRECTORY_MODE: Mode = Mode::RWXU;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-/// See the module's text.
+/// The directory, open and locked.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
@@ -98,8 +98,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Takes a file away.
-    pub(super) fn drop(&mut self, incoming: Incoming) {
+    /// Removes a file that is not whole.
+    pub(super) fn discard(&mut self, incoming: Incoming) {
         // One that cannot be removed goes with the next start.
         let _ = unlinkat(&self.incoming, &*incoming.name, AtFlags::empty());
         self.used = self.used.saturating_sub(incoming.len);
@@ -113,12 +113,12 @@ impl Folder {
         match self.shelve(&incoming, shelf, &name) {
             Ok(known) => {
                 if known {
-                    self.drop(incoming);
+                    self.discard(incoming);
                 }
                 Ok((self.path.join(shelf).join(&name).display().to_string(), known))
             }
             Err(error) => {
-                self.drop(incoming);
+                self.discard(incoming);
                 Err(error)
             }
         }

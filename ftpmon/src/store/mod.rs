@@ -17,7 +17,7 @@ pub(crate) use thread::{QUEUE_BYTES_MAX, StoreThread};
 
 use ftpmon_event::{FileId, FileReason};
 
-/// What became of a file: its path, or why there is none.
+/// The outcome of a file: its path, or the reason why it is not stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileOutcome {
     pub(crate) id: FileId,

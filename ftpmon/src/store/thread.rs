@@ -16,11 +16,11 @@ use ftpmon_event::{FileId, FileReason};
 /// Bytes of files that may wait to be written. A disk slower than the network costs this much memory and no more: a file whose
 /// bytes find no room is not stored.
 pub(crate) const QUEUE_BYTES_MAX: usize = 8 << 20;
-/// What a waiting piece costs beside its bytes.
+/// The memory that a waiting piece takes beside its bytes.
 const PIECE_COST: usize = 64;
 /// Pieces of one file that wait behind one another are written together, up to so many bytes.
 const WRITE_BYTES: usize = 256 << 10;
-/// How long the last files may take at the end of a run.
+/// The longest wait for the last files at the end of a run.
 const FINISH_LIMIT: Duration = Duration::from_secs(10);
 
 /// The thread, from its owner's side.
@@ -126,12 +126,12 @@ impl StoreThread {
         self.shared.news.notified().await;
     }
 
-    /// What became of files since the last call.
+    /// The outcomes of files since the last call.
     pub(crate) fn outcomes(&self) -> Vec<FileOutcome> {
         core::mem::take(&mut self.shared.state().outcomes)
     }
 
-    /// What became of files so far.
+    /// The counters so far.
     pub(crate) fn counters(&self) -> StoreCounters {
         let mut counters = self.shared.state().counters.clone();
         if self.full > 0 {
@@ -190,7 +190,7 @@ impl Shared {
 mod tests {
     use super::*;
 
-    /// A writer whose disk hangs: nobody takes what waits.
+    /// A store whose disk hangs: its thread takes nothing.
     fn hung() -> StoreThread {
         StoreThread { shared: Arc::default(), thread: None, refused: HashSet::new(), full: 0 }
     }

@@ -1,4 +1,4 @@
-//! What the agent reports about itself: `sensor_start` at the beginning, counters while it runs.
+//! Reports of the agent about itself: `sensor_start` at the beginning, counters while it runs.
 //!
 //! | file | what |
 //! |---|---|

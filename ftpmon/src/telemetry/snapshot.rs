@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ftpmon_event::{Stats, TableFill};
 
-/// What a sample's value is.
+/// The meaning of a sample's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Packets of the whole run: `seen` and `matched`.
@@ -13,9 +13,9 @@ pub enum Kind {
     Kernel,
     /// A counter of the agent.
     Agent,
-    /// How often something was lost or left out; the name is the reason.
+    /// A count of what was lost or left out; the name is the reason.
     Lost,
-    /// How full a table is now.
+    /// The fill of a table now.
     Table {
         /// Its entries, or bytes, at most.
         cap: u64,
@@ -27,11 +27,11 @@ pub enum Kind {
 pub struct Sample {
     /// The stable name.
     pub name: Cow<'static, str>,
-    /// What tells several of this name apart: a label and its value.
+    /// Labels that tell several samples of one name apart: name and value.
     pub labels: Vec<(&'static str, String)>,
     /// The value.
     pub value: u64,
-    /// What the value is.
+    /// The meaning of the value.
     pub kind: Kind,
 }
 

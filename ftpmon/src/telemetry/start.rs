@@ -25,7 +25,7 @@ pub(crate) fn origin(config: &Config) -> io::Result<Origin> {
     Ok(Origin { run: RunId(run), sensor: config.sensor_name() })
 }
 
-/// What `sensor_start` says throughout a run; the interfaces of live capture may change.
+/// The facts of `sensor_start` that stay the same throughout a run.
 pub(crate) struct StartFacts {
     start: SensorStart,
 }

@@ -48,7 +48,7 @@ fn a_file_is_appended_to_and_begins_with_the_opening_lines() {
     let path = scratch.path("events.json");
     for run in ["first\n", "second\n"] {
         let outputs = started(SinkSpec::File(path.clone()));
-        outputs.queue(&Batch::new(run.as_bytes().to_vec(), 1));
+        outputs.queue(&LineBatch::new(run.as_bytes().to_vec(), 1));
         outputs.finish().unwrap();
     }
     assert_eq!(std::fs::read_to_string(path).unwrap(), "opening\nfirst\nopening\nsecond\n");
@@ -74,7 +74,7 @@ fn an_output_named_twice_is_written_once() {
     let spec = SinkSpec::File(scratch.path("events.json"));
     let mut outputs = QueuedOutputs::open(&[spec.clone(), spec]).unwrap();
     outputs.start(b"").unwrap();
-    outputs.queue(&Batch::new(b"line\n".to_vec(), 1));
+    outputs.queue(&LineBatch::new(b"line\n".to_vec(), 1));
     outputs.finish().unwrap();
     assert_eq!(std::fs::read_to_string(scratch.path("events.json")).unwrap(), "line\n");
 }
@@ -88,16 +88,16 @@ fn a_new_reader_begins_with_the_opening_lines_and_gets_whole_lines() {
     let (first, _) = listener.accept().unwrap();
     let mut line = String::new();
     let mut first = BufReader::new(first);
-    outputs.queue(&Batch::new(b"one\n".to_vec(), 1));
+    outputs.queue(&LineBatch::new(b"one\n".to_vec(), 1));
     first.read_line(&mut line).unwrap();
     first.read_line(&mut line).unwrap();
     assert_eq!(line, "opening\none\n");
     outputs.set_opening(b"later opening\n");
     drop(first);
 
-    outputs.queue(&Batch::new(b"two\nthree\n".to_vec(), 2));
+    outputs.queue(&LineBatch::new(b"two\nthree\n".to_vec(), 2));
     let (mut second, _) = listener.accept().unwrap();
-    outputs.queue(&Batch::new(b"four\n".to_vec(), 1));
+    outputs.queue(&LineBatch::new(b"four\n".to_vec(), 1));
     assert_eq!(outputs.outputs[0].shared.spec.to_string(), format!("tcp://127.0.0.1:{port}"));
     assert_eq!(lost(&outputs), 0);
     outputs.finish().unwrap();
@@ -114,7 +114,7 @@ fn a_reader_that_reads_nothing_holds_nothing_up_and_is_counted() {
     let outputs = started(SinkSpec::Unix(path));
     let (reader, _) = listener.accept().unwrap();
 
-    let batch = Batch::new(b"x\n".repeat(1 << 16), 1 << 16);
+    let batch = LineBatch::new(b"x\n".repeat(1 << 16), 1 << 16);
     let offered = (4 * QUEUE_BYTES_MAX / batch.bytes().len()) as u64;
     let before = Instant::now();
     (0..offered).for_each(|_| outputs.queue(&batch));
@@ -140,6 +140,6 @@ async fn a_run_whose_only_output_is_gone_is_told() {
     outputs.outputs[0].shared.queue.abandon();
     outputs.stdout_gone();
     outputs.all_gone().await;
-    outputs.queue(&Batch::new(b"late\n".to_vec(), 1));
+    outputs.queue(&LineBatch::new(b"late\n".to_vec(), 1));
     assert_eq!(lost(&outputs), 1);
 }

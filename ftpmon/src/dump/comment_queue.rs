@@ -1,7 +1,7 @@
 //! Frames whose comments may still be coming.
 //!
-//! What a frame completed is told at once, but for the end of a data connection: the acknowledgment that ends it is not
-//! copied, and the kernel's account of it comes behind. So a FIN or RST waits for that account, and the frames behind it
+//! The events that a frame completes are known at once, except at the end of a data connection: the acknowledgment that ends
+//! it is not copied, and the kernel's account of it comes later. So a FIN or RST waits for that account, and the frames behind it
 //! wait with it: the file is in order of time.
 
 use std::collections::VecDeque;
@@ -20,14 +20,14 @@ pub(super) const FRAMES_MAX: usize = 256;
 const BYTES_MAX: usize = 1 << 20;
 
 /// A frame that may get comments.
-pub(super) struct Open {
+pub(super) struct PendingFrame {
     pub(super) packet: Packet,
     pub(super) from: (InterfaceId, LinkType),
     ends: Option<(Endpoint, Endpoint)>,
     waits: bool,
 }
 
-impl Open {
+impl PendingFrame {
     /// `of_data`: it belongs to a data connection.
     pub(super) fn new(
         packet: Packet,
@@ -47,19 +47,19 @@ impl Open {
 
 /// The latest frames, in order.
 #[derive(Default)]
-pub(super) struct Held {
-    frames: VecDeque<Open>,
+pub(super) struct CommentQueue {
+    frames: VecDeque<PendingFrame>,
     bytes: usize,
-    /// Which of them the events are about.
+    /// The index of the frame that the events are about.
     subject: Option<usize>,
 }
 
-impl Held {
+impl CommentQueue {
     /// The events that come now are about this frame.
-    pub(super) fn push(&mut self, open: Open) {
-        self.bytes += open.packet.bytes.len();
+    pub(super) fn push(&mut self, frame: PendingFrame) {
+        self.bytes += frame.packet.bytes.len();
         self.subject = Some(self.frames.len());
-        self.frames.push_back(open);
+        self.frames.push_back(frame);
     }
 
     /// The events that come now are about the last frame of this connection, and it gets no more of them.
@@ -81,7 +81,7 @@ impl Held {
     }
 
     /// The next frame that can be written; with `all` whatever it waits for.
-    pub(super) fn pop(&mut self, all: bool) -> Option<Open> {
+    pub(super) fn pop(&mut self, all: bool) -> Option<PendingFrame> {
         let over = self.frames.len() > FRAMES_MAX || self.bytes > BYTES_MAX;
         if self.frames.front()?.waits && !all && !over {
             return None;
@@ -91,13 +91,13 @@ impl Held {
         Some(open)
     }
 
-    /// How many wait.
+    /// The number of waiting frames.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.frames.len()
     }
 
-    /// What comes from now on is about none of them.
+    /// Later events are about none of them.
     pub(super) fn close(&mut self) {
         self.subject = None;
     }
