@@ -31,7 +31,7 @@ impl Code {
         self.0
     }
 
-    /// What the first digit says; none for a digit that no RFC assigns.
+    /// Meaning of the first digit; none for a digit that no RFC assigns.
     pub const fn class(self) -> Option<ReplyClass> {
         Some(match self.0 / 100 {
             1 => ReplyClass::Preliminary,
@@ -44,7 +44,7 @@ impl Code {
         })
     }
 
-    /// What the second digit says; none for a digit that no RFC assigns.
+    /// Meaning of the second digit; none for a digit that no RFC assigns.
     pub const fn category(self) -> Option<Category> {
         Some(match self.0 / 10 % 10 {
             0 => Category::Syntax,
@@ -77,8 +77,7 @@ impl Code {
         matches!(self.0 / 100, 4 | 5)
     }
 
-    /// Both digits that have a meaning have one that an RFC gives: what tells a reply from prose that starts with a
-    /// number.
+    /// An RFC assigns both the first and the second digit. Tells a reply from prose that starts with a number.
     pub const fn is_assigned(self) -> bool {
         self.class().is_some() && self.category().is_some()
     }

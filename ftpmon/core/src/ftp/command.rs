@@ -1,4 +1,4 @@
-//! What the client says: a verb and at most one argument.
+//! Commands: a verb and at most one argument (RFC 959 section 4.1).
 
 use smol_str::SmolStr;
 
@@ -11,9 +11,9 @@ const VERB_MAX: usize = 16;
 
 /// A command line taken apart.
 ///
-/// The verb is what comes before the first space or other white space, leading spaces not counted. One space separates it from its
-/// argument; all further ones belong to the argument (RFC 2640 section 3.1), those at the end as well: a file's name
-/// may end with a space.
+/// The verb ends at the first white space; leading white space is skipped. One byte of white space separates it from its
+/// argument. All further ones belong to the argument (RFC 2640 section 3.1), trailing ones included: a file name may end
+/// with a space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Command<'a> {
     /// The verb.
@@ -34,24 +34,24 @@ pub struct Command<'a> {
 /// A part of a file, as GridFTP's commands name it (GFD.020).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part<'a> {
-    /// Where in the file it begins.
+    /// Offset of the part's first byte in the file.
     pub offset: u64,
-    /// How many bytes are wanted of it; none where the sender decides.
+    /// Length of the part, bytes; none where the sender decides.
     pub len: Option<u64>,
     /// The file.
     pub path: &'a [u8],
 }
 
 impl<'a> Command<'a> {
-    /// Reads a line. None where the line follows a gap and does not begin with a known verb: it is the tail of a line
-    /// whose head was never seen, and would be read as what nobody said.
+    /// Parses a line. None where the line follows a gap and does not begin with a known verb: it is the tail of a line
+    /// whose head was not seen.
     pub fn from_line(line: &Line<'a>) -> Option<Self> {
         let mut command = Self::parse(line.bytes);
         command.cut = !line.has_end();
         (!line.after_gap || command.verb != Verb::Other).then_some(command)
     }
 
-    /// Reads the bytes of a whole line.
+    /// Parses the bytes of a whole line.
     pub fn parse(line: &'a [u8]) -> Self {
         let text = line.trim_ascii_start();
         let (name, arg) =
@@ -68,13 +68,13 @@ impl<'a> Command<'a> {
         self.verb.spelt(self.name)
     }
 
-    /// The argument where nothing is missing of it and it is not empty: what may be learned from.
+    /// The argument, where it is complete and not empty. Only a complete argument may change session state.
     pub fn whole_arg(&self) -> Option<&'a [u8]> {
         self.arg.filter(|arg| !self.cut && !arg.is_empty())
     }
 
-    /// The part of a file that `ERET P offset length path` fetches, or `ESTO A offset path` stores. None of any other command:
-    /// what other modules want, nobody knows.
+    /// The part of a file that `ERET P offset length path` fetches, or `ESTO A offset path` stores. None for any other
+    /// command: the arguments of other modules are not specified.
     pub fn part(&self) -> Option<Part<'a>> {
         let words = match self.verb {
             Verb::Eret => 4,

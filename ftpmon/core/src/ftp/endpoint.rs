@@ -1,4 +1,4 @@
-//! The endpoints of data connections as commands and replies spell them.
+//! Endpoints of data connections in commands and replies (RFC 959, RFC 1639, RFC 2428).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,14 +10,14 @@ use crate::event::Via;
 /// An endpoint for a data connection, as a peer announced it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Announced {
-    /// The address; none where the form has none (229): then it is the speaker's own. May be anything, 0.0.0.0 and a
-    /// third party's included. An IPv4-mapped one is given as IPv4.
+    /// The address; none where the form has none (229), which means the sender's own. May be any address, including
+    /// 0.0.0.0 and a third host's. An IPv4-mapped address is given as IPv4.
     pub ip: Option<IpAddr>,
     /// The port, never 0.
     pub port: u16,
 }
 
-/// Why a text names no endpoint.
+/// Reason why a text holds no endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum EndpointError {
     /// It has not the form.
@@ -57,7 +57,7 @@ impl Announced {
     }
 
     /// The endpoints of striped transfers (GridFTP): the lines of the reply to SPAS, the words of SPOR's argument.
-    /// What is none is passed over.
+    /// Words that are no endpoint are skipped.
     pub fn stripes(text: &[u8]) -> impl Iterator<Item = Self> {
         text.split(u8::is_ascii_whitespace).filter_map(|word| six_numbers(word).and_then(Result::ok))
     }
@@ -199,7 +199,7 @@ fn delimited(text: &[u8]) -> Option<Result<Announced, EndpointError>> {
     })
 }
 
-/// What comes before the next delimiter, and what comes behind it.
+/// The text before the next delimiter, and the text behind it.
 fn field(text: &[u8], delimiter: u8) -> Option<(&[u8], &[u8])> {
     /// An IPv6 address with a zone is no longer: a delimiter further away belongs to something else.
     const FIELD_MAX: usize = 128;

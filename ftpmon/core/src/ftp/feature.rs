@@ -1,4 +1,4 @@
-//! What the session can do: features, security mechanisms, modification times.
+//! Features (RFC 2389), security mechanisms (RFC 2228) and time values (RFC 3659).
 
 use crate::time::Timestamp;
 
@@ -37,7 +37,7 @@ impl Mechanism {
         }
     }
 
-    /// After the server agreed (234), the control connection speaks TLS.
+    /// The control connection carries TLS after the server's 234.
     pub const fn is_tls(self) -> bool {
         matches!(self, Self::Tls | Self::TlsAndData)
     }

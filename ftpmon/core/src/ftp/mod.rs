@@ -1,11 +1,11 @@
-//! The grammar of the control connection: byte slices in, what they say out.
+//! Grammar of the FTP control connection (RFC 959 and its extensions).
 //!
-//! A [`LineSplitter`] a direction turns ordered bytes into [`Line`]s. [`Command::from_line`] reads the client's lines,
-//! a [`ReplyAssembler`] puts the server's lines together to [`Reply`]s. The rest reads what arguments and texts mean:
-//! endpoints, paths, sizes. Nothing here keeps time, does I/O, or knows what was said before in the session.
+//! A [`LineSplitter`] per direction turns ordered bytes into [`Line`]s. [`Command::from_line`] parses the client's
+//! lines, and a [`ReplyAssembler`] joins the server's lines into [`Reply`]s. The other modules parse arguments and
+//! reply texts: endpoints, paths, sizes. No module here keeps time, does I/O or holds session state.
 //!
-//! Whoever speaks is taken to be hostile: no function panics on any input, numbers are range-checked however many
-//! digits they have, and every buffer has a named cap.
+//! Both peers are treated as hostile: no function panics on any input, numbers of any length are range-checked, and
+//! every buffer has a named cap.
 
 mod code;
 mod command;

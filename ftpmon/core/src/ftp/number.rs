@@ -1,4 +1,4 @@
-//! Decimal numbers of any length, read without overflow.
+//! Decimal numbers of any length, parsed without overflow.
 
 /// The number at the head of `text` and what follows it; none where no digit is there. A number beyond `u64` is
 /// `u64::MAX`.
@@ -42,7 +42,7 @@ pub(super) fn comma_list<'a>(text: &'a [u8], out: &mut [u8]) -> Option<(usize, &
     Some((count, rest))
 }
 
-/// Every place in `text` where a list of numbers begins: a number that is not behind another one and a comma.
+/// Every tail of `text` that starts with a list of numbers: a number that does not follow another one and a comma.
 pub(super) fn list_heads(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     #[derive(Clone, Copy, PartialEq)]
     enum Before {
@@ -61,8 +61,8 @@ pub(super) fn list_heads(text: &[u8]) -> impl Iterator<Item = &[u8]> {
             (b' ', Before::NumberAndComma) => Before::NumberAndComma,
             _ => Before::Text,
         };
-        let begins = before == Before::Number && matches!(was, Before::Text | Before::NumberAndSpace);
-        begins.then(|| text.get(at..)).flatten()
+        let starts = before == Before::Number && matches!(was, Before::Text | Before::NumberAndSpace);
+        starts.then(|| text.get(at..)).flatten()
     })
 }
 

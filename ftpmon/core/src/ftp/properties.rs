@@ -1,4 +1,4 @@
-//! What must hold for all input: the cut into segments changes nothing, nothing panics, nothing grows beyond its cap.
+//! Properties of the grammar: segmentation changes nothing, nothing panics, no buffer exceeds its cap.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

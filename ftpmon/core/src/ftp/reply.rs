@@ -1,4 +1,4 @@
-//! What the server says: lines put together to replies (RFC 959 section 4.2).
+//! Replies: the server's lines joined into complete replies (RFC 959 section 4.2).
 
 use std::borrow::Cow;
 
@@ -12,24 +12,24 @@ pub const REPLY_TEXT_MAX: usize = 64 * 1024;
 /// A complete reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply<'a> {
-    /// Its code; none where its line does not begin with three digits. A multi-line reply that ended with another
-    /// code than it began with has the one that it ended with: that is what clients act upon.
+    /// The reply code; none where the line does not begin with three digits. A multi-line reply that ends with another
+    /// code than it began with has the code of its last line, since clients act on that.
     pub code: Option<Code>,
     /// All lines joined by LF, without the reply's code and the separator where a line begins with them. Borrowed
     /// from the line where there is but one.
     pub text: Cow<'a, [u8]>,
-    /// How many lines.
+    /// Number of lines.
     pub lines: u32,
-    /// Something is missing of the text: a line or the whole was too long, or a gap fell into it.
+    /// Some of the text is missing: a line or the whole was too long, or a gap fell into it.
     pub truncated: bool,
     /// The line has not the form of a reply: no code, none of a class that exists, or nothing that separates it from
     /// the text.
     pub malformed: bool,
-    /// How it ended.
+    /// The form of its end.
     pub ending: Ending,
 }
 
-/// How a reply ended.
+/// The form of a reply's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
     /// As RFC 959 has it: one line, or a last line with the code of the first and a space.
@@ -40,7 +40,7 @@ pub enum Ending {
     Missing,
 }
 
-/// The replies that one line completes: at most two, where it showed that the open one had ended before it.
+/// The replies that one line completes: two where it shows that the open reply had ended before it, else at most one.
 #[derive(Debug, Default)]
 pub struct Completed<'a> {
     first: Option<Reply<'a>>,
@@ -55,7 +55,7 @@ impl<'a> Iterator for Completed<'a> {
     }
 }
 
-/// Puts a server's lines together to replies.
+/// Joins a server's lines into replies.
 ///
 /// A multi-line reply begins with `NNN-` and ends with `NNN ` or `NNN` alone, the same code; lines between may say
 /// anything. Servers exist that end it with another code (`230-…`, `226 done`) or not at all. A line that begins with
@@ -87,9 +87,9 @@ struct Open {
     interrupted: bool,
 }
 
-/// The head of a line.
+/// A line split into code, separator and text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Head<'a> {
+struct CodeAndText<'a> {
     code: Code,
     separator: Separator,
     text: &'a [u8],
@@ -105,8 +105,8 @@ enum Separator {
     Absent,
 }
 
-impl<'a> Head<'a> {
-    fn of(line: &'a [u8]) -> Option<Self> {
+impl<'a> CodeAndText<'a> {
+    fn parse(line: &'a [u8]) -> Option<Self> {
         let code = Code::at_head(line)?;
         let (separator, text) = match line.get(3..).unwrap_or_default() {
             [] => (Separator::Last, &[][..]),
@@ -117,7 +117,7 @@ impl<'a> Head<'a> {
         Some(Self { code, separator, text })
     }
 
-    /// It looks like a reply's and not like prose that begins with a number.
+    /// It has the form of a reply line, unlike prose that begins with a number.
     fn is_reply(&self) -> bool {
         self.code.is_assigned() && self.separator != Separator::Absent
     }
@@ -129,9 +129,9 @@ impl ReplyAssembler {
         Self::default()
     }
 
-    /// Takes the server's next line.
+    /// Adds the server's next line.
     pub fn push<'a>(&mut self, line: &Line<'a>) -> Completed<'a> {
-        let head = Head::of(line.bytes);
+        let head = CodeAndText::parse(line.bytes);
         let mut first = None;
         if let Some(open) = &mut self.open {
             match head {
@@ -161,7 +161,8 @@ impl ReplyAssembler {
         Completed { first, second: self.begin(head, line) }
     }
 
-    /// The client sent a command. Gives the open reply where its last line could be its end: the client took it so.
+    /// The client sent a command. Returns the open reply where its last line can be its end, since the client has
+    /// treated it as such.
     pub fn client_spoke(&mut self) -> Option<Reply<'static>> {
         let open = self.open.as_mut()?;
         open.interrupted = true;
@@ -169,7 +170,7 @@ impl ReplyAssembler {
         self.open.take().map(|open| open.complete(Ending::OtherCode))
     }
 
-    /// Lines were never seen.
+    /// Lines are missing here.
     pub fn gap(&mut self) {
         if let Some(open) = &mut self.open {
             open.interrupted = true;
@@ -177,7 +178,7 @@ impl ReplyAssembler {
         }
     }
 
-    /// The stream is over. Gives the open reply.
+    /// The stream ended. Returns the open reply.
     pub fn finish(&mut self) -> Option<Reply<'static>> {
         self.open.take().map(|open| open.complete_before_next())
     }
@@ -193,8 +194,8 @@ impl ReplyAssembler {
         self.open.as_ref().map_or(0, |open| size_of::<Open>() + open.text.capacity())
     }
 
-    /// Takes a line that belongs to no open reply.
-    fn begin<'a>(&mut self, head: Option<Head<'a>>, line: &Line<'a>) -> Option<Reply<'a>> {
+    /// Starts a reply with a line that belongs to no open one.
+    fn begin<'a>(&mut self, head: Option<CodeAndText<'a>>, line: &Line<'a>) -> Option<Reply<'a>> {
         if line.after_gap && !head.is_some_and(|head| head.is_reply()) {
             return None;
         }
@@ -274,7 +275,7 @@ mod tests {
         Line { bytes, truncated: false, terminated: true, after_gap: false, nul: false }
     }
 
-    /// What a dialogue says: `>` stands for the client speaking, `~` for a gap, `<` (last) for the stream's end.
+    /// The replies in a dialogue: `>` stands for the client speaking, `~` for a gap, `<` (last) for the stream's end.
     fn replies(script: &[&str]) -> Vec<(Option<u16>, String, u32, Ending)> {
         let mut assembler = ReplyAssembler::new();
         let mut out: Vec<Reply<'_>> = Vec::new();

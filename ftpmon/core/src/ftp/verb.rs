@@ -1,4 +1,4 @@
-//! The verbs: what a client can ask for, and what a monitor needs to know of each.
+//! Verbs of FTP and its extensions, with their properties.
 
 use core::fmt;
 
@@ -6,14 +6,14 @@ use smol_str::SmolStr;
 
 use crate::event::FileDirection;
 
-/// Where a verb is defined.
+/// The document that defines a verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rfc {
     /// An RFC by number, the newest that defines the verb.
     Number(u16),
     /// An Internet-Draft or another document, by name.
     Other(&'static str),
-    /// No document: servers have it.
+    /// No document; servers implement it.
     None,
 }
 
@@ -74,7 +74,7 @@ macro_rules! verbs {
                 }
             }
 
-            /// Where it is defined.
+            /// The document that defines it.
             pub const fn rfc(self) -> Rfc {
                 match self {
                     $(Self::$variant => $rfc,)*
@@ -200,7 +200,7 @@ verbs! {
 }
 
 impl Verb {
-    /// Which way it moves a file or a listing over a data connection; none where it does not.
+    /// Direction of its data transfer; none where it uses no data connection.
     pub const fn transfer(self) -> Option<FileDirection> {
         match self {
             Self::Retr | Self::Eret | Self::Thmb => Some(FileDirection::Download),
@@ -210,7 +210,7 @@ impl Verb {
         }
     }
 
-    /// It belongs to logging in: USER, PASS, ACCT (RFC 959 section 5.4), and ADAT, which can take the place of PASS
+    /// It is part of the login sequence: USER, PASS, ACCT (RFC 959 section 5.4), and ADAT, which can take the place of PASS
     /// (RFC 2228 section 3).
     pub const fn is_login(self) -> bool {
         matches!(self, Self::User | Self::Pass | Self::Acct | Self::Adat)
