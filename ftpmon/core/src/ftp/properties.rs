@@ -3,10 +3,22 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::path::{Directory, System, Target};
 use super::{
     Announced, Code, Command, LINE_MAX, LineSplitter, Mechanism, REPLY_TEXT_MAX, ReplyAssembler, Verb,
     features, path, size, stou, time_value,
 };
+
+const SYSTEMS: [System; 8] = [
+    System::Unknown,
+    System::Posix,
+    System::Windows,
+    System::Zos,
+    System::Vms,
+    System::Os400,
+    System::NetWare,
+    System::Other,
+];
 
 /// Bytes that are likely to mean something, in an order that is not.
 fn dialogue() -> impl Strategy<Value = Vec<u8>> {
@@ -117,19 +129,26 @@ proptest! {
             let code = Code::new(code).unwrap();
             let _ = (Announced::in_reply(code, &text), stou::name(code, &text));
         }
-        let _ = (Announced::stripes(&text).count(), features(&text).count(), path::in_257(&text));
+        let _ = (Announced::stripes(&text).count(), features(&text).count(), path::stated_by_257(System::Unknown, &text), path::stated(System::Unknown, &text, Some(&text)));
         let _ = (size::in_213(&text), size::in_allo(&text), size::in_rest(&text));
         let _ = (size::in_preliminary(&text, None), size::in_preliminary(&text, Some(&text)));
     }
 
     #[test]
-    fn paths_stay_in_shape(cwd in prop::option::of("[a./~\\\\:]{0,30}"), arg in "[a./~\\\\:]{0,30}") {
-        let (cwd, arg) = (cwd.as_deref().map(str::as_bytes), arg.as_bytes());
-        let path = path::resolve(cwd, arg).unwrap();
-        prop_assert!(!path.is_empty() && path.len() <= path::PATH_MAX);
-        if path.starts_with(b"/") {
-            prop_assert_eq!(path::resolve(None, &path).unwrap(), path.clone(), "resolved twice");
-            prop_assert!(path == b"/" || path[1..].split(|&b| b == b'/').all(|name| !matches!(name, b"" | b"." | b"..")));
+    fn paths_stay_in_shape(
+        system in prop::sample::select(&SYSTEMS[..]),
+        cwd in prop::option::of("[aA./~\\\\:\\[\\]']{0,30}"),
+        name in "[aA./~\\\\:\\[\\]'-]{0,30}",
+        target in prop::sample::select(&[Target::File, Target::Directory][..]),
+    ) {
+        let cwd = cwd.map_or(Directory::Unknown, |cwd| Directory::At(cwd.into_bytes().into()));
+        if let Some(path) = path::resolve(system, &cwd, name.as_bytes(), target) {
+            prop_assert!(path.len() <= path::PATH_MAX);
+            if system == System::Posix && path.starts_with(b"/") {
+                let again = path::resolve(system, &Directory::Unknown, &path, target).unwrap();
+                prop_assert_eq!(&again, &path, "resolved twice");
+                prop_assert!(path == b"/" || path[1..].split(|&b| b == b'/').all(|name| !matches!(name, b"" | b"." | b"..")));
+            }
         }
     }
 

@@ -29,6 +29,22 @@ pub struct Reply<'a> {
     pub ending: Ending,
 }
 
+impl Reply<'_> {
+    /// The text without what may continue unseen: of a truncated reply, the digits and commas at its end are dropped,
+    /// since a number that touches the end may have more digits. Empty where lines may be missing in between.
+    pub fn certain_text(&self) -> &[u8] {
+        if !self.truncated {
+            return &self.text;
+        }
+        if self.lines > 1 {
+            return &[];
+        }
+        let number = |byte: &u8| byte.is_ascii_digit() || *byte == b',';
+        let end = self.text.iter().rposition(|byte| !number(byte)).map_or(0, |at| at + 1);
+        self.text.get(..end).unwrap_or_default()
+    }
+}
+
 /// The form of a reply's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {

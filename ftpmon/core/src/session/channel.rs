@@ -172,9 +172,10 @@ impl Session {
             Direction::Reply => {
                 self.assembler.gap();
                 self.pending.doubt_all();
+                self.remote.replies_lost();
                 self.greeting_due = false;
             }
-            Direction::Command => self.cwd = None,
+            Direction::Command => self.remote.commands_lost(self.tx),
         }
     }
 

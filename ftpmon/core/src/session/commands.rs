@@ -2,6 +2,7 @@
 
 use smol_str::{SmolStr, format_smolstr};
 
+use super::due::Due;
 use super::outbox::{Effect, Outbox};
 use super::pending::{Intent, Pending};
 use super::transfer::Request;
@@ -9,7 +10,7 @@ use super::transfers::SessionRef;
 use super::{Context, STRIPES_MAX, Session, secrets};
 use crate::config::Secrets;
 use crate::event::{AnomalyId, Command as CommandEvent, CommandLine, EventKind, FileDirection, Login, Via};
-use crate::ftp::{Announced, Command, LINE_MAX, Line, Mechanism, Verb, path, size};
+use crate::ftp::{Announced, Command, LINE_MAX, Line, Mechanism, Verb, size};
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -114,11 +115,6 @@ impl Session {
                 }
                 None => Intent::None,
             },
-            Verb::Allo => {
-                self.allocated = arg.and_then(size::in_allo);
-                Intent::None
-            }
-            Verb::Cwd | Verb::Size => arg.map_or(Intent::None, |path| Intent::Path(path.into())),
             Verb::Auth if arg.is_some_and(|arg| Mechanism::from_argument(arg).is_tls()) => Intent::Tls,
             Verb::Abor => {
                 self.transfers.abort();
@@ -130,6 +126,7 @@ impl Session {
         if let Some(direction) = command.verb.transfer() {
             self.begin_transfer(at, command, direction, &said, context, out);
         }
+        self.remote.asked(self.tx, command);
         let pending = Pending::new(self.tx, command.verb, said.name, said.text, at, intent);
         self.wait_for_reply(at, pending, context, out);
         if command.verb.announces_endpoint() {
@@ -159,31 +156,27 @@ impl Session {
         context: Context<'_>,
         out: &mut Outbox,
     ) {
-        let path = self.transfer_path(command);
+        let basis = self.remote.basis_now(self.tx, command, direction);
         let part = command.part();
         let (offset_from, offset) = match (&part, self.restart.take()) {
             // The command itself says where.
             (Some(part), _) => (None, Some(part.offset)),
             (None, restart) => restart.map(|restart| *restart).unzip(),
         };
-        let upload = direction == FileDirection::Upload;
-        let allocated = self.allocated.take_if(|_| upload);
-        let known =
-            self.known_size.as_ref().filter(|known| !upload && path.as_deref() == Some(known.0.as_slice()));
-        let declared = allocated.or(known.map(|known| known.1));
-        let request = Request {
+        let mut request = Request {
             tx: self.tx,
             at,
             verb: Some(said.name.clone()),
             direction: Some(direction),
             arg: said.text.clone(),
-            path: path.map(|path| Text::from_bytes(&path)),
+            path: None,
             offset: offset.unwrap_or(0),
             offset_from,
             part_len: part.and_then(|part| part.len),
-            representation: self.representation,
-            declared,
+            representation: None,
+            due: Due::default(),
         };
+        request.set_basis(basis);
         if self.transfers.open_len() >= context.limits.open_transfers {
             let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
             self.transfers.evict_oldest(at, session, out);
@@ -191,32 +184,17 @@ impl Session {
         if !self.all_read {
             self.transfers.disown_spent(at);
         }
-        let endpoint_known = self.transfers.begin(request, self.all_read);
+        // The connection of the transfer before may serve this one as well.
+        let connection_due = self.all_read && !self.remote.parameters().keeps_connection();
+        let endpoint_known = self.transfers.begin(request, connection_due);
         if !endpoint_known && !self.all_read {
             out.effects.push(Effect::EndpointMissed { at });
         }
         let endpoint_due = self.pending.waits_for(|pending| pending.verb.asks_for_endpoint());
-        if !endpoint_known && !endpoint_due && self.all_read {
+        if !endpoint_known && !endpoint_due && connection_due {
             self.expect_at_default_port(at, out);
             let detail = format!("{} without PASV, PORT or their like before it", said.name);
             self.anomaly(at, Some(self.tx), AnomalyId::TransferWithoutEndpoint, &detail, out);
-        }
-    }
-
-    /// The path that a transfer command names, absolute as far as the working directory is known. Listings may name
-    /// options before it, and mean the working directory where they name nothing.
-    fn transfer_path(&self, command: &Command<'_>) -> Option<Vec<u8>> {
-        let cwd = self.cwd.as_deref();
-        let arg = match command.verb {
-            _ if command.cut => return None,
-            Verb::List | Verb::Nlst => without_options(command.arg.unwrap_or_default()),
-            Verb::Mlsd => command.arg.unwrap_or_default(),
-            Verb::Eret | Verb::Esto => command.part()?.path,
-            _ => command.whole_arg()?,
-        };
-        match arg {
-            [] => cwd.map(<[u8]>::to_vec),
-            named => path::resolve(cwd, named),
         }
     }
 
@@ -241,16 +219,6 @@ impl Session {
             self.tell(at, EventKind::Login(login), out);
         }
     }
-}
-
-/// What a listing names behind the options of `ls`, which clients hand through.
-fn without_options(arg: &[u8]) -> &[u8] {
-    let mut rest = arg.trim_ascii();
-    while rest.first() == Some(&b'-') {
-        let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
-        rest = rest.get(end..).unwrap_or_default().trim_ascii_start();
-    }
-    rest
 }
 
 /// A command as events have it.

@@ -3,6 +3,7 @@
 use super::Session;
 use super::channel::Channel;
 use super::outbox::{Effect, Outbox};
+use super::remote::Remote;
 use crate::event::{Direction, EventKind, Tls, TlsState, TlsTurn, TlsVia};
 use crate::ftp::{LINE_MAX, Verb};
 use crate::time::Timestamp;
@@ -98,8 +99,7 @@ impl Session {
             // What was said under TLS is not known: what it answered, where it went.
             self.pending.doubt_all();
             self.all_read = false;
-            self.cwd = None;
-            self.representation = None;
+            self.remote = Remote::new(true);
             let state = TlsState {
                 via: TlsVia::Ccc,
                 state: TlsTurn::Stop,

@@ -9,12 +9,14 @@ mod channel;
 mod commands;
 mod data;
 mod doubt;
+mod due;
 mod encryption;
 mod login;
 mod outbox;
 mod outcome;
 mod overhead;
 mod pending;
+mod remote;
 mod replies;
 mod secrets;
 mod transfer;
@@ -30,7 +32,7 @@ pub use outbox::{Effect, ExpectedEndpoints, Outbox};
 use crate::config::{Limits, Secrets};
 use crate::event::{
     Anomaly, AnomalyDetail, AnomalyId, ClosedBy, DataAnnouncement, Direction, End, EndReason, EventKind,
-    Handshake, RepresentationType, SessionEnd, SessionIdentity, SessionStart, TlsVia,
+    Handshake, SessionEnd, SessionIdentity, SessionStart, TlsVia,
 };
 use crate::ftp::{LineSplitter, ReplyAssembler};
 use crate::time::Timestamp;
@@ -39,6 +41,7 @@ use channel::Channel;
 use encryption::TlsWatch;
 use login::Logins;
 use pending::PendingCommands;
+use remote::Remote;
 use secrets::MaskedSecrets;
 use transfers::{SessionRef, Transfers};
 
@@ -95,14 +98,9 @@ pub struct Session {
     not_ftp: bool,
     secrets: MaskedSecrets,
     too_many_pending_told: bool,
-    cwd: Option<Box<[u8]>>,
-    representation: Option<RepresentationType>,
+    remote: Remote,
     /// REST's command and offset, for the next transfer.
     restart: Option<Box<(u64, u64)>>,
-    /// ALLO's size, for the next upload.
-    allocated: Option<u64>,
-    /// The path and size of the last SIZE.
-    known_size: Option<Box<(Vec<u8>, u64)>>,
     /// Why and when the control connection ended, while data connections are still open.
     ended: Option<(EndReason, Option<ClosedBy>)>,
     over: bool,
@@ -147,11 +145,8 @@ impl Session {
             not_ftp: false,
             secrets: MaskedSecrets::default(),
             too_many_pending_told: false,
-            cwd: None,
-            representation: (!midstream).then_some(RepresentationType::Ascii),
+            remote: Remote::new(midstream),
             restart: None,
-            allocated: None,
-            known_size: None,
             ended: None,
             over: false,
         }

@@ -6,7 +6,7 @@ use super::transfer::{Announced, DataState, Request, Transfer};
 use crate::account::Side;
 use crate::event::{
     self, ClosedBy, DataAnnouncement, DataConnection, DataTls, FileDirection, FileFacts, FileRange,
-    FileReason, Mode, Outcome, RepresentationType, TransferFacts,
+    FileReason, Mode, Outcome, TransferFacts,
 };
 
 /// A transfer's event, and what it adds to the session's totals.
@@ -30,7 +30,6 @@ pub(super) fn transfer_event(transfer: Transfer) -> ReportedTransfer {
     let direction = request.direction.or_else(|| direction(up, down, tls));
     let sender = if direction == Some(FileDirection::Upload) { server.other() } else { server };
     let bytes = from(sender);
-    let wanted_end = request.part_len.map_or(u64::MAX, |len| request.offset.saturating_add(len));
     let evidence = Evidence {
         preliminary,
         aborted,
@@ -38,11 +37,7 @@ pub(super) fn transfer_event(transfer: Transfer) -> ReportedTransfer {
         summary: summary.as_ref(),
         sender,
         client: server.other(),
-        declared: request
-            .declared
-            .filter(|_| request.representation != Some(RepresentationType::Ascii))
-            .map(|declared| declared.min(wanted_end)),
-        moved: request.offset.saturating_add(bytes),
+        is_short: request.due.proves_short(request.offset, request.part_len, bytes),
         connection_due: request.tx != 0 && !endpoint_lost,
         has_command: request.tx != 0,
     };
@@ -63,7 +58,7 @@ pub(super) fn transfer_event(transfer: Transfer) -> ReportedTransfer {
             path_hex,
             offset: request.offset,
             representation: request.representation,
-            declared_bytes: request.declared,
+            declared_bytes: request.due.declared(),
             bytes,
             rate_bps: summary.as_ref().and_then(|summary| rate(bytes, summary)),
             outcome,
@@ -114,8 +109,7 @@ struct Evidence<'a> {
     summary: Option<&'a DataSummary>,
     sender: Side,
     client: Side,
-    declared: Option<u64>,
-    moved: u64,
+    is_short: bool,
     /// It would have been seen, had there been one.
     connection_due: bool,
     has_command: bool,
@@ -143,7 +137,7 @@ impl Evidence<'_> {
         if self.was_reset() {
             return Outcome::Aborted;
         }
-        if self.declared.is_some_and(|declared| self.moved < declared) {
+        if self.is_short {
             return if self.aborted { Outcome::Aborted } else { Outcome::Short };
         }
         Outcome::Complete

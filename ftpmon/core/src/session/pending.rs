@@ -42,8 +42,6 @@ pub(super) struct Pending {
 pub(super) enum Intent {
     /// Nothing that a session keeps.
     None,
-    /// The argument is a path: CWD, MKD, SIZE.
-    Path(Box<[u8]>),
     /// REST's offset.
     Offset(u64),
     /// AUTH for TLS.

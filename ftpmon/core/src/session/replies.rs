@@ -10,9 +10,9 @@ use super::{STRIPES_MAX, Session};
 use crate::addr::Endpoint;
 use crate::event::{
     AnomalyId, CommandRef, DataAnnouncement, DataChannel, EventKind, Login, Mode, Nat, Reply as ReplyEvent,
-    ReplyLine, RepresentationType, Via,
+    ReplyLine, Via,
 };
-use crate::ftp::{Announced, Code, Ending, LINE_MAX, Line, Reply, Verb, path, size, stou};
+use crate::ftp::{Announced, Code, Ending, LINE_MAX, Line, Reply, Verb, size, stou};
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -51,13 +51,22 @@ impl Session {
         let number = code.map(Code::number);
         self.well_formed_reply |= number.is_some() && !reply.malformed;
         let preliminary = code.is_some_and(Code::is_preliminary);
-        let index = if self.is_greeting(number) { None } else { self.answered_by(at, number, reply, out) };
+        let greets = self.is_greeting(number);
+        if greets {
+            self.remote.greeted(reply);
+        }
+        let index = if greets { None } else { self.answered_by(at, number, reply, out) };
         let command = index.and_then(|index| self.pending.get(index)).filter(|command| !command.is_unseen());
         let tx = command.map_or(0, |command| command.tx);
         let latency_us = command.map(|command| at.micros_since(command.at));
         let command =
             command.map(|command| CommandRef { verb: command.name.clone(), arg: command.arg.clone() });
         let unasked = command.is_none();
+        if let Some(basis) = self.remote.heard(tx, reply)
+            && let Some(transfer) = self.transfers.by_command(tx)
+        {
+            transfer.request.set_basis(basis);
+        }
         let Text { text, hex } = Text::from_bytes(&self.secrets.masked(&reply.text));
         let line = ReplyLine {
             code: reply.code.map(Code::number),
@@ -184,55 +193,38 @@ impl Session {
         transfer.preliminary = true;
         let request = &mut transfer.request;
         let arg = request.arg.as_ref().map(|arg| arg.as_bytes());
-        request.declared = size::in_preliminary(&reply.text, arg).or(request.declared);
+        request.due.said = size::in_preliminary(reply.certain_text(), arg);
         self.stored_as(tx, reply);
     }
 
     /// The name that the server gave a file of STOU, in whichever reply it says so.
     fn stored_as(&mut self, tx: u64, reply: &Reply<'_>) {
-        let cwd = self.cwd.as_deref();
         if let Some(transfer) = self.transfers.by_command(tx)
             && transfer.request.verb.as_deref() == Some("STOU")
+            && !reply.truncated
             && let Some(name) = reply.code.and_then(|code| stou::name(code, &reply.text))
         {
-            transfer.request.path = path::resolve(cwd, name).map(|path| Text::from_bytes(&path));
+            transfer.request.path = self.remote.path(name).map(|path| Text::from_bytes(&path));
         }
     }
 
     fn answered(&mut self, at: Timestamp, command: Pending, code: u16, reply: &Reply<'_>, out: &mut Outbox) {
         let completed = (200..300).contains(&code);
+        self.remote.answered(command.tx, reply);
         match (command.verb.canonical(), command.intent) {
             (Verb::User | Verb::Pass | Verb::Acct | Verb::Adat, _) => {
                 let login = self.logins.reply(command.verb, code);
                 self.tell_login(at, login.map(|login| Login { tx: command.tx, login }), out);
             }
-            (Verb::Cwd, Intent::Path(path)) if completed => {
-                self.cwd = path::resolve(self.cwd.as_deref(), &path).map(Into::into);
-            }
-            (Verb::Cwd, _) if completed => self.cwd = None,
-            (Verb::Cdup, _) if completed => {
-                self.cwd = path::resolve(self.cwd.as_deref(), b"..").map(Into::into);
-            }
-            (Verb::Pwd, _) if code == 257 => {
-                if let Some(path) = path::in_257(&reply.text) {
-                    self.cwd = Some(path.into_owned().into_boxed_slice());
-                }
-            }
-            (Verb::Type, _) if completed => self.representation = representation(command.arg.as_deref()),
             (Verb::Rest, Intent::Offset(_)) if code != 350 => {
                 self.restart.take_if(|restart| restart.0 == command.tx);
                 self.transfers.void_offset(command.tx);
-            }
-            (Verb::Size, Intent::Path(path)) if code == 213 => {
-                let path = path::resolve(self.cwd.as_deref(), &path);
-                self.known_size = path.zip(size::in_213(&reply.text)).map(Box::new);
             }
             (Verb::Auth, Intent::Tls) if completed => self.tls_agreed = true,
             (Verb::Rein, _) if completed => {
                 let login = self.logins.reinitialize();
                 self.tell_login(at, login, out);
-                (self.cwd, self.restart, self.known_size) = (None, None, None);
-                self.representation = Some(RepresentationType::Ascii);
+                self.restart = None;
             }
             (verb, _) if verb.transfer().is_some() => {
                 self.stored_as(command.tx, reply);
@@ -251,7 +243,9 @@ impl Session {
     }
 
     fn announced_by_server(&mut self, at: Timestamp, tx: u64, reply: &Reply<'_>, out: &mut Outbox) {
-        let Some((via, endpoint)) = reply.code.and_then(|code| Announced::in_reply(code, &reply.text)) else {
+        let Some((via, endpoint)) =
+            reply.code.and_then(|code| Announced::in_reply(code, reply.certain_text()))
+        else {
             return;
         };
         match endpoint {
@@ -304,7 +298,12 @@ impl Session {
         let peer = if mode == Some(Mode::Active) { self.identity.client.ip } else { self.identity.server.ip };
         let nat = nat(advertised, peer);
         let ip = match (advertised, nat) {
-            (Some(ip), Nat::None | Nat::Mismatch) => ip,
+            // An address of another family is reached at the peer: NAT64 (RFC 6384).
+            (Some(ip), Nat::None | Nat::Mismatch)
+                if mode == Some(Mode::Active) || ip.is_ipv4() == peer.is_ipv4() =>
+            {
+                ip
+            }
             _ => peer,
         };
         let data = DataAnnouncement { mode, via, ip, port, advertised_ip: advertised, nat };
@@ -327,16 +326,6 @@ impl Session {
             let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
             self.transfers.report_decided(at, session, out);
         }
-    }
-}
-
-/// TYPE's argument (RFC 959 section 3.1.1): A, E, I, or L with a byte size.
-fn representation(arg: Option<&str>) -> Option<RepresentationType> {
-    match arg?.as_bytes().first()?.to_ascii_uppercase() {
-        b'A' => Some(RepresentationType::Ascii),
-        b'E' => Some(RepresentationType::Ebcdic),
-        b'I' | b'L' => Some(RepresentationType::Image),
-        _ => None,
     }
 }
 

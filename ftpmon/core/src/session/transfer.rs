@@ -3,7 +3,9 @@
 use smol_str::SmolStr;
 
 use super::data::{DataSummary, EndpointId, FoundData};
+use super::due::Due;
 use super::outbox::ExpectedEndpoints;
+use super::remote::Basis;
 use crate::event::{DataAnnouncement, FileDirection, RepresentationType, Via};
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -62,7 +64,16 @@ pub(super) struct Request {
     /// No more of the file than this is wanted, bytes.
     pub(super) part_len: Option<u64>,
     pub(super) representation: Option<RepresentationType>,
-    pub(super) declared: Option<u64>,
+    pub(super) due: Due,
+}
+
+impl Request {
+    /// The state of the server's side at its beginning.
+    pub(super) fn set_basis(&mut self, basis: Basis) {
+        self.path = basis.path.map(|path| Text::from_bytes(&path));
+        self.representation = basis.parameters.representation.map(|representation| representation.kind);
+        self.due = basis.due;
+    }
 }
 
 /// A transfer that is not reported yet.

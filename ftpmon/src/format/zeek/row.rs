@@ -1,13 +1,13 @@
 //! The columns of a row of `ftp.log`, and what a session has to remember for them.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use smol_str::SmolStr;
 
 use super::value::Value;
 use crate::format::transaction::{Memory, Row, Transaction};
-use ftpmon_core::ftp::{Verb, path, size};
+use ftpmon_core::ftp::path::{Answer, WorkingDirectory};
+use ftpmon_core::ftp::{Verb, size};
 use ftpmon_event::{Mode, ReplyLine, SessionIdentity};
 
 /// The columns with their types: those of Zeek in its order, then those of the data connection in `conn.log`'s terms.
@@ -39,20 +39,25 @@ pub(super) const COLUMNS: [(&str, &str); 24] = [
 ];
 
 /// What the rows of a session have in common.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Remembered {
-    /// The working directory, as far as it is known.
-    cwd: Option<Vec<u8>>,
+    directory: WorkingDirectory,
     password: Option<SmolStr>,
     /// A command was seen: what comes without one is not the greeting.
     begun: bool,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self { directory: WorkingDirectory::new(false), password: None, begun: false }
+    }
 }
 
 impl Memory for Remembered {
     const LASTS: bool = true;
 
     fn size(&self) -> usize {
-        self.cwd.as_ref().map_or(0, Vec::capacity) + self.password.as_ref().map_or(0, SmolStr::len)
+        self.directory.held() + self.password.as_ref().map_or(0, SmolStr::len)
     }
 }
 
@@ -64,20 +69,16 @@ impl Remembered {
         if verb == Verb::Pass {
             self.password = transaction.arg.clone();
         }
-        let Some(reply) =
-            transaction.outcome().filter(|reply| reply.code.is_some_and(|code| code / 100 == 2))
-        else {
+        let Some((reply, code)) = transaction.outcome().and_then(|reply| Some((reply, reply.code?))) else {
             return;
         };
-        match (verb, arg) {
-            (Verb::Cwd, Some(arg)) => self.cwd = path::resolve(self.cwd.as_deref(), arg.as_bytes()),
-            (Verb::Cdup, _) => self.cwd = path::resolve(self.cwd.as_deref(), b".."),
-            (Verb::Pwd, _) => {
-                let told = path::in_257(reply.text.as_bytes()).map(Cow::into_owned);
-                self.cwd = told.filter(|path| path.len() <= path::PATH_MAX).or(self.cwd.take());
-            }
-            (Verb::Rein | Verb::User, _) => self.cwd = None,
-            _ => {}
+        let answer = Answer { code, text: reply.text.as_bytes(), truncated: reply.truncated };
+        match verb {
+            Verb::User if code < 400 => self.directory.logged_in(answer, true),
+            _ if code / 100 != 2 => {}
+            Verb::Rein => self.directory = WorkingDirectory::new(false),
+            verb if verb.is_login() => self.directory.logged_in(answer, false),
+            verb => self.directory.completed(verb, arg.unwrap_or_default().as_bytes(), answer),
         }
     }
 }
@@ -85,7 +86,7 @@ impl Remembered {
 /// The values of a row, in the order of [`COLUMNS`].
 pub(super) fn values<'a>(row: Row<'a, Remembered>) -> [Value<'a>; COLUMNS.len()] {
     let Row { identity, memory, transaction } = row;
-    let arg = argument(identity, memory.cwd.as_deref(), transaction);
+    let arg = argument(identity, &memory.directory, transaction);
     memory.learn(transaction);
     let transfer = transaction.transfer.as_deref();
     let outcome = transaction.outcome().or(transaction.replies.last());
@@ -137,7 +138,11 @@ fn file_size(transaction: &Transaction) -> Option<u64> {
 }
 
 /// The argument; that of a command on a file as the URL of the file.
-fn argument<'a>(identity: &SessionIdentity, cwd: Option<&[u8]>, transaction: &'a Transaction) -> Value<'a> {
+fn argument<'a>(
+    identity: &SessionIdentity,
+    directory: &WorkingDirectory,
+    transaction: &'a Transaction,
+) -> Value<'a> {
     let on_file = matches!(
         transaction.known_verb(),
         Verb::Appe
@@ -159,7 +164,7 @@ fn argument<'a>(identity: &SessionIdentity, cwd: Option<&[u8]>, transaction: &'a
         return text(arg);
     }
     let told = transaction.transfer.as_ref().and_then(|told| told.transfer.path.clone());
-    let resolved = || path::resolve(cwd, arg.unwrap_or_default().as_bytes());
+    let resolved = || directory.path(arg.unwrap_or_default().as_bytes(), true);
     let path = match (told, arg) {
         (Some(told), _) => String::from(told),
         (None, arg) => resolved().map_or_else(

@@ -1,0 +1,161 @@
+//! The number of bytes that a transfer had to move, as far as the dialogue tells.
+
+use crate::event::RepresentationType;
+
+/// Transfer parameters in force (RFC 959 section 5.1.2: TYPE, MODE, STRU). A field is none where it is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parameters {
+    pub(super) representation: Option<Representation>,
+    pub(super) mode: Option<u8>,
+    pub(super) structure: Option<u8>,
+}
+
+/// TYPE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Representation {
+    pub(super) kind: RepresentationType,
+    /// The bytes on the wire are the file's bytes: I and L 8.
+    pub(super) exact: bool,
+}
+
+impl Parameters {
+    /// The defaults of RFC 959 section 5.1.
+    pub(super) const DEFAULT: Self = Self {
+        representation: Some(Representation { kind: RepresentationType::Ascii, exact: false }),
+        mode: Some(b'S'),
+        structure: Some(b'F'),
+    };
+
+    pub(super) const UNKNOWN: Self = Self { representation: None, mode: None, structure: None };
+
+    /// A byte of the file is a byte on the wire.
+    pub(super) fn is_transparent(self) -> bool {
+        self.representation.is_some_and(|it| it.exact)
+            && self.mode == Some(b'S')
+            && self.structure == Some(b'F')
+    }
+
+    /// In block and compressed mode a data connection stays open for the next transfer (RFC 959 section 3.3).
+    pub(super) const fn keeps_connection(self) -> bool {
+        matches!(self.mode, Some(b'B' | b'C'))
+    }
+}
+
+/// TYPE's argument (RFC 959 section 3.1.1): A, E, I, or L with a byte size.
+pub(super) fn representation(arg: &[u8]) -> Option<Representation> {
+    let (first, rest) = arg.split_first()?;
+    let (kind, exact) = match first.to_ascii_uppercase() {
+        b'A' => (RepresentationType::Ascii, false),
+        b'E' => (RepresentationType::Ebcdic, false),
+        b'I' => (RepresentationType::Image, true),
+        b'L' => (RepresentationType::Image, rest.trim_ascii() == b"8"),
+        _ => return None,
+    };
+    Some(Representation { kind, exact })
+}
+
+/// What the dialogue says of a transfer's size, bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Due {
+    /// A size of the file can be compared with the bytes on the wire: a download with transparent parameters.
+    pub(super) comparable: bool,
+    /// The reply to SIZE for this file under these parameters.
+    pub(super) size: Option<u64>,
+    /// The 1yz reply's `(N bytes)`. Behind REST servers say the whole size or the rest of it.
+    pub(super) said: Option<u64>,
+    /// ALLO: storage to reserve, at least the file's size (RFC 959 section 4.1.3).
+    pub(super) allocated: Option<u64>,
+}
+
+impl Due {
+    /// The size to tell: that of the transfer's own reply before others.
+    pub(super) fn declared(self) -> Option<u64> {
+        self.said.or(self.size).or(self.allocated)
+    }
+
+    /// The transfer moved fewer bytes than every reading of the dialogue requires. `offset`: where in the file it
+    /// began; `part`: the most bytes that were asked for.
+    pub(super) fn proves_short(self, offset: u64, part: Option<u64>, moved: u64) -> bool {
+        self.comparable && self.least(offset, part).is_some_and(|least| moved < least)
+    }
+
+    fn least(self, offset: u64, part: Option<u64>) -> Option<u64> {
+        let rest_of = |size: u64| size.saturating_sub(offset);
+        let least = match (self.said, self.size) {
+            (None, None) => return None,
+            (None, Some(size)) => rest_of(size),
+            // The whole is said.
+            (Some(said), Some(size)) if said == size => rest_of(size),
+            // The rest is said.
+            (Some(said), Some(size)) if size.checked_sub(offset) == Some(said) => said,
+            // Behind the end of the file nothing begins: it is the rest.
+            (Some(said), _) if said < offset => said,
+            (Some(said), _) => rest_of(said),
+        };
+        Some(part.map_or(least, |part| least.min(part)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Due, Parameters, representation};
+
+    /// Each row: size, said, offset, part, the fewest bytes that complete the transfer.
+    #[test]
+    fn the_least_that_is_due() {
+        for (size, said, offset, part, least) in [
+            (None, None, 0, None, None),
+            (Some(10_000), None, 0, None, Some(10_000)),
+            (Some(10_000), None, 4_000, None, Some(6_000)),
+            (None, Some(10_000), 0, None, Some(10_000)),
+            // The reply of the transfer is nearer than SIZE.
+            (Some(10_000), Some(12_000), 0, None, Some(12_000)),
+            // SIZE tells whether the rest or the whole is said.
+            (Some(10_000), Some(6_000), 4_000, None, Some(6_000)),
+            (Some(10_000), Some(10_000), 4_000, None, Some(6_000)),
+            // Both readings hold: the smaller number is due.
+            (None, Some(6_000), 4_000, None, Some(2_000)),
+            (None, Some(3_000), 4_000, None, Some(3_000)),
+            (Some(5_000), None, 1_000, Some(500), Some(500)),
+            (Some(5_000), None, 4_800, Some(1_000), Some(200)),
+        ] {
+            let due = Due { comparable: true, size, said, allocated: None };
+            assert_eq!(due.least(offset, part), least, "{size:?} {said:?} {offset} {part:?}");
+            if let Some(least) = least {
+                assert!(due.proves_short(offset, part, least - 1) && !due.proves_short(offset, part, least));
+                let due = Due { comparable: false, ..due };
+                assert!(!due.proves_short(offset, part, 0));
+            }
+        }
+    }
+
+    #[test]
+    fn an_allocation_is_told_and_proves_nothing() {
+        let due = Due { comparable: true, allocated: Some(1_000_000), ..Due::default() };
+        assert_eq!(due.declared(), Some(1_000_000));
+        assert!(!due.proves_short(0, None, 0));
+    }
+
+    #[test]
+    fn only_image_in_stream_mode_is_transparent() {
+        for (kind, mode, structure, transparent) in [
+            (&b"I"[..], b'S', b'F', true),
+            (b"L 8", b'S', b'F', true),
+            (b"L 36", b'S', b'F', false),
+            (b"A", b'S', b'F', false),
+            (b"E N", b'S', b'F', false),
+            (b"I", b'Z', b'F', false),
+            (b"I", b'B', b'F', false),
+            (b"I", b'C', b'F', false),
+            (b"I", b'S', b'R', false),
+        ] {
+            let parameters = Parameters {
+                representation: representation(kind),
+                mode: Some(mode),
+                structure: Some(structure),
+            };
+            assert_eq!(parameters.is_transparent(), transparent, "{kind:?}");
+        }
+        assert!(!Parameters::UNKNOWN.is_transparent() && !Parameters::DEFAULT.is_transparent());
+    }
+}
