@@ -102,7 +102,7 @@ fn set_priority(config: &Config) {
     let Some(nice) = config.live.nice.or(files) else { return };
     if let Err(error) = rustix::process::setpriority_process(None, nice.into()) {
         notice(format_args!(
-            "priority {nice} refused: {error}; CAP_SYS_NICE allows it, --nice 0 does without"
+            "cannot set priority {nice}: {error}; this needs CAP_SYS_NICE, --nice 0 leaves it unchanged"
         ));
     }
 }

@@ -91,7 +91,7 @@ impl PcapWriter {
         if self.max.is_some_and(|max| self.len + (len + rest) as u64 > max) {
             if self.max_bytes == 0 {
                 notice(format_args!(
-                    "the file of --write-pcap is as long as it may be; the run goes on without"
+                    "the --write-pcap file has reached its maximum size; the run continues without it"
                 ));
             }
             self.max_bytes += 1;
@@ -105,7 +105,7 @@ impl PcapWriter {
         } else {
             if self.queue_full == 0 {
                 notice(format_args!(
-                    "the file of --write-pcap takes packets slower than they come: some are left out"
+                    "packets come faster than the --write-pcap file takes them: some are left out"
                 ));
             }
             self.queue_full += 1;
@@ -122,7 +122,7 @@ impl PcapWriter {
         if self.done.recv_timeout(FINISH_WAIT).is_err() {
             let dealt_with = [&self.shared.written, &self.shared.failed].map(|n| n.load(Ordering::Relaxed));
             self.late = self.handed.saturating_sub(dealt_with.iter().sum());
-            notice(format_args!("the file of --write-pcap did not take its last packets in {FINISH_WAIT:?}"));
+            notice(format_args!("the --write-pcap file did not take its last packets in {FINISH_WAIT:?}"));
         }
     }
 
@@ -186,9 +186,11 @@ impl WriterThread {
                 // A part of a block would make the file unreadable from there.
                 let _ = self.file.set_len(self.len);
                 if error.kind() == io::ErrorKind::BrokenPipe {
-                    notice(format_args!("the reader of --write-pcap is gone; the run goes on without"));
+                    notice(format_args!("the reader of --write-pcap is gone; the run continues without it"));
                 } else {
-                    notice(format_args!("cannot go on with the file of --write-pcap: {error}; it ends here"));
+                    notice(format_args!(
+                        "cannot write to the --write-pcap file: {error}; the run continues without it"
+                    ));
                 }
             }
             let counter = if self.broken { &self.shared.failed } else { &self.shared.written };

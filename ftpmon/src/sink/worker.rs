@@ -116,7 +116,7 @@ impl Worker {
             }
             self.shared.reopened.fetch_add(1, Ordering::Relaxed);
             let lost = self.shared.queue.lost();
-            notice(format_args!("output {}: open again; {lost} events lost so far", self.shared.spec));
+            notice(format_args!("output {}: reopened; {lost} events lost so far", self.shared.spec));
         }
         while let Some(rest) = self.opening.get(self.opening_written..).filter(|rest| !rest.is_empty()) {
             self.opening_written += self.destination.write(rest)?;

@@ -212,14 +212,14 @@ impl Store {
         let name = refusal.name();
         match refusal {
             Refusal::Quota => notice(format_args!(
-                "--files-quota of {} bytes is used up in {folder}; files that do not fit are counted as {name}",
+                "--files-quota of {} bytes is reached in {folder}; files that do not fit are not stored (counted as {name})",
                 self.options.quota
             )),
             Refusal::OpenFiles => notice(format_args!(
-                "more than {OPEN_MAX} files at once for {folder}; those beyond are counted as {name}"
+                "more than {OPEN_MAX} files at once for {folder}; further ones are not stored (counted as {name})"
             )),
             Refusal::Io(error) => notice(format_args!(
-                "cannot keep files in {folder}: {error}; what is not kept is counted as {name}"
+                "cannot keep files in {folder}: {error}; they are not stored (counted as {name})"
             )),
         }
     }
