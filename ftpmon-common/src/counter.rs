@@ -87,7 +87,7 @@ counters! {
     /// Frames of data connections that went to the ring.
     DataFrames = "data_frames",
     /// Beginnings of data connections' directions that went to the ring.
-    DataHeads = "data_heads",
+    DataBeginnings = "data_heads",
     /// Packets of data connections that another vantage point had seen before.
     DataDuplicates = "data_duplicates",
     /// Packets of data connections with a sequence number far from the connection's: not accounted.

@@ -46,12 +46,12 @@ impl FlowHalf {
     pub const FIN_ACKED: u32 = 16;
     /// Its first payload begins like a TLS handshake.
     pub const TLS: u32 = 32;
-    /// Nothing more of its beginning is copied ([`crate::RecordKind::Head`]).
-    pub const HEAD_DONE: u32 = 64;
+    /// Nothing more of its beginning is copied ([`crate::RecordKind::Beginning`]).
+    pub const BEGINNING_DONE: u32 = 64;
     /// One record of its beginning; two bits count them.
-    pub const HEADS_STEP: u32 = 128;
+    pub const BEGINNINGS_STEP: u32 = 128;
     /// The bits that count them.
-    pub const HEADS: u32 = 3 * Self::HEADS_STEP;
+    pub const BEGINNINGS: u32 = 3 * Self::BEGINNINGS_STEP;
 }
 
 /// A data connection: a value of [`crate::names::FLOWS`], and the body of a [`crate::FlowEvent`].

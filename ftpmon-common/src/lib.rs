@@ -30,8 +30,8 @@ pub use flow::{FlowHalf, FlowState};
 pub use key::{Address, Direction, Endpoint, FlowKey, PairKey};
 pub use map::{ControlHalf, ControlState, Expected, Pair, PortMark, Verdict};
 pub use record::{
-    BANNER_MAX, CHUNK_MAX, FRAME_MAX, FlowEvent, HEAD_END, HEAD_MAX, Hook, Link, RecordHeader, RecordKind,
-    ReportReason,
+    BANNER_MAX, BEGINNING_END, CHUNK_MAX, FRAME_MAX, FlowEvent, Hook, Link, RecordHeader, RecordKind,
+    ReportReason, TLS_BEGINNING_MAX,
 };
 
 /// The version of this crate's layouts. It goes into pin paths, so that an agent never opens the maps of another layout.

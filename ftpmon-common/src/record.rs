@@ -7,12 +7,12 @@ pub const CHUNK_MAX: usize = 65_536;
 /// The most bytes of a frame that are copied, over all its records. Beyond it the frame is cut and counted
 /// ([`crate::Counter::FrameCut`]): BIG TCP's super-packets, the largest there are, stay within.
 pub const FRAME_MAX: usize = 8 * CHUNK_MAX;
-/// The most bytes of a frame in a [`RecordKind::Head`]: a ClientHello with post-quantum key shares has 1.7 KB.
-pub const HEAD_MAX: usize = 2_048;
+/// The most bytes of a frame in a [`RecordKind::Beginning`]: a ClientHello with post-quantum key shares has 1.7 KB.
+pub const TLS_BEGINNING_MAX: usize = 2_048;
 /// The most bytes of one where the payload is no TLS handshake: enough for a banner or a request line.
 pub const BANNER_MAX: usize = 128;
-/// Payload of an end is copied as a [`RecordKind::Head`] only before this offset.
-pub const HEAD_END: u32 = 4_096;
+/// Payload of an end is copied as a [`RecordKind::Beginning`] only before this offset.
+pub const BEGINNING_END: u32 = 4_096;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub enum RecordKind {
     /// The account of a data connection: a [`FlowEvent`].
     Flow = 3,
     /// The beginning of a frame of a data connection, in one record, where no whole frames of it are wanted: what tells
-    /// whether it is FTP's, and what its TLS hellos say. At most [`HEAD_MAX`] bytes, the rest of the frame does not follow.
-    Head = 4,
+    /// whether it is FTP's, and what its TLS hellos say. At most [`TLS_BEGINNING_MAX`] bytes, the rest of the frame does not follow.
+    Beginning = 4,
 }
 
 impl RecordKind {
@@ -36,7 +36,7 @@ impl RecordKind {
             1 => Some(Self::Control),
             2 => Some(Self::Data),
             3 => Some(Self::Flow),
-            4 => Some(Self::Head),
+            4 => Some(Self::Beginning),
             _ => None,
         }
     }

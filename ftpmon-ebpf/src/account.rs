@@ -1,40 +1,40 @@
-//! The account of a data connection: exact bytes from sequence numbers.
+//! The account of a data connection: exact byte counts from sequence numbers.
 
 use core::arch::asm;
 
 use ftpmon_common::{Counter, Direction, FlowHalf, FlowState};
 
 use crate::counters::Counters;
-use crate::headers::{ACK, FIN, RST, SYN, Segment};
 use crate::packet::Packet;
+use crate::segment::{ACK, FIN, RST, SYN, Segment};
 
-/// A sequence number further than this from the connection's is none of its own: the largest window there is (RFC 7323
-/// section 2.3). It keeps stray and forged segments out of the account.
+/// The largest distance of a segment's sequence number from the connection's: the largest window (RFC 7323 section 2.3). Stray and
+/// forged segments beyond it stay out of the account.
 const WINDOW_MAX: i64 = 1 << 30;
-/// A connection that was silent for so long may be replaced by a SYN without having been closed, nanoseconds.
+/// After this long without a packet a SYN may replace a connection that never closed, nanoseconds.
 const ABANDONED_NS: u64 = 60_000_000_000;
 
-/// Adds to a counter that must be exact: what lies between it and the end of the stream was lost, or came again. A direction's
-/// packets may be in the hands of two CPUs at a time.
+/// Adds atomically to a counter that must be exact: its difference to the length of the stream is what was lost, or repeated. Two
+/// CPUs may handle packets of one direction at the same time.
 #[inline(always)]
-fn add(counter: &mut u64, bytes: u64) {
-    // SAFETY: a valid and aligned place; the instruction touches nothing else.
+fn add_exact(counter: &mut u64, bytes: u64) {
+    // SAFETY: a valid and aligned counter; the instruction touches nothing else.
     unsafe {
         asm!("lock *(u64 *)({counter} + 0) += {bytes}", counter = in(reg) counter, bytes = in(reg) bytes);
     }
 }
 
-/// How a connection stands after a packet.
+/// The state of a connection after a packet.
 pub(crate) enum Step {
-    /// It goes on.
-    Goes,
-    /// One end said RST, for the first time.
+    /// It continues.
+    Continues,
+    /// The first RST.
     Reset,
-    /// Both ends said FIN and were acknowledged.
-    Over,
+    /// Both ends sent FIN, and both were acknowledged.
+    Closed,
 }
 
-/// The packet comes from the end that opened the connection.
+/// The initiator sent the packet.
 #[inline(always)]
 pub(crate) fn from_initiator(state: &FlowState, segment: &Segment) -> bool {
     let initiator_high = state.flags & FlowState::INITIATOR_HIGH != 0;
@@ -45,25 +45,25 @@ pub(crate) fn from_initiator(state: &FlowState, segment: &Segment) -> bool {
 #[inline(always)]
 fn halves(state: &mut FlowState, segment: &Segment) -> (*mut FlowHalf, *mut FlowHalf) {
     let halves = (&raw mut state.halves).cast::<FlowHalf>();
-    // SAFETY: of two halves the one and the other.
+    // SAFETY: the two halves of an array of two.
     unsafe { (halves.add(segment.index()), halves.add(segment.index() ^ 1)) }
 }
 
-/// A SYN or SYN-ACK that belongs to another connection than the account. A SYN alone is believed only where the account's
-/// connection is closing, was never answered or was silent for long: otherwise one end could blind the monitor by a SYN
-/// that the other end refuses. A SYN-ACK is believed: it is the other end's consent.
+/// A SYN or SYN-ACK that belongs to another connection than the account. A SYN alone counts only where the account's connection is
+/// closing, was never answered or was silent for long: otherwise one end could blind the monitor with a SYN that the other end
+/// refuses. A SYN-ACK counts: the other end has agreed.
 #[inline(always)]
 pub(crate) fn is_another(state: &mut FlowState, segment: &Segment, now_ns: u64) -> bool {
-    if !segment.any(SYN) || segment.any(RST) {
+    if !segment.has_any(SYN) || segment.has_any(RST) {
         return false;
     }
     let (own, other) = halves(state, segment);
-    // SAFETY: both point into the account; so in all that follows.
+    // SAFETY: both point into the account; likewise below.
     let (own, other) = unsafe { (&*own, &*other) };
     if own.flags & FlowHalf::SEEN == 0 || own.isn == segment.seq {
         return false;
     }
-    if segment.any(ACK) {
+    if segment.has_any(ACK) {
         return other.isn.wrapping_add(1) != segment.ack;
     }
     state.flags & (FlowState::CLOSED | FlowState::CLOSING) != 0
@@ -71,9 +71,9 @@ pub(crate) fn is_another(state: &mut FlowState, segment: &Segment, now_ns: u64) 
         || now_ns.wrapping_sub(state.last_ns) > ABANDONED_NS
 }
 
-/// Enters a packet. `None`: it does not count, and was counted as what it is.
+/// Enters a packet into the account. `None`: it is not part of it, and a counter says why.
 #[inline(always)]
-pub(crate) fn note<P: Packet>(
+pub(crate) fn update<P: Packet>(
     packet: P,
     state: &mut FlowState,
     segment: &Segment,
@@ -83,20 +83,20 @@ pub(crate) fn note<P: Packet>(
     let (own, other) = halves(state, segment);
     // SAFETY: two different halves of one account.
     let (own, other) = unsafe { (&mut *own, &mut *other) };
-    let syn = segment.any(SYN);
+    let syn = segment.has_any(SYN);
     if own.flags & (FlowHalf::SEEN | FlowHalf::SYN) == 0 {
         own.isn = if syn { segment.seq } else { segment.seq.wrapping_sub(1) };
         if syn {
             own.flags |= FlowHalf::SYN;
         }
     }
-    if syn && segment.any(ACK) && other.flags & (FlowHalf::SEEN | FlowHalf::SYN) == 0 {
-        // The SYN went by unseen; its acknowledgment tells its sequence number.
+    if syn && segment.has_any(ACK) && other.flags & (FlowHalf::SEEN | FlowHalf::SYN) == 0 {
+        // The SYN was not seen; its acknowledgment gives its sequence number.
         other.isn = segment.ack.wrapping_sub(1);
         other.flags |= FlowHalf::SYN;
     }
 
-    // The nearest offset, in 64 bits, to the highest seen that has this sequence number.
+    // Of the 64-bit offsets with this sequence number, the one nearest to the highest seen.
     let first = segment.seq.wrapping_add(syn as u32);
     let expected = own.isn.wrapping_add(1).wrapping_add(own.highest as u32);
     let distance = i64::from(first.wrapping_sub(expected) as i32);
@@ -104,7 +104,7 @@ pub(crate) fn note<P: Packet>(
         counters.count(Counter::DataOutOfWindow);
         return None;
     }
-    // A keep-alive before the first byte has a negative one.
+    // Negative on a keep-alive before the first byte.
     let start = (own.highest as i64).wrapping_add(distance);
     let end = start.wrapping_add(i64::from(segment.payload));
     let end = if end < 0 { 0 } else { end as u64 };
@@ -112,10 +112,10 @@ pub(crate) fn note<P: Packet>(
     let ifindex = packet.ifindex();
     let hook = segment.hook;
     let news = end > own.highest
-        || (segment.any(FIN) && own.flags & FlowHalf::FIN == 0)
-        || (segment.any(RST) && own.flags & FlowHalf::RST == 0);
+        || (segment.has_any(FIN) && own.flags & FlowHalf::FIN == 0)
+        || (segment.has_any(RST) && own.flags & FlowHalf::RST == 0);
     if own.owner_ifindex != ifindex || own.owner_hook != hook {
-        // A vantage point that is shown something new stands before the owner, or in its place.
+        // A vantage point that sees something new first becomes the owner.
         if own.owner_hook != 0 && !news {
             counters.count(Counter::DataDuplicates);
             return None;
@@ -126,7 +126,7 @@ pub(crate) fn note<P: Packet>(
 
     own.flags |= FlowHalf::SEEN;
     own.packets = own.packets.wrapping_add(1);
-    add(&mut own.payload_bytes, u64::from(segment.payload));
+    add_exact(&mut own.payload_bytes, u64::from(segment.payload));
     own.wire_bytes = own.wire_bytes.wrapping_add(u64::from(segment.frame_len));
     if segment.payload > 0 && end > own.highest {
         own.highest = end;
@@ -137,36 +137,36 @@ pub(crate) fn note<P: Packet>(
     let from_initiator = initiator_high == high;
     state.last_ns = now_ns;
     if syn {
-        let place = if from_initiator { &mut state.syn_ns } else { &mut state.syn_ack_ns };
-        if *place == 0 {
-            *place = now_ns;
+        let time = if from_initiator { &mut state.syn_ns } else { &mut state.syn_ack_ns };
+        if *time == 0 {
+            *time = now_ns;
         }
-    } else if from_initiator && state.ack_ns == 0 && state.syn_ack_ns != 0 && segment.any(ACK) {
+    } else if from_initiator && state.ack_ns == 0 && state.syn_ack_ns != 0 && segment.has_any(ACK) {
         state.ack_ns = now_ns;
     }
 
-    if segment.any(FIN | RST) && state.flags & FlowState::CLOSING == 0 {
+    if segment.has_any(FIN | RST) && state.flags & FlowState::CLOSING == 0 {
         state.flags |= FlowState::CLOSING | if high { FlowState::CLOSED_BY_HIGH } else { 0 };
     }
-    if segment.any(FIN) {
+    if segment.has_any(FIN) {
         if own.flags & FlowHalf::FIN == 0 || end > own.fin {
             own.fin = end;
         }
         own.flags |= FlowHalf::FIN;
     }
-    if segment.any(ACK) && other.flags & (FlowHalf::FIN | FlowHalf::FIN_ACKED) == FlowHalf::FIN {
+    if segment.has_any(ACK) && other.flags & (FlowHalf::FIN | FlowHalf::FIN_ACKED) == FlowHalf::FIN {
         // SYN and FIN take a sequence number each.
         let after_fin = other.isn.wrapping_add(2).wrapping_add(other.fin as u32);
         if segment.ack.wrapping_sub(after_fin) as i32 >= 0 {
             other.flags |= FlowHalf::FIN_ACKED;
         }
     }
-    if segment.any(RST) {
+    if segment.has_any(RST) {
         own.flags |= FlowHalf::RST;
-        return Some(if state.flags & FlowState::CLOSED == 0 { Step::Reset } else { Step::Goes });
+        return Some(if state.flags & FlowState::CLOSED == 0 { Step::Reset } else { Step::Continues });
     }
     if own.flags & other.flags & FlowHalf::FIN_ACKED != 0 {
-        return Some(Step::Over);
+        return Some(Step::Closed);
     }
-    Some(Step::Goes)
+    Some(Step::Continues)
 }

@@ -1,24 +1,23 @@
 //! Control connections: counted, deduplicated, copied.
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
-use aya_log_ebpf::warn;
 use ftpmon_common::{ControlHalf, ControlState, Counter, Direction, Pair, Verdict};
 
 use crate::counters::Counters;
 use crate::emit;
-use crate::headers::{ACK, FIN, RST, SYN, Segment};
-use crate::maps::{CONTROL, PAIRS, SETTING_LOG, VERDICTS};
+use crate::maps::{CONTROL, PAIRS, VERDICTS};
 use crate::packet::Packet;
+use crate::segment::{ACK, FIN, RST, SYN, Segment};
 
-/// Bytes of the ring that a control connection may take within about a second whatever the ring's state is: the dialogue of
-/// a transfer is about as much.
+/// Bytes of the ring that a control connection may take in about a second, however full the ring is: about the dialogue of one
+/// transfer.
 const COPIED_FREE: u32 = 4_096;
-/// Once the ring is half full a connection may take this part of what is left within about a second. As many connections
-/// that flood together do not fill it.
-const COPIED_PART: u64 = 512;
-/// A pair of hosts is refreshed at most this often.
+/// Once the ring is half full, a connection may take one part in this many of its free bytes in about a second. So many connections
+/// can flood together without filling it.
+const COPIED_SHARE: u64 = 512;
+/// A pair of hosts is refreshed at most this often, seconds.
 const PAIR_REFRESH_S: u32 = 4;
-/// What a new entry is filled with before it is written to.
+/// A new entry.
 static EMPTY: ControlState = ControlState {
     first_ns: 0,
     last_ns: 0,
@@ -38,25 +37,25 @@ static EMPTY: ControlState = ControlState {
     }; 2],
 };
 
-/// Takes a packet of a control connection. The clock is read last: it costs as much as a look-up, and a bare ACK needs none.
-/// Part of the program itself, see [`emit::line`].
+/// Handles a packet of a control connection. The clock is read late: it costs as much as a look-up, and a bare ACK needs none.
+/// Inlined, for the reason that [`emit::line`] gives.
 #[inline(always)]
 pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Counters) {
     let Some(state) = entry(segment) else {
         without_entry(packet, segment, counters);
         return;
     };
-    // SAFETY: a map value; another CPU may write it as well, or the LRU give it away: only deduplication and counters hang
-    // on it, and all fields are integers.
+    // SAFETY: a map value of integers. Another CPU may write it as well, or the LRU may reuse it: only deduplication and counters
+    // depend on it.
     let state = unsafe { &mut *state };
-    let Some(completes_handshake) = note(packet, segment, state, counters) else { return };
+    let Some(completes_handshake) = update(packet, segment, state, counters) else { return };
     counters.count(Counter::Control);
-    let marks = segment.any(SYN | FIN | RST);
+    let marks = segment.has_any(SYN | FIN | RST);
     if !marks && segment.payload == 0 && !completes_handshake {
         counters.count(Counter::ControlAcks);
         return;
     }
-    // SAFETY: asks for the time.
+    // SAFETY: the helper only reads the clock.
     let now_ns = unsafe { bpf_ktime_get_boot_ns() };
     if state.first_ns == 0 {
         state.first_ns = now_ns;
@@ -67,56 +66,55 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     if !undecided && !is_wanted(packet, segment, state, counters) {
         return;
     }
-    if !marks && is_too_loud(state, segment) {
+    if !marks && over_fair_share(state, segment) {
         counters.count(Counter::LostLoud);
+        segment.note_loss(Counter::LostLoud);
         return;
     }
     emit::line::<P, emit::Control>(packet, segment, now_ns, counters);
 }
 
-/// A packet whose connection has no entry, the table being full of others that are busy: nobody can tell whether it was seen
-/// before, so it is copied unless it is a bare ACK.
+/// Handles a packet whose connection gets no entry because the table is full of busy ones. Whether another vantage point saw it
+/// before is unknown, so it is copied unless it is a bare ACK.
 #[inline(never)]
 fn without_entry<P: Packet>(packet: P, segment: &mut Segment, counters: Counters) {
     counters.count(Counter::TableControl);
-    if SETTING_LOG.load() != 0 {
-        warn!(&packet, "CONTROL takes no entry");
-    }
+    segment.note_loss(Counter::TableControl);
     counters.count(Counter::Control);
-    if !segment.any(SYN | FIN | RST) && segment.payload == 0 {
+    if !segment.has_any(SYN | FIN | RST) && segment.payload == 0 {
         counters.count(Counter::ControlAcks);
         return;
     }
-    // SAFETY: asks for the time.
+    // SAFETY: the helper only reads the clock.
     let now_ns = unsafe { bpf_ktime_get_boot_ns() };
     emit::frame::<P, emit::Control>(packet, segment, now_ns, counters);
 }
 
-/// A packet of a connection that the agent has given a verdict on is wanted all the same: what opens and ends it, what is
-/// short, what is text again. Others are counted.
+/// The agent gave a verdict on the connection, and the packet is copied all the same: it opens or ends the connection, it is short,
+/// or it begins like text. Any other packet is counted.
 #[inline(never)]
 fn is_wanted<P: Packet>(packet: P, segment: &Segment, state: &mut ControlState, counters: Counters) -> bool {
     if Verdict(state.verdict) == Verdict::IGNORE {
         counters.count(Counter::ControlIgnored);
         return false;
     }
-    if is_text(packet, segment) {
-        // What follows is wanted at once, and not when the agent has read this and the verdict is asked for again.
+    if begins_like_text(packet, segment) {
+        // What follows is copied from now on, and not only once the agent has read this and the verdict is looked up again.
         state.verdict = Verdict::COPY.0;
         return true;
     }
-    if segment.any(SYN | FIN | RST) || segment.payload <= Verdict::SHORT_MAX {
+    if segment.has_any(SYN | FIN | RST) || segment.payload <= Verdict::SHORT_MAX {
         return true;
     }
     counters.count(Counter::ControlCounted);
     false
 }
 
-/// The payload begins like a line of text: of TLS records none does, of pieces of records that look like nothing one in
-/// 230. The agent tells what it is.
+/// The payload begins like a line of text. No TLS record does, and one in 230 of the segments that begin within a record. The agent
+/// finds out what it is.
 #[inline(always)]
-fn is_text<P: Packet>(packet: P, segment: &Segment) -> bool {
-    let Some(beginning) = segment.beginning(packet) else { return false };
+fn begins_like_text<P: Packet>(packet: P, segment: &Segment) -> bool {
+    let Some(beginning) = segment.first_payload_bytes(packet) else { return false };
     let mut text = true;
     for byte in beginning {
         text &= matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b' ' | b'-' | b'\r');
@@ -124,25 +122,25 @@ fn is_text<P: Packet>(packet: P, segment: &Segment) -> bool {
     text
 }
 
-/// The connection has had more than its part of a ring that runs full: room is kept for others, so that those that flood do
-/// not take their words and accounts along.
+/// The connection has taken more than its share of a ring that is filling up. Room is kept for the others, so that a flood does not
+/// cost them their commands, replies and accounts.
 #[inline(always)]
-fn is_too_loud(state: &mut ControlState, segment: &Segment) -> bool {
+fn over_fair_share(state: &mut ControlState, segment: &Segment) -> bool {
     if state.copied > COPIED_FREE {
         let left = emit::left_of_a_full_ring();
-        if u64::from(state.copied) > left / COPIED_PART {
+        if u64::from(state.copied) > left / COPIED_SHARE {
             return true;
         }
     }
-    // Starts anew about each second: it does not run over.
+    // Reset about once a second: it does not overflow.
     state.copied = state.copied.wrapping_add(emit::record_len(segment.frame_len));
     false
 }
 
-/// Keeps the two hosts a pair. Payload from the server is proof that the connection stands: a flood of SYNs with invented
-/// sources makes no pair.
+/// Enters or refreshes the pair of hosts. Payload from the server proves that the connection is established: a flood of SYNs with
+/// forged sources makes no pair.
 #[inline(always)]
-fn refresh_pair(state: &mut ControlState, segment: &Segment, now_ns: u64, counters: Counters) {
+fn refresh_pair(state: &mut ControlState, segment: &mut Segment, now_ns: u64, counters: Counters) {
     if segment.payload == 0 || !segment.source_mark.is_control() {
         return;
     }
@@ -150,11 +148,16 @@ fn refresh_pair(state: &mut ControlState, segment: &Segment, now_ns: u64, counte
     if state.pair_s == 0 || now_s.wrapping_sub(state.pair_s) >= PAIR_REFRESH_S {
         state.pair_s = now_s;
         let entered = PAIRS.insert(segment.key.pair(), Pair { last_s: now_s, flags: 0 }, 0);
-        counters.count(if entered.is_ok() { Counter::Pairs } else { Counter::TablePairs });
+        if entered.is_ok() {
+            counters.count(Counter::Pairs);
+        } else {
+            counters.count(Counter::TablePairs);
+            segment.note_loss(Counter::TablePairs);
+        }
     }
 }
 
-/// The agent's verdict on a connection, 0 where there is none; asked for about once a second and not for each packet.
+/// The agent's verdict on a connection, 0 where there is none. Looked up about once a second and not for each packet.
 #[inline(always)]
 fn current_verdict(state: &mut ControlState, segment: &Segment, now_ns: u64) -> u32 {
     // Never 0 on a machine that has been up for a second, so that a new entry asks.
@@ -162,13 +165,13 @@ fn current_verdict(state: &mut ControlState, segment: &Segment, now_ns: u64) -> 
     if state.verdict_at != at {
         state.verdict_at = at;
         state.copied = 0;
-        // SAFETY: read at once.
+        // SAFETY: copied out at once.
         state.verdict = unsafe { VERDICTS.get(&segment.key) }.map_or(0, |verdict| verdict.0);
     }
     state.verdict
 }
 
-/// The connection's entry, made where it is missing.
+/// The connection's entry, created where there is none.
 #[inline(always)]
 fn entry(segment: &Segment) -> Option<*mut ControlState> {
     if let Some(state) = CONTROL.get_ptr_mut(&segment.key) {
@@ -178,10 +181,9 @@ fn entry(segment: &Segment) -> Option<*mut ControlState> {
     CONTROL.get_ptr_mut(&segment.key)
 }
 
-/// Notes a packet in its connection's entry. `None`: another vantage point had it before. `Some(true)`: it completes the
-/// handshake.
+/// Enters a packet into its connection's state. `None`: another vantage point had seen it. `Some(true)`: it completes the handshake.
 #[inline(always)]
-fn note<P: Packet>(
+fn update<P: Packet>(
     packet: P,
     segment: &Segment,
     state: &mut ControlState,
@@ -194,9 +196,9 @@ fn note<P: Packet>(
     };
     // SAFETY: the index is 0 or 1, of two.
     let half = unsafe { &mut *(&raw mut state.halves).cast::<ControlHalf>().add(index) };
-    let first_syn = segment.any(SYN) && !segment.any(ACK);
+    let first_syn = segment.has_any(SYN) && !segment.has_any(ACK);
     if first_syn && (half.owner_hook != 0 || state.flags & syn_flag != 0) && half.isn != segment.seq {
-        // The same ends, another connection.
+        // Another connection between the same ends.
         *state = EMPTY;
     }
     // SAFETY: as above; the entry may have been emptied.
@@ -211,7 +213,7 @@ fn note<P: Packet>(
     } else {
         let ahead = next.wrapping_sub(half.next_seq) as i32 > 0;
         if half.owner_ifindex != ifindex || half.owner_hook != hook {
-            // A vantage point that is shown something new stands before the owner, or in its place.
+            // A vantage point that sees something new first becomes the owner.
             if !ahead {
                 counters.count(Counter::ControlDuplicates);
                 return None;
@@ -226,10 +228,10 @@ fn note<P: Packet>(
     half.packets = half.packets.wrapping_add(1);
     half.payload_bytes = half.payload_bytes.wrapping_add(u64::from(segment.payload));
     let mut completes = false;
-    if segment.any(SYN) {
+    if segment.has_any(SYN) {
         half.isn = segment.seq;
         state.flags |= syn_flag;
-        if segment.any(ACK) {
+        if segment.has_any(ACK) {
             state.flags |= ControlState::HANDSHAKE;
         }
     } else if state.flags & ControlState::HANDSHAKE != 0 && !segment.source_mark.is_control() {

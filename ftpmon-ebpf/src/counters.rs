@@ -4,24 +4,24 @@ use ftpmon_common::{Counter, Stats};
 
 use crate::maps::STATS;
 
-/// This CPU's counters: looked up once a packet.
+/// This CPU's counters, looked up once a packet.
 #[derive(Clone, Copy)]
 pub(crate) struct Counters(*mut Stats);
 
 impl Counters {
-    /// This CPU's counters; always there, but the verifier wants to see the question asked.
+    /// This CPU's counters. They are always there; the verifier wants a check all the same.
     #[inline(always)]
-    pub(crate) fn here() -> Option<Self> {
+    pub(crate) fn of_this_cpu() -> Option<Self> {
         STATS.get_ptr_mut(0).map(Self)
     }
 
-    /// Counts one.
+    /// Adds one.
     #[inline(always)]
     pub(crate) fn count(self, counter: Counter) {
         self.add(counter, 1);
     }
 
-    /// One was counted that was none.
+    /// Subtracts one that was counted too early.
     #[inline(always)]
     pub(crate) fn take_back(self, counter: Counter) {
         self.add(counter, u64::MAX);
@@ -31,22 +31,22 @@ impl Counters {
     #[inline(always)]
     pub(crate) fn value(self, counter: Counter) -> u64 {
         // SAFETY: as in `add`.
-        unsafe { *self.place(counter) }
+        unsafe { *self.pointer(counter) }
     }
 
-    /// Adds, round the end: the largest number takes one away.
+    /// Adds with wrap-around, so that adding the largest number subtracts one.
     #[inline(always)]
     fn add(self, counter: Counter, number: u64) {
-        // SAFETY: the pointer is this CPU's value of a per-CPU map. A program that interrupts this one on the same CPU may take one
-        // count away, nothing else.
+        // SAFETY: the pointer is this CPU's value of a per-CPU map. A program that interrupts this one on the same CPU can at
+        // worst lose one count.
         unsafe {
-            let place = self.place(counter);
-            *place = (*place).wrapping_add(number);
+            let counter = self.pointer(counter);
+            *counter = (*counter).wrapping_add(number);
         }
     }
 
     #[inline(always)]
-    fn place(self, counter: Counter) -> *mut u64 {
+    fn pointer(self, counter: Counter) -> *mut u64 {
         // SAFETY: the index is below the number of counters by the enumeration.
         unsafe { (&raw mut (*self.0).counters).cast::<u64>().add(counter as usize) }
     }

@@ -1,26 +1,25 @@
-//! Data connections: which are tracked, and what becomes of their packets.
+//! Data connections: which are tracked, and what happens to their packets.
 
 use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ktime_get_coarse_ns};
-use aya_log_ebpf::warn;
 use ftpmon_common::names::CANDIDATE_PORT_MIN;
 use ftpmon_common::{
-    Address, Counter, Direction, Endpoint, Expected, FlowHalf, FlowState, HEAD_END, PortMark, ReportReason,
-    Verdict,
+    Address, BEGINNING_END, Counter, Direction, Endpoint, Expected, FlowHalf, FlowState, PortMark,
+    ReportReason, Verdict,
 };
 
 use crate::account::{self, Step};
 use crate::counters::Counters;
 use crate::emit;
-use crate::headers::{ACK, FIN, RST, SYN, Segment};
 use crate::maps::{
-    EXPECTED, FLOWS, PAIRS, PORTS, SETTING_CANDIDATES, SETTING_FLOW_IDLE_S, SETTING_LOG, SETTING_PAIR_S,
-    SETTING_PAYLOAD, SETTING_REPORT_NS, VERDICTS,
+    EXPECTED, FLOWS, PAIRS, PORTS, SETTING_CANDIDATES, SETTING_FLOW_IDLE_S, SETTING_PAIR_S, SETTING_PAYLOAD,
+    SETTING_REPORT_NS, VERDICTS,
 };
 use crate::packet::Packet;
+use crate::segment::{ACK, FIN, RST, SYN, Segment};
 
-/// Insert only what is not there.
+/// Insert only a missing entry.
 const BPF_NOEXIST: u64 = 1;
-/// What a new entry is filled with before it is written to.
+/// A new entry.
 pub(crate) static EMPTY: FlowState = FlowState {
     first_ns: 0,
     last_ns: 0,
@@ -45,7 +44,7 @@ pub(crate) static EMPTY: FlowState = FlowState {
     vlan_inner: 0,
 };
 
-/// Takes a packet that touches a watched data port, or is a SYN.
+/// Handles a packet that touches a watched data port, or is a SYN.
 #[inline(never)]
 pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Counters) {
     let marked = segment.source_mark.is_data() || segment.destination_mark.is_data();
@@ -58,13 +57,11 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
             if flags == 0 {
                 return;
             }
-            // An entry may be there all the same, where its port's mark is gone.
+            // An entry may exist all the same, where its port's mark has expired.
             let inserted = FLOWS.insert(&segment.key, &EMPTY, BPF_NOEXIST).is_ok();
             let Some(state) = FLOWS.get_ptr_mut(&segment.key) else {
                 counters.count(Counter::LostFlow);
-                if SETTING_LOG.load() != 0 {
-                    warn!(&packet, "FLOWS is full");
-                }
+                segment.note_loss(Counter::LostFlow);
                 return;
             };
             if inserted {
@@ -75,9 +72,9 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
             state
         }
     };
-    // SAFETY: a map value, all integers. Each direction's half is written by the CPU that has its packets; should two
-    // write the same field at once, one packet's share of a counter is lost, but for those that have to be exact
-    // (`account::add`). The agent deletes an entry only long after its last packet.
+    // SAFETY: a map value of integers. Each direction's half is written by the CPU that gets its packets; if two write the same
+    // field at once, one packet's share of a counter is lost, except of those that must be exact (`account::add_exact`). The agent
+    // deletes an entry only long after its last packet.
     let state = unsafe { &mut *state };
     let Now { ns: now_ns, fresh } = now(state, segment);
     if !opened && account::is_another(state, segment, now_ns) {
@@ -92,7 +89,7 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
         opened = true;
         begin(state, segment, flags, now_ns, counters);
     }
-    let step = account::note(packet, state, segment, now_ns, counters);
+    let step = account::update(packet, state, segment, now_ns, counters);
     let Some(step) = step else { return };
     counters.count(Counter::Data);
     if fresh {
@@ -102,19 +99,19 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
         emit::report(packet, segment, state, ReportReason::Open, counters);
     }
     if SETTING_PAYLOAD.load() != 0
-        && (segment.payload > 0 || segment.any(SYN | FIN | RST))
+        && (segment.payload > 0 || segment.has_any(SYN | FIN | RST))
         && wanted(state, segment)
     {
-        // A frame's time is exact.
+        // The time of a frame is exact.
         emit::frame::<P, emit::Data>(packet, segment, boot_ns(), counters);
-    } else if segment.payload > 0 && own_half(state, segment).flags & FlowHalf::HEAD_DONE == 0 {
-        head(packet, segment, state, now_ns, counters);
+    } else if segment.payload > 0 && own_half(state, segment).flags & FlowHalf::BEGINNING_DONE == 0 {
+        copy_beginning(packet, segment, state, now_ns, counters);
     }
     match step {
-        Step::Goes if fresh && now_ns.wrapping_sub(state.report_ns) >= SETTING_REPORT_NS.load() => {
+        Step::Continues if fresh && now_ns.wrapping_sub(state.report_ns) >= SETTING_REPORT_NS.load() => {
             emit::report(packet, segment, state, ReportReason::Progress, counters);
         }
-        Step::Goes => {}
+        Step::Continues => {}
         Step::Reset => {
             counters.count(Counter::FlowsClosed);
             state.flags |= FlowState::CLOSED;
@@ -122,7 +119,7 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
                 state.flags |= FlowState::UNREPORTED;
             }
         }
-        Step::Over => {
+        Step::Closed => {
             counters.count(Counter::FlowsClosed);
             state.flags |= FlowState::CLOSED;
             if emit::report(packet, segment, state, ReportReason::Close, counters) {
@@ -141,24 +138,30 @@ fn own_half<'a>(state: &'a mut FlowState, segment: &Segment) -> &'a mut FlowHalf
     unsafe { &mut *(&raw mut state.halves).cast::<FlowHalf>().add(segment.index()) }
 }
 
-/// The beginning of what an end says: of a TLS handshake its first segments, of anything else between a pair of hosts the
-/// first one's banner. A few records for each connection, whatever it carries.
+/// Copies the beginning of what one end sends: the first segments of a TLS handshake, of anything else between a pair of hosts the
+/// first bytes. A few records a connection, whatever it carries.
 #[inline(never)]
-fn head<P: Packet>(packet: P, segment: &mut Segment, state: &mut FlowState, now_ns: u64, counters: Counters) {
+fn copy_beginning<P: Packet>(
+    packet: P,
+    segment: &mut Segment,
+    state: &mut FlowState,
+    now_ns: u64,
+    counters: Counters,
+) {
     let announced = state.flags & FlowState::EXPECTED != 0;
     let half = own_half(state, segment);
     let offset = segment.seq.wrapping_sub(half.isn.wrapping_add(1));
-    if half.flags & FlowHalf::SYN == 0 || (offset >= HEAD_END && offset <= i32::MAX as u32) {
-        half.flags |= FlowHalf::HEAD_DONE;
+    if half.flags & FlowHalf::SYN == 0 || (offset >= BEGINNING_END && offset <= i32::MAX as u32) {
+        half.flags |= FlowHalf::BEGINNING_DONE;
         return;
     }
     if half.flags & FlowHalf::TLS == 0 {
-        // What came ahead of the first segment waits for it, unseen.
+        // A segment that overtook the first one is not copied.
         if offset != 0 {
             return;
         }
-        if !matches!(segment.beginning(packet), Some([22, 3, 0..=4, _])) {
-            half.flags |= FlowHalf::HEAD_DONE;
+        if !matches!(segment.first_payload_bytes(packet), Some([22, 3, 0..=4, _])) {
+            half.flags |= FlowHalf::BEGINNING_DONE;
             if !announced {
                 emit::beginning(packet, segment, false, now_ns, counters);
             }
@@ -166,10 +169,10 @@ fn head<P: Packet>(packet: P, segment: &mut Segment, state: &mut FlowState, now_
         }
         half.flags |= FlowHalf::TLS;
     }
-    if half.flags & FlowHalf::HEADS == FlowHalf::HEADS {
-        half.flags |= FlowHalf::HEAD_DONE;
+    if half.flags & FlowHalf::BEGINNINGS == FlowHalf::BEGINNINGS {
+        half.flags |= FlowHalf::BEGINNING_DONE;
     } else {
-        half.flags += FlowHalf::HEADS_STEP;
+        half.flags += FlowHalf::BEGINNINGS_STEP;
     }
     emit::beginning(packet, segment, true, now_ns, counters);
 }
@@ -178,18 +181,18 @@ fn head<P: Packet>(packet: P, segment: &mut Segment, state: &mut FlowState, now_
 struct Now {
     /// `CLOCK_BOOTTIME`, nanoseconds.
     ns: u64,
-    /// It was read, and not taken over from the connection's last packet.
+    /// It was read now, and not taken over from the connection's last packet.
     fresh: bool,
 }
 
-/// The time of a known connection's packet. Reading the clock costs a third of all that a data segment costs, asking for
-/// the tick a fraction of that: within one tick, segments without SYN, FIN and RST share a reading (but for the handshake's last).
+/// The time of a known connection's packet. Reading the clock is a third of the cost of a data segment, and reading the tick a
+/// fraction of that: segments within one tick share a reading, except SYN, FIN, RST and the last of the handshake.
 #[inline(always)]
 fn now(state: &mut FlowState, segment: &Segment) -> Now {
-    // SAFETY: asks for the time.
+    // SAFETY: the helper only reads the clock.
     let tick_ns = unsafe { bpf_ktime_get_coarse_ns() };
     let completes_handshake = state.syn_ack_ns != 0 && state.ack_ns == 0;
-    let exact = segment.any(SYN | FIN | RST) || completes_handshake;
+    let exact = segment.has_any(SYN | FIN | RST) || completes_handshake;
     if state.tick_ns == tick_ns && state.last_ns != 0 && !exact {
         return Now { ns: state.last_ns, fresh: false };
     }
@@ -200,39 +203,40 @@ fn now(state: &mut FlowState, segment: &Segment) -> Now {
 /// `CLOCK_BOOTTIME`, nanoseconds.
 #[inline(always)]
 fn boot_ns() -> u64 {
-    // SAFETY: asks for the time.
+    // SAFETY: the helper only reads the clock.
     unsafe { bpf_ktime_get_boot_ns() }
 }
 
-/// The second of a time.
+/// The second of a time in nanoseconds.
 #[inline(always)]
 fn seconds(ns: u64) -> u32 {
     (ns / 1_000_000_000) as u32
 }
 
-/// The initiator's flag, as a SYN or SYN-ACK tells it.
+/// The initiator's flag, taken from a SYN or SYN-ACK.
 #[inline(always)]
 fn initiator_of_syn(segment: &Segment) -> u32 {
     // The sender of a SYN, the receiver of a SYN-ACK.
-    initiator(segment, segment.any(ACK))
+    initiator(segment, segment.has_any(ACK))
 }
 
-/// The initiator's flag, where that is the packet's sender or its receiver.
+/// The initiator's flag, where the initiator sends this packet, or with `receives` receives it.
 #[inline(always)]
 fn initiator(segment: &Segment, receives: bool) -> u32 {
     let high = matches!(segment.direction(), Direction::HighToLow) != receives;
     if high { FlowState::INITIATOR_HIGH } else { 0 }
 }
 
-/// Whether an unknown connection is to be tracked: its first flags, or 0.
+/// The first flags of an unknown connection that is to be tracked; 0 for any other.
 #[inline(never)]
 fn origin(segment: &Segment, marked: bool) -> u32 {
-    if segment.any(RST) {
+    if segment.has_any(RST) {
         return 0;
     }
-    if segment.any(SYN) {
+    if segment.has_any(SYN) {
         let (sender, receiver) = (source(segment), destination(segment));
-        let (listener, other) = if segment.any(ACK) { (sender, receiver.0) } else { (receiver, sender.0) };
+        let (listener, other) =
+            if segment.has_any(ACK) { (sender, receiver.0) } else { (receiver, sender.0) };
         let port = listener.1;
         let flags = expected(listener, other, true);
         if flags != 0 {
@@ -241,7 +245,7 @@ fn origin(segment: &Segment, marked: bool) -> u32 {
         if SETTING_CANDIDATES.load() == 0 || port < u32::from(CANDIDATE_PORT_MIN) {
             return 0;
         }
-        // SAFETY: read at once.
+        // SAFETY: copied out at once.
         let Some(pair) = (unsafe { PAIRS.get(segment.key.pair()) }) else { return 0 };
         if seconds(boot_ns()).wrapping_sub(pair.last_s) as i32 > SETTING_PAIR_S.load() as i32 {
             return 0;
@@ -252,9 +256,9 @@ fn origin(segment: &Segment, marked: bool) -> u32 {
         return 0;
     }
     let now_s = seconds(boot_ns());
-    forget_mark(segment.source_port, segment.source_mark, now_s);
-    forget_mark(segment.destination_port, segment.destination_mark, now_s);
-    // An announcement that came after its connection's SYN. Payload only: what trails a connection that is over has none.
+    clear_expired_mark(segment.source_port, segment.source_mark, now_s);
+    clear_expired_mark(segment.destination_port, segment.destination_mark, now_s);
+    // The announcement may have come after the SYN. Payload only: late packets of a connection that has ended carry none.
     if segment.payload == 0 {
         return 0;
     }
@@ -269,18 +273,18 @@ fn origin(segment: &Segment, marked: bool) -> u32 {
     0
 }
 
-/// Takes a mark away that has run out, so that the port's packets cost no more than others.
+/// Clears an expired mark, so that the port's packets cost no more than others.
 #[inline(always)]
-fn forget_mark(port: u32, mark: PortMark, now_s: u32) {
+fn clear_expired_mark(port: u32, mark: PortMark, now_s: u32) {
     if !mark.is_data() || mark.is_watched(now_s) {
         return;
     }
-    if let Some(place) = PORTS.get_ptr_mut(port) {
-        // SAFETY: a map value, one word. A mark that another CPU or the agent has raised in the meantime is left alone but
-        // for a moment between the comparison and the write; then the next packet of a tracked connection raises it again.
+    if let Some(present) = PORTS.get_ptr_mut(port) {
+        // SAFETY: a map value, one word. A mark that another CPU or the agent raised in the meantime stays, except when that
+        // happens between the comparison and the write; then the next packet of a tracked connection raises it again.
         unsafe {
-            if *place == mark {
-                *place = PortMark::default();
+            if *present == mark {
+                *present = PortMark::default();
             }
         }
     }
@@ -307,14 +311,14 @@ fn sender_address(segment: &Segment, direction: Direction) -> Address {
     }
 }
 
-/// The flags of a connection of `other` to an endpoint, where that is announced to `other`; otherwise 0.
+/// The flags of a connection from `other` to an endpoint that is announced to it; otherwise 0.
 ///
-/// What a peer says of a third host must not have that host's traffic counted: without a SYN nobody but the host that is
-/// expected will do, and with it another one only where the endpoint is the announcer's own.
+/// An announcement that names a third host must not get that host's traffic counted. Without a SYN only the expected host is
+/// admitted, and with a SYN another one only where the endpoint is the announcer's own.
 #[inline(always)]
 fn expected((address, port): (Address, u32), other: Address, syn: bool) -> u32 {
     let Some(entry) = EXPECTED.get_ptr_mut(Endpoint::new(address, port as u16)) else { return 0 };
-    // SAFETY: a map value, all integers; the agent may replace it at the same time, then one of the two wins.
+    // SAFETY: a map value of integers; the agent may replace it at the same time, then one of the two wins.
     let entry = unsafe { &mut *entry };
     let admitted = entry.peer == other || (syn && entry.flags & Expected::ANYONE != 0);
     if !admitted || entry.expires_s <= seconds(boot_ns()) || (!syn && entry.flags & Expected::TAKEN != 0) {
@@ -366,10 +370,10 @@ fn keep_watched(state: &FlowState, segment: &Segment, now_s: u32) {
     }
 }
 
-/// The connection's frames are wanted: the agent said so, or it has not spoken yet and what is known speaks for it.
+/// The connection's frames are to be copied: by the agent's verdict, or before there is one, as its origin suggests.
 #[inline(always)]
 fn wanted(state: &FlowState, segment: &Segment) -> bool {
-    // SAFETY: read at once.
+    // SAFETY: copied out at once.
     match unsafe { VERDICTS.get(&segment.key) } {
         Some(verdict) => *verdict == Verdict::COPY,
         None => state.flags & (FlowState::PAYLOAD | FlowState::CANDIDATE) != 0,

@@ -1,31 +1,31 @@
-//! Headers as they lie in a packet.
+//! Packet headers, laid out as on the wire.
 
-/// Eight bytes as they lie in a packet. A packet begins at an even address: at that alignment, and no other, the compiler may
-/// read a field of this and the headers below. Two-byte fields are put together in registers: of an array of words the compiler
-/// makes a copy on the stack, two bytes at a time, and reading that back as words makes the machine wait for each.
+/// Eight bytes of a packet. A packet begins at an even address, so the types below have an alignment of 2 and the compiler reads
+/// two bytes at a time. The halves are joined in registers. An array of words would be copied to the stack two bytes at a time and
+/// read back as words, and the processor waits for each of those reads.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub(crate) struct Eight {
-    pub(crate) a: u16,
-    pub(crate) b: u16,
-    pub(crate) c: u16,
-    pub(crate) d: u16,
+pub(crate) struct Octets8 {
+    a: u16,
+    b: u16,
+    c: u16,
+    d: u16,
 }
 
-impl Eight {
-    /// The first four bytes as they lie in memory.
+impl Octets8 {
+    /// The first four bytes, in the packet's byte order.
     #[inline(always)]
     pub(crate) const fn first(self) -> u32 {
         joined(self.a, self.b)
     }
 
-    /// The last four bytes as they lie in memory.
+    /// The last four bytes, in the packet's byte order.
     #[inline(always)]
     pub(crate) const fn second(self) -> u32 {
         joined(self.c, self.d)
     }
 
-    /// All of them as they lie in memory.
+    /// All eight bytes, in the packet's byte order.
     #[inline(always)]
     pub(crate) const fn whole(self) -> u64 {
         let (first, second) = (self.first() as u64, self.second() as u64);
@@ -33,25 +33,33 @@ impl Eight {
     }
 }
 
-/// Two halves one behind the other in memory.
+/// The four bytes that lie in memory as `first`, then `second`.
 #[inline(always)]
 const fn joined(first: u16, second: u16) -> u32 {
     let (first, second) = (first as u32, second as u32);
     if cfg!(target_endian = "little") { second << 16 | first } else { first << 16 | second }
 }
 
-/// Two IPv6 addresses.
+/// Source and destination address of an IPv6 header.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub(crate) struct Eights {
-    pub(crate) a: Eight,
-    pub(crate) b: Eight,
-    pub(crate) c: Eight,
-    pub(crate) d: Eight,
+pub(crate) struct AddressPair {
+    a: Octets8,
+    b: Octets8,
+    c: Octets8,
+    d: Octets8,
 }
 
-/// RFC 791 section 3.1, as far as it is read here. All fields in network byte order; so below. Of two-byte fields alone, so that
-/// the compiler reads each by itself and keeps none for later.
+impl AddressPair {
+    /// The halves of the source address, then those of the destination address.
+    #[inline(always)]
+    pub(crate) const fn halves(self) -> [u64; 4] {
+        [self.a.whole(), self.b.whole(), self.c.whole(), self.d.whole()]
+    }
+}
+
+/// IPv4 header (RFC 791 section 3.1). All fields of this and the following headers are in network byte order. It has two-byte
+/// fields only, so that the compiler reads each when it is needed and keeps none for later.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(crate) struct Ipv4Header {
@@ -64,7 +72,7 @@ pub(crate) struct Ipv4Header {
     _addresses: [u16; 4],
 }
 
-/// RFC 8200 section 3.
+/// IPv6 header (RFC 8200 section 3).
 #[derive(Clone, Copy)]
 #[repr(C, packed(2))]
 pub(crate) struct Ipv6Header {
@@ -76,13 +84,13 @@ pub(crate) struct Ipv6Header {
     _addresses: [u64; 4],
 }
 
-/// The first eight octets of an extension header: RFC 8200 sections 4.3 to 4.6, RFC 4302 section 2. None is shorter.
+/// The first eight bytes of an IPv6 extension header (RFC 8200 sections 4.3 to 4.6, RFC 4302 section 2). None is shorter.
 #[derive(Clone, Copy)]
 #[repr(C, packed(2))]
 pub(crate) struct Extension {
     pub(crate) next: u8,
     pub(crate) len: u8,
-    /// Of a fragment header: offset and flag.
+    /// Offset and flag, in a fragment header.
     pub(crate) fragment: u16,
     _rest: u32,
 }
@@ -95,7 +103,7 @@ pub(crate) struct Ports {
     pub(crate) destination: u16,
 }
 
-/// RFC 9293 section 3.1.
+/// TCP header without options (RFC 9293 section 3.1).
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(crate) struct TcpHeader {

@@ -1,13 +1,13 @@
-//! ftpmon's kernel programs: they select FTP's packets, count them and copy them into a ring. All meaning is the agent's.
+//! ftpmon's kernel programs: they select FTP's packets, count them and copy them into a ring. The agent reads their meaning.
 //!
-//! One generic body, [`monitor`], stands behind six entry points: XDP and TC on ingress, TC on egress, each for devices
-//! with an Ethernet header and for devices that hand over bare IP packets. No kernel structure is read, so the object
+//! One generic body, [`monitor`], serves six entry points: XDP and TC on ingress, TC on egress, each for devices with an
+//! Ethernet header and for devices that hand over bare IP packets. No kernel structure is read, so the object
 //! needs no CO-RE; the TC programs use nothing newer than Linux 5.15, the XDP programs need 5.18 (`frags`).
 //!
 //! Every path ends in `XDP_PASS` or `TCX_NEXT`, and no packet is changed.
 #![no_std]
 #![no_main]
-// For one instruction: the compiler offers BPF's atomic addition in no other way.
+// For two instructions: an atomic addition, which the compiler offers for BPF in no other way, and a move that hides a value.
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 #![expect(
     clippy::needless_borrows_for_generic_args,
@@ -25,10 +25,13 @@ mod counters;
 mod data;
 mod emit;
 mod headers;
+mod hide;
 mod layout;
+mod log;
 mod maps;
 mod monitor;
 mod packet;
+mod segment;
 
 use aya_ebpf::bindings::xdp_action::XDP_PASS;
 use aya_ebpf::macros::{classifier, xdp};
@@ -38,7 +41,7 @@ use ftpmon_common::{Hook, Link};
 use monitor::monitor;
 use packet::{TcPacket, XdpPacket};
 
-/// Leaves the verdict to whoever comes next (`TC_ACT_UNSPEC`, `TCX_NEXT`).
+/// The next program decides (`TC_ACT_UNSPEC`, `TCX_NEXT`).
 const TCX_NEXT: i32 = -1;
 
 /// XDP, ingress, devices with an Ethernet header.
@@ -83,13 +86,13 @@ pub fn ftpmon_tc_egress_raw(ctx: TcContext) -> i32 {
     TCX_NEXT
 }
 
-/// A panic that stayed in the code becomes an endless loop, which the verifier refuses: none can reach a kernel.
+/// A panic that the compiler did not remove becomes an endless loop, which the verifier refuses: none reaches a kernel.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// The licence as the kernel wants to read it; some helpers are for GPL-compatible programs only.
+/// The licence, as the kernel reads it. Some helpers are for GPL-compatible programs only.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

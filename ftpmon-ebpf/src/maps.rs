@@ -1,4 +1,4 @@
-//! Maps and settings. Their names and meanings stand in [`ftpmon_common::names`].
+//! Maps and settings. [`ftpmon_common::names`] documents them.
 
 use aya_ebpf::Global;
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
@@ -12,7 +12,7 @@ use ftpmon_common::{
     Verdict,
 };
 
-use crate::headers::Scratch;
+use crate::segment::Scratch;
 
 #[btf_map]
 pub(crate) static PORTS: Array<PortMark, 65_536, { BPF_F_MMAPABLE as usize }> = Array::new();
@@ -28,7 +28,7 @@ pub(crate) static CONTROL: LruHashMap<FlowKey, ControlState, CONTROL_MAX> = LruH
 pub(crate) static VERDICTS: LruHashMap<FlowKey, Verdict, VERDICTS_MAX> = LruHashMap::new();
 #[btf_map]
 pub(crate) static STATS: PerCpuArray<Stats, 1> = PerCpuArray::new();
-/// Working memory: the packet in hand. Programs on one CPU run one after the other.
+/// Working memory of each CPU.
 #[btf_map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 #[btf_map]
@@ -49,7 +49,7 @@ pub(crate) static SETTING_FLOW_IDLE_S: Global<u32> = Global::new(600);
 #[unsafe(no_mangle)]
 pub(crate) static SETTING_REPORT_NS: Global<u64> = Global::new(10_000_000_000);
 
-/// What is known of a TCP port.
+/// The mark of a TCP port.
 #[inline(always)]
 pub(crate) fn port_mark(port: u16) -> PortMark {
     match PORTS.get(u32::from(port)) {

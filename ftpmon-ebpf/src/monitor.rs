@@ -1,36 +1,38 @@
-//! The body of all programs: find the TCP segment, ask what is known of its ports, hand it on.
+//! The body of all programs: find the TCP segment, look its ports up, hand it on.
 
 use ftpmon_common::{Counter, Hook, Link};
 
 use crate::counters::Counters;
-use crate::headers::Located;
+use crate::headers::{Located, PortMarks};
 use crate::maps::{SCRATCH, port_mark};
 use crate::packet::{Packet, Pieces, Read};
-use crate::{control, data};
+use crate::{control, data, log};
 
-/// What a packet is to be taken as.
+/// How a packet was classified.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
-enum Taken {
-    /// Of no interest, or counted as what is wrong with it.
-    Not = 0,
-    /// A control connection's.
+enum Class {
+    /// Of no interest.
+    Ignored = 0,
+    /// Of a control connection.
     Control = 1,
-    /// A data connection's, maybe.
+    /// Perhaps of a data connection.
     Data = 2,
+    /// Selected, but its headers are wrong.
+    Malformed = 3,
 }
 
-/// Looks at one packet. Nothing of it is changed, whatever it holds.
+/// Handles one packet. It is never changed, whatever it holds.
 ///
-/// What is known before the ports are looked up is asked for anew behind it: few packets come so far, and for the others nothing
-/// has to be kept.
+/// What is known before the port look-ups is read again behind them: few packets get that far, and the others do not pay for
+/// keeping it.
 #[inline(always)]
 pub(crate) fn monitor<P: Packet>(packet: P, hook: Hook, link: Link) {
-    let Some(counters) = Counters::here() else { return };
-    let taken = match Located::find(&packet.linear(), link) {
+    let Some(counters) = Counters::of_this_cpu() else { return };
+    let class = match Located::find(&packet.linear(), link) {
         Ok(located) => {
             counters.count(Counter::Segments);
-            select(packet, || packet.linear(), located, hook, link)
+            classify(packet, || packet.linear(), located, hook, link)
         }
         Err(
             Counter::EthernetTruncated
@@ -45,62 +47,66 @@ pub(crate) fn monitor<P: Packet>(packet: P, hook: Hook, link: Link) {
             return;
         }
     };
-    if taken == Taken::Not {
+    if class == Class::Ignored {
         return;
     }
-    let (Some(scratch), Some(counters)) = (SCRATCH.get_ptr_mut(0), Counters::here()) else { return };
+    let (Some(scratch), Some(counters)) = (SCRATCH.get_ptr_mut(0), Counters::of_this_cpu()) else { return };
     // SAFETY: this CPU's value of a per-CPU map; the programs on a CPU run one after the other.
     let segment = unsafe { &mut (*scratch).segment };
-    if taken == Taken::Control {
-        control::handle(packet, segment, counters);
-    } else {
-        data::handle(packet, segment, counters);
+    match class {
+        Class::Control => control::handle(packet, segment, counters),
+        Class::Data => data::handle(packet, segment, counters),
+        Class::Ignored | Class::Malformed => {}
     }
+    log::write_noted(packet, segment);
 }
 
-/// A packet whose headers go beyond its linear part: reads them again wherever they lie, and counts what is wrong with it
-/// then. Rare, and out of the way of the others.
+/// A packet whose headers reach beyond its linear part: reads them again with a helper, wherever they lie, and counts what is
+/// wrong with it then. Rare, so it is kept out of the other packets' way.
 #[inline(never)]
-fn in_pieces<P: Packet>(packet: P, hook: Hook, link: Link, counters: Counters) -> Taken {
+fn in_pieces<P: Packet>(packet: P, hook: Hook, link: Link, counters: Counters) -> Class {
     let pieces = Pieces(packet);
     match Located::find(&pieces, link) {
         Ok(located) => {
             counters.count(Counter::Segments);
-            select(packet, || pieces, located, hook, link)
+            classify(packet, || pieces, located, hook, link)
         }
         Err(reason) => {
             counters.count(reason);
-            Taken::Not
+            Class::Ignored
         }
     }
 }
 
-/// A packet that touches no watched port and is no SYN has paid two array look-ups when it leaves here. Of others the
-/// segment is read.
+/// A packet that touches no watched port and is no SYN has cost two array look-ups when it leaves here. The segment of any other
+/// packet is read.
 #[inline(always)]
-fn select<P: Packet, R: Read>(
+fn classify<P: Packet, R: Read>(
     packet: P,
     bytes: impl FnOnce() -> R,
     located: Located,
     hook: Hook,
     link: Link,
-) -> Taken {
-    let marks = port_mark(located.source_port).0 | port_mark(located.destination_port).0;
-    if marks | located.syn == 0 {
-        return Taken::Not;
+) -> Class {
+    let source = port_mark(located.source_port);
+    let destination = port_mark(located.destination_port);
+    if source.0 | destination.0 | located.syn == 0 {
+        return Class::Ignored;
     }
-    let Some(scratch) = SCRATCH.get_ptr_mut(0) else { return Taken::Not };
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else { return Class::Ignored };
     // SAFETY: as in `monitor`.
     let segment = unsafe { &mut (*scratch).segment };
-    match located.place.segment(&bytes(), packet, hook, link, segment) {
-        Ok(()) if segment.source_mark.is_control() || segment.destination_mark.is_control() => Taken::Control,
-        Ok(()) => Taken::Data,
+    let marks = PortMarks { source, destination };
+    match located.offsets.read_segment(&bytes(), packet, (hook, link), marks, segment) {
+        Ok(()) if source.is_control() || destination.is_control() => Class::Control,
+        Ok(()) => Class::Data,
         Err(reason) => {
-            if let Some(counters) = Counters::here() {
+            if let Some(counters) = Counters::of_this_cpu() {
                 counters.take_back(Counter::Segments);
                 counters.count(reason);
             }
-            Taken::Not
+            segment.note_loss(reason);
+            Class::Malformed
         }
     }
 }

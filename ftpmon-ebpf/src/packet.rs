@@ -1,4 +1,4 @@
-//! What the programs ask of a packet, whichever hook it came by.
+//! A packet at a hook, with the same interface for XDP and TC.
 
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
@@ -9,25 +9,25 @@ use aya_ebpf::helpers::generated::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf
 
 /// A packet at a hook.
 pub(crate) trait Packet: Copy + EbpfContext {
-    /// The part that lies in memory in one piece: headers as a rule, payload often not.
+    /// The linear part. It usually holds the headers and often not the payload.
     fn linear(self) -> Linear;
-    /// Its length from layer 2, bytes.
+    /// Its length from layer 2, in bytes.
     fn len(self) -> u32;
-    /// The interface.
+    /// The interface's index.
     fn ifindex(self) -> u32;
     /// The VLAN tag that the device took out of the bytes: tag control information and protocol, in host byte order.
     /// Protocol 0: none.
     fn tag(self) -> (u16, u16);
-    /// Copies `len` bytes from `offset`, which may lie in any piece.
+    /// Copies `len` bytes from `offset`, wherever they lie; false where the packet is shorter.
     ///
     /// # Safety
     /// `to` is valid for writing `len` bytes, and `len` is not 0.
     unsafe fn copy(self, offset: u32, to: *mut u8, len: u32) -> bool;
 }
 
-/// Where headers are read from.
+/// Bytes that headers are read from.
 pub(crate) trait Read {
-    /// The value at an offset, as it lies there; `None` beyond the end.
+    /// The value at an offset, in the packet's byte order; `None` beyond the end.
     fn read<T: Copy>(&self, offset: usize) -> Option<T>;
 }
 
@@ -41,34 +41,33 @@ pub(crate) struct Linear {
 impl Read for Linear {
     #[inline(always)]
     fn read<T: Copy>(&self, offset: usize) -> Option<T> {
-        let place = self.start + offset;
-        if place + size_of::<T>() > self.end {
+        let address = self.start + offset;
+        if address + size_of::<T>() > self.end {
             return None;
         }
         const { assert!(align_of::<T>() <= 2) };
-        // SAFETY: the bytes lie between the packet's start and end, as the line above (and the verifier) saw to. Types
-        // read are integers, for which any bytes are a value. Their alignment is two at the most, and so is the packet's:
-        // the machine's loads would work at any address, the assumption only spares the compiler to put words together
-        // byte by byte.
-        Some(unsafe { (place as *const T).read() })
+        // SAFETY: the check above keeps the bytes within the packet. The types read are integers, for which any bytes are a value,
+        // and their alignment is at most 2, which is the packet's. The processor would load from any address; the alignment only
+        // spares the compiler from joining words byte by byte.
+        Some(unsafe { (address as *const T).read() })
     }
 }
 
-/// The verifier takes no unaligned access to the stack.
+/// A value aligned to 8: the verifier refuses unaligned access to the stack.
 #[repr(C, align(8))]
 struct Aligned<T>(MaybeUninit<T>);
 
-/// All pieces of a packet, by a helper call a read: for headers that lie beyond the linear part.
+/// A whole packet, read by one helper call a value: for headers beyond the linear part.
 pub(crate) struct Pieces<P>(pub(crate) P);
 
 impl<P: Packet> Read for Pieces<P> {
     #[inline(always)]
     fn read<T: Copy>(&self, offset: usize) -> Option<T> {
         let mut value = Aligned(MaybeUninit::<T>::uninit());
-        // SAFETY: the place is as large as the type; the helper fills it or fails.
+        // SAFETY: the destination is as large as the type; the helper fills it or fails.
         let filled =
             unsafe { self.0.copy(offset as u32, value.0.as_mut_ptr().cast(), size_of::<T>() as u32) };
-        // SAFETY: it was filled, and types read are integers.
+        // SAFETY: it was filled, and the types read are integers.
         if filled { Some(unsafe { value.0.assume_init() }) } else { None }
     }
 }
@@ -86,7 +85,7 @@ impl EbpfContext for XdpPacket {
 impl Packet for XdpPacket {
     #[inline(always)]
     fn linear(self) -> Linear {
-        // SAFETY: the context is valid for as long as the program runs; so below.
+        // SAFETY: the context is valid while the program runs; likewise below.
         unsafe { Linear { start: (*self.0).data as usize, end: (*self.0).data_end as usize } }
     }
 
@@ -109,7 +108,7 @@ impl Packet for XdpPacket {
 
     #[inline(always)]
     unsafe fn copy(self, offset: u32, to: *mut u8, len: u32) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees it.
         unsafe { bpf_xdp_load_bytes(self.0, offset, to.cast(), len) == 0 }
     }
 }
@@ -127,7 +126,7 @@ impl EbpfContext for TcPacket {
 impl Packet for TcPacket {
     #[inline(always)]
     fn linear(self) -> Linear {
-        // SAFETY: the context is valid for as long as the program runs; so below.
+        // SAFETY: the context is valid while the program runs; likewise below.
         unsafe { Linear { start: (*self.0).data as usize, end: (*self.0).data_end as usize } }
     }
 
@@ -156,7 +155,7 @@ impl Packet for TcPacket {
 
     #[inline(always)]
     unsafe fn copy(self, offset: u32, to: *mut u8, len: u32) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees it.
         unsafe { bpf_skb_load_bytes(self.0.cast(), offset, to.cast(), len) == 0 }
     }
 }

@@ -48,7 +48,7 @@ fn text_on_a_counted_control_connection_is_handed_over() {
 /// The heads that went to the ring: of each the frame's length and the bytes copied.
 fn heads(bench: &mut Bench) -> Vec<(u32, u32)> {
     let of = |record| match record {
-        Record::Frame(header, _) if header.kind == RecordKind::Head as u8 => {
+        Record::Frame(header, _) if header.kind == RecordKind::Beginning as u8 => {
             Some((header.frame_len, header.chunk_len))
         }
         _ => None,
@@ -92,7 +92,7 @@ fn a_banner_is_short_and_one_an_end() {
         data.say(0, ACK, 20);
     }
     assert_eq!(heads(&mut bench), [(1_454, 128), (74, 74)]);
-    assert_eq!(value(&bench, Counter::DataHeads), 2);
+    assert_eq!(value(&bench, Counter::DataBeginnings), 2);
     assert_eq!(value(&bench, Counter::DataFrames), 0);
 }
 

@@ -1,22 +1,22 @@
-//! Attaching the programs to one interface, by the first hook that takes them.
+//! Attaching the programs to one interface, at the first hook that takes them.
 
 use aya::programs::links::LinkOrder;
-use aya::programs::tc::{
-    NlOptions, SchedClassifierLink, TcAttachOptions, qdisc_add_clsact, qdisc_detach_program,
-};
+use aya::programs::tc::{SchedClassifierLink, TcAttachOptions, qdisc_add_clsact};
 use aya::programs::xdp::XdpLink;
 use aya::programs::{ProgramError, TcAttachType, XdpMode};
 use ftpmon_common::names;
 
-use super::error::{KernelError, errno, root_cause};
-use super::hook::{Candidate, HookChoice, IngressHook, LinkFacts, LinkLayer, candidates};
+use super::cause::{errno, root_cause};
+use super::clsact::ClsactOwner;
+use super::error::KernelError;
+use super::hook::{HookChoice, HookOption, IngressHook, LinkFacts, LinkLayer, hook_options};
 use super::object::Object;
 use super::version::KernelVersion;
 use ftpmon_event::{Hook, InterfaceFacts};
 
-/// The programs on one interface; dropping it takes them off.
+/// The programs on one interface; dropping it detaches them.
 pub struct Attached {
-    /// What `sensor_start` says of it.
+    /// The interface as `sensor_start` reports it.
     pub facts: InterfaceFacts,
     _ingress: IngressLink,
     _egress: SchedClassifierLink,
@@ -28,36 +28,86 @@ enum IngressLink {
     Tc(SchedClassifierLink),
 }
 
+/// The kernel refused a program at a hook.
+enum Refusal {
+    /// It did not load.
+    Load(KernelError),
+    /// It loaded and could not be attached.
+    Attach(ProgramError),
+}
+
+impl From<ProgramError> for Refusal {
+    fn from(error: ProgramError) -> Self {
+        Self::Attach(error)
+    }
+}
+
+impl From<KernelError> for Refusal {
+    fn from(error: KernelError) -> Self {
+        Self::Load(error)
+    }
+}
+
+impl Refusal {
+    /// The cause, for a reader who knows which hook was tried.
+    fn cause(&self, link: &LinkFacts) -> String {
+        match self {
+            Self::Load(error) => error.to_string(),
+            Self::Attach(error) => match (is_taken(error), link.xdp_program) {
+                (true, Some(program)) => format!("the XDP slot is taken by program {program}"),
+                (true, None) => "the XDP slot is taken by another program".to_owned(),
+                (false, _) => root_cause(error),
+            },
+        }
+    }
+
+    fn way_out(&self) -> &'static str {
+        match self {
+            Self::Attach(error) if is_taken(error) => {
+                "end the other program (`bpftool net` shows it), or use --hook auto or tcx"
+            }
+            Self::Attach(_) | Self::Load(_) => "use --hook auto",
+        }
+    }
+}
+
 /// Attaches the programs to both directions of `link`.
 ///
 /// # Errors
-/// Where no hook that `choice` allows is to be had. Nothing stays attached then.
+/// When none of the hooks that `choice` allows takes the programs. Nothing stays attached then.
 pub(super) fn attach(
     object: &mut Object,
     link: &LinkFacts,
     choice: HookChoice,
     kernel: KernelVersion,
+    clsact: &ClsactOwner,
 ) -> Result<Attached, KernelError> {
-    let refusal = |cause: String, way_out: &str| KernelError::Attach {
+    let error = |cause: String, way_out: &str| KernelError::Attach {
         interface: link.name.clone(),
         cause,
         way_out: way_out.to_owned(),
     };
     let Some(layer) = link.layer else {
-        return Err(refusal(
+        return Err(error(
             "its frames begin with neither an Ethernet nor an IP header".to_owned(),
             "watch another interface",
         ));
     };
-    let candidates =
-        candidates(choice, link, kernel).map_err(|e| refusal(e.to_string(), "use --hook tcx or auto"))?;
-    let egress = attach_tc(object, link, layer, TcAttachType::Egress, kernel)?
-        .map_err(|e| refusal(format!("{} on egress: {}", tc_hook(kernel), root_cause(&e)), way_out_of(&e)))?;
+    let options =
+        hook_options(choice, link, kernel).map_err(|e| error(e.to_string(), "use --hook tcx or auto"))?;
+    let egress = match attach_tc(object, link, layer, TcAttachType::Egress, kernel, clsact) {
+        Ok(egress) => egress,
+        Err(Refusal::Load(refused)) => return Err(refused),
+        Err(refusal @ Refusal::Attach(_)) => {
+            let cause = format!("{} on egress: {}", tc_hook(kernel), refusal.cause(link));
+            return Err(error(cause, refusal.way_out()));
+        }
+    };
 
     let mut refusals: Vec<String> = Vec::new();
     let mut way_out = "watch another interface";
-    for Candidate { hook, reason } in candidates {
-        match attach_ingress(object, link, layer, hook, kernel)? {
+    for HookOption { hook, reason } in options {
+        match attach_ingress(object, link, layer, hook, kernel, clsact) {
             Ok(ingress) => {
                 let reason =
                     if refusals.is_empty() { reason } else { format!("{reason} ({})", refusals.join("; ")) };
@@ -70,13 +120,13 @@ pub(super) fn attach(
                 };
                 return Ok(Attached { facts, _ingress: ingress, _egress: egress });
             }
-            Err(e) => {
-                refusals.push(format!("{} was refused: {}", hook_of(hook, kernel), said(&e, link)));
-                way_out = way_out_of(&e);
+            Err(refusal) => {
+                refusals.push(format!("{} was refused: {}", hook_of(hook, kernel), refusal.cause(link)));
+                way_out = refusal.way_out();
             }
         }
     }
-    Err(refusal(refusals.join("; "), way_out))
+    Err(error(refusals.join("; "), way_out))
 }
 
 fn attach_ingress(
@@ -85,21 +135,22 @@ fn attach_ingress(
     layer: LinkLayer,
     hook: IngressHook,
     kernel: KernelVersion,
-) -> Result<Result<IngressLink, ProgramError>, KernelError> {
+    clsact: &ClsactOwner,
+) -> Result<IngressLink, Refusal> {
     let mode = match hook {
         IngressHook::Native => XdpMode::Driver,
         IngressHook::Generic => XdpMode::Skb,
         IngressHook::Tc => {
-            let attached = attach_tc(object, link, layer, TcAttachType::Ingress, kernel)?;
-            return Ok(attached.map(IngressLink::Tc));
+            return attach_tc(object, link, layer, TcAttachType::Ingress, kernel, clsact)
+                .map(IngressLink::Tc);
         }
     };
     let program = object.xdp(match layer {
         LinkLayer::Ethernet => names::XDP,
         LinkLayer::RawIp => names::XDP_RAW,
     })?;
-    let attached = program.attach_to_if_index(link.ifindex, mode).and_then(|id| program.take_link(id));
-    Ok(attached.map(IngressLink::Xdp))
+    let id = program.attach_to_if_index(link.ifindex, mode)?;
+    Ok(IngressLink::Xdp(program.take_link(id)?))
 }
 
 fn attach_tc(
@@ -108,26 +159,30 @@ fn attach_tc(
     layer: LinkLayer,
     direction: TcAttachType,
     kernel: KernelVersion,
-) -> Result<Result<SchedClassifierLink, ProgramError>, KernelError> {
-    let name = match (direction, layer) {
+    clsact: &ClsactOwner,
+) -> Result<SchedClassifierLink, Refusal> {
+    let program = object.classifier(match (direction, layer) {
         (TcAttachType::Egress, LinkLayer::Ethernet) => names::TC_EGRESS,
         (TcAttachType::Egress, LinkLayer::RawIp) => names::TC_EGRESS_RAW,
         (_, LinkLayer::Ethernet) => names::TC_INGRESS,
         (_, LinkLayer::RawIp) => names::TC_INGRESS_RAW,
-    };
-    let program = object.classifier(name)?;
-    let options = if kernel.has_tcx() {
+    })?;
+    let id = if kernel.has_tcx() {
         // First, so that no other program's verdict hides a packet.
-        TcAttachOptions::TcxOrder(LinkOrder::first())
+        let options = TcAttachOptions::TcxOrder(LinkOrder::first());
+        program.attach_with_options(&link.name, direction, options)?
     } else {
-        // Fails where the qdisc is there already, which is as good.
+        // Fails where the qdisc exists already, which is as good.
         let _ = qdisc_add_clsact(&link.name);
-        // A filter does not end with the agent that crashed: one left behind would feed a ring that nobody reads.
-        let _ = qdisc_detach_program(&link.name, direction, name);
-        TcAttachOptions::Netlink(NlOptions::default())
+        let [first, anywhere] = clsact.options();
+        match program.attach_with_options(&link.name, direction, TcAttachOptions::Netlink(first)) {
+            Ok(id) => id,
+            Err(_) => {
+                program.attach_with_options(&link.name, direction, TcAttachOptions::Netlink(anywhere))?
+            }
+        }
     };
-    let attached = program.attach_with_options(&link.name, direction, options);
-    Ok(attached.and_then(|id| program.take_link(id)))
+    Ok(program.take_link(id)?)
 }
 
 fn hook_of(hook: IngressHook, kernel: KernelVersion) -> Hook {
@@ -145,20 +200,4 @@ fn tc_hook(kernel: KernelVersion) -> Hook {
 /// The slot is taken: by a program in the same mode, or in the other one.
 fn is_taken(error: &ProgramError) -> bool {
     matches!(errno(error), Some(libc::EBUSY | libc::EEXIST))
-}
-
-fn said(error: &ProgramError, link: &LinkFacts) -> String {
-    match (is_taken(error), link.xdp_program) {
-        (true, Some(program)) => format!("the XDP slot is taken by program {program}"),
-        (true, None) => "the XDP slot is taken by another program".to_owned(),
-        (false, _) => root_cause(error),
-    }
-}
-
-fn way_out_of(error: &ProgramError) -> &'static str {
-    if is_taken(error) {
-        "end the other program (`bpftool net` shows it), or use --hook auto or tcx"
-    } else {
-        "use --hook auto"
-    }
 }

@@ -1,13 +1,11 @@
-//! The kernel programs' counters, and what they say was lost.
+//! The kernel programs' counters, and the losses among them.
 
 use std::collections::BTreeMap;
 
 use aya::maps::{MapData, PerCpuArray};
 use ftpmon_common::{Counter, Stats};
 
-use ftpmon_core::engine::Loss;
-
-/// The counters.
+/// The kernel programs' counters, as of the last poll.
 pub struct Counters {
     map: PerCpuArray<MapData, Stats>,
     last: Stats,
@@ -19,19 +17,19 @@ impl Counters {
         Self { map, last: Stats::default() }
     }
 
-    /// Reads the counters anew and tells what was lost since the last look.
-    pub fn look(&mut self, mut tell: impl FnMut(Loss)) {
+    /// Reads the counters again, and hands each loss since the last poll to `report`: its counter and the number of records.
+    pub fn poll(&mut self, mut report: impl FnMut(Counter, u64)) {
         let now = self.sum();
         for &counter in Counter::ALL.iter().filter(|counter| counter.is_loss()) {
             let records = now.value(counter).saturating_sub(self.last.value(counter));
             if records > 0 {
-                tell(Loss { records, reason: counter.name() });
+                report(counter, records);
             }
         }
         self.last = now;
     }
 
-    /// A counter's value at the last look.
+    /// A counter's value at the last poll.
     pub fn value(&self, counter: Counter) -> u64 {
         self.last.value(counter)
     }
@@ -41,13 +39,13 @@ impl Counters {
         self.last.packets()
     }
 
-    /// All counters at the last look, by name.
+    /// All counters at the last poll, by name.
     pub fn by_name(&self) -> BTreeMap<String, u64> {
         let counters = Counter::ALL.iter().map(|counter| (counter.name(), self.last.value(*counter)));
         counters.chain([("packets", self.packets())]).map(|(name, count)| (name.to_owned(), count)).collect()
     }
 
-    /// What was lost until the last look, by reason; reasons that never occurred are left out.
+    /// Losses until the last poll, by reason; reasons that never occurred are left out.
     pub fn lost(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         Counter::ALL
             .iter()
@@ -56,13 +54,13 @@ impl Counters {
             .filter(|&(_, count)| count > 0)
     }
 
-    /// Frames of which nothing came to the agent, until the last look. The kernel does not tell them apart by interface.
+    /// Frames of which nothing reached the agent, until the last poll. The kernel does not tell them apart by interface.
     pub fn lost_frames(&self) -> u64 {
         lost_frames(&self.last)
     }
 
     fn sum(&self) -> Stats {
-        // Where the kernel does not answer the counters stand still.
+        // Where the kernel does not answer, the counters keep their values.
         let Ok(values) = self.map.get(&0, 0) else { return self.last };
         values.iter().fold(Stats::default(), |mut sum, cpu| {
             sum.add(cpu);
@@ -72,7 +70,7 @@ impl Counters {
 }
 
 fn lost_frames(stats: &Stats) -> u64 {
-    // Of a frame that lost a further part the beginning came.
+    // A frame that lost a further part is not among them: its beginning arrived.
     [Counter::LostControl, Counter::LostLoud, Counter::LostData, Counter::CopyFailed]
         .iter()
         .fold(0, |sum, &counter| sum.saturating_add(stats.value(counter)))

@@ -1,6 +1,5 @@
-//! What can go wrong on the kernel's side.
+//! Errors of live capture.
 
-use std::error::Error;
 use std::io;
 
 use super::preflight::Missing;
@@ -12,15 +11,15 @@ pub enum KernelError {
     /// Rights or kernel features are missing.
     #[error(transparent)]
     Missing(#[from] Missing),
-    /// The kernel took the object's maps or programs badly.
+    /// The kernel refused the object's maps or programs.
     #[error("the kernel refused to load {what}: {cause}")]
     Load {
-        /// What was being loaded.
+        /// The program, or the part of the object.
         what: &'static str,
-        /// What the kernel said.
+        /// The kernel's reason.
         cause: String,
     },
-    /// The kernel object lacks what the agent looks for: it belongs to another version.
+    /// The kernel object lacks a map or a program: it belongs to another version.
     #[error(
         "the kernel object has no {0}: it belongs to another version of ftpmon; build it anew with `cargo xtask ebpf`"
     )]
@@ -28,33 +27,33 @@ pub enum KernelError {
     /// No such interface.
     #[error("no interface is called {name}; there are: {present}")]
     UnknownInterface {
-        /// What the operator asked for.
+        /// The name that the operator gave.
         name: String,
-        /// What there is.
+        /// The interfaces that exist.
         present: String,
     },
-    /// Nothing was asked for, and there is no default.
+    /// No interface was named, and there is no default route.
     #[error("no default route leads to an interface to watch; name one with --iface (there are: {0})")]
     NoDefaultRoute(String),
-    /// No hook could be had.
+    /// No hook takes the programs.
     #[error("cannot attach to {interface}: {cause}; {way_out}")]
     Attach {
-        /// Where.
+        /// The interface.
         interface: String,
-        /// Why not.
+        /// The reason.
         cause: String,
-        /// What to do.
+        /// What the operator can do.
         way_out: String,
     },
-    /// The kernel does not answer about its interfaces.
+    /// The list of interfaces cannot be read.
     #[error("cannot ask the kernel about its interfaces: {0}")]
     Links(String),
     /// A map operation failed.
     #[error("kernel map {map}: {cause}")]
     Map {
-        /// Which.
+        /// The map.
         map: &'static str,
-        /// Why.
+        /// The reason.
         cause: String,
     },
     /// The ring cannot be waited for.
@@ -63,27 +62,9 @@ pub enum KernelError {
     /// The interface does not become promiscuous.
     #[error("cannot set {interface} promiscuous: {error}; leave out --promisc")]
     Promiscuous {
-        /// Where.
+        /// The interface.
         interface: String,
-        /// Why not.
+        /// The reason.
         error: io::Error,
     },
-}
-
-/// The innermost error, in words: what the kernel said, without the wrapping of libraries.
-pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
-    innermost(error).to_string()
-}
-
-/// The system's error number behind `error`, if it has one.
-pub(super) fn errno(error: &(dyn Error + 'static)) -> Option<i32> {
-    innermost(error).downcast_ref::<io::Error>()?.raw_os_error()
-}
-
-fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost
 }

@@ -1,4 +1,4 @@
-//! Where in the kernel to attach: which hook for which interface, and why.
+//! The choice of a hook for an interface, and its reason.
 //!
 //! A pure function over what is known of an interface. The costs behind it are measured: native XDP takes the offloads
 //! away from veth and its like and leaves a third of their throughput, generic XDP copies every super-packet first, TC
@@ -23,7 +23,7 @@ pub enum HookChoice {
     Tcx,
 }
 
-/// Where a program sits on ingress.
+/// The hook on ingress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IngressHook {
     /// XDP in the driver.
@@ -34,7 +34,7 @@ pub enum IngressHook {
     Tc,
 }
 
-/// How frames of an interface begin.
+/// The header that frames of an interface begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkLayer {
     /// With an Ethernet header.
@@ -43,18 +43,18 @@ pub enum LinkLayer {
     RawIp,
 }
 
-/// What the choice of a hook hangs on.
+/// The properties of an interface that decide its hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkFacts {
     /// The interface's name.
     pub name: String,
     /// The kernel's number for it.
     pub ifindex: u32,
-    /// What kind of virtual device it is (`veth`, `bridge`, `tun`, ...), where it is one that says so.
+    /// Its kind (`veth`, `bridge`, `tun`, ...), where it is a virtual device that has one.
     pub kind: Option<String>,
     /// The bus on which its hardware sits (`pci`, `virtio`, ...); none for a device of software alone.
     pub bus: Option<String>,
-    /// How its frames begin; none for a device whose frames ftpmon cannot read.
+    /// The header of its frames; none for a device whose frames ftpmon cannot read.
     pub layer: Option<LinkLayer>,
     /// The id of an XDP program that sits there.
     pub xdp_program: Option<u32>,
@@ -64,17 +64,17 @@ pub struct LinkFacts {
 
 /// A hook worth trying, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
+pub(super) struct HookOption {
     /// The hook.
     pub hook: IngressHook,
-    /// Why this one.
+    /// The reason for it.
     pub reason: String,
 }
 
 /// The hooks worth trying on an interface, best first.
-pub(super) type Candidates = SmallVec<[Candidate; 3]>;
+pub(super) type HookOptions = SmallVec<[HookOption; 3]>;
 
-/// Why a forced hook is not even tried.
+/// A forced hook that the kernel cannot have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("kernel {0} has no XDP that sees whole frames (5.18 has)")]
 pub(super) struct NoXdp(KernelVersion);
@@ -83,12 +83,12 @@ pub(super) struct NoXdp(KernelVersion);
 ///
 /// # Errors
 /// A forced XDP hook on a kernel that cannot run the XDP programs.
-pub(super) fn candidates(
+pub(super) fn hook_options(
     choice: HookChoice,
     link: &LinkFacts,
     kernel: KernelVersion,
-) -> Result<Candidates, NoXdp> {
-    let forced = |hook| Candidate { hook, reason: "asked for with --hook".to_owned() };
+) -> Result<HookOptions, NoXdp> {
+    let forced = |hook| HookOption { hook, reason: "asked for with --hook".to_owned() };
     match choice {
         HookChoice::Tcx => Ok(smallvec![forced(IngressHook::Tc)]),
         HookChoice::Native | HookChoice::Generic if !kernel.has_xdp_frags() => Err(NoXdp(kernel)),
@@ -98,18 +98,19 @@ pub(super) fn candidates(
     }
 }
 
-fn automatic(link: &LinkFacts, kernel: KernelVersion) -> Candidates {
-    let tc = |reason: String| Candidate { hook: IngressHook::Tc, reason };
+fn automatic(link: &LinkFacts, kernel: KernelVersion) -> HookOptions {
+    let tc = |reason: String| HookOption { hook: IngressHook::Tc, reason };
     if !kernel.has_xdp_frags() {
         return smallvec![tc(format!("kernel {kernel} has no XDP that sees whole frames (5.18 has)"))];
     }
     if let Some(program) = link.xdp_program {
         return smallvec![tc(format!("the XDP slot is taken by program {program}"))];
     }
-    let generic = Candidate { hook: IngressHook::Generic, reason: "no cheaper hook is to be had".to_owned() };
+    let generic =
+        HookOption { hook: IngressHook::Generic, reason: "no cheaper hook is to be had".to_owned() };
     match (&link.bus, link.receive_offload) {
         (Some(bus), None) => smallvec![
-            Candidate {
+            HookOption {
                 hook: IngressHook::Native,
                 reason: format!("{bus} network card: cheapest in its driver")
             },
@@ -146,7 +147,7 @@ mod tests {
     }
 
     fn hooks(choice: HookChoice, link: &LinkFacts, kernel: KernelVersion) -> Vec<IngressHook> {
-        candidates(choice, link, kernel).unwrap().iter().map(|candidate| candidate.hook).collect()
+        hook_options(choice, link, kernel).unwrap().iter().map(|option| option.hook).collect()
     }
 
     #[test]
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn a_card_that_would_lose_an_offload_keeps_it() {
         let card = LinkFacts { bus: Some("virtio".to_owned()), receive_offload: Some("GRO_HW"), ..link() };
-        let chosen = candidates(HookChoice::Auto, &card, NEW).unwrap();
+        let chosen = hook_options(HookChoice::Auto, &card, NEW).unwrap();
         assert_eq!(chosen[0].hook, IngressHook::Tc);
         assert!(chosen[0].reason.contains("virtio") && chosen[0].reason.contains("GRO_HW"));
     }
@@ -170,7 +171,7 @@ mod tests {
     fn devices_of_software_get_tc() {
         for kind in ["veth", "bridge", "tun", "wireguard"] {
             let device = LinkFacts { kind: Some(kind.to_owned()), ..link() };
-            let chosen = candidates(HookChoice::Auto, &device, NEW).unwrap();
+            let chosen = hook_options(HookChoice::Auto, &device, NEW).unwrap();
             assert_eq!(chosen[0].hook, IngressHook::Tc);
             assert!(chosen[0].reason.contains(kind));
             assert_eq!(chosen[1].hook, IngressHook::Generic);
@@ -180,7 +181,7 @@ mod tests {
     #[test]
     fn a_taken_slot_leaves_tc_alone() {
         let card = LinkFacts { bus: Some("pci".to_owned()), xdp_program: Some(42), ..link() };
-        let chosen = candidates(HookChoice::Auto, &card, NEW).unwrap();
+        let chosen = hook_options(HookChoice::Auto, &card, NEW).unwrap();
         assert_eq!(chosen.len(), 1);
         assert!(chosen[0].hook == IngressHook::Tc && chosen[0].reason.contains("42"));
     }
@@ -190,8 +191,8 @@ mod tests {
         let card = LinkFacts { bus: Some("pci".to_owned()), ..link() };
         assert_eq!(hooks(HookChoice::Auto, &card, OLD), [IngressHook::Tc]);
         assert_eq!(hooks(HookChoice::Tcx, &card, OLD), [IngressHook::Tc]);
-        assert_eq!(candidates(HookChoice::Native, &card, OLD), Err(NoXdp(OLD)));
-        assert_eq!(candidates(HookChoice::Generic, &card, OLD), Err(NoXdp(OLD)));
+        assert_eq!(hook_options(HookChoice::Native, &card, OLD), Err(NoXdp(OLD)));
+        assert_eq!(hook_options(HookChoice::Generic, &card, OLD), Err(NoXdp(OLD)));
     }
 
     #[test]

@@ -98,6 +98,11 @@ impl Links {
         None
     }
 
+    /// The netlink connection.
+    pub(super) const fn route(&self) -> &Handle {
+        &self.route
+    }
+
     /// Comes back when an interface came, went or changed.
     pub(super) async fn changed(&mut self) {
         if self.notices.next().await.is_none() {

@@ -1,13 +1,15 @@
-//! The kernel programs' own log (`--kernel-log`), one notice a line. Off unless asked for: the verifier then drops every
-//! log statement from the programs.
+//! The kernel programs' own log (`--kernel-log`), one notice a line. It is off by default, and the verifier then removes every log
+//! statement from the programs.
 
+use aya::Ebpf;
 use aya_log::EbpfLogger;
+use ftpmon_common::Counter;
 use serde::{Deserialize, Serialize};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::error::{KernelError, root_cause};
-use super::object::Object;
+use super::cause::root_cause;
+use super::error::KernelError;
 use crate::notice::notice;
 
 /// `--kernel-log`.
@@ -44,9 +46,9 @@ impl KernelLogLevel {
 ///
 /// # Errors
 /// Where the object holds no log statement.
-pub fn follow(object: &mut Object) -> Result<(), KernelError> {
+pub(super) fn follow(object: &mut Ebpf) -> Result<(), KernelError> {
     let refused = |cause: String| KernelError::Load { what: "its log", cause };
-    let logger = EbpfLogger::init_with_logger(object.ebpf(), Notices).map_err(|e| refused(root_cause(&e)))?;
+    let logger = EbpfLogger::init_with_logger(object, Notices).map_err(|e| refused(root_cause(&e)))?;
     // SAFETY: the logger owns its ring buffer and is moved into the `AsyncFd`: the descriptor stays open and the same.
     let logger = unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) };
     let mut logger = logger.map_err(|e| KernelError::Ring(e.into()))?;
@@ -59,6 +61,15 @@ pub fn follow(object: &mut Object) -> Result<(), KernelError> {
     Ok(())
 }
 
+/// A message with the name of the counter in place of the number that it begins with.
+fn with_reason(message: &str) -> String {
+    let named = message.split_once(' ').and_then(|(number, rest)| {
+        let counter = Counter::ALL.get(number.parse::<usize>().ok()?)?;
+        Some(format!("{}: {rest}", counter.name()))
+    });
+    named.unwrap_or_else(|| message.to_owned())
+}
+
 struct Notices;
 
 impl log::Log for Notices {
@@ -67,8 +78,25 @@ impl log::Log for Notices {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        notice(format_args!("kernel {}: {}", record.level(), record.args()));
+        let message = record.args().to_string();
+        notice(format_args!("kernel {}: {}", record.level(), with_reason(&message)));
     }
 
     fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use ftpmon_common::Counter;
+
+    use super::with_reason;
+
+    #[test]
+    fn a_message_names_its_counter() {
+        let message = format!("{} 192.0.2.1 port 40000 to 192.0.2.2 port 21", Counter::LostControl as u32);
+        let expected = "lost_ring_control: 192.0.2.1 port 40000 to 192.0.2.2 port 21";
+        assert_eq!(with_reason(&message), expected);
+        assert_eq!(with_reason("99999 no such counter"), "99999 no such counter");
+        assert_eq!(with_reason("text"), "text");
+    }
 }

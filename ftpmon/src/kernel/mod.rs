@@ -1,18 +1,21 @@
 //! The kernel's side of live capture, and the only place that knows aya.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `preflight` | what has to be there: kernel, rights |
-//! | `object` | the kernel object and its maps |
-//! | `links`, `pattern`, `watch` | which interfaces, and following them |
-//! | `hook`, `attach` | where the programs sit, and why |
-//! | `ring`, `record`, `joiner`, `account` | what the programs deliver, in the core's terms |
-//! | `steer`, `flows` | what the programs are told |
+//! | `preflight` | checks of kernel and rights |
+//! | `object`, `verifier`, `log` | the kernel object: its maps, why the verifier refused it, its own log |
+//! | `links`, `pattern`, `watch` | the interfaces to watch, and following them |
+//! | `hook`, `attach`, `clsact` | the choice of a hook, and attaching to it |
+//! | `ring`, `record`, `joiner`, `account` | the records of the programs, in the core's terms |
+//! | `steer`, `ports`, `flows` | the maps that steer the programs |
+//! | `counters` | what the programs counted |
 //! | `clock` | the kernel's time as wall-clock time |
 
 mod account;
 mod attach;
+mod cause;
 mod clock;
+mod clsact;
 mod counters;
 mod error;
 mod flows;
@@ -28,6 +31,7 @@ mod promiscuous;
 mod record;
 mod ring;
 mod steer;
+mod verifier;
 mod version;
 mod watch;
 
@@ -37,7 +41,7 @@ pub use counters::Counters;
 pub use error::KernelError;
 pub use flows::Flows;
 pub use hook::{HookChoice, IngressHook, LinkFacts, LinkLayer};
-pub use log::{KernelLogLevel, follow as follow_log};
+pub use log::KernelLogLevel;
 pub use object::{Object, ObjectOptions};
 pub use pattern::{InterfacePattern, InterfacePatternError};
 pub use preflight::{Missing, preflight};
@@ -47,7 +51,7 @@ pub use steer::Steering;
 pub use version::{KernelVersion, running_release};
 pub use watch::{Changes, INTERFACES_MAX, Watch, WatchOptions};
 
-/// What the loaded object gives to work with.
+/// The loaded object and its maps.
 pub struct Parts {
     /// The programs.
     pub object: Object,
@@ -59,6 +63,14 @@ pub struct Parts {
     pub steering: Steering,
     /// The data connections that they track.
     pub flows: Flows,
+}
+
+/// Writes the kernel programs' log as notices for as long as the runtime lives.
+///
+/// # Errors
+/// Where the object holds no log statement.
+pub fn follow_log(object: &mut Object) -> Result<(), KernelError> {
+    log::follow(object.ebpf())
 }
 
 /// Loads the kernel object. Needs a tokio runtime.

@@ -5,14 +5,16 @@ use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use ftpmon_common::{Endpoint, Expected, FlowKey, FlowState, Stats, Verdict, names};
 
-use super::error::{KernelError, root_cause};
+use super::cause::root_cause;
+use super::error::KernelError;
 use super::log::KernelLogLevel;
 use super::ports::Ports;
+use super::verifier;
 
 /// The kernel programs as `cargo xtask ebpf` built them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/ebpf/ftpmon.bpf.o"));
 
-/// What is decided before loading.
+/// Settings that are fixed when the object is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObjectOptions {
     /// Bytes of the ring, a power of two.
@@ -131,12 +133,11 @@ fn ring(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, KernelError> {
 
 fn refused(what: &'static str, error: &ProgramError) -> KernelError {
     let cause = match error {
-        // The verifier says why in its last lines.
         ProgramError::LoadError { io_error, verifier_log } => {
-            let log = verifier_log.to_string();
-            let last =
-                log.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with("processed"));
-            format!("{io_error}{}{}", if last.is_some() { ": " } else { "" }, last.unwrap_or_default())
+            match verifier::reason(&verifier_log.to_string()) {
+                Some(reason) => format!("{io_error}: {reason}"),
+                None => io_error.to_string(),
+            }
         }
         other => root_cause(other),
     };

@@ -1,4 +1,4 @@
-//! What has to be there before anything is loaded. Each missing thing is said in one line: what, why, and the way out.
+//! Checks before anything is loaded. Each missing right or feature gives one line: what is missing, why it is needed, and the way out.
 
 use core::fmt;
 
@@ -79,7 +79,7 @@ fn missing_features(release: &str) -> Vec<String> {
         Ok(true) => {}
     }
     match is_program_supported(ProgramType::SchedClassifier) {
-        Err(e) => vec![refused("BPF programs", super::error::root_cause(&e))],
+        Err(e) => vec![refused("BPF programs", super::cause::root_cause(&e))],
         Ok(false) => vec![lacking("TC programs", "CONFIG_NET_CLS_BPF")],
         Ok(true) => Vec::new(),
     }

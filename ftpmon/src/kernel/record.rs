@@ -1,4 +1,4 @@
-//! Records of the ring in the core's terms.
+//! The records of the rings in the core's terms.
 
 use ftpmon_common::{FlowEvent, Hook, Link, RecordHeader, RecordKind, ReportReason};
 
@@ -10,36 +10,41 @@ use ftpmon_core::frame::{LinkType, RawFrame};
 use ftpmon_core::segment::{InterfaceId, VlanTag};
 use ftpmon_event::time::Timestamp;
 
-/// What a record of the ring says.
+/// A record of a ring.
 #[derive(Debug)]
 pub enum Record<'a> {
     /// A frame of a control or data connection.
     Frame(SeenFrame<'a>),
-    /// An account of a data connection. Borrowed: it is several times as long as what is known of a frame, which would be moved
-    /// about as the same.
+    /// An account of a data connection. Borrowed, because it is several times as large as the other variant.
     Account(&'a FlowRecord),
 }
 
-/// A frame, and how it was seen.
+/// A frame, with the time and direction in which it was seen.
 #[derive(Clone, Copy, Debug)]
 pub struct SeenFrame<'a> {
-    /// When.
+    /// The time.
     pub at: Timestamp,
     /// The frame.
     pub frame: RawFrame<'a>,
-    /// On its way out.
+    /// It was leaving this host.
     pub outbound: bool,
-    /// It belongs to a data connection, or to one that may be.
+    /// It belongs to a data connection, or to a candidate for one.
     pub of_data: bool,
 }
 
-/// What became of the records read so far.
+/// Counters of the records read so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordCounters {
     /// Records read.
     pub records: u64,
-    /// Records of a kind that this agent does not know, or shorter than they say: skipped.
+    /// Skipped: shorter than a header, than their header says or than an account.
+    pub short: u64,
+    /// Skipped: of a kind that this agent does not know.
     pub unknown: u64,
+    /// Skipped: accounts with a report reason that this agent does not know.
+    pub unknown_report: u64,
+    /// Skipped: frames of a link type that this agent does not know.
+    pub unknown_link: u64,
     /// Frames put together from several records.
     pub joined: u64,
     /// Frames cut because the ring had no room for all their records.
@@ -54,55 +59,61 @@ pub struct RecordReader {
     joiner: Joiner,
     joined: Option<Joined>,
     account: Option<FlowRecord>,
-    records: u64,
-    unknown: u64,
+    counters: RecordCounters,
 }
 
 impl RecordReader {
-    /// What `record` says; none where it is a part of something that is not complete yet, or unknown.
+    /// Reads `record`. None: it is a part of a frame that is not complete yet, or it was skipped and counted.
     #[inline]
     pub fn read<'a>(&'a mut self, record: &'a [u8], clock: &Clock) -> Option<Record<'a>> {
-        self.records += 1;
+        self.counters.records += 1;
         let Some(header) = plain::<RecordHeader>(record) else {
-            self.unknown += 1;
+            self.counters.short += 1;
             return None;
         };
+        if Link::from_raw(header.link).is_none() {
+            self.counters.unknown_link += 1;
+            return None;
+        }
         match RecordKind::from_raw(header.kind) {
             Some(RecordKind::Control | RecordKind::Data) => self.frame(&header, record, clock),
-            Some(RecordKind::Head) => {
+            Some(RecordKind::Beginning) => {
                 let start = size_of::<RecordHeader>();
                 let bytes = record.get(start..start + header.chunk_len as usize);
-                self.unknown += u64::from(bytes.is_none());
+                self.counters.short += u64::from(bytes.is_none());
                 frame_record(&header, bytes?, clock)
             }
             Some(RecordKind::Flow) => {
-                let event = plain::<FlowEvent>(record)?;
-                let reason = ReportReason::from_raw(header.report)?;
+                let event = plain::<FlowEvent>(record);
+                let reason = ReportReason::from_raw(header.report);
+                self.counters.short += u64::from(event.is_none());
+                self.counters.unknown_report += u64::from(event.is_some() && reason.is_none());
+                let (event, reason) = (event?, reason?);
                 Some(Record::Account(self.account.insert(account::flow_record(&event, reason, clock))))
             }
             None => {
-                self.unknown += 1;
+                self.counters.unknown += 1;
                 None
             }
         }
     }
 
-    /// A frame whose missing parts are given up; to be asked until it says none.
+    /// A frame whose missing parts are given up; call it until it returns none.
     pub fn overdue(&mut self, boot_ns: u64, clock: &Clock) -> Option<Record<'_>> {
         self.joined = Some(self.joiner.overdue(boot_ns)?);
         self.ready(clock)
     }
 
-    /// What became of the records so far.
+    /// The counters so far.
     pub const fn counters(&self) -> RecordCounters {
         let Joiner { joined, cut, orphans, .. } = self.joiner;
-        RecordCounters { records: self.records, unknown: self.unknown, joined, cut, orphans }
+        RecordCounters { joined, cut, orphans, ..self.counters }
     }
 
     fn frame<'a>(&'a mut self, header: &RecordHeader, record: &'a [u8], clock: &Clock) -> Option<Record<'a>> {
         let start = size_of::<RecordHeader>();
         let Some(bytes) = record.get(start..start + header.chunk_len as usize) else {
-            self.unknown += 1;
+            self.counters.short += 1;
             return None;
         };
         match self.joiner.part(header, bytes) {
@@ -198,16 +209,41 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_counted_and_skipped() {
+    fn a_record_that_cannot_be_read_is_counted_by_reason() {
         let mut reader = RecordReader::default();
         let clock = Clock::start();
-        let mut strange = control(b"", 0, 0);
-        strange[36] = 200;
-        assert!(reader.read(&strange, &clock).is_none());
-        assert!(reader.read(b"short", &clock).is_none());
-        let mut lying = control(b"frame", 5, 0);
-        lying[28..32].copy_from_slice(&1000_u32.to_ne_bytes());
-        assert!(reader.read(&lying, &clock).is_none());
-        assert_eq!(reader.counters(), RecordCounters { records: 3, unknown: 3, ..RecordCounters::default() });
+        let header = |change: fn(&mut RecordHeader)| {
+            let mut header = plain::<RecordHeader>(&control(b"", 0, 0)).unwrap();
+            change(&mut header);
+            bytes_of(&header)
+        };
+        let account = |report: u8| {
+            let mut event = FlowEvent::default();
+            event.header.kind = RecordKind::Flow as u8;
+            event.header.link = Link::Ethernet as u8;
+            event.header.report = report;
+            bytes_of(&event)
+        };
+        for record in [
+            b"short".to_vec(),
+            header(|header| header.chunk_len = 1000),
+            header(|header| (header.kind, header.chunk_len) = (RecordKind::Beginning as u8, 1)),
+            account(ReportReason::Close as u8)[..size_of::<FlowEvent>() - 1].to_vec(),
+            header(|header| header.kind = 200),
+            header(|header| header.link = 9),
+            account(77),
+        ] {
+            assert!(reader.read(&record, &clock).is_none());
+        }
+        let expected = RecordCounters {
+            records: 7,
+            short: 4,
+            unknown: 1,
+            unknown_report: 1,
+            unknown_link: 1,
+            ..RecordCounters::default()
+        };
+        assert_eq!(reader.counters(), expected);
+        assert!(matches!(reader.read(&account(ReportReason::Close as u8), &clock), Some(Record::Account(_))));
     }
 }

@@ -1,8 +1,9 @@
-//! Which interfaces are watched: chosen at the start, and followed as they go, come back or newly match.
+//! The watched interfaces: chosen at the start, and followed as they go, come back or newly match.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::attach::{Attached, attach};
+use super::clsact::ClsactOwner;
 use super::error::KernelError;
 use super::hook::{HookChoice, LinkFacts};
 use super::links::Links;
@@ -17,7 +18,7 @@ use ftpmon_event::InterfaceFacts;
 /// what is left out is said.
 pub const INTERFACES_MAX: usize = 1024;
 
-/// What an operator asked for.
+/// The operator's choice of interfaces.
 #[derive(Clone, Debug)]
 pub struct WatchOptions {
     /// Names and patterns; none means the default route's interface.
@@ -28,7 +29,7 @@ pub struct WatchOptions {
     pub promiscuous: bool,
 }
 
-/// What a look at the interfaces changed.
+/// The changes that a rescan made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Interfaces that are watched now and were not.
@@ -43,6 +44,7 @@ pub struct Watch {
     options: WatchOptions,
     kernel: KernelVersion,
     promiscuous: Option<Promiscuous>,
+    clsact: ClsactOwner,
     attached: BTreeMap<u32, Attached>,
     /// Interfaces that could not be attached to; not tried again until they have gone.
     refused: BTreeSet<u32>,
@@ -77,7 +79,8 @@ impl Watch {
             .transpose()
             .map_err(|error| KernelError::Promiscuous { interface: "any interface".to_owned(), error })?;
         let (attached, refused) = (BTreeMap::new(), BTreeSet::new());
-        let mut watch = Self { links, options, kernel, promiscuous, attached, refused };
+        let clsact = ClsactOwner::new();
+        let mut watch = Self { links, options, kernel, promiscuous, clsact, attached, refused };
         for link in &present {
             // A pattern may match what cannot be watched; a name, or a forced hook, is meant as said.
             let named = watch.options.patterns.iter().any(|p| p.is_name() && p.matches(&link.name));
@@ -163,7 +166,10 @@ impl Watch {
         if link.bus.is_some() {
             link.receive_offload = self.links.receive_offload(&link.name).await;
         }
-        let attached = attach(object, &link, self.options.hook, self.kernel)?;
+        if !self.kernel.has_tcx() {
+            self.clsact.remove_stale(self.links.route(), link.ifindex).await;
+        }
+        let attached = attach(object, &link, self.options.hook, self.kernel, &self.clsact)?;
         if let Some(promiscuous) = &self.promiscuous {
             promiscuous
                 .add(link.ifindex)

@@ -47,8 +47,14 @@ impl Sampled for Counters {
 
 impl Sampled for RecordCounters {
     fn sample(&self, into: &mut Snapshot) {
-        let lost =
-            [("records_unknown", self.unknown), ("frames_cut", self.cut), ("records_orphaned", self.orphans)];
+        let lost = [
+            ("records_short", self.short),
+            ("records_unknown", self.unknown),
+            ("records_unknown_report", self.unknown_report),
+            ("records_unknown_link", self.unknown_link),
+            ("frames_cut", self.cut),
+            ("records_orphaned", self.orphans),
+        ];
         into.extend(Kind::Lost, lost);
         into.extend(Kind::Agent, [("records", self.records), ("frames_joined", self.joined)]);
     }

@@ -387,7 +387,7 @@ fn record(item: &[u8]) -> Result<Record> {
     let body = item.get(size_of::<RecordHeader>()..).unwrap_or_default();
     Ok(match RecordKind::from_raw(header.kind) {
         Some(RecordKind::Flow) => Record::Flow(Box::new(read(item)?)),
-        Some(RecordKind::Control | RecordKind::Data | RecordKind::Head) => {
+        Some(RecordKind::Control | RecordKind::Data | RecordKind::Beginning) => {
             let bytes = body.get(..header.chunk_len as usize).context("a record shorter than it says")?;
             Record::Frame(header, bytes.to_vec())
         }

@@ -15,7 +15,6 @@ const ACCEPTED: &[&[&str]] = &[
         "ftpmon-common/src/map.rs",
         "ftpmon-common/src/record.rs",
     ],
-    &["ftpmon-ebpf/src/headers.rs", "ftpmon-ebpf/src/maps.rs"],
     &[
         "ftpmon/core/src/engine/control.rs",
         "ftpmon/core/src/engine/data.rs",
@@ -42,8 +41,6 @@ const ACCEPTED: &[&[&str]] = &[
         "ftpmon/src/format/zeek/row.rs",
         "ftpmon/src/format/zeek/value.rs",
     ],
-    &["ftpmon/src/kernel/error.rs", "ftpmon/src/kernel/preflight.rs"],
-    &["ftpmon/src/kernel/log.rs", "ftpmon/src/kernel/object.rs"],
     &["ftpmon/src/process/mod.rs", "ftpmon/src/process/worker.rs"],
 ];
 

@@ -255,11 +255,11 @@ impl LiveEngine {
 
     fn poll_counters(&mut self) {
         let now = self.clock.now();
-        self.kernel.counters.look(|loss| {
-            self.reports_lost |= loss.reason == Counter::LostReport.name();
+        self.kernel.counters.poll(|counter, records| {
+            self.reports_lost |= counter == Counter::LostReport;
             // A hole in a file is no hole in a dialogue.
-            if !is_of_data(&loss) {
-                self.engine.handle_loss(now, loss);
+            if !counter.is_of_data() {
+                self.engine.handle_loss(now, Loss { records, reason: counter.name() });
             }
         });
         self.unpolled = 0;
@@ -301,11 +301,6 @@ fn hand_over(record: &Record<'_>, decoder: &mut Decoder, dump: &mut Option<Dump>
             engine.handle_flow(account);
         }
     }
-}
-
-/// The lost records were of data connections: their own numbers show the hole.
-fn is_of_data(loss: &Loss) -> bool {
-    Counter::ALL.iter().any(|counter| counter.is_of_data() && counter.name() == loss.reason)
 }
 
 /// How many bytes of a ring of `ring_bytes` may be handled after the kernel's counters were polled, until they are polled
