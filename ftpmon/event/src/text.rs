@@ -61,6 +61,15 @@ fn block_has_no<const N: usize>(block: &[u8; N], sought: impl Fn(u8) -> bool) ->
     !block.iter().fold(false, |found, &byte| found | sought(byte))
 }
 
+/// A character that could change how a terminal or a log viewer shows what is around it: a control character of C0 or C1, DEL, a
+/// separator of lines or paragraphs, or one that turns the direction of writing. No format writes it as it is.
+pub const fn is_disruptive(character: char) -> bool {
+    matches!(
+        character,
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
+}
+
 /// Lower-case hexadecimal of `bytes`.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {

@@ -1,5 +1,5 @@
-//! Suricata's EVE: `ftp` (a command with all its replies), `ftp_data` (a data connection) and `fileinfo` (a file that
-//! went over it), in the names and types of its schema. `docs/formats.md` says what is different.
+//! Suricata's EVE: `ftp` (a command with all its replies), `ftp_data` (a data connection), `fileinfo` (a file that went
+//! over it) and `stats`, in the names and types of its schema. `docs/formats.md` says what is different.
 
 use std::net::IpAddr;
 
@@ -12,42 +12,113 @@ use ftpmon_core::ftp::Verb;
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::time::{Rfc3339, Timestamp};
 use ftpmon_event::{
-    DataConnection, Event, EventKind, FileDirection, Mode, Outcome, ReplyLine, SessionIdentity, Transfer,
+    DataConnection, Event, EventKind, FileDirection, Mode, Origin, Outcome, ReplyLine, RunId,
+    SessionIdentity, Stats, Transfer,
 };
+
+/// The transaction of a data connection, which has one only.
+const DATA_TX_ID: u64 = 0;
 
 /// Writes EVE.
 pub struct Eve {
     clock: Rfc3339,
+    run: RunId,
     transactions: Transactions<()>,
 }
 
 impl Eve {
-    /// A writer that has seen nothing yet.
-    pub fn new() -> Self {
-        Self { clock: Rfc3339::default(), transactions: Transactions::new(false) }
-    }
-}
-
-impl Default for Eve {
-    fn default() -> Self {
-        Self::new()
+    /// A writer of the events of `origin`.
+    pub fn new(origin: &Origin) -> Self {
+        Self { clock: Rfc3339::default(), run: origin.run, transactions: Transactions::new(false) }
     }
 }
 
 impl Formatter for Eve {
-    fn event(&mut self, _: u64, event: &Event, out: &mut Vec<u8>) {
-        let clock = &mut self.clock;
-        self.transactions.event(event, |row| ftp(clock, &row, out));
-        if let (EventKind::Transfer(transfer), Some(identity)) = (&event.kind, &event.session) {
-            data(clock, event.ts, identity, transfer, out);
+    fn event(&mut self, seq: u64, event: &Event, out: &mut Vec<u8>) {
+        let (clock, place) = (&mut self.clock, Place { seq, run: self.run });
+        self.transactions.event(event, |row| ftp(clock, place, &row, out));
+        match &event.kind {
+            EventKind::Transfer(transfer) => {
+                if let Some(identity) = &event.session {
+                    data(clock, place, event.ts, identity, transfer, out);
+                }
+            }
+            EventKind::Stats(stats) => {
+                let stats = Some(StatsBody { uptime: stats.uptime_ms / 1_000, ftpmon: stats });
+                own(clock, place, event, &OwnRecord { event_type: "stats", stats, ftpmon: None }, out);
+            }
+            EventKind::Alert(_) | EventKind::Drop(_) => {
+                let ftpmon = Some(OwnBody { event: event.kind.name(), kind: &event.kind });
+                own(clock, place, event, &OwnRecord { event_type: "ftpmon", stats: None, ftpmon }, out);
+            }
+            _ => {}
         }
     }
+}
+
+/// The event that completed a record, in its run.
+#[derive(Clone, Copy, Serialize)]
+struct Place {
+    seq: u64,
+    run: RunId,
+}
+
+/// A record of what Suricata has no type for, and of the sensor's own counters.
+#[derive(Serialize)]
+struct OwnRecord<'a> {
+    event_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stats: Option<StatsBody<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ftpmon: Option<OwnBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct StatsBody<'a> {
+    /// Seconds.
+    uptime: u64,
+    ftpmon: &'a Stats,
+}
+
+/// An event as ftpmon's own schema has it.
+#[derive(Serialize)]
+struct OwnBody<'a> {
+    event: &'static str,
+    #[serde(flatten)]
+    kind: &'a EventKind,
+}
+
+fn own(clock: &mut Rfc3339, place: Place, event: &Event, record: &OwnRecord<'_>, out: &mut Vec<u8>) {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        timestamp: &'a str,
+        #[serde(flatten)]
+        place: Place,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        flow_id: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        community_id: Option<&'a str>,
+        #[serde(flatten)]
+        record: &'a OwnRecord<'a>,
+    }
+    let identity = event.session.as_deref();
+    let line = Line {
+        timestamp: &timestamp(clock, event.ts),
+        place,
+        flow_id: identity.map(flow_id),
+        community_id: identity.map(SessionIdentity::community_id),
+        record,
+    };
+    value(&line, out);
+    out.push(b'\n');
 }
 
 /// What every record begins with.
 #[derive(Serialize)]
 struct Header<'a> {
     timestamp: &'a str,
+    #[serde(flatten)]
+    place: Place,
     flow_id: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent_id: Option<u64>,
@@ -61,6 +132,7 @@ struct Header<'a> {
     dest_ip: IpAddr,
     dest_port: u16,
     proto: &'static str,
+    ip_v: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     tx_id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,7 +161,7 @@ struct Ftp<'a> {
     reply_truncated: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 struct FtpData<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     filename: Option<&'a str>,
@@ -138,13 +210,14 @@ impl<'a> Record<'a> {
     }
 }
 
-fn ftp(clock: &mut Rfc3339, row: &Row<'_, ()>, out: &mut Vec<u8>) {
+fn ftp(clock: &mut Rfc3339, place: Place, row: &Row<'_, ()>, out: &mut Vec<u8>) {
     let Row { identity, transaction, .. } = row;
     let timestamp = timestamp(clock, transaction.ts);
     let record = Record {
         ftp: Some(dialogue(transaction)),
         ..Record::new(Header {
             timestamp: &timestamp,
+            place,
             flow_id: flow_id(identity),
             parent_id: None,
             in_iface: identity.iface.as_deref(),
@@ -155,6 +228,7 @@ fn ftp(clock: &mut Rfc3339, row: &Row<'_, ()>, out: &mut Vec<u8>) {
             dest_ip: identity.server.ip,
             dest_port: identity.server.port,
             proto: "TCP",
+            ip_v: ip_version(identity.client.ip),
             tx_id: Some(transaction.tx),
             app_proto: None,
             community_id: Some(identity.community_id()),
@@ -189,6 +263,7 @@ fn dialogue(transaction: &Transaction) -> Ftp<'_> {
 /// The records of a data connection; none where no connection was seen.
 fn data(
     clock: &mut Rfc3339,
+    place: Place,
     ts: Timestamp,
     identity: &SessionIdentity,
     transfer: &Transfer,
@@ -201,6 +276,7 @@ fn data(
     let flow_id = data_flow_id(parent_id, initiator, listener);
     let header = |event_type, from: Endpoint, to: Endpoint| Header {
         timestamp: &timestamp,
+        place,
         flow_id,
         parent_id: Some(parent_id),
         in_iface: identity.iface.as_deref(),
@@ -211,6 +287,7 @@ fn data(
         dest_ip: to.ip,
         dest_port: to.port,
         proto: "TCP",
+        ip_v: ip_version(from.ip),
         tx_id: None,
         app_proto: None,
         community_id: None,
@@ -238,10 +315,10 @@ fn data(
         sha256: file.and_then(|file| file.sha256.as_deref()),
         stored: file.is_some_and(|file| file.stored.is_some()),
         size: facts.bytes,
-        tx_id: transfer.tx,
+        tx_id: DATA_TX_ID,
     };
     let header = Header { app_proto: Some("ftp-data"), ..header("fileinfo", from, to) };
-    Record { fileinfo: Some(fileinfo), ..Record::new(header) }.write(out);
+    Record { ftp_data, fileinfo: Some(fileinfo), ..Record::new(header) }.write(out);
 }
 
 /// The two ends of a data connection, the one that sent the file first.
@@ -281,6 +358,10 @@ fn timestamp(clock: &mut Rfc3339, at: Timestamp) -> String {
     format!("{micros}+0000")
 }
 
+const fn ip_version(ip: IpAddr) -> u8 {
+    if ip.is_ipv4() { 4 } else { 6 }
+}
+
 fn flow_id(identity: &SessionIdentity) -> u64 {
     hash(identity.id().bytes())
 }
@@ -298,110 +379,4 @@ fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::format::sample::{event, identity, session, transfer};
-
-    fn records(events: &[Event]) -> Vec<Value> {
-        let (mut eve, mut out) = (Eve::new(), Vec::new());
-        events.iter().for_each(|event| eve.event(0, event, &mut out));
-        String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    /// The names and types that the schema allows below `ftp`, `ftp_data` and `fileinfo`, and beside them.
-    fn allowed(place: &str, name: &str, value: &Value) -> bool {
-        let strings = |value: &Value| {
-            value.as_array().is_some_and(|all| !all.is_empty() && all.iter().all(Value::is_string))
-        };
-        match (place, name) {
-            ("", "timestamp" | "in_iface" | "event_type" | "src_ip" | "dest_ip" | "proto") => {
-                value.is_string()
-            }
-            ("", "community_id" | "app_proto") => value.is_string(),
-            ("", "flow_id" | "parent_id" | "src_port" | "dest_port" | "tx_id") => value.is_u64(),
-            ("", "vlan") => value.is_array(),
-            ("ftp", "command" | "command_data") => value.is_string(),
-            ("ftp", "command_truncated" | "reply_truncated") => value.is_boolean(),
-            ("ftp", "completion_code" | "reply") => strings(value),
-            ("ftp", "dynamic_port") => value.is_u64(),
-            ("ftp", "mode") => value == "active" || value == "passive",
-            ("ftp", "reply_received") => value == "yes" || value == "no",
-            ("ftp_data", "filename" | "command") => value.is_string(),
-            ("fileinfo", "filename" | "state" | "md5" | "sha1" | "sha256") => value.is_string(),
-            ("fileinfo", "gaps" | "stored") => value.is_boolean(),
-            ("fileinfo", "size" | "tx_id") => value.is_u64(),
-            _ => false,
-        }
-    }
-
-    #[test]
-    fn names_and_types_are_the_schemas() {
-        let records = records(&session());
-        assert_eq!(records.len(), 10);
-        for record in &records {
-            for (name, value) in record.as_object().unwrap() {
-                if let ("ftp" | "ftp_data" | "fileinfo", Some(body)) = (name.as_str(), value.as_object()) {
-                    assert_eq!(record["event_type"], name.as_str());
-                    for (inner, value) in body {
-                        assert!(allowed(name, inner, value), "{name}.{inner}: {value}");
-                    }
-                } else {
-                    assert!(allowed("", name, value), "{name}: {value}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_transaction_is_one_record() {
-        let records = records(&session());
-        assert_eq!(records[0]["ftp"]["completion_code"], json!(["220"]));
-        assert_eq!(records[0]["ftp"]["reply"], json!(["Welcome", "to", "FTP"]));
-        assert!(records[0]["ftp"].get("command").is_none());
-        assert_eq!(records[0]["timestamp"], "2023-11-14T22:13:20.000000+0000");
-        assert_eq!((&records[0]["src_port"], &records[0]["dest_port"]), (&json!(57658), &json!(21)));
-        let pasv = &records[4]["ftp"];
-        assert_eq!((&pasv["mode"], &pasv["dynamic_port"]), (&json!("passive"), &json!(26758)));
-        let retr = &records[5]["ftp"];
-        assert_eq!(
-            (&retr["command_data"], &retr["completion_code"]),
-            (&json!("a.txt"), &json!(["150", "226"]))
-        );
-        assert_eq!(
-            records[9]["ftp"],
-            json!({"command": "QUIT", "reply_received": "no", "reply_truncated": false})
-        );
-    }
-
-    #[test]
-    fn a_data_connection_names_its_parent_and_its_file() {
-        let records = records(&session());
-        let (data, file) = (&records[6], &records[7]);
-        assert_eq!(data["ftp_data"], json!({"command": "RETR", "filename": "a.txt"}));
-        assert_eq!(data["parent_id"], records[0]["flow_id"]);
-        assert_ne!(data["flow_id"], records[0]["flow_id"]);
-        assert_eq!((&data["src_port"], &data["dest_port"]), (&json!(58985), &json!(26758)));
-        assert_eq!(
-            (&file["src_port"], &file["dest_port"]),
-            (&json!(26758), &json!(58985)),
-            "the server sent it"
-        );
-        assert_eq!((&file["fileinfo"]["size"], &file["fileinfo"]["state"]), (&json!(77), &json!("CLOSED")));
-        assert_eq!(file["flow_id"], data["flow_id"]);
-    }
-
-    #[test]
-    fn a_listing_is_no_file() {
-        let id = identity("s");
-        let mut listing = transfer(1);
-        if let EventKind::Transfer(told) = &mut listing {
-            told.transfer.direction = Some(FileDirection::Listing);
-            told.transfer.verb = Some("LIST".into());
-        }
-        let records = records(&[event(&id, 0, listing)]);
-        assert_eq!(records.len(), 1);
-        assert_eq!(records[0]["ftp_data"], json!({"command": "LIST"}));
-    }
-}
+mod tests;

@@ -121,7 +121,7 @@ impl Formatter for Json {
 
 /// Ends the object with the event's own fields. They come as an object themselves: its opening brace turns into the
 /// comma that joins the two.
-fn own_fields(kind: &EventKind, out: &mut Vec<u8>) {
+pub(super) fn own_fields(kind: &EventKind, out: &mut Vec<u8>) {
     let own = out.len();
     value(kind, out);
     match out.get_mut(own..) {

@@ -46,9 +46,9 @@ impl Format {
         match self {
             Self::Json => Box::new(Json::new(origin)),
             Self::Ecs => Box::new(Ecs::new(origin)),
-            Self::Eve => Box::new(Eve::new()),
-            Self::Zeek => Box::new(Zeek::tsv()),
-            Self::ZeekJson => Box::new(Zeek::json()),
+            Self::Eve => Box::new(Eve::new(origin)),
+            Self::Zeek => Box::new(Zeek::tsv(origin)),
+            Self::ZeekJson => Box::new(Zeek::json(origin)),
         }
     }
 }

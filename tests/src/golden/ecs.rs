@@ -1,6 +1,8 @@
 //! The Elastic Common Schema. The sensor's name and the sequence are taken out, and so are the sensor's own events but
 //! for what was lost.
 
+use std::collections::HashSet;
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
@@ -36,10 +38,13 @@ const TYPES: [&str; 18] = [
 pub(super) fn normalized(output: &str) -> Result<String> {
     let mut out = String::new();
     let mut sessions = Numbered::new("s");
+    let mut ids = HashSet::new();
     for (number, line) in output.lines().enumerate() {
         let mut record: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
         check(&record).with_context(|| line.to_owned())?;
         let sequence = record.pointer("/event/sequence").and_then(Value::as_u64);
+        let id = record.pointer("/event/id").and_then(Value::as_str).unwrap_or_default();
+        ensure!(ids.insert(id.to_owned()), "event.id occurs twice: {line}");
         ensure!(sequence == Some(number as u64), "event.sequence does not count up by one: {line}");
         match record.pointer("/event/dataset").and_then(Value::as_str) {
             Some("ftpmon.sensor_start" | "ftpmon.sensor_stop") => continue,
@@ -54,7 +59,11 @@ pub(super) fn normalized(output: &str) -> Result<String> {
         }
         if let Some(Value::Object(event)) = record.get_mut("event") {
             event.remove("sequence");
-            if let Some(Value::String(session)) = event.get_mut("id") {
+            event.remove("id");
+        }
+        if let Some(Value::Object(own)) = record.get_mut("ftpmon") {
+            own.remove("run");
+            if let Some(Value::String(session)) = own.get_mut("session") {
                 *session = sessions.name(session);
             }
         }
@@ -96,12 +105,14 @@ fn check(record: &Value) -> Result<()> {
 mod tests {
     use super::normalized;
 
-    const RECORD: &str = r#"{"@timestamp":"2026-01-01T00:00:00Z","ecs":{"version":"8.17.0"},"event":{"kind":"event","category":["network"],"type":["info"],"module":"ftpmon","dataset":"ftpmon.reply","sequence":0,"id":"abc"},"observer":{"name":"here","product":"ftpmon"}}"#;
+    const RECORD: &str = r#"{"@timestamp":"2026-01-01T00:00:00Z","ecs":{"version":"8.17.0"},"event":{"kind":"event","category":["network"],"type":["info"],"module":"ftpmon","dataset":"ftpmon.reply","sequence":0,"id":"ab-0"},"ftpmon":{"run":"ab","session":"abc"},"observer":{"name":"here","product":"ftpmon"}}"#;
 
     #[test]
     fn what_changes_from_run_to_run_is_taken_out() {
         let found = normalized(RECORD).unwrap();
-        assert!(found.contains(r#""id":"s1""#) && !found.contains("here") && !found.contains("sequence"));
+        assert!(
+            found.contains(r#""session":"s1""#) && !found.contains("here") && !found.contains("sequence")
+        );
     }
 
     #[test]

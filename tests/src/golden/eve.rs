@@ -13,8 +13,22 @@ const TYPES: [&str; 3] = ["ftp", "ftp_data", "fileinfo"];
 pub(super) fn normalized(output: &str) -> Result<String> {
     let mut out = String::new();
     let mut flows = Numbered::new("f");
+    let mut last_seq = None;
     for line in output.lines() {
         let mut record: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
+        let seq = take(&mut record, "seq").and_then(|seq| seq.as_u64());
+        let run = take(&mut record, "run");
+        ensure!(seq.is_some(), "no seq: {line}");
+        ensure!(seq >= last_seq, "seq goes back: {line}");
+        ensure!(run.is_some_and(|run| run.is_string()), "no run: {line}");
+        last_seq = seq;
+        if record.get("event_type").is_some_and(|kind| kind == "stats") {
+            ensure!(
+                record.pointer("/stats/ftpmon/seen").is_some_and(Value::is_u64),
+                "stats without counters: {line}"
+            );
+            continue;
+        }
         check(&record).with_context(|| line.to_owned())?;
         for field in ["flow_id", "parent_id"] {
             if let Some(id) = record.get_mut(field) {
@@ -24,6 +38,11 @@ pub(super) fn normalized(output: &str) -> Result<String> {
         out.push_str(&format!("{record}\n"));
     }
     Ok(out)
+}
+
+/// Takes a field out that differs from run to run.
+fn take(record: &mut Value, field: &str) -> Option<Value> {
+    record.as_object_mut()?.remove(field)
 }
 
 /// The rules of Suricata's EVE schema for these records.
@@ -42,12 +61,15 @@ fn check(record: &Value) -> Result<()> {
     port("src_port")?;
     port("dest_port")?;
     ensure!(text("proto")? == "TCP", "proto");
+    let version = record.get("ip_v").and_then(Value::as_u64);
+    ensure!(version == Some(if text("src_ip")?.contains(':') { 6 } else { 4 }), "ip_v {version:?}");
     let flow = record.get("flow_id").and_then(Value::as_u64).context("flow_id is no number")?;
     let kind = text("event_type")?;
     ensure!(TYPES.contains(&kind), "event_type {kind}");
     for other in TYPES {
         let body = record.get(other);
-        ensure!(body.is_some() == (other == kind), "{kind} with the body of {other}");
+        let of_file = other == "ftp_data" && kind == "fileinfo";
+        ensure!(body.is_some() == (other == kind || of_file), "{kind} with the body of {other}");
         ensure!(body.is_none_or(Value::is_object), "{other} is no object");
     }
     // A data connection is a flow of its own, below that of its session.
@@ -99,7 +121,7 @@ fn check_timestamp(text: &str) -> Result<()> {
 mod tests {
     use super::normalized;
 
-    const RECORD: &str = r#"{"timestamp":"2026-01-01T00:00:00.004000+0000","flow_id":7,"event_type":"ftp","src_ip":"192.0.2.1","src_port":4,"dest_ip":"192.0.2.2","dest_port":21,"proto":"TCP","ftp":{"completion_code":["220"],"reply":["x"],"reply_received":"yes"}}"#;
+    const RECORD: &str = r#"{"timestamp":"2026-01-01T00:00:00.004000+0000","seq":3,"run":"ab","flow_id":7,"event_type":"ftp","src_ip":"192.0.2.1","src_port":4,"dest_ip":"192.0.2.2","dest_port":21,"proto":"TCP","ip_v":4,"ftp":{"completion_code":["220"],"reply":["x"],"reply_received":"yes"}}"#;
 
     #[test]
     fn flows_become_numbers() {

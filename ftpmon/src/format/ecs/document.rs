@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 use smol_str::SmolStr;
 
-use ftpmon_event::EventKind;
+use ftpmon_event::{EventKind, RunId};
 
 /// The version of the Elastic Common Schema whose names and types these are.
 pub(super) const ECS_VERSION: &str = "8.17.0";
@@ -36,11 +36,39 @@ pub(super) struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) container: Option<Container<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) rule: Option<Named<'a>>,
+    pub(super) rule: Option<Rule<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) related: Option<Related<'a>>,
-    /// The event's own fields as ftpmon's schema has them: what the common fields cannot say is here.
-    pub(super) ftpmon: &'a EventKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) threat: Option<Threat<'a>>,
+    /// What the common fields cannot say.
+    pub(super) ftpmon: OwnFields<'a>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Threat<'a> {
+    pub(super) technique: Technique<'a>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Technique<'a> {
+    pub(super) id: [&'a str; 1],
+}
+
+#[derive(Serialize)]
+pub(super) struct Rule<'a> {
+    pub(super) id: &'a str,
+    pub(super) name: &'a str,
+}
+
+/// The run, the session and the event's own fields, as ftpmon's schema has them.
+#[derive(Serialize)]
+pub(super) struct OwnFields<'a> {
+    pub(super) run: RunId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) session: Option<&'a str>,
+    #[serde(flatten)]
+    pub(super) kind: &'a EventKind,
 }
 
 #[derive(Serialize)]
@@ -58,9 +86,8 @@ pub(super) struct EventFields<'a> {
     pub(super) module: &'static str,
     pub(super) dataset: String,
     pub(super) sequence: u64,
-    /// The session.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) id: Option<&'a str>,
+    /// The run and `seq`: no two events have the same.
+    pub(super) id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) outcome: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]

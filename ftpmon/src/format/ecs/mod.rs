@@ -7,14 +7,15 @@ use std::net::IpAddr;
 
 use self::document::{
     Container, Document, ECS_VERSION, Ecs as EcsFields, EventFields, FileFields, Hash, Ingress, Inner, Named,
-    Network, Observer, Party, ProcessFields, ProcessUser, Related, TlsClient, TlsFields, Vlan,
+    Network, Observer, OwnFields, Party, ProcessFields, ProcessUser, Related, Rule, Technique, Threat,
+    TlsClient, TlsFields, Vlan,
 };
 use super::Formatter;
 use super::json::value;
 use ftpmon_event::time::Rfc3339;
 use ftpmon_event::{
     DataConnection, Event, EventKind, FileDirection, FileFacts, LocalProcess, LoginOutcome, Origin, Outcome,
-    ReplyClass, SessionIdentity, Tls, TlsTurn, Transfer,
+    ReplyClass, RunId, SessionIdentity, Tls, TlsTurn, Transfer,
 };
 
 /// Writes documents of the Elastic Common Schema.
@@ -50,7 +51,7 @@ impl Formatter for Ecs {
         let document = Document {
             timestamp: self.clock.as_str(),
             ecs: EcsFields { version: ECS_VERSION },
-            event: event_fields(seq, event),
+            event: event_fields(self.origin.run, seq, event),
             message,
             observer: Observer {
                 name: &self.origin.sensor,
@@ -83,22 +84,31 @@ impl Formatter for Ecs {
             process: process.map(process_fields),
             container: process.and_then(|process| process.container.as_deref()).map(|id| Container { id }),
             rule: match &event.kind {
-                EventKind::Alert(alert) => Some(Named { name: &alert.alert.id }),
+                EventKind::Alert(alert) => Some(Rule { id: &alert.alert.id, name: &alert.alert.title }),
                 _ => None,
             },
+            threat: match &event.kind {
+                EventKind::Alert(alert) => alert.alert.technique.as_deref(),
+                _ => None,
+            }
+            .map(|id| Threat { technique: Technique { id: [id] } }),
             related: identity.map(|identity| Related {
                 ip: related(identity, event),
                 user: user.map(|user| [user]),
                 hash,
             }),
-            ftpmon: &event.kind,
+            ftpmon: OwnFields {
+                run: self.origin.run,
+                session: identity.map(SessionIdentity::id),
+                kind: &event.kind,
+            },
         };
         value(&document, out);
         out.push(b'\n');
     }
 }
 
-fn event_fields(seq: u64, event: &Event) -> EventFields<'_> {
+fn event_fields(run: RunId, seq: u64, event: &Event) -> EventFields<'_> {
     let name = event.kind.name();
     let mut fields = EventFields {
         kind: "event",
@@ -108,7 +118,7 @@ fn event_fields(seq: u64, event: &Event) -> EventFields<'_> {
         module: "ftpmon",
         dataset: format!("ftpmon.{name}"),
         sequence: seq,
-        id: event.session.as_deref().map(SessionIdentity::id),
+        id: format!("{run}-{seq}"),
         outcome: None,
         code: None,
         duration: None,
@@ -125,7 +135,7 @@ fn event_fields(seq: u64, event: &Event) -> EventFields<'_> {
             (fields.category, fields.types) = (&["process"], &["end"]);
             fields.reason = Some(&stop.reason);
         }
-        EventKind::Drop(_) => (fields.category, fields.types) = (&["process"], &["error"]),
+        EventKind::Drop(_) => (fields.category, fields.types) = (&["process"], &["info"]),
         EventKind::SessionStart(_) => {
             (fields.category, fields.types) = (&["network", "session"], &["connection", "start"]);
         }
@@ -161,6 +171,8 @@ fn event_fields(seq: u64, event: &Event) -> EventFields<'_> {
             fields.outcome = Some(match facts.outcome {
                 Outcome::Complete => "success",
                 Outcome::Unknown => "unknown",
+                // The server reports success, and no data connection was seen to confirm it.
+                Outcome::NoData if facts.code.is_some_and(|code| code / 100 == 2) => "unknown",
                 _ => "failure",
             });
             let duration = transfer.data.as_ref().and_then(|data| data.duration_us);
@@ -274,6 +286,7 @@ mod tests {
 
     use super::*;
     use crate::format::sample::{self, event, identity, process, reply, session, transfer};
+    use ftpmon_event::Alert;
 
     fn document(event: &Event) -> Value {
         let mut out = Vec::new();
@@ -291,6 +304,8 @@ mod tests {
             }
             assert_eq!(document["observer"]["name"], "sensor-1");
             assert_eq!(document["event"]["sequence"], 7);
+            assert_eq!(document["event"]["id"], "000000000000feed-7");
+            assert_eq!(document["ftpmon"]["session"], "0123456789abcdef");
             assert_eq!(document["network"]["vlan"]["id"], "100");
             assert_eq!(document["source"]["ip"], "192.168.1.106");
             assert_eq!(document["user"]["name"], "joe");
@@ -322,6 +337,25 @@ mod tests {
             (&json!(77), &json!(77))
         );
         assert_eq!(document["related"]["ip"], json!(["192.168.1.106", "192.168.1.109", "10.0.0.9"]));
+    }
+
+    #[test]
+    fn success_without_a_data_connection_is_unknown() {
+        for (code, expected) in [(Some(226), "unknown"), (Some(250), "unknown"), (None, "failure")] {
+            let EventKind::Transfer(mut told) = transfer(5) else { panic!("not a transfer") };
+            (told.transfer.outcome, told.transfer.code) = (Outcome::NoData, code);
+            let document = document(&event(&identity("s"), 0, EventKind::Transfer(told)));
+            assert_eq!(document["event"]["outcome"], expected, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn an_alert_names_its_rule_and_technique() {
+        let alert = EventKind::Alert(Box::new(Alert { alert: sample::alert() }));
+        let document = document(&event(&identity("s"), 0, alert));
+        assert_eq!(document["rule"], json!({ "id": "bounce", "name": "FTP bounce" }));
+        assert_eq!(document["threat"]["technique"]["id"], json!(["T1090"]));
+        assert_eq!(document["ftpmon"]["alert"]["evidence"]["counts"], json!({ "ports": 3 }));
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! JSON strings (RFC 8259 section 7).
 
-use ftpmon_event::text::{has_no, hex_digits};
+use std::io::Write as _;
 
-/// Appends `text` in quotation marks, escaped as serde_json does it.
+use ftpmon_event::text::{has_no, is_disruptive};
+
+/// Appends `text` in quotation marks, escaped as serde_json does it and with
+/// [`is_disruptive`] characters escaped as well.
 #[inline]
 pub(super) fn append(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     if is_plain(bytes) {
         append_plain(text, out);
     } else {
-        append_escaped(bytes, out);
+        append_escaped(text, out);
     }
 }
 
@@ -46,34 +49,41 @@ fn is_plain(bytes: &[u8]) -> bool {
     has_no(bytes, is_special)
 }
 
+/// Quotation mark, backslash, or a byte of what [`is_disruptive`] may say: controls, DEL and whatever is not ASCII. As a signed
+/// number a byte that is not ASCII is below the space as controls are.
 #[inline]
 const fn is_special(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+    (byte.cast_signed() < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0x7f)
 }
 
 #[cold]
-fn append_escaped(bytes: &[u8], out: &mut Vec<u8>) {
+fn append_escaped(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    for run in bytes.chunk_by(|&a, &b| !is_special(a) && !is_special(b)) {
-        match run {
-            &[byte] if is_special(byte) => append_escape(byte, out),
-            run => out.extend_from_slice(run),
-        }
+    let needs_escape = |c: char| c == '"' || c == '\\' || is_disruptive(c);
+    let mut rest = text;
+    while let Some(at) = rest.find(needs_escape) {
+        let (plain, from) = rest.split_at(at);
+        out.extend_from_slice(plain.as_bytes());
+        let mut characters = from.chars();
+        characters.next().into_iter().for_each(|escaped| append_escape(escaped, out));
+        rest = characters.as_str();
     }
+    out.extend_from_slice(rest.as_bytes());
     out.push(b'"');
 }
 
-fn append_escape(byte: u8, out: &mut Vec<u8>) {
-    let short = match byte {
-        b'"' | b'\\' => byte,
-        b'\n' => b'n',
-        b'\r' => b'r',
-        b'\t' => b't',
-        0x08 => b'b',
-        0x0c => b'f',
+fn append_escape(character: char, out: &mut Vec<u8>) {
+    let short = match character {
+        '"' => b'"',
+        '\\' => b'\\',
+        '\n' => b'n',
+        '\r' => b'r',
+        '\t' => b't',
+        '\u{8}' => b'b',
+        '\u{c}' => b'f',
         _ => {
-            let [high, low] = hex_digits(byte);
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            // Writing to a vector cannot fail. All that is escaped has four digits.
+            let _ = write!(out, "\\u{:04x}", u32::from(character));
             return;
         }
     };
@@ -81,10 +91,23 @@ fn append_escape(byte: u8, out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use ftpmon_event::text::is_disruptive;
     use proptest::prelude::*;
 
     use super::append;
+
+    /// serde_json's text, with what it leaves as it is and this writer does not. Such characters stand in strings only.
+    pub(in crate::format::json) fn without_disruption(json: &str) -> String {
+        json.chars().fold(String::new(), |mut out, c| {
+            if is_disruptive(c) {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            } else {
+                out.push(c);
+            }
+            out
+        })
+    }
 
     fn appended(text: &str) -> String {
         let mut out = Vec::new();
@@ -92,22 +115,38 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
+    fn expected(text: &str) -> String {
+        without_disruption(&serde_json::to_string(text).unwrap())
+    }
+
     #[test]
     fn every_character_at_every_place_is_written_as_serde_json_does() {
+        let others =
+            ['\u{2027}', '\u{2028}', '\u{202a}', '\u{202e}', '\u{202f}', '\u{2066}', '\u{2069}', '\u{206a}'];
         for len in 1..40 {
             for at in 0..len {
-                for special in (0..=0x100).filter_map(char::from_u32) {
+                for special in (0..=0x100).filter_map(char::from_u32).chain(others) {
                     let text: String = (0..len).map(|i| if i == at { special } else { 'x' }).collect();
-                    assert_eq!(appended(&text), serde_json::to_string(&text).unwrap());
+                    assert_eq!(appended(&text), expected(&text));
                 }
             }
         }
     }
 
+    #[test]
+    fn what_could_mislead_a_terminal_or_a_viewer_is_escaped() {
+        assert_eq!(appended("a\u{9b}31m\u{7f}"), r#""a\u009b31m\u007f""#);
+        assert_eq!(appended("gpj\u{202e}.exe\u{2069}\u{2028}"), r#""gpj\u202e.exe\u2069\u2028""#);
+        assert_eq!(appended("caf\u{e9} \u{20ac}"), "\"caf\u{e9} \u{20ac}\"", "other text stays as it is");
+        let all = (0..=0x10_ffff).filter_map(char::from_u32);
+        assert!(all.clone().filter(|&c| is_disruptive(c)).all(|c| !appended(&c.to_string()).contains(c)));
+        assert_eq!(all.filter(|&c| is_disruptive(c)).count(), 32 + 33 + 7 + 4);
+    }
+
     proptest! {
         #[test]
         fn any_text_is_written_as_serde_json_does(text: String) {
-            prop_assert_eq!(appended(&text), serde_json::to_string(&text).unwrap());
+            prop_assert_eq!(appended(&text), expected(&text));
         }
     }
 }

@@ -9,25 +9,27 @@ use std::io::Write as _;
 use self::row::{COLUMNS, Remembered, values};
 use self::value::{EMPTY, UNSET, Value};
 use super::Formatter;
+use super::json;
 use super::transaction::Transactions;
-use ftpmon_event::Event;
 use ftpmon_event::time::Timestamp;
+use ftpmon_event::{Event, EventKind, Origin, RunId};
 
 /// Writes `ftp.log`.
 pub struct Zeek {
     json: bool,
+    run: RunId,
     transactions: Transactions<Remembered>,
 }
 
 impl Zeek {
     /// A writer of the tab-separated table.
-    pub fn tsv() -> Self {
-        Self { json: false, transactions: Transactions::new(true) }
+    pub fn tsv(origin: &Origin) -> Self {
+        Self { json: false, run: origin.run, transactions: Transactions::new(true) }
     }
 
     /// A writer of JSON lines.
-    pub fn json() -> Self {
-        Self { json: true, ..Self::tsv() }
+    pub fn json(origin: &Origin) -> Self {
+        Self { json: true, ..Self::tsv(origin) }
     }
 }
 
@@ -41,6 +43,7 @@ impl Formatter for Zeek {
             out,
             "#separator \\x09\n#set_separator\t,\n#empty_field\t{EMPTY}\n#unset_field\t{UNSET}\n#path\tftp\n"
         );
+        let _ = writeln!(out, "#run\t{}", self.run);
         stamp("open", at, out);
         for (head, column) in [("#fields", 0), ("#types", 1)] {
             out.extend_from_slice(head.as_bytes());
@@ -51,12 +54,15 @@ impl Formatter for Zeek {
         }
     }
 
-    fn event(&mut self, _: u64, event: &Event, out: &mut Vec<u8>) {
-        let json = self.json;
+    fn event(&mut self, seq: u64, event: &Event, out: &mut Vec<u8>) {
+        let (json, run) = (self.json, self.run);
         self.transactions.event(event, |row| {
             let row = values(row);
-            if json { write_json(&row, out) } else { write_tsv(&row, out) }
+            if json { write_json(&row, seq, run, out) } else { write_tsv(&row, out) }
         });
+        if json && matches!(event.kind, EventKind::Stats(_) | EventKind::Alert(_) | EventKind::Drop(_)) {
+            write_own(seq, run, event, out);
+        }
     }
 
     fn footer(&mut self, at: Timestamp, out: &mut Vec<u8>) {
@@ -76,17 +82,29 @@ fn write_tsv(row: &[Value<'_>], out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-fn write_json(row: &[Value<'_>], out: &mut Vec<u8>) {
-    let mut separator = b'{';
+/// A row of `ftp.log`, with the log's name and the event that completed the row before its columns.
+fn write_json(row: &[Value<'_>], seq: u64, run: RunId, out: &mut Vec<u8>) {
+    let _ = write!(out, "{{\"_path\":\"ftp\",\"seq\":{seq},\"run\":\"{run}\"");
+    let separator = b',';
     for ((name, _), value) in COLUMNS.iter().zip(row) {
         if !matches!(value, Value::Unset) {
             out.push(separator);
             let _ = write!(out, "\"{name}\":");
             value.json(out);
-            separator = b',';
         }
     }
     out.extend_from_slice(b"}\n");
+}
+
+/// A row of a log of its own, named like the event: the event's own fields as ftpmon's schema has them.
+fn write_own(seq: u64, run: RunId, event: &Event, out: &mut Vec<u8>) {
+    let _ = write!(out, "{{\"_path\":\"{}\",\"seq\":{seq},\"run\":\"{run}\",\"ts\":", event.kind.name());
+    Value::Time(event.ts).json(out);
+    if let Some(identity) = &event.session {
+        let _ = write!(out, ",\"uid\":\"{}\"", identity.id());
+    }
+    json::own_fields(&event.kind, out);
+    out.push(b'\n');
 }
 
 /// `#open` and `#close`: `2012-02-21-16-52-42`.
@@ -99,7 +117,7 @@ fn stamp(what: &str, at: Timestamp, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::sample::session;
+    use crate::format::sample::{self, session};
 
     fn written(mut zeek: Zeek) -> String {
         let mut out = Vec::new();
@@ -112,7 +130,7 @@ mod tests {
 
     /// The rows of the table, by column name.
     fn rows() -> Vec<std::collections::HashMap<String, String>> {
-        let text = written(Zeek::tsv());
+        let text = written(Zeek::tsv(&sample::origin("s")));
         let (head, rows): (Vec<_>, Vec<_>) = text.lines().partition(|line| line.starts_with('#'));
         let fields = head.iter().find_map(|line| line.strip_prefix("#fields\t")).unwrap();
         let types = head.iter().find_map(|line| line.strip_prefix("#types\t")).unwrap();
@@ -126,11 +144,13 @@ mod tests {
 
     #[test]
     fn the_table_has_a_head_and_a_foot() {
-        let text = written(Zeek::tsv());
+        let text = written(Zeek::tsv(&sample::origin("s")));
         assert!(
             text.starts_with("#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n")
         );
-        assert!(text.contains("\n#path\tftp\n#open\t2023-11-14-22-13-20\n#fields\tts\tuid\tid.orig_h\t"));
+        assert!(text.contains(
+            "\n#path\tftp\n#run\t000000000000feed\n#open\t2023-11-14-22-13-20\n#fields\tts\tuid\tid.orig_h\t"
+        ));
         assert!(text.ends_with("\n#close\t2023-11-14-22-13-20\n"));
     }
 
@@ -176,11 +196,27 @@ mod tests {
     }
 
     #[test]
+    fn counters_and_drops_are_rows_of_logs_of_their_own() {
+        let (mut zeek, mut out) = (Zeek::json(&sample::origin("s")), Vec::new());
+        for kind in [EventKind::Stats(Box::default()), EventKind::Drop(sample::dropped())] {
+            let event =
+                Event { ts: Timestamp::from_parts(1_700_000_000, 0), session: None, user: None, kind };
+            zeek.event(7, &event, &mut out);
+        }
+        let rows: Vec<serde_json::Value> =
+            String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&rows[0]["_path"], &rows[1]["_path"]), (&"stats".into(), &"drop".into()));
+        assert_eq!((&rows[0]["seq"], &rows[0]["seen"]), (&7.into(), &0.into()));
+        assert_eq!((&rows[1]["ts"], &rows[1]["drop"]["to_seq"]), (&1_700_000_000.0.into(), &9.into()));
+    }
+
+    #[test]
     fn json_leaves_out_what_is_unset() {
-        let text = written(Zeek::json());
+        let text = written(Zeek::json(&sample::origin("s")));
         let rows: Vec<serde_json::Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(rows.len(), 8);
+        assert!(rows.iter().all(|row| row["_path"] == "ftp" && row["run"] == "000000000000feed"));
         assert_eq!(rows[5]["data_channel.passive"], true);
         assert_eq!(rows[5]["id.orig_p"], 57658);
         assert_eq!(rows[5]["data_channel.resp_bytes"], 77);

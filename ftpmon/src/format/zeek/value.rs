@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 
 use crate::format::json;
+use ftpmon_event::text::is_disruptive;
 use ftpmon_event::time::Timestamp;
 
 /// What stands for a field without a value.
@@ -66,16 +67,21 @@ impl Value<'_> {
     }
 }
 
-/// Control characters as `\xNN`, backslashes doubled, and the first character of what would read as unset or empty.
+/// The bytes of [`is_disruptive`] characters as `\xNN`, backslashes doubled, and the first character of what would read as unset or
+/// empty.
 fn escaped(text: &str, out: &mut Vec<u8>) {
     let mut special = text == UNSET || text == EMPTY;
-    for &byte in text.as_bytes() {
-        match byte {
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            byte if byte.is_ascii_control() || special => {
+    for character in text.chars() {
+        let mut bytes = [0; 4];
+        let bytes = character.encode_utf8(&mut bytes).as_bytes();
+        if character == '\\' {
+            out.extend_from_slice(b"\\\\");
+        } else if special || is_disruptive(character) {
+            for byte in bytes {
                 let _ = write!(out, "\\x{byte:02x}");
             }
-            byte => out.push(byte),
+        } else {
+            out.extend_from_slice(bytes);
         }
         special = false;
     }
@@ -98,6 +104,7 @@ mod tests {
     #[test]
     fn fields_cannot_break_the_table() {
         assert_eq!(text("a\tb\nc\\d\u{7f}é"), "a\\x09b\\x0ac\\\\d\\x7fé");
+        assert_eq!(text("\u{9b}1m\u{202e}"), "\\xc2\\x9b1m\\xe2\\x80\\xae");
         assert_eq!(
             (text("-"), text("(empty)"), text("")),
             ("\\x2d".into(), "\\x28empty)".into(), "(empty)".into())
