@@ -10,6 +10,7 @@ mod ebpf;
 mod fuzz;
 mod miri;
 mod msrv;
+mod mutants;
 mod run;
 mod test;
 mod tidy;
@@ -52,6 +53,8 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Runs the core's unit tests under Miri; installs it where it is missing.
     Miri(miri::Args),
+    /// Runs the core's unit tests on small changes of its code; installs cargo-mutants where it is missing.
+    Mutants(mutants::Args),
 }
 
 /// The names of all tasks.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::Bless(args) => bless::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Miri(args) => miri::run(&args),
+        Task::Mutants(args) => mutants::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,6 @@
 //! Cargo's own tools that are installed where they are missing.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -19,8 +19,10 @@ impl Tool {
     /// Installs the tool where cargo does not know it.
     pub(crate) fn provide(self) -> Result<()> {
         let Self { package, version } = self;
-        let mut probe = Command::new(package);
-        let there = probe.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let subcommand = package.strip_prefix("cargo-").unwrap_or(package);
+        let mut probe = cargo()?;
+        let there =
+            probe.args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
         if there.is_ok_and(|status| status.success()) {
             return Ok(());
         }

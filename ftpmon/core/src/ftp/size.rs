@@ -69,6 +69,15 @@ mod tests {
     }
 
     #[test]
+    fn a_number_of_more_than_64_bits_is_no_size() {
+        let beyond = "18446744073709551616";
+        assert_eq!(in_213(beyond.as_bytes()), None);
+        assert_eq!(in_preliminary(format!("Opening ({beyond} bytes)").as_bytes(), None), None);
+        assert_eq!(in_allo(beyond.as_bytes()), None);
+        assert_eq!(in_rest(beyond.as_bytes()), None);
+    }
+
+    #[test]
     fn what_commands_announce() {
         assert_eq!(in_allo(b"1000 R 80"), Some(1000));
         assert_eq!((in_allo(b"x"), in_allo(b"1x")), (None, None));
