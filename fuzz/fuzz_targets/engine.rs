@@ -11,7 +11,7 @@ use ftpmon_core::account::{DirectionAccount, FlowRecord, FlowReport, Side};
 use ftpmon_event::addr::Endpoint;
 use ftpmon_core::engine::{Engine, EngineConfig, Limits, Loss};
 use ftpmon_event::EventKind;
-use ftpmon_core::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
+use ftpmon_core::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
 use ftpmon_event::time::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
@@ -206,6 +206,7 @@ fuzz_target!(|ops: Vec<Op>| {
                         wire_payload_len: payload.len() as u32,
                         interface: InterfaceId(0),
                         vlan: VlanTags::default(),
+                        signs: Signs::default(),
                     };
                     engine.handle_segment(at, &segment);
                 }
@@ -227,6 +228,7 @@ fuzz_target!(|ops: Vec<Op>| {
                     wire_payload_len: u32::from(*len) + u32::from(flags & 0x80),
                     interface: InterfaceId(0),
                     vlan: VlanTags::default(),
+                    signs: Signs::default(),
                 };
                 engine.handle_segment(at, &segment);
             }

@@ -3,7 +3,7 @@
 use arbitrary::Arbitrary;
 use ftpmon_core::account::Side;
 use ftpmon_event::addr::Endpoint;
-use ftpmon_core::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
+use ftpmon_core::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
 
 /// A segment as the fuzzer thinks of it. Numbers are small, so that segments meet, overlap and leave holes.
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -100,6 +100,7 @@ impl Talk {
             wire_payload_len: len,
             interface: InterfaceId(0),
             vlan: VlanTags::default(),
+            signs: Signs::default(),
         };
         (side, segment)
     }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context as _, Result};
 use ftpmon_core::engine::{Engine, EngineConfig, Limits};
-use ftpmon_core::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
+use ftpmon_core::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::time::Timestamp;
 use ftpmon_tests::usage;
@@ -66,6 +66,7 @@ impl World {
                 wire_payload_len: payload.len() as u32,
                 interface: InterfaceId(1),
                 vlan: VlanTags::default(),
+                signs: Signs::default(),
             },
         );
         while self.engine.poll_port_update().is_some() {}

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ftpmon_core::engine::{Engine, EngineConfig, Limits};
-use ftpmon_core::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
+use ftpmon_core::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
 use ftpmon_event::EventKind;
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::time::Timestamp;
@@ -95,6 +95,7 @@ impl Flood {
             wire_payload_len: u32::try_from(text.len()).unwrap_or(u32::MAX),
             interface: InterfaceId(0),
             vlan: VlanTags::default(),
+            signs: Signs::default(),
         };
         self.engine.handle_segment(self.at, &segment);
         self.drain();

@@ -41,6 +41,17 @@ impl TcpFlags {
     }
 }
 
+/// What tells whether a segment comes from where its connection's others come from, and whether its receiver takes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signs {
+    /// Time to live, or hop limit, of the innermost IP header; 0 where it is not known.
+    pub hop_limit: u8,
+    /// It has the MD5 signature option (RFC 2385).
+    pub md5: bool,
+    /// Its timestamp (RFC 7323 section 3.2).
+    pub timestamp: Option<u32>,
+}
+
 /// One TCP segment.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment<'a> {
@@ -62,4 +73,6 @@ pub struct Segment<'a> {
     pub interface: InterfaceId,
     /// The VLAN tags it carried.
     pub vlan: VlanTags,
+    /// What tells a forged one.
+    pub signs: Signs,
 }

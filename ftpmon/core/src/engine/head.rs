@@ -193,7 +193,7 @@ mod tests {
     use super::{Heads, Kind};
     use crate::account::Side;
     use crate::addr::Endpoint;
-    use crate::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
+    use crate::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
     use crate::tls::client_hello_record;
 
     fn segment(seq: u32, syn: bool, payload: &[u8]) -> Segment<'_> {
@@ -208,6 +208,7 @@ mod tests {
             wire_payload_len: payload.len() as u32,
             interface: InterfaceId(1),
             vlan: VlanTags::default(),
+            signs: Signs::default(),
         }
     }
 

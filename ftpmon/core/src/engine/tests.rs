@@ -10,7 +10,7 @@ use super::{Engine, EngineConfig, FilesMode, Limits, Loss, PortUpdate};
 use crate::account::{DirectionAccount, FlowRecord, FlowReport};
 use crate::addr::Endpoint;
 use crate::event::{EndReason, Event, EventKind, FileDirection, LoginOutcome, Outcome};
-use crate::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
+use crate::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
 use crate::time::Timestamp;
 
 const SYN: u8 = TcpFlags::SYN;
@@ -56,6 +56,7 @@ impl Bench {
             wire_payload_len: u32::try_from(payload.len()).unwrap(),
             interface: InterfaceId(1),
             vlan: VlanTags::default(),
+            signs: Signs::default(),
         };
         talk.seq[own] = talk.seq[own]
             .wrapping_add(u32::try_from(payload.len()).unwrap())

@@ -42,6 +42,8 @@ pub(super) enum Payload {
 pub(super) struct Header {
     pub(super) src: IpAddr,
     pub(super) dst: IpAddr,
+    /// Time to live, or hop limit.
+    pub(super) hop_limit: u8,
     pub(super) payload: Payload,
 }
 
@@ -65,6 +67,7 @@ fn v4(span: &mut Span<'_>) -> Result<Header, Reason> {
     })?;
     let header_len = header.slice().len();
     let (src, dst) = (IpAddr::from(header.source()), IpAddr::from(header.destination()));
+    let hop_limit = header.ttl();
     span.skip(header_len)?;
     match usize::from(header.total_len()) {
         0 => {}
@@ -73,11 +76,11 @@ fn v4(span: &mut Span<'_>) -> Result<Header, Reason> {
     let (protocol, offset, more) =
         (header.protocol().0, header.fragments_offset().value(), header.more_fragments());
     if offset == 0 && !more {
-        return Ok(Header { src, dst, payload: Payload::Whole(protocol) });
+        return Ok(Header { src, dst, hop_limit, payload: Payload::Whole(protocol) });
     }
     let id = u32::from(header.identification());
     let payload = Payload::Fragment { protocol, id, offset: usize::from(offset) * 8, more };
-    Ok(Header { src, dst, payload })
+    Ok(Header { src, dst, hop_limit, payload })
 }
 
 /// RFC 8200 section 3. A payload length of 0 is a jumbogram (RFC 2675) or a packet captured before segmentation
@@ -89,12 +92,13 @@ fn v6(span: &mut Span<'_>) -> Result<Header, Reason> {
         ipv6::HeaderSliceError::Content(_) => Reason::BadHeader,
     })?;
     let (src, dst) = (IpAddr::from(header.source()), IpAddr::from(header.destination()));
+    let hop_limit = header.hop_limit();
     span.skip(header.slice().len())?;
     match usize::from(header.payload_length()) {
         0 => {}
         len => span.limit(len),
     }
-    Ok(Header { src, dst, payload: Payload::Whole(header.next_header().0) })
+    Ok(Header { src, dst, hop_limit, payload: Payload::Whole(header.next_header().0) })
 }
 
 /// The protocol number is that of a header between IP and the transport.

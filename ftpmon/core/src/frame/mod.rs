@@ -13,6 +13,7 @@ mod ip;
 mod layer;
 mod link;
 mod link_layers;
+mod options;
 mod plain;
 mod raw;
 mod span;

@@ -42,7 +42,7 @@ pub(super) fn segment<'a>(frame: &RawFrame<'a>) -> Option<Segment<'a>> {
         _,
         f0,
         f1,
-        _,
+        hop_limit,
         ip::TCP,
         _,
         _,
@@ -64,6 +64,7 @@ pub(super) fn segment<'a>(frame: &RawFrame<'a>) -> Option<Segment<'a>> {
     let mut span = Span { bytes, missing: 0 };
     span.limit(usize::from(u16::from_be_bytes([l0, l1])).checked_sub(IPV4_LEN)?);
     let mut walk = Walk::frame(span, Layer::Transport(ip::TCP), VlanTags::of(frame.tag), frame.interface);
+    walk.hop_limit = hop_limit;
     walk.between_v4([s0, s1, s2, s3], [d0, d1, d2, d3]);
     walk.segment().ok()
 }

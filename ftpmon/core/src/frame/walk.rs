@@ -6,7 +6,7 @@ use super::counters::Reason;
 use super::fragment::{Fragment, FragmentKey};
 use super::layer::{LAYERS_MAX, Layer};
 use super::span::Span;
-use super::{ip, link_layers, tunnel};
+use super::{ip, link_layers, options, tunnel};
 use crate::addr::Endpoint;
 use crate::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
 
@@ -28,6 +28,8 @@ pub(super) struct Walk<'a> {
     pub(super) dst: IpAddr,
     pub(super) vlan: VlanTags,
     pub(super) interface: InterfaceId,
+    /// Of the last IP header.
+    pub(super) hop_limit: u8,
     layers_left: u8,
 }
 
@@ -36,7 +38,16 @@ impl<'a> Walk<'a> {
     #[inline]
     pub(super) fn frame(span: Span<'a>, layer: Layer, vlan: VlanTags, interface: InterfaceId) -> Self {
         let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        Self { span, layer, src: nowhere, dst: nowhere, vlan, interface, layers_left: LAYERS_MAX }
+        Self {
+            span,
+            layer,
+            src: nowhere,
+            dst: nowhere,
+            vlan,
+            interface,
+            hop_limit: 0,
+            layers_left: LAYERS_MAX,
+        }
     }
 
     /// Behind the IP header of a reassembled datagram.
@@ -48,7 +59,7 @@ impl<'a> Walk<'a> {
     ) -> Self {
         let FragmentKey { src, dst, vlan, .. } = fragment.key;
         let layer = Layer::Transport(protocol);
-        Self { span, layer, src, dst, vlan, interface, layers_left: fragment.layers_left }
+        Self { span, layer, src, dst, vlan, interface, hop_limit: 0, layers_left: fragment.layers_left }
     }
 
     /// Reads header after header, down to TCP.
@@ -63,7 +74,7 @@ impl<'a> Walk<'a> {
                 }
                 Layer::Ip => {
                     let header = ip::header(&mut self.span)?;
-                    (self.src, self.dst) = (header.src, header.dst);
+                    (self.src, self.dst, self.hop_limit) = (header.src, header.dst, header.hop_limit);
                     match header.payload {
                         ip::Payload::Whole(protocol) => Layer::Transport(protocol),
                         ip::Payload::Fragment { protocol, id, offset, more } => {
@@ -112,6 +123,7 @@ impl<'a> Walk<'a> {
             seq: u32::from_be_bytes([q0, q1, q2, q3]),
             ack: u32::from_be_bytes([a0, a1, a2, a3]),
             flags: TcpFlags(flags),
+            signs: options::signs(self.hop_limit, self.span.bytes.get(..options_len).unwrap_or_default()),
             payload: self.span.bytes.get(options_len..).unwrap_or_default(),
             // An IP length has 16 bits, and no frame is as long as 4 GiB.
             wire_payload_len: u32::try_from(wire_payload_len).unwrap_or(u32::MAX),

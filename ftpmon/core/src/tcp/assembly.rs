@@ -297,6 +297,7 @@ impl<R: Receiver> Assembly<'_, R> {
             self.give_up(from, until);
         }
         for from in SIDES {
+            self.trust_acknowledged(from, u64::MAX);
             self.settle_reset(from);
             self.flush(from);
             let cut = self.backlog.pending.side(from).cut;

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::limits::NEVER;
 use super::pair::Pair;
 use super::receiver::Closing;
+use crate::segment::Signs;
 use crate::time::Timestamp;
 
 /// What stands at a position of a stream.
@@ -87,6 +88,33 @@ pub(super) struct Stray {
     pub(super) run: u8,
 }
 
+/// Payload of a doubtful segment.
+#[derive(Clone, Debug)]
+pub(super) struct Doubted {
+    /// Position of its first byte.
+    pub(super) start: u64,
+    /// Its bytes.
+    pub(super) bytes: Box<[u8]>,
+    /// Its segment's time.
+    pub(super) at: Timestamp,
+    /// Its segment's signs.
+    pub(super) signs: Signs,
+}
+
+impl Doubted {
+    /// Position behind its last byte.
+    pub(super) const fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+
+    /// The bytes from `start` to `stop`, which lie within it.
+    pub(super) fn slice(&self, start: u64, stop: u64) -> &[u8] {
+        let index =
+            |position: u64| usize::try_from(position.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        self.bytes.get(index(start)..index(stop)).unwrap_or_default()
+    }
+}
+
 /// An RST whose sequence number is not the next one: forged, or sent behind bytes that were not captured.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NotedReset {
@@ -118,6 +146,8 @@ pub(super) struct Pending {
     pub(super) hole: Option<Hole>,
     /// Segments not believed.
     pub(super) stray: Option<Stray>,
+    /// Payload of doubtful segments.
+    pub(super) doubted: Vec<Doubted>,
     /// The stream's end, while it is not handed on: its time and kind.
     pub(super) ended: Option<(Timestamp, Closing)>,
     /// An RST not believed yet.
@@ -133,6 +163,7 @@ impl Pending {
             && self.stray.is_none()
             && self.reset.is_none()
             && self.ended.is_none()
+            && self.doubted.is_empty()
     }
 
     /// Nothing was ever held or waited for.

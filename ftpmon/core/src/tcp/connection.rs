@@ -88,7 +88,7 @@ impl Connection {
     ) {
         let (own, other) = self.streams.split_mut(from);
         own.packets += 1;
-        if self.backlog.is_none() && is_in_order(own, other, segment) {
+        if self.backlog.is_none() && is_in_order(own, other, segment) && own.is_usual(segment) {
             other.note_ack(segment.ack);
             if !segment.payload.is_empty() {
                 own.shown_by = segment.interface;
@@ -117,8 +117,10 @@ impl Connection {
     #[inline]
     pub fn count_bare(&mut self, from: Side, segment: &Segment<'_>) -> bool {
         let (own, other) = self.streams.split_mut(from);
-        let is_bare =
-            self.backlog.is_none() && segment.wire_payload_len == 0 && is_in_order(own, other, segment);
+        let is_bare = self.backlog.is_none()
+            && segment.wire_payload_len == 0
+            && is_in_order(own, other, segment)
+            && own.is_usual(segment);
         if is_bare {
             own.packets += 1;
             other.note_ack(segment.ack);
@@ -248,7 +250,8 @@ impl Connection {
         self.backlog.as_ref().map_or(0, |backlog| {
             let of = |from| {
                 let pending = backlog.pending.side(from);
-                pending.bytes() + pending.pieces.capacity() * size_of::<Piece>()
+                let doubted: usize = pending.doubted.iter().map(|doubted| doubted.bytes.len()).sum();
+                pending.bytes() + doubted + pending.pieces.capacity() * size_of::<Piece>()
             };
             size_of::<Backlog>() + of(Side::Initiator) + of(Side::Listener)
         })

@@ -10,17 +10,17 @@ use crate::segment::{InterfaceId, Segment};
 
 /// Payload and the place where it belongs.
 #[derive(Clone, Copy)]
-struct Span<'a> {
+pub(super) struct Span<'a> {
     /// Position of its first byte.
-    start: u64,
+    pub(super) start: u64,
     /// Position behind its last byte on the wire.
-    end: u64,
+    pub(super) end: u64,
     /// The bytes captured, at most `end - start`.
-    bytes: &'a [u8],
+    pub(super) bytes: &'a [u8],
     /// The other stream comes first up to here; 0 if it need not.
-    after: u64,
+    pub(super) after: u64,
     /// It was seen where the bytes before it were: what is seen again was sent again.
-    same_place: bool,
+    pub(super) same_place: bool,
 }
 
 impl<R: Receiver> Assembly<'_, R> {
@@ -33,8 +33,12 @@ impl<R: Receiver> Assembly<'_, R> {
                 return;
             }
         }
+        let doubtful = self.is_doubtful(from, segment);
         if flags.rst() {
-            return self.accept_rst(from, segment);
+            return self.accept_rst(from, segment, doubtful);
+        }
+        if doubtful {
+            return self.doubt(from, segment);
         }
         let seq = if flags.syn() { segment.seq.wrapping_add(1) } else { segment.seq };
         let wire_len =
@@ -60,6 +64,10 @@ impl<R: Receiver> Assembly<'_, R> {
         let within = start <= stream.next + u64::from(self.limits.window) && end >= stream.next;
         if stream.marks.has(Marks::CLOSED) && !within {
             return;
+        }
+        if wire_len > 0 && !self.backlog.pending.side(from).doubted.is_empty() {
+            let span = Span { start, end, bytes: segment.payload, after, same_place: false };
+            self.replace_doubted(from, &span);
         }
         if wire_len > 0 {
             let same_place = self.is_where_it_was(from, segment.interface, end);
@@ -98,6 +106,9 @@ impl<R: Receiver> Assembly<'_, R> {
         }
         pending.acked = pending.acked.max(acked);
         stream.acked = stream.acked.max(acked);
+        if !self.backlog.pending.side(other).doubted.is_empty() {
+            self.trust_acknowledged(other, acked);
+        }
         self.give_up_cut(other);
         if acked <= self.streams.side(other).settled() { 0 } else { acked }
     }
@@ -115,7 +126,7 @@ impl<R: Receiver> Assembly<'_, R> {
     }
 
     /// Hands on the bytes that are due, holds those that are early, drops those seen before.
-    fn accept_payload(&mut self, from: Side, mut span: Span<'_>) {
+    pub(super) fn accept_payload(&mut self, from: Side, mut span: Span<'_>) {
         let next = self.streams.side(from).next;
         if span.start < next {
             self.accept_repeated(from, &span);
@@ -169,6 +180,13 @@ impl<R: Receiver> Assembly<'_, R> {
         if span.same_place {
             stream.retransmitted += span.end.min(stream.next) - span.start;
         }
+        self.compare_recent(from, span);
+    }
+
+    /// Compares bytes that lie before the stream's `next` with those that were handed on.
+    pub(super) fn compare_recent(&mut self, from: Side, span: &Span<'_>) {
+        let stream = self.streams.side(from);
+        let behind = stream.next.saturating_sub(span.start);
         let Some(difference) = stream.recent.difference(behind, span.bytes) else { return };
         let second = span.bytes.get(difference.skipped..).unwrap_or_default();
         let conflict = Conflict {
@@ -380,6 +398,11 @@ impl<R: Receiver> Assembly<'_, R> {
 }
 
 impl<'a> Span<'a> {
+    /// The bytes from `start` to `stop`.
+    pub(super) fn slice_of(&self, start: u64, stop: u64) -> &'a [u8] {
+        slice(self.bytes, self.start, start, stop)
+    }
+
     /// The bytes from `start` to `stop`, as far as they are to be kept.
     fn slice(&self, start: u64, stop: u64, keep: Keep) -> &'a [u8] {
         match keep {

@@ -10,6 +10,7 @@
 mod assembly;
 mod backlog;
 mod connection;
+mod doubt;
 mod ends;
 mod intake;
 mod limits;

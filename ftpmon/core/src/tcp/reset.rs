@@ -16,7 +16,7 @@ const IN_FLIGHT_MAX: u64 = 65_535;
 impl<R: Receiver> Assembly<'_, R> {
     /// Takes an RST that the end `from` sent. It ends the direction where its sequence number is the one that the other end
     /// waits for, as far as that is known. Otherwise it is noted, and what follows decides.
-    pub(super) fn accept_rst(&mut self, from: Side, segment: &Segment<'_>) {
+    pub(super) fn accept_rst(&mut self, from: Side, segment: &Segment<'_>, doubtful: bool) {
         if !self.can_refuse(from, segment) {
             return;
         }
@@ -28,7 +28,7 @@ impl<R: Receiver> Assembly<'_, R> {
         }
         let position = sequence::position(segment.seq, stream.next);
         if stream.marks.has(Marks::CLOSED) {
-            if position <= stream.closed_at() && position + IN_FLIGHT_MAX >= stream.next {
+            if !doubtful && position <= stream.closed_at() && position + IN_FLIGHT_MAX >= stream.next {
                 if !stream.marks.has(Marks::RESET) {
                     stream.other_at_reset = other_next as u32;
                 }
@@ -42,7 +42,7 @@ impl<R: Receiver> Assembly<'_, R> {
         }
         let (next, acked) = (stream.next, stream.acked);
         let known = self.known_end(from);
-        if position == known || (position == acked && known == next) {
+        if !doubtful && (position == known || (position == acked && known == next)) {
             self.streams.side_mut(from).marks.set(Marks::RST_SEEN);
             let after = if segment.flags.ack() { self.accept_ack(from, segment) } else { 0 };
             self.accept_end(from, known, after, Closing::Rst);

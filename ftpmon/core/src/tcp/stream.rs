@@ -42,6 +42,12 @@ impl Marks {
     pub(super) const END_REPORTED: u32 = 1 << 13;
     /// A FIN ended it, not an RST.
     pub(super) const FIN_PASSED: u32 = 1 << 15;
+    /// Its usual signs are known.
+    pub(super) const SIGNS: u32 = 1 << 16;
+    /// Its segments have MD5 signatures.
+    pub(super) const MD5: u32 = 1 << 17;
+    /// Its segments have timestamps.
+    pub(super) const TIMESTAMP: u32 = 1 << 18;
     /// The connection was finished: nothing of it is handed on any more.
     pub(super) const FINISHED: u32 = 1 << 14;
 
@@ -85,6 +91,10 @@ pub(super) struct Stream {
     pub(super) recent: Recent,
     /// How many bytes before `next` were given up in one stretch ([`Marks::GAP_LAST`]).
     pub(super) gap_len: u32,
+    /// The last timestamp in order.
+    pub(super) timestamp: u32,
+    /// The usual hop limit, 0 while it is not known.
+    pub(super) hop_limit: u8,
     /// Where the other direction was, as a sequence number, when this one was reset.
     pub(super) other_at_reset: u32,
     /// The interface that showed the furthest bytes. What others show again is the same packet in passing, as the kernel

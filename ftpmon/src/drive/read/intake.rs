@@ -241,7 +241,7 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ftpmon_core::segment::{TcpFlags, VlanTags};
+    use ftpmon_core::segment::{Signs, TcpFlags, VlanTags};
     use ftpmon_event::addr::Endpoint;
 
     fn segment(payload: &[u8]) -> Segment<'_> {
@@ -256,6 +256,7 @@ mod tests {
             wire_payload_len: 9,
             interface: InterfaceId(0),
             vlan: VlanTags::default(),
+            signs: Signs::default(),
         }
     }
 

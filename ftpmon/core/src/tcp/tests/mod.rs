@@ -2,6 +2,7 @@
 
 mod close;
 mod dialogue;
+mod doubt;
 mod loss;
 mod order;
 mod properties;
@@ -13,7 +14,7 @@ use super::{Closing, Conflict, Connection, Keep, Limits, Receiver};
 use crate::account::Side;
 use crate::addr::Endpoint;
 use crate::event::GapCause;
-use crate::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
+use crate::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
 use crate::time::Timestamp;
 
 const CLIENT: Side = Side::Initiator;
@@ -90,6 +91,7 @@ fn segment(from: Side, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Segment
         wire_payload_len: payload.len() as u32,
         interface: InterfaceId(1),
         vlan: VlanTags::default(),
+        signs: Signs::default(),
     }
 }
 
