@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use arbitrary::Arbitrary;
 use ftpmon_core::account::{DirectionAccount, FlowRecord, FlowReport, Side};
 use ftpmon_event::addr::Endpoint;
-use ftpmon_core::engine::{Engine, EngineConfig, Limits, Loss};
+use ftpmon_core::engine::{Engine, EngineConfig, Limits, Loss, Output};
 use ftpmon_event::EventKind;
 use ftpmon_core::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
 use ftpmon_event::time::Timestamp;
@@ -127,7 +127,8 @@ struct Ledger {
 
 impl Ledger {
     fn drain(&mut self, engine: &mut Engine) {
-        while let Some(event) = engine.poll_event() {
+        while let Some(output) = engine.poll() {
+            let Output::Event(event) = output else { continue };
             let Some(session) = event.session.as_ref().map(|session| session.id().to_owned()) else {
                 continue;
             };
@@ -165,7 +166,6 @@ impl Ledger {
                 _ => {}
             }
         }
-        while engine.poll_port_update().is_some() {}
     }
 }
 
@@ -177,7 +177,7 @@ fuzz_target!(|ops: Vec<Op>| {
     // What each end of each connection has said so far, as sequence numbers; it wraps early.
     let mut said: HashMap<u8, [u32; 2]> = HashMap::new();
     let mut payload = Vec::new();
-    for op in &ops {
+    for (index, op) in ops.iter().enumerate() {
         at = at.plus_nanos(1_000_000);
         match op {
             Op::Say { connection, back, text, hide } => {
@@ -208,7 +208,7 @@ fuzz_target!(|ops: Vec<Op>| {
                         vlan: VlanTags::default(),
                         signs: Signs::default(),
                     };
-                    engine.handle_segment(at, &segment);
+                    engine.handle_segment(at, index as u64, &segment);
                 }
             }
             Op::Shot { connection, back, off, ack_off, flags, len } => {
@@ -230,7 +230,7 @@ fuzz_target!(|ops: Vec<Op>| {
                     vlan: VlanTags::default(),
                     signs: Signs::default(),
                 };
-                engine.handle_segment(at, &segment);
+                engine.handle_segment(at, index as u64, &segment);
             }
             Op::Flow { connection, report, bytes, syn, fin, rst } => {
                 let (initiator, listener) = ends(*connection);

@@ -36,6 +36,8 @@ struct World {
     engine: Engine,
     /// Nanoseconds since 1970; a segment each ten microseconds.
     now: i64,
+    /// Index of the latest segment.
+    index: u64,
     events: u64,
 }
 
@@ -54,8 +56,10 @@ impl World {
         if self.engine.poll_timeout().is_some_and(|due| due <= at) {
             self.engine.handle_timeout(at);
         }
+        self.index += 1;
         self.engine.handle_segment(
             at,
+            self.index,
             &Segment {
                 src,
                 dst,
@@ -69,9 +73,8 @@ impl World {
                 signs: Signs::default(),
             },
         );
-        while self.engine.poll_port_update().is_some() {}
-        while self.engine.poll_event().is_some() {
-            self.events += 1;
+        while let Some(output) = self.engine.poll() {
+            self.events += u64::from(matches!(output, Output::Event(_)));
         }
     }
 
@@ -116,7 +119,7 @@ fn main() -> Result<()> {
     let messages = numbers.next().context("how many messages?")??;
     let limits = Limits { flows: sessions.max(1), control_idle_s: u32::MAX, ..Limits::default() };
     let engine = Engine::new(EngineConfig { limits, ..EngineConfig::default() });
-    let mut world = World { engine, now: 1_767_225_600_000_000_000, events: 0 };
+    let mut world = World { engine, now: 1_767_225_600_000_000_000, index: 0, events: 0 };
     let mut ends: Vec<Next> = Vec::with_capacity(sessions);
     let own = std::process::id();
     let before = usage::memory(own, "VmRSS")?;

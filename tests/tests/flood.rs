@@ -68,6 +68,8 @@ fn allocated() -> usize {
 struct Flood {
     engine: Engine,
     at: Timestamp,
+    /// Index of the latest segment.
+    index: u64,
     /// Events by name, and session ends by reason.
     told: BTreeMap<String, u64>,
 }
@@ -77,7 +79,7 @@ impl Flood {
         let limits = Limits { flows: FLOWS, ..Limits::default() };
         let config = EngineConfig { limits, ..EngineConfig::default() };
         let at = Timestamp::from_parts(1_767_225_600, 0);
-        Self { engine: Engine::new(config), at, told: BTreeMap::new() }
+        Self { engine: Engine::new(config), at, index: 0, told: BTreeMap::new() }
     }
 
     fn segment(&mut self, client: Endpoint, back: bool, seq: [u32; 2], flags: u8, text: &[u8]) {
@@ -97,19 +99,20 @@ impl Flood {
             vlan: VlanTags::default(),
             signs: Signs::default(),
         };
-        self.engine.handle_segment(self.at, &segment);
+        self.index += 1;
+        self.engine.handle_segment(self.at, self.index, &segment);
         self.drain();
     }
 
     fn drain(&mut self) {
-        while let Some(event) = self.engine.poll_event() {
+        while let Some(output) = self.engine.poll() {
+            let Output::Event(event) = output else { continue };
             let name = match &event.kind {
                 EventKind::SessionEnd(end) => format!("session_end {}", end.end.reason.as_str()),
                 kind => kind.name().to_owned(),
             };
             *self.told.entry(name).or_default() += 1;
         }
-        while self.engine.poll_port_update().is_some() {}
     }
 
     fn told(&self, name: &str) -> u64 {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use ftpmon_core::engine::{Engine, EngineConfig};
+use ftpmon_core::engine::{Engine, EngineConfig, Output};
 use ftpmon_core::frame::{Decoder, LinkType, RawFrame};
 use ftpmon_event::link::InterfaceId;
 use ftpmon_event::time::Timestamp;
@@ -21,13 +21,14 @@ fn events(frames: &[Frame]) -> Vec<(&'static str, Value)> {
     let mut out = Vec::new();
     let mut at = Timestamp::default();
     let mut drain = |engine: &mut Engine| {
-        while let Some(event) = engine.poll_event() {
+        while let Some(output) = engine.poll() {
+            let Output::Event(event) = output else { continue };
             let mut fields = serde_json::to_value(&event.kind).expect("an event serializes");
             without_times(&mut fields);
             out.push((event.kind.name(), fields));
         }
     };
-    for frame in frames {
+    for (index, frame) in frames.iter().enumerate() {
         at = Timestamp::from_nanos(frame.at_ns as i64);
         while engine.poll_timeout().is_some_and(|due| due <= at) {
             engine.handle_timeout(at);
@@ -40,7 +41,7 @@ fn events(frames: &[Frame]) -> Vec<(&'static str, Value)> {
             tag: None,
         };
         let segment = decoder.decode(at, &raw).expect("every frame is TCP");
-        engine.handle_segment(at, &segment);
+        engine.handle_segment(at, index as u64, &segment);
         drain(&mut engine);
     }
     engine.finish(at);

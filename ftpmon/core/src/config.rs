@@ -122,11 +122,11 @@ impl Limits {
         Self { control_idle_s: u32::MAX, data_idle_s: u32::MAX, late_ms: u32::MAX, ..Self::DEFAULT };
 
     const DEFAULT: Self = Self {
-        flows: 262_144,
-        ended_flows: 65_536,
+        flows: 524_288,
+        ended_flows: 131_072,
         pending_commands: 1_024,
         open_transfers: 64,
-        announced_endpoints: 65_536,
+        announced_endpoints: 131_072,
         announcement_s: 300,
         control_idle_s: 3_600,
         data_idle_s: 300,
@@ -152,6 +152,48 @@ impl Limits {
             ("early_bytes", self.early_bytes as u64),
             ("reorder_bytes", self.reorder_bytes as u64),
         ]
+    }
+}
+
+/// How an engine works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Ports whose connections are control connections in clear text.
+    pub control_ports: Vec<u16>,
+    /// Ports whose connections are control connections under TLS from the first byte.
+    pub tls_ports: Vec<u16>,
+    /// Look for FTP by content on every other port as well. For capture files: the kernel selects by port.
+    pub detect_by_content: bool,
+    /// What becomes of secrets.
+    pub secrets: Secrets,
+    /// What is done with transferred bytes.
+    pub files: FilesMode,
+    /// Which hashes a file gets. With [`FilesMode::Extract`] SHA-256 is to be one of them: it is the file's name.
+    pub hashes: Hashes,
+    /// Bytes of a file that are handed out at most, with [`FilesMode::Extract`].
+    pub file_bytes_max: u64,
+    /// The caps.
+    pub limits: Limits,
+    /// Selector updates are wanted. Not for capture files: nothing selects packets there.
+    pub selects: bool,
+    /// Partitions, 1 to 64. Results do not depend on it, except where a cap is reached: each partition has its share.
+    pub partitions: u8,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            control_ports: vec![21],
+            tls_ports: vec![990],
+            detect_by_content: false,
+            secrets: Secrets::default(),
+            files: FilesMode::default(),
+            hashes: Hashes::default(),
+            file_bytes_max: u64::MAX,
+            limits: Limits::default(),
+            selects: true,
+            partitions: 16,
+        }
     }
 }
 

@@ -5,10 +5,17 @@
 
 pub mod account;
 pub mod config;
+mod counters;
+mod endpoints;
 pub mod engine;
+mod flow;
 pub mod frame;
 pub mod ftp;
+mod output;
+pub mod pair;
+mod partition;
 pub mod segment;
+mod selector;
 pub mod session;
 pub mod tcp;
 mod timing;

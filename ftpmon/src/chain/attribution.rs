@@ -17,7 +17,7 @@ use super::session_queues::SessionQueues;
 use crate::bounded::BoundedMap;
 use crate::process::{Answer, Asked, PATIENCE, ProcessLookup};
 use crate::telemetry::{Kind, Sampled, Snapshot};
-use ftpmon_core::engine::PortUpdate;
+use ftpmon_core::engine::SelectorUpdate;
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::{Event, EventKind, FoundBy, LocalProcess, LoginOutcome, Mode, SessionIdentity, Transfer};
 
@@ -112,13 +112,13 @@ impl Attribution {
     }
 
     /// A data connection is announced or was found.
-    pub(crate) fn update(&mut self, update: &PortUpdate) {
+    pub(crate) fn update(&mut self, update: &SelectorUpdate) {
         match *update {
-            PortUpdate::Expect { listener, .. } => {
+            SelectorUpdate::Expect { listener, .. } => {
                 let taken = self.lookup.listener(listener);
                 self.counters.refused += u64::from(!taken);
             }
-            PortUpdate::Adopt { initiator, listener, .. } => {
+            SelectorUpdate::Adopt { initiator, listener, .. } => {
                 self.ask(initiator, listener, false, Subject::Connection(initiator, listener));
             }
             _ => {}

@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 use crate::config::Config;
 use crate::sink::{Outputs, SinkSpec};
 use crate::telemetry::{Sampled, Snapshot};
-use ftpmon_core::engine::{FilePiece, PortUpdate};
+use ftpmon_core::engine::{FilePiece, SelectorUpdate};
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, Origin};
 
@@ -75,11 +75,6 @@ impl<O: Outputs> Chain<O> {
         self.attribution = Some(attribution);
     }
 
-    /// Pieces of files are stored.
-    pub(crate) fn stores_files(&self) -> bool {
-        self.files.is_some()
-    }
-
     /// The outputs of each route.
     pub(crate) fn outputs(&self) -> impl Iterator<Item = &O> {
         self.routes.iter().map(Route::outputs)
@@ -99,7 +94,7 @@ impl<O: Outputs> Chain<O> {
     }
 
     /// What the engine wants of the packet selection, which shows the connections whose processes will be asked for.
-    pub(crate) fn update(&mut self, update: &PortUpdate) {
+    pub(crate) fn update(&mut self, update: &SelectorUpdate) {
         if let Some(attribution) = &mut self.attribution {
             attribution.update(update);
         }

@@ -42,7 +42,7 @@ impl From<&RunOptions> for Config {
 impl From<&ReadOptions> for Config {
     fn from(options: &ReadOptions) -> Self {
         Self {
-            read: ReadConfig { captures: options.captures.clone() },
+            read: ReadConfig { captures: options.captures.clone(), threads: options.threads },
             ..shared(&options.ports, &options.events, &[SinkSpec::Stdout])
         }
     }
@@ -86,7 +86,7 @@ mod tests {
     fn a_command_without_options_has_the_default_configuration() {
         let defaults = Config { routes: vec![RouteConfig::default()], ..Config::default() };
         assert_eq!(config(&["run"]), defaults);
-        let read = ReadConfig { captures: vec!["a.pcap".into()] };
+        let read = ReadConfig { captures: vec!["a.pcap".into()], threads: None };
         assert_eq!(config(&["read", "a.pcap"]), Config { read, ..defaults });
     }
 

@@ -102,6 +102,11 @@ pub struct ReadOptions {
     /// Capture files, oldest first; - for standard input
     #[arg(required = true, value_name = "FILE")]
     pub captures: Vec<PathBuf>,
+    /// Threads that read packets and follow sessions at most [default: one a processor]
+    ///
+    /// The events and their order do not depend on it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub threads: Option<u8>,
     /// The control ports, shared with `run`.
     #[command(flatten)]
     pub ports: PortOptions,

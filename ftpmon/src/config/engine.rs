@@ -53,7 +53,7 @@ impl Config {
     /// # Errors
     /// There is no key for hashed secrets.
     pub fn read_engine(&self) -> Result<EngineConfig, KeyError> {
-        Ok(EngineConfig { detect_by_content: true, ..self.engine(Limits::UNHURRIED)? })
+        Ok(EngineConfig { detect_by_content: true, selects: false, ..self.engine(Limits::UNHURRIED)? })
     }
 
     fn engine(&self, limits: Limits) -> Result<EngineConfig, KeyError> {

@@ -3,23 +3,25 @@
 //! Time is packet time: timers run by it, and nothing depends on when or how fast a file is read, so that the same file
 //! always gives the same events.
 //!
-//! Three stages on threads of their own, with batches between them that go back to where they were made:
+//! Stages on threads of their own, with batches between them that go back to where they were made:
 //!
 //! | file | from | to |
 //! |---|---|---|
 //! | `intake` | capture files | batches of segments |
-//! | `engine` | batches of segments | batches of what the engine gives out |
+//! | `engine` | batches of segments | batches of what the engine gives out; in parts on several threads (`parts`) |
 //! | `output` | batches of what the engine gives out | the chain |
 
 mod engine;
 mod intake;
 mod output;
+mod parts;
 mod progress;
 
 use crate::config::Config;
 use crate::notice::notice;
 use crate::telemetry::origin;
 use engine::EngineStage;
+use ftpmon_core::engine::EngineConfig;
 use intake::{Found, Intake};
 use output::{OutputStage, Stopped};
 use progress::Progress;
@@ -37,24 +39,25 @@ pub fn read(config: &Config) -> anyhow::Result<()> {
     let mut output = OutputStage::start(config, &engine_config, &origin(config)?)?;
     let mut failed = None;
     // Where the output stage has stopped, it says why.
-    let _ = files(config, EngineStage::new(engine_config), &mut output, &mut failed);
+    let _ = files(config, &engine_config, &mut output, &mut failed);
     output.finish()?;
     failed.map_or(Ok(()), Err)
 }
 
 fn files(
     config: &Config,
-    mut engine: EngineStage,
+    engine_config: &EngineConfig,
     output: &mut OutputStage,
     failed: &mut Option<anyhow::Error>,
 ) -> Result<(), Stopped> {
     let captures = &config.read.captures;
     let mut progress = Progress::new(captures.len());
-    let intake = Intake::start(captures.clone());
+    let mut engine = EngineStage::start(engine_config, config.read.threads());
+    let intake = Intake::start(captures.clone(), engine_config.partitions);
     while let Some(found) = intake.next() {
         match found {
             Found::Batch(batch) => {
-                engine.handle_batch(&batch, output)?;
+                let batch = engine.handle_batch(batch, output)?;
                 if let Some(position) = &batch.position {
                     progress.update(captures.get(position.file), position);
                 }

@@ -9,7 +9,7 @@ use ftpmon_common::{Address, Expected, FlowKey, PortMark, Verdict};
 use super::clock::boot_seconds;
 use super::flows::Flows;
 use super::ports::Ports;
-use ftpmon_core::engine::PortUpdate;
+use ftpmon_core::engine::SelectorUpdate;
 use ftpmon_event::addr::Endpoint;
 
 /// Seconds that a port stays marked after an announcement: for a connection whose SYN came before it. One that comes later is
@@ -48,32 +48,32 @@ impl Steering {
     }
 
     /// Writes a wish. One that the kernel does not take is counted: it costs detail of one connection.
-    pub fn apply(&mut self, update: &PortUpdate, flows: &mut Flows) {
+    pub fn apply(&mut self, update: &SelectorUpdate, flows: &mut Flows) {
         let result = match *update {
-            PortUpdate::Expect { listener, peer, anyone, ttl_s, payload } => {
+            SelectorUpdate::Expect { listener, peer, anyone, ttl_s, payload } => {
                 let now_s = boot_seconds();
                 let expires_s = now_s.saturating_add(ttl_s);
                 let payload = payload && self.payload;
                 self.expect(now_s, listener, Expected::new(peer.into(), anyone, expires_s, payload))
             }
-            PortUpdate::Forget { listener } => absent_is_fine(self.expected.remove(&endpoint(listener))),
+            SelectorUpdate::Forget { listener } => absent_is_fine(self.expected.remove(&endpoint(listener))),
             // What an adopted connection gets without a verdict is what it needs, unless payload is in question.
-            PortUpdate::Adopt { .. } if !self.payload => Ok(()),
-            PortUpdate::Adopt { initiator, listener, payload } => {
+            SelectorUpdate::Adopt { .. } if !self.payload => Ok(()),
+            SelectorUpdate::Adopt { initiator, listener, payload } => {
                 let verdict = if payload { Verdict::COPY } else { Verdict::COUNT };
                 self.verdicts.insert(key(initiator, listener), verdict, 0)
             }
-            PortUpdate::Release { initiator, listener } => {
+            SelectorUpdate::Release { initiator, listener } => {
                 let key = key(initiator, listener);
                 flows.remove(&key);
                 self.verdicts.insert(key, Verdict::IGNORE, 0)
             }
             // Without a verdict a control connection's segments are copied: no entry is left behind for a later
             // connection between the same ends.
-            PortUpdate::ControlPayload { client, server, wanted: true } => {
+            SelectorUpdate::ControlPayload { client, server, wanted: true } => {
                 absent_is_fine(self.verdicts.remove(&key(client, server)))
             }
-            PortUpdate::ControlPayload { client, server, wanted: false } => {
+            SelectorUpdate::ControlPayload { client, server, wanted: false } => {
                 self.verdicts.insert(key(client, server), Verdict::COUNT, 0)
             }
         };

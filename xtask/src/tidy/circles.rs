@@ -16,16 +16,6 @@ const ACCEPTED: &[&[&str]] = &[
         "ftpmon-common/src/record.rs",
     ],
     &[
-        "ftpmon/core/src/engine/control.rs",
-        "ftpmon/core/src/engine/data.rs",
-        "ftpmon/core/src/engine/early.rs",
-        "ftpmon/core/src/engine/flow.rs",
-        "ftpmon/core/src/engine/infer.rs",
-        "ftpmon/core/src/engine/mod.rs",
-        "ftpmon/core/src/engine/reorder.rs",
-        "ftpmon/core/src/engine/streams.rs",
-    ],
-    &[
         "ftpmon/core/src/session/channel.rs",
         "ftpmon/core/src/session/encryption.rs",
         "ftpmon/core/src/session/mod.rs",

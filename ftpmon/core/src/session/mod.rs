@@ -29,7 +29,7 @@ use smol_str::SmolStr;
 pub use data::{DataSummary, EndpointId, FoundData};
 pub use outbox::{Effect, ExpectedEndpoints, Outbox};
 
-use crate::config::{Limits, Secrets};
+use crate::config::{EngineConfig, Limits, Secrets};
 use crate::event::{
     Anomaly, AnomalyDetail, AnomalyId, ClosedBy, DataAnnouncement, Direction, End, EndReason, EventKind,
     Handshake, SessionEnd, SessionIdentity, SessionStart, TlsVia,
@@ -55,6 +55,12 @@ pub struct Context<'a> {
     pub secrets: &'a Secrets,
     /// The caps.
     pub limits: &'a Limits,
+}
+
+impl<'a> From<&'a EngineConfig> for Context<'a> {
+    fn from(config: &'a EngineConfig) -> Self {
+        Self { secrets: &config.secrets, limits: &config.limits }
+    }
 }
 
 /// How a control connection begins.
@@ -182,6 +188,11 @@ impl Session {
         self.tls.as_ref().map(|watch| &watch.facts)
     }
 
+    /// An announced endpoint waits for its connection.
+    pub fn awaits_connection(&self) -> bool {
+        self.transfers.awaits_connection()
+    }
+
     /// A connection to an announced endpoint was opened.
     pub fn data_opened(&mut self, id: EndpointId, out: &mut Outbox) {
         self.transfers.opened(id, out);
@@ -189,7 +200,7 @@ impl Session {
 
     /// A connection to an announced endpoint ended.
     pub fn data_ended(&mut self, at: Timestamp, id: EndpointId, summary: DataSummary, out: &mut Outbox) {
-        self.transfers.ended(at, id, summary);
+        let at = self.transfers.ended(at, id, summary);
         let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
         self.transfers.report_decided(at, session, out);
         self.end_if_nothing_open(at, out);

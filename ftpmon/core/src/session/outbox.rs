@@ -1,6 +1,5 @@
 //! The output of sessions: events, and requests to the engine.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use smallvec::SmallVec;
 use super::data::EndpointId;
 use crate::addr::Endpoint;
 use crate::event::{Direction, Event, EventKind, Mode, SessionIdentity};
+use crate::output::OutputQueue;
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -75,8 +75,8 @@ pub enum Effect {
 /// Collects the events of all sessions in order, and the current session's requests.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// Events, the oldest first.
-    pub events: VecDeque<Event>,
+    /// What comes out of the engine, the oldest first.
+    pub outputs: OutputQueue,
     /// Requests of the session that was called last; the engine takes them after each call.
     pub effects: Vec<Effect>,
 }
@@ -91,7 +91,7 @@ impl Outbox {
         user: Option<&Arc<Text>>,
         kind: EventKind,
     ) {
-        self.events.push_back(Event { ts, session: Some(Arc::clone(session)), user: user.cloned(), kind });
+        self.outputs.event(Event { ts, session: Some(Arc::clone(session)), user: user.cloned(), kind });
     }
 
     /// An endpoint was announced in the same call as what was heard behind a gap: nobody looked yet whether its connection came.

@@ -201,19 +201,32 @@ impl Transfers {
 
     /// A connection to an announced endpoint was opened.
     pub(super) fn opened(&mut self, id: EndpointId, out: &mut Outbox) {
-        if let Some(announced) = self.announced(id) {
+        let announced = self.announced(id);
+        if let Some(announced) = announced.filter(|it| matches!(it.state, DataState::Waiting)) {
             announced.state = DataState::Open;
             let endpoints = core::mem::take(&mut announced.endpoints);
             out.effects.push(Effect::Used { id, endpoints });
         }
     }
 
-    /// A connection to an announced endpoint ended.
-    pub(super) fn ended(&mut self, at: Timestamp, id: EndpointId, summary: DataSummary) {
-        if let Some(announced) = self.announced(id) {
+    /// A connection to an announced endpoint ended. Gives the time at which that is known together with its final reply, which
+    /// may have come before.
+    pub(super) fn ended(&mut self, at: Timestamp, id: EndpointId, summary: DataSummary) -> Timestamp {
+        let announced = self.announced(id);
+        if let Some(announced) = announced.filter(|it| matches!(it.state, DataState::Open)) {
             announced.state = DataState::Ended(Box::new(summary));
             announced.ended_at = Some(at);
         }
+        let its = |transfer: &&Transfer| transfer.announced.as_ref().is_some_and(|it| it.id == id);
+        let decided = self.open.iter().find(its).and_then(|transfer| transfer.decided_at);
+        decided.map_or(at, |decided| decided.max(at))
+    }
+
+    /// An announced endpoint waits for its connection.
+    pub(super) fn awaits_connection(&self) -> bool {
+        let waits = |announced: &Announced| matches!(announced.state, DataState::Waiting);
+        self.current.as_deref().is_some_and(waits)
+            || self.open.iter().filter_map(|transfer| transfer.announced.as_ref()).any(waits)
     }
 
     /// Reports every transfer that is due, and asks to be called again for those that will be.

@@ -1,6 +1,5 @@
 //! From a record of the ring through the engine to the chain.
 
-use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -11,14 +10,11 @@ use crate::dump::Dump;
 use crate::kernel::{Changes, Clock, Counters, Drained, Flows, Record, RecordReader, Ring, Steering};
 use crate::sink::QueuedOutputs;
 use crate::telemetry::{Sampled, Snapshot, StartFacts};
-use ftpmon_core::engine::{Engine, EngineConfig, Loss};
+use ftpmon_core::engine::{Engine, EngineConfig, Loss, Output};
 use ftpmon_core::frame::Decoder;
 use ftpmon_event::link::InterfaceId;
 use ftpmon_event::{Event, EventKind, InterfaceFacts, SensorStop};
 
-/// Events that may wait for their lines until the ring is empty: the engine and the encoder each go on with what they have
-/// at hand.
-const EVENTS_WAITING_MAX: usize = 256;
 /// Records handled between two looks at everything else: some milliseconds of work.
 const DRAIN_RECORDS: usize = 2_048;
 /// Ticks between two rounds through the kernel's table of data connections.
@@ -37,8 +33,8 @@ pub(super) struct LiveEngine {
     reader: RecordReader,
     decoder: Decoder,
     engine: Engine,
-    /// Takes the engine's events.
-    queue: VecDeque<Event>,
+    /// Index of the latest record.
+    index: u64,
     kernel: KernelSide,
     chain: Chain<QueuedOutputs>,
     /// With `--write-pcap`.
@@ -66,7 +62,7 @@ impl LiveEngine {
             reader: RecordReader::default(),
             decoder: Decoder::default(),
             engine: Engine::new(engine),
-            queue: VecDeque::new(),
+            index: 0,
             kernel,
             chain,
             dump,
@@ -99,6 +95,7 @@ impl LiveEngine {
         }
         let bytes = due - self.unpolled;
         let drained = ring.drain(DRAIN_RECORDS, bytes, |record| self.handle_record(record));
+        self.engine.exchange();
         self.drain_engine();
         self.unpolled += drained.bytes;
         // What the ring had no room for comes behind what is in it.
@@ -145,8 +142,9 @@ impl LiveEngine {
         self.poll_counters();
         let now = self.clock.boot_now();
         while let Some(record) = self.reader.overdue(now, &self.clock) {
-            hand_over(&record, &mut self.decoder, &mut self.dump, &mut self.engine);
-            self.after_record();
+            self.index += 1;
+            hand_over(&record, self.index, &mut self.decoder, &mut self.dump, &mut self.engine);
+            self.drain_engine();
         }
         if let Some(dump) = &mut self.dump {
             dump.flush();
@@ -204,45 +202,31 @@ impl LiveEngine {
     fn handle_record(&mut self, record: &[u8]) {
         // Borrowed where it was made: moving it costs more than making it.
         if let Some(record) = &self.reader.read(record, &self.clock) {
-            hand_over(record, &mut self.decoder, &mut self.dump, &mut self.engine);
-            self.after_record();
-        }
-    }
-
-    /// The engine has handled a record: passes on what is urgent.
-    fn after_record(&mut self) {
-        // A packet's comments in the dump are the events that it completed, and files' pieces do not pile up.
-        let one_by_one = self.dump.is_some() || self.chain.stores_files();
-        if one_by_one || self.engine.events_waiting() >= EVENTS_WAITING_MAX {
+            self.index += 1;
+            hand_over(record, self.index, &mut self.decoder, &mut self.dump, &mut self.engine);
             self.drain_engine();
-        } else {
-            self.steer();
         }
     }
 
-    /// Updates the kernel's packet selection without delay: a data connection may be about to open.
-    fn steer(&mut self) {
-        while let Some(update) = self.engine.poll_port_update() {
-            self.kernel.steering.apply(&update, &mut self.kernel.flows);
-            self.chain.update(&update);
-        }
-    }
-
-    /// Passes on everything that the engine gives out.
+    /// Passes on everything that came out of the engine, without delay: a data connection that the kernel's packet selection is
+    /// to know of may be about to open.
     fn drain_engine(&mut self) {
-        self.steer();
-        while let Some(piece) = self.engine.poll_file_piece() {
-            self.chain.piece(piece);
-        }
-        let mut events = self.engine.exchange_events(core::mem::take(&mut self.queue));
-        for event in events.drain(..) {
-            if let Some(dump) = &mut self.dump {
-                dump.note(&event);
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Event(event) => {
+                    if let Some(dump) = &mut self.dump {
+                        dump.note(&event);
+                    }
+                    self.chain.emit(event);
+                }
+                Output::SelectorUpdate(update) => {
+                    self.kernel.steering.apply(&update, &mut self.kernel.flows);
+                    self.chain.update(&update);
+                }
+                Output::FilePiece(piece) => self.chain.piece(piece),
             }
-            self.chain.emit(event);
         }
-        self.queue = events;
-        // What the engine gives out from now on is not about the latest record.
+        // What comes out from now on is not about the latest record.
         if let Some(dump) = &mut self.dump {
             dump.close();
         }
@@ -283,7 +267,13 @@ impl LiveEngine {
 
 /// Hands a record to the engine, and to the dump on the way.
 #[inline]
-fn hand_over(record: &Record<'_>, decoder: &mut Decoder, dump: &mut Option<Dump>, engine: &mut Engine) {
+fn hand_over(
+    record: &Record<'_>,
+    index: u64,
+    decoder: &mut Decoder,
+    dump: &mut Option<Dump>,
+    engine: &mut Engine,
+) {
     match record {
         Record::Frame(seen) => {
             let segment = decoder.decode(seen.at, &seen.frame);
@@ -291,7 +281,7 @@ fn hand_over(record: &Record<'_>, decoder: &mut Decoder, dump: &mut Option<Dump>
                 dump.frame(seen, segment.as_ref());
             }
             if let Some(segment) = segment {
-                engine.handle_segment(seen.at, &segment);
+                engine.handle_segment(seen.at, index, &segment);
             }
         }
         Record::Account(account) => {

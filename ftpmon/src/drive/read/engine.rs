@@ -2,50 +2,54 @@
 
 use std::time::SystemTime;
 
-use super::intake::{Item, SegmentBatch, Summary};
-use super::output::{BATCH_EVENTS, End, OutputBatch, OutputStage, Stopped};
+use super::intake::{SegmentBatch, Summary};
+use super::output::{End, OutputStage, Stopped};
+use super::parts::Parts;
 use crate::telemetry::{Kind, Sampled, Snapshot};
-use ftpmon_core::engine::{Engine, EngineConfig};
-use ftpmon_core::segment::Segment;
+use ftpmon_core::engine::EngineConfig;
 use ftpmon_event::time::Timestamp;
-
-/// Payload bytes after which events are handed over, however few they are: bounds what long replies make them hold.
-const BATCH_PAYLOAD_BYTES: usize = 1 << 20;
 
 /// The engine and its clock, which is that of the packets.
 pub(super) struct EngineStage {
-    engine: Engine,
+    parts: Parts,
     /// When the first packet was captured.
     begun: Option<Timestamp>,
     /// The latest time so far. A packet may be older; a timer's time never is.
     now: Timestamp,
-    /// Payload bytes since the engine's events were taken.
-    payload_bytes: usize,
 }
 
 impl EngineStage {
-    pub(super) fn new(config: EngineConfig) -> Self {
-        Self { engine: Engine::new(config), begun: None, now: Timestamp::default(), payload_bytes: 0 }
+    /// The engine, on up to `threads` threads.
+    pub(super) fn start(config: &EngineConfig, threads: u8) -> Self {
+        Self { parts: Parts::start(config, threads), begun: None, now: Timestamp::default() }
     }
 
-    /// Handles the segments of a batch.
+    /// Handles the segments of a batch. Gives it back.
     pub(super) fn handle_batch(
         &mut self,
-        batch: &SegmentBatch,
+        batch: SegmentBatch,
         output: &mut OutputStage,
-    ) -> Result<(), Stopped> {
-        for item in batch.items() {
-            match item {
-                Item::Packet { at, segment } => self.handle_packet(at, segment.as_ref(), output)?,
-                Item::Interface { id, name } => self.engine.name_interface(id, name),
+    ) -> Result<SegmentBatch, Stopped> {
+        let pauses = batch.pauses();
+        for at in batch.times(0).filter_map(|(at, _)| at) {
+            if self.begun.is_none() {
+                self.begin(at, output)?;
             }
+            self.now = self.now.max(at);
         }
-        if batch.pauses() { self.flush(output) } else { Ok(()) }
+        if let Some(spent) = output.spent() {
+            self.parts.give_back(spent);
+        }
+        let batch = self.parts.handle_batch(batch);
+        self.hand_over(output)?;
+        if pauses {
+            output.flush()?;
+        }
+        Ok(batch)
     }
 
-    /// Hands over everything so far, and has it written.
+    /// Has everything so far written.
     pub(super) fn flush(&mut self, output: &mut OutputStage) -> Result<(), Stopped> {
-        self.drain_engine(output)?;
         output.flush()
     }
 
@@ -59,41 +63,15 @@ impl EngineStage {
         if self.begun.is_none() {
             self.begin(wall_clock(), output)?;
         }
-        self.engine.finish(self.now);
-        self.drain_engine(output)?;
+        self.parts.finish(self.now);
+        self.hand_over(output)?;
         let mut snapshot = Snapshot::default();
-        let counters = self.engine.counters();
+        let counters = self.parts.counters();
         snapshot.add(Kind::Packets, "matched", counters.matched);
         counters.sample(&mut snapshot);
         summary.sample(&mut snapshot);
         let uptime_ms = self.begun.map_or(0, |begun| self.now.millis_since(begun));
         output.end(End { at: self.now, uptime_ms, snapshot, reason })
-    }
-
-    fn handle_packet(
-        &mut self,
-        at: Timestamp,
-        segment: Option<&Segment<'_>>,
-        output: &mut OutputStage,
-    ) -> Result<(), Stopped> {
-        if self.begun.is_none() {
-            self.begin(at, output)?;
-        }
-        self.now = self.now.max(at);
-        self.engine.handle_timeout(self.now);
-        if let Some(segment) = segment {
-            self.payload_bytes += segment.payload.len();
-            self.engine.handle_segment(at, segment);
-        }
-        let waiting = self.engine.events_waiting();
-        if waiting > 0 {
-            output.events_waiting(waiting);
-        }
-        if waiting >= BATCH_EVENTS || self.payload_bytes >= BATCH_PAYLOAD_BYTES {
-            self.drain_engine(output)
-        } else {
-            Ok(())
-        }
     }
 
     /// The first event has the time of the first packet.
@@ -102,16 +80,9 @@ impl EngineStage {
         output.begin(at)
     }
 
-    /// Hands over everything that the engine gives out. No packet selection listens to its updates.
-    fn drain_engine(&mut self, output: &mut OutputStage) -> Result<(), Stopped> {
-        while self.engine.poll_port_update().is_some() {}
-        self.payload_bytes = 0;
-        let pieces: Vec<_> = core::iter::from_fn(|| self.engine.poll_file_piece()).collect();
-        if pieces.is_empty() && self.engine.events_waiting() == 0 {
-            return Ok(());
-        }
-        let events = self.engine.exchange_events(output.empty_queue());
-        output.batch(OutputBatch { pieces, events })
+    /// Hands over everything that the engine gives out.
+    fn hand_over(&mut self, output: &mut OutputStage) -> Result<(), Stopped> {
+        output.batch(self.parts.take_outputs())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Captures to segments, on a thread of its own: the file, its records and the frames' headers are a fifth of the work, and
 //! what is made of the segments need not wait for them.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
@@ -10,6 +11,7 @@ use anyhow::Context as _;
 use crate::capture::{CaptureError, CaptureFile, Step};
 use crate::telemetry::{Kind, Sampled, Snapshot};
 use ftpmon_core::frame::Decoder;
+use ftpmon_core::pair::HostPair;
 use ftpmon_core::segment::{InterfaceId, Segment};
 use ftpmon_event::time::Timestamp;
 
@@ -72,6 +74,8 @@ enum Entry {
         /// But for its payload.
         segment: Segment<'static>,
         captured: usize,
+        /// The partition that its connection belongs to.
+        partition: u8,
     },
     /// A packet without one.
     Other {
@@ -83,32 +87,49 @@ enum Entry {
 /// One after the other out of a [`SegmentBatch`].
 pub(super) enum Item<'a> {
     /// A packet, and the segment in it.
-    Packet { at: Timestamp, segment: Option<Segment<'a>> },
+    Packet { at: Timestamp, partition: u8, segment: Option<Segment<'a>> },
     /// From here on the interface is this one.
     Interface { id: InterfaceId, name: &'a str },
 }
 
 impl SegmentBatch {
-    fn packet(&mut self, at: Timestamp, segment: Option<Segment<'_>>) {
+    fn packet(&mut self, at: Timestamp, segment: Option<Segment<'_>>, partitions: u8) {
         let Some(segment) = segment else {
             self.entries.push(Entry::Other { at });
             return;
         };
         self.payload.extend_from_slice(segment.payload);
         let captured = segment.payload.len();
-        self.entries.push(Entry::Segment { at, segment: Segment { payload: &[], ..segment }, captured });
+        let partition = HostPair::new(segment.src.ip, segment.dst.ip).partition(partitions);
+        let segment = Segment { payload: &[], ..segment };
+        self.entries.push(Entry::Segment { at, segment, captured, partition });
     }
 
-    /// What is in it.
-    pub(super) fn items(&self) -> impl Iterator<Item = Item<'_>> {
-        let mut payload = self.payload.as_slice();
-        self.entries.iter().map(move |entry| match entry {
-            &Entry::Segment { at, segment, captured } => {
+    /// Packets and interfaces in it.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The times of packets, and the bytes of payload that each has here, of the entries from `first` on.
+    pub(super) fn times(&self, first: usize) -> impl Iterator<Item = (Option<Timestamp>, usize)> {
+        self.entries.iter().skip(first).map(|entry| match entry {
+            Entry::Segment { at, captured, .. } => (Some(*at), *captured),
+            Entry::Other { at } => (Some(*at), 0),
+            Entry::Interface(_) => (None, 0),
+        })
+    }
+
+    /// Some of what is in it; their payload begins at `payload`.
+    pub(super) fn items(&self, entries: &Range<usize>, payload: usize) -> impl Iterator<Item = Item<'_>> {
+        let mut payload = self.payload.get(payload..).unwrap_or_default();
+        let entries = self.entries.get(entries.clone()).unwrap_or_default();
+        entries.iter().map(move |entry| match entry {
+            &Entry::Segment { at, segment, captured, partition } => {
                 let (own, rest) = payload.split_at_checked(captured).unwrap_or_default();
                 payload = rest;
-                Item::Packet { at, segment: Some(Segment { payload: own, ..segment }) }
+                Item::Packet { at, partition, segment: Some(Segment { payload: own, ..segment }) }
             }
-            &Entry::Other { at } => Item::Packet { at, segment: None },
+            &Entry::Other { at } => Item::Packet { at, partition: 0, segment: None },
             Entry::Interface(named) => Item::Interface { id: named.0, name: &named.1 },
         })
     }
@@ -134,12 +155,17 @@ pub(super) struct Intake {
 
 impl Intake {
     /// Begins to read the captures in their order.
-    pub(super) fn start(captures: Vec<PathBuf>) -> Self {
+    pub(super) fn start(captures: Vec<PathBuf>, partitions: u8) -> Self {
         let (hand_over, found) = sync_channel(BATCHES_WAITING);
         let (spent, again) = channel();
         let thread = std::thread::spawn(move || {
-            let mut reader =
-                Reader { summary: Summary::default(), batch: SegmentBatch::default(), hand_over, again };
+            let mut reader = Reader {
+                summary: Summary::default(),
+                batch: SegmentBatch::default(),
+                partitions,
+                hand_over,
+                again,
+            };
             // Where nobody takes it any more there is nothing to say.
             let _ = reader.files(&captures);
             reader.summary
@@ -176,6 +202,8 @@ struct Unwanted;
 struct Reader {
     summary: Summary,
     batch: SegmentBatch,
+    /// How many partitions the engine has.
+    partitions: u8,
     hand_over: SyncSender<Found>,
     again: Receiver<SegmentBatch>,
 }
@@ -200,7 +228,7 @@ impl Reader {
         let end = loop {
             match file.step() {
                 Ok(Step::Packet { at, frame }) => {
-                    self.batch.packet(at, self.summary.decoder.decode(at, &frame));
+                    self.batch.packet(at, self.summary.decoder.decode(at, &frame), self.partitions);
                     if self.batch.payload.len() >= BATCH_BYTES {
                         self.pass_on()?;
                     }
@@ -264,15 +292,15 @@ mod tests {
     fn what_went_in_comes_out_in_order() {
         let mut batch = SegmentBatch::default();
         let at = Timestamp::from_nanos;
-        batch.packet(at(1), Some(segment(b"USER a")));
-        batch.packet(at(2), None);
+        batch.packet(at(1), Some(segment(b"USER a")), 16);
+        batch.packet(at(2), None, 16);
         batch.entries.push(Entry::Interface(Box::new((InterfaceId(3), "eth3".to_owned()))));
-        batch.packet(at(4), Some(segment(b"")));
-        batch.packet(at(5), Some(segment(b"PASS b")));
+        batch.packet(at(4), Some(segment(b"")), 16);
+        batch.packet(at(5), Some(segment(b"PASS b")), 16);
         let said: Vec<String> = batch
-            .items()
+            .items(&(0..batch.len()), 0)
             .map(|item| match item {
-                Item::Packet { at, segment } => {
+                Item::Packet { at, segment, .. } => {
                     let payload =
                         segment.map(|segment| String::from_utf8_lossy(segment.payload).into_owned());
                     format!("{} {payload:?}", at.as_nanos())
@@ -285,6 +313,6 @@ mod tests {
             [r#"1 Some("USER a")"#, "2 None", "3 is eth3", r#"4 Some("")"#, r#"5 Some("PASS b")"#]
         );
         batch.clear();
-        assert_eq!(batch.items().count(), 0);
+        assert_eq!(batch.items(&(0..batch.len()), 0).count(), 0);
     }
 }

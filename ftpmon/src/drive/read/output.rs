@@ -1,7 +1,6 @@
 //! The output stage: batches of what the engine gives out to the chain, on a thread of its own, so that reading packets and
 //! writing lines do not wait for each other.
 
-use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
@@ -9,22 +8,12 @@ use crate::chain::{Chain, Files};
 use crate::config::Config;
 use crate::sink::{DirectOutputError, DirectOutputs};
 use crate::telemetry::{Snapshot, StartFacts};
-use ftpmon_core::engine::{EngineConfig, FilePiece};
+use ftpmon_core::engine::{EngineConfig, FilePiece, Output, Outputs, for_each_output};
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, Origin, SensorStop};
 
-/// Events that are handed over together: so many that waking a thread for them costs little.
-pub(super) const BATCH_EVENTS: usize = 4096;
 /// Batches that may wait to be written. A slow reader of the output holds the packets up here.
 const BATCHES_WAITING: usize = 4;
-
-/// What the engine gave out together.
-pub(super) struct OutputBatch {
-    /// Pieces of files. An event that reports a file comes with its last piece or later.
-    pub(super) pieces: Vec<FilePiece>,
-    /// Events in order.
-    pub(super) events: VecDeque<Event>,
-}
 
 /// The end of a run.
 pub(super) struct End {
@@ -40,22 +29,20 @@ pub(super) struct End {
 
 enum Job {
     Begin(Timestamp),
-    Batch(OutputBatch),
+    /// What came out of each part of the engine.
+    Batch(Vec<Outputs>),
     Flush,
     End(Box<End>),
 }
 
 /// Takes batches in order; a thread passes them on to the chain.
 ///
-/// Events that were written come back, and are freed where they were made: an allocator has its memory at hand there, and
-/// the threads do not wait for each other's counts of references. They go as fast as new ones come, so that what one
-/// gives back the next one takes.
+/// What was written comes back, and is freed where it was made: an allocator has its memory at hand there, and the threads
+/// do not wait for each other's counts of references.
 pub(super) struct OutputStage {
     jobs: SyncSender<Job>,
-    /// Events that were written.
-    done: Receiver<VecDeque<Event>>,
-    /// What is left of a batch of them.
-    spent: VecDeque<Event>,
+    /// What was written.
+    done: Receiver<Vec<Outputs>>,
     thread: JoinHandle<Result<(), DirectOutputError>>,
 }
 
@@ -80,7 +67,7 @@ impl OutputStage {
         let (jobs, to_do) = sync_channel(BATCHES_WAITING);
         let (give_back, done) = channel();
         let thread = std::thread::spawn(move || carry_out(chain, &facts, &to_do, &give_back));
-        Ok(Self { jobs, done, spent: VecDeque::new(), thread })
+        Ok(Self { jobs, done, thread })
     }
 
     /// The run begins at `at`, the time of `sensor_start`.
@@ -88,22 +75,14 @@ impl OutputStage {
         self.hand_over(Job::Begin(at))
     }
 
-    /// The next batch.
-    pub(super) fn batch(&mut self, batch: OutputBatch) -> Result<(), Stopped> {
-        self.hand_over(Job::Batch(batch))
+    /// What came out of each part of the engine, of the same packets.
+    pub(super) fn batch(&mut self, outputs: Vec<Outputs>) -> Result<(), Stopped> {
+        self.hand_over(Job::Batch(outputs))
     }
 
-    /// Tells how many events wait to become the next batch.
-    #[inline]
-    pub(super) fn events_waiting(&mut self, events: usize) {
-        self.spent.truncate(BATCH_EVENTS.saturating_sub(events));
-    }
-
-    /// An empty queue for events, with room in it where one was written already.
-    pub(super) fn empty_queue(&mut self) -> VecDeque<Event> {
-        let mut queue = core::mem::replace(&mut self.spent, self.done.try_recv().unwrap_or_default());
-        queue.clear();
-        queue
+    /// A batch that was written, to be freed.
+    pub(super) fn spent(&mut self) -> Option<Vec<Outputs>> {
+        self.done.try_recv().ok()
     }
 
     /// Has everything so far written, since nothing may follow for a while.
@@ -138,7 +117,7 @@ fn carry_out(
     mut chain: Chain<DirectOutputs>,
     facts: &StartFacts,
     jobs: &Receiver<Job>,
-    give_back: &Sender<VecDeque<Event>>,
+    give_back: &Sender<Vec<Outputs>>,
 ) -> Result<(), DirectOutputError> {
     let mut latest = Timestamp::default();
     for job in jobs {
@@ -148,11 +127,15 @@ fn carry_out(
                 // It starts no thread.
                 let _ = chain.start(&mut facts.event(at, Vec::new()));
             }
-            Job::Batch(OutputBatch { pieces, mut events }) => {
-                pieces.into_iter().for_each(|piece| chain.piece(piece));
-                events.iter_mut().for_each(|event| chain.emit_borrowed(event));
+            Job::Batch(mut parts) => {
+                for_each_output(&mut parts, |output| match output {
+                    Output::Event(event) => chain.emit_borrowed(event),
+                    Output::FilePiece(piece) => chain.piece(take_piece(piece)),
+                    // Nothing selects packets here.
+                    Output::SelectorUpdate(_) => {}
+                });
                 // The run may be over already.
-                let _ = give_back.send(events);
+                let _ = give_back.send(parts);
             }
             Job::Flush => chain.flush(),
             Job::End(end) => {
@@ -169,4 +152,12 @@ fn carry_out(
         }
     }
     chain.finish(latest)
+}
+
+/// A piece of a file as the chain takes it; what is left of it is empty.
+fn take_piece(piece: &mut FilePiece) -> FilePiece {
+    match piece {
+        FilePiece::Bytes { id, bytes } => FilePiece::Bytes { id: *id, bytes: core::mem::take(bytes) },
+        FilePiece::Close { .. } | FilePiece::Discard { .. } => piece.clone(),
+    }
 }

@@ -94,8 +94,9 @@ fn a_connection_that_is_too_quick_by_far_is_incomplete_and_counted() {
     assert_eq!((file.sha256, file.complete, file.reason), (None, false, Some(FileReason::Start)));
     let counters = bench.engine.counters();
     assert_eq!((counters.lost["early_bytes_full"], counters.tables["early_bytes"].used), (1, 0));
-    let unwanted = PortUpdate::Adopt { initiator: end(1, 40_001), listener: end(2, 5_000), payload: false };
-    assert!(core::iter::from_fn(|| bench.engine.poll_port_update()).any(|update| update == unwanted));
+    let unwanted =
+        SelectorUpdate::Adopt { initiator: end(1, 40_001), listener: end(2, 5_000), payload: false };
+    assert!(bench.updates().contains(&unwanted));
 }
 
 #[test]
@@ -106,11 +107,12 @@ fn after_a_hole_no_more_bytes_are_asked_for() {
     bench.send(&mut data, false, ACK, b"hello");
     data.seq[1] += 10;
     bench.send(&mut data, false, ACK, b"there");
-    while bench.engine.poll_port_update().is_some() {}
+    bench.updates();
     bench.now += 60_000_000_000;
     bench.send(&mut data, false, ACK, b"again");
-    let unwanted = PortUpdate::Adopt { initiator: end(1, 40_001), listener: end(2, 5_000), payload: false };
-    assert_eq!(bench.engine.poll_port_update(), Some(unwanted));
+    let unwanted =
+        SelectorUpdate::Adopt { initiator: end(1, 40_001), listener: end(2, 5_000), payload: false };
+    assert_eq!(bench.updates().first(), Some(&unwanted));
     bench.close(&mut data);
     bench.say(&mut control, &["226 done"]);
     let file = file(&bench.finish());
@@ -228,7 +230,7 @@ proptest! {
         prop_assert_eq!((counters.tables["early_bytes"].used, counters.tables["reorder_bytes"].used), (0, 0));
         let mut open: BTreeMap<FileId, Vec<u8>> = BTreeMap::new();
         let mut over = BTreeSet::new();
-        while let Some(piece) = bench.engine.poll_file_piece() {
+        for piece in bench.pieces() {
             match piece {
                 FilePiece::Bytes { id, bytes } => {
                     prop_assert!(!bytes.is_empty() && !over.contains(&id));

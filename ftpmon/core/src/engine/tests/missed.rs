@@ -3,7 +3,7 @@
 use super::{ACK, Bench, Talk, end, names, transfers};
 use crate::account::{DirectionAccount, FlowRecord, FlowReport};
 use crate::addr::Endpoint;
-use crate::engine::{EngineConfig, FilesMode, Loss, PortUpdate};
+use crate::engine::{EngineConfig, FilesMode, Loss, SelectorUpdate};
 use crate::event::{Event, FileDirection, Mode, Outcome, Via};
 use crate::segment::{InterfaceId, VlanTags};
 use crate::time::Timestamp;
@@ -351,8 +351,8 @@ fn the_kernels_account_is_enough() {
         account(&mut bench, FlowReport::Progress, opened, [bytes[0], bytes[1] / 2]);
         // Longer than a connection that nobody announced is counted otherwise.
         wait(&mut bench, 30);
-        let released = core::iter::from_fn(|| bench.engine.poll_port_update())
-            .any(|update| matches!(update, PortUpdate::Release { .. }));
+        let released =
+            bench.updates().into_iter().any(|update| matches!(update, SelectorUpdate::Release { .. }));
         assert_eq!(released, !kept, "{bytes:?}");
         account(&mut bench, FlowReport::Close, opened, bytes);
         bench.say(&mut control, &["226 done", "NOOP", "200 ok"]);

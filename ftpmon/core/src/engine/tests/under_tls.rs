@@ -3,7 +3,7 @@
 use super::{ACK, Bench, Event, SYN, Talk, end, transfers};
 use crate::account::{DirectionAccount, FlowRecord, FlowReport};
 use crate::addr::Endpoint;
-use crate::engine::{EngineConfig, PortUpdate};
+use crate::engine::{EngineConfig, SelectorUpdate};
 use crate::event::{FileDirection, Mode, Via};
 use crate::segment::{InterfaceId, VlanTags};
 use crate::tls::client_hello_record;
@@ -276,8 +276,8 @@ fn accounts_and_first_segments_are_enough() {
     kernels_account(&mut bench, FlowReport::Open, other, service);
     let mut shell = Talk { client: other, server: service, seq: [10, 20] };
     bench.send(&mut shell, false, ACK, b"SSH-2.0-OpenSSH_9.2p1\r\n");
-    let updates: Vec<_> = core::iter::from_fn(|| bench.engine.poll_port_update()).collect();
-    assert!(updates.contains(&PortUpdate::Release { initiator: other, listener: service }));
+    let updates = bench.updates();
+    assert!(updates.contains(&SelectorUpdate::Release { initiator: other, listener: service }));
     kernels_account(&mut bench, FlowReport::Close, initiator, listener);
     answer(&mut bench, &mut control);
     let events = bench.events();

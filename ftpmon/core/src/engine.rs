@@ -1,0 +1,243 @@
+//! The core's door: segments, accounts of the kernel and time go in; [`Output`]s come out, in causal order.
+//!
+//! ```
+//! use ftpmon_core::engine::{Engine, EngineConfig, Output};
+//! use ftpmon_event::time::Timestamp;
+//!
+//! let mut engine = Engine::new(EngineConfig::default());
+//! // engine.handle_segment(at, index, &segment) for each segment, then:
+//! while let Some(output) = engine.poll() {
+//!     if let Output::Event(event) = output {
+//!         println!("{}", event.kind.name());
+//!     }
+//! }
+//! engine.finish(Timestamp::from_parts(0, 0));
+//! ```
+//!
+//! Time is that of the packets in a file, the wall clock's live. Call [`Engine::handle_timeout`] when
+//! [`Engine::poll_timeout`] says so; a call before its time does nothing. After each call poll until there is no output.
+//!
+//! An engine owns partitions of the pairs of hosts, all of them or a part ([`Engine::part`]). Several engines that own parts
+//! of the same partitions give together what one engine gives that owns them all: each is told of every packet, takes those
+//! of its partitions, and what comes out is merged ([`for_each_output`]). What partitions have to tell each other is
+//! exchanged at [`Borders`], which depend on the packets alone.
+
+mod borders;
+mod exchange;
+mod outputs;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+pub use borders::Borders;
+pub use exchange::{exchange, finish};
+pub use outputs::{Outputs, for_each_output};
+
+pub use crate::config::{EngineConfig, FilesMode, Hashes, Limits, Secrets};
+pub use crate::counters::EngineCounters;
+pub use crate::output::{FilePiece, Output};
+pub use crate::selector::{Loss, SelectorUpdate};
+
+use crate::account::FlowRecord;
+use crate::endpoints::SharedEndpoints;
+use crate::event::TableFill;
+use crate::pair::HostPair;
+use crate::partition::{Budgets, Partition, Run, Stamp};
+use crate::segment::{InterfaceId, Segment};
+use crate::time::Timestamp;
+
+/// The pools that the parts of an engine draw on together.
+#[derive(Clone, Debug, Default)]
+pub struct Pools(Budgets);
+
+/// The protocol core, or a part of it.
+pub struct Engine {
+    config: Arc<EngineConfig>,
+    /// By number; those of other parts are not there.
+    partitions: Vec<Option<Partition>>,
+    shared: SharedEndpoints,
+    /// The latest time, which never steps back.
+    now: Timestamp,
+    index: u64,
+    /// Where the partitions exchange, if this engine owns them all; else whoever owns the parts sees to it.
+    borders: Option<Borders>,
+    /// Before this time no partition has anything to do.
+    quiet_until: Timestamp,
+    /// Whose outputs come next, and how many.
+    runs: VecDeque<Run>,
+    counters: EngineCounters,
+}
+
+impl Engine {
+    /// An engine that has seen nothing, and owns all partitions.
+    pub fn new(config: EngineConfig) -> Self {
+        Self::part(config, 0, 1, &Pools::default())
+    }
+
+    /// Part `part` of `parts` of an engine: it owns every `parts`-th partition. All parts have the same `pools`.
+    pub fn part(config: EngineConfig, part: u8, parts: u8, pools: &Pools) -> Self {
+        let config = Arc::new(config);
+        let count = config.partitions.clamp(1, 64);
+        let own = |number: u8| number % parts.max(1) == part;
+        let partition = |number| Partition::new(number, count, Arc::clone(&config), &pools.0);
+        Self {
+            partitions: (0..count).map(|number| own(number).then(|| partition(number))).collect(),
+            config,
+            shared: SharedEndpoints::default(),
+            now: Timestamp::EARLIEST,
+            index: 0,
+            borders: (parts <= 1).then(Borders::default),
+            quiet_until: Timestamp::LATEST,
+            runs: VecDeque::new(),
+            counters: EngineCounters::default(),
+        }
+    }
+
+    /// Gives an interface the name that events have for it; an empty one takes it away.
+    pub fn name_interface(&mut self, interface: InterfaceId, name: &str) {
+        let name: Arc<str> = name.into();
+        self.partitions.iter_mut().flatten().for_each(|it| it.name_interface(interface, &name));
+    }
+
+    /// Number of the partition that the packets of a segment belong to.
+    #[inline]
+    pub fn partition_of(&self, segment: &Segment<'_>) -> u8 {
+        HostPair::new(segment.src.ip, segment.dst.ip).partition(self.partitions.len() as u8)
+    }
+
+    /// A segment was seen in packet `index` of the input. Ignored where its partition is owned by another part.
+    #[inline]
+    pub fn handle_segment(&mut self, at: Timestamp, index: u64, segment: &Segment<'_>) {
+        self.handle_segment_of(self.partition_of(segment), at, index, segment);
+    }
+
+    /// The same, of a partition that is known.
+    #[inline]
+    pub fn handle_segment_of(&mut self, partition: u8, at: Timestamp, index: u64, segment: &Segment<'_>) {
+        self.handle_time(at, index);
+        let now = self.now;
+        let Some(Some(own)) = self.partitions.get_mut(usize::from(partition)) else { return };
+        self.counters.segments += 1;
+        own.begin(Stamp::packet(index), now);
+        if !own.handle_segment(at, segment, &self.shared) {
+            self.counters.stray_segments += 1;
+        }
+        self.quiet_until = self.quiet_until.min(own.quiet_until());
+        own.take_runs(&mut self.runs);
+    }
+
+    /// The kernel gave its account of a connection.
+    pub fn handle_flow(&mut self, record: &FlowRecord) {
+        let count = self.partitions.len() as u8;
+        let partition = HostPair::new(record.initiator.ip, record.listener.ip).partition(count);
+        self.now = self.now.max(record.at);
+        let now = self.now;
+        let Some(Some(own)) = self.partitions.get_mut(usize::from(partition)) else { return };
+        own.begin(Stamp::packet(self.index), now);
+        own.handle_flow(record, &self.shared);
+        self.quiet_until = self.quiet_until.min(own.quiet_until());
+        own.take_runs(&mut self.runs);
+    }
+
+    /// Records that would have come were lost.
+    pub fn handle_loss(&mut self, at: Timestamp, loss: Loss) {
+        self.counters.lose(loss.reason, loss.records);
+        self.partitions.iter_mut().flatten().for_each(|it| it.note_loss(at));
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let timer = self.partitions.iter().flatten().filter_map(Partition::due).min();
+        let border = self.borders.as_ref().filter(|_| self.has_mail()).and_then(Borders::due);
+        [timer, border].into_iter().flatten().min()
+    }
+
+    /// Does what is due at `now`: timers, and an exchange that is overdue.
+    #[inline]
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        if self.quiet_until <= self.now {
+            self.do_what_is_due();
+        }
+        if self.borders.as_mut().is_some_and(|borders| borders.time(now)) {
+            self.exchange();
+        }
+    }
+
+    /// Packet `index` was seen, which is of no interest or of a partition of another part: what is due by its time is done.
+    #[inline]
+    pub fn handle_time(&mut self, at: Timestamp, index: u64) {
+        if self.borders.as_mut().is_some_and(|borders| borders.packet(at, index)) {
+            self.exchange();
+        }
+        self.index = index;
+        self.now = self.now.max(at);
+        if self.quiet_until <= self.now {
+            self.do_what_is_due();
+        }
+    }
+
+    #[cold]
+    fn do_what_is_due(&mut self) {
+        let now = self.now;
+        // The order is that of all partitions together, whoever owns them.
+        while let Some((stamp, number)) = self.next_due() {
+            let Some(Some(partition)) = self.partitions.get_mut(number) else { break };
+            partition.do_next_due(stamp, now);
+            partition.take_runs(&mut self.runs);
+        }
+        self.quiet_until =
+            self.partitions.iter().flatten().map(Partition::quiet_until).min().unwrap_or(Timestamp::LATEST);
+    }
+
+    fn next_due(&mut self) -> Option<(Stamp, usize)> {
+        let (now, index) = (self.now, self.index);
+        let due = |(number, partition): (usize, &mut Option<Partition>)| {
+            let partition = partition.as_mut().filter(|it| it.quiet_until() <= now)?;
+            Some((partition.next_due(now, index)?, number))
+        };
+        self.partitions.iter_mut().enumerate().filter_map(due).min()
+    }
+
+    /// What comes out next.
+    pub fn poll(&mut self) -> Option<Output> {
+        loop {
+            let run = self.runs.front_mut()?;
+            if run.len == 0 {
+                self.runs.pop_front();
+                continue;
+            }
+            run.len -= 1;
+            let partition = self.partitions.get_mut(usize::from(run.partition))?.as_mut()?;
+            self.counters.events += 1;
+            return partition.outputs().pop();
+        }
+    }
+
+    /// Outputs that wait to be polled.
+    pub fn outputs_waiting(&self) -> usize {
+        self.partitions.iter().flatten().map(Partition::outputs_waiting).sum()
+    }
+
+    /// What was counted, with the tables as they are now.
+    pub fn counters(&self) -> EngineCounters {
+        let mut counters = self.counters.clone();
+        self.partitions.iter().flatten().for_each(|it| it.count(&mut counters));
+        let limits = &self.config.limits;
+        let shared = TableFill { used: self.shared.len() as u64, cap: limits.announced_endpoints as u64 };
+        counters.tables.insert("shared_endpoints", shared);
+        for (name, cap) in [
+            ("probe_bytes", limits.probe_bytes),
+            ("early_bytes", limits.early_bytes),
+            ("reorder_bytes", limits.reorder_bytes),
+        ] {
+            if let Some(table) = counters.tables.get_mut(name) {
+                table.cap = cap as u64;
+            }
+        }
+        counters
+    }
+}
+
+#[cfg(test)]
+mod tests;

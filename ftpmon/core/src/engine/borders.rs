@@ -1,0 +1,69 @@
+//! Where partitions exchange what concerns each other.
+
+use crate::time::Timestamp;
+use crate::timing::BORDER_NS;
+
+/// Packets between two exchanges at most.
+const BORDER_PACKETS: u64 = 4_096;
+
+/// Divides the input into batches of packets, between which partitions exchange. Borders depend on the packets' indexes and
+/// times alone, so that they are the same whoever owns the partitions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Borders {
+    /// When the batch began, and with which packet.
+    batch: Option<(Timestamp, u64)>,
+    now: Timestamp,
+}
+
+impl Borders {
+    /// Packet `index` was seen at `at`. True where a batch ended before it.
+    #[inline]
+    pub fn packet(&mut self, at: Timestamp, index: u64) -> bool {
+        self.now = self.now.max(at);
+        let Some((began, first)) = self.batch else {
+            self.batch = Some((self.now, index));
+            return false;
+        };
+        let over = index.wrapping_sub(first) >= BORDER_PACKETS || self.now.nanos_since(began) >= BORDER_NS;
+        if over {
+            self.batch = Some((self.now, index));
+        }
+        over
+    }
+
+    /// Time went on to `now` without a packet. True where the batch is over by that.
+    pub fn time(&mut self, now: Timestamp) -> bool {
+        self.now = self.now.max(now);
+        let over = self.batch.is_some_and(|(began, _)| self.now.nanos_since(began) >= BORDER_NS);
+        if over {
+            self.batch = None;
+        }
+        over
+    }
+
+    /// When the batch is over, if there is one.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.batch.map(|(began, _)| began.plus_nanos(BORDER_NS as i64))
+    }
+
+    /// The batch is over: partitions exchanged.
+    pub fn end(&mut self) {
+        self.batch = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_ends_by_count_or_by_time() {
+        let mut borders = Borders::default();
+        let at = Timestamp::from_nanos;
+        assert!(!borders.packet(at(0), 0) && !borders.packet(at(1), BORDER_PACKETS - 1));
+        assert!(borders.packet(at(2), BORDER_PACKETS) && !borders.packet(at(3), BORDER_PACKETS + 1));
+        assert!(borders.packet(at(2 + BORDER_NS as i64), BORDER_PACKETS + 2));
+        assert!(!borders.packet(at(5), BORDER_PACKETS + 3), "time does not step back");
+        assert!(borders.time(at(2 + 2 * BORDER_NS as i64)) && borders.due().is_none());
+    }
+}

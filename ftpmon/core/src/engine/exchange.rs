@@ -1,0 +1,120 @@
+//! What the partitions of all parts of an engine have to tell each other.
+
+use super::{Engine, Run};
+use crate::partition::{Mail, Partition, Phase, Posted, Stamp};
+use crate::time::Timestamp;
+
+/// Exchanges what concerns partitions of each other, between two packets. All parts of an engine take part.
+pub fn exchange(parts: &mut [&mut Engine]) {
+    let began = parts.iter().any(|part| part.has_mail());
+    for borders in parts.iter_mut().filter_map(|part| part.borders.as_mut()) {
+        borders.end();
+    }
+    if !began {
+        return;
+    }
+    let Some(now) = parts.iter().map(|part| part.now).max() else { return };
+    let index = parts.iter().map(|part| part.index).max().unwrap_or_default();
+    let mut stamp = Stamp { index, phase: Phase::Exchange, ..Stamp::default() };
+    for part in &mut *parts {
+        part.each_partition(Partition::post_announced);
+    }
+    deliver_all(parts, &mut stamp, now);
+    for part in &mut *parts {
+        part.each_partition(|partition| partition.end_waiting_data(stamp, now));
+    }
+    deliver_all(parts, &mut stamp, now);
+    for part in &mut *parts {
+        part.each_partition(|partition| partition.end_waiting_sessions(stamp, now));
+    }
+    deliver_all(parts, &mut stamp, now);
+}
+
+/// Delivers messages, and those that follow from them, until there are none.
+fn deliver_all(parts: &mut [&mut Engine], stamp: &mut Stamp, now: Timestamp) {
+    loop {
+        stamp.major += 1;
+        let mut mail: Vec<Posted> = Vec::new();
+        for part in &mut *parts {
+            part.partitions.iter_mut().flatten().for_each(|it| it.take_posted(&mut mail));
+        }
+        if mail.is_empty() {
+            return;
+        }
+        // Messages of one stamp come from one partition, in the order in which they were sent.
+        mail.sort_by_key(|posted| posted.stamp);
+        for part in &mut *parts {
+            part.deliver(*stamp, now, &mail);
+        }
+    }
+}
+
+/// The input is over: all that is open in all parts of an engine is ended and reported.
+pub fn finish(parts: &mut [&mut Engine], at: Timestamp) {
+    type Step = fn(&mut Partition, Stamp, Timestamp);
+    const STEPS: [Step; 3] = [Partition::finish_data, Partition::finish_streams, Partition::finish_flows];
+    exchange(parts);
+    let index = parts.iter().map(|part| part.index).max().unwrap_or_default();
+    for (number, step) in STEPS.into_iter().enumerate() {
+        let index = index + 1 + number as u64;
+        for part in &mut *parts {
+            part.now = part.now.max(at);
+            part.index = index;
+            let (now, stamp) = (part.now, Stamp { index, phase: Phase::Finish, ..Stamp::default() });
+            part.each_partition(|partition| step(partition, stamp, now));
+        }
+        exchange(parts);
+    }
+}
+
+impl Engine {
+    /// Partitions have something to tell each other, or wait until all have.
+    pub(super) fn has_mail(&self) -> bool {
+        !self.partitions.iter().flatten().all(Partition::needs_no_exchange)
+    }
+
+    /// Exchanges what concerns partitions of each other now, where one engine owns them all.
+    pub fn exchange(&mut self) {
+        exchange(&mut [self]);
+    }
+
+    /// The input is over: all that is open is ended and reported.
+    pub fn finish(&mut self, at: Timestamp) {
+        finish(&mut [self], at);
+    }
+
+    fn deliver(&mut self, stamp: Stamp, now: Timestamp, mail: &[Posted]) {
+        for Posted { mail, .. } in mail {
+            match mail {
+                Mail::Announced { listener, claim } => self.shared.insert(*listener, *claim),
+                Mail::Retracted { listener, claim } => self.shared.remove(*listener, claim),
+                Mail::DataOpened { .. } | Mail::DataEnded { .. } => {}
+            }
+        }
+        let mut runs: Vec<Run> = Vec::new();
+        for partition in self.partitions.iter_mut().flatten() {
+            for (minor, Posted { mail, .. }) in mail.iter().enumerate() {
+                partition.deliver(Stamp { minor: minor as u64, ..stamp }, now, mail, &self.shared);
+            }
+            partition.take_runs(&mut runs);
+        }
+        self.add_runs(runs);
+    }
+
+    /// Calls something for each partition, and puts what comes out in order.
+    fn each_partition(&mut self, mut call: impl FnMut(&mut Partition)) {
+        let mut runs: Vec<Run> = Vec::new();
+        for partition in self.partitions.iter_mut().flatten() {
+            call(partition);
+            partition.take_runs(&mut runs);
+        }
+        self.add_runs(runs);
+    }
+
+    fn add_runs(&mut self, mut runs: Vec<Run>) {
+        runs.sort_unstable();
+        self.runs.extend(runs);
+        let quiet = self.partitions.iter().flatten().map(Partition::quiet_until).min();
+        self.quiet_until = quiet.unwrap_or(Timestamp::LATEST);
+    }
+}

@@ -1,0 +1,34 @@
+//! What a connection carries, as far as it is known.
+
+use super::candidate::Candidate;
+use super::control::Control;
+use super::data::DataFlow;
+
+/// What a connection carries.
+pub(crate) enum Role {
+    /// A connection to a control port that is no session yet: no end has answered or sent payload. A flood of SYNs makes
+    /// many of these, and nothing larger.
+    Nascent { implicit_tls: bool },
+    /// A control connection.
+    Control(Box<Control>),
+    /// A data connection.
+    Data(Box<DataFlow>),
+    /// Any other connection. It may turn out to be one of the above.
+    Candidate(Candidate),
+    /// A connection that ended. Its late packets belong to it and start nothing new.
+    Ended,
+}
+
+impl Role {
+    /// Nothing is held or known of the connection.
+    pub(crate) const PLAIN: Self = Self::Candidate(Candidate::Plain);
+
+    /// The connection ended, and what follows from that waits for the next exchange.
+    pub(crate) fn is_ending(&self) -> bool {
+        match self {
+            Self::Control(control) => control.ending.is_some(),
+            Self::Data(data) => data.ended.is_some(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::addr::Endpoint;
+use crate::flow::{Class, FlowKey, FlowTable, Moment};
+
+fn flows(count: u16) -> Vec<FlowId> {
+    let mut table = FlowTable::new(|_| 1);
+    let end = |port| Endpoint::new(std::net::Ipv4Addr::LOCALHOST.into(), port);
+    let insert = |n| table.insert(FlowKey::new(end(n), end(0)), Class::Other, Moment::default(), ());
+    (1..=count).map(insert).collect()
+}
+
+fn at(nanos: i64) -> Timestamp {
+    Timestamp::from_nanos(nanos)
+}
+
+/// A session that asked for the connection and answered it, whose ClientHello is the same.
+fn evidence(session: FlowId) -> Evidence {
+    Evidence {
+        session,
+        mode: Mode::Passive,
+        same_client: Some(true),
+        asked_before: Some(1_000),
+        answered: true,
+        closing: false,
+        overlaps: false,
+        unlike_last: false,
+        known_service: false,
+    }
+}
+
+#[test]
+fn two_of_three_kinds_of_evidence_are_enough() {
+    let session = flows(1)[0];
+    for (same_client, asked, answered, enough) in [
+        (true, true, true, true),
+        (true, true, false, true),
+        (true, false, true, true),
+        (false, true, true, true),
+        (true, false, false, false),
+        (false, true, false, false),
+        (false, false, true, false),
+        (false, false, false, false),
+    ] {
+        let asked_before = asked.then_some(1_000);
+        let weighed =
+            weigh(&Evidence { same_client: Some(same_client), asked_before, answered, ..evidence(session) });
+        assert_eq!(weighed.unwrap().points >= POINTS_ENOUGH, enough, "{same_client} {asked} {answered}");
+    }
+}
+
+#[test]
+fn what_speaks_against_a_data_connection_outweighs_the_rest() {
+    let good = evidence(flows(1)[0]);
+    for (bad, is_none) in [
+        (Evidence { same_client: None, ..good }, true),
+        (Evidence { closing: true, asked_before: None, ..good }, true),
+        (Evidence { closing: true, ..good }, false),
+        (Evidence { known_service: true, answered: false, ..good }, true),
+        (Evidence { known_service: true, ..good }, false),
+    ] {
+        assert_eq!(weigh(&bad).is_none(), is_none, "{bad:?}");
+    }
+    let overlapping = weigh(&Evidence { overlaps: true, answered: false, ..good }).unwrap();
+    assert!(overlapping.points < POINTS_ENOUGH, "a session has one data connection at a time");
+}
+
+#[test]
+fn of_equal_sessions_the_one_that_sent_something_last_is_likeliest() {
+    let ids = flows(3);
+    let early = Evidence { asked_before: Some(9_000), ..evidence(ids[0]) };
+    let late = Evidence { asked_before: Some(1_000), ..evidence(ids[1]) };
+    let unlike = Evidence { asked_before: Some(10), unlike_last: true, ..evidence(ids[2]) };
+    let best = likeliest([early, late, unlike].iter().filter_map(weigh)).unwrap();
+    assert_eq!(best.session, ids[1]);
+    assert_eq!(likeliest([].into_iter()), None);
+}
+
+#[test]
+fn missing_bytes_announce_in_one_direction_and_within_their_time() {
+    let session = flows(1)[0];
+    let window =
+        |direction| Window { session, direction, since: at(10), until: at(20), told: at(20), open: false };
+    for (direction, mode, opened, may) in [
+        (Direction::Reply, Mode::Passive, 15, true),
+        (Direction::Reply, Mode::Active, 15, false),
+        (Direction::Command, Mode::Active, 15, true),
+        (Direction::Command, Mode::Passive, 15, false),
+        (Direction::Reply, Mode::Passive, 9, false),
+        (Direction::Reply, Mode::Passive, 20 + 5_000_000, true),
+        (Direction::Reply, Mode::Passive, 21 + 5_000_000, false),
+    ] {
+        assert_eq!(
+            may_have_announced(&window(direction), mode, at(opened)),
+            may,
+            "{direction:?} {mode:?} {opened}"
+        );
+    }
+}
+
+fn gap_claim(session: FlowId, wanted: bool, due: i64) -> GapClaim {
+    GapClaim { session, mode: Mode::Passive, wanted, due: at(due) }
+}
+
+#[test]
+fn a_connection_is_one_sessions_or_none() {
+    let ids = flows(3);
+    let (a, b) = (gap_claim(ids[0], false, 1), gap_claim(ids[1], false, 2));
+    let wanted = GapClaim { wanted: true, ..b };
+    assert_eq!(owner(&[]), Owner::None);
+    assert_eq!(owner(&[a]), Owner::One(a));
+    assert_eq!(owner(&[a, b]), Owner::Several(at(2)));
+    assert_eq!(owner(&[a, wanted]), Owner::One(wanted), "only it waits for a connection");
+    assert_eq!(owner(&[GapClaim { wanted: true, ..a }, wanted]), Owner::Several(at(2)));
+}
+
+/// A stranger that was quicker, the client, and the client's refused attempt before that.
+fn connections() -> [EarlyConnection; 3] {
+    let ids = flows(3);
+    let of = |n: usize, expected_peer, established, moved| EarlyConnection {
+        flow: ids[n],
+        expected_peer,
+        established,
+        moved,
+        opened: at(n as i64),
+    };
+    [of(0, false, true, true), of(1, true, false, false), of(2, true, true, false)]
+}
+
+proptest! {
+    #[test]
+    fn the_clients_connection_is_announced_in_whatever_order_they_are_known(
+        order in Just([0, 1, 2]).prop_shuffle()
+    ) {
+        let known = connections();
+        let shuffled: Vec<_> = order.iter().map(|&n| known[n]).collect();
+        prop_assert_eq!(announced_connection(&shuffled), Some(known[2].flow));
+    }
+
+    #[test]
+    fn a_connection_of_the_expected_host_goes_before_any_strangers(
+        facts in proptest::collection::vec(any::<(bool, bool, bool, i64)>(), 1..8)
+    ) {
+        let ids = flows(8);
+        let known: Vec<_> = facts
+            .iter()
+            .zip(ids)
+            .map(|(&(expected_peer, established, moved, opened), flow)| EarlyConnection {
+                flow, expected_peer, established, moved, opened: at(opened),
+            })
+            .collect();
+        let best = announced_connection(&known);
+        let chosen = known.iter().find(|it| Some(it.flow) == best).unwrap();
+        prop_assert!(chosen.expected_peer || known.iter().all(|it| !it.expected_peer));
+    }
+}

@@ -1,0 +1,172 @@
+//! Connections that may be announced yet: kept by their listener, their first bytes held with `--files`, and adopted when
+//! the announcement comes.
+
+use std::net::IpAddr;
+
+use smallvec::SmallVec;
+
+use super::{CONNECTIONS_OF_LISTENER_MAX, Partition};
+use crate::addr::Endpoint;
+use crate::config::FilesMode;
+use crate::endpoints::{Claim, SharedEndpoints};
+use crate::event::EndReason;
+use crate::flow::{Candidate, ClaimRef, EARLY_BYTES_MAX, FlowId, Role, Timer};
+use crate::pair::HostPair;
+use crate::pair::decide::{EarlyConnection, announced_connection};
+use crate::selector::SelectorUpdate;
+use crate::time::Timestamp;
+use crate::timing::ANNOUNCEMENT_LATE_NS;
+
+impl Partition {
+    /// A connection whose announcement may still come is in the table.
+    pub(super) fn wait_for_announcement(&mut self, listener: Endpoint, id: FlowId) {
+        let waiting = self.by_listener.entry(listener).or_default();
+        if waiting.len() < CONNECTIONS_OF_LISTENER_MAX {
+            waiting.push(id);
+        } else {
+            self.counters.lose("connections_of_listener_full", 1);
+        }
+    }
+
+    /// What a connection carries is known now, or it leaves the table.
+    pub(super) fn stop_waiting(&mut self, id: FlowId) {
+        let Some(flow) = self.flows.get(id) else { return };
+        let (pair, listener) = (flow.pair(), flow.listener);
+        if let Some(waiting) = self.by_listener.get_mut(&listener) {
+            waiting.retain(|known| *known != id);
+            if waiting.is_empty() {
+                self.by_listener.remove(&listener);
+            }
+        }
+        self.pairs.forget_unclaimed(pair, id);
+    }
+
+    /// An endpoint was announced, `said` when: a connection between the hosts of its session may have been quicker.
+    pub(super) fn adopt_own(&mut self, at: Timestamp, said: Timestamp, listener: Endpoint, claim: &Claim) {
+        let own = |pair: HostPair| pair == claim.pair();
+        let Some(id) = self.waiting_connection(said, listener, claim, own) else { return };
+        let Some(flow) = self.flows.get(id) else { return };
+        let claims = self.endpoints.fulfilled(flow.initiator.ip, listener);
+        let claims: SmallVec<_> = claims.iter().map(|claim| claim.reference(false)).collect();
+        self.adopt(at, id, claims);
+    }
+
+    /// An endpoint was announced by a session of other hosts: a connection to it may have been quicker.
+    pub(super) fn adopt_foreign(
+        &mut self,
+        at: Timestamp,
+        listener: Endpoint,
+        claim: &Claim,
+        shared: &SharedEndpoints,
+    ) {
+        if self.by_listener.is_empty() {
+            return;
+        }
+        let foreign = |pair: HostPair| pair != claim.pair();
+        let Some(id) = self.waiting_connection(at, listener, claim, foreign) else { return };
+        let Some(flow) = self.flows.get(id) else { return };
+        // The exchange comes late: where the connection ended, it did so with its last packet.
+        let ended = flow.last_packet();
+        let claims = shared.fulfilled(flow.initiator.ip, listener);
+        let claims: SmallVec<_> = claims.iter().map(|claim| claim.reference(true)).collect();
+        match self.role(id) {
+            Some(Role::Data(_)) => self.add_claims(at, id, &claims),
+            _ => self.adopt(ended, id, claims),
+        }
+    }
+
+    /// Of the connections to `listener` that wait for an announcement, the one that this claim is for.
+    fn waiting_connection(
+        &self,
+        said: Timestamp,
+        listener: Endpoint,
+        claim: &Claim,
+        among: impl Fn(HostPair) -> bool,
+    ) -> Option<FlowId> {
+        let anyone = claim.announcer == listener.ip;
+        let evidence = |&id: &FlowId| {
+            let flow = self.flows.get(id).filter(|flow| among(flow.pair()))?;
+            let expected_peer = flow.initiator.ip == claim.peer;
+            // What was said behind a gap may come to be known much later.
+            let in_time = said.nanos_since(flow.first) <= ANNOUNCEMENT_LATE_NS as u64;
+            (in_time && (expected_peer || anyone)).then(|| EarlyConnection {
+                flow: id,
+                expected_peer,
+                established: flow.was_established(),
+                moved: flow.has_moved(),
+                opened: flow.first,
+            })
+        };
+        let waiting: SmallVec<[EarlyConnection; CONNECTIONS_OF_LISTENER_MAX]> =
+            self.by_listener.get(&listener)?.iter().filter_map(evidence).collect();
+        announced_connection(&waiting)
+    }
+
+    /// A connection was quicker than its announcement.
+    fn adopt(&mut self, at: Timestamp, id: FlowId, claims: SmallVec<[ClaimRef; 1]>) {
+        if claims.is_empty() {
+            return;
+        }
+        let Some(flow) = self.flows.get(id) else { return };
+        let ended = flow.is_counted_to_its_end()
+            || (flow.record.is_none() && flow.connection.is_closed())
+            || self.is_ended_unclaimed(id);
+        self.become_data(id, claims, false);
+        if ended {
+            self.end(at, id, None);
+        }
+    }
+
+    /// Whether the bytes of an undecided connection are to be held: files are wanted, and its hosts have a session.
+    pub(super) fn holds_early_bytes(&self, initiator: IpAddr, listener: IpAddr) -> bool {
+        self.config.files != FilesMode::Off
+            && self.pairs.get(HostPair::new(initiator, listener)).is_some_and(|pair| pair.sessions > 0)
+    }
+
+    /// Bytes of a connection were added to those that are held: beyond a cap all of the connection's are dropped.
+    pub(super) fn note_early_bytes(&mut self, id: FlowId, before: usize) {
+        let Some(flow) = self.flows.get(id) else { return };
+        let Role::Candidate(Candidate::Early(early)) = &flow.role else { return };
+        let (initiator, listener, cost) = (flow.initiator, flow.listener, early.cost());
+        self.held.early.change(before, cost);
+        if cost > EARLY_BYTES_MAX || self.held.early.total() > self.config.limits.early_bytes {
+            self.counters.lose("early_bytes_full", 1);
+            self.drop_early_bytes(id);
+            self.update(SelectorUpdate::Adopt { initiator, listener, payload: false });
+        }
+    }
+
+    /// The bytes that are held of a connection are not wanted any longer.
+    pub(super) fn drop_early_bytes(&mut self, id: FlowId) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        if let Role::Candidate(Candidate::Early(early)) = &flow.role {
+            self.held.early.change(early.cost(), 0);
+            flow.role = Role::PLAIN;
+        }
+    }
+
+    /// Looks at a connection again when its announcement would come too late.
+    pub(super) fn watch_announcement(&mut self, id: FlowId) {
+        if let Some(first) = self.flows.get(id).map(|flow| flow.first) {
+            self.schedule(id, Timer::Announcement, first.plus_nanos(ANNOUNCEMENT_LATE_NS));
+        }
+    }
+
+    /// An announcement of the connection would come too late by now: the kernel need not count it on, and no bytes of it are
+    /// held.
+    pub(super) fn give_up_announcement(&mut self, now: Timestamp, id: FlowId) {
+        let Some(flow) = self.flows.get(id) else { return };
+        if now.nanos_since(flow.first) < ANNOUNCEMENT_LATE_NS as u64 {
+            return;
+        }
+        self.drop_early_bytes(id);
+        let Some(flow) = self.flows.get(id) else { return };
+        let counted = matches!(flow.role, Role::Candidate(Candidate::Plain)) && flow.record.is_some();
+        let (initiator, listener) = (flow.initiator, flow.listener);
+        if !counted || self.is_ended_unclaimed(id) || self.may_be_told_by_a_gap(id) {
+            return;
+        }
+        self.update(SelectorUpdate::Release { initiator, listener });
+        self.remove(now, id, EndReason::Idle);
+    }
+}

@@ -1,0 +1,81 @@
+//! Budgets of bytes that are held for a decision. All partitions draw on one pool for each purpose.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use crate::config::{EngineConfig, FilesMode};
+use crate::flow::Flow;
+use crate::tcp::Limits;
+
+/// Bytes that all partitions hold together, by purpose.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Budgets {
+    probe: Arc<AtomicUsize>,
+    early: Arc<AtomicUsize>,
+    reorder: Arc<AtomicUsize>,
+}
+
+/// A partition's part of a pool.
+#[derive(Debug)]
+pub(super) struct Share {
+    used: usize,
+    pool: Arc<AtomicUsize>,
+}
+
+impl Share {
+    fn new(pool: &Arc<AtomicUsize>) -> Self {
+        Self { used: 0, pool: Arc::clone(pool) }
+    }
+
+    /// Bytes that this partition holds.
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Bytes that all partitions hold.
+    pub(super) fn total(&self) -> usize {
+        self.pool.load(Ordering::Relaxed)
+    }
+
+    /// What held `before` bytes holds `now` bytes.
+    pub(super) fn change(&mut self, before: usize, now: usize) {
+        if before == now {
+            return;
+        }
+        self.used = (self.used + now).saturating_sub(before);
+        // Wraps where less is held than before: the sum over all is right.
+        self.pool.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+    }
+}
+
+/// What a partition holds.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// First lines of connections that may be control connections.
+    pub(super) probe: Share,
+    /// First bytes of connections that may be data connections.
+    pub(super) early: Share,
+    /// Bytes of files behind missing ones.
+    pub(super) reorder: Share,
+}
+
+impl Held {
+    pub(super) fn new(budgets: &Budgets) -> Self {
+        Self {
+            probe: Share::new(&budgets.probe),
+            early: Share::new(&budgets.early),
+            reorder: Share::new(&budgets.reorder),
+        }
+    }
+}
+
+/// What a flow's connection may hold: less than its own cap where all together hold much. A connection's own cap is that of
+/// [`Limits`]; a thousand connections with a hole each would multiply it.
+pub(super) fn limits_with_room(config: &EngineConfig, held: usize, flow: &Flow) -> Limits {
+    let mut limits = flow.tcp_limits(config.limits.late_ms);
+    if config.files != FilesMode::Off && held > 0 {
+        let room = config.limits.reorder_bytes.saturating_sub(held) + flow.held as usize;
+        limits.held_bytes = limits.held_bytes.min(u32::try_from(room).unwrap_or(u32::MAX));
+    }
+    limits
+}

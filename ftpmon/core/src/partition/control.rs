@@ -1,0 +1,130 @@
+//! Control connections: how their sessions begin and end.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::Partition;
+use crate::account::Side;
+use crate::config::FilesMode;
+use crate::event::{ClosedBy, Direction, EndReason, Handshake, SessionIdentity};
+use crate::flow::{Candidate, Class, Control, EarlyBytes, Flow, FlowId, Role};
+use crate::pair::HostPair;
+use crate::segment::Segment;
+use crate::session::{Beginning, Context, Session};
+use crate::time::Timestamp;
+
+impl Partition {
+    /// A connection to a control port becomes a session when its handshake is complete, or when payload is sent.
+    pub(super) fn begin_if_established(&mut self, at: Timestamp, id: FlowId, segment: &Segment<'_>) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let Role::Nascent { implicit_tls } = flow.role else { return };
+        let from = flow.side_of(segment);
+        let handshake = flow.connection.handshake();
+        let answers = from == Side::Initiator && segment.flags.ack() && !segment.flags.syn();
+        let said = segment.wire_payload_len > 0 && !segment.flags.syn();
+        let established = said || (answers && handshake.syn_ack.is_some());
+        if !established {
+            return;
+        }
+        let ack = handshake.ack.or(answers.then_some(at));
+        let beginning = Beginning {
+            midstream: flow.connection.midstream(),
+            handshake: handshake.syn.map(|syn| Handshake {
+                syn,
+                syn_ack_us: handshake.syn_ack.map(|syn_ack| syn_ack.micros_since(syn)),
+                ack_us: handshake.syn_ack.zip(ack).map(|(syn_ack, ack)| ack.micros_since(syn_ack)),
+            }),
+            implicit_tls,
+        };
+        self.begin_session(at, id, Side::Initiator, beginning);
+    }
+
+    /// A connection on some port turned out to be a control connection: what was held is read now.
+    pub(super) fn begin_probed(&mut self, id: FlowId, client: Side) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let Role::Candidate(Candidate::Probe(probe)) = core::mem::replace(&mut flow.role, Role::PLAIN) else {
+            return;
+        };
+        self.held.probe.change(probe.held(), 0);
+        let pieces = probe.into_pieces();
+        let began =
+            flow.connection.handshake().ack.or(pieces.first().map(|piece| piece.0)).unwrap_or(flow.first);
+        let (midstream, handshake) = (flow.connection.midstream(), flow.handshake());
+        self.stop_waiting(id);
+        self.begin_session(began, id, client, Beginning { midstream, handshake, implicit_tls: false });
+        let Some(Flow { role: Role::Control(control), .. }) = self.flows.get_mut(id) else { return };
+        for (at, from, bytes) in pieces {
+            let direction = if from == client { Direction::Command } else { Direction::Reply };
+            control.session.data(at, direction, &bytes, Context::from(&*self.config), &mut self.out);
+        }
+    }
+
+    /// Begins the session of a control connection whose first segment after the handshake, or first with payload, is about
+    /// to be handed on.
+    fn begin_session(&mut self, at: Timestamp, id: FlowId, client: Side, beginning: Beginning) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let (client_end, server_end) = (flow.endpoint(client), flow.endpoint(client.other()));
+        let mut identity = SessionIdentity::new(client_end, server_end, flow.first, flow.interface);
+        identity.iface = self.interfaces.get(&flow.interface).cloned();
+        identity.vlan = flow.vlan;
+        let session = Session::begin(at, Arc::new(identity), beginning, &mut self.out);
+        flow.role = Role::Control(Box::new(Control::new(session, client)));
+        self.flows.move_to(id, Class::Control, self.now);
+        self.session_opened(client_end.ip, server_end.ip);
+        self.counters.sessions += 1;
+    }
+
+    /// Ends the session of a control connection whose streams were handed on whole. `all`: transfers that are still open end
+    /// with it.
+    pub(super) fn end_session(&mut self, at: Timestamp, id: FlowId, reason: Option<EndReason>, all: bool) {
+        let Self { flows, config, out, .. } = self;
+        let Some(flow) = flows.get_mut(id) else { return };
+        let (reset, closed_by) = (flow.was_reset(), flow.connection.closed_by());
+        let Role::Control(control) = &mut flow.role else { return };
+        control.ending = None;
+        let closed_by =
+            closed_by.map(|side| if side == control.client { ClosedBy::Client } else { ClosedBy::Server });
+        let reason = reason.unwrap_or(if reset { EndReason::Rst } else { EndReason::Fin });
+        control.session.end(at, reason, closed_by, all, Context::from(&**config), out);
+        self.apply_effects(at, id);
+        self.retire_if_over(id);
+    }
+
+    /// A connection is no control connection. With `--files` it may still be a data connection whose announcement comes.
+    pub(super) fn give_up_probe(&mut self, id: FlowId) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        if !matches!(flow.role, Role::Candidate(Candidate::Probe(_))) {
+            return;
+        }
+        let (initiator, listener) = (flow.initiator.ip, flow.listener.ip);
+        let Role::Candidate(Candidate::Probe(probe)) = core::mem::replace(&mut flow.role, Role::PLAIN) else {
+            return;
+        };
+        self.held.probe.change(probe.held(), 0);
+        if probe.is_whole() && self.holds_early_bytes(initiator, listener) {
+            let pieces = probe.into_pieces().into_iter().map(|(_, from, bytes)| (from, bytes));
+            let early = Box::new(EarlyBytes::from_pieces(pieces));
+            if let Some(flow) = self.flows.get_mut(id) {
+                flow.role = Role::Candidate(Candidate::Early(early));
+            }
+            self.note_early_bytes(id, 0);
+            self.watch_announcement(id);
+        }
+    }
+
+    /// A pair of hosts has one session more. Counted where files are wanted: then bytes of its connections are held.
+    fn session_opened(&mut self, client: IpAddr, server: IpAddr) {
+        if self.config.files != FilesMode::Off {
+            self.pairs.entry(HostPair::new(client, server)).sessions += 1;
+        }
+    }
+
+    /// A pair of hosts has one session less.
+    pub(super) fn session_closed(&mut self, pair: HostPair) {
+        if self.config.files != FilesMode::Off {
+            let state = self.pairs.entry(pair);
+            state.sessions = state.sessions.saturating_sub(1);
+            self.pairs.tidy(pair);
+        }
+    }
+}

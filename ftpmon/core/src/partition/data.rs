@@ -1,0 +1,250 @@
+//! Data connections: found by announcement or inference, counted by their segments or by the kernel.
+
+use smallvec::SmallVec;
+
+use super::{Mail, Partition};
+use crate::account::{FlowRecord, FlowReport};
+use crate::addr::Endpoint;
+use crate::config::FilesMode;
+use crate::endpoints::SharedEndpoints;
+use crate::event::EndReason;
+use crate::flow::{Candidate, ClaimRef, Class, DataFlow, Files, FirstBytes, Flow, FlowId, FlowKey, Role};
+use crate::selector::SelectorUpdate;
+use crate::time::Timestamp;
+
+impl Partition {
+    /// The kernel gave its account of a connection.
+    pub(crate) fn handle_flow(&mut self, record: &FlowRecord, shared: &SharedEndpoints) {
+        let (at, key) = (record.at, FlowKey::new(record.initiator, record.listener));
+        let known = self.flows.find(&key).filter(|&id| !self.is_outdated_by(record, id));
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let opened = record.syn.map(|_| record.first);
+                let role = self.role_of_new(record.initiator, record.listener, false, opened, shared);
+                let id = self.insert(at, key, Flow::from_record(self.now.index, record, role));
+                self.watch_announcement(id);
+                id
+            }
+        };
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        if matches!(flow.role, Role::Ended) {
+            return;
+        }
+        flow.note_record(record);
+        self.flows.touch(id, self.now);
+        if record.report == FlowReport::Close {
+            self.end(at, id, None);
+        }
+    }
+
+    /// The account is of a later connection between the same ports than the flow known by them.
+    fn is_outdated_by(&mut self, record: &FlowRecord, id: FlowId) -> bool {
+        let outdated = self.flows.get(id).is_none_or(|flow| match (flow.incarnation, &flow.role) {
+            (0, Role::Ended) => record.report == FlowReport::Open,
+            (0, _) => false,
+            (known, _) => known != record.incarnation,
+        });
+        if outdated {
+            self.remove(record.at, id, EndReason::Replaced);
+        }
+        outdated
+    }
+
+    /// The role of a connection of which nothing was seen before. `opened`: when, where its opening was seen.
+    pub(super) fn role_of_new(
+        &mut self,
+        initiator: Endpoint,
+        listener: Endpoint,
+        has_segments: bool,
+        opened: Option<Timestamp>,
+        shared: &SharedEndpoints,
+    ) -> Role {
+        if has_segments && self.is_control(listener.port) {
+            return Role::Nascent { implicit_tls: self.config.tls_ports.contains(&listener.port) };
+        }
+        let claims = self.claims_on(initiator, listener, shared);
+        if !claims.is_empty() {
+            return Role::Data(Box::new(self.data_flow(claims)));
+        }
+        if let Some(candidate) = opened.and_then(|at| self.inference_candidate(at, initiator, listener)) {
+            return Role::Candidate(Candidate::Inference(Box::new(candidate)));
+        }
+        if has_segments && self.config.detect_by_content {
+            if self.held.probe.total() < self.config.limits.probe_bytes {
+                return Role::Candidate(Candidate::Probe(Box::default()));
+            }
+            self.counters.lose("probe_bytes_full", 1);
+        }
+        if self.holds_early_bytes(initiator.ip, listener.ip) {
+            return Role::Candidate(Candidate::Early(Box::default()));
+        }
+        Role::PLAIN
+    }
+
+    /// The announcements that a new connection fulfils: those of sessions between its own hosts before others.
+    fn claims_on(
+        &self,
+        initiator: Endpoint,
+        listener: Endpoint,
+        shared: &SharedEndpoints,
+    ) -> SmallVec<[ClaimRef; 1]> {
+        let own = self.endpoints.fulfilled(initiator.ip, listener);
+        if !own.is_empty() {
+            return own.iter().map(|claim| claim.reference(false)).collect();
+        }
+        shared.fulfilled(initiator.ip, listener).iter().map(|claim| claim.reference(true)).collect()
+    }
+
+    fn data_flow(&mut self, claims: SmallVec<[ClaimRef; 1]>) -> DataFlow {
+        self.counters.data_connections += 1;
+        DataFlow { claims, ..self.new_data() }
+    }
+
+    /// A data connection of which nothing was seen yet.
+    pub(super) fn new_data(&self) -> DataFlow {
+        let hashes = self.config.hashes;
+        let keep = (self.config.files == FilesMode::Extract).then_some(self.config.file_bytes_max);
+        let files = (self.config.files != FilesMode::Off).then(|| Box::new(Files::new(hashes, keep)));
+        DataFlow { files, ..DataFlow::default() }
+    }
+
+    /// Puts a new flow into the table; the longest idle one gives way at the cap.
+    pub(super) fn insert(&mut self, at: Timestamp, key: FlowKey, flow: Flow) -> FlowId {
+        while self.flows.len() >= self.flows_max {
+            let victim = [Class::Ended, Class::Unclaimed, Class::Other, Class::Control]
+                .into_iter()
+                .find_map(|class| self.flows.longest_idle(class));
+            let Some((victim, _)) = victim else { break };
+            if !matches!(self.role(victim), Some(Role::Ended)) {
+                self.counters.lose("flows_evicted", 1);
+            }
+            self.remove(at, victim, EndReason::Evicted);
+        }
+        if self.flows.len_of(Class::Ended) > self.ended_max
+            && let Some((first, _)) = self.flows.longest_idle(Class::Ended)
+        {
+            self.remove(at, first, EndReason::Evicted);
+        }
+        let (pair, listener) = (flow.pair(), flow.listener);
+        let is_candidate = matches!(flow.role, Role::Candidate(_));
+        let is_inference = matches!(flow.role, Role::Candidate(Candidate::Inference(_)));
+        let id = self.flows.insert(key, Class::Other, self.now, flow);
+        if is_candidate {
+            self.wait_for_announcement(listener, id);
+        }
+        if is_inference {
+            if let Some(oldest) = self.pairs.add_candidate(pair, id) {
+                self.decide_candidate(at, oldest, true);
+            }
+        } else if is_candidate {
+            self.keep_unclaimed(id);
+        } else {
+            self.tell_claimants(id);
+        }
+        id
+    }
+
+    /// Tells the sessions that announced a new data connection that it came.
+    pub(super) fn tell_claimants(&mut self, id: FlowId) {
+        let Some(flow) = self.flows.get(id) else { return };
+        let Role::Data(data) = &flow.role else { return };
+        let (initiator, listener, first) = (flow.initiator, flow.listener, flow.first);
+        let payload = data.wants_bytes();
+        let claims = data.claims.clone();
+        for claim in &claims {
+            self.tell_claimant(first, claim);
+        }
+        if claims.iter().any(|claim| claim.foreign) {
+            // A session of other hosts may announce it as well, and is heard at the next exchange.
+            self.wait_for_announcement(listener, id);
+        }
+        self.update(SelectorUpdate::Adopt { initiator, listener, payload });
+    }
+
+    fn tell_claimant(&mut self, first: Timestamp, claim: &ClaimRef) {
+        let &ClaimRef { session, endpoint, foreign } = claim;
+        if foreign {
+            self.post(Mail::DataOpened { session, endpoint, at: first });
+        } else {
+            self.data_opened(first, session.flow, endpoint);
+        }
+    }
+
+    /// Another session turned out to have announced a data connection: in a transfer between two servers both do.
+    pub(super) fn add_claims(&mut self, at: Timestamp, id: FlowId, claims: &[ClaimRef]) {
+        for claim in claims {
+            let Some(Flow { role: Role::Data(data), .. }) = self.flows.get_mut(id) else { return };
+            if data.claims.len() < 2 && !data.claims.contains(claim) {
+                data.claims.push(*claim);
+                self.tell_claimant(at, claim);
+            }
+        }
+    }
+
+    /// A connection turned out to be a data connection, whatever was known of it.
+    pub(super) fn become_data(&mut self, id: FlowId, claims: SmallVec<[ClaimRef; 1]>, inferred: bool) {
+        self.give_up_probe(id);
+        self.stop_waiting(id);
+        let candidate = self.take_candidate(id);
+        let mut data = self.data_flow(claims);
+        data.inferred = inferred;
+        if let Some(flow) = self.flows.get_mut(id) {
+            let moved = flow.has_moved_here();
+            match core::mem::replace(&mut flow.role, Role::PLAIN) {
+                Role::Candidate(Candidate::Early(early)) => {
+                    self.held.early.change(early.cost(), 0);
+                    early.replay(&mut data, &mut self.out.outputs);
+                }
+                _ => data.late = moved,
+            }
+            data.first_bytes = if moved { FirstBytes::unseen() } else { FirstBytes::default() };
+            if let Some(candidate) = candidate {
+                // It was followed from its first byte.
+                data = DataFlow { claims: data.claims, inferred, ..candidate.data };
+            }
+            flow.role = Role::Data(Box::new(data));
+        }
+        self.flows.move_to(id, Class::Other, self.now);
+        self.tell_claimants(id);
+    }
+
+    /// A data connection ended: its sessions are told. Where those of other hosts are among them, all are told at the next
+    /// exchange, when it is known which sessions announced it.
+    pub(super) fn end_data(&mut self, at: Timestamp, id: FlowId) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let summary = flow.summary(&mut self.out.outputs);
+        let Role::Data(data) = &mut flow.role else { return };
+        data.ended = Some(Box::new((at, summary)));
+        if data.claims.iter().any(|claim| claim.foreign) {
+            self.end_at_exchange(id);
+        } else {
+            self.report_data(id);
+        }
+    }
+
+    /// Tells the sessions of a data connection that ended.
+    pub(super) fn report_data(&mut self, id: FlowId) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let packets = flow.packets();
+        if !matches!(&flow.role, Role::Data(data) if data.ended.is_some()) {
+            return;
+        }
+        let Role::Data(mut data) = flow.end() else { return };
+        let Some(ended) = data.ended.take() else { return };
+        let (at, summary) = *ended;
+        self.counters.matched += packets;
+        self.timers.remove(id);
+        self.stop_waiting(id);
+        self.flows.move_to(id, Class::Ended, self.now);
+        let summaries = core::iter::repeat_n(summary, data.claims.len());
+        for (ClaimRef { session, endpoint, foreign }, summary) in data.claims.into_iter().zip(summaries) {
+            if foreign {
+                let summary = Box::new(summary);
+                self.post(Mail::DataEnded { session, endpoint, at, summary });
+            } else {
+                self.data_ended(at, session.flow, endpoint, summary);
+            }
+        }
+    }
+}

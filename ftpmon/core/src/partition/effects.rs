@@ -1,0 +1,133 @@
+//! What sessions ask for is done, and what they are to know is told to them.
+
+use super::Partition;
+use crate::config::FilesMode;
+use crate::endpoints::{Claim, Gone};
+use crate::flow::{Flow, FlowId, Role, SessionRef, Timer};
+use crate::pair::Window;
+use crate::selector::SelectorUpdate;
+use crate::session::{DataSummary, Effect, EndpointId, ExpectedEndpoints};
+use crate::time::Timestamp;
+
+impl Partition {
+    /// Does what the session of `id` asked for since the last call.
+    #[inline]
+    pub(super) fn apply_effects(&mut self, at: Timestamp, id: FlowId) {
+        if !self.out.effects.is_empty() {
+            self.apply_all(at, id);
+        }
+    }
+
+    fn apply_all(&mut self, at: Timestamp, id: FlowId) {
+        while !self.out.effects.is_empty() {
+            let mut effects = core::mem::take(&mut self.out.effects);
+            for effect in effects.drain(..) {
+                self.apply(at, id, effect);
+            }
+            if self.out.effects.is_empty() {
+                // The next call finds room for its effects.
+                self.out.effects = effects;
+            }
+        }
+    }
+
+    fn apply(&mut self, at: Timestamp, id: FlowId, effect: Effect) {
+        let session = SessionRef { partition: self.number, flow: id };
+        match effect {
+            Effect::Announce { said, id: endpoint, endpoints, mode, peer, announcer } => {
+                let claim = Claim { session, endpoint, mode, peer, announcer, epoch: self.epoch };
+                self.announce(at, said, claim, &endpoints);
+            }
+            Effect::Retract { id: endpoint, endpoints } => {
+                for listener in endpoints {
+                    if self.retract(listener, session, endpoint).is_some_and(|gone| gone.last) {
+                        self.update(SelectorUpdate::Forget { listener });
+                    }
+                }
+            }
+            Effect::Used { id: endpoint, endpoints } => {
+                for listener in endpoints {
+                    self.retract(listener, session, endpoint);
+                }
+            }
+            Effect::Missed { direction, since } => {
+                let window = Window { session: id, direction, since, until: at, told: at, open: true };
+                self.add_window(at, window);
+            }
+            Effect::HeardAgain { direction, at: heard } => self.close_windows(id, direction, heard),
+            Effect::EndpointMissed { at: began } => self.admit_transfer(at, id, began),
+            Effect::Unreadable(unreadable) => self.set_unreadable(at, id, unreadable),
+            Effect::Wake(wake) => self.schedule(id, Timer::Session, wake.max(at.plus_nanos(1))),
+        }
+    }
+
+    fn announce(&mut self, at: Timestamp, said: Timestamp, claim: Claim, endpoints: &ExpectedEndpoints) {
+        for &listener in endpoints {
+            let (gone, admitted) = self.endpoints.announce(at, listener, claim, &mut self.pairs);
+            for gone in gone {
+                self.counters.lose("announcements_evicted", 1);
+                self.post_retracted(&gone);
+                if gone.last {
+                    self.update(SelectorUpdate::Forget { listener: gone.listener });
+                }
+            }
+            self.announced.push((listener, claim));
+            self.update(SelectorUpdate::Expect {
+                listener,
+                peer: admitted.peer,
+                anyone: admitted.anyone,
+                ttl_s: self.config.limits.announcement_s,
+                payload: self.config.files != FilesMode::Off,
+            });
+        }
+        for &listener in endpoints {
+            self.adopt_own(at, said, listener, &claim);
+        }
+    }
+
+    fn retract(
+        &mut self,
+        listener: crate::addr::Endpoint,
+        session: SessionRef,
+        endpoint: EndpointId,
+    ) -> Option<Gone> {
+        let gone = self.endpoints.retract(listener, session, endpoint, &mut self.pairs)?;
+        self.post_retracted(&gone);
+        Some(gone)
+    }
+
+    fn set_unreadable(&mut self, at: Timestamp, id: FlowId, unreadable: bool) {
+        let Some(Role::Control(control)) = self.role(id) else { return };
+        let identity = control.session.identity();
+        let (client, server, pair) = (identity.client, identity.server, control.pair());
+        if unreadable {
+            self.pairs.note_unreadable(pair, id);
+        } else {
+            self.forget_unreadable(at, pair, id);
+        }
+        self.update(SelectorUpdate::ControlPayload { client, server, wanted: !unreadable });
+    }
+
+    /// A connection to an announced endpoint was opened.
+    pub(super) fn data_opened(&mut self, at: Timestamp, session: FlowId, endpoint: EndpointId) {
+        if let Some(Flow { role: Role::Control(control), .. }) = self.flows.get_mut(session) {
+            control.session.data_opened(endpoint, &mut self.out);
+        }
+        self.apply_effects(at, session);
+    }
+
+    /// A connection to an announced endpoint ended.
+    pub(super) fn data_ended(
+        &mut self,
+        at: Timestamp,
+        session: FlowId,
+        endpoint: EndpointId,
+        summary: DataSummary,
+    ) {
+        if let Some(Flow { role: Role::Control(control), .. }) = self.flows.get_mut(session) {
+            control.session.data_ended(at, endpoint, summary, &mut self.out);
+            self.apply_effects(at, session);
+            self.retire_if_over(session);
+        }
+    }
+}

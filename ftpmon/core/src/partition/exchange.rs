@@ -1,0 +1,162 @@
+//! The exchange between partitions, at the border of a batch of packets: messages go to whom they concern, until there are
+//! none; then flows end whose end waited for that.
+
+use super::{Mail, Partition, Posted, Stamp};
+use crate::endpoints::{Gone, SharedEndpoints};
+use crate::event::EndReason;
+use crate::flow::{Candidate, ControlReceiver, Flow, FlowId, Role};
+use crate::tcp::Keep;
+use crate::time::Timestamp;
+
+impl Partition {
+    /// Sends a message at the next exchange.
+    pub(super) fn post(&mut self, mail: Mail) {
+        self.posted.push(Posted { stamp: self.stamp, mail });
+    }
+
+    /// A claim is gone. Where others know of it they are told.
+    pub(super) fn post_retracted(&mut self, gone: &Gone) {
+        if gone.claim.epoch != self.epoch {
+            self.post(Mail::Retracted { listener: gone.listener, claim: gone.claim });
+        }
+    }
+
+    /// Posts the announcements since the last exchange to which nobody came yet.
+    pub(crate) fn post_announced(&mut self) {
+        let mut announced = core::mem::take(&mut self.announced);
+        for (listener, claim) in announced.drain(..) {
+            if self.endpoints.waits(listener, &claim) {
+                self.post(Mail::Announced { listener, claim });
+            }
+        }
+        self.announced = announced;
+        self.epoch = self.epoch.wrapping_add(1);
+    }
+
+    /// Takes what is to be sent.
+    pub(crate) fn take_posted(&mut self, into: &mut Vec<Posted>) {
+        into.append(&mut self.posted);
+    }
+
+    /// Nothing is to be sent, and nothing waits for an exchange.
+    pub(crate) fn needs_no_exchange(&self) -> bool {
+        self.posted.is_empty() && self.announced.is_empty() && self.ending.is_empty()
+    }
+
+    /// A message came. Announcements are in the shared table already.
+    pub(crate) fn deliver(&mut self, stamp: Stamp, now: Timestamp, mail: &Mail, shared: &SharedEndpoints) {
+        self.begin(stamp, now);
+        match mail {
+            Mail::Announced { listener, claim } => self.adopt_foreign(now, *listener, claim, shared),
+            Mail::Retracted { .. } => {}
+            Mail::DataOpened { session, endpoint, at } => {
+                if session.partition == self.number {
+                    self.data_opened(*at, session.flow, *endpoint);
+                }
+            }
+            Mail::DataEnded { session, endpoint, at, summary } => {
+                if session.partition == self.number {
+                    self.data_ended(*at, session.flow, *endpoint, (**summary).clone());
+                }
+            }
+        }
+    }
+
+    /// The end of a flow waits for the next exchange.
+    pub(super) fn end_at_exchange(&mut self, id: FlowId) {
+        if !self.ending.contains(&id) {
+            self.ending.push(id);
+        }
+    }
+
+    /// Ends data connections of sessions of other hosts whose end waited: all sessions that announced them are known now.
+    pub(crate) fn end_waiting_data(&mut self, stamp: Stamp, now: Timestamp) {
+        for id in self.ending_flows(|role| matches!(role, Role::Data(_))) {
+            let Some(birth) = self.flows.get(id).map(|flow| flow.birth) else { continue };
+            self.begin(Stamp { minor: birth, ..stamp }, now);
+            self.report_data(id);
+        }
+    }
+
+    /// Ends sessions whose end waited.
+    pub(crate) fn end_waiting_sessions(&mut self, stamp: Stamp, now: Timestamp) {
+        for id in self.ending_flows(|role| matches!(role, Role::Control(_))) {
+            let Some(Flow { role: Role::Control(control), birth, .. }) = self.flows.get(id) else { continue };
+            let (birth, ending) = (*birth, control.ending.as_deref().copied());
+            if let Some(ending) = ending {
+                self.begin(Stamp { minor: birth, ..stamp }, now);
+                self.end_session(ending.at, id, ending.reason, false);
+            }
+        }
+        self.ending.clear();
+    }
+
+    /// Flows whose end waits, in the order of their births.
+    fn ending_flows(&self, some: impl Fn(&Role) -> bool) -> Vec<FlowId> {
+        let mut flows: Vec<(u64, FlowId)> = self
+            .ending
+            .iter()
+            .filter_map(|&id| self.flows.get(id).filter(|flow| some(&flow.role)).map(|flow| (flow.birth, id)))
+            .collect();
+        flows.sort_unstable();
+        flows.into_iter().map(|(_, id)| id).collect()
+    }
+}
+
+/// The end of the input, step by step: what one partition ends may concern another, so that an exchange follows each.
+impl Partition {
+    /// Ends data connections and inference candidates.
+    pub(crate) fn finish_data(&mut self, stamp: Stamp, at: Timestamp) {
+        let is_data = |role: &Role| matches!(role, Role::Data(_) | Role::Candidate(Candidate::Inference(_)));
+        for (birth, id) in self.flows_by_birth(is_data) {
+            self.begin(Stamp { minor: birth, ..stamp }, at);
+            self.end(at, id, Some(EndReason::EndOfInput));
+        }
+    }
+
+    /// Ends connections that nobody announced, and hands on what control connections hold: then all is known that sessions
+    /// lost.
+    pub(crate) fn finish_streams(&mut self, stamp: Stamp, at: Timestamp) {
+        for (birth, id) in self.flows_by_birth(|role| matches!(role, Role::Candidate(_))) {
+            self.begin(Stamp { major: stamp.major, minor: birth, ..stamp }, at);
+            self.end(at, id, None);
+        }
+        for (birth, id) in self.flows_by_birth(|role| matches!(role, Role::Control(_))) {
+            self.begin(Stamp { major: stamp.major + 1, minor: birth, ..stamp }, at);
+            self.hand_on_held(at, id);
+        }
+    }
+
+    /// Takes all flows out of the table: sessions first, which may find out that a connection is theirs.
+    pub(crate) fn finish_flows(&mut self, stamp: Stamp, at: Timestamp) {
+        let is_candidate = |role: &Role| matches!(role, Role::Candidate(_));
+        for (birth, id) in self.flows_by_birth(|role| !is_candidate(role)) {
+            self.begin(Stamp { minor: birth, ..stamp }, at);
+            self.remove(at, id, EndReason::EndOfInput);
+        }
+        for (birth, id) in self.flows_by_birth(|_| true) {
+            self.begin(Stamp { major: stamp.major + 1, minor: birth, ..stamp }, at);
+            self.remove(at, id, EndReason::EndOfInput);
+        }
+    }
+
+    fn flows_by_birth(&self, some: impl Fn(&Role) -> bool) -> Vec<(u64, FlowId)> {
+        let birth = |id| self.flows.get(id).filter(|flow| some(&flow.role)).map(|flow| (flow.birth, id));
+        let mut flows: Vec<_> = self.flows.ids().filter_map(birth).collect();
+        flows.sort_unstable();
+        flows
+    }
+
+    /// Hands on what a control connection holds, where its session may have announced a connection unseen.
+    fn hand_on_held(&mut self, at: Timestamp, id: FlowId) {
+        let Some(Role::Control(control)) = self.role(id) else { return };
+        if self.pairs.unclaimed(control.pair()).is_empty() {
+            return;
+        }
+        let ring_full = self.lost_lately(at);
+        let Self { flows, config, out, .. } = self;
+        let Some(Flow { connection, role: Role::Control(control), .. }) = flows.get_mut(id) else { return };
+        connection.finish(at, Keep::Bytes, &mut ControlReceiver { control, config, out, ring_full });
+        self.apply_effects(at, id);
+    }
+}

@@ -1,0 +1,31 @@
+//! What a partition holds for a decision is accounted for.
+
+use super::Partition;
+use crate::config::FilesMode;
+use crate::flow::{Candidate, FlowId, Role};
+use crate::tcp::Limits;
+
+impl Partition {
+    /// Takes account of what the connection of `id` holds now.
+    pub(super) fn note_held(&mut self, id: FlowId) {
+        if self.config.files == FilesMode::Off {
+            return;
+        }
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let held = match flow.role {
+            Role::Data(_) | Role::Candidate(Candidate::Early(_)) => {
+                u32::try_from(flow.connection.held_bytes()).unwrap_or(u32::MAX)
+            }
+            _ => 0,
+        };
+        self.held.reorder.change(flow.held as usize, held as usize);
+        flow.held = held;
+    }
+
+    /// A connection gave bytes up: it may have been because all together held so much.
+    pub(super) fn count_gap(&mut self, limits: &Limits) {
+        if limits.held_bytes < Limits::BULK.held_bytes {
+            self.counters.lose("reorder_bytes_full", 1);
+        }
+    }
+}

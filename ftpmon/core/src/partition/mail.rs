@@ -1,0 +1,28 @@
+//! What one partition has to tell others.
+
+use super::stamp::Stamp;
+use crate::addr::Endpoint;
+use crate::endpoints::Claim;
+use crate::flow::SessionRef;
+use crate::session::{DataSummary, EndpointId};
+use crate::time::Timestamp;
+
+/// A message.
+#[derive(Clone, Debug)]
+pub(crate) enum Mail {
+    /// To all: a session announced an endpoint to which hosts outside its pair may connect.
+    Announced { listener: Endpoint, claim: Claim },
+    /// To all: it waits no longer.
+    Retracted { listener: Endpoint, claim: Claim },
+    /// To the session's partition: a connection between other hosts fulfils its announcement.
+    DataOpened { session: SessionRef, endpoint: EndpointId, at: Timestamp },
+    /// To the session's partition: that connection ended.
+    DataEnded { session: SessionRef, endpoint: EndpointId, at: Timestamp, summary: Box<DataSummary> },
+}
+
+/// A message with its sender's place in the order of all.
+#[derive(Clone, Debug)]
+pub(crate) struct Posted {
+    pub(crate) stamp: Stamp,
+    pub(crate) mail: Mail,
+}

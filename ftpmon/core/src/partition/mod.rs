@@ -1,0 +1,216 @@
+//! A partition: everything that is known of the pairs of hosts that it owns. Partitions share nothing but a read-mostly
+//! table of endpoints; what concerns a session of another partition goes to it as [`Mail`].
+
+mod announced;
+mod budget;
+mod control;
+mod data;
+mod effects;
+mod exchange;
+mod held;
+mod inference;
+mod lifecycle;
+mod mail;
+mod segments;
+mod stamp;
+mod timeouts;
+mod unclaimed;
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+pub(crate) use budget::Budgets;
+pub(crate) use mail::{Mail, Posted};
+pub(crate) use stamp::{Phase, Run, Stamp};
+
+use crate::addr::Endpoint;
+use crate::config::{EngineConfig, FilesMode, Limits};
+use crate::counters::EngineCounters;
+use crate::endpoints::Endpoints;
+use crate::event::TableFill;
+use crate::flow::{Class, Flow, FlowId, FlowTable, Moment, Role, TimerQueue};
+use crate::output::OutputQueue;
+use crate::pair::PairTable;
+use crate::segment::InterfaceId;
+use crate::selector::SelectorUpdate;
+use crate::session::Outbox;
+use crate::time::Timestamp;
+use crate::timing::{ENDED_KEPT_S, LOSS_ECHO_NS, UNCLAIMED_KEPT_S};
+use budget::Held;
+
+/// Connections to one listener that are considered when it is announced. Stops a flood of connections to one port: further
+/// ones are not considered.
+const CONNECTIONS_OF_LISTENER_MAX: usize = 8;
+
+/// Everything that is known of some pairs of hosts.
+pub(crate) struct Partition {
+    number: u8,
+    config: Arc<EngineConfig>,
+    /// The latest packet's time and index.
+    now: Moment,
+    stamp: Stamp,
+    flows: FlowTable<Flow>,
+    timers: TimerQueue,
+    endpoints: Endpoints,
+    pairs: PairTable,
+    /// Connections whose announcement may still come, by their listener.
+    by_listener: HashMap<Endpoint, SmallVec<[FlowId; 2]>>,
+    held: Held,
+    out: Outbox,
+    /// In which order outputs stand among those of other partitions.
+    runs: Vec<Run>,
+    posted: Vec<Posted>,
+    /// Claims announced since the last exchange.
+    announced: Vec<(Endpoint, crate::endpoints::Claim)>,
+    /// Counts exchanges.
+    epoch: u32,
+    /// Flows whose end waits for the next exchange.
+    ending: Vec<FlowId>,
+    interfaces: HashMap<InterfaceId, Arc<str>>,
+    last_loss: Option<Timestamp>,
+    counters: EngineCounters,
+    /// Its share of the cap on flows, and on those that ended.
+    flows_max: usize,
+    ended_max: usize,
+}
+
+impl Partition {
+    /// Partition `number` of `count`, which has seen nothing.
+    pub(crate) fn new(number: u8, count: u8, config: Arc<EngineConfig>, budgets: &Budgets) -> Self {
+        let share = |cap: usize| cap.div_ceil(usize::from(count.max(1)));
+        let limits = &config.limits;
+        Self {
+            number,
+            now: Moment::default(),
+            stamp: Stamp::default(),
+            flows: FlowTable::new(|class| idle_ns(limits, class)),
+            timers: TimerQueue::default(),
+            endpoints: Endpoints::new(share(limits.announced_endpoints), limits.announcement_s),
+            pairs: PairTable::default(),
+            by_listener: HashMap::new(),
+            held: Held::new(budgets),
+            // 2⁴⁸ files a partition: names never meet.
+            out: Outbox { outputs: OutputQueue::numbered_from(u64::from(number) << 48), effects: Vec::new() },
+            runs: Vec::new(),
+            posted: Vec::new(),
+            announced: Vec::new(),
+            epoch: 0,
+            ending: Vec::new(),
+            interfaces: HashMap::new(),
+            last_loss: None,
+            counters: EngineCounters::default(),
+            flows_max: share(limits.flows).max(1),
+            ended_max: share(limits.ended_flows).max(1),
+            config,
+        }
+    }
+
+    /// Gives an interface the name that events have for it; an empty one takes it away.
+    pub(crate) fn name_interface(&mut self, interface: InterfaceId, name: &Arc<str>) {
+        if name.is_empty() {
+            self.interfaces.remove(&interface);
+        } else {
+            self.interfaces.insert(interface, Arc::clone(name));
+        }
+    }
+
+    /// Records that would have come were lost.
+    pub(crate) fn note_loss(&mut self, at: Timestamp) {
+        self.last_loss = Some(at);
+    }
+
+    /// What comes out, in causal order.
+    #[inline]
+    pub(crate) fn outputs(&mut self) -> &mut OutputQueue {
+        &mut self.out.outputs
+    }
+
+    /// Outputs that wait.
+    pub(crate) fn outputs_waiting(&self) -> usize {
+        self.out.outputs.len()
+    }
+
+    /// Says what the next calls are about: the place of their outputs among those of other partitions, and the time.
+    #[inline]
+    pub(crate) fn begin(&mut self, stamp: Stamp, now: Timestamp) {
+        self.end_run();
+        self.stamp = stamp;
+        self.now = Moment { at: now, index: stamp.index };
+    }
+
+    /// Outputs of one stamp end here.
+    #[inline]
+    fn end_run(&mut self) {
+        let len = self.out.outputs.mark();
+        if len > 0 {
+            self.runs.push(Run { stamp: self.stamp, partition: self.number, len: len as u32 });
+        }
+    }
+
+    /// Hands over the order of the outputs since the last call.
+    #[inline]
+    pub(crate) fn take_runs(&mut self, into: &mut impl Extend<Run>) {
+        self.end_run();
+        if !self.runs.is_empty() {
+            into.extend(self.runs.drain(..));
+        }
+    }
+
+    /// Adds what this partition counted, and how full its tables are, to a sum.
+    pub(crate) fn count(&self, sum: &mut EngineCounters) {
+        sum.add(&self.counters);
+        sum.lose("file_pieces_full", self.out.outputs.files_lost());
+        sum.lose("selector_updates_full", self.out.outputs.updates_lost());
+        sum.lose("services_forgotten", self.pairs.services_forgotten());
+        let mut fill = |name, used: usize, cap: usize| {
+            let table: &mut TableFill = sum.tables.entry(name).or_default();
+            table.used += used as u64;
+            table.cap += cap as u64;
+        };
+        fill("flows", self.flows.len(), self.flows_max);
+        fill("sessions", self.flows.len_of(Class::Control), self.flows_max);
+        fill("timers", self.timers.len(), self.flows_max);
+        fill("announced_endpoints", self.endpoints.len(), self.endpoints.cap());
+        let (unclaimed, most) = self.pairs.unclaimed_fill();
+        fill("unclaimed_connections", unclaimed, most);
+        let (windows, most) = self.pairs.windows_fill();
+        fill("missed_windows", windows, most);
+        fill("host_pairs", self.pairs.len(), self.flows_max + self.endpoints.cap());
+        fill("probe_bytes", self.held.probe.used(), 0);
+        if self.config.files != FilesMode::Off {
+            fill("early_bytes", self.held.early.used(), 0);
+            fill("reorder_bytes", self.held.reorder.used(), 0);
+        }
+    }
+
+    fn role(&self, id: FlowId) -> Option<&Role> {
+        self.flows.get(id).map(|flow| &flow.role)
+    }
+
+    fn update(&mut self, update: SelectorUpdate) {
+        if self.config.selects {
+            self.out.outputs.update(update);
+        }
+    }
+
+    fn lost_lately(&self, at: Timestamp) -> bool {
+        self.last_loss.is_some_and(|loss| at.nanos_since(loss) < LOSS_ECHO_NS)
+    }
+
+    fn is_control(&self, port: u16) -> bool {
+        self.config.control_ports.contains(&port) || self.config.tls_ports.contains(&port)
+    }
+}
+
+/// How long a flow may be idle.
+fn idle_ns(limits: &Limits, class: Class) -> i64 {
+    let seconds = match class {
+        Class::Control => limits.control_idle_s,
+        Class::Other => limits.data_idle_s,
+        Class::Unclaimed => UNCLAIMED_KEPT_S,
+        Class::Ended => ENDED_KEPT_S,
+    };
+    i64::from(seconds).saturating_mul(1_000_000_000)
+}

@@ -1,0 +1,250 @@
+//! The way of a segment: to its flow, into the connection, and what that puts in order to the receiver that the flow's role
+//! names.
+
+use super::Partition;
+use super::budget::limits_with_room;
+use crate::account::Side;
+use crate::addr::Endpoint;
+use crate::endpoints::SharedEndpoints;
+use crate::event::EndReason;
+use crate::flow::{
+    Candidate, ControlReceiver, DataFlow, Discard, FileReceiver, Flow, FlowId, FlowKey, ProbeReceiver,
+    ProbeResult, Role, Timer,
+};
+use crate::output::OutputQueue;
+use crate::segment::Segment;
+use crate::selector::SelectorUpdate;
+use crate::tcp::{Connection, Keep, Limits};
+use crate::time::Timestamp;
+use crate::timing::{AFTER_FIN_NS, AFTER_RST_NS};
+
+impl Partition {
+    /// A segment was seen. False where it belongs to no connection that is followed.
+    pub(crate) fn handle_segment(
+        &mut self,
+        at: Timestamp,
+        segment: &Segment<'_>,
+        shared: &SharedEndpoints,
+    ) -> bool {
+        let key = FlowKey::new(segment.src, segment.dst);
+        // A SYN begins another connection, and payload beyond its end shows that one goes on.
+        let may_replace = segment.flags.syn() || segment.wire_payload_len > 0;
+        let known = self.flows.find(&key).filter(|&id| !(may_replace && self.is_replaced(at, id, segment)));
+        let Some(id) = known.or_else(|| self.open(at, key, segment, shared)) else { return false };
+        if !self.flows.touch(id, self.now).is_some_and(|flow| flow.count_bare(at, segment)) {
+            self.feed(at, id, segment);
+        }
+        true
+    }
+
+    /// The known flow ended, or ends with this segment, which opens another connection between the same ports.
+    fn is_replaced(&mut self, at: Timestamp, id: FlowId, segment: &Segment<'_>) -> bool {
+        let Some(flow) = self.flows.get(id) else { return true };
+        let opens = segment.flags.syn() && !segment.flags.ack();
+        let replaced = match flow.role {
+            Role::Ended => opens || flow.connection.goes_on(flow.side_of(segment), segment),
+            // On a living connection it is the SYN-ACK that counts.
+            _ => flow.connection.starts_anew(flow.side_of(segment), segment),
+        };
+        if replaced {
+            self.remove(at, id, EndReason::Replaced);
+        }
+        replaced
+    }
+
+    /// Opens a flow for the first segment seen of a connection, unless that tells nothing.
+    fn open(
+        &mut self,
+        at: Timestamp,
+        key: FlowKey,
+        segment: &Segment<'_>,
+        shared: &SharedEndpoints,
+    ) -> Option<FlowId> {
+        if !segment.flags.syn() && segment.wire_payload_len == 0 {
+            return None;
+        }
+        let from = self.sender_of(segment, shared);
+        let (initiator, listener) = match from {
+            Side::Initiator => (segment.src, segment.dst),
+            Side::Listener => (segment.dst, segment.src),
+        };
+        let opened = segment.flags.syn().then_some(at);
+        let role = self.role_of_new(initiator, listener, true, opened, shared);
+        Some(self.insert(at, key, Flow::from_segment(at, self.now.index, segment, from, role)))
+    }
+
+    /// Who sent the first segment seen of a connection: told by SYN, by the ports that are known, by the lower port.
+    fn sender_of(&self, segment: &Segment<'_>, shared: &SharedEndpoints) -> Side {
+        if segment.flags.syn() {
+            return Connection::sender_of(segment);
+        }
+        let listens = |end: Endpoint, other: Endpoint| {
+            self.is_control(end.port)
+                || !self.endpoints.fulfilled(other.ip, end).is_empty()
+                || !shared.fulfilled(other.ip, end).is_empty()
+        };
+        match (listens(segment.src, segment.dst), listens(segment.dst, segment.src)) {
+            (true, false) => Side::Listener,
+            (false, true) => Side::Initiator,
+            _ if segment.src.port < segment.dst.port => Side::Listener,
+            _ => Side::Initiator,
+        }
+    }
+
+    /// Hands a segment to its flow.
+    fn feed(&mut self, at: Timestamp, id: FlowId, segment: &Segment<'_>) {
+        self.begin_if_established(at, id, segment);
+        let ring_full = self.lost_lately(at);
+        let total_held = self.held.reorder.total();
+        let Self { flows, config, out, .. } = self;
+        let Some(flow) = flows.get_mut(id) else { return };
+        if matches!(&flow.role, Role::Candidate(Candidate::Inference(candidate)) if candidate.ended)
+            || matches!(&flow.role, Role::Data(data) if data.ended.is_some())
+        {
+            return;
+        }
+        let limits = limits_with_room(config, total_held, flow);
+        flow.note_packet(at);
+        let from = flow.side_of(segment);
+        let Flow { connection, role, record, .. } = flow;
+        match role {
+            Role::Control(control) => {
+                let answers = control.note_unreadable(at, from, segment);
+                let mut receiver = ControlReceiver { control, config, out, ring_full };
+                connection.handle_segment(at, from, segment, &limits, Keep::Bytes, &mut receiver);
+                if limits.hole_wait_ms == 0 {
+                    connection.handle_timeout(at, &limits, Keep::Bytes, &mut receiver);
+                }
+                self.apply_effects(at, id);
+                if let Some(answers) = answers {
+                    self.unreadable_spoke(at, id, answers);
+                }
+            }
+            Role::Data(data) => {
+                let counted = record.is_some();
+                let read = read_data(at, from, segment, connection, counted, &limits, data, &mut out.outputs);
+                self.after_data(id, read, &limits);
+            }
+            Role::Candidate(Candidate::Inference(candidate)) => {
+                let (counted, data) = (record.is_some(), &mut candidate.data);
+                let read = read_data(at, from, segment, connection, counted, &limits, data, &mut out.outputs);
+                self.after_data(id, read, &limits);
+                if read.news {
+                    self.look_at_candidate(at, id);
+                }
+            }
+            Role::Candidate(Candidate::Early(early)) => {
+                let before = early.cost();
+                connection.handle_segment(at, from, segment, &limits, Keep::Bytes, &mut **early);
+                self.note_early_bytes(id, before);
+                self.note_held(id);
+            }
+            Role::Candidate(Candidate::Probe(probe)) => {
+                let before = probe.held();
+                let mut receiver = ProbeReceiver { probe, result: ProbeResult::Undecided };
+                connection.handle_segment(at, from, segment, &limits, Keep::Bytes, &mut receiver);
+                let result = receiver.result;
+                self.held.probe.change(before, probe.held());
+                match result {
+                    ProbeResult::Ftp(client) => {
+                        self.begin_probed(id, client);
+                        self.apply_effects(at, id);
+                    }
+                    ProbeResult::Other => self.give_up_probe(id),
+                    ProbeResult::Undecided => {}
+                }
+            }
+            Role::Nascent { .. } | Role::Candidate(Candidate::Plain) | Role::Ended => {
+                connection.handle_segment(at, from, segment, &limits, Keep::Ranges, &mut Discard);
+            }
+        }
+        self.after_packet(at, id);
+    }
+
+    /// What follows from a segment of a data connection, or of what may be one.
+    fn after_data(&mut self, id: FlowId, read: DataRead, limits: &Limits) {
+        if read.gave_up {
+            self.count_gap(limits);
+            self.want_no_bytes(id);
+        }
+        self.note_held(id);
+    }
+
+    /// What follows from the state that a flow is in now: its end, or its timers.
+    pub(super) fn after_packet(&mut self, at: Timestamp, id: FlowId) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        match &flow.role {
+            Role::Control(control) if control.session.is_over() => {
+                self.retire(id);
+                return;
+            }
+            Role::Ended => return,
+            role if role.is_ending() => return,
+            _ => {}
+        }
+        // Where the kernel counts, its account of the end is the one that is complete.
+        if flow.record.is_none() {
+            if flow.connection.is_closed() {
+                if !flow.was_reset() {
+                    self.end(at, id, None);
+                    return;
+                }
+                // Sooner than what a FIN before it allowed.
+                let soon = flow.timers.deadline(Timer::Close).min(at.plus_nanos(AFTER_RST_NS));
+                flow.timers.set(Timer::Close, soon);
+            } else if flow.connection.closed_by().is_some()
+                && flow.timers.deadline(Timer::Close) == Timestamp::LATEST
+            {
+                flow.timers.set(Timer::Close, at.plus_nanos(AFTER_FIN_NS));
+            } else if flow.connection.closed_by().is_none() {
+                // What ended it turned out to be forged.
+                flow.timers.set(Timer::Close, Timestamp::LATEST);
+            }
+        }
+        let due = flow.connection.poll_timeout().map_or(Timestamp::LATEST, |due| due.max(at.plus_nanos(1)));
+        flow.timers.set(Timer::Streams, due);
+        if flow.waits_for_announcement() && flow.timers.deadline(Timer::Announcement) == Timestamp::LATEST {
+            flow.timers.set(Timer::Announcement, flow.announcement_due(at));
+        }
+        self.note_timers(id);
+    }
+
+    /// No more of a data connection's bytes are wanted: the kernel need not copy them.
+    pub(super) fn want_no_bytes(&mut self, id: FlowId) {
+        if let Some(flow) = self.flows.get(id) {
+            let (initiator, listener) = (flow.initiator, flow.listener);
+            self.update(SelectorUpdate::Adopt { initiator, listener, payload: false });
+        }
+    }
+}
+
+/// What a segment of a data connection did.
+#[derive(Clone, Copy)]
+struct DataRead {
+    /// The first bytes told something new.
+    news: bool,
+    /// Bytes of a file are missing: no more of them are wanted.
+    gave_up: bool,
+}
+
+/// Hands a segment to a data connection, or what may be one. Where the kernel counts (`counted`), only bytes that are wanted
+/// go through the connection.
+#[expect(clippy::too_many_arguments, reason = "parts of a flow and of the partition, borrowed apart")]
+fn read_data(
+    at: Timestamp,
+    from: Side,
+    segment: &Segment<'_>,
+    connection: &mut Connection,
+    counted: bool,
+    limits: &Limits,
+    data: &mut DataFlow,
+    out: &mut OutputQueue,
+) -> DataRead {
+    let keep = data.keep();
+    let news = data.first_bytes.segment(from, segment);
+    data.discard_encrypted_file(out);
+    if !counted || keep == Keep::Bytes {
+        connection.handle_segment(at, from, segment, limits, keep, &mut FileReceiver { data, out });
+    }
+    DataRead { news, gave_up: keep == Keep::Bytes && !data.wants_bytes() }
+}
