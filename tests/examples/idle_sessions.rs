@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context as _, Result};
-use ftpmon_core::engine::{Engine, EngineConfig, Limits};
+use ftpmon_core::engine::{Engine, EngineConfig, Limits, Output};
 use ftpmon_core::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::time::Timestamp;
