@@ -6,7 +6,7 @@ use super::due::Due;
 use super::outbox::{Effect, Outbox};
 use super::pending::{Intent, Pending};
 use super::transfer::Request;
-use super::transfers::SessionRef;
+use super::transfers::{DataSource, SessionRef};
 use super::{Context, STRIPES_MAX, Session, secrets};
 use crate::config::Secrets;
 use crate::event::{AnomalyId, Command as CommandEvent, CommandLine, EventKind, FileDirection, Login, Via};
@@ -186,12 +186,14 @@ impl Session {
         }
         // The connection of the transfer before may serve this one as well.
         let connection_due = self.all_read && !self.remote.parameters().keeps_connection();
-        let endpoint_known = self.transfers.begin(request, connection_due);
-        if !endpoint_known && !self.all_read {
-            out.effects.push(Effect::EndpointMissed { at });
+        let endpoint_due = self.all_read && self.pending.expects_reply_to(Verb::asks_for_endpoint);
+        let source = self.transfers.begin(request, connection_due, endpoint_due);
+        if source != DataSource::Unknown {
+            return;
         }
-        let endpoint_due = self.pending.waits_for(|pending| pending.verb.asks_for_endpoint());
-        if !endpoint_known && !endpoint_due && connection_due {
+        if !self.all_read {
+            out.effects.push(Effect::EndpointMissed { at });
+        } else if connection_due && !endpoint_due {
             self.expect_at_default_port(at, out);
             let detail = format!("{} without PASV, PORT or their like before it", said.name);
             self.anomaly(at, Some(self.tx), AnomalyId::TransferWithoutEndpoint, &detail, out);

@@ -9,6 +9,9 @@ use crate::event::{
     FileReason, Mode, Outcome, TransferFacts,
 };
 
+/// Connections to ports below are not followed, but to port 20: that none was seen says nothing.
+pub(super) const UNPRIVILEGED: u16 = 1024;
+
 /// A transfer's event, and what it adds to the session's totals.
 pub(super) struct ReportedTransfer {
     pub(super) event: event::Transfer,
@@ -17,7 +20,8 @@ pub(super) struct ReportedTransfer {
 }
 
 pub(super) fn transfer_event(transfer: Transfer) -> ReportedTransfer {
-    let Transfer { request, announced, preliminary, aborted, endpoint_lost, code, .. } = transfer;
+    let Transfer { request, announced, preliminary, aborted, endpoint_lost, shares_connection, code, .. } =
+        transfer;
     let (announced, summary) = match announced {
         Some(Announced { data, state: DataState::Ended(summary), .. }) => (Some(data), Some(*summary)),
         Some(Announced { data, .. }) => (Some(data), None),
@@ -38,7 +42,10 @@ pub(super) fn transfer_event(transfer: Transfer) -> ReportedTransfer {
         sender,
         client: server.other(),
         is_short: request.due.proves_short(request.offset, request.part_len, bytes),
-        connection_due: request.tx != 0 && !endpoint_lost,
+        connection_due: request.tx != 0
+            && !endpoint_lost
+            && !shares_connection
+            && announced.is_none_or(|data| data.port >= UNPRIVILEGED),
         has_command: request.tx != 0,
     };
     let outcome = evidence.outcome();
@@ -209,5 +216,113 @@ fn connection(announced: DataAnnouncement, server: Side, summary: Option<&DataSu
             alpn: summary.tls_facts.alpn(),
             ja4: summary.tls_facts.ja4(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Evidence, Outcome};
+    use crate::account::{DirectionAccount, Side};
+    use crate::addr::Endpoint;
+    use crate::session::DataSummary;
+    use crate::time::Timestamp;
+    use crate::tls::TlsFacts;
+
+    /// A download of `bytes` over a passive connection: the server listens and sends. `ends` names who sent FIN (`f`) or RST (`r`) in
+    /// their order, in capitals the server.
+    fn connection(bytes: u64, ends: &str) -> DataSummary {
+        let end = Endpoint::new([192, 0, 2, 1].into(), 50_000);
+        let account = |fin, rst, bytes| DirectionAccount {
+            bytes,
+            fin: ends.contains(fin),
+            rst: ends.contains(rst),
+            ..DirectionAccount::default()
+        };
+        DataSummary {
+            initiator: end,
+            listener: end,
+            from_initiator: account('f', 'r', 0),
+            from_listener: account('F', 'R', bytes),
+            handshake: None,
+            first: Timestamp::default(),
+            last: Timestamp::default(),
+            closed_by: ends
+                .chars()
+                .next()
+                .map(|first| if first.is_ascii_uppercase() { Side::Listener } else { Side::Initiator }),
+            tls: false,
+            tls_facts: TlsFacts::default(),
+            tls_opening: None,
+            file_from_initiator: None,
+            file_from_listener: None,
+        }
+    }
+
+    struct Case<'a> {
+        code: Option<u16>,
+        preliminary: bool,
+        aborted: bool,
+        connection: Option<(u64, &'a str)>,
+        short: bool,
+        due: bool,
+    }
+
+    const DONE: Case<'static> = Case {
+        code: Some(226),
+        preliminary: true,
+        aborted: false,
+        connection: Some((100, "Ff")),
+        short: false,
+        due: true,
+    };
+
+    fn outcome(case: &Case<'_>) -> Outcome {
+        let summary = case.connection.map(|(bytes, ends)| connection(bytes, ends));
+        Evidence {
+            preliminary: case.preliminary,
+            aborted: case.aborted,
+            code: case.code,
+            summary: summary.as_ref(),
+            sender: Side::Listener,
+            client: Side::Initiator,
+            is_short: case.short,
+            connection_due: case.due,
+            has_command: true,
+        }
+        .outcome()
+    }
+
+    #[test]
+    fn the_final_reply_and_the_connection_decide_together() {
+        for (case, wanted) in [
+            (DONE, Outcome::Complete),
+            (Case { code: Some(250), ..DONE }, Outcome::Complete),
+            (Case { preliminary: false, ..DONE }, Outcome::Complete),
+            (Case { connection: None, ..DONE }, Outcome::NoData),
+            (Case { connection: None, due: false, ..DONE }, Outcome::Unknown),
+            (Case { short: true, ..DONE }, Outcome::Short),
+            (Case { short: true, aborted: true, ..DONE }, Outcome::Aborted),
+            // RFC 959 section 5.4: 425, 426, 45z and 55z behind 150; before it the command is refused.
+            (Case { code: Some(425), connection: None, ..DONE }, Outcome::Failed),
+            (Case { code: Some(426), ..DONE }, Outcome::Aborted),
+            (Case { code: Some(451), ..DONE }, Outcome::Failed),
+            (Case { code: Some(552), ..DONE }, Outcome::Failed),
+            (Case { code: Some(550), preliminary: false, connection: None, ..DONE }, Outcome::Refused),
+            (Case { code: Some(451), aborted: true, ..DONE }, Outcome::Aborted),
+            // A reset before the sender's FIN, and one behind it.
+            (Case { connection: Some((100, "R")), ..DONE }, Outcome::Aborted),
+            (Case { connection: Some((100, "Fr")), ..DONE }, Outcome::Complete),
+            (Case { code: Some(451), connection: Some((100, "rR")), ..DONE }, Outcome::Aborted),
+            (Case { code: None, connection: Some((100, "r")), ..DONE }, Outcome::Aborted),
+            (Case { code: None, ..DONE }, Outcome::Unknown),
+            (Case { code: None, aborted: true, ..DONE }, Outcome::Aborted),
+        ] {
+            let Case { code, preliminary, aborted, connection, short, due } = case;
+            assert_eq!(
+                outcome(&case),
+                wanted,
+                "{code:?} {preliminary} {aborted} {connection:?} {short} {due}"
+            );
+        }
     }
 }

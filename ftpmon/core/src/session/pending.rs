@@ -175,9 +175,9 @@ impl PendingCommands {
         }
     }
 
-    /// A command of this kind waits.
-    pub(super) fn waits_for(&self, wanted: impl Fn(&Pending) -> bool) -> bool {
-        self.queue.iter().any(|pending| wanted(pending))
+    /// A command of this kind waits, and its reply is still to come.
+    pub(super) fn expects_reply_to(&self, wanted: impl Fn(Verb) -> bool) -> bool {
+        self.sure().any(|(_, pending)| wanted(pending.verb))
     }
 
     /// Replies were lost: any command that waits may have been answered.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::outbox::{Effect, ExpectedEndpoints, Outbox};
+use super::outcome::UNPRIVILEGED;
 use super::pending::{Intent, Pending};
 use super::transfers::SessionRef;
 use super::{STRIPES_MAX, Session};
@@ -16,9 +17,14 @@ use crate::ftp::{Announced, Code, Ending, LINE_MAX, Line, Reply, Verb, size, sto
 use crate::text::Text;
 use crate::time::Timestamp;
 
-/// Data connections go to ports from here on. What a peer announces below is told, and never followed: it would make
-/// the monitor look at traffic of well-known services.
-const DATA_PORT_MIN: u16 = 1024;
+/// FTP's own data port (RFC 959 section 8).
+const DATA_PORT: u16 = 20;
+
+/// Whether data connections to a port are followed. To a port of another well-known service they are not, whoever announces it: it would
+/// make the monitor look at that service's traffic.
+const fn is_followed(port: u16) -> bool {
+    port >= UNPRIVILEGED || port == DATA_PORT
+}
 
 impl Session {
     /// A line of the server.
@@ -220,6 +226,9 @@ impl Session {
                 self.restart.take_if(|restart| restart.0 == command.tx);
                 self.transfers.void_offset(command.tx);
             }
+            (verb, _) if verb.asks_for_endpoint() && code >= 400 => {
+                self.transfers.endpoint_refused(command.tx);
+            }
             (Verb::Auth, Intent::Tls) if completed => self.tls_agreed = true,
             (Verb::Rein, _) if completed => {
                 let login = self.logins.reinitialize();
@@ -261,9 +270,6 @@ impl Session {
     /// A transfer command without an endpoint: the server may connect to the port that the control connection comes from.
     pub(super) fn expect_at_default_port(&mut self, at: Timestamp, out: &mut Outbox) {
         let client = self.identity.client;
-        if client.port < DATA_PORT_MIN {
-            return;
-        }
         let data = DataAnnouncement {
             mode: Some(Mode::Active),
             via: Via::Inferred,
@@ -277,7 +283,7 @@ impl Session {
             at,
             self.tx,
             data,
-            ExpectedEndpoints::from_slice(&[client]),
+            [client].into_iter().filter(|client| is_followed(client.port)).collect(),
             session,
             out,
         );
@@ -309,7 +315,7 @@ impl Session {
         let data = DataAnnouncement { mode, via, ip, port, advertised_ip: advertised, nat };
         self.tell(at, EventKind::DataChannel(DataChannel { tx, data }), out);
         let mut endpoints = ExpectedEndpoints::new();
-        if port >= DATA_PORT_MIN {
+        if is_followed(port) {
             endpoints.push(Endpoint::new(peer, port));
             endpoints.extend(
                 advertised.filter(|ip| *ip != peer && !ip.is_unspecified()).map(|ip| Endpoint::new(ip, port)),

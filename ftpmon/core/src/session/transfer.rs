@@ -32,18 +32,36 @@ pub(super) struct Announced {
     pub(super) ended_at: Option<Timestamp>,
     /// It was there for a command that was refused: a connection that moves nothing came for that one, too late.
     pub(super) refused: bool,
+    /// It is expected though no command announced it for this transfer: the default port, or an endpoint that served before.
+    pub(super) unannounced: bool,
+    /// What is meant where a connection comes to this one's port instead.
+    pub(super) alternative: Option<Box<DataAnnouncement>>,
 }
 
 impl Announced {
+    /// An endpoint that waits for its connection.
+    pub(super) fn waiting(id: EndpointId, data: DataAnnouncement, endpoints: ExpectedEndpoints) -> Self {
+        Self {
+            id,
+            data,
+            state: DataState::Waiting,
+            endpoints,
+            ended_at: None,
+            refused: false,
+            unannounced: data.via == Via::Inferred,
+            alternative: None,
+        }
+    }
+
     /// A connection that nobody announced readably.
     pub(super) fn inferred(id: EndpointId, data: DataAnnouncement) -> Self {
         let endpoints = ExpectedEndpoints::new();
-        Self { id, data, endpoints, state: DataState::Open, ended_at: None, refused: false }
+        Self { state: DataState::Open, ..Self::waiting(id, data, endpoints) }
     }
 
-    /// Nobody announced it, and nothing came: it is the default port.
+    /// No command announced it for this transfer, and nothing came.
     pub(super) fn waits_by_default(&self) -> bool {
-        self.data.via == Via::Inferred && matches!(self.state, DataState::Waiting)
+        self.unannounced && matches!(self.state, DataState::Waiting)
     }
 }
 
@@ -87,6 +105,8 @@ pub(super) struct Transfer {
     pub(super) aborted: bool,
     /// What announced its endpoint may have been said unseen.
     pub(super) endpoint_lost: bool,
+    /// Its bytes go over the connection of a transfer before it, which stays open (RFC 959 section 3.3).
+    pub(super) shares_connection: bool,
     /// The final reply.
     pub(super) code: Option<u16>,
     pub(super) decided_at: Option<Timestamp>,
@@ -100,6 +120,7 @@ impl Transfer {
             preliminary: false,
             aborted: false,
             endpoint_lost: false,
+            shares_connection: false,
             code: None,
             decided_at: None,
         }
@@ -114,6 +135,11 @@ impl Transfer {
         !self.preliminary && self.code.is_some_and(|code| code >= 400)
     }
 
+    /// Its endpoint serves the next transfer command: it was refused, or its connection could not be opened (425).
+    pub(super) fn frees_endpoint(&self) -> bool {
+        self.refused() || (self.code == Some(425) && matches!(self.state(), Some(DataState::Waiting)))
+    }
+
     /// Its endpoint was announced unseen, and this may be its connection.
     pub(super) fn lacks(&self, found: &FoundData) -> bool {
         let uploads = self.request.direction == Some(FileDirection::Upload);
@@ -126,7 +152,7 @@ impl Transfer {
 
     /// It has its final reply, and no connection yet, though it was not refused.
     pub(super) fn waits_for_connection(&self) -> bool {
-        matches!(self.state(), Some(DataState::Waiting) | None) && !self.refused()
+        matches!(self.state(), Some(DataState::Waiting) | None) && !self.refused() && !self.shares_connection
     }
 
     /// When it can be reported whatever else comes; none as long as something decisive is due.
@@ -136,7 +162,7 @@ impl Transfer {
             Some(DataState::Open) => None,
             Some(DataState::Ended(_)) if self.request.tx == 0 => Some(Timestamp::EARLIEST),
             Some(DataState::Ended(_)) => decided,
-            Some(DataState::Waiting) | None if self.refused() => decided,
+            Some(DataState::Waiting) | None if self.refused() || self.shares_connection => decided,
             Some(DataState::Waiting) | None => Some(decided?.plus_nanos(GRACE_NS)),
         }
     }

@@ -31,12 +31,26 @@ pub(super) struct SessionRef<'a> {
     pub(super) user: Option<&'a Arc<Text>>,
 }
 
+/// Where the data of a transfer goes, as far as is known when its command comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DataSource {
+    /// To the endpoint announced last.
+    Announced,
+    /// Over the connection of a transfer before it.
+    OpenConnection,
+    /// Nothing was announced, or not yet.
+    Unknown,
+}
+
 /// The unfinished transfers of a session, the oldest first. An idle session holds nothing here.
 #[derive(Debug, Default)]
 pub(super) struct Transfers {
     /// The latest announced endpoint, as long as no command claimed it.
     current: Option<Box<Announced>>,
     open: Vec<Transfer>,
+    /// The announced endpoint that was used last. It is the default for transfers without one of their own: RFC 959 section 4.1.2 has
+    /// the server remember the last value of a parameter, and servers keep listening on a passive port.
+    last_used: Option<Box<(DataAnnouncement, ExpectedEndpoints)>>,
     next_id: u32,
     pub(super) totals: Totals,
 }
@@ -76,6 +90,7 @@ impl Transfers {
         out: &mut Outbox,
     ) {
         self.supersede(at, out);
+        self.last_used = None;
         let announced = self.expect(at, data, endpoints, session, out);
         let sent_early = |transfer: &&mut Transfer| {
             tx != 0 && transfer.announced.is_none() && transfer.request.tx > tx && transfer.code.is_none()
@@ -97,9 +112,20 @@ impl Transfers {
         session: SessionRef<'_>,
         out: &mut Outbox,
     ) {
+        let (data, endpoints, alternative) = match self.last_used.as_deref() {
+            Some((last, used)) if last.mode == Some(Mode::Passive) => (*last, used.clone(), None),
+            Some((last, used)) => {
+                let both = used.iter().chain(&endpoints).copied().collect();
+                (data, both, Some(Box::new(*last)))
+            }
+            None => (data, endpoints, None),
+        };
+        if endpoints.is_empty() {
+            return;
+        }
         let announced = self.expect(at, data, endpoints, session, out);
         if let Some(transfer) = self.by_command(tx) {
-            transfer.announced = Some(announced);
+            transfer.announced = Some(Announced { unannounced: true, alternative, ..announced });
         }
     }
 
@@ -119,7 +145,7 @@ impl Transfers {
         };
         let mode = data.mode;
         out.effects.push(Effect::Announce { said, id, endpoints: endpoints.clone(), mode, peer, announcer });
-        Announced { id, data, endpoints, state: DataState::Waiting, ended_at: None, refused: false }
+        Announced::waiting(id, data, endpoints)
     }
 
     /// A data connection that nobody announced readably: reported when it ends.
@@ -144,14 +170,43 @@ impl Transfers {
         id
     }
 
-    /// A transfer command: it claims the endpoint announced last. False where there is none (RFC 959's default data port).
-    /// `all_read`: nothing that was said before is missing.
-    pub(super) fn begin(&mut self, request: Request, all_read: bool) -> bool {
-        let announced = self.current.take().map(|current| *current).or_else(|| self.reclaim());
-        let found = announced.is_some();
-        let endpoint_lost = !found && !all_read;
-        self.open.push(Transfer { endpoint_lost, ..Transfer::new(request, announced) });
-        found
+    /// A transfer command: it claims the endpoint announced last, unless the reply to PASV or its like is still to come
+    /// (`endpoint_due`). `connection_due`: it would have
+    /// a connection of its own, as nothing that was said before is missing and none stays open by MODE.
+    pub(super) fn begin(&mut self, request: Request, connection_due: bool, endpoint_due: bool) -> DataSource {
+        let announced = if endpoint_due {
+            None
+        } else {
+            self.current.take().map(|current| *current).or_else(|| self.reclaim())
+        };
+        let stays_open = |transfer: &Transfer| {
+            matches!(transfer.state(), Some(DataState::Open)) && matches!(transfer.code, Some(200..=299))
+        };
+        let source = match &announced {
+            Some(_) => DataSource::Announced,
+            None if connection_due && !endpoint_due && self.open.iter().any(stays_open) => {
+                DataSource::OpenConnection
+            }
+            None => DataSource::Unknown,
+        };
+        self.open.push(Transfer {
+            endpoint_lost: source == DataSource::Unknown && !connection_due,
+            shares_connection: source == DataSource::OpenConnection,
+            ..Transfer::new(request, announced)
+        });
+        source
+    }
+
+    /// The command `tx` that asked for an endpoint was refused: a transfer that was sent behind it has the endpoint before.
+    pub(super) fn endpoint_refused(&mut self, tx: u64) {
+        let lacks_one = |transfer: &&mut Transfer| {
+            transfer.request.tx > tx && transfer.announced.is_none() && transfer.code.is_none()
+        };
+        if let Some(transfer) = self.open.iter_mut().find(lacks_one)
+            && let Some(current) = self.current.take()
+        {
+            transfer.announced = Some(*current);
+        }
     }
 
     /// The oldest transfer gives way at the cap.
@@ -205,6 +260,9 @@ impl Transfers {
         if let Some(announced) = announced.filter(|it| matches!(it.state, DataState::Waiting)) {
             announced.state = DataState::Open;
             let endpoints = core::mem::take(&mut announced.endpoints);
+            if !announced.unannounced {
+                self.last_used = Some(Box::new((announced.data, endpoints.clone())));
+            }
             out.effects.push(Effect::Used { id, endpoints });
         }
     }
@@ -214,6 +272,9 @@ impl Transfers {
     pub(super) fn ended(&mut self, at: Timestamp, id: EndpointId, summary: DataSummary) -> Timestamp {
         let announced = self.announced(id);
         if let Some(announced) = announced.filter(|it| matches!(it.state, DataState::Open)) {
+            if let Some(other) = announced.alternative.take_if(|other| other.port == summary.listener.port) {
+                announced.data = *other;
+            }
             announced.state = DataState::Ended(Box::new(summary));
             announced.ended_at = Some(at);
         }
@@ -322,22 +383,17 @@ impl Transfers {
 
     /// The endpoint of a refused command waits for the next one, unless another was announced meanwhile.
     fn hand_back(&mut self, transfer: &mut Transfer, out: &mut Outbox) {
-        if !transfer.refused() || self.current.is_some() {
+        if !transfer.frees_endpoint() || self.current.is_some() {
             return;
         }
         let Some(announced) = &mut transfer.announced else { return };
         if !matches!(announced.state, DataState::Waiting) || announced.waits_by_default() {
             return;
         }
-        let handed = Announced {
-            id: announced.id,
-            data: announced.data,
-            state: DataState::Waiting,
-            // The transfer takes nothing back any more.
-            endpoints: core::mem::take(&mut announced.endpoints),
-            ended_at: None,
-            refused: true,
-        };
+        // The transfer takes nothing back any more.
+        let endpoints = core::mem::take(&mut announced.endpoints);
+        let handed =
+            Announced { refused: true, ..Announced::waiting(announced.id, announced.data, endpoints) };
         let lacks_one = |transfer: &&mut Transfer| {
             transfer.code.is_none() && transfer.announced.as_ref().is_none_or(Announced::waits_by_default)
         };
@@ -353,8 +409,11 @@ impl Transfers {
 
     /// The endpoint of a refused command serves the next one: servers keep listening, clients keep the connection.
     fn reclaim(&mut self) -> Option<Announced> {
-        let refused =
-            self.open.iter_mut().rev().find(|transfer| transfer.refused() && transfer.announced.is_some())?;
+        let refused = self
+            .open
+            .iter_mut()
+            .rev()
+            .find(|transfer| transfer.frees_endpoint() && transfer.announced.is_some())?;
         refused.announced.take()
     }
 
