@@ -37,7 +37,7 @@ impl Session {
         if let Some(reply) = self.assembler.client_spoke() {
             self.reply(self.last_reply_line, &reply, out);
         }
-        self.confirm_errors(at, None, out);
+        self.confirm_repeated(out);
         self.tx += 1;
         self.well_formed_command |= !command.malformed && command.verb != Verb::Other;
         let said = Said::new(&command, context);

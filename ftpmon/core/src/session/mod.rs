@@ -17,6 +17,7 @@ mod outcome;
 mod overhead;
 mod pending;
 mod remote;
+mod repeated;
 mod replies;
 mod secrets;
 mod transfer;
@@ -42,6 +43,7 @@ use encryption::TlsWatch;
 use login::Logins;
 use pending::PendingCommands;
 use remote::Remote;
+use repeated::RepeatedError;
 use secrets::MaskedSecrets;
 use transfers::{SessionRef, Transfers};
 
@@ -85,6 +87,7 @@ pub struct Session {
     assembler: ReplyAssembler,
     last_reply_line: Timestamp,
     pending: PendingCommands,
+    repeated: Option<Box<RepeatedError>>,
     logins: Logins,
     transfers: Transfers,
     tls: Option<Box<TlsWatch>>,
@@ -135,6 +138,7 @@ impl Session {
             assembler: ReplyAssembler::new(),
             last_reply_line: at,
             pending: PendingCommands::default(),
+            repeated: None,
             logins: Logins::default(),
             transfers: Transfers::default(),
             tls: implicit_tls.then(|| Box::new(TlsWatch::new(TlsVia::Implicit))),
@@ -254,7 +258,7 @@ impl Session {
         }
         self.half_closed(at, Direction::Command, context, out);
         self.half_closed(at, Direction::Reply, context, out);
-        self.confirm_errors(at, None, out);
+        self.confirm_repeated(out);
         self.report_tls(at, out);
         let abandoned = self.logins.abandon();
         self.tell_login(at, abandoned, out);

@@ -33,8 +33,6 @@ pub(super) struct Pending {
     preliminary: bool,
     /// It was sent while a transfer waited for its final reply.
     during_transfer: bool,
-    /// The error that answers it, unless the command before was answered twice: the next command or reply tells.
-    provisional: Option<u16>,
 }
 
 /// What a command will have changed when it succeeds.
@@ -88,7 +86,6 @@ impl Pending {
             doubt: Doubt::None,
             preliminary: false,
             during_transfer: false,
-            provisional: None,
         }
     }
 
@@ -103,7 +100,7 @@ impl Pending {
     }
 
     fn is_sure(&self) -> bool {
-        self.doubt == Doubt::None && self.provisional.is_none()
+        self.doubt == Doubt::None
     }
 
     fn is_transfer(&self) -> bool {
@@ -237,19 +234,13 @@ impl PendingCommands {
         Some(other.map_or((index, fit), |(index, _, fit)| (index, fit)))
     }
 
-    /// The doubtful command that fits best, among equals the oldest. For one that was answered with an error, only success tells
-    /// that the error was not its own.
+    /// The doubtful command that fits best, among equals the oldest.
     fn best_doubtful(&self, code: u16) -> Option<(usize, Fit)> {
-        let fit = |pending: &Pending| match pending.fit(code) {
-            fit if pending.provisional.is_none() => fit,
-            Fit::Typical if code < 400 => Fit::Typical,
-            _ => Fit::No,
-        };
         self.queue
             .iter()
             .enumerate()
             .filter(|(_, pending)| !pending.is_sure())
-            .map(|(index, pending)| (index, fit(pending)))
+            .map(|(index, pending)| (index, pending.fit(code)))
             .filter(|(_, fit)| *fit >= Fit::Possible)
             .max_by_key(|(index, fit)| (*fit, core::cmp::Reverse(*index)))
     }
@@ -278,15 +269,29 @@ impl PendingCommands {
         }
     }
 
-    /// A command has its final reply. None where that is provisional: it repeats the error of the command before.
+    /// A reply that would answer a command repeats the error that answered another one before: it may be a reply too many.
+    pub(super) fn is_repeated(&self, index: usize, code: u16) -> bool {
+        self.get(index).zip(self.last).is_some_and(|(pending, (last, verb))| {
+            let own = pending.is_sure() && !pending.preliminary && !pending.is_unseen();
+            code >= 400 && last == code && verb != pending.verb && own
+        })
+    }
+
+    /// A command, of whose error that is not certain, is answered by this reply rather than another one.
+    pub(super) fn is_answered_after_all(&self, index: usize, code: u16, text: &[u8]) -> bool {
+        let mut others = self.sure().filter(|(other, _)| *other != index);
+        code < 400
+            && self.answered_by(code, text) == Some(index)
+            && others.all(|(_, pending)| pending.fit(code) < Fit::Typical)
+    }
+
+    pub(super) fn index_of(&self, tx: u64) -> Option<usize> {
+        self.queue.iter().position(|pending| pending.tx == tx)
+    }
+
+    /// A command has its final reply.
     pub(super) fn complete(&mut self, index: usize, code: u16) -> Option<Box<Pending>> {
-        let pending = self.queue.get_mut(index)?;
-        let last = self.last.replace((code, pending.verb));
-        let repeats = code >= 400 && last.is_some_and(|(last, verb)| last == code && verb != pending.verb);
-        if repeats && pending.is_sure() && !pending.preliminary && !pending.is_unseen() {
-            pending.provisional = Some(code);
-            return None;
-        }
+        self.last = Some((code, self.get(index)?.verb));
         let completed = self.queue.remove(index);
         let beside_transfers = completed.kind == Kind::EmptyLine || is_asked_during_transfers(completed.verb);
         self.retain_before(index, |older| {
@@ -306,18 +311,6 @@ impl PendingCommands {
             self.queue = SmallVec::new();
         }
         Some(completed)
-    }
-
-    /// Takes a command whose error is provisional, with it, unless a reply answers it anew: nothing showed that the error was not
-    /// its own.
-    pub(super) fn confirm(&mut self, answered_anew: Option<u64>) -> Option<(Box<Pending>, u16)> {
-        let index = self
-            .queue
-            .iter()
-            .position(|pending| pending.provisional.is_some() && Some(pending.tx) != answered_anew)?;
-        let pending = self.queue.remove(index);
-        let code = pending.provisional?;
-        Some((pending, code))
     }
 
     /// Transfer commands that will not be answered any more.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::outbox::{Effect, ExpectedEndpoints, Outbox};
 use super::outcome::UNPRIVILEGED;
 use super::pending::{Intent, Pending};
+use super::repeated::RepeatedError;
 use super::transfers::SessionRef;
 use super::{STRIPES_MAX, Session};
 use crate::addr::Endpoint;
@@ -56,12 +57,32 @@ impl Session {
         let code = reply.code.filter(|code| code.class().is_some());
         let number = code.map(Code::number);
         self.well_formed_reply |= number.is_some() && !reply.malformed;
-        let preliminary = code.is_some_and(Code::is_preliminary);
-        let greets = self.is_greeting(number);
-        if greets {
-            self.remote.greeted(reply);
+        if let Some(number) = number {
+            self.decide_repeated(number, &reply.text, out);
         }
-        let index = if greets { None } else { self.answered_by(at, number, reply, out) };
+        let index = match number {
+            Some(number) if self.is_greeting(number) => {
+                self.remote.greeted(reply);
+                None
+            }
+            Some(number) => self.pending.answered_by(number, &reply.text),
+            None => None,
+        };
+        match index.zip(number).filter(|&(index, number)| self.pending.is_repeated(index, number)) {
+            Some((index, _)) => {
+                let tx = self.pending.get(index).map_or(0, |command| command.tx);
+                let reply = Reply { text: Cow::Owned(reply.text.to_vec()), ..*reply };
+                self.repeated = Some(Box::new(RepeatedError { at, tx, reply }));
+            }
+            None => self.tell_reply(at, reply, index, out),
+        }
+    }
+
+    /// A reply, and what it changes: `index` is the waiting command that it answers.
+    fn tell_reply(&mut self, at: Timestamp, reply: &Reply<'_>, index: Option<usize>, out: &mut Outbox) {
+        let code = reply.code.filter(|code| code.class().is_some());
+        let number = code.map(Code::number);
+        let preliminary = code.is_some_and(Code::is_preliminary);
         let command = index.and_then(|index| self.pending.get(index)).filter(|command| !command.is_unseen());
         let tx = command.map_or(0, |command| command.tx);
         let latency_us = command.map(|command| at.micros_since(command.at));
@@ -114,52 +135,29 @@ impl Session {
     }
 
     /// The greeting answers nothing, even where a client did not wait for it.
-    fn is_greeting(&mut self, code: Option<u16>) -> bool {
+    fn is_greeting(&mut self, code: u16) -> bool {
         if !self.greeting_due {
             return false;
         }
-        let greets = self.pending.len() == 0 || matches!(code, None | Some(120 | 220 | 421));
-        self.greeting_due = greets && code == Some(120);
+        let greets = self.pending.len() == 0 || matches!(code, 120 | 220 | 421);
+        self.greeting_due = greets && code == 120;
         greets
     }
 
-    /// The waiting command that a reply answers. A reply without a code that can be read is shown with no command.
-    fn answered_by(
-        &mut self,
-        at: Timestamp,
-        code: Option<u16>,
-        reply: &Reply<'_>,
-        out: &mut Outbox,
-    ) -> Option<usize> {
-        let index = self.pending.answered_by(code?, &reply.text)?;
-        let tx = self.pending.get(index).map(|command| command.tx);
-        if self.confirm_errors(at, tx, out) {
-            return self.pending.answered_by(code?, &reply.text);
-        }
-        Some(index)
+    /// The next reply is there: an error that waits was a reply too many where this one answers its command after all.
+    fn decide_repeated(&mut self, code: u16, text: &[u8], out: &mut Outbox) {
+        let Some(repeated) = self.repeated.take() else { return };
+        let index = self.pending.index_of(repeated.tx);
+        let own = index.filter(|&index| !self.pending.is_answered_after_all(index, code, text));
+        self.tell_reply(repeated.at, &repeated.reply, own, out);
     }
 
-    /// What was answered provisionally is answered, but for the command `answered_anew`. True where there was any.
-    pub(super) fn confirm_errors(
-        &mut self,
-        at: Timestamp,
-        answered_anew: Option<u64>,
-        out: &mut Outbox,
-    ) -> bool {
-        let mut any = false;
-        while let Some((command, code)) = self.pending.confirm(answered_anew) {
-            let error = Reply {
-                code: Code::new(code),
-                text: Cow::Borrowed(&[]),
-                lines: 0,
-                truncated: false,
-                malformed: false,
-                ending: Ending::Regular,
-            };
-            self.answered(at, *command, code, &error, out);
-            any = true;
+    /// Nothing more can show that an error that waits was a reply too many.
+    pub(super) fn confirm_repeated(&mut self, out: &mut Outbox) {
+        if let Some(repeated) = self.repeated.take() {
+            let index = self.pending.index_of(repeated.tx);
+            self.tell_reply(repeated.at, &repeated.reply, index, out);
         }
-        any
     }
 
     fn tell_oddities(&mut self, at: Timestamp, tx: u64, reply: &Reply<'_>, out: &mut Outbox) {

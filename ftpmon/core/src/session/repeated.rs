@@ -1,0 +1,14 @@
+//! Errors that are told twice.
+
+use crate::ftp::Reply;
+use crate::time::Timestamp;
+
+/// An error that repeats that of the command before: a second reply to that, or the reply to its own command. It waits for the
+/// next command or reply, which tell.
+#[derive(Debug)]
+pub(super) struct RepeatedError {
+    pub(super) at: Timestamp,
+    /// The command that it would answer.
+    pub(super) tx: u64,
+    pub(super) reply: Reply<'static>,
+}
