@@ -1,4 +1,4 @@
-//! The kernel's counters: one for each thing that can become of a packet or a record.
+//! The kernel programs' counters: one for each outcome of a packet or a record.
 
 use crate::no_padding;
 
@@ -20,12 +20,12 @@ macro_rules! counters {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// It counts records of data connections that were lost: a dialogue lacks nothing for it.
+            /// It counts lost records of data connections: no control connection lacks anything.
             pub const fn is_of_data(self) -> bool {
                 matches!(self, Self::LostData | Self::LostDataContinuation | Self::LostReport)
             }
 
-            /// It counts something of FTP, or what may have been, that did not reach the agent whole.
+            /// It counts FTP packets or records, or possible ones, that did not reach the agent whole.
             pub const fn is_loss(self) -> bool {
                 match self { $(Self::$variant => counters!(@loss $($loss)?),)+ }
             }
@@ -74,9 +74,9 @@ counters! {
     ControlFrames = "control_frames",
     /// Packets of control connections without payload, SYN, FIN or RST: counted, not copied.
     ControlAcks = "control_acks",
-    /// Packets of control connections that were only counted, as the agent wants (after TLS began).
+    /// Packets of control connections that were only counted, by the agent's verdict (after TLS began).
     ControlCounted = "control_counted",
-    /// Packets at control ports that the agent wants nothing of.
+    /// Packets at control ports that are not FTP, by the agent's verdict.
     ControlIgnored = "control_ignored",
     /// Packets of control connections that another vantage point had seen before.
     ControlDuplicates = "control_duplicates",
@@ -106,7 +106,7 @@ counters! {
     FlowReports = "flow_reports",
     /// No room in the ring for a frame of a control connection.
     LostControl = "lost_ring_control" loss,
-    /// The ring was half full, and the frame's control connection had lately had more than its part of it.
+    /// The ring was half full, and the frame's control connection had used up its share of it.
     LostLoud = "lost_loud_control" loss,
     /// No room in the ring for a further part of a control connection's frame: its beginning was delivered.
     LostContinuation = "lost_ring_continuation" loss,
@@ -128,7 +128,7 @@ counters! {
     FrameCut = "lost_frame_cut" loss,
 }
 
-/// How many counters there are.
+/// The number of counters.
 pub const COUNTERS: usize = Counter::ALL.len();
 
 /// One CPU's counters, since the programs were loaded.

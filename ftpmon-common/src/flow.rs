@@ -2,7 +2,7 @@
 
 use crate::no_padding;
 
-/// What one end of a data connection sent. Offsets count payload bytes from the first one after the SYN, in 64 bits.
+/// One direction of a data connection, by its sender. Offsets count payload bytes from the first one after the SYN, in 64 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct FlowHalf {
@@ -73,7 +73,7 @@ pub struct FlowState {
     pub ack_ns: u64,
     /// The last report.
     pub report_ns: u64,
-    /// What each end sent, indexed by [`crate::Direction::index`].
+    /// The two directions, indexed by [`crate::Direction::index`].
     pub halves: [FlowHalf; 2],
     /// [`FlowState::INITIATOR_HIGH`] and its like.
     pub flags: u32,
@@ -99,7 +99,7 @@ impl FlowState {
     pub const MIDSTREAM: u32 = 8;
     /// The announcement said that its payload is wanted.
     pub const PAYLOAD: u32 = 16;
-    /// Both ends said FIN and were acknowledged, or one said RST. An entry that stays in the table with this flag was
+    /// Both ends sent FIN and were acknowledged, or one sent RST. An entry that stays in the table with this flag was
     /// closed by RST, or its closing report found no room in the ring ([`FlowState::UNREPORTED`]). After an RST the account
     /// goes on: data may cross it, or it may be forged. Whoever sweeps the table takes the last word from here, and deletes
     /// the entry when it has been silent for some seconds.

@@ -8,21 +8,21 @@ use crate::no_padding;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct Address {
-    /// Octets 0 to 7 as they lie in memory.
+    /// Octets 0 to 7, in memory order.
     first: u64,
-    /// Octets 8 to 15 as they lie in memory.
+    /// Octets 8 to 15, in memory order.
     last: u64,
 }
 no_padding!(Address: 16 { first: u64, last: u64 });
 
 impl Address {
-    /// From the two halves of the address as they lie in memory.
+    /// From the two halves of the address, in memory order.
     #[inline(always)]
     pub const fn from_halves(first: u64, last: u64) -> Self {
         Self { first, last }
     }
 
-    /// From an IPv4 address as it lies in memory (network byte order).
+    /// From an IPv4 address in network byte order.
     #[inline(always)]
     pub const fn from_ipv4(address: u32) -> Self {
         let last = ((0xffff_u64 << 32) | u32::from_be(address) as u64).to_be();
@@ -100,7 +100,7 @@ impl From<Endpoint> for SocketAddr {
     }
 }
 
-/// Which way a packet goes, in terms of a [`FlowKey`].
+/// The direction of a packet, in terms of a [`FlowKey`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Direction {

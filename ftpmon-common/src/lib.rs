@@ -1,4 +1,4 @@
-//! What ftpmon's kernel programs and its agent share: the names of programs, maps and settings, map keys and values, the
+//! The interface between ftpmon's kernel programs and its agent: the names of programs, maps and settings, map keys and values, the
 //! layout of ring records, and the counters.
 //!
 //! Everything here is plain data with a fixed layout: `repr(C)`, no padding, sizes and offsets asserted at compile time.
@@ -8,13 +8,13 @@
 //!
 //! | map | who writes | who deletes |
 //! |---|---|---|
-//! | [`names::PORTS`] | agent: control ports, marks of expected ports; kernel: marks of tracked flows | nobody, marks run out |
+//! | [`names::PORTS`] | agent: control ports, marks of expected ports; kernel: marks of tracked flows | marks expire |
 //! | [`names::EXPECTED`] | agent; the kernel only sets [`Expected::TAKEN`] | agent, or the LRU |
 //! | [`names::PAIRS`] | kernel | the LRU |
 //! | [`names::FLOWS`] | kernel | kernel on an orderly close, agent otherwise |
 //! | [`names::CONTROL`] | kernel | the LRU |
 //! | [`names::VERDICTS`] | agent | agent, or the LRU |
-//! | [`names::STATS`] | kernel | nobody |
+//! | [`names::STATS`] | kernel | never deleted |
 //! | [`names::EVENTS`] | kernel | agent, by reading |
 #![no_std]
 

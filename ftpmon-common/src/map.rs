@@ -2,7 +2,7 @@
 
 use crate::{Address, no_padding};
 
-/// What is known of a TCP port: a value of [`crate::names::PORTS`].
+/// The mark of a TCP port: a value of [`crate::names::PORTS`].
 ///
 /// Flag bits say that control connections live there; otherwise the number is the `CLOCK_BOOTTIME` second at which the
 /// port stops being watched for data connections, so that marks run out by themselves. 0 is a port of no interest.
@@ -97,7 +97,7 @@ pub struct Pair {
 }
 no_padding!(Pair: 8 { last_s: u32, flags: u32 });
 
-/// What the agent wants of a connection: a value of [`crate::names::VERDICTS`]. It takes effect on a control connection
+/// The agent's verdict on a connection: a value of [`crate::names::VERDICTS`]. It takes effect on a control connection
 /// within about a second, as the kernel keeps what it read for so long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
@@ -112,7 +112,7 @@ impl Verdict {
     /// like a line of text (after CCC, RFC 4217 section 12.3) goes there too, and so does what follows it, until
     /// the verdict is asked for again, within about a second.
     pub const COUNT: Self = Self(2);
-    /// Nothing: the connection is none of FTP. To let go of a data connection the agent also deletes it from
+    /// Nothing: the connection is not FTP. To stop tracking a data connection the agent also deletes it from
     /// [`crate::names::FLOWS`].
     pub const IGNORE: Self = Self(3);
 
@@ -156,13 +156,13 @@ pub struct ControlState {
     pub flags: u32,
     /// The [`Verdict`] that was last read for it, 0 where there was none.
     pub verdict: u32,
-    /// When that was, in units of 2^30 ns.
+    /// The time of that look-up, in units of 2^30 ns.
     pub verdict_at: u32,
     /// Bytes of its frames that were copied since then.
     pub copied: u32,
     /// Always 0.
     pub reserved: u32,
-    /// What each end sent, indexed by [`crate::Direction::index`].
+    /// The two directions, indexed by [`crate::Direction::index`].
     pub halves: [ControlHalf; 2],
 }
 no_padding!(ControlState: 104 {

@@ -13,7 +13,7 @@ pub const TC_EGRESS: &str = "ftpmon_tc_egress";
 /// TC classifier for egress, devices without a link-layer header.
 pub const TC_EGRESS_RAW: &str = "ftpmon_tc_egress_raw";
 
-/// `Array<u32, PortMark>` of 65,536: what is known of each TCP port.
+/// `Array<u32, PortMark>` of 65,536: the mark of each TCP port.
 pub const PORTS: &str = "PORTS";
 /// `LruHashMap<Endpoint, Expected>`: announced data connections.
 pub const EXPECTED: &str = "EXPECTED";
@@ -24,7 +24,7 @@ pub const PAIRS: &str = "PAIRS";
 pub const FLOWS: &str = "FLOWS";
 /// `LruHashMap<FlowKey, ControlState>`: control connections.
 pub const CONTROL: &str = "CONTROL";
-/// `LruHashMap<FlowKey, Verdict>`: what the agent wants of a connection, control or data.
+/// `LruHashMap<FlowKey, Verdict>`: the agent's verdict on a connection, control or data.
 pub const VERDICTS: &str = "VERDICTS";
 /// `PerCpuArray<Stats>` of one entry.
 pub const STATS: &str = "STATS";
@@ -32,7 +32,7 @@ pub const STATS: &str = "STATS";
 /// [`SETTING_PAYLOAD`] those of control connections.
 pub const EVENTS: &str = "EVENTS";
 /// `RingBuf` of records: with [`SETTING_PAYLOAD`] those of data connections, frames and accounts, so that a flood of files
-/// pushes no word of a dialogue out. Otherwise unused.
+/// displaces no dialogue. Otherwise unused.
 pub const PAYLOAD: &str = "PAYLOAD";
 
 /// Setting, `u8`, 0 or 1, default 0: data connections' frames may be copied at all. At 0 the kernel never copies a byte of
@@ -48,7 +48,7 @@ pub const SETTING_FLOW_IDLE_S: &str = "SETTING_FLOW_IDLE_S";
 /// Setting, `u64`, nanoseconds, default 10 s: a live flow is reported at most this often.
 pub const SETTING_REPORT_NS: &str = "SETTING_REPORT_NS";
 
-/// Setting, `u8`, 0 or 1, default 0: rare diagnostics go to aya-log's ring. At 0 the verifier drops their code.
+/// Setting, `u8`, 0 or 1, default 0: rare diagnostics go to aya-log's ring. At 0 the verifier removes their code.
 pub const SETTING_LOG: &str = "SETTING_LOG";
 
 /// Lowest listener port of a candidate: below it live the well-known services, no FTP data connection.

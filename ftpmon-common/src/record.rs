@@ -14,7 +14,7 @@ pub const BANNER_MAX: usize = 128;
 /// Payload of an end is copied as a [`RecordKind::Beginning`] only before this offset.
 pub const BEGINNING_END: u32 = 4_096;
 
-/// What a record is.
+/// The kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum RecordKind {
@@ -25,7 +25,7 @@ pub enum RecordKind {
     /// The account of a data connection: a [`FlowEvent`].
     Flow = 3,
     /// The beginning of a frame of a data connection, in one record, where no whole frames of it are wanted: what tells
-    /// whether it is FTP's, and what its TLS hellos say. At most [`TLS_BEGINNING_MAX`] bytes, the rest of the frame does not follow.
+    /// whether it is FTP, and what its TLS hellos contain. At most [`TLS_BEGINNING_MAX`] bytes, the rest of the frame does not follow.
     Beginning = 4,
 }
 
@@ -42,7 +42,7 @@ impl RecordKind {
     }
 }
 
-/// Where a packet was seen.
+/// The hook that saw a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Hook {
@@ -66,13 +66,13 @@ impl Hook {
     }
 }
 
-/// With what a frame begins.
+/// The header that a frame begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Link {
     /// An Ethernet header.
     Ethernet = 1,
-    /// An IP header, of the version that its first four bits say.
+    /// An IP header, whose first four bits give the version.
     RawIp = 2,
 }
 
@@ -87,15 +87,15 @@ impl Link {
     }
 }
 
-/// Why an account was given.
+/// The reason for a report of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ReportReason {
     /// Its first packet.
     Open = 1,
-    /// It goes on ([`crate::names::SETTING_REPORT_NS`]).
+    /// It continues ([`crate::names::SETTING_REPORT_NS`]).
     Progress = 2,
-    /// Both ends said FIN and were acknowledged: the entry is gone from [`crate::names::FLOWS`]. Or one said RST: the
+    /// Both ends sent FIN and were acknowledged: the entry is deleted from [`crate::names::FLOWS`]. Or one sent RST: the
     /// entry stays, see [`FlowState::CLOSED`].
     Close = 3,
     /// A SYN with another initial sequence number came for the same ends: this account is over, another opens.
@@ -115,12 +115,12 @@ impl ReportReason {
     }
 }
 
-/// How every record begins. A record may be longer than its content (the kernel reserves in steps): what counts is
-/// `chunk_len`, or for [`RecordKind::Flow`] the size of [`FlowEvent`].
+/// The header of every record. A record may be longer than its content, because the kernel reserves in steps: the content's length
+/// is `chunk_len`, or for [`RecordKind::Flow`] the size of [`FlowEvent`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct RecordHeader {
-    /// When the packet was seen, `CLOCK_BOOTTIME` nanoseconds.
+    /// The time of the packet, `CLOCK_BOOTTIME` nanoseconds.
     pub at_ns: u64,
     /// The same on all records of one frame, and on no other frame's within a run. Records of one frame come in order
     /// of `offset`, though others' may stand between them; where one is missing the ring had no room for it.
@@ -129,9 +129,9 @@ pub struct RecordHeader {
     pub ifindex: u32,
     /// The length of the whole frame as the device handed it over, bytes.
     pub frame_len: u32,
-    /// Where in the frame this record's bytes begin.
+    /// The offset of this record's bytes in the frame.
     pub offset: u32,
-    /// How many bytes of the frame follow this header.
+    /// The number of the frame's bytes that follow this header.
     pub chunk_len: u32,
     /// A VLAN tag that the device took out of the frame's bytes: its tag control information. Outer to any in the bytes.
     pub vlan_tci: u16,

@@ -8,7 +8,7 @@ use crate::maps::{SCRATCH, port_mark};
 use crate::packet::{Packet, Pieces, Read};
 use crate::{control, data, log};
 
-/// How a packet was classified.
+/// The class of a packet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 enum Class {
@@ -24,7 +24,7 @@ enum Class {
 
 /// Handles one packet. It is never changed, whatever it holds.
 ///
-/// What is known before the port look-ups is read again behind them: few packets get that far, and the others do not pay for
+/// Values known before the port look-ups are read again behind them: few packets get that far, and the others do not pay for
 /// keeping it.
 #[inline(always)]
 pub(crate) fn monitor<P: Packet>(packet: P, hook: Hook, link: Link) {

@@ -1,4 +1,4 @@
-//! What the kernel programs copy of a data connection's beginning, and of a control connection under TLS.
+//! Copies of a data connection's beginning, and of a control connection under TLS.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests")]
 
 use ftpmon_common::{Counter, Endpoint, Expected, RecordKind, Verdict};

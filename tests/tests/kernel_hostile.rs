@@ -1,4 +1,4 @@
-//! What hostile peers can have the kernel programs do: nothing to others' traffic, and no harm to others' words.
+//! Hostile peers: they have no effect on others' traffic, and displace no others' records.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests")]
 
 use ftpmon_common::{Counter, Expected, FlowState};

@@ -12,7 +12,7 @@ const CLIENT6: (&str, u16) = ("2001:db8::106", 57_658);
 const SERVER6: (&str, u16) = ("2001:db8::109", 21);
 const WEB: (&str, u16) = ("192.168.1.109", 80);
 
-/// What the ring is to hold after a packet.
+/// The expected content of the ring after a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ring {
     Empty,

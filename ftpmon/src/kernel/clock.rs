@@ -8,7 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use ftpmon_event::time::Timestamp;
 
-/// How often the distance is measured, nanoseconds of boot time; a change is followed over as long.
+/// The interval between two measurements, nanoseconds of boot time; a change is followed over the same time.
 const MEASURE_NS: i64 = 1_000_000_000;
 /// A change of the distance beyond this is a step of the clock, nanoseconds. NTP slews by 0.5 ms a second at most.
 const STEP_NS: i64 = 50_000_000;
@@ -16,7 +16,7 @@ const STEP_NS: i64 = 50_000_000;
 /// Boot time to wall-clock time.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    /// When the distance was measured last, boot time.
+    /// The time of the last measurement, boot time.
     measured_at: i64,
     /// Wall clock less boot time that was in force then, and the one to be reached.
     from: i64,

@@ -38,7 +38,8 @@ impl ClsactOwner {
         }
     }
 
-    /// How to attach: first before all others, and where another kind of filter has that priority, as the kernel chooses.
+    /// The options to try in turn: before all other filters, and where another kind of filter has that priority, at one that the
+    /// kernel chooses.
     pub(super) fn options(&self) -> [NlOptions; 2] {
         [PRIORITY, 0].map(|priority| {
             let handle = match self.number {

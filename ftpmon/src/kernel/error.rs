@@ -4,7 +4,7 @@ use std::io;
 
 use super::preflight::Missing;
 
-/// Why live capture does not start, or cannot watch an interface.
+/// An error that keeps live capture from starting, or from watching an interface.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KernelError {

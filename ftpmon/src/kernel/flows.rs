@@ -18,7 +18,7 @@ const SLICE: usize = 512;
 const LINGER_NS: u64 = 5_000_000_000;
 /// A connection without a packet for this long has ended, nanoseconds: keep-alive would have shown it.
 const IDLE_NS: u64 = 2 * 3_600 * 1_000_000_000;
-/// A candidate that nobody adopted goes after this long without a packet, nanoseconds.
+/// A candidate that no session adopted is dropped after this long without a packet, nanoseconds.
 const CANDIDATE_IDLE_NS: u64 = 300 * 1_000_000_000;
 
 /// The table.
@@ -44,7 +44,7 @@ impl Flows {
         for _ in 0..SLICE {
             let Some(key) = self.round.pop_front() else { return true };
             let Ok(state) = self.map.get(&key, 0) else { continue };
-            match verdict(&state, now) {
+            match sweep_action(&state, now) {
                 Sweep::Keep => continue,
                 Sweep::Report => report(account(&key, &state, FlowReport::Close, clock.utc(now), clock)),
                 Sweep::Drop => {}
@@ -88,7 +88,7 @@ impl Flows {
         self.entries
     }
 
-    /// Entries that sweeps let go.
+    /// Entries that sweeps removed.
     pub const fn swept(&self) -> u64 {
         self.swept
     }
@@ -103,7 +103,7 @@ enum Sweep {
     Drop,
 }
 
-fn verdict(state: &FlowState, now_ns: u64) -> Sweep {
+fn sweep_action(state: &FlowState, now_ns: u64) -> Sweep {
     let has = |flag| state.flags & flag != 0;
     let idle = now_ns.saturating_sub(state.last_ns);
     if has(FlowState::UNREPORTED) {
@@ -127,21 +127,21 @@ mod tests {
 
     #[test]
     fn what_was_not_reported_is_reported_at_once() {
-        assert_eq!(verdict(&state(FlowState::CLOSED | FlowState::UNREPORTED), 1_000), Sweep::Report);
+        assert_eq!(sweep_action(&state(FlowState::CLOSED | FlowState::UNREPORTED), 1_000), Sweep::Report);
     }
 
     #[test]
     fn what_was_reported_goes_without_a_word_after_late_packets() {
-        assert_eq!(verdict(&state(FlowState::CLOSED), 1_000), Sweep::Keep);
-        assert_eq!(verdict(&state(FlowState::CLOSED), 1_000 + LINGER_NS), Sweep::Drop);
+        assert_eq!(sweep_action(&state(FlowState::CLOSED), 1_000), Sweep::Keep);
+        assert_eq!(sweep_action(&state(FlowState::CLOSED), 1_000 + LINGER_NS), Sweep::Drop);
     }
 
     #[test]
     fn what_stopped_is_over_in_the_end() {
-        assert_eq!(verdict(&state(FlowState::EXPECTED), CANDIDATE_IDLE_NS * 2), Sweep::Keep);
-        assert_eq!(verdict(&state(FlowState::EXPECTED), IDLE_NS + 1_000), Sweep::Report);
-        assert_eq!(verdict(&state(FlowState::CANDIDATE), CANDIDATE_IDLE_NS * 2), Sweep::Report);
+        assert_eq!(sweep_action(&state(FlowState::EXPECTED), CANDIDATE_IDLE_NS * 2), Sweep::Keep);
+        assert_eq!(sweep_action(&state(FlowState::EXPECTED), IDLE_NS + 1_000), Sweep::Report);
+        assert_eq!(sweep_action(&state(FlowState::CANDIDATE), CANDIDATE_IDLE_NS * 2), Sweep::Report);
         let adopted = state(FlowState::CANDIDATE | FlowState::EXPECTED);
-        assert_eq!(verdict(&adopted, CANDIDATE_IDLE_NS * 2), Sweep::Keep);
+        assert_eq!(sweep_action(&adopted, CANDIDATE_IDLE_NS * 2), Sweep::Keep);
     }
 }

@@ -1,4 +1,4 @@
-//! Frames that came in several records put together.
+//! Joining of frames that came in several records.
 //!
 //! A frame longer than [`ftpmon_common::CHUNK_MAX`] is delivered in parts, in order of their offset, though records of
 //! other frames may stand between them. A frame that came whole passes through untouched and uncopied.
@@ -10,10 +10,10 @@ use ftpmon_common::{FRAME_MAX, RecordHeader};
 /// Frames that may be incomplete at a time; with [`FRAME_MAX`] bytes each, 16 MiB at most. Parts are delivered back to
 /// back by one CPU, so that many are there only where parts were lost: the oldest gives way, cut.
 const FRAMES_MAX: usize = 32;
-/// How long a frame waits for its next part, nanoseconds of boot time: the kernel delivers them back to back.
+/// A frame waits this long for its next part, nanoseconds of boot time: the kernel delivers them back to back.
 const PATIENCE_NS: u64 = 1_000_000_000;
 
-/// A frame, or the head of one.
+/// A frame, or its beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Joined {
     /// The header of its first record.
@@ -22,7 +22,7 @@ pub(super) struct Joined {
     pub(super) bytes: Vec<u8>,
 }
 
-/// What a part of a frame leads to.
+/// The result of a part of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Part {
     /// The record holds the frame whole: the caller has it already.

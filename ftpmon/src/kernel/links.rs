@@ -29,7 +29,7 @@ impl Links {
     /// Opens the view. Needs a tokio runtime.
     ///
     /// # Errors
-    /// Where the kernel gives no netlink socket.
+    /// The kernel gives no netlink socket.
     pub(super) fn open() -> Result<Self, KernelError> {
         let (connection, route, notices) = rtnetlink::new_multicast_connection(&[MulticastGroup::Link])
             .map_err(|e| KernelError::Links(e.to_string()))?;
@@ -45,7 +45,7 @@ impl Links {
     /// All interfaces, without what only ethtool knows.
     ///
     /// # Errors
-    /// Where the kernel does not answer.
+    /// The kernel does not answer.
     pub(super) async fn list(&self) -> Result<Vec<LinkFacts>, KernelError> {
         let links: Vec<LinkMessage> = self
             .route

@@ -45,7 +45,7 @@ impl KernelLogLevel {
 /// Writes the programs' log as notices for as long as the runtime lives.
 ///
 /// # Errors
-/// Where the object holds no log statement.
+/// The object holds no log statement.
 pub(super) fn follow(object: &mut Ebpf) -> Result<(), KernelError> {
     let refused = |cause: String| KernelError::Load { what: "its log", cause };
     let logger = EbpfLogger::init_with_logger(object, Notices).map_err(|e| refused(root_cause(&e)))?;

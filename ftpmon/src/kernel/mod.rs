@@ -55,11 +55,11 @@ pub use watch::{Changes, INTERFACES_MAX, Watch, WatchOptions};
 pub struct Parts {
     /// The programs.
     pub object: Object,
-    /// What they deliver.
+    /// The reading end of their rings.
     pub ring: Ring,
-    /// What they count.
+    /// Their counters.
     pub counters: Counters,
-    /// What they are told.
+    /// The maps that steer them.
     pub steering: Steering,
     /// The data connections that they track.
     pub flows: Flows,
@@ -68,7 +68,7 @@ pub struct Parts {
 /// Writes the kernel programs' log as notices for as long as the runtime lives.
 ///
 /// # Errors
-/// Where the object holds no log statement.
+/// The object holds no log statement.
 pub fn follow_log(object: &mut Object) -> Result<(), KernelError> {
     log::follow(object.ebpf())
 }
@@ -76,7 +76,7 @@ pub fn follow_log(object: &mut Object) -> Result<(), KernelError> {
 /// Loads the kernel object. Needs a tokio runtime.
 ///
 /// # Errors
-/// What the kernel said against it.
+/// The kernel refuses a map, or a ring cannot be waited for.
 pub fn load(options: ObjectOptions) -> Result<Parts, KernelError> {
     let (object, maps) = Object::load(options)?;
     Ok(Parts {

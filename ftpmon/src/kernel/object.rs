@@ -52,7 +52,7 @@ impl Object {
     /// Loads the object and gives its maps. No program runs before it is attached.
     ///
     /// # Errors
-    /// What the kernel said against it, or what the object lacks.
+    /// The kernel refuses a map, or the object lacks one.
     pub fn load(options: ObjectOptions) -> Result<(Self, Maps), KernelError> {
         let payload = u8::from(options.payload_bytes.is_some());
         let payload_bytes = options.payload_bytes.unwrap_or(names::PAYLOAD_BYTES as u32);
@@ -86,7 +86,7 @@ impl Object {
     /// An XDP program, loaded into the kernel when it is first asked for.
     ///
     /// # Errors
-    /// What the verifier said against it.
+    /// The verifier refuses it.
     pub(super) fn xdp(&mut self, name: &'static str) -> Result<&mut Xdp, KernelError> {
         let program: &mut Xdp =
             self.program(name)?.try_into().map_err(|_wrong_type| KernelError::NotInObject(name))?;
@@ -99,7 +99,7 @@ impl Object {
     /// A TC program, loaded into the kernel when it is first asked for.
     ///
     /// # Errors
-    /// What the verifier said against it.
+    /// The verifier refuses it.
     pub(super) fn classifier(&mut self, name: &'static str) -> Result<&mut SchedClassifier, KernelError> {
         let program: &mut SchedClassifier =
             self.program(name)?.try_into().map_err(|_wrong_type| KernelError::NotInObject(name))?;

@@ -1,4 +1,4 @@
-//! Which interfaces: a name or a glob pattern.
+//! A pattern for interfaces: a name or a glob.
 
 use core::fmt;
 use core::str::FromStr;
@@ -10,7 +10,7 @@ const NAME_MAX: usize = 15;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterfacePattern(glob::Pattern);
 
-/// Why a text is neither a name nor a pattern.
+/// A text that is neither a name nor a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InterfacePatternError {

@@ -1,4 +1,4 @@
-//! What is known of each TCP port, in memory that the kernel programs and the agent share: every announcement reads and
+//! The marks of the TCP ports, in memory that the kernel programs and the agent share: every announcement reads and
 //! writes it, and a system call for each would cost more than all else that an announcement does.
 
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -10,7 +10,7 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use super::error::KernelError;
 
-/// Ports that there are.
+/// The number of TCP ports.
 const PORTS: usize = 1 << 16;
 /// The kernel puts an array's values this many bytes apart: their size, rounded up to 8 (kernel/bpf/arraymap.c).
 const STRIDE: usize = 8;
@@ -24,14 +24,14 @@ impl Ports {
     /// Maps the values into memory.
     ///
     /// # Errors
-    /// Where the kernel does not allow that.
+    /// The kernel does not allow that.
     pub(super) fn new(map: &MapData) -> Result<Self, KernelError> {
         let values = MmapOptions::new().len(PORTS * STRIDE).map_raw(map.fd().as_fd().as_raw_fd());
         let values = values.map_err(|e| KernelError::Map { map: names::PORTS, cause: e.to_string() })?;
         Ok(Self { values })
     }
 
-    /// Serves control connections, from now on.
+    /// Marks a control port.
     pub(super) fn mark_control(&self, port: u16, mark: PortMark) {
         self.value(port).store(mark.0, Ordering::Relaxed);
     }
@@ -46,9 +46,9 @@ impl Ports {
     }
 
     fn value(&self, port: u16) -> &AtomicU32 {
-        let place = self.values.as_mut_ptr().wrapping_add(usize::from(port) * STRIDE);
+        let address = self.values.as_mut_ptr().wrapping_add(usize::from(port) * STRIDE);
         // SAFETY: below `PORTS * STRIDE`, the length that was mapped, and aligned to 8; the mapping lives as long as `self`.
-        // Everybody who writes there, the kernel programs as well, writes whole words.
-        unsafe { AtomicU32::from_ptr(place.cast()) }
+        // Every writer, the kernel programs included, writes whole words.
+        unsafe { AtomicU32::from_ptr(address.cast()) }
     }
 }

@@ -24,7 +24,7 @@ impl Promiscuous {
     /// Sets an interface promiscuous. When it goes away so does its membership.
     ///
     /// # Errors
-    /// Where the interface is gone, or cannot.
+    /// The interface is gone, or cannot be set promiscuous.
     pub(super) fn add(&self, ifindex: u32) -> io::Result<()> {
         let request = libc::packet_mreq {
             mr_ifindex: ifindex as libc::c_int,

@@ -24,7 +24,7 @@ pub struct Ring {
     more: bool,
 }
 
-/// How a drain ended.
+/// The result of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
     /// Records read.
@@ -39,7 +39,7 @@ impl Ring {
     /// Reads from these maps; the first has `capacity` bytes. Needs a tokio runtime.
     ///
     /// # Errors
-    /// Where a ring cannot be polled.
+    /// A ring cannot be polled.
     pub(super) fn new(
         events: MapData,
         payload: Option<MapData>,
@@ -49,7 +49,7 @@ impl Ring {
         Ok(Self { events: polled(events)?, payload, capacity, more: false })
     }
 
-    /// How many bytes of records fit into the dialogues' ring.
+    /// The size of the dialogues' ring, bytes.
     pub const fn capacity(&self) -> usize {
         self.capacity
     }
@@ -57,7 +57,7 @@ impl Ring {
     /// Comes back when there is something to read.
     ///
     /// # Errors
-    /// Where the runtime is shutting down.
+    /// The runtime is shutting down.
     pub async fn readable(&mut self) -> io::Result<()> {
         if self.more {
             // Everything else that is due gets its turn between two drains.
@@ -81,7 +81,7 @@ impl Ring {
         let mut drained = Drained { records: 0, bytes: 0, empty: false };
         let events = self.events.get_mut();
         let mut payload = self.payload.as_mut().map(AsyncFd::get_mut);
-        let mut next = Heads::default();
+        let mut next = OldestTimes::default();
         while drained.records < records && drained.bytes < bytes {
             let from_payload = match &mut payload {
                 Some(payload) => next.is_of_payload(events, payload),
@@ -110,12 +110,12 @@ impl Ring {
 
 /// The times of the oldest records of the two rings, as far as they were looked at.
 #[derive(Default)]
-struct Heads {
+struct OldestTimes {
     events: Option<u64>,
     payload: Option<u64>,
 }
 
-impl Heads {
+impl OldestTimes {
     /// The next record in order of time is one of the second ring.
     ///
     /// A packet's record is in its ring before the packet goes on. So whatever another packet answered is there by the time
@@ -137,7 +137,7 @@ impl Heads {
     }
 }
 
-/// When the packet of a ring's oldest record was seen, boot time in nanoseconds. The record stays where it is.
+/// The time of the packet in a ring's oldest record, boot time in nanoseconds. The record stays in the ring.
 fn oldest(ring: &mut Reader) -> Option<u64> {
     let record = ring.peek()?;
     // The first field of every record; one that is shorter is read at once, and found to be so.

@@ -1,5 +1,5 @@
-//! The engine's wishes written into the kernel's maps: which data connections come next, and what is wanted of each
-//! connection. Nothing has to be cleared: marks and announcements run out, the rest is the LRU's.
+//! The engine's updates written into the kernel's maps: the data connections to expect, and the verdict on each connection. Nothing
+//! has to be cleared: marks and announcements expire, and the LRU drops the rest.
 
 use std::net::SocketAddr;
 

@@ -98,7 +98,7 @@ impl Watch {
         Ok(watch)
     }
 
-    /// What `sensor_start` says of the watched interfaces.
+    /// The watched interfaces as `sensor_start` reports them.
     pub fn facts(&self) -> Vec<InterfaceFacts> {
         self.attached.values().map(|attached| attached.facts.clone()).collect()
     }
@@ -108,10 +108,10 @@ impl Watch {
         self.links.changed().await;
     }
 
-    /// Looks at the interfaces anew: lets go of those that went away or are called otherwise, takes those that match.
+    /// Reads the interfaces again: drops those that are gone or renamed, and attaches to those that match.
     ///
     /// # Errors
-    /// Where the kernel does not answer.
+    /// The kernel does not answer.
     pub async fn rescan(&mut self, object: &mut Object) -> Result<Changes, KernelError> {
         let present = self.links.list().await?;
         let mut changes = Changes::default();

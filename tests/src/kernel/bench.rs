@@ -12,7 +12,7 @@ use ftpmon_common::{
     RecordHeader, RecordKind, Stats, Verdict, names,
 };
 
-/// Whether the tests that need root can run. Without root they say so and pass, unless `FTPMON_NO_SKIP=1` forbids it.
+/// True where tests that need root can run. Without root they say so and pass, unless `FTPMON_NO_SKIP=1` forbids it.
 ///
 /// # Panics
 /// Without root and with `FTPMON_NO_SKIP=1`.
@@ -87,7 +87,7 @@ impl Hooked {
     }
 }
 
-/// How the object is loaded.
+/// The settings that the object is loaded with.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// [`names::SETTING_PAYLOAD`].
@@ -306,7 +306,7 @@ impl Bench {
     /// Takes all records out of the rings, those of data connections last where they have one of their own.
     ///
     /// # Errors
-    /// When a record is none of ours.
+    /// When a record has an unknown kind.
     pub fn records(&mut self) -> Result<Vec<Record>> {
         let mut records = Vec::new();
         for ring in [&mut self.ring, &mut self.payload_ring] {

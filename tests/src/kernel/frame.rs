@@ -119,14 +119,14 @@ impl Frame {
         FlowKey::new(source.into(), source_port, destination.into(), destination_port)
     }
 
-    /// Where it comes from.
+    /// Its source.
     #[must_use]
     pub fn source(&self) -> Endpoint {
         let [(address, port), _] = self.ends;
         Endpoint::new(address.into(), port)
     }
 
-    /// Where it goes to.
+    /// Its destination.
     #[must_use]
     pub fn destination(&self) -> Endpoint {
         let [_, (address, port)] = self.ends;

@@ -10,19 +10,19 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use memmap2::{MmapOptions, MmapRaw};
 
-/// What stands before each record: its length and two flags, and a number of the kernel's own.
+/// Bytes before each record: its length with two flags, and a number that the kernel uses itself.
 const HEADER_LEN: usize = 8;
 /// The record is still being written.
 const BUSY: u32 = 1 << 31;
-/// It was given up.
+/// It was discarded.
 const DISCARDED: u32 = 1 << 30;
 
-/// What a record of `len` bytes takes in the ring.
+/// The room that a record of `len` bytes takes in the ring.
 pub(super) const fn room(len: usize) -> usize {
     (HEADER_LEN + len).next_multiple_of(8)
 }
 
-/// A ring that is read, and nobody else reads. `F` holds its descriptor.
+/// The only reader of a ring. `F` holds its descriptor.
 pub(super) struct RingReader<F> {
     descriptor: F,
     /// A page that begins with the position up to which was read.
@@ -30,11 +30,11 @@ pub(super) struct RingReader<F> {
     /// A page that begins with the position up to which was written; then the bytes.
     producer: MmapRaw,
     page: usize,
-    /// How many bytes there are: a power of two.
+    /// The size of the ring in bytes: a power of two.
     capacity: usize,
-    /// Up to where was read. Positions only grow; their place is what is left of them below the capacity.
+    /// The position up to which was read. Positions only grow; modulo the capacity they are offsets in the ring.
     position: usize,
-    /// Up to where was written when that was looked at last.
+    /// The position up to which was written, as last read.
     written: usize,
     /// Something was read since the kernel was last given the time to see that: it wakes the reader of a ring that it saw
     /// read up, and no other.
@@ -43,8 +43,8 @@ pub(super) struct RingReader<F> {
     crossing: Vec<u8>,
 }
 
-/// Where a record is.
-struct Place {
+/// The position of a record.
+struct Span {
     /// Its first byte.
     at: usize,
     len: usize,
@@ -54,7 +54,7 @@ impl<F: AsFd> RingReader<F> {
     /// Maps the ring of this descriptor, which has `capacity` bytes, a power of two of pages.
     ///
     /// # Errors
-    /// Where the kernel does not map it.
+    /// The kernel does not map it.
     pub(super) fn new(descriptor: F, capacity: usize) -> io::Result<Self> {
         let page = rustix::param::page_size();
         if !capacity.is_power_of_two() || capacity < page {
@@ -82,7 +82,7 @@ impl<F> RingReader<F> {
     /// The oldest record, which stays where it is until [`Self::advance`].
     #[inline]
     pub(super) fn peek(&mut self) -> Option<&[u8]> {
-        let Place { at, len } = self.oldest()?;
+        let Span { at, len } = self.oldest()?;
         let first = len.min(self.capacity - at);
         if first == len {
             return Some(self.bytes(at, len));
@@ -103,9 +103,9 @@ impl<F> RingReader<F> {
         word(&self.consumer).store(self.position, Ordering::Release);
     }
 
-    /// Where the oldest record is. Those that were given up are left behind.
+    /// The position of the oldest record. Discarded ones are skipped.
     #[inline]
-    fn oldest(&mut self) -> Option<Place> {
+    fn oldest(&mut self) -> Option<Span> {
         loop {
             while !self.is_written() {
                 // Either what is written now is seen here, or the kernel sees that all before it was read, and wakes.
@@ -118,7 +118,7 @@ impl<F> RingReader<F> {
             let header = self.header(place);
             let len = (header & !(BUSY | DISCARDED)) as usize;
             if header & DISCARDED == 0 {
-                return Some(Place { at: (place + HEADER_LEN) & (self.capacity - 1), len });
+                return Some(Span { at: (place + HEADER_LEN) & (self.capacity - 1), len });
             }
             self.advance(len);
         }
