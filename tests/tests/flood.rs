@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use ftpmon_core::engine::{Engine, EngineConfig, Limits};
+use ftpmon_core::engine::{Engine, EngineConfig, Limits, Output};
 use ftpmon_core::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
 use ftpmon_event::EventKind;
 use ftpmon_event::addr::Endpoint;
