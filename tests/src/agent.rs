@@ -144,7 +144,7 @@ impl Agent {
         Ok(events)
     }
 
-    /// The same, its events as lines that nobody has looked at but the last: for more of them than a test can hold read.
+    /// The same, with the events as lines of which only the last is parsed: for more events than fit into memory parsed.
     ///
     /// # Errors
     /// It did not end in time, said it failed, or did not say `sensor_stop`.

@@ -66,7 +66,7 @@ pub fn finish(child: Child, begin: Instant) -> Result<Usage> {
 fn wait(id: i32) -> io::Result<(i32, libc::rusage)> {
     let mut status = 0;
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: both places outlive the call, and whoever calls this owns the child: nobody else waits for it.
+    // SAFETY: both places outlive the call, and whoever calls this owns the child: nothing else waits for it.
     while unsafe { libc::wait4(id, &raw mut status, 0, usage.as_mut_ptr()) } < 0 {
         let error = io::Error::last_os_error();
         if error.kind() != io::ErrorKind::Interrupted {

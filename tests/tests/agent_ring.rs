@@ -11,7 +11,7 @@ use ftpmon_tests::net::{Direct, Family};
 use nix::sys::signal::Signal;
 
 const SOON: Duration = Duration::from_secs(20);
-/// Commands said while nobody reads the ring: many times what one page holds.
+/// Commands sent while the ring is not read: many times what one page holds.
 const UNREAD: usize = 500;
 const FILE: u64 = 2_000_000;
 /// Downloads meanwhile: their accounts alone are more than one page.
@@ -67,15 +67,15 @@ fn starve(hook: &str) -> Result<()> {
     // The one connection soon had more than its part of the ring.
     let loud = lost("lost_loud_control").context("no loss by reason")?;
     let lost = loud + lost("lost_ring_control").unwrap_or(0);
-    // What was said while nobody read was delivered or lost, and the loss is counted frame by frame.
+    // What was sent while the ring was not read was delivered or lost, and the loss is counted frame by frame.
     let delivered = events.commands().iter().filter(|command| *command == "NOOP").count();
     ensure!(lost as usize + 2 * delivered >= 2 * UNREAD, "{lost} lost, {delivered} delivered: {stats:?}");
     Ok(())
 }
 
 #[test]
-fn a_full_ring_is_counted_and_harms_nobody() {
-    test("a_full_ring_is_counted_and_harms_nobody", &[Need::Agent], || {
+fn a_full_ring_is_counted_and_disturbs_no_connection() {
+    test("a_full_ring_is_counted_and_disturbs_no_connection", &[Need::Agent], || {
         for hook in ["native", "generic", "tcx"] {
             starve(hook).with_context(|| format!("hook {hook}"))?;
         }

@@ -405,7 +405,7 @@ fn hash_rate() -> f64 {
 
 /// A download of 4 GiB (`FTPMON_SOAK_BYTES` for another size), as fast as it goes, and under `--files hash` from a server that sends at
 /// 0.7 of that rate, or at nine tenths of what one core hashes, whichever is less (`FTPMON_SOAK_PACE` for another rate): nothing lost,
-/// the hash right, the memory bounded. A watcher holds nobody up: what comes faster than a core hashes cannot be
+/// the hash right, the memory bounded. The agent does not delay traffic: what comes faster than a core hashes cannot be
 /// hashed whole. Prints its figures; they mean something for a release build alone.
 #[test]
 fn soak_hash_4_gib() {

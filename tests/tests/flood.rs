@@ -1,4 +1,4 @@
-//! A million connections that nobody ends, offered to the engine: memory stays at what the cap allows, and every session
+//! A million connections that are never closed, offered to the engine: memory stays at what the cap allows, and every session
 //! that gave way is told.
 //!
 //! In a debug build a tenth of that. The figures are printed: `cargo test --release -p ftpmon-tests --test flood --

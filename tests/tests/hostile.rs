@@ -1,5 +1,5 @@
 //! Announcements of data ports without end, by clients and by servers, of all sorts of addresses and ports: ftpmon's tables
-//! stay at their caps, nobody's traffic is counted or copied that was not announced, and others' transfers stay exact.
+//! stay at their caps, traffic that was not announced is neither counted nor copied, and others' transfers stay exact.
 //!
 //! Some ten thousand announcements; `cargo xtask test --only soak -- hostile` makes a million.
 
@@ -68,7 +68,7 @@ fn hostile(flood: Flood, crowd: Crowd) -> Result<()> {
         &["10.77.0.2/24", "10.77.0.4/24", "10.77.0.6/24"],
     )?;
     copies_nothing(&net, flood)?;
-    harms_nobody(&net, flood, crowd)
+    disturbs_no_other_session(&net, flood, crowd)
 }
 
 fn agent(net: &Direct, more: &[&str]) -> Result<Agent> {
@@ -103,7 +103,7 @@ fn copies_nothing(net: &Direct, flood: Flood) -> Result<()> {
 }
 
 /// Others' transfers are told once and to the byte while the flood goes on, though it names their ports too.
-fn harms_nobody(net: &Direct, flood: Flood, crowd: Crowd) -> Result<()> {
+fn disturbs_no_other_session(net: &Direct, flood: Flood, crowd: Crowd) -> Result<()> {
     let mut agent = agent(net, &[])?;
     let at = SocketAddr::new(Direct::hosts(Family::V4).server, 21);
     let server = net.server.run(|| Server::start(at, crowd.behaviour()))?;

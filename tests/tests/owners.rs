@@ -319,7 +319,7 @@ fn what_passes_through_is_left_out() {
     });
 }
 
-/// Nothing is looked up where nobody asks for it.
+/// Without the option no process is looked up.
 #[test]
 fn owners_can_be_left_out() {
     test("owners_can_be_left_out", &[Need::Agent], || {

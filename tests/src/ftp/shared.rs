@@ -115,7 +115,7 @@ impl Shared {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Listens for data on the next port that nobody listens on.
+    /// Listens for data on the next free port.
     pub(super) fn listen_for_data(&self, address: SocketAddr) -> Result<TcpListener> {
         let Ports::Cycle(ports) = &self.behaviour.passive_ports else {
             return listen(with_port(address, 0));

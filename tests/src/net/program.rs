@@ -242,7 +242,7 @@ unsafe fn bpf<T>(command: libc::c_long, attributes: &T) -> io::Result<OwnedFd> {
     let result =
         unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size_of::<T>()) };
     match i32::try_from(result) {
-        // SAFETY: a result that is no error is a new descriptor that nobody else owns.
+        // SAFETY: a result that is no error is a new descriptor that nothing else owns.
         Ok(file @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(file) }),
         _ => Err(io::Error::last_os_error()),
     }

@@ -177,7 +177,7 @@ fn open(device: &str) -> Result<OwnedFd> {
     if socket < 0 {
         return Err(io::Error::last_os_error()).context("cannot open a packet socket (root needed)");
     }
-    // SAFETY: a new descriptor that nobody else owns.
+    // SAFETY: a new descriptor that nothing else owns.
     let socket = unsafe { OwnedFd::from_raw_fd(socket) };
     let on: libc::c_int = 1;
     for (level, option, value) in [

@@ -80,7 +80,7 @@ fn latencies(output: &Output) -> Vec<u64> {
             piece = pieces.next();
         }
         let (Some((read, _)), Some(said)) = (piece, said(line)) else { continue };
-        // Times of day, so that nobody has to know the calendar.
+        // Times of day only: no calendar is needed.
         times.push((read % DAY_NS + DAY_NS - said) % DAY_NS);
     }
     times

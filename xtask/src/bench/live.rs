@@ -14,21 +14,21 @@ use super::watcher::{Keep, Used, Watcher};
 /// Segments of the captures are as long over IPv6 as over IPv4.
 pub(super) const MTU: u32 = 1_600;
 
-/// Who watches.
+/// The program that watches the traffic, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Who {
-    Nobody,
+enum Watch {
+    Unwatched,
     Ftpmon(&'static str),
     Peer(Peer),
 }
 
-const CASES: [Who; 6] = [
-    Who::Nobody,
-    Who::Peer(Peer::Tcpdump),
-    Who::Ftpmon("tcx"),
-    Who::Ftpmon("generic"),
-    Who::Ftpmon("native"),
-    Who::Peer(Peer::Suricata),
+const CASES: [Watch; 6] = [
+    Watch::Unwatched,
+    Watch::Peer(Peer::Tcpdump),
+    Watch::Ftpmon("tcx"),
+    Watch::Ftpmon("generic"),
+    Watch::Ftpmon("native"),
+    Watch::Peer(Peer::Suricata),
 ];
 
 /// A round's result.
@@ -49,8 +49,8 @@ pub(crate) fn run(setup: &Setup) -> Result<Vec<Table>> {
     let replay = Replay::load(&capture.path)?;
     let net = Direct::new(MTU)?;
     let rounds = setup.rounds(3);
-    let there: Vec<Who> =
-        CASES.into_iter().filter(|who| !matches!(who, Who::Peer(peer) if peer.missing())).collect();
+    let there: Vec<Watch> =
+        CASES.into_iter().filter(|who| !matches!(who, Watch::Peer(peer) if peer.missing())).collect();
     let results =
         alternate(&there, rounds, false, |who| once(*who, setup, &net, &replay).with_context(|| who.name()))?;
     let title = format!(
@@ -65,7 +65,7 @@ pub(crate) fn run(setup: &Setup) -> Result<Vec<Table>> {
     let cpu = |rounds: &[Round]| {
         Spread::of(rounds.iter().filter_map(|round| Some(round.used.as_ref()?.cpu.as_secs_f64())))
     };
-    let floor = there.iter().position(|who| *who == Who::Peer(Peer::Tcpdump));
+    let floor = there.iter().position(|who| *who == Watch::Peer(Peer::Tcpdump));
     let base = floor.and_then(|place| results.get(place)).map_or(f64::NAN, |rounds| cpu(rounds).median);
     for who in CASES {
         let Some(rounds) = there.iter().position(|other| *other == who).and_then(|place| results.get(place))
@@ -73,9 +73,9 @@ pub(crate) fn run(setup: &Setup) -> Result<Vec<Table>> {
             table.row(who.name(), [Cell::Text("not installed".to_owned())]);
             continue;
         };
-        let is_ours = matches!(who, Who::Ftpmon(_));
+        let is_ours = matches!(who, Watch::Ftpmon(_));
         let mut cells = vec![Cell::Spread(Spread::of(rounds.iter().map(|round| round.rate / 1e3)))];
-        if who != Who::Nobody {
+        if who != Watch::Unwatched {
             let peak = rounds.iter().filter_map(|round| Some(round.used?.peak_bytes as f64 / 1e6));
             let most = |of: fn(&Round) -> Option<u64>| {
                 let most = rounds.iter().filter_map(of).max();
@@ -108,10 +108,10 @@ pub(crate) fn run(setup: &Setup) -> Result<Vec<Table>> {
     Ok(vec![table])
 }
 
-impl Who {
+impl Watch {
     fn name(self) -> String {
         match self {
-            Self::Nobody => "nobody".to_owned(),
+            Self::Unwatched => "nobody".to_owned(),
             Self::Ftpmon(hook) => format!("ftpmon run --hook {hook}"),
             Self::Peer(Peer::Tcpdump) => "tcpdump -w /dev/null port 21".to_owned(),
             Self::Peer(peer) => peer.what().to_owned(),
@@ -121,7 +121,7 @@ impl Who {
     /// Starts watching, if there is anybody.
     fn watch(self, setup: &Setup, net: &Direct) -> Result<Option<Watcher>> {
         let (mut command, ready) = match self {
-            Self::Nobody => return Ok(None),
+            Self::Unwatched => return Ok(None),
             Self::Ftpmon(hook) => (ftpmon(setup, net, hook), "\"sensor_start\""),
             Self::Peer(peer) => {
                 let ready = if peer == Peer::Suricata { "Engine started" } else { "listening on" };
@@ -139,7 +139,7 @@ pub(super) fn ftpmon(setup: &Setup, net: &Direct, hook: &str) -> Command {
     command
 }
 
-fn once(who: Who, setup: &Setup, net: &Direct, replay: &Replay) -> Result<Round> {
+fn once(who: Watch, setup: &Setup, net: &Direct, replay: &Replay) -> Result<Round> {
     let watcher = who.watch(setup, net)?;
     let sent = replay.send(&net.server, Direct::DEVICE)?;
     let mut round = Round { rate: sent.rate(), used: None, seen: None, lost: None, sessions: None };
@@ -147,7 +147,7 @@ fn once(who: Who, setup: &Setup, net: &Direct, replay: &Replay) -> Result<Round>
     round.used = Some(watcher.used()?);
     let (stdout, stderr) = watcher.stop()?;
     match who {
-        Who::Ftpmon(_) => {
+        Watch::Ftpmon(_) => {
             let stats = stdout.stats()?;
             let number = |pointer: &str| stats.pointer(pointer).and_then(serde_json::Value::as_u64);
             let lost = stats.pointer("/lost").and_then(serde_json::Value::as_object).context("no losses")?;
@@ -156,7 +156,7 @@ fn once(who: Who, setup: &Setup, net: &Direct, replay: &Replay) -> Result<Round>
             round.sessions = number("/agent/sessions");
             ensure!(round.seen.is_some(), "it did not say what it saw");
         }
-        Who::Peer(Peer::Tcpdump) => {
+        Watch::Peer(Peer::Tcpdump) => {
             let said = String::from_utf8_lossy(&stderr.bytes).into_owned();
             let line = said.lines().find(|line| line.ends_with("dropped by kernel"));
             round.lost = line.and_then(|line| line.split(' ').next()?.parse().ok());

@@ -16,7 +16,7 @@ const FEW: u64 = 5_000;
 /// Sessions of the capture whose instructions are counted.
 const COUNTED: u64 = 2_000;
 
-/// Who reads.
+/// The program that reads the capture.
 #[derive(Clone, Debug)]
 enum Reader {
     /// With these options.

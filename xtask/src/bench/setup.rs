@@ -61,7 +61,7 @@ impl Setup {
 
 impl Drop for Setup {
     fn drop(&mut self) {
-        // What is left below target/ harms nobody.
+        // Files left below target/ do no harm.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
