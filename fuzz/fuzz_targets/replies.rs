@@ -29,7 +29,7 @@ fuzz_target!(|input: &[u8]| {
                 replies.gap();
             }
             64..128 => {
-                if let Some(reply) = replies.client_spoke() {
+                for reply in replies.client_spoke() {
                     tell(reply);
                 }
             }
@@ -46,7 +46,7 @@ fuzz_target!(|input: &[u8]| {
         lines += 1;
         replies.push(&line).for_each(&mut tell);
     }
-    if let Some(reply) = replies.finish() {
+    for reply in replies.finish() {
         tell(reply);
     }
     assert!(!replies.is_mid_reply());

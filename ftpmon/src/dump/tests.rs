@@ -263,6 +263,48 @@ fn what_does_not_follow_is_overwritten_to_the_lines_end() {
 
 #[test]
 #[cfg_attr(miri, ignore = "writes files")]
+fn only_what_is_harmless_stays() {
+    for (line, shown) in [
+        ("RETR a b.txt", "RETR a b.txt"),
+        ("noop", "noop"),
+        ("hunter2", "h******"),
+        ("xyz hunter2", "x**********"),
+        ("SITE PSWD old", "SITE ********"),
+        ("USER alice:hunter2@host", "USER alice:************"),
+        ("USER alice hunter2", "USER alice *******"),
+        ("USER alice\rPASS hunter2", "USER alice\r************"),
+        ("NOOP\rPASS hunter2", "NOOP\r************"),
+        ("PASS:hunter2", "PASS********"),
+        ("PASS\u{b}hunter2", "PASS********"),
+        ("\u{1}PASS hunter2", "*************"),
+        ("ADAT aGVsbG8=", "ADAT ********"),
+        ("PASS hunter2", "PASS *******"),
+    ] {
+        let got = masked("harmless", &[(1, "\r\n"), (3, &format!("{line}\r\nSYST\r\n"))]);
+        assert_eq!(got[1], format!("{shown}\r\nSYST\r\n"), "{line:?}");
+    }
+}
+
+#[test]
+fn what_telnet_hides_is_found_and_replies_repeat_no_password() {
+    let mut client = mask::Client::default();
+    let mut line = b"\xff\xfd\x50PASS hunter2\r\n".to_vec();
+    line.iter_mut().for_each(|byte| client.mask_byte(byte));
+    assert_eq!(line, b"\xff\xfd\x50PASS *******\r\n");
+    for (first, second, want) in [
+        (&b"500 'PASS HUNTER2'\r\n"[..], &b""[..], &b"500 'PASS *******'\r\n"[..]),
+        (b"500 hunt", b"er2 no\r\n", b"500 ******* no\r\n"),
+        (b"200 hunt", b"ing\r\n", b"200 ****ing\r\n"),
+    ] {
+        let (mut first, mut second) = (first.to_vec(), second.to_vec());
+        client.mask_reply(1, 9, &mut first);
+        client.mask_reply(9, 20, &mut second);
+        assert_eq!([first, second].concat(), want);
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "writes files")]
 fn tags_stand_in_the_frame_again_and_the_size_has_a_cap() {
     let mut dump = Dump::create(options("tag", false, Some(500))).unwrap();
     let bytes = frame_bytes(1, b"NOOP\r\n");

@@ -24,7 +24,7 @@ pub struct Command<'a> {
     pub arg: Option<&'a [u8]>,
     /// The line has not the form of a command: the verb does not begin with a letter, has something other than
     /// letters and digits in it or more than 16 bytes, stands behind white space or before any but a space, or the line has
-    /// control characters in it.
+    /// control characters other than tabs in its argument.
     pub malformed: bool,
     /// The end of the line is missing: it was too long, or cut by a gap or the end of the stream. `arg` is its head:
     /// it may be shown, but nothing must be learned from it.
@@ -54,12 +54,16 @@ impl<'a> Command<'a> {
     /// Parses the bytes of a whole line.
     pub fn parse(line: &'a [u8]) -> Self {
         let text = line.trim_ascii_start();
-        let (name, arg) =
-            match text.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c)) {
-                Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
-                None => (text, None),
-            };
-        let malformed = text.len() < line.len() || !is_verb(name) || text.iter().any(u8::is_ascii_control);
+        let is_white_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c);
+        let (name, arg) = match text.iter().position(is_white_space) {
+            Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
+            None => (text, None),
+        };
+        let separated = arg.is_none() || text.get(name.len()) == Some(&b' ');
+        // A file name may have a tab in it.
+        let has_controls = |arg: &[u8]| arg.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
+        let malformed =
+            text.len() < line.len() || !is_verb(name) || !separated || arg.is_some_and(has_controls);
         Self { verb: Verb::from_name(name), name, arg, malformed, cut: false }
     }
 
@@ -130,6 +134,7 @@ mod tests {
         assert_eq!(parse(""), (Verb::Other, None, true));
         assert_eq!(parse("123 x"), (Verb::Other, Some("x"), true));
         assert_eq!(parse("GET / HTTP/1.1"), (Verb::Other, Some("/ HTTP/1.1"), false));
+        assert_eq!(parse("RETR a\tb"), (Verb::Retr, Some("a\tb"), false));
         assert!(parse("RETR a\u{1}b").2);
         assert!(parse(&"A".repeat(17)).2);
     }

@@ -103,6 +103,12 @@ impl LineSplitter {
         self.interrupt(false)
     }
 
+    /// The line that has begun, as far as it was seen, without CRs that may belong to its end. Holds the bytes of a
+    /// Telnet subnegotiation that has not ended.
+    pub fn head(&self) -> &[u8] {
+        if self.handed_out { &[] } else { &self.partial }
+    }
+
     /// A line has begun whose end was not seen yet.
     pub fn is_mid_line(&self) -> bool {
         self.flags.begun || self.telnet != Telnet::Text
@@ -372,10 +378,10 @@ mod tests {
         assert_eq!(bytes(b"\xff\xf4\xff\xf2ABOR\r\n"), [b"ABOR"]);
         assert_eq!(bytes(b"A\xff\xfb\x01B\xff\xffC\r\n"), [b"AB\xffC"]);
         assert_eq!(bytes(b"RETR \xffa.txt\xff\r\n"), [b"RETR \xffa.txt\xff"]);
-        assert_eq!(bytes(b"\xff\xfbzebra\n"), [b"\xff\xfbzebra"], "no option that exists");
+        assert_eq!(bytes(b"\xff\xfdPPASS x\n"), [b"PASS x"], "an option that is not assigned");
         assert_eq!(
-            bytes(b"\xff\xfb\r\nQUIT\r\n"),
-            [&b"\xff\xfb"[..], b"QUIT"],
+            bytes(b"x\xff\xfb\nQUIT\r\n"),
+            [&b"x\xff\xfb"[..], b"QUIT"],
             "a line's end is never swallowed"
         );
         assert_eq!(bytes(b"a\r\xff\xf1\nb\n"), [b"a", b"b"], "NOP within CRLF");

@@ -62,7 +62,7 @@ fn read(segments: &[&[u8]]) -> (Vec<String>, Vec<String>) {
         lines_out.push(format!("{line:?}"));
         replies_out.extend(assembler.push(&line).map(|reply| format!("{reply:?}")));
     }
-    replies_out.extend(assembler.finish().map(|reply| format!("{reply:?}")));
+    replies_out.extend(assembler.finish().into_iter().map(|reply| format!("{reply:?}")));
     (lines_out, replies_out)
 }
 

@@ -9,6 +9,9 @@ use super::line::Line;
 /// what a server that never ends a multi-line reply can make the monitor hold.
 pub const REPLY_TEXT_MAX: usize = 64 * 1024;
 
+/// Lines with another code that one multi-line reply is asked about. Stops a server that never ends one.
+const OTHERS_MAX: usize = 64;
+
 /// A complete reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply<'a> {
@@ -56,18 +59,18 @@ pub enum Ending {
     Missing,
 }
 
-/// The replies that one line completes: two where it shows that the open reply had ended before it, else at most one.
+/// The replies that one line completes: those before it where it shows that the open reply had ended, and its own.
 #[derive(Debug, Default)]
 pub struct Completed<'a> {
-    first: Option<Reply<'a>>,
-    second: Option<Reply<'a>>,
+    first: std::vec::IntoIter<Reply<'static>>,
+    last: Option<Reply<'a>>,
 }
 
 impl<'a> Iterator for Completed<'a> {
     type Item = Reply<'a>;
 
     fn next(&mut self) -> Option<Reply<'a>> {
-        self.first.take().or_else(|| self.second.take())
+        self.first.next().or_else(|| self.last.take())
     }
 }
 
@@ -79,7 +82,9 @@ impl<'a> Iterator for Completed<'a> {
 /// reply, when the dialogue shows that it was:
 /// * it is the last line, and the client goes on ([`client_spoke`](Self::client_spoke)) or the stream ends: it was
 ///   the end;
-/// * another line like it follows at once: the first was the end, the second is the next reply;
+/// * 1yz is followed by 2yz to 5yz at once: the first was the end, the second the final reply of a transfer;
+/// * several lines like it stand there when the client goes on or the stream ends: the first was the end, each other one
+///   is a reply;
 /// * the client had spoken, or a gap had come, since the line before it: the open reply never ended, and the line is
 ///   the next one.
 ///
@@ -97,10 +102,19 @@ struct Open {
     text: Vec<u8>,
     lines: u32,
     truncated: bool,
-    /// Another code with which the last line began, and where in `text` that line starts.
-    other: Option<(Code, usize)>,
+    /// The last lines, as far as each begins with another code and a space.
+    others: Vec<OtherCode>,
     /// The client spoke, or bytes were lost, since the last line.
     interrupted: bool,
+}
+
+/// A line of a multi-line reply that begins with another code and a space.
+#[derive(Clone, Copy, Debug)]
+struct OtherCode {
+    code: Code,
+    /// Where in the reply's text the line starts.
+    start: usize,
+    truncated: bool,
 }
 
 /// A line split into code, separator and text.
@@ -148,7 +162,7 @@ impl ReplyAssembler {
     /// Adds the server's next line.
     pub fn push<'a>(&mut self, line: &Line<'a>) -> Completed<'a> {
         let head = CodeAndText::parse(line.bytes);
-        let mut first = None;
+        let mut first = Vec::new();
         if let Some(open) = &mut self.open {
             match head {
                 Some(head) if head.code == open.code && head.separator != Separator::Absent => {
@@ -157,15 +171,20 @@ impl ReplyAssembler {
                         return Completed::default();
                     }
                     let reply = self.open.take().map(|open| open.complete(Ending::Regular));
-                    return Completed { first: reply, second: None };
+                    return Completed {
+                        first: reply.into_iter().collect::<Vec<_>>().into_iter(),
+                        last: None,
+                    };
                 }
-                Some(head) if head.is_reply() && (open.interrupted || open.other.is_some()) => {
-                    first = self.open.take().map(|open| open.complete_before_next());
+                Some(head) if head.is_reply() && (open.interrupted || open.ends_before(head.code)) => {
+                    first = self.open.take().map_or_else(Vec::new, |open| open.complete_before_next());
                 }
                 Some(head) if head.is_reply() && head.separator == Separator::Last => {
-                    let at = open.text.len() + 1; // behind the LF
-                    open.add(line.bytes, line);
-                    open.other = Some((head.code, at));
+                    let start = open.text.len() + 1; // behind the LF
+                    open.append(line.bytes, line);
+                    if open.others.len() < OTHERS_MAX {
+                        open.others.push(OtherCode { code: head.code, start, truncated: !line.has_end() });
+                    }
                     return Completed::default();
                 }
                 _ => {
@@ -174,16 +193,18 @@ impl ReplyAssembler {
                 }
             }
         }
-        Completed { first, second: self.begin(head, line) }
+        Completed { first: first.into_iter(), last: self.begin(head, line) }
     }
 
-    /// The client sent a command. Returns the open reply where its last line can be its end, since the client has
-    /// treated it as such.
-    pub fn client_spoke(&mut self) -> Option<Reply<'static>> {
-        let open = self.open.as_mut()?;
+    /// The client sent a command. Returns the open reply, and those behind it, where a line with
+    /// another code can be its end: the client has treated it as such.
+    pub fn client_spoke(&mut self) -> Vec<Reply<'static>> {
+        let Some(open) = &mut self.open else { return Vec::new() };
         open.interrupted = true;
-        open.other?;
-        self.open.take().map(|open| open.complete(Ending::OtherCode))
+        if open.others.is_empty() {
+            return Vec::new();
+        }
+        self.open.take().map_or_else(Vec::new, |open| open.complete_before_next())
     }
 
     /// Lines are missing here.
@@ -194,9 +215,9 @@ impl ReplyAssembler {
         }
     }
 
-    /// The stream ended. Returns the open reply.
-    pub fn finish(&mut self) -> Option<Reply<'static>> {
-        self.open.take().map(|open| open.complete_before_next())
+    /// The stream ended. Returns the open reply, and those behind its end.
+    pub fn finish(&mut self) -> Vec<Reply<'static>> {
+        self.open.take().map_or_else(Vec::new, |open| open.complete_before_next())
     }
 
     /// A multi-line reply has begun whose end was not seen yet.
@@ -207,7 +228,9 @@ impl ReplyAssembler {
     /// Bytes of memory held beyond the assembler itself, at most [`REPLY_TEXT_MAX`], rounded up, and a small fixed
     /// part.
     pub fn held(&self) -> usize {
-        self.open.as_ref().map_or(0, |open| size_of::<Open>() + open.text.capacity())
+        self.open.as_ref().map_or(0, |open| {
+            size_of::<Open>() + open.text.capacity() + open.others.capacity() * size_of::<OtherCode>()
+        })
     }
 
     /// Starts a reply with a line that belongs to no open one.
@@ -237,12 +260,17 @@ impl ReplyAssembler {
 
 impl Open {
     const fn new(code: Code) -> Self {
-        Self { code, text: Vec::new(), lines: 0, truncated: false, other: None, interrupted: false }
+        Self { code, text: Vec::new(), lines: 0, truncated: false, others: Vec::new(), interrupted: false }
     }
 
+    /// Adds a line of the reply: lines with another code before it were text.
     fn add(&mut self, text: &[u8], line: &Line<'_>) {
+        self.others.clear();
+        self.append(text, line);
+    }
+
+    fn append(&mut self, text: &[u8], line: &Line<'_>) {
         self.truncated |= !line.has_end();
-        self.other = None;
         self.interrupted = false;
         if self.lines > 0 {
             self.keep(b"\n");
@@ -258,20 +286,39 @@ impl Open {
         self.truncated |= kept.len() < text.len();
     }
 
-    /// The next reply began, or none will: the last line was the end if it could be.
-    fn complete_before_next(self) -> Reply<'static> {
-        let ending = if self.other.is_some() { Ending::OtherCode } else { Ending::Missing };
-        self.complete(ending)
+    /// A line with this code begins the next reply: the last line was preliminary, and this code is its final one.
+    fn ends_before(&self, code: Code) -> bool {
+        self.others.last().is_some_and(|other| other.code.is_preliminary()) && !code.is_preliminary()
     }
 
-    fn complete(mut self, ending: Ending) -> Reply<'static> {
-        if let Some((code, at)) = self.other {
-            self.code = code;
-            // The code and its separator go, as far as the cap let them in.
-            let start = at.min(self.text.len());
-            let end = (at + 4).min(self.text.len());
-            self.text.drain(start..end);
-        }
+    /// No line of the reply's own code ends it: the first line with another code did, and each behind it is a reply.
+    fn complete_before_next(mut self) -> Vec<Reply<'static>> {
+        let others = core::mem::take(&mut self.others);
+        let Some((end, later)) = others.split_first() else {
+            return vec![self.complete(Ending::Missing)];
+        };
+        let ends = later.iter().map(|other| other.start.saturating_sub(1)).skip(1).chain([self.text.len()]);
+        let replies = later.iter().zip(ends).map(|(other, end)| Reply {
+            code: Some(other.code),
+            text: Cow::Owned(without_code(&self.text, other.start, end).to_vec()),
+            lines: 1,
+            truncated: other.truncated || end >= REPLY_TEXT_MAX,
+            malformed: false,
+            ending: Ending::Regular,
+        });
+        let replies: Vec<_> = replies.collect();
+        let until = later.first().map_or(self.text.len(), |next| next.start.saturating_sub(1));
+        self.text.truncate(until);
+        self.lines -= u32::try_from(later.len()).unwrap_or(0).min(self.lines);
+        self.code = end.code;
+        let start = end.start.min(self.text.len());
+        // The code and its separator go, as far as the cap let them in.
+        let behind = (end.start + 4).min(self.text.len());
+        self.text.drain(start..behind);
+        core::iter::once(self.complete(Ending::OtherCode)).chain(replies).collect()
+    }
+
+    fn complete(self, ending: Ending) -> Reply<'static> {
         Reply {
             code: Some(self.code),
             text: Cow::Owned(self.text),
@@ -283,143 +330,11 @@ impl Open {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{Ending, Line, REPLY_TEXT_MAX, Reply, ReplyAssembler};
-
-    fn line(bytes: &[u8]) -> Line<'_> {
-        Line { bytes, truncated: false, terminated: true, after_gap: false, nul: false }
-    }
-
-    /// The replies in a dialogue: `>` stands for the client speaking, `~` for a gap, `<` (last) for the stream's end.
-    fn replies(script: &[&str]) -> Vec<(Option<u16>, String, u32, Ending)> {
-        let mut assembler = ReplyAssembler::new();
-        let mut out: Vec<Reply<'_>> = Vec::new();
-        let mut after_gap = false;
-        for step in script {
-            match *step {
-                ">" => out.extend(assembler.client_spoke()),
-                "~" => {
-                    assembler.gap();
-                    after_gap = true;
-                }
-                "<" => out.extend(assembler.finish()),
-                text => {
-                    let after_gap = core::mem::take(&mut after_gap);
-                    out.extend(assembler.push(&Line { after_gap, ..line(text.as_bytes()) }));
-                }
-            }
-        }
-        out.into_iter()
-            .map(|r| {
-                (
-                    r.code.map(super::Code::number),
-                    String::from_utf8(r.text.into_owned()).unwrap(),
-                    r.lines,
-                    r.ending,
-                )
-            })
-            .collect()
-    }
-
-    fn reply(code: u16, text: &str, lines: u32, ending: Ending) -> (Option<u16>, String, u32, Ending) {
-        (Some(code), text.to_owned(), lines, ending)
-    }
-
-    #[test]
-    fn a_multi_line_reply_ends_with_its_own_code_only() {
-        let got = replies(&[
-            "211-Features:",
-            " SIZE",
-            "230 is text here",
-            "  211 padded",
-            "211-more",
-            "211 End",
-            "200 ok",
-        ]);
-        let text = "Features:\n SIZE\n230 is text here\n  211 padded\nmore\nEnd";
-        assert_eq!(got, [reply(211, text, 6, Ending::Regular), reply(200, "ok", 1, Ending::Regular)]);
-    }
-
-    #[test]
-    fn a_bare_code_is_a_reply_and_ends_one() {
-        assert_eq!(replies(&["220-", "a", "220"]), [reply(220, "\na\n", 3, Ending::Regular)]);
-        assert_eq!(replies(&["220"]), [reply(220, "", 1, Ending::Regular)]);
-    }
-
-    #[test]
-    fn another_code_ends_a_reply_once_the_client_goes_on() {
-        assert_eq!(replies(&["230-in", "226 done", ">"]), [reply(226, "in\ndone", 2, Ending::OtherCode)]);
-        assert_eq!(replies(&["230-", "226", ">"]), [reply(226, "\n", 2, Ending::OtherCode)]);
-        assert_eq!(replies(&["230-in", "226 done", "<"]), [reply(226, "in\ndone", 2, Ending::OtherCode)]);
-    }
-
-    #[test]
-    fn another_code_ends_a_reply_where_the_next_one_follows() {
-        let got = replies(&["553-", "553- excluded", "150 Opening", "226 Done"]);
-        assert_eq!(
-            got,
-            [
-                reply(150, "\n excluded\nOpening", 3, Ending::OtherCode),
-                reply(226, "Done", 1, Ending::Regular)
-            ]
-        );
-    }
-
-    #[test]
-    fn a_reply_without_end_gives_way_to_the_next() {
-        let got = replies(&["230-Welcome", ">", "215 UNIX"]);
-        assert_eq!(got, [reply(230, "Welcome", 1, Ending::Missing), reply(215, "UNIX", 1, Ending::Regular)]);
-        let got = replies(&["230-Welcome", ">", "211-Features", "211 End"]);
-        assert_eq!(
-            got,
-            [reply(230, "Welcome", 1, Ending::Missing), reply(211, "Features\nEnd", 2, Ending::Regular)]
-        );
-        assert_eq!(replies(&["230-Welcome", "<"]), [reply(230, "Welcome", 1, Ending::Missing)]);
-    }
-
-    #[test]
-    fn an_impatient_client_does_not_cut_a_reply() {
-        let got = replies(&["220-a", ">", "b", ">", "220 c"]);
-        assert_eq!(got, [reply(220, "a\nb\nc", 3, Ending::Regular)]);
-    }
-
-    #[test]
-    fn after_a_gap_the_next_reply_is_found() {
-        let got = replies(&["230-in", "~", "tail of a line", "230 ok"]);
-        assert_eq!(got, [reply(230, "in\ntail of a line\nok", 3, Ending::Regular)]);
-        let got = replies(&["230-in", "~", "215 UNIX"]);
-        assert_eq!(got, [reply(230, "in", 1, Ending::Missing), reply(215, "UNIX", 1, Ending::Regular)]);
-        assert_eq!(replies(&["~", "ail of a line", "226 ok"]), [reply(226, "ok", 1, Ending::Regular)]);
-    }
-
-    #[test]
-    fn what_is_no_reply_by_form_is_flagged() {
-        let mut assembler = ReplyAssembler::new();
-        let mut one = |bytes: &'static [u8]| assembler.push(&line(bytes)).next().unwrap();
-        assert_eq!((one(b"99 PASV").code, one(b"99 PASV").malformed), (None, true));
-        let joined = one(b"230USER OK");
-        assert_eq!(
-            (joined.code.unwrap().number(), &*joined.text, joined.malformed),
-            (230, &b"USER OK"[..], true)
-        );
-        assert!(one(b"999 x").malformed && one(b"999-x").malformed && !one(b"220 x").malformed);
-        assert!(assembler.push(&line(b"")).next().is_none());
-    }
-
-    #[test]
-    fn a_reply_that_never_ends_is_capped() {
-        let mut assembler = ReplyAssembler::new();
-        assert_eq!(assembler.push(&line(b"220-")).count(), 0);
-        let long = vec![b'x'; 1000];
-        for _ in 0..1000 {
-            assert_eq!(assembler.push(&line(&long)).count(), 0);
-        }
-        assert!(assembler.held() <= 2 * REPLY_TEXT_MAX);
-        assert_eq!(assembler.push(&line(b"226 x")).count(), 0);
-        let reply = assembler.client_spoke().unwrap();
-        assert_eq!((reply.text.len(), reply.lines, reply.truncated), (REPLY_TEXT_MAX, 1002, true));
-        assert_eq!(reply.code.unwrap(), 226);
-        assert_eq!(assembler.held(), 0);
-    }
+/// The text of a line that starts here with a code and a separator.
+fn without_code(text: &[u8], start: usize, end: usize) -> &[u8] {
+    let end = end.min(text.len());
+    text.get((start + 4).min(end)..end).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@
 //! File names in Latin-1 contain 0xFF (ÿ) that few clients double. So 0xFF is text where what follows cannot be
 //! Telnet:
 //! * no command: a byte below 0xEC, an LF or a CR among them;
-//! * WILL, WONT, DO, DONT with an option that nobody assigned (see [`is_option`]);
+//! * WILL, WONT, DO, DONT before an LF: a negotiation never swallows a line's end;
 //! * a subnegotiation that does not end with `IAC SE` within its line and within [`SUBNEGOTIATION_MAX`] bytes.
 
 /// "Interpret as command".
@@ -49,7 +49,7 @@ pub(super) const fn after_iac(byte: u8) -> AfterIac {
     }
 }
 
-/// An option that IANA has assigned, CR and LF not counted: a negotiation that would swallow a line's end is none.
+/// An option: any byte, assigned or not (RFC 854), since servers skip it unread. LF ends the line before.
 pub(super) const fn is_option(byte: u8) -> bool {
-    matches!(byte, 0..=49 | 138..=140 | 255) && byte != b'\r' && byte != b'\n'
+    byte != b'\n'
 }

@@ -218,7 +218,7 @@ impl Verb {
 
     /// Its argument is a secret, shown as `--secrets` says.
     pub const fn has_secret_argument(self) -> bool {
-        matches!(self, Self::Pass | Self::Acct)
+        matches!(self, Self::Pass | Self::Acct | Self::Adat | Self::Mic | Self::Conf | Self::Enc)
     }
 
     /// A 1yz reply may come before the final one (RFC 959 section 5.4).

@@ -34,19 +34,23 @@ impl Session {
         if head_of_a_lost_line {
             return false;
         }
-        if let Some(reply) = self.assembler.client_spoke() {
+        for reply in self.assembler.client_spoke() {
             self.reply(self.last_reply_line, &reply, out);
         }
         self.confirm_repeated(out);
         self.tx += 1;
         self.well_formed_command |= !command.malformed && command.verb != Verb::Other;
-        let said = Said::new(&command, context);
-        self.before_telling(at, &command, &said, out);
+        let hidden = self.secrets.may_be_one(&command) && *context.secrets != Secrets::Show;
+        let said = if hidden { Said::hidden(line.bytes, context) } else { Said::new(&command, context) };
+        self.before_telling(at, &command, &said, context, out);
         if let Some((_, secret)) =
             secrets::in_argument(&command).filter(|_| *context.secrets != Secrets::Show)
         {
             let user = self.logins.user.as_ref().map(|user| user.text.as_str());
             self.secrets.remember(&command, secret, user);
+        }
+        if hidden {
+            self.secrets.remember(&command, line.bytes, None);
         }
         self.tell_command(at, line, &command, &said, out);
         let tls_may_follow = self.after_telling(at, &command, said, context, out);
@@ -55,16 +59,19 @@ impl Session {
     }
 
     /// What changes the session's user, so that the command's own event has the new one.
-    fn before_telling(&mut self, at: Timestamp, command: &Command<'_>, said: &Said, out: &mut Outbox) {
+    fn before_telling(
+        &mut self,
+        at: Timestamp,
+        command: &Command<'_>,
+        said: &Said,
+        context: Context<'_>,
+        out: &mut Outbox,
+    ) {
         match command.verb {
             Verb::User => {
                 let abandoned = self.logins.abandon();
                 self.tell_login(at, abandoned, out);
-                // Some servers end a line at CR.
-                let name = command
-                    .arg
-                    .filter(|_| !command.cut)
-                    .and_then(|arg| arg.split(|byte| *byte == b'\r').next());
+                let name = secrets::user_name(command, *context.secrets == Secrets::Show);
                 self.logins.user(self.tx, name.map(Text::from_bytes));
             }
             Verb::Pass | Verb::Acct => self.logins.secret(self.tx, said.text.clone()),
@@ -89,7 +96,11 @@ impl Session {
         };
         self.tell(at, EventKind::Command(CommandEvent { tx: self.tx, command: event }), out);
         if command.malformed {
-            let shown = if said.has_secret { secrets::shown_name(command) } else { line.bytes };
+            let shown = match said.has_secret {
+                true if said.is_hidden => said.name.as_bytes(),
+                true => secrets::shown_name(command),
+                false => line.bytes,
+            };
             self.malformed(at, Some(self.tx), AnomalyId::MalformedCommand, shown, out);
         }
         if line.truncated {
@@ -230,19 +241,29 @@ struct Said {
     hex: Option<Box<str>>,
     /// Its line, or a part of it, is a secret.
     has_secret: bool,
+    /// All of it may be a secret.
+    is_hidden: bool,
 }
 
 impl Said {
+    /// A line that may be a secret as a whole.
+    fn hidden(line: &[u8], context: Context<'_>) -> Self {
+        let name = context.secrets.render(line, Text::from_bytes(line).text);
+        Self { name, text: None, hex: None, has_secret: true, is_hidden: true }
+    }
+
     fn new(command: &Command<'_>, context: Context<'_>) -> Self {
         let shows = *context.secrets == Secrets::Show;
         let name = if shows { command.verb_name() } else { command.verb.spelt(secrets::shown_name(command)) };
         let secret = secrets::in_argument(command).filter(|_| !shows);
         let has_secret = secret.is_some() || (!shows && secrets::is_like_a_secret_verb(command));
-        let Some(arg) = command.arg else { return Self { name, text: None, hex: None, has_secret } };
+        let Some(arg) = command.arg else {
+            return Self { name, text: None, hex: None, has_secret, is_hidden: false };
+        };
         match secret {
             None => {
                 let Text { text, hex } = Text::from_bytes(arg);
-                Self { name, text: Some(text), hex, has_secret }
+                Self { name, text: Some(text), hex, has_secret, is_hidden: false }
             }
             Some((shown, secret)) => {
                 let secret = context.secrets.render(secret, Text::from_bytes(secret).text);
@@ -251,7 +272,7 @@ impl Said {
                 } else {
                     format_smolstr!("{}{secret}", Text::from_bytes(shown).text)
                 };
-                Self { name, text: Some(text), hex: None, has_secret }
+                Self { name, text: Some(text), hex: None, has_secret, is_hidden: false }
             }
         }
     }

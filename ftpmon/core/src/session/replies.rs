@@ -46,7 +46,7 @@ impl Session {
 
     /// The stream of replies is over.
     pub(super) fn finish_reply(&mut self, out: &mut Outbox) {
-        if let Some(reply) = self.assembler.finish() {
+        for reply in self.assembler.finish() {
             self.reply(self.last_reply_line, &reply, out);
         }
     }
@@ -108,6 +108,9 @@ impl Session {
         };
         self.tell(at, EventKind::Reply(ReplyEvent { tx, reply: line, command, latency_us }), out);
         self.tell_oddities(at, tx, reply, out);
+        if let Some(number) = number.filter(|_| !preliminary) {
+            self.secrets.replied(number);
+        }
         let Some(number) = number else {
             // It was probably meant for the oldest command: the next reply's code will tell.
             self.pending.doubt_oldest();

@@ -4,21 +4,13 @@ use std::borrow::Cow;
 
 use crate::ftp::{Command, Verb};
 
-/// Words behind SITE with which servers take passwords. RFC 959 section 4.1.3 leaves them to each server.
-const SITE_WORDS: [&[u8]; 12] = [
-    b"PSWD",
-    b"PASS",
-    b"PASSWD",
-    b"PASSWORD",
-    b"CHPASS",
-    b"CHPASSWD",
-    b"CHPW",
-    b"SETPASS",
-    b"NEWPASS",
-    b"ADDUSER",
-    b"GADDUSER",
-    b"USERADD",
-];
+/// Words with which servers take passwords behind SITE, and some as commands of their own. RFC 959 section 4.1.3 leaves
+/// them to each server.
+const SECRET_WORDS: [&[u8]; 8] =
+    [b"CHPW", b"ADDUSER", b"GADDUSER", b"USERADD", b"NEWUSER", b"LOGIN", b"AUTH", b"SETPW"];
+
+/// Parts of such words: PASSWD, CHPASS, GPASS, PSWD, CHPWD.
+const SECRET_PARTS: [&[u8]; 4] = [b"PASS", b"PSWD", b"PSSWD", b"PWD"];
 
 /// Words that make a line a login's, wherever a server takes it to begin.
 const VERBS: [&[u8]; 2] = [b"PASS", b"ACCT"];
@@ -41,15 +33,49 @@ pub(super) fn in_argument<'a>(command: &Command<'a>) -> Option<(&'a [u8], &'a [u
     if command.verb == Verb::Site {
         let start = arg.iter().position(|byte| !byte.is_ascii_whitespace())?;
         let word = word_at(arg, start);
-        if SITE_WORDS.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+        if is_secret_word(word) {
             return arg.split_at_checked(start + word.len() + 1);
         }
     }
+    if command.verb == Verb::Other && is_secret_word(command.name) {
+        return Some((&[], arg));
+    }
     // Some servers end a line at CR: what follows is a command of its own to them.
-    let behind_cr = arg.iter().position(|byte| *byte == b'\r')?;
-    let rest = arg.get(behind_cr..)?;
-    let verb = VERBS.iter().filter_map(|verb| find(rest, verb)).min()?;
-    arg.split_at_checked(behind_cr + verb + 5)
+    let line = arg.iter().position(|byte| *byte == b'\r').and_then(|behind_cr| {
+        let rest = arg.get(behind_cr..)?;
+        let verb = VERBS.iter().filter_map(|verb| find(rest, verb)).min()?;
+        arg.split_at_checked(behind_cr + verb + 5)
+    });
+    line.or_else(|| if command.verb == Verb::User { behind_user(arg) } else { None })
+}
+
+/// The secret in USER's argument: in `user:password@host`, and behind the first word, where some clients put it.
+fn behind_user(arg: &[u8]) -> Option<(&[u8], &[u8])> {
+    let start = arg.iter().position(|byte| *byte != b' ')?;
+    let at = memchr::memrchr(b'@', arg).unwrap_or(0);
+    let colon = memchr::memchr(b':', arg).filter(|colon| *colon < at);
+    let space = memchr::memchr(b' ', arg.get(start..)?).map(|space| start + space);
+    let end = [colon, space].into_iter().flatten().min()?;
+    let (shown, secret) = arg.split_at_checked(end + 1)?;
+    (!secret.trim_ascii().is_empty()).then_some((shown, secret))
+}
+
+/// SITE's word, or an unknown verb, takes a password.
+fn is_secret_word(word: &[u8]) -> bool {
+    let known = SECRET_WORDS.iter().any(|known| known.eq_ignore_ascii_case(word));
+    let has_part = SECRET_PARTS.iter().any(|part| find(word, part).is_some());
+    known || (has_part && !word.eq_ignore_ascii_case(b"PWD"))
+}
+
+/// The name of the user in USER's argument, without a secret behind it and what follows a CR, where some servers end
+/// the line.
+pub(super) fn user_name<'a>(command: &Command<'a>, shows: bool) -> Option<&'a [u8]> {
+    let arg = command.arg.filter(|_| !command.cut)?;
+    let shown = match in_argument(command).filter(|_| !shows) {
+        Some((shown, _)) => shown.strip_suffix(b":").unwrap_or(shown).trim_ascii_end(),
+        None => arg,
+    };
+    shown.split(|byte| *byte == b'\r').next()
 }
 
 /// The name of a command, cut where it runs into a secret: `PASS=secret`.
@@ -91,9 +117,24 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 pub(super) struct MaskedSecrets {
     /// The oldest first.
     known: Vec<Box<[u8]>>,
+    /// The server waits for a secret: 331, 332, 336.
+    due: bool,
 }
 
 impl MaskedSecrets {
+    /// A final reply.
+    pub(super) fn replied(&mut self, code: u16) {
+        self.due = matches!(code, 331 | 332 | 336);
+    }
+
+    /// The server waits for a secret, and this line is no command that is known: it may be the secret, in whatever way
+    /// the server finds it.
+    pub(super) fn may_be_one(&self, command: &Command<'_>) -> bool {
+        let is_other = command.verb == Verb::Other || command.malformed;
+        let is_empty = command.name.is_empty() && command.arg.is_none();
+        self.due && is_other && !is_empty && in_argument(command).is_none() && !is_like_a_secret_verb(command)
+    }
+
     /// Remembers what a command had in the place of a secret. A name that is shown elsewhere is none.
     pub(super) fn remember(&mut self, command: &Command<'_>, secret: &[u8], user: Option<&str>) {
         self.add(secret.trim_ascii(), user);
@@ -149,15 +190,48 @@ mod tests {
             ("SITE CHPASS bob new", "CHPASS ", "bob new"),
             ("site  AddUser eve new", " AddUser ", "eve new"),
             ("USER alice\rPASS x1", "alice\rPASS ", "x1"),
+            ("USER alice:x1@host", "alice:", "x1@host"),
+            ("USER alice x1", "alice ", "x1"),
+            ("SITE GPASS staff x1", "GPASS ", "staff x1"),
+            ("SITE CHPWD x1", "CHPWD ", "x1"),
+            ("PSWD x1 x2", "", "x1 x2"),
+            ("ADAT x1", "", "x1"),
+            ("MIC x1", "", "x1"),
             ("NOOP a\r\r pass\tx1", "a\r\r pass\t", "x1"),
             ("\u{1}\u{2}PPASS x1", "", "x1"),
         ] {
             let found = in_argument(&Command::parse(line.as_bytes()));
             assert_eq!(found, Some((shown.as_bytes(), secret.as_bytes())), "{line:?}");
         }
-        for line in ["USER alice", "SITE CHMOD 644 passwd", "RETR PASS", "SITE", "SITE PSWD", "CWD a\rb"] {
+        for line in [
+            "USER alice",
+            "SITE CHMOD 644 passwd",
+            "RETR PASS",
+            "SITE",
+            "SITE PSWD",
+            "SITE PWD x",
+            "CWD a\rb",
+            "USER a@b:c",
+            "USER a ",
+        ] {
             assert_eq!(in_argument(&Command::parse(line.as_bytes())), None, "{line:?}");
         }
+    }
+
+    #[test]
+    fn where_a_secret_is_due_only_known_commands_are_shown() {
+        let mut secrets = MaskedSecrets::default();
+        let may_be_one = |secrets: &MaskedSecrets, line: &[u8]| secrets.may_be_one(&Command::parse(line));
+        assert!(!may_be_one(&secrets, b"hunter2"));
+        secrets.replied(331);
+        for line in [&b"hunter2"[..], b"hunter2 more", b"\xef\xbb\xbfxyz", b"QUIT\x01", b":hunter2"] {
+            assert!(may_be_one(&secrets, line), "{line:?}");
+        }
+        for line in [&b"QUIT"[..], b"USER other", b"PASS x"] {
+            assert!(!may_be_one(&secrets, line), "{line:?}");
+        }
+        secrets.replied(230);
+        assert!(!may_be_one(&secrets, b"hunter2"));
     }
 
     #[test]
