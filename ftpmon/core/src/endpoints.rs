@@ -11,6 +11,7 @@ use crate::addr::Endpoint;
 use crate::event::Mode;
 use crate::flow::{ClaimRef, SessionRef};
 use crate::pair::{HostPair, PairTable};
+use crate::selector::SelectorUpdate;
 use crate::session::EndpointId;
 use crate::time::Timestamp;
 
@@ -95,8 +96,15 @@ struct Expiry {
 pub(crate) struct Gone {
     pub(crate) listener: Endpoint,
     pub(crate) claim: Claim,
-    /// No other session claims the endpoint.
+    /// No other session between the same hosts claims the endpoint.
     pub(crate) last: bool,
+}
+
+impl Gone {
+    /// What the kernel's selection is told, where no other session of the same hosts claims the endpoint.
+    pub(crate) fn forget(&self) -> SelectorUpdate {
+        SelectorUpdate::Forget { listener: self.listener, peer: self.claim.peer }
+    }
 }
 
 /// The claims of a partition's sessions by endpoint, capped and expiring.
@@ -160,7 +168,9 @@ impl Endpoints {
         }
         let claims = self.claims.entry(listener).or_default();
         claims.push(claim);
-        let anyone = claims.iter().any(|claim| claim.announcer == listener.ip);
+        // Of this pair's claims: what other pairs announce must not depend on which partitions they are in.
+        let own_port = |it: &Claim| it.announcer == listener.ip && it.pair() == claim.pair();
+        let anyone = claims.iter().any(own_port);
         self.waiting += 1;
         pairs.entry(claim.pair()).claims += 1;
         self.expiry.push_back(Expiry { at: at.plus_nanos(self.ttl_ns), listener, claim });
@@ -178,8 +188,8 @@ impl Endpoints {
         let claims = self.claims.get_mut(&listener)?;
         let place = claims.iter().position(|it| it.session == session && it.endpoint == endpoint)?;
         let claim = claims.remove(place);
-        let last = claims.is_empty();
-        if last {
+        let last = !claims.iter().any(|it| it.pair() == claim.pair());
+        if claims.is_empty() {
             self.claims.remove(&listener);
         }
         self.waiting -= 1;

@@ -113,7 +113,7 @@ impl OutputQueue {
     /// The kernel's selection is to know something. An endpoint that is forgotten in the same step was never expected.
     pub(crate) fn update(&mut self, update: SelectorUpdate) {
         if let (
-            SelectorUpdate::Forget { listener: gone },
+            SelectorUpdate::Forget { listener: gone, .. },
             Some(Output::SelectorUpdate(SelectorUpdate::Expect { listener, .. })),
         ) = (update, self.waiting.back())
             && gone == *listener

@@ -27,6 +27,8 @@ pub enum SelectorUpdate {
     Forget {
         /// The endpoint announced before.
         listener: Endpoint,
+        /// The host that was expected there. An announcement of the same endpoint for another host stays.
+        peer: IpAddr,
     },
     /// A tracked connection is a data connection of FTP.
     Adopt {

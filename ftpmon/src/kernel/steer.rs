@@ -56,7 +56,7 @@ impl Steering {
                 let payload = payload && self.payload;
                 self.expect(now_s, listener, Expected::new(peer.into(), anyone, expires_s, payload))
             }
-            SelectorUpdate::Forget { listener } => absent_is_fine(self.expected.remove(&endpoint(listener))),
+            SelectorUpdate::Forget { listener, peer } => self.forget(listener, peer.into()),
             // What an adopted connection gets without a verdict is what it needs, unless payload is in question.
             SelectorUpdate::Adopt { .. } if !self.payload => Ok(()),
             SelectorUpdate::Adopt { initiator, listener, payload } => {
@@ -88,7 +88,25 @@ impl Steering {
         (self.applied, self.refused)
     }
 
+    /// What one session announced is forgotten; what another one announced for the same endpoint stays.
+    fn forget(&mut self, listener: Endpoint, peer: Address) -> Result<(), MapError> {
+        let key = endpoint(listener);
+        match self.expected.get(&key, 0) {
+            Ok(expected) if expected.peer == peer => absent_is_fine(self.expected.remove(&key)),
+            Ok(_) => Ok(()),
+            Err(error) => absent_is_fine(Err(error)),
+        }
+    }
+
     fn expect(&mut self, now_s: u32, listener: Endpoint, expected: Expected) -> Result<(), MapError> {
+        // A session that names another host's port does not narrow what that host itself announced.
+        if expected.flags & Expected::ANYONE == 0
+            && let Ok(known) = self.expected.get(&endpoint(listener), 0)
+            && known.flags & Expected::ANYONE != 0
+            && known.expires_s > now_s
+        {
+            return Ok(());
+        }
         self.expected.insert(endpoint(listener), expected, 0)?;
         // The mark comes second: the kernel looks at an announcement only where the port is marked.
         let until = expected.expires_s.min(now_s.saturating_add(MARK_S));

@@ -140,7 +140,7 @@ fn strangers_who_name_a_port_do_not_push_its_owners_claim_out() {
     bench.announce(own, claim(1, Mode::Passive, 1));
     for n in 10..100 {
         let stranger = Claim { announcer: host(n), ..claim(2, Mode::Active, n + 100) };
-        assert!(bench.announce(own, stranger).1.anyone);
+        assert!(!bench.announce(own, stranger).1.anyone, "the port is not the stranger's");
     }
     assert_eq!(bench.endpoints.fulfilled(host(1), own).as_slice(), [claim(1, Mode::Passive, 1)]);
     let (_, admitted) = bench.announce(end(7, 4_000), claim(3, Mode::Active, 5));

@@ -45,11 +45,6 @@ impl Borders {
     pub fn due(&self) -> Option<Timestamp> {
         self.batch.map(|(began, _)| began.plus_nanos(BORDER_NS as i64))
     }
-
-    /// The batch is over: partitions exchanged.
-    pub fn end(&mut self) {
-        self.batch = None;
-    }
 }
 
 #[cfg(test)]

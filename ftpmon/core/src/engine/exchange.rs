@@ -4,13 +4,12 @@ use super::{Engine, Run};
 use crate::partition::{Mail, Partition, Phase, Posted, Stamp};
 use crate::time::Timestamp;
 
+/// Messages of one round have a number each below this in their stamps.
+const MAIL_OF_ROUND_MAX: i64 = 1 << 32;
+
 /// Exchanges what concerns partitions of each other, between two packets. All parts of an engine take part.
 pub fn exchange(parts: &mut [&mut Engine]) {
-    let began = parts.iter().any(|part| part.has_mail());
-    for borders in parts.iter_mut().filter_map(|part| part.borders.as_mut()) {
-        borders.end();
-    }
-    if !began {
+    if !parts.iter().any(|part| part.has_mail()) {
         return;
     }
     let Some(now) = parts.iter().map(|part| part.now).max() else { return };
@@ -33,7 +32,7 @@ pub fn exchange(parts: &mut [&mut Engine]) {
 /// Delivers messages, and those that follow from them, until there are none.
 fn deliver_all(parts: &mut [&mut Engine], stamp: &mut Stamp, now: Timestamp) {
     loop {
-        stamp.major += 1;
+        stamp.major += MAIL_OF_ROUND_MAX;
         let mut mail: Vec<Posted> = Vec::new();
         for part in &mut *parts {
             part.partitions.iter_mut().flatten().for_each(|it| it.take_posted(&mut mail));
@@ -88,13 +87,14 @@ impl Engine {
             match mail {
                 Mail::Announced { listener, claim } => self.shared.insert(*listener, *claim),
                 Mail::Retracted { listener, claim } => self.shared.remove(*listener, claim),
-                Mail::DataOpened { .. } | Mail::DataEnded { .. } => {}
+                Mail::DataOpened { .. } | Mail::Refused { .. } | Mail::DataEnded { .. } => {}
             }
         }
         let mut runs: Vec<Run> = Vec::new();
         for partition in self.partitions.iter_mut().flatten() {
-            for (minor, Posted { mail, .. }) in mail.iter().enumerate() {
-                partition.deliver(Stamp { minor: minor as u64, ..stamp }, now, mail, &self.shared);
+            for (number, Posted { mail, .. }) in (0..).zip(mail) {
+                let stamp = Stamp { major: stamp.major + number, ..stamp };
+                partition.deliver(stamp, now, mail, &self.shared);
             }
             partition.take_runs(&mut runs);
         }

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-use super::{CONNECTIONS_OF_LISTENER_MAX, Partition};
+use super::{CONNECTIONS_OF_LISTENER_MAX, Partition, Stamp};
 use crate::addr::Endpoint;
 use crate::config::FilesMode;
 use crate::endpoints::{Claim, SharedEndpoints};
 use crate::event::EndReason;
-use crate::flow::{Candidate, ClaimRef, EARLY_BYTES_MAX, FlowId, Role, Timer};
+use crate::flow::{Candidate, ClaimRef, EARLY_BYTES_MAX, Flow, FlowId, Role, Timer};
 use crate::pair::HostPair;
 use crate::pair::decide::{EarlyConnection, announced_connection};
 use crate::selector::SelectorUpdate;
@@ -62,8 +62,32 @@ impl Partition {
         if self.by_listener.is_empty() {
             return;
         }
-        let foreign = |pair: HostPair| pair != claim.pair();
-        let Some(id) = self.waiting_connection(at, listener, claim, foreign) else { return };
+        // Of each pair of hosts one: which of them the session takes is decided where it is kept.
+        let Some(waiting) = self.by_listener.get(&listener) else { return };
+        let mut pairs: SmallVec<[HostPair; CONNECTIONS_OF_LISTENER_MAX]> =
+            waiting.iter().filter_map(|id| self.flows.get(*id)).map(Flow::pair).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        let chosen = pairs
+            .into_iter()
+            .filter(|pair| *pair != claim.pair())
+            .filter_map(|pair| self.waiting_connection(at, listener, claim, |its| its == pair));
+        let mut chosen: SmallVec<[(u64, FlowId); CONNECTIONS_OF_LISTENER_MAX]> =
+            chosen.filter_map(|id| Some((self.flows.get(id)?.birth, id))).collect();
+        chosen.sort_unstable();
+        for (birth, id) in chosen {
+            self.begin(Stamp { minor: birth, ..self.stamp }, self.now.at);
+            self.adopt_foreign_connection(at, id, listener, shared);
+        }
+    }
+
+    fn adopt_foreign_connection(
+        &mut self,
+        at: Timestamp,
+        id: FlowId,
+        listener: Endpoint,
+        shared: &SharedEndpoints,
+    ) {
         let Some(flow) = self.flows.get(id) else { return };
         // The exchange comes late: where the connection ended, it did so with its last packet.
         let ended = flow.last_packet();

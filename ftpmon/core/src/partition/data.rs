@@ -2,14 +2,18 @@
 
 use smallvec::SmallVec;
 
+use super::mail::ConnectionRef;
 use super::{Mail, Partition};
 use crate::account::{FlowRecord, FlowReport};
 use crate::addr::Endpoint;
 use crate::config::FilesMode;
 use crate::endpoints::SharedEndpoints;
 use crate::event::EndReason;
-use crate::flow::{Candidate, ClaimRef, Class, DataFlow, Files, FirstBytes, Flow, FlowId, FlowKey, Role};
+use crate::flow::{
+    Candidate, ClaimRef, Class, DataFlow, Files, FirstBytes, Flow, FlowId, FlowKey, Role, SessionRef,
+};
 use crate::selector::SelectorUpdate;
+use crate::session::EndpointId;
 use crate::time::Timestamp;
 
 impl Partition {
@@ -153,7 +157,7 @@ impl Partition {
         let payload = data.wants_bytes();
         let claims = data.claims.clone();
         for claim in &claims {
-            self.tell_claimant(first, claim);
+            self.tell_claimant(first, id, claim);
         }
         if claims.iter().any(|claim| claim.foreign) {
             // A session of other hosts may announce it as well, and is heard at the next exchange.
@@ -162,12 +166,35 @@ impl Partition {
         self.update(SelectorUpdate::Adopt { initiator, listener, payload });
     }
 
-    fn tell_claimant(&mut self, first: Timestamp, claim: &ClaimRef) {
+    fn tell_claimant(&mut self, first: Timestamp, id: FlowId, claim: &ClaimRef) {
         let &ClaimRef { session, endpoint, foreign } = claim;
         if foreign {
-            self.post(Mail::DataOpened { session, endpoint, at: first });
+            let connection = ConnectionRef { partition: self.number, flow: id };
+            self.post(Mail::DataOpened { session, endpoint, at: first, connection });
         } else {
             self.data_opened(first, session.flow, endpoint);
+        }
+    }
+
+    /// A session of other hosts has another connection for its announcement.
+    pub(super) fn refuse_claim(&mut self, id: FlowId, session: SessionRef, endpoint: EndpointId) {
+        let Some(Flow { role: Role::Data(data), .. }) = self.flows.get_mut(id) else { return };
+        data.claims.retain(|claim| (claim.session, claim.endpoint) != (session, endpoint));
+        if !data.claims.is_empty() {
+            return;
+        }
+        // It is a connection like any other.
+        let ended = data.ended.is_some();
+        if let Some(files) = data.files.take() {
+            files.discard(&mut self.out.outputs);
+        }
+        if let Some(flow) = self.flows.get_mut(id) {
+            flow.role = Role::PLAIN;
+        }
+        self.counters.data_connections -= 1;
+        self.stop_waiting(id);
+        if ended {
+            self.retire(id);
         }
     }
 
@@ -177,7 +204,7 @@ impl Partition {
             let Some(Flow { role: Role::Data(data), .. }) = self.flows.get_mut(id) else { return };
             if data.claims.len() < 2 && !data.claims.contains(claim) {
                 data.claims.push(*claim);
-                self.tell_claimant(at, claim);
+                self.tell_claimant(at, id, claim);
             }
         }
     }

@@ -40,8 +40,8 @@ impl Partition {
             }
             Effect::Retract { id: endpoint, endpoints } => {
                 for listener in endpoints {
-                    if self.retract(listener, session, endpoint).is_some_and(|gone| gone.last) {
-                        self.update(SelectorUpdate::Forget { listener });
+                    if let Some(gone) = self.retract(listener, session, endpoint).filter(|gone| gone.last) {
+                        self.update(gone.forget());
                     }
                 }
             }
@@ -68,10 +68,10 @@ impl Partition {
                 self.counters.lose("announcements_evicted", 1);
                 self.post_retracted(&gone);
                 if gone.last {
-                    self.update(SelectorUpdate::Forget { listener: gone.listener });
+                    self.update(gone.forget());
                 }
             }
-            self.announced.push((listener, claim));
+            self.announced.push((self.stamp, listener, claim));
             self.update(SelectorUpdate::Expect {
                 listener,
                 peer: admitted.peer,
@@ -108,12 +108,14 @@ impl Partition {
         self.update(SelectorUpdate::ControlPayload { client, server, wanted: !unreadable });
     }
 
-    /// A connection to an announced endpoint was opened.
-    pub(super) fn data_opened(&mut self, at: Timestamp, session: FlowId, endpoint: EndpointId) {
-        if let Some(Flow { role: Role::Control(control), .. }) = self.flows.get_mut(session) {
-            control.session.data_opened(endpoint, &mut self.out);
-        }
+    /// A connection to an announced endpoint was opened. False where another one came before it.
+    pub(super) fn data_opened(&mut self, at: Timestamp, session: FlowId, endpoint: EndpointId) -> bool {
+        let Some(Flow { role: Role::Control(control), .. }) = self.flows.get_mut(session) else {
+            return false;
+        };
+        let taken = control.session.data_opened(endpoint, &mut self.out);
         self.apply_effects(at, session);
+        taken
     }
 
     /// A connection to an announced endpoint ended.

@@ -24,9 +24,9 @@ impl Partition {
     /// Posts the announcements since the last exchange to which nobody came yet.
     pub(crate) fn post_announced(&mut self) {
         let mut announced = core::mem::take(&mut self.announced);
-        for (listener, claim) in announced.drain(..) {
+        for (stamp, listener, claim) in announced.drain(..) {
             if self.endpoints.waits(listener, &claim) {
-                self.post(Mail::Announced { listener, claim });
+                self.posted.push(Posted { stamp, mail: Mail::Announced { listener, claim } });
             }
         }
         self.announced = announced;
@@ -49,9 +49,14 @@ impl Partition {
         match mail {
             Mail::Announced { listener, claim } => self.adopt_foreign(now, *listener, claim, shared),
             Mail::Retracted { .. } => {}
-            Mail::DataOpened { session, endpoint, at } => {
-                if session.partition == self.number {
-                    self.data_opened(*at, session.flow, *endpoint);
+            &Mail::DataOpened { session, endpoint, at, connection } => {
+                if session.partition == self.number && !self.data_opened(at, session.flow, endpoint) {
+                    self.post(Mail::Refused { connection, session, endpoint });
+                }
+            }
+            &Mail::Refused { connection, session, endpoint } => {
+                if connection.partition == self.number {
+                    self.refuse_claim(connection.flow, session, endpoint);
                 }
             }
             Mail::DataEnded { session, endpoint, at, summary } => {

@@ -28,7 +28,7 @@ pub(crate) use stamp::{Phase, Run, Stamp};
 use crate::addr::Endpoint;
 use crate::config::{EngineConfig, FilesMode, Limits};
 use crate::counters::EngineCounters;
-use crate::endpoints::Endpoints;
+use crate::endpoints::{Claim, Endpoints};
 use crate::event::TableFill;
 use crate::flow::{Class, Flow, FlowId, FlowTable, Moment, Role, TimerQueue};
 use crate::output::OutputQueue;
@@ -63,7 +63,7 @@ pub(crate) struct Partition {
     runs: Vec<Run>,
     posted: Vec<Posted>,
     /// Claims announced since the last exchange.
-    announced: Vec<(Endpoint, crate::endpoints::Claim)>,
+    announced: Vec<(Stamp, Endpoint, Claim)>,
     /// Counts exchanges.
     epoch: u32,
     /// Flows whose end waits for the next exchange.

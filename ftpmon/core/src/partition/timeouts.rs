@@ -5,7 +5,6 @@ use crate::event::EndReason;
 use crate::flow::{
     Candidate, Class, ControlReceiver, Deadline, Discard, FileReceiver, Flow, FlowId, Role, Timer,
 };
-use crate::selector::SelectorUpdate;
 use crate::tcp::Keep;
 use crate::time::Timestamp;
 
@@ -39,7 +38,7 @@ impl Partition {
         while let Some(gone) = self.endpoints.expire(now, &mut self.pairs) {
             self.post_retracted(&gone);
             if gone.last {
-                self.update(SelectorUpdate::Forget { listener: gone.listener });
+                self.update(gone.forget());
             }
         }
         None

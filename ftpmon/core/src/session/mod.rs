@@ -197,9 +197,9 @@ impl Session {
         self.transfers.awaits_connection()
     }
 
-    /// A connection to an announced endpoint was opened.
-    pub fn data_opened(&mut self, id: EndpointId, out: &mut Outbox) {
-        self.transfers.opened(id, out);
+    /// A connection to an announced endpoint was opened. False where another one came before it.
+    pub fn data_opened(&mut self, id: EndpointId, out: &mut Outbox) -> bool {
+        self.transfers.opened(id, out)
     }
 
     /// A connection to an announced endpoint ended.

@@ -254,17 +254,19 @@ impl Transfers {
         }
     }
 
-    /// A connection to an announced endpoint was opened.
-    pub(super) fn opened(&mut self, id: EndpointId, out: &mut Outbox) {
+    /// A connection to an announced endpoint was opened. False where another one came before it.
+    pub(super) fn opened(&mut self, id: EndpointId, out: &mut Outbox) -> bool {
         let announced = self.announced(id);
-        if let Some(announced) = announced.filter(|it| matches!(it.state, DataState::Waiting)) {
-            announced.state = DataState::Open;
-            let endpoints = core::mem::take(&mut announced.endpoints);
-            if !announced.unannounced {
-                self.last_used = Some(Box::new((announced.data, endpoints.clone())));
-            }
-            out.effects.push(Effect::Used { id, endpoints });
+        let Some(announced) = announced.filter(|it| matches!(it.state, DataState::Waiting)) else {
+            return false;
+        };
+        announced.state = DataState::Open;
+        let endpoints = core::mem::take(&mut announced.endpoints);
+        if !announced.unannounced {
+            self.last_used = Some(Box::new((announced.data, endpoints.clone())));
         }
+        out.effects.push(Effect::Used { id, endpoints });
+        true
     }
 
     /// A connection to an announced endpoint ended. Gives the time at which that is known together with its final reply, which

@@ -118,7 +118,6 @@ impl Parts {
                         break;
                     }
                     self.exchange();
-                    self.borders.packet(at, self.index);
                 }
                 self.index += 1;
             }
@@ -157,7 +156,6 @@ impl Parts {
         let mut parts: Vec<_> = self.parts.iter().map(|part| lock(part)).collect();
         let mut engines: Vec<&mut Engine> = parts.iter_mut().map(|part| &mut part.engine).collect();
         exchange(&mut engines);
-        self.borders.end();
     }
 
     /// Takes what came out of each part.

@@ -2,6 +2,7 @@
 
 mod files;
 mod missed;
+mod parts;
 mod under_tls;
 
 use std::net::IpAddr;
