@@ -64,7 +64,8 @@ impl Partition {
     fn begin_session(&mut self, at: Timestamp, id: FlowId, client: Side, beginning: Beginning) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         let (client_end, server_end) = (flow.endpoint(client), flow.endpoint(client.other()));
-        let mut identity = SessionIdentity::new(client_end, server_end, flow.first, flow.interface);
+        let mut identity = SessionIdentity::new(client_end, server_end, flow.first, flow.interface)
+            .with_nth(self.repeats.nth(client_end, server_end, flow.first));
         identity.iface = self.interfaces.get(&flow.interface).cloned();
         identity.vlan = flow.vlan;
         let session = Session::begin(at, Arc::new(identity), beginning, &mut self.out);

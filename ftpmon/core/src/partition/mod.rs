@@ -11,6 +11,7 @@ mod held;
 mod inference;
 mod lifecycle;
 mod mail;
+mod repeats;
 mod segments;
 mod stamp;
 mod timeouts;
@@ -39,6 +40,7 @@ use crate::session::Outbox;
 use crate::time::Timestamp;
 use crate::timing::{ENDED_KEPT_S, LOSS_ECHO_NS, UNCLAIMED_KEPT_S};
 use budget::Held;
+use repeats::Repeats;
 
 /// Connections to one listener that are considered when it is announced. Stops a flood of connections to one port: further
 /// ones are not considered.
@@ -58,6 +60,7 @@ pub(crate) struct Partition {
     /// Connections whose announcement may still come, by their listener.
     by_listener: HashMap<Endpoint, SmallVec<[FlowId; 2]>>,
     held: Held,
+    repeats: Repeats,
     out: Outbox,
     /// In which order outputs stand among those of other partitions.
     runs: Vec<Run>,
@@ -91,6 +94,7 @@ impl Partition {
             pairs: PairTable::default(),
             by_listener: HashMap::new(),
             held: Held::new(budgets),
+            repeats: Repeats::default(),
             // 2⁴⁸ files a partition: names never meet.
             out: Outbox { outputs: OutputQueue::numbered_from(u64::from(number) << 48), effects: Vec::new() },
             runs: Vec::new(),
