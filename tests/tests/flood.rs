@@ -21,10 +21,10 @@ use ftpmon_event::time::Timestamp;
 /// Connections offered, and how many of them the engine may follow.
 const OFFERED: u32 = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
 const FLOWS: usize = OFFERED as usize / 4;
-/// Memory of a followed connection at most, bytes: the connection, its session, its place in the table.
-const BYTES_A_HALF_OPEN: usize = 512;
-/// A million idle sessions fit into 1 GiB; fixed parts weigh more where there are fewer.
-const BYTES_A_SESSION: usize = if cfg!(debug_assertions) { 1_200 } else { (1 << 30) / 1_000_000 };
+/// Memory of a followed connection at most, bytes: the connection, its session, its place in the table, a third of which is
+/// room to grow. What copies are compared with and what replies teach of the server's side is held a session.
+const BYTES_A_HALF_OPEN: usize = 704;
+const BYTES_A_SESSION: usize = 2_304;
 
 /// Counts what is allocated, as the C library rounds it: resident memory depends on what ran before.
 struct Counting;
@@ -77,7 +77,7 @@ struct Flood {
 impl Flood {
     fn new() -> Self {
         let limits = Limits { flows: FLOWS, ..Limits::default() };
-        let config = EngineConfig { limits, ..EngineConfig::default() };
+        let config = EngineConfig { limits, partitions: 1, ..EngineConfig::default() };
         let at = Timestamp::from_parts(1_767_225_600, 0);
         Self { engine: Engine::new(config), at, index: 0, told: BTreeMap::new() }
     }

@@ -44,10 +44,13 @@ impl EngineCounters {
         self.stray_segments += other.stray_segments;
         self.events += other.events;
         self.add(other);
-        for (name, fill) in &other.tables {
+        for (&name, fill) in &other.tables {
             let table = self.tables.entry(name).or_default();
-            table.used += fill.used;
-            table.cap += fill.cap;
+            // Every part has a copy of the shared endpoints, and draws on the same pools of bytes.
+            let shared = name == "shared_endpoints";
+            table.used = if shared { table.used.max(fill.used) } else { table.used + fill.used };
+            let pooled = shared || name.ends_with("_bytes");
+            table.cap = if pooled { table.cap.max(fill.cap) } else { table.cap + fill.cap };
         }
     }
 

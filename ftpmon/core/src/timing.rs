@@ -17,7 +17,7 @@ pub(crate) const ENDED_KEPT_S: u32 = 10;
 /// announcement is missing is known only when the session goes on.
 pub(crate) const UNCLAIMED_KEPT_S: u32 = 300;
 
-/// How long late packets of before a RST are waited for.
+/// How long late packets are waited for after a RST, or after the FINs of both ends.
 pub(crate) const AFTER_RST_NS: i64 = 200_000_000;
 
 /// How long the other end's FIN is waited for after the first one.

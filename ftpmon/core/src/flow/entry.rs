@@ -185,6 +185,11 @@ impl Flow {
         if due > at { due } else { at.plus_nanos(ANNOUNCEMENT_LATE_NS) }
     }
 
+    /// Both ends sent FIN.
+    pub(crate) fn both_finished(&self) -> bool {
+        self.connection.account(Side::Initiator).fin && self.connection.account(Side::Listener).fin
+    }
+
     /// An end sent RST.
     pub(crate) fn was_reset(&self) -> bool {
         let reset = |side| self.connection.account(side).rst;

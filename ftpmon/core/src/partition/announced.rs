@@ -21,11 +21,10 @@ impl Partition {
     /// A connection whose announcement may still come is in the table.
     pub(super) fn wait_for_announcement(&mut self, listener: Endpoint, id: FlowId) {
         let waiting = self.by_listener.entry(listener).or_default();
-        if waiting.len() < CONNECTIONS_OF_LISTENER_MAX {
-            waiting.push(id);
-        } else {
-            self.counters.lose("connections_of_listener_full", 1);
+        if waiting.len() >= CONNECTIONS_OF_LISTENER_MAX {
+            waiting.remove(0);
         }
+        waiting.push(id);
     }
 
     /// What a connection carries is known now, or it leaves the table.

@@ -42,8 +42,8 @@ use crate::timing::{ENDED_KEPT_S, LOSS_ECHO_NS, UNCLAIMED_KEPT_S};
 use budget::Held;
 use repeats::Repeats;
 
-/// Connections to one listener that are considered when it is announced. Stops a flood of connections to one port: further
-/// ones are not considered.
+/// Connections to one listener that are considered when it is announced: the latest. Stops a flood of connections to one port,
+/// and leaves a busy listener of another protocol cheap.
 const CONNECTIONS_OF_LISTENER_MAX: usize = 8;
 
 /// Everything that is known of some pairs of hosts.

@@ -192,10 +192,11 @@ impl Partition {
                 // Sooner than what a FIN before it allowed.
                 let soon = flow.timers.deadline(Timer::Close).min(at.plus_nanos(AFTER_RST_NS));
                 flow.timers.set(Timer::Close, soon);
-            } else if flow.connection.closed_by().is_some()
-                && flow.timers.deadline(Timer::Close) == Timestamp::LATEST
-            {
-                flow.timers.set(Timer::Close, at.plus_nanos(AFTER_FIN_NS));
+            } else if flow.connection.closed_by().is_some() {
+                // Live, the acknowledgment that confirms two FINs is not copied by the kernel.
+                let wait = if flow.both_finished() { AFTER_RST_NS } else { AFTER_FIN_NS };
+                let due = flow.timers.deadline(Timer::Close).min(at.plus_nanos(wait));
+                flow.timers.set(Timer::Close, due);
             } else if flow.connection.closed_by().is_none() {
                 // What ended it turned out to be forged.
                 flow.timers.set(Timer::Close, Timestamp::LATEST);
