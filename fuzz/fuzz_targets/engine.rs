@@ -1,6 +1,6 @@
 //! Any list of operations on the engine: segments of a few connections whose dialogue may or may not be FTP, accounts of
-//! data connections, losses, time. Whatever comes: timeouts end, tables stay under their caps, every session that starts
-//! ends, and what a session's end counts is what was told.
+//! data connections, losses, time. Whatever comes: timeouts end, every container is within its cap after every operation,
+//! every session that starts ends, and its end counts as many commands, replies, transfers and gaps as its events.
 #![no_main]
 
 use std::collections::HashMap;
@@ -169,6 +169,13 @@ impl Ledger {
     }
 }
 
+/// No container of the engine holds more than its cap.
+fn check_caps(engine: &Engine) {
+    for (table, fill) in &engine.counters().tables {
+        assert!(fill.used <= fill.cap, "{table} holds {} of {}", fill.used, fill.cap);
+    }
+}
+
 fuzz_target!(|ops: Vec<Op>| {
     let config = EngineConfig { detect_by_content: true, limits: limits(), ..EngineConfig::default() };
     let mut engine = Engine::new(config);
@@ -276,9 +283,11 @@ fuzz_target!(|ops: Vec<Op>| {
                 said.remove(&(connection % 12));
             }
         }
+        check_caps(&engine);
         ledger.drain(&mut engine);
     }
     engine.finish(at);
+    check_caps(&engine);
     ledger.drain(&mut engine);
     assert!(ledger.open.is_empty(), "sessions without an end: {:?}", ledger.open);
 });
