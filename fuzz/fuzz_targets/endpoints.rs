@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 
+use ftpmon_core::ftp::path::{Directory, System, Target};
 use ftpmon_core::ftp::{Announced, Code, Mechanism, Verb, features, path, size, stou, time_value};
 use libfuzzer_sys::fuzz_target;
 
@@ -65,17 +66,37 @@ fuzz_target!(|input: &[u8]| {
             assert!(!name.is_empty() && name.len() <= text.len());
         }
     }
-    if let Some(quoted) = path::in_257(text) {
-        assert!(quoted.len() <= text.len());
-    }
+    const SYSTEMS: [System; 7] = [
+        System::Unknown,
+        System::Posix,
+        System::Windows,
+        System::Zos,
+        System::Vms,
+        System::Os400,
+        System::NetWare,
+    ];
     let middle = text.len() / 2;
-    let (cwd, arg) = text.split_at(middle);
-    for cwd in [None, Some(cwd), Some(&b"/home/alice"[..])] {
-        if let Some(resolved) = path::resolve(cwd, arg)
-            && resolved.starts_with(b"/")
-        {
-            // Absolute, and nothing climbs out of it.
-            assert!(!resolved.split(|&byte| byte == b'/').any(|part| part == b".." || part == b"."));
+    let (cwd, name) = text.split_at(middle);
+    for system in SYSTEMS {
+        if let Some(stated) = path::stated_by_257(system, text) {
+            assert!(stated.path.len() <= text.len() + 2);
+        }
+        for cwd in [
+            Directory::Unknown,
+            Directory::Login,
+            Directory::At(cwd.into()),
+            Directory::At((*b"/home/a").into()),
+        ] {
+            for target in [Target::File, Target::Directory] {
+                let resolved = path::resolve(system, &cwd, name, target);
+                assert!(resolved.as_ref().is_none_or(|path| path.len() <= path::PATH_MAX));
+                if system == System::Posix
+                    && let Some(resolved) = resolved.filter(|path| path.starts_with(b"/"))
+                {
+                    // Absolute, and nothing climbs out of it.
+                    assert!(!resolved.split(|&byte| byte == b'/').any(|part| part == b".." || part == b"."));
+                }
+            }
         }
     }
 });
