@@ -151,6 +151,10 @@ impl Partition {
                         self.apply_effects(at, id);
                     }
                     ProbeResult::Other => self.give_up_probe(id),
+                    ProbeResult::Undecided if self.held.probe.total() > self.config.limits.probe_bytes => {
+                        self.counters.lose("probe_bytes_full", 1);
+                        self.give_up_probe(id);
+                    }
                     ProbeResult::Undecided => {}
                 }
             }
