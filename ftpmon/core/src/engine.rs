@@ -214,11 +214,6 @@ impl Engine {
         }
     }
 
-    /// Outputs that wait to be polled.
-    pub fn outputs_waiting(&self) -> usize {
-        self.partitions.iter().flatten().map(Partition::outputs_waiting).sum()
-    }
-
     /// What was counted, with the tables as they are now.
     pub fn counters(&self) -> EngineCounters {
         let mut counters = self.counters.clone();

@@ -131,11 +131,6 @@ impl Partition {
         &mut self.out.outputs
     }
 
-    /// Outputs that wait.
-    pub(crate) fn outputs_waiting(&self) -> usize {
-        self.out.outputs.len()
-    }
-
     /// Says what the next calls are about: the place of their outputs among those of other partitions, and the time.
     #[inline]
     pub(crate) fn begin(&mut self, stamp: Stamp, now: Timestamp) {
