@@ -8,6 +8,7 @@ pub mod agent;
 pub mod bed;
 pub mod compare;
 pub mod crowd;
+pub mod demonstration;
 pub mod events;
 pub mod expected;
 pub mod ftp;

@@ -1,17 +1,14 @@
 //! `cargo xtask demo`: two hosts in namespaces, an FTP server and client, and ftpmon's events between them.
 
 use std::env;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use ftpmon_tests::agent::Agent;
-use ftpmon_tests::compare;
+use ftpmon_tests::demonstration::{self, Demonstration};
 use ftpmon_tests::events::Events;
-use ftpmon_tests::expected::Expected;
-use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
 use ftpmon_tests::net::Direct;
 use ftpmon_tests::process::Lines;
 
@@ -59,10 +56,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn show(binary: &Path, hook: &str) -> Result<()> {
     let net = Direct::with_addresses(1500, &["192.168.1.106/24"], &["192.168.1.109/24"])?;
-    let address: SocketAddr = "192.168.1.109:21".parse()?;
-    let file = Content::Pattern(DOWNLOAD);
-    let behaviour = Behaviour::default().with_file("/pub/report.bin", file.clone());
-    let server = net.server.run(|| Server::start(address, behaviour))?;
+    let demonstration =
+        Demonstration { server: "192.168.1.109:21".parse()?, download: DOWNLOAD, upload: UPLOAD };
+    let server = demonstration.serve(&net.server)?;
     heading(&format!(
         "client 192.168.1.106 and server 192.168.1.109 in two namespaces; ftpmon run --iface {} --hook {hook} on the server",
         Direct::DEVICE
@@ -72,23 +68,11 @@ fn show(binary: &Path, hook: &str) -> Result<()> {
     let mut printed = print_new(&lines, 0);
 
     heading("the client logs in, downloads in passive mode and uploads in active mode");
-    let transcript = net.client.run(|| {
-        let mut client = Client::connect(address, ClientOptions::default())?;
-        client.login("alice", "wonderland")?;
-        let got = client.retrieve(DataMode::Pasv, "/pub/report.bin", Some(&file))?;
-        ensure!(got.intact, "the download was not what the server has");
-        client.store(DataMode::Port, "STOR", "/in/notes.bin", &Content::Pattern(UPLOAD))?;
-        client.quit()
-    })?;
+    let transfers = demonstration.transfers(&net.client)?;
     printed = follow(&agent, &lines, printed, 1)?;
 
     heading("another client gives a wrong password");
-    let refused = net.client.run(|| {
-        let mut client = Client::connect(address, ClientOptions::default())?;
-        client.command("USER alice")?;
-        client.command("PASS a guess")?;
-        client.quit()
-    })?;
+    let refused = demonstration.wrong_password(&net.client)?;
     printed = follow(&agent, &lines, printed, 2)?;
 
     heading("SIGINT to ftpmon");
@@ -96,14 +80,7 @@ fn show(binary: &Path, hook: &str) -> Result<()> {
     print_new(&lines, printed);
     drop(server);
 
-    let sessions = events.sessions();
-    let (first, second) =
-        (sessions.first().context("no session")?, sessions.get(1).context("no second session")?);
-    compare::dialogue(first, &transcript)?;
-    compare::dialogue(second, &refused)?;
-    let expected = [Expected::complete("RETR", "PASV", DOWNLOAD), Expected::complete("STOR", "PORT", UPLOAD)];
-    compare::transfers(first, &expected)?;
-    ensure!(events.lost() == 0, "ftpmon lost something: {}", events.lost());
+    demonstration::check(&events, &[transfers, refused])?;
     summary(&events);
     Ok(())
 }

@@ -2,12 +2,15 @@
 
 #![expect(clippy::print_stdout, reason = "standard output is where a command answers")]
 
+mod baseline;
 mod bench;
 mod bless;
 mod demo;
 mod deny;
+mod document;
 mod ebpf;
 mod fuzz;
+mod kernels;
 mod miri;
 mod msrv;
 mod mutants;

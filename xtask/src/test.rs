@@ -31,6 +31,12 @@ pub(crate) struct Args {
     /// Leave the machine as it is: what is missing is skipped, or fails where FTPMON_NO_SKIP=1.
     #[arg(long)]
     no_install: bool,
+    /// With kernels: boot the newest of this series, as 6.1, in place of the usual ones.
+    #[arg(long, value_name = "SERIES", value_delimiter = ',')]
+    kernel: Vec<String>,
+    /// With kernels: take the verifier's counts as right, and write the table in docs/kernels.md.
+    #[arg(long)]
+    bless: bool,
     /// Passed on to the test programs: a name to filter by, or options such as --nocapture.
     #[arg(last = true, value_name = "OPTION")]
     options: Vec<String>,
@@ -43,6 +49,8 @@ enum Ring {
     Unit,
     /// The kernel programs by BPF_PROG_TEST_RUN, and the agent between real parties in namespaces: root.
     Live,
+    /// Debian's kernels under emulation, with every program under every hook: no root but for installing qemu.
+    Kernels,
     /// A few seconds of each fuzz target.
     Fuzz,
     /// The live tests at full size, whose names begin with soak_, one after another: root, minutes each. Only when asked for.
@@ -79,6 +87,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             with_root(ring, &args.options, &mut tally)?;
         }
     }
+    if wanted(Ring::Kernels) {
+        on_kernels(args, &mut tally);
+    }
     if wanted(Ring::Fuzz) {
         println!("\n── a few seconds of each fuzz target");
         match crate::fuzz::smoke() {
@@ -93,6 +104,33 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     ensure!(tally.failed == 0, "{} failed", tally.failed);
     ensure!(tally.passed > 0, "no test ran");
     Ok(())
+}
+
+/// Boots kernels. Without what that needs it is skipped, or fails where nothing may be skipped.
+fn on_kernels(args: &Args, tally: &mut Tally) {
+    println!("\n── kernels under emulation");
+    if let Err(error) = crate::kernels::missing(!args.no_install) {
+        println!("SKIP kernels under emulation: {error:#}");
+        let counted =
+            if env::var_os("FTPMON_NO_SKIP").is_some() { &mut tally.failed } else { &mut tally.skipped };
+        *counted += 1;
+        return;
+    }
+    let agent = env::var_os("FTPMON_BIN").map_or_else(build_agent, |agent| Ok(agent.into()));
+    let tried = agent.and_then(|agent| {
+        let series = args.kernel.clone();
+        crate::kernels::run(&crate::kernels::Options { series, bless: args.bless, agent })
+    });
+    match tried {
+        Ok(tried) => {
+            tally.passed += tried.passed;
+            tally.failed += tried.failed;
+        }
+        Err(error) => {
+            println!("kernels: {error:#}");
+            tally.failed += 1;
+        }
+    }
 }
 
 /// Builds as whoever calls, runs the built programs as root.

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod frame;
+pub mod guest;
 pub mod reference;
 pub mod talk;
 

@@ -96,14 +96,19 @@ pub fn install(mut say: impl FnMut(&str)) -> Result<()> {
     Ok(())
 }
 
-fn apt() -> Command {
+/// apt-get, unattended.
+pub fn apt() -> Command {
     let mut apt = Command::new("apt-get");
-    // Unattended: no questions, no services started, and a package lock held by another run is waited for.
+    // No questions, no services started, and a package lock held by another run is waited for.
     apt.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-o", "DPkg::Lock::Timeout=300"]);
     apt
 }
 
-fn unpack_into(folder: &Path, packages: &[&str]) -> Result<()> {
+/// Downloads Debian packages and unpacks them into a folder.
+///
+/// # Errors
+/// A download failed, or a package is not readable.
+pub fn unpack_into(folder: &Path, packages: &[&str]) -> Result<()> {
     let downloads = folder.with_extension("deb");
     fs::create_dir_all(&downloads)?;
     fs::create_dir_all(folder)?;

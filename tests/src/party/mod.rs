@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub use clients::visits;
-pub use install::install;
+pub use install::{apt, install, unpack_into};
 pub use server::{RealServer, Tree, certificate};
 pub use setting::Security;
 pub use visit::Visit;

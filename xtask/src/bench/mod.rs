@@ -3,10 +3,8 @@
 //! Each benchmark makes its own work, lets all cases take turns, and gives tables of medians. Nothing that a clock measured is
 //! asserted: the machine's noise is in the figures.
 
-mod baseline;
 mod bulk;
 mod callgrind;
-mod document;
 mod facts;
 mod fit;
 mod growth;
@@ -31,6 +29,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
+use crate::document;
 use crate::workspace::{as_root, build_agent, cargo, is_root};
 use facts::Facts;
 use peers::Peers;
@@ -131,7 +130,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let facts = Facts::gather();
     println!("{}", facts.text());
     let mut results = Map::new();
-    let mut sections = vec![("machine".to_owned(), facts.text())];
+    let mut sections = vec![("bench:machine".to_owned(), facts.text())];
     for bench in if args.benches.is_empty() { &Bench::ALL[..] } else { &args.benches } {
         let begin = Instant::now();
         println!("\n── {}", bench.name());
@@ -140,7 +139,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let text = texts.join("\n");
         println!("\n{text}\n({} s)", begin.elapsed().as_secs());
         results.insert(bench.name(), Value::Array(tables.iter().map(Table::json).collect()));
-        sections.push((bench.name(), text));
+        sections.push((format!("bench:{}", bench.name()), text));
     }
     let path = match &args.json {
         Some(path) => path.clone(),
@@ -150,7 +149,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     fs::write(&path, format!("{json:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
     println!("{}", path.display());
     if args.write_docs {
-        document::write(&sections)?;
+        document::write("docs/performance.md", &sections)?;
     }
     Ok(())
 }
