@@ -6,18 +6,19 @@
 //! | `mask` | passwords overwritten in the frames |
 //! | `comment` | events as comments |
 //! | `comment_queue` | frames that wait for their comments |
+//! | `counters`, `error` | frames that were left out; why there is no file |
 //! | `writer` | the file, behind a bounded queue on a thread of its own |
 
 mod blocks;
 mod comment;
 mod comment_queue;
-
+mod counters;
+mod error;
 mod mask;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-use std::io;
 use std::path::PathBuf;
 
 use crate::kernel::SeenFrame;
@@ -32,6 +33,8 @@ use mask::Mask;
 use writer::PcapWriter;
 
 pub use blocks::INTERFACES_MAX;
+pub use counters::DumpCounters;
+pub use error::DumpError;
 pub use mask::LINES_MAX;
 pub use writer::QUEUE_BYTES_MAX;
 
@@ -44,34 +47,6 @@ pub struct DumpOptions {
     pub max_bytes: Option<u64>,
     /// The control ports on which passwords are overwritten; none where they are to be shown.
     pub mask_ports: Option<Vec<u16>>,
-}
-
-/// The reason why no file can be written.
-#[derive(Debug, thiserror::Error)]
-pub enum DumpError {
-    /// It is a FIFO, and its reader is to be there first.
-    #[error("nobody reads this FIFO: start its reader first")]
-    Unread,
-    /// The file cannot be created, or the system gives no thread.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-/// Frames that did not get into the file, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DumpCounters {
-    /// Frames written.
-    pub written: u64,
-    /// The disk was too slow.
-    pub queue_full: u64,
-    /// The disk was full, or refused; a reader was gone, or did not take it by the end.
-    pub write_failed: u64,
-    /// The file had reached its size.
-    pub max_bytes: u64,
-    /// Of interfaces beyond [`INTERFACES_MAX`].
-    pub interfaces_full: u64,
-    /// Parts of datagrams, in which passwords cannot be found to be overwritten.
-    pub unmasked: u64,
 }
 
 /// A capture file being written.

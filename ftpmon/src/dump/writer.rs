@@ -12,7 +12,8 @@ use std::time::Duration;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::blocks;
-use super::{DumpCounters, DumpError};
+use super::counters::DumpCounters;
+use super::error::DumpError;
 use crate::notice::notice;
 
 /// Bytes that may wait for the disk.

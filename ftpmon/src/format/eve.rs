@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::Formatter;
+use super::formatter::Formatter;
 use super::json::value;
 use super::transaction::{Row, Transaction, Transactions};
 use ftpmon_core::ftp::Verb;

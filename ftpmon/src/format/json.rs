@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Formatter;
+use super::formatter::Formatter;
 use ftpmon_event::text::Text;
 use ftpmon_event::time::Rfc3339;
 use ftpmon_event::{Event, EventKind, Origin, SessionIdentity};

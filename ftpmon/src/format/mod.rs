@@ -5,6 +5,7 @@
 
 mod ecs;
 mod eve;
+mod formatter;
 mod json;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use ecs::Ecs;
 pub use eve::Eve;
+pub use formatter::Formatter;
 pub use json::Json;
 pub use zeek::Zeek;
 
@@ -50,22 +52,6 @@ impl Format {
             Self::Zeek => Box::new(Zeek::tsv(origin)),
             Self::ZeekJson => Box::new(Zeek::json(origin)),
         }
-    }
-}
-
-/// Writes events in one shape. What it writes it appends; what is in the buffer already it leaves alone.
-pub trait Formatter {
-    /// Appends what has to stand before the first event of every output (and of every rotated file).
-    fn header(&mut self, at: Timestamp, out: &mut Vec<u8>) {
-        let _ = (at, out);
-    }
-
-    /// Appends `event`, whole lines only. An event that the shape cannot say appends nothing.
-    fn event(&mut self, seq: u64, event: &Event, out: &mut Vec<u8>);
-
-    /// Appends what has to stand at the end of an output.
-    fn footer(&mut self, at: Timestamp, out: &mut Vec<u8>) {
-        let _ = (at, out);
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `processes`, `descriptors` | the process that owns a socket |
 //! | `cgroup` | the container that a process belongs to |
 //! | `cpu_budget` | a cap on the processor time of look-ups |
+//! | `request` | what passes between the caller and the thread |
 //! | `worker` | the thread that looks up, until it has a final answer |
 //!
 //! The caller never waits: requests are queued, within a bound, and answers are fetched later.
@@ -16,6 +17,7 @@ mod cgroup;
 mod cpu_budget;
 mod descriptors;
 mod processes;
+mod request;
 mod sockets;
 mod worker;
 
@@ -29,29 +31,20 @@ use tokio::sync::Notify;
 
 pub use addresses::ADDRESSES_MAX;
 pub use processes::{CANDIDATES_MAX, NEWCOMERS_MAX, PROCESSES_MAX, ProcessCounters, USERS_MAX};
+pub use request::{Answer, PENDING_MAX};
 pub use worker::LISTENERS_MAX;
 
 use addresses::{Addresses, Scopes};
-use ftpmon_event::LocalProcess;
 use ftpmon_event::addr::Endpoint;
+use request::{Request, Shared};
 use sockets::Sockets;
 use worker::Worker;
 
 /// Requests that may wait; a further one is refused. Announcements, which a hostile peer makes by the million, may fill
 /// half of them.
 pub const REQUESTS_MAX: usize = 1_024;
-/// Look-ups that may be repeated at a time; a further one gets the answer known so far.
-pub const PENDING_MAX: usize = 1_024;
 /// How long a look-up may take on an idle machine.
 pub const PATIENCE: Duration = Duration::from_millis(60);
-
-/// A request to the look-up thread.
-enum Request {
-    /// An endpoint was announced.
-    Listener(Endpoint, Scopes),
-    /// Look up the owners of a connection's ends. Only ends on this host are looked up: the initiator's, the listener's.
-    Connection { ticket: u64, initiator: Endpoint, listener: Endpoint, own: [Scopes; 2], youngest: bool },
-}
 
 /// The fate of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,32 +55,6 @@ pub enum Asked {
     Foreign,
     /// Too many requests wait.
     Refused,
-}
-
-/// An answer.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The request's ticket.
-    pub ticket: u64,
-    /// The owner of the end that sent the SYN.
-    pub initiator: Option<Arc<LocalProcess>>,
-    /// The owner of the other end.
-    pub listener: Option<Arc<LocalProcess>>,
-}
-
-/// Counters of the thread.
-#[derive(Default)]
-struct Shared {
-    waiting: AtomicU64,
-    scans: AtomicU64,
-    unreadable: AtomicU64,
-}
-
-impl Shared {
-    fn update(&self, counters: &ProcessCounters) {
-        self.scans.store(counters.scans, Ordering::Relaxed);
-        self.unreadable.store(counters.unreadable, Ordering::Relaxed);
-    }
 }
 
 /// The look-up thread, from its user's side.

@@ -1,71 +1,24 @@
 //! No file imports, directly or through others, from one that imports from it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::modules::{Imports, imports};
 use super::tree::{Finding, Tree};
 
-/// Circles that are still there, as the files of each. A file that is in no circle any more has to be taken off.
-const ACCEPTED: &[&[&str]] = &[
-    &[
-        "ftpmon-common/src/counter.rs",
-        "ftpmon-common/src/flow.rs",
-        "ftpmon-common/src/key.rs",
-        "ftpmon-common/src/lib.rs",
-        "ftpmon-common/src/map.rs",
-        "ftpmon-common/src/record.rs",
-    ],
-    &[
-        "ftpmon/core/src/session/channel.rs",
-        "ftpmon/core/src/session/encryption.rs",
-        "ftpmon/core/src/session/mod.rs",
-    ],
-    &["ftpmon/event/src/time.rs", "ftpmon/event/src/time/rfc3339.rs"],
-    &["ftpmon/src/dump/mod.rs", "ftpmon/src/dump/writer.rs"],
-    &[
-        "ftpmon/src/format/ecs/mod.rs",
-        "ftpmon/src/format/eve.rs",
-        "ftpmon/src/format/json.rs",
-        "ftpmon/src/format/mod.rs",
-        "ftpmon/src/format/zeek/mod.rs",
-        "ftpmon/src/format/zeek/row.rs",
-        "ftpmon/src/format/zeek/value.rs",
-    ],
-    &["ftpmon/src/process/mod.rs", "ftpmon/src/process/worker.rs"],
-];
-
 /// Folders of a package whose files are each the root of a crate.
 const ROOTS: [&str; 4] = ["benches/", "examples/", "fuzz_targets/", "tests/"];
 
-/// No crate has a circle of imports but the accepted ones, and of these none is gone.
+/// No crate has a circle of imports.
 pub(super) fn circles(tree: &Tree) -> Vec<Finding> {
-    check(tree, ACCEPTED)
-}
-
-fn check(tree: &Tree, accepted: &[&[&str]]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut in_circles = BTreeSet::new();
     for root in roots(tree) {
-        let imports = match imports(tree, root) {
-            Ok(imports) => imports,
-            Err((file, error)) => {
-                findings.push(Finding::new(file, format!("cannot be parsed: {error}")));
-                continue;
-            }
-        };
-        for circle in components(&imports) {
-            let is_accepted = accepted
-                .iter()
-                .any(|accepted| circle.iter().all(|file| accepted.iter().any(|known| known == file)));
-            if !is_accepted {
+        match imports(tree, root) {
+            Ok(imports) => findings.extend(components(&imports).into_iter().map(|circle| {
                 let place = circle.first().cloned().unwrap_or_default();
-                findings.push(Finding::new(place, describe(&circle, &imports)));
-            }
-            in_circles.extend(circle);
+                Finding::new(place, describe(&circle, &imports))
+            })),
+            Err((file, error)) => findings.push(Finding::new(file, format!("cannot be parsed: {error}"))),
         }
-    }
-    for file in accepted.iter().copied().flatten().filter(|file| !in_circles.contains(**file)) {
-        findings.push(Finding::new(*file, "is in no circle of imports any more: take it off the list"));
     }
     findings
 }
@@ -146,11 +99,11 @@ impl<'a> Search<'a> {
 mod tests {
     use super::*;
 
-    /// What the check says of a crate of these files.
+    /// The findings in a crate of these files.
     fn found(files: &[(&str, &str)]) -> Vec<Finding> {
         let mut tree = Tree::of(files);
         tree.texts.insert("Cargo.toml".to_owned(), String::new());
-        check(&tree, &[])
+        circles(&tree)
     }
 
     #[test]
@@ -198,21 +151,6 @@ mod tests {
         let a = "pub struct A; #[cfg(test)] mod tests { use crate::b::B; } #[cfg(test)] impl A { fn t(_: crate::b::B) {} }";
         let b = "use crate::a::A; pub struct B(A);";
         assert_eq!(found(&[("src/lib.rs", "mod a; mod b;"), ("src/a.rs", a), ("src/b.rs", b)]), []);
-    }
-
-    #[test]
-    fn the_list_of_accepted_circles_can_only_shrink() {
-        let mut tree = Tree::of(&[
-            ("src/lib.rs", "mod a; mod b; mod c;"),
-            ("src/a.rs", "pub struct A(crate::b::B);"),
-            ("src/b.rs", "pub struct B(Box<crate::a::A>);"),
-            ("src/c.rs", ""),
-        ]);
-        tree.texts.insert("Cargo.toml".to_owned(), String::new());
-        assert_eq!(check(&tree, &[&["src/a.rs", "src/b.rs"]]), []);
-        let gone = check(&tree, &[&["src/a.rs", "src/b.rs", "src/c.rs"]]);
-        assert_eq!(gone.len(), 1);
-        assert_eq!(gone[0].place, "src/c.rs");
     }
 
     #[test]

@@ -1,27 +1,14 @@
-//! How a session turns to TLS and back to text.
+//! The turns of a session to TLS and back to text.
 
 use super::Session;
 use super::channel::Channel;
 use super::outbox::{Effect, Outbox};
 use super::remote::Remote;
+use super::tls_watch::TlsWatch;
 use crate::event::{Direction, EventKind, Tls, TlsState, TlsTurn, TlsVia};
 use crate::ftp::{LINE_MAX, Verb};
 use crate::time::Timestamp;
-use crate::tls::{self, RecordReader, TlsFacts};
-
-/// TLS on the control connection.
-#[derive(Debug)]
-pub(super) struct TlsWatch {
-    via: TlsVia,
-    pub(super) facts: TlsFacts,
-    reported: bool,
-}
-
-impl TlsWatch {
-    pub(super) fn new(via: TlsVia) -> Self {
-        Self { via, facts: TlsFacts::default(), reported: false }
-    }
-}
+use crate::tls::{self, RecordReader};
 
 impl Session {
     pub(super) fn records<'b>(

@@ -11,6 +11,7 @@ mod data;
 mod doubt;
 mod due;
 mod encryption;
+mod input;
 mod login;
 mod outbox;
 mod outcome;
@@ -20,6 +21,7 @@ mod remote;
 mod repeated;
 mod replies;
 mod secrets;
+mod tls_watch;
 mod transfer;
 mod transfers;
 
@@ -39,12 +41,12 @@ use crate::ftp::{LineSplitter, ReplyAssembler};
 use crate::time::Timestamp;
 use crate::tls::TlsFacts;
 use channel::Channel;
-use encryption::TlsWatch;
 use login::Logins;
 use pending::PendingCommands;
 use remote::Remote;
 use repeated::RepeatedError;
 use secrets::MaskedSecrets;
+use tls_watch::TlsWatch;
 use transfers::{SessionRef, Transfers};
 
 /// Endpoints of one striped transfer (GridFTP) that are told. Stops an argument of nothing but endpoints.

@@ -1,8 +1,13 @@
 //! A time's text: RFC 3339 in UTC with nanoseconds.
 
-use jiff::tz::Offset;
+use core::fmt;
 
-use super::Timestamp;
+use jiff::tz::Offset;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::timestamp::Timestamp;
 
 /// A time as `2012-02-21T16:52:42.083353000Z`. All times have a year of four digits.
 ///
@@ -73,6 +78,40 @@ impl Rfc3339 {
     }
 }
 
+/// RFC 3339 in UTC with nine fractional digits.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Rfc3339::of(*self).as_str().fmt(f)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(Rfc3339::of(*self).as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let time: jiff::Timestamp = text.parse().map_err(D::Error::custom)?;
+        let nanos = i64::try_from(time.as_nanosecond());
+        nanos
+            .map(Self::from_nanos)
+            .map_err(|_| D::Error::custom(format_args!("{text} is beyond the year 2262")))
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time", "description": "RFC 3339, UTC, nanoseconds" })
+    }
+}
+
 /// The last `N` decimal digits of a number.
 #[inline]
 fn digits<const N: usize>(mut number: u32) -> [u8; N] {
@@ -90,6 +129,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Rfc3339, Timestamp};
+
+    #[test]
+    fn prints_rfc_3339_with_nanoseconds() {
+        let at = Timestamp::from_parts(1_329_843_162, 83_353_000);
+        assert_eq!(at.to_string(), "2012-02-21T16:52:42.083353000Z");
+    }
 
     #[test]
     fn the_second_is_remembered_and_replaced() {

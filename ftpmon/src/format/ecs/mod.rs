@@ -10,7 +10,7 @@ use self::document::{
     Network, Observer, OwnFields, Party, ProcessFields, ProcessUser, Related, Rule, Technique, Threat,
     TlsClient, TlsFields, Vlan,
 };
-use super::Formatter;
+use super::formatter::Formatter;
 use super::json::value;
 use ftpmon_event::time::Rfc3339;
 use ftpmon_event::{

@@ -8,7 +8,7 @@ use std::io::Write as _;
 
 use self::row::{COLUMNS, Remembered, values};
 use self::value::{EMPTY, UNSET, Value};
-use super::Formatter;
+use super::formatter::Formatter;
 use super::json;
 use super::transaction::Transactions;
 use ftpmon_event::time::Timestamp;
