@@ -1,6 +1,6 @@
 //! The kernel programs' counters: one for each outcome of a packet or a record.
 
-use crate::no_padding;
+use crate::layout::no_padding;
 
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal $($loss:ident)?,)+) => {

@@ -1,6 +1,6 @@
 //! The kernel's account of a data connection.
 
-use crate::no_padding;
+use crate::layout::no_padding;
 
 /// One direction of a data connection, by its sender. Offsets count payload bytes from the first one after the SYN, in 64 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

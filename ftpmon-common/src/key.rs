@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use crate::no_padding;
+use crate::layout::no_padding;
 
 /// An IPv6 address, or an IPv4 one mapped into it (`::ffff:a.b.c.d`, RFC 4291 section 2.5.5.2), in network byte order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

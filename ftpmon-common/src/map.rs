@@ -1,6 +1,7 @@
 //! Map values other than flows.
 
-use crate::{Address, no_padding};
+use crate::Address;
+use crate::layout::no_padding;
 
 /// The mark of a TCP port: a value of [`crate::names::PORTS`].
 ///

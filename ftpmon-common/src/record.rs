@@ -1,6 +1,7 @@
 //! Records of the ring.
 
-use crate::{FlowKey, FlowState, no_padding};
+use crate::layout::no_padding;
+use crate::{FlowKey, FlowState};
 
 /// The most bytes of a frame that one record carries; a longer frame comes in several. The usual super-packet is carried whole.
 pub const CHUNK_MAX: usize = 65_536;
