@@ -3,18 +3,17 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use ftpmon::cli::{Cli, Command};
+use ftpmon::cli::{Command, ConfigCommand, Invocation, example};
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
-    let config = command.config().unwrap_or_default();
-    if let Err(contradiction) = config.check() {
-        Cli::refuse(&contradiction);
-    }
-    let result: anyhow::Result<()> = match command {
+    let invocation = Invocation::of_process().unwrap_or_else(|error| error.exit());
+    let config = invocation.config.clone().unwrap_or_default();
+    let result: anyhow::Result<()> = match &invocation.command {
         Command::Run(_) => ftpmon::run(&config),
         Command::Read(_) => ftpmon::read(&config),
+        Command::Config(ConfigCommand::Check(_)) => print(&checked(&invocation)),
+        Command::Config(ConfigCommand::Show(_)) => print(&invocation.shown()),
+        Command::Config(ConfigCommand::Example) => print(&example()),
         Command::Schema => schema(),
     };
     match result {
@@ -24,6 +23,19 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `ftpmon config check`: what was read, all of it right.
+fn checked(invocation: &Invocation) -> String {
+    let files: Vec<String> = invocation.files.iter().map(|file| file.display().to_string()).collect();
+    match files.as_slice() {
+        [] => "ok: there is no configuration file\n".to_owned(),
+        files => format!("ok: {}\n", files.join(", ")),
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
 }
 
 /// `ftpmon schema`: how `docs/events.schema.json` is made.

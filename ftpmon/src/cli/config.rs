@@ -1,6 +1,6 @@
 //! From command-line options to a configuration. Nothing behind this file knows an option.
 
-use super::{Command, EventOptions, OwnersChoice, PortOptions, ReadOptions, RunOptions};
+use super::{Command, ConfigCommand, EventOptions, OwnersChoice, PortOptions, ReadOptions, RunOptions};
 use crate::config::{
     Config, FilesConfig, LiveConfig, PortsConfig, ReadConfig, RouteConfig, SecretsConfig, WritePcapConfig,
 };
@@ -10,9 +10,12 @@ impl Command {
     /// The configuration that the options of a command describe; none for a command that has none.
     pub fn config(&self) -> Option<Config> {
         match self {
-            Self::Run(options) => Some(options.into()),
-            Self::Read(options) => Some(options.into()),
-            Self::Schema => None,
+            Self::Run(options)
+            | Self::Config(ConfigCommand::Check(options) | ConfigCommand::Show(options)) => {
+                Some((&**options).into())
+            }
+            Self::Read(options) => Some((&**options).into()),
+            Self::Config(ConfigCommand::Example) | Self::Schema => None,
         }
     }
 }

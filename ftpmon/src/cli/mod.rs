@@ -3,24 +3,28 @@
 //! Usage errors and options that contradict each other end with exit code 2; everything that fails later ends with 1.
 
 mod config;
+mod layers;
+mod show;
 mod values;
 
 use std::path::PathBuf;
 
-use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::config::{
-    Contradiction, FILE_BYTES_DEFAULT, FILES_QUOTA_DEFAULT, FILES_RING_BYTES_DEFAULT, FilesPolicy,
-    HashAlgorithm, RING_BYTES_DEFAULT, RING_BYTES_MAX, RING_BYTES_MIN, SENSOR_NAME_MAX,
-    STATS_INTERVAL_DEFAULT, SecretsPolicy,
+    FILE_BYTES_DEFAULT, FILES_QUOTA_DEFAULT, FILES_RING_BYTES_DEFAULT, FilesPolicy, HashAlgorithm,
+    RING_BYTES_DEFAULT, RING_BYTES_MAX, RING_BYTES_MIN, SENSOR_NAME_MAX, STATS_INTERVAL_DEFAULT,
+    SecretsPolicy,
 };
 use crate::format::Format;
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
 use crate::sink::SinkSpec;
 use ftpmon_event::EventKind;
 
+pub use layers::{Invocation, LayerError, Origin, Origins};
+pub use show::example;
 pub use values::OwnersChoice;
+use values::{bytes, seconds};
 
 /// Watches FTP traffic with kernel programs and writes it as a stream of events.
 #[derive(Debug, Parser)]
@@ -35,17 +39,34 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Watch live traffic (needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)
-    Run(RunOptions),
+    Run(Box<RunOptions>),
     /// Read capture files (pcap or pcapng, also gzipped); needs no privileges
-    Read(ReadOptions),
+    Read(Box<ReadOptions>),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Write the JSON Schema of the events to standard output
     #[command(hide = true)]
     Schema,
 }
 
+/// `ftpmon config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check the configuration files, the environment and the options of run
+    Check(Box<RunOptions>),
+    /// Write the settings in force to standard output, as a configuration file
+    Show(Box<RunOptions>),
+    /// Write a configuration file with every key and its default to standard output
+    Example,
+}
+
 /// `ftpmon run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunOptions {
+    /// Configuration file to read instead of /etc/ftpmon/ftpmon.toml and /etc/ftpmon/conf.d/*.toml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Interface to watch, by name or glob pattern. May be given several times
     /// [default: the interface of the default route]
     #[arg(long = "iface", value_name = "NAME|GLOB")]
@@ -59,17 +80,16 @@ pub struct RunOptions {
     /// Put the interfaces into promiscuous mode; needed on a mirror port
     #[arg(long)]
     pub promisc: bool,
-    /// Seconds between two stats events
-    #[arg(long, value_name = "SECONDS", default_value_t = STATS_INTERVAL_DEFAULT,
-        value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    /// Time between two stats events: seconds, or 30s, 5m, 1h
+    #[arg(long, value_name = "SECONDS", default_value_t = STATS_INTERVAL_DEFAULT, value_parser = seconds(1..=86_400))]
     pub stats_interval: u32,
     /// Size of the ring buffer between kernel and agent; rounded up to a power of two
     #[arg(long, value_name = "BYTES", default_value_t = RING_BYTES_DEFAULT,
-        value_parser = clap::value_parser!(u64).range(RING_BYTES_MIN..=RING_BYTES_MAX))]
+        value_parser = bytes(RING_BYTES_MIN..=RING_BYTES_MAX))]
     pub ring_size: u64,
     /// Size of the second ring buffer, for the packets of data connections with --files hash or extract
     #[arg(long, value_name = "BYTES", default_value_t = FILES_RING_BYTES_DEFAULT,
-        value_parser = clap::value_parser!(u64).range(RING_BYTES_MIN..=RING_BYTES_MAX))]
+        value_parser = bytes(RING_BYTES_MIN..=RING_BYTES_MAX))]
     pub files_ring_size: u64,
     /// Scheduling priority of the capture thread, from -20 (highest) to 19
     /// [default: -20 with --files hash or extract, otherwise unchanged]
@@ -83,7 +103,7 @@ pub struct RunOptions {
     #[arg(long, value_name = "FILE", value_parser = capture_file)]
     pub write_pcap: Option<PathBuf>,
     /// Maximum size of the --write-pcap file [default: no limit]
-    #[arg(long, value_name = "BYTES", requires = "write_pcap", value_parser = clap::value_parser!(u64).range(1024..))]
+    #[arg(long, value_name = "BYTES", value_parser = bytes(1024..=u64::MAX))]
     pub write_pcap_max_bytes: Option<u64>,
     /// Report which local process owns an end of a connection
     #[arg(long, value_enum, default_value_t = OwnersChoice::On)]
@@ -160,21 +180,14 @@ pub struct EventOptions {
 #[derive(Clone, Debug, Args)]
 pub struct StoreArgs {
     /// Directory for --files extract; created if it does not exist. Each file is named by its SHA-256
-    #[arg(long, value_name = "DIR", required_if_eq("files", "extract"))]
+    #[arg(long, value_name = "DIR")]
     pub files_dir: Option<PathBuf>,
     /// Maximum number of bytes to store of one file; a longer file is cut
-    #[arg(long, value_name = "BYTES", default_value_t = FILE_BYTES_DEFAULT, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "BYTES", default_value_t = FILE_BYTES_DEFAULT, value_parser = bytes(1..=u64::MAX))]
     pub files_max_bytes: u64,
     /// Maximum size of all files in --files-dir, including those of earlier runs; a file that does not fit is not stored
-    #[arg(long, value_name = "BYTES", default_value_t = FILES_QUOTA_DEFAULT)]
+    #[arg(long, value_name = "BYTES", default_value_t = FILES_QUOTA_DEFAULT, value_parser = bytes(0..=u64::MAX))]
     pub files_quota: u64,
-}
-
-impl Cli {
-    /// Ends the process as a usage error does, with exit code 2.
-    pub fn refuse(contradiction: &Contradiction) -> ! {
-        Self::command().error(ErrorKind::ArgumentConflict, contradiction).exit()
-    }
 }
 
 fn capture_file(value: &str) -> Result<PathBuf, String> {
@@ -197,6 +210,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+    use crate::config::Contradiction;
 
     fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
         Cli::try_parse_from([&["ftpmon"], args].concat())
@@ -204,7 +218,7 @@ mod tests {
 
     fn run(args: &[&str]) -> RunOptions {
         let Command::Run(options) = parse(&[&["run"], args].concat()).unwrap().command else { panic!() };
-        options
+        *options
     }
 
     #[test]
@@ -242,8 +256,9 @@ mod tests {
 
     #[test]
     fn files_are_kept_where_the_operator_says() {
-        let error = parse(&["read", "a.pcap", "--files", "extract"]).unwrap_err();
-        assert_eq!(error.exit_code(), 2, "a directory is wanted");
+        let error =
+            parse(&["read", "a.pcap", "--files", "extract"]).unwrap().command.config().unwrap().check();
+        assert_eq!(error, Err(Contradiction::NoDirectory));
         let options = run(&["--files", "extract", "--files-dir", "/kept", "--files-quota", "5"]);
         assert_eq!(options.events.store.files_dir, Some(PathBuf::from("/kept")));
         assert_eq!(options.events.store.files_quota, 5);
@@ -286,7 +301,6 @@ mod tests {
             ["--iface", "a[b"],
             ["--sensor", ""],
             ["--write-pcap", "-"],
-            ["--write-pcap-max-bytes", "4096"],
         ] {
             let error = parse(&[&["run"], &args[..]].concat()).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{args:?}");

@@ -1,11 +1,34 @@
-//! The values that options take by name, with their help texts.
+//! The values that options take: by name, with their help texts; sizes and durations.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use crate::config::{FilesPolicy, HashAlgorithm, SecretsPolicy};
+use core::ops::RangeInclusive;
+
+use crate::config::{FilesPolicy, HashAlgorithm, SecretsPolicy, parse_bytes, parse_seconds};
 use crate::format::Format;
 use crate::kernel::{HookChoice, KernelLogLevel};
+
+/// A size within a range of bytes.
+pub(super) fn bytes(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync + 'static {
+    move |text| within(parse_bytes(text)?, &range)
+}
+
+/// A duration within a range of seconds.
+pub(super) fn seconds(
+    range: RangeInclusive<u32>,
+) -> impl Fn(&str) -> Result<u32, String> + Clone + Send + Sync + 'static {
+    move |text| within(parse_seconds(text)?, &range)
+}
+
+fn within<T: PartialOrd + core::fmt::Display>(value: T, range: &RangeInclusive<T>) -> Result<T, String> {
+    match range.contains(&value) {
+        true => Ok(value),
+        false => Err(format!("{value} is not in {}..={}", range.start(), range.end())),
+    }
+}
 
 macro_rules! values {
     ($($type:ty { $($variant:ident: $name:literal, $help:literal;)+ })+) => {$(

@@ -17,6 +17,11 @@ macro_rules! limits {
         }
 
         impl LimitsConfig {
+            /// Takes from `other` the caps that are not given here.
+            pub fn fill(&mut self, other: &Self) {
+                $(self.$name = self.$name.or(other.$name);)+
+            }
+
             /// The caps of `base` with those that are given in their place.
             pub(super) fn over(&self, base: Limits) -> Limits {
                 Limits { $($name: self.$name.unwrap_or(base.$name),)+ }

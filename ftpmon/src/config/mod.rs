@@ -1,7 +1,9 @@
-//! The settings of the agent. The command line fills a [`Config`]; a file can.
+//! The settings of the agent. The command line, the environment and configuration files fill a [`Config`].
 //!
 //! | file | what |
 //! |---|---|
+//! | `file` | configuration files |
+//! | `quantity` | sizes and durations as text |
 //! | `limits` | caps that differ from the defaults |
 //! | `check` | values out of range, and settings that contradict each other |
 //! | `diff` | what another configuration would change |
@@ -10,7 +12,9 @@
 mod check;
 mod diff;
 mod engine;
+mod file;
 mod limits;
+mod quantity;
 mod text;
 
 use std::path::PathBuf;
@@ -26,7 +30,9 @@ use crate::store::StoreOptions;
 pub use check::{Contradiction, PORTS_MAX, RING_BYTES_MAX, RING_BYTES_MIN, SENSOR_NAME_MAX};
 pub use diff::Change;
 pub use engine::{KeyError, SECRETS_KEY_MIN};
+pub use file::{DEFAULT_FILE, FILE_BYTES_MAX, FileError, FileSettings, Location, Setting, SettingValue};
 pub use limits::LimitsConfig;
+pub use quantity::{parse_bytes, parse_seconds};
 
 /// Ring size without `--ring-size`, bytes.
 pub const RING_BYTES_DEFAULT: u64 = 16 << 20;
