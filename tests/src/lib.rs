@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod bed;
+pub mod chatter;
 pub mod compare;
 pub mod crowd;
 pub mod demonstration;

@@ -1,7 +1,7 @@
 //! `ftpmon run`: live traffic through the kernel to events.
 //!
-//! Start order: check privileges, open the outputs, load, mark the ports, attach, emit `sensor_start`, run. Whatever fails on
-//! the way leaves nothing attached: the kernel takes the programs off when their links are dropped.
+//! Start order: check privileges, open the outputs, load, attach, mark the control ports, emit `sensor_start`, run. Whatever fails
+//! on the way leaves nothing attached: the kernel takes the programs off when their links are dropped.
 
 mod engine;
 mod pace;
@@ -58,13 +58,13 @@ async fn watch(config: &Config, kernel: KernelVersion) -> anyhow::Result<()> {
     if config.live.kernel_log.is_some() {
         kernel::follow_log(&mut object)?;
     }
-    steering.control_ports(&config.ports.control, &config.ports.tls);
     let wanted = WatchOptions {
         patterns: config.live.interfaces.clone(),
         hook: config.live.hook,
         promiscuous: config.live.promiscuous,
     };
     let mut watch = Watch::start(wanted, kernel, &mut object).await?;
+    steering.open(&config.ports.control, &config.ports.tls);
 
     if let Some(store) = config.store() {
         chain.store_files(Files::on_a_thread(store).context("the system gives no thread for the files")?);
@@ -88,8 +88,9 @@ async fn watch(config: &Config, kernel: KernelVersion) -> anyhow::Result<()> {
     set_priority(config);
     let reason = events(config, &mut object, &mut ring, &mut watch, &mut engine, &mut signals).await;
 
+    engine.close();
     // Off the interfaces first: what is in the ring then is all there will be.
-    drop(watch);
+    watch.stop().await;
     while !engine.drain_ring(&mut ring).empty {}
     engine.stop(reason);
     Ok(())

@@ -1,7 +1,7 @@
 //! Attaching the programs to one interface, at the first hook that takes them.
 
 use aya::programs::links::LinkOrder;
-use aya::programs::tc::{SchedClassifierLink, TcAttachOptions, qdisc_add_clsact};
+use aya::programs::tc::{SchedClassifierLink, TcAttachOptions};
 use aya::programs::xdp::XdpLink;
 use aya::programs::{ProgramError, TcAttachType, XdpMode};
 use ftpmon_common::names;
@@ -95,6 +95,7 @@ pub(super) fn attach(
     };
     let options =
         hook_options(choice, link, kernel).map_err(|e| error(e.to_string(), "use --hook tcx or auto"))?;
+    preload(object, layer, options.first().map(|option| option.hook));
     let egress = match attach_tc(object, link, layer, TcAttachType::Egress, kernel, clsact) {
         Ok(egress) => egress,
         Err(Refusal::Load(refused)) => return Err(refused),
@@ -129,6 +130,33 @@ pub(super) fn attach(
     Err(error(refusals.join("; "), way_out))
 }
 
+/// Loads the programs of both directions before either is attached: the verifier takes its time, and until both are attached a
+/// connection is seen in one direction only. What the kernel refuses is met again when it is attached.
+fn preload(object: &mut Object, layer: LinkLayer, ingress: Option<IngressHook>) {
+    let _ = object.classifier(tc_program(TcAttachType::Egress, layer));
+    match ingress {
+        Some(IngressHook::Tc) => drop(object.classifier(tc_program(TcAttachType::Ingress, layer))),
+        Some(IngressHook::Native | IngressHook::Generic) => drop(object.xdp(xdp_program(layer))),
+        None => {}
+    }
+}
+
+fn xdp_program(layer: LinkLayer) -> &'static str {
+    match layer {
+        LinkLayer::Ethernet => names::XDP,
+        LinkLayer::RawIp => names::XDP_RAW,
+    }
+}
+
+fn tc_program(direction: TcAttachType, layer: LinkLayer) -> &'static str {
+    match (direction, layer) {
+        (TcAttachType::Egress, LinkLayer::Ethernet) => names::TC_EGRESS,
+        (TcAttachType::Egress, LinkLayer::RawIp) => names::TC_EGRESS_RAW,
+        (_, LinkLayer::Ethernet) => names::TC_INGRESS,
+        (_, LinkLayer::RawIp) => names::TC_INGRESS_RAW,
+    }
+}
+
 fn attach_ingress(
     object: &mut Object,
     link: &LinkFacts,
@@ -145,10 +173,7 @@ fn attach_ingress(
                 .map(IngressLink::Tc);
         }
     };
-    let program = object.xdp(match layer {
-        LinkLayer::Ethernet => names::XDP,
-        LinkLayer::RawIp => names::XDP_RAW,
-    })?;
+    let program = object.xdp(xdp_program(layer))?;
     let id = program.attach_to_if_index(link.ifindex, mode)?;
     Ok(IngressLink::Xdp(program.take_link(id)?))
 }
@@ -161,20 +186,13 @@ fn attach_tc(
     kernel: KernelVersion,
     clsact: &ClsactOwner,
 ) -> Result<SchedClassifierLink, Refusal> {
-    let program = object.classifier(match (direction, layer) {
-        (TcAttachType::Egress, LinkLayer::Ethernet) => names::TC_EGRESS,
-        (TcAttachType::Egress, LinkLayer::RawIp) => names::TC_EGRESS_RAW,
-        (_, LinkLayer::Ethernet) => names::TC_INGRESS,
-        (_, LinkLayer::RawIp) => names::TC_INGRESS_RAW,
-    })?;
+    let program = object.classifier(tc_program(direction, layer))?;
     let id = if kernel.has_tcx() {
         // First, so that no other program's verdict hides a packet.
         let options = TcAttachOptions::TcxOrder(LinkOrder::first());
         program.attach_with_options(&link.name, direction, options)?
     } else {
-        // Fails where the qdisc exists already, which is as good.
-        let _ = qdisc_add_clsact(&link.name);
-        let [first, anywhere] = clsact.options();
+        let [first, anywhere] = clsact.options(link.ifindex);
         match program.attach_with_options(&link.name, direction, TcAttachOptions::Netlink(first)) {
             Ok(id) => id,
             Err(_) => {

@@ -36,6 +36,11 @@ impl Ports {
         self.value(port).store(mark.0, Ordering::Relaxed);
     }
 
+    /// Takes the mark of a control port away.
+    pub(super) fn clear(&self, port: u16) {
+        self.value(port).store(PortMark::default().0, Ordering::Relaxed);
+    }
+
     /// Watches a port for data connections at least until `mark` says. One that serves control connections stays as it is.
     pub(super) fn watch(&self, port: u16, mark: PortMark) {
         // The kernel programs raise marks as well.

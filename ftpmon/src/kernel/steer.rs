@@ -24,6 +24,8 @@ pub struct Steering {
     verdicts: HashMap<MapData, FlowKey, Verdict>,
     /// Data connections' frames may be copied at all.
     payload: bool,
+    /// The control ports that are marked.
+    control: Vec<u16>,
     applied: u64,
     refused: u64,
 }
@@ -36,15 +38,24 @@ impl Steering {
         verdicts: HashMap<MapData, FlowKey, Verdict>,
         payload: bool,
     ) -> Self {
-        Self { ports, expected, verdicts, payload, applied: 0, refused: 0 }
+        Self { ports, expected, verdicts, payload, control: Vec::new(), applied: 0, refused: 0 }
     }
 
-    /// Marks the control ports. Before the programs are attached, so that none of their packets is missed.
-    pub fn control_ports(&mut self, clear: &[u16], tls: &[u16]) {
+    /// Marks the control ports, when all programs are attached. A port's mark is one word that the programs of both directions
+    /// read: a connection is seen in both directions from the same moment on. Before that the programs select no packet, as
+    /// data connections are known from control connections.
+    pub fn open(&mut self, clear: &[u16], tls: &[u16]) {
         let marks = clear.iter().map(|port| (port, PortMark::CONTROL));
         for (&port, mark) in marks.chain(tls.iter().map(|port| (port, PortMark::CONTROL_TLS))) {
             self.ports.mark_control(port, mark);
+            self.control.push(port);
         }
+    }
+
+    /// Takes the marks of the control ports away, before any program is detached: a connection is seen in both directions until
+    /// the same moment.
+    pub fn close(&mut self) {
+        self.control.drain(..).for_each(|port| self.ports.clear(port));
     }
 
     /// Writes a wish. One that the kernel does not take is counted: it costs detail of one connection.

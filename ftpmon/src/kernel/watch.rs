@@ -103,6 +103,12 @@ impl Watch {
         self.attached.values().map(|attached| attached.facts.clone()).collect()
     }
 
+    /// Takes the programs off all interfaces, and with them what ftpmon made for them.
+    pub async fn stop(mut self) {
+        self.attached.clear();
+        self.clsact.remove_qdiscs(self.links.route()).await;
+    }
+
     /// Comes back when an interface came, went or changed.
     pub async fn changed(&mut self) {
         self.links.changed().await;
@@ -167,7 +173,7 @@ impl Watch {
             link.receive_offload = self.links.receive_offload(&link.name).await;
         }
         if !self.kernel.has_tcx() {
-            self.clsact.remove_stale(self.links.route(), link.ifindex).await;
+            self.clsact.prepare(self.links.route(), &link.name, link.ifindex).await;
         }
         let attached = attach(object, &link, self.options.hook, self.kernel, &self.clsact)?;
         if let Some(promiscuous) = &self.promiscuous {

@@ -136,6 +136,11 @@ impl LiveEngine {
         self.chain.flush();
     }
 
+    /// No packet of a control connection is selected any more.
+    pub(super) fn close(&mut self) {
+        self.kernel.steering.close();
+    }
+
     /// The regular look at what announces itself by no record.
     pub(super) fn tick(&mut self) {
         self.clock.follow();
