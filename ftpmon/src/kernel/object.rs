@@ -5,11 +5,12 @@ use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use ftpmon_common::{Endpoint, Expected, FlowKey, FlowState, Stats, Verdict, names};
 
-use super::cause::root_cause;
+use super::cause::explained;
 use super::error::KernelError;
 use super::log::KernelLogLevel;
 use super::ports::Ports;
 use super::verifier;
+use crate::notice::notice;
 
 /// The kernel programs as `cargo xtask ebpf` built them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/ebpf/ftpmon.bpf.o"));
@@ -21,13 +22,16 @@ pub struct ObjectOptions {
     pub ring_bytes: u32,
     /// Frames of data connections may be copied (`--files`), into a ring of their own of this size, a power of two.
     pub payload_bytes: Option<u32>,
-    /// Highest level of the kernel programs' own log; none switches it off.
+    /// Highest level of the kernel programs' own log; none switches it off. With one, the verifier's whole log of a program that it
+    /// refuses is shown as well.
     pub log: Option<KernelLogLevel>,
 }
 
 /// The loaded object.
 pub struct Object {
     ebpf: Ebpf,
+    /// What the verifier says of a program that it refuses is shown in full.
+    verbose: bool,
 }
 
 /// The maps that the agent reads and writes.
@@ -66,7 +70,7 @@ impl Object {
             .override_global(names::SETTING_LOG, &log, true)
             .override_global(aya_log::LEVEL, &level, false)
             .load(OBJECT)
-            .map_err(|e| KernelError::Load { what: "its maps", cause: root_cause(&e) })?;
+            .map_err(|e| KernelError::Load { what: "its maps", cause: explained(&e) })?;
         let ports = match ebpf.map(names::PORTS) {
             Some(Map::Array(ports)) => Ports::new(ports)?,
             _ => return Err(KernelError::NotInObject(names::PORTS)),
@@ -80,7 +84,7 @@ impl Object {
             events: ring(&mut ebpf, names::EVENTS)?,
             payload: options.payload_bytes.map(|_| ring(&mut ebpf, names::PAYLOAD)).transpose()?,
         };
-        Ok((Self { ebpf }, maps))
+        Ok((Self { ebpf, verbose: options.log.is_some() }, maps))
     }
 
     /// An XDP program, loaded into the kernel when it is first asked for.
@@ -88,10 +92,11 @@ impl Object {
     /// # Errors
     /// The verifier refuses it.
     pub(super) fn xdp(&mut self, name: &'static str) -> Result<&mut Xdp, KernelError> {
+        let verbose = self.verbose;
         let program: &mut Xdp =
             self.program(name)?.try_into().map_err(|_wrong_type| KernelError::NotInObject(name))?;
         if program.fd().is_err() {
-            program.load().map_err(|e| refused(name, &e))?;
+            program.load().map_err(|e| refused(name, &e, verbose))?;
         }
         Ok(program)
     }
@@ -101,10 +106,11 @@ impl Object {
     /// # Errors
     /// The verifier refuses it.
     pub(super) fn classifier(&mut self, name: &'static str) -> Result<&mut SchedClassifier, KernelError> {
+        let verbose = self.verbose;
         let program: &mut SchedClassifier =
             self.program(name)?.try_into().map_err(|_wrong_type| KernelError::NotInObject(name))?;
         if program.fd().is_err() {
-            program.load().map_err(|e| refused(name, &e))?;
+            program.load().map_err(|e| refused(name, &e, verbose))?;
         }
         Ok(program)
     }
@@ -131,15 +137,19 @@ fn ring(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, KernelError> {
     }
 }
 
-fn refused(what: &'static str, error: &ProgramError) -> KernelError {
+fn refused(what: &'static str, error: &ProgramError, verbose: bool) -> KernelError {
     let cause = match error {
         ProgramError::LoadError { io_error, verifier_log } => {
-            match verifier::reason(&verifier_log.to_string()) {
+            let log = verifier_log.to_string();
+            if verbose {
+                log.lines().for_each(|line| notice(format_args!("verifier: {line}")));
+            }
+            match verifier::reason(&log) {
                 Some(reason) => format!("{io_error}: {reason}"),
-                None => io_error.to_string(),
+                None => explained(io_error),
             }
         }
-        other => root_cause(other),
+        other => explained(other),
     };
     KernelError::Load { what, cause }
 }

@@ -5,6 +5,7 @@ use core::fmt;
 use aya::maps::MapType;
 use aya::programs::ProgramType;
 use aya::sys::{is_map_supported, is_program_supported};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, capabilities};
 
 use super::version::{KernelVersion, OLDEST, running_release};
@@ -23,6 +24,7 @@ fn joined(lines: &[String]) -> impl fmt::Display {
 /// # Errors
 /// All that is missing, at once.
 pub fn preflight(promiscuous: bool) -> Result<KernelVersion, Missing> {
+    raise_descriptors();
     let release = running_release();
     let version = kernel_version(&release).map_err(|line| Missing(vec![line]))?;
     let held = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
@@ -31,6 +33,14 @@ pub fn preflight(promiscuous: bool) -> Result<KernelVersion, Missing> {
         missing.extend(missing_features(&release));
     }
     if missing.is_empty() { Ok(version) } else { Err(Missing(missing)) }
+}
+
+/// Takes as many descriptors as the process may have: maps, programs and outputs take some, each interface two more.
+fn raise_descriptors() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where that is not possible, fewer have to do.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 fn kernel_version(release: &str) -> Result<KernelVersion, String> {
@@ -63,8 +73,19 @@ fn missing_rights(held: CapabilitySet, promiscuous: bool) -> Vec<String> {
         .collect()
 }
 
+/// The identities of a user namespace other than the first, from `/proc/self/uid_map`: the kernel loads nothing for its root.
+fn is_user_namespace(uid_map: &str) -> bool {
+    !uid_map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
 fn missing_features(release: &str) -> Vec<String> {
     let refused = |what: &str, cause: String| {
+        if std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| is_user_namespace(&map)) {
+            return format!(
+                "the kernel refuses {what}: {cause}; ftpmon runs in a user namespace, whose root may not load kernel \
+                 programs: run it as root of the host (a container that is not rootless, a privileged LXC container)"
+            );
+        }
         format!(
             "the kernel refuses {what}: {cause}; it was built without CONFIG_BPF_SYSCALL, or a container's seccomp \
              profile or kernel lockdown forbids bpf(2): run on the host, or allow it there"
@@ -104,6 +125,13 @@ mod tests {
         assert!(missing_rights(CapabilitySet::all(), true).is_empty());
         assert!(missing_rights(CapabilitySet::SYS_ADMIN | CapabilitySet::NET_ADMIN, false).is_empty());
         assert_eq!(missing_rights(CapabilitySet::BPF | CapabilitySet::PERFMON, false).len(), 1);
+    }
+
+    #[test]
+    fn a_user_namespace_is_told_from_the_first() {
+        assert!(!is_user_namespace("         0          0 4294967295\n"));
+        assert!(is_user_namespace("         0       1000          1\n"));
+        assert!(is_user_namespace("         0     100000      65536\n"));
     }
 
     #[test]

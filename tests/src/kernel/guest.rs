@@ -1,7 +1,7 @@
 //! The first process of a machine that boots a kernel to try the kernel programs on it (`cargo xtask test --only kernels`).
 //!
 //! It tries every hook under one condition after another and writes what came of each as a line of JSON to the second serial
-//! port. The machine has no other programs than ftpmon and `ip`.
+//! port. The machine has no other programs than ftpmon, `ip` and `tc`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -10,13 +10,16 @@ use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use nix::mount::{MsFlags, mount};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::agent::{self, Agent};
+use crate::agent::Agent;
 use crate::demonstration::{self, Demonstration};
 use crate::net::{Direct, Namespace};
+use crate::party::Visit;
+use crate::process::run_ok;
 
 use super::{Bench, Hooked, Settings};
 
@@ -61,7 +64,8 @@ fn set_up() -> Result<File> {
         ("securityfs", "/sys/kernel/security"),
         ("bpf", "/sys/fs/bpf"),
     ] {
-        mount(Some(kind), at, Some(kind), MsFlags::empty(), None::<&str>)
+        let options = (kind == "tmpfs").then_some("size=75%");
+        mount(Some(kind), at, Some(kind), MsFlags::empty(), options)
             .with_context(|| format!("cannot mount {at}"))?;
     }
     let mut modules: Vec<PathBuf> = Vec::new();
@@ -102,6 +106,7 @@ fn everything(report: &mut File) -> Result<()> {
     for hook in ["tcx", "generic"] {
         line(report, &wire.row("as booted", TUNNEL, hook))?;
     }
+    line(report, &row("two agents, one killed", Direct::DEVICE, "tcx", wire.try_neighbours()))?;
     for (condition, arrange) in conditions() {
         arrange().with_context(|| format!("cannot arrange: {condition}"))?;
         line(report, &wire.row(condition, Direct::DEVICE, "native"))?;
@@ -112,8 +117,13 @@ fn everything(report: &mut File) -> Result<()> {
 type Condition = (&'static str, fn() -> Result<()>);
 
 /// Conditions under which one hook is tried again. Each stays for those behind it.
-fn conditions() -> [Condition; 5] {
+fn conditions() -> [Condition; 6] {
     [
+        ("256 MB of memory", || {
+            // Of 512: nothing takes back what is in the memory's own file system.
+            let mut ballast = File::create("/tmp/ballast")?;
+            (0..256).try_for_each(|_| ballast.write_all(&[1; 1 << 20])).context("/tmp/ballast")
+        }),
         ("JIT off", || set("/proc/sys/net/core/bpf_jit_enable", "0")),
         ("unprivileged_bpf_disabled=2", || set("/proc/sys/kernel/unprivileged_bpf_disabled", "2")),
         ("no BTF of the kernel", || {
@@ -150,32 +160,73 @@ impl Wire {
 
     /// Tries a hook of a device, as a row.
     fn row(&self, condition: &str, device: &str, hook: &str) -> Value {
-        match self.try_hook(device, hook) {
-            Ok((ingress, egress)) => json!({
-                "condition": condition, "device": device, "hook": hook,
-                "ingress": ingress, "egress": egress, "result": "exact",
-            }),
-            Err(error) => json!({
-                "condition": condition, "device": device, "hook": hook, "result": format!("{error:#}"),
-            }),
-        }
+        row(condition, device, hook, self.try_hook(device, hook))
     }
 
-    /// Plays the sessions under a hook, and compares the events with what client and server did. Gives where the programs were
-    /// attached.
-    fn try_hook(&self, device: &str, hook: &str) -> Result<(String, String)> {
-        let server = if device == TUNNEL { "10.79.0.2:21" } else { "10.77.0.2:21" };
-        let demonstration = Demonstration { server: server.parse()?, download: DOWNLOAD, upload: UPLOAD };
+    /// Plays the sessions under a hook, and compares the events with what client and server did.
+    fn try_hook(&self, device: &str, hook: &str) -> Result<Hooks> {
+        let demonstration = demonstration(device)?;
         let _server = demonstration.serve(&self.net.server)?;
-        let agent =
-            Agent::start_binary(&agent::binary()?, &self.net.server, &["--iface", device, "--hook", hook])?;
-        let visits =
-            [demonstration.transfers(&self.net.client)?, demonstration.wrong_password(&self.net.client)?];
-        agent.wait_for_sessions(visits.len(), LIMIT)?;
-        let events = agent.stop()?;
-        demonstration::check(&events, &visits)?;
-        let start = events.last("sensor_start").context("no sensor_start")?;
-        Ok((start.text("/interfaces/0/ingress").to_owned(), start.text("/interfaces/0/egress").to_owned()))
+        let agent = self.start(device, hook)?;
+        let visits = self.play(&demonstration)?;
+        exact(agent, &visits)
+    }
+
+    /// Two agents on one device, of which one is killed and a third one follows: each reports everything, and nothing is left
+    /// behind the last one.
+    fn try_neighbours(&self) -> Result<Hooks> {
+        let demonstration = demonstration(Direct::DEVICE)?;
+        let _server = demonstration.serve(&self.net.server)?;
+        let (mut killed, other) = (self.start(Direct::DEVICE, "tcx")?, self.start(Direct::DEVICE, "tcx")?);
+        let visits = self.play(&demonstration)?;
+        killed.wait_for_sessions(visits.len(), LIMIT)?;
+        killed.process().signal(Signal::SIGKILL)?;
+        killed.process().wait(LIMIT)?;
+        exact(other, &visits)?;
+        let third = self.start(Direct::DEVICE, "tcx")?;
+        let visits = self.play(&demonstration)?;
+        let hooks = exact(third, &visits)?;
+        let left = run_ok(self.net.server.command("tc").args(["qdisc", "show", "dev", Direct::DEVICE]))?;
+        ensure!(!left.contains("clsact"), "the qdisc is left: {left}");
+        Ok(hooks)
+    }
+
+    fn start(&self, device: &str, hook: &str) -> Result<Agent> {
+        Agent::start(&self.net.server, &["--iface", device, "--hook", hook])
+    }
+
+    fn play(&self, demonstration: &Demonstration) -> Result<[Visit; 2]> {
+        Ok([demonstration.transfers(&self.net.client)?, demonstration.wrong_password(&self.net.client)?])
+    }
+}
+
+fn demonstration(device: &str) -> Result<Demonstration> {
+    let server = if device == TUNNEL { "10.79.0.2:21" } else { "10.77.0.2:21" };
+    Ok(Demonstration { server: server.parse()?, download: DOWNLOAD, upload: UPLOAD })
+}
+
+/// Where the programs were attached, in and out.
+type Hooks = [String; 2];
+
+/// Ends an agent, whose events have to be those of these visits.
+fn exact(agent: Agent, visits: &[Visit]) -> Result<Hooks> {
+    agent.wait_for_sessions(visits.len(), LIMIT)?;
+    let events = agent.stop()?;
+    demonstration::check(&events, visits)?;
+    let start = events.last("sensor_start").context("no sensor_start")?;
+    Ok(["/interfaces/0/ingress", "/interfaces/0/egress"].map(|hook| start.text(hook).to_owned()))
+}
+
+/// What was tried and what came of it.
+fn row(condition: &str, device: &str, hook: &str, tried: Result<Hooks>) -> Value {
+    match tried {
+        Ok([ingress, egress]) => json!({
+            "condition": condition, "device": device, "hook": hook,
+            "ingress": ingress, "egress": egress, "result": "exact",
+        }),
+        Err(error) => json!({
+            "condition": condition, "device": device, "hook": hook, "result": format!("{error:#}"),
+        }),
     }
 }
 

@@ -21,7 +21,7 @@ use super::report::Report;
 /// How long a machine may take for everything.
 const LIMIT: Duration = Duration::from_secs(170);
 /// Its memory, MiB.
-pub(super) const MEMORY: u32 = 256;
+const MEMORY: u32 = 512;
 /// Modules that are loaded, those that others need first. A kernel may have them built in.
 const NEEDED: [&str; 6] = ["veth", "sch_ingress", "cls_bpf", "tunnel4", "ip_tunnel", "ipip"];
 /// Folders that the first process mounts on.
@@ -75,14 +75,13 @@ fn initramfs(image: &Image, programs: &Programs, scratch: &Scratch) -> Result<Pa
     for folder in FOLDERS.into_iter().chain(["bin", "modules"]) {
         fs::create_dir_all(root.join(folder))?;
     }
-    let ip = find("ip").context("no ip")?;
-    for (program, name) in [(&programs.guest, "guest"), (&programs.agent, "ftpmon"), (&ip, "ip")] {
+    let (ip, tc) = (find("ip").context("no ip")?, find("tc").context("no tc")?);
+    let programs_there = [(&programs.guest, "guest"), (&programs.agent, "ftpmon"), (&ip, "ip"), (&tc, "tc")];
+    for (program, name) in programs_there {
         let copy = root.join("bin").join(name);
         fs::copy(program, &copy).with_context(|| format!("cannot copy {}", program.display()))?;
-        if name != "ip" {
-            // Symbols would fill the machine's memory.
-            run_ok(Command::new("strip").arg(&copy))?;
-        }
+        // Symbols would fill the machine's memory.
+        run_ok(Command::new("strip").arg(&copy))?;
         for library in libraries(program)? {
             let copy = root.join(library.strip_prefix("/")?);
             fs::create_dir_all(copy.parent().context("a library's folder")?)?;
