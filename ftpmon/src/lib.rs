@@ -11,6 +11,7 @@ mod drive;
 pub mod dump;
 pub mod format;
 pub mod kernel;
+mod named_file;
 mod notice;
 pub mod process;
 pub mod sink;

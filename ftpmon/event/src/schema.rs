@@ -141,11 +141,45 @@ fn strict(schema: &mut Value) {
                         not_null(field);
                     }
                 }
+                if let Some(marks) = cut_marks(fields) {
+                    object.insert("patternProperties".to_owned(), marks);
+                }
                 object.insert("additionalProperties".to_owned(), false.into());
             }
         }
         _ => {}
     }
+}
+
+/// What may stand beside texts and lists that were cut to keep a line within `--max-line`: their whole length, and
+/// `truncated`.
+fn cut_marks(fields: &Map<String, Value>) -> Option<Value> {
+    let of_kind = |field: &Value, kind: &str| match field.get("type") {
+        Some(Value::Array(kinds)) => kinds.iter().any(|known| known == kind),
+        known => known.is_some_and(|known| known == kind),
+    };
+    let is_bounded = |field: &Value| {
+        ["format", "pattern", "maxItems", "enum"].iter().any(|bound| field.get(bound).is_some())
+    };
+    let names = |kind: &str| {
+        let of_kind = fields
+            .iter()
+            .filter(|(name, field)| of_kind(field, kind) && !is_bounded(field) && !name.ends_with("_hex"));
+        of_kind.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("|")
+    };
+    let (texts, lists) = (names("string"), names("array"));
+    let mut marks = Map::new();
+    for (names, measure) in [(texts, "bytes"), (lists, "count")] {
+        if !names.is_empty() {
+            let whole =
+                json!({ "type": "integer", "minimum": 0, "description": "Whole length of what was cut." });
+            marks.insert(format!("^({names})_{measure}$"), whole);
+        }
+    }
+    if !marks.is_empty() && !fields.contains_key("truncated") {
+        marks.insert("^truncated$".to_owned(), json!({ "const": true }));
+    }
+    (!marks.is_empty()).then(|| marks.into())
 }
 
 /// Takes null out of the types that a schema allows.

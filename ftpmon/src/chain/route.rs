@@ -28,7 +28,11 @@ impl<O: Outputs> Route<O> {
         open: impl FnOnce(&[SinkSpec]) -> Result<O, E>,
     ) -> Result<Self, E> {
         let outputs = open(&config.outputs)?;
-        let encoder = Encoder::new(config.format.formatter(origin), KindFilter::only(&config.events));
+        let encoder = Encoder::new(
+            config.format.formatter(origin),
+            KindFilter::only(&config.events),
+            config.max_line_bytes,
+        );
         Ok(Self { encoder, lines: Vec::new(), events: 0, outputs })
     }
 

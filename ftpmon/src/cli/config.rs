@@ -67,6 +67,7 @@ fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[SinkSpec]) -> C
         routes: vec![RouteConfig {
             events: events.kinds.clone(),
             format: events.format,
+            max_line_bytes: events.max_line,
             outputs: outputs.to_vec(),
         }],
         ..Config::default()

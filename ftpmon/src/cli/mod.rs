@@ -16,7 +16,7 @@ use crate::config::{
     RING_BYTES_DEFAULT, RING_BYTES_MAX, RING_BYTES_MIN, SENSOR_NAME_MAX, STATS_INTERVAL_DEFAULT,
     SecretsPolicy,
 };
-use crate::format::Format;
+use crate::format::{Format, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
 use crate::sink::SinkSpec;
 use ftpmon_event::EventKind;
@@ -152,6 +152,10 @@ pub struct EventOptions {
     /// Format of the events
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub format: Format,
+    /// Longest line of output; longer texts are cut, with their length beside
+    #[arg(long, value_name = "BYTES", default_value_t = LINE_BYTES_DEFAULT,
+        value_parser = clap::value_parser!(u32).range(i64::from(LINE_BYTES_MIN)..=i64::from(LINE_BYTES_MAX)))]
+    pub max_line: u32,
     /// How to write passwords and account information
     #[arg(long, value_enum, default_value_t = SecretsPolicy::Mask)]
     pub secrets: SecretsPolicy,

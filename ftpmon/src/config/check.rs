@@ -1,9 +1,11 @@
 //! Values out of range, and settings that contradict each other.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Config, FilesPolicy, SecretsPolicy};
+use crate::format::{LINE_BYTES_MAX, LINE_BYTES_MIN};
 use crate::sink::SinkSpec;
 use ftpmon_event::EventKind;
 
@@ -54,6 +56,9 @@ pub enum Contradiction {
     /// Events and packets would be written to one file.
     #[error("--output and --write-pcap name the same file, {}", .0.display())]
     EventsIntoPcap(PathBuf),
+    /// The key would be overwritten.
+    #[error("--secrets-key and an output name the same file, {}", .0.display())]
+    KeyIsOutput(PathBuf),
 }
 
 impl Config {
@@ -84,6 +89,9 @@ impl Config {
         range("--stats-interval", live.stats_interval_s.into(), 1, 86_400)?;
         range("--ring-size", live.ring_bytes, RING_BYTES_MIN, RING_BYTES_MAX)?;
         range("--files-ring-size", live.files_ring_bytes, RING_BYTES_MIN, RING_BYTES_MAX)?;
+        for route in &self.routes {
+            range("--max-line", route.max_line_bytes.into(), LINE_BYTES_MIN.into(), LINE_BYTES_MAX.into())?;
+        }
         range("--files-max-bytes", self.files.max_bytes, 1, u64::MAX)?;
         if let Some(max) = live.write_pcap.as_ref().and_then(|file| file.max_bytes) {
             range("--write-pcap-max-bytes", max, 1024, u64::MAX)?;
@@ -117,23 +125,64 @@ impl Config {
     }
 
     fn check_outputs(&self) -> Result<(), Contradiction> {
-        let pcap = self.live.write_pcap.as_ref().map(|file| resolved(&file.path));
+        let pcap = self.live.write_pcap.as_ref().map(|file| Destination::of_file(&file.path));
+        let key = self.secrets.key_file.as_ref().map(|path| (path, Destination::of_file(path)));
+        let is_key =
+            |of: &Destination| key.as_ref().filter(|(_, key)| key == of).map(|(path, _)| (*path).clone());
+        if let Some(path) = pcap.as_ref().and_then(is_key) {
+            return Err(Contradiction::KeyIsOutput(path));
+        }
         let mut seen = BTreeSet::new();
         for spec in self.routes.iter().flat_map(|route| &route.outputs) {
-            let name = match spec {
-                SinkSpec::File(path) => resolved(path).display().to_string(),
-                other => other.to_string(),
-            };
-            if !seen.insert(name) {
-                return Err(Contradiction::OutputTwice(spec.to_string()));
+            let destination = Destination::of(spec);
+            if let Some(path) = is_key(&destination) {
+                return Err(Contradiction::KeyIsOutput(path));
             }
             if let SinkSpec::File(path) = spec
-                && Some(resolved(path)) == pcap
+                && Some(&destination) == pcap.as_ref()
             {
                 return Err(Contradiction::EventsIntoPcap(path.clone()));
             }
+            if !seen.insert(destination) {
+                return Err(Contradiction::OutputTwice(spec.to_string()));
+            }
         }
         Ok(())
+    }
+}
+
+/// Where bytes go: two names of one file are equal.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Destination {
+    /// A file that exists, by device and inode: links and second names are the same file.
+    Inode(u64, u64),
+    /// A file that does not exist yet.
+    Path(PathBuf),
+    /// Anything else, as the operator wrote it.
+    Other(String),
+}
+
+impl Destination {
+    fn of(spec: &SinkSpec) -> Self {
+        match spec {
+            SinkSpec::File(path) => Self::of_file(path),
+            // Standard output may have been sent to a file.
+            SinkSpec::Stdout => rustix::fs::fstat(rustix::stdio::stdout())
+                .ok()
+                .filter(|facts| rustix::fs::FileType::from_raw_mode(facts.st_mode).is_file())
+                .map_or_else(
+                    || Self::Other(spec.to_string()),
+                    |facts| Self::Inode(facts.st_dev, facts.st_ino),
+                ),
+            other => Self::Other(other.to_string()),
+        }
+    }
+
+    fn of_file(path: &Path) -> Self {
+        match path.metadata() {
+            Ok(facts) => Self::Inode(facts.dev(), facts.ino()),
+            Err(_) => Self::Path(resolved(path)),
+        }
     }
 }
 
@@ -208,6 +257,25 @@ mod tests {
             c.live.write_pcap = Some(WritePcapConfig { path: "./x.pcapng".into(), max_bytes: None });
         });
         assert_eq!(same, Some(Contradiction::EventsIntoPcap("x.pcapng".into())));
+    }
+
+    #[test]
+    fn a_file_with_two_names_is_one_file() {
+        let folder = std::env::temp_dir().join(format!("ftpmon-twice-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let [one, other] = ["one", "other"].map(|name| folder.join(name));
+        std::fs::write(&one, "").unwrap();
+        std::fs::hard_link(&one, &other).unwrap();
+        let twice =
+            contradiction(|c| c.routes = vec![route(&[one.to_str().unwrap(), other.to_str().unwrap()])]);
+        let key = contradiction(|c| {
+            c.secrets =
+                crate::config::SecretsConfig { policy: SecretsPolicy::Hash, key_file: Some(one.clone()) };
+            c.live.write_pcap = Some(WritePcapConfig { path: other.clone(), max_bytes: None });
+        });
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(twice, Some(Contradiction::OutputTwice(other.display().to_string())));
+        assert_eq!(key, Some(Contradiction::KeyIsOutput(one)));
     }
 
     #[test]

@@ -99,7 +99,12 @@ mod tests {
                 ("limits.flows", &json!(null), &json!(9), false),
                 ("live.stats_interval_s", &json!(60), &json!(5), true),
                 ("live.write_pcap", &json!(null), &json!({"path": "/x", "max_bytes": null}), false),
-                ("routes", &json!([]), &json!([{"events": [], "format": "json", "outputs": ["-"]}]), true),
+                (
+                    "routes",
+                    &json!([]),
+                    &json!([{"events": [], "format": "json", "max_line_bytes": 65536, "outputs": ["-"]}]),
+                    true
+                ),
             ]
         );
         assert_eq!(changes[0].to_string(), r#"files.policy: "off" -> "hash" (needs a restart)"#);

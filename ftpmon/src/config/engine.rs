@@ -1,15 +1,19 @@
 //! The protocol engine's part of the configuration.
 
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 
 use super::{Config, FilesPolicy, HashAlgorithm, SecretsConfig, SecretsPolicy};
+use crate::named_file;
 use ftpmon_core::engine::{EngineConfig, FilesMode, Hashes, Limits, Secrets};
 
 /// Shortest key that `--secrets-key` accepts, bytes: a shorter one can be guessed by trying.
 pub const SECRETS_KEY_MIN: usize = 16;
+/// Longest key that `--secrets-key` accepts, bytes: more is no key, and a device has no end.
+const SECRETS_KEY_MAX: usize = 64 << 10;
 
 /// The reason why there is no key for hashed secrets.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +38,9 @@ pub enum KeyError {
         /// Its length, bytes.
         length: usize,
     },
+    /// The file is no key.
+    #[error("{} is no key of --secrets hash: it has more than {SECRETS_KEY_MAX} bytes", .0.display())]
+    TooLong(PathBuf),
     /// The system gives no random key.
     #[error("the system gives no random key for --secrets hash: {0}; give one with --secrets-key")]
     NoRandom(getrandom::Error),
@@ -94,14 +101,22 @@ fn secrets(config: &SecretsConfig) -> Result<Secrets, KeyError> {
             Ok(Secrets::Hash(key))
         }
         (SecretsPolicy::Hash, Some(path)) => {
-            let key =
-                std::fs::read(path).map_err(|error| KeyError::Unreadable { path: path.clone(), error })?;
+            let key = key_file(path).map_err(|error| KeyError::Unreadable { path: path.clone(), error })?;
             match key.len() {
-                length @ 0..SECRETS_KEY_MIN => Err(KeyError::TooShort { path: path.clone(), length }),
+                length if length > SECRETS_KEY_MAX => Err(KeyError::TooLong(path.clone())),
+                length @ ..SECRETS_KEY_MIN => Err(KeyError::TooShort { path: path.clone(), length }),
                 _ => Ok(Secrets::Hash(Sha256::digest(&key).into())),
             }
         }
     }
+}
+
+/// What a key file says, up to one byte more than a key may have.
+fn key_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut key = Vec::new();
+    let file = named_file::open(path, OFlags::RDONLY, Mode::empty())?;
+    file.take(SECRETS_KEY_MAX as u64 + 1).read_to_end(&mut key)?;
+    Ok(key)
 }
 
 #[cfg(test)]
@@ -129,7 +144,15 @@ mod tests {
         assert!(matches!(hash(), Err(KeyError::TooShort { length: 5, .. })));
         std::fs::write(&path, b"sixteen bytes or more").unwrap();
         assert_eq!(hash().unwrap(), hash().unwrap());
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+        assert!(
+            matches!(hash(), Err(KeyError::Unreadable { .. })),
+            "others can put a link into this directory"
+        );
         std::fs::remove_file(path).unwrap();
+        let endless = secrets_of(SecretsPolicy::Hash, Some("/dev/zero".into()));
+        assert!(matches!(endless, Err(KeyError::TooLong(_))));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::dump::DumpOptions;
-use crate::format::Format;
+use crate::format::{Format, LINE_BYTES_DEFAULT};
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
 use crate::sink::SinkSpec;
 use crate::store::StoreOptions;
@@ -169,13 +169,20 @@ pub struct RouteConfig {
     pub events: Vec<String>,
     /// The format of the events.
     pub format: Format,
+    /// Longest line, bytes: longer texts are cut.
+    pub max_line_bytes: u32,
     /// The outputs.
     pub outputs: Vec<SinkSpec>,
 }
 
 impl Default for RouteConfig {
     fn default() -> Self {
-        Self { events: Vec::new(), format: Format::default(), outputs: vec![SinkSpec::Stdout] }
+        Self {
+            events: Vec::new(),
+            format: Format::default(),
+            max_line_bytes: LINE_BYTES_DEFAULT,
+            outputs: vec![SinkSpec::Stdout],
+        }
     }
 }
 

@@ -1,19 +1,20 @@
 //! The file, written by a thread of its own, so that a slow disk does not hold up capture.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::blocks;
 use super::counters::DumpCounters;
 use super::error::DumpError;
+use crate::named_file;
 use crate::notice::notice;
 
 /// Bytes that may wait for the disk.
@@ -151,10 +152,8 @@ impl PcapWriter {
 
 /// Opens the file without waiting for the reader of a FIFO. Writes do not wait either.
 fn open(path: &Path) -> Result<File, DumpError> {
-    let without_waiting = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(MODE).custom_flags(without_waiting);
-    let file = options.open(path).map_err(|error| {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NONBLOCK;
+    let file = named_file::open(path, flags, Mode::from_raw_mode(MODE)).map_err(|error| {
         let is_fifo = path.metadata().is_ok_and(|facts| facts.file_type().is_fifo());
         let unread = is_fifo && error.raw_os_error() == Some(libc::ENXIO);
         if unread { DumpError::Unread } else { error.into() }
@@ -205,6 +204,9 @@ impl WriterThread {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
     use super::*;
 
     #[test]

@@ -7,6 +7,7 @@ mod ecs;
 mod eve;
 mod formatter;
 mod json;
+mod line;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use ecs::Ecs;
 pub use eve::Eve;
 pub use formatter::Formatter;
 pub use json::Json;
+pub use line::{LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
 pub use zeek::Zeek;
 
 use ftpmon_event::time::Timestamp;
@@ -83,13 +85,14 @@ impl KindFilter {
 pub struct Encoder {
     formatter: Box<dyn Formatter + Send>,
     filter: KindFilter,
+    line_max: usize,
     written: u64,
 }
 
 impl Encoder {
-    /// An encoder whose first event has `seq` 0.
-    pub fn new(formatter: Box<dyn Formatter + Send>, filter: KindFilter) -> Self {
-        Self { formatter, filter, written: 0 }
+    /// An encoder whose first event has `seq` 0, and whose lines have `line_max` bytes at most ([`LINE_BYTES_MIN`] or more).
+    pub fn new(formatter: Box<dyn Formatter + Send>, filter: KindFilter, line_max: u32) -> Self {
+        Self { formatter, filter, line_max: line_max as usize, written: 0 }
     }
 
     /// Appends what stands before the first event of an output.
@@ -101,7 +104,7 @@ impl Encoder {
     pub fn event(&mut self, event: &Event, out: &mut Vec<u8>) -> bool {
         let wanted = self.filter.wants(&event.kind);
         if wanted {
-            self.formatter.event(self.written, event, out);
+            self.append(self.written, event, out);
             self.written += 1;
         }
         wanted
@@ -111,13 +114,26 @@ impl Encoder {
     /// opened anew gets its first line.
     pub fn repeat(&mut self, seq: u64, event: &Event, out: &mut Vec<u8>) {
         if self.filter.wants(&event.kind) {
-            self.formatter.event(seq, event, out);
+            self.append(seq, event, out);
+        }
+    }
+
+    #[inline]
+    fn append(&mut self, seq: u64, event: &Event, out: &mut Vec<u8>) {
+        let from = out.len();
+        self.formatter.event(seq, event, out);
+        if out.len() - from > self.line_max {
+            line::limit(out, from, self.line_max);
         }
     }
 
     /// Appends what stands at the end of an output.
     pub fn footer(&mut self, at: Timestamp, out: &mut Vec<u8>) {
+        let from = out.len();
         self.formatter.footer(at, out);
+        if out.len() - from > self.line_max {
+            line::limit(out, from, self.line_max);
+        }
     }
 
     /// Events written so far; the `seq` of the next one.
@@ -142,13 +158,17 @@ mod tests {
 
     #[test]
     fn what_is_not_wanted_gets_no_number() {
-        let mut encoder = Encoder::new(Format::Json.formatter(&origin()), KindFilter::only(&["login"]));
+        let mut encoder =
+            Encoder::new(Format::Json.formatter(&origin()), KindFilter::only(&["login"]), LINE_BYTES_DEFAULT);
         let mut out = Vec::new();
         assert!(!encoder.event(&stop(), &mut out));
         assert!(out.is_empty());
         assert_eq!(encoder.written(), 0);
-        let mut encoder =
-            Encoder::new(Format::Json.formatter(&origin()), KindFilter::only(&["login", "sensor_stop"]));
+        let mut encoder = Encoder::new(
+            Format::Json.formatter(&origin()),
+            KindFilter::only(&["login", "sensor_stop"]),
+            LINE_BYTES_DEFAULT,
+        );
         assert!(encoder.event(&stop(), &mut out));
         assert_eq!(encoder.written(), 1);
     }

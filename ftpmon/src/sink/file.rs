@@ -1,16 +1,18 @@
 //! A file that lines are appended to.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
+
+use rustix::fs::{Mode, OFlags};
 
 use super::destination::{Destination, Recovery, not_open};
 use super::stdout::wait_writable;
+use crate::named_file;
 
 /// Permissions of a new file: events hold user names and paths, the world need not read them.
-const MODE: u32 = 0o640;
+const MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP);
 
 /// An appended file.
 pub(super) struct AppendedFile {
@@ -30,13 +32,8 @@ impl AppendedFile {
 impl Destination for AppendedFile {
     fn open(&mut self) -> io::Result<()> {
         // Without O_NONBLOCK a FIFO without a reader would hold up the start.
-        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(MODE)
-            .custom_flags(nonblocking)
-            .open(&self.path)?;
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK;
+        let file = named_file::open(&self.path, flags, MODE)?;
         self.regular = file.metadata()?.is_file();
         self.file = Some(file);
         Ok(())
