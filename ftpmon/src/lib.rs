@@ -18,4 +18,4 @@ pub mod sink;
 mod store;
 pub mod telemetry;
 
-pub use drive::{read, run};
+pub use drive::{Reread, read, run};

@@ -4,12 +4,13 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use ftpmon::cli::{Command, ConfigCommand, Invocation, example};
+use ftpmon::config::Config;
 
 fn main() -> ExitCode {
     let invocation = Invocation::of_process().unwrap_or_else(|error| error.exit());
     let config = invocation.config.clone().unwrap_or_default();
     let result: anyhow::Result<()> = match &invocation.command {
-        Command::Run(_) => ftpmon::run(&config),
+        Command::Run(_) => ftpmon::run(&config, &reread),
         Command::Read(_) => ftpmon::read(&config),
         Command::Config(ConfigCommand::Check(_)) => print(&checked(&invocation)),
         Command::Config(ConfigCommand::Show(_)) => print(&invocation.shown()),
@@ -32,6 +33,12 @@ fn checked(invocation: &Invocation) -> String {
         [] => "ok: there is no configuration file\n".to_owned(),
         files => format!("ok: {}\n", files.join(", ")),
     }
+}
+
+/// The configuration as the same command line, the environment and the files give it now.
+fn reread() -> Result<Config, String> {
+    let invocation = Invocation::of_process().map_err(|error| error.to_string())?;
+    Ok(invocation.config.unwrap_or_default())
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

@@ -45,7 +45,7 @@ fn every_signal_ends_it_in_order() {
     test("every_signal_ends_it_in_order", &[Need::Agent], || {
         let net = Direct::new(1500)?;
         let server = serve(&net, 1000)?;
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
             let mut agent = Agent::start(&net.server, &["--iface", Direct::DEVICE, "--hook", "native"])?;
             session(&net, &server, 1000)?;
             agent.process().signal(signal)?;

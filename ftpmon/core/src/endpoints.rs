@@ -134,6 +134,12 @@ impl Endpoints {
         self.waiting
     }
 
+    /// From now on `cap` claims at most, and new ones for `ttl_s` seconds. One behind others that wait longer goes with them.
+    pub(crate) fn set_limits(&mut self, cap: usize, ttl_s: u32) {
+        self.cap = cap;
+        self.ttl_ns = i64::from(ttl_s).saturating_mul(1_000_000_000);
+    }
+
     /// How many may wait.
     pub(crate) fn cap(&self) -> usize {
         self.cap

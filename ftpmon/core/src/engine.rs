@@ -93,6 +93,28 @@ impl Engine {
         }
     }
 
+    /// From now on ports, secrets and limits are those of `config`; everything else stays. Sessions go on, those on ports that are
+    /// no longer control ports too.
+    pub fn reconfigure(&mut self, config: &EngineConfig) {
+        let config = Arc::new(EngineConfig {
+            control_ports: config.control_ports.clone(),
+            tls_ports: config.tls_ports.clone(),
+            secrets: config.secrets.clone(),
+            limits: config.limits,
+            ..(*self.config).clone()
+        });
+        let count = self.partitions.len();
+        self.partitions.iter_mut().flatten().for_each(|it| it.reconfigure(count, Arc::clone(&config)));
+        self.quiet_until =
+            self.partitions.iter().flatten().map(Partition::quiet_until).min().unwrap_or(Timestamp::LATEST);
+        self.config = config;
+    }
+
+    /// A control connection that is followed has this port.
+    pub fn serves(&self, port: u16) -> bool {
+        self.partitions.iter().flatten().any(|it| it.serves(port))
+    }
+
     /// Gives an interface the name that events have for it; an empty one takes it away.
     pub fn name_interface(&mut self, interface: InterfaceId, name: &str) {
         let name: Arc<str> = name.into();

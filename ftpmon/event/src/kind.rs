@@ -12,6 +12,8 @@ pub enum EventType {
     SensorStop,
     /// `drop`
     Drop,
+    /// `config`
+    Config,
     /// `session_start`
     SessionStart,
     /// `command`
@@ -38,11 +40,12 @@ pub enum EventType {
 
 impl EventType {
     /// Every type, in the order of the schema document.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::SensorStart,
         Self::Stats,
         Self::SensorStop,
         Self::Drop,
+        Self::Config,
         Self::SessionStart,
         Self::Command,
         Self::Reply,
@@ -75,6 +78,7 @@ impl EventType {
             Self::Stats => "stats",
             Self::SensorStop => "sensor_stop",
             Self::Drop => "drop",
+            Self::Config => "config",
             Self::SessionStart => "session_start",
             Self::Command => "command",
             Self::Reply => "reply",
@@ -96,7 +100,10 @@ impl EventType {
 
     /// Every event of the type belongs to a control connection. An alert may, the sensor's own events do not.
     pub const fn is_of_session(self) -> bool {
-        !matches!(self, Self::SensorStart | Self::Stats | Self::SensorStop | Self::Drop | Self::Alert)
+        !matches!(
+            self,
+            Self::SensorStart | Self::Stats | Self::SensorStop | Self::Drop | Self::Config | Self::Alert
+        )
     }
 
     /// A bit of its own, for sets of types.

@@ -39,7 +39,8 @@ pub use line::{EventLine, Origin};
 pub use process::{FoundBy, LocalProcess};
 pub use schema::schema;
 pub use sensor::{
-    DropDetail, DropReason, Dropped, Hook, InterfaceFacts, SensorStart, SensorStop, Source, Stats, TableFill,
+    ConfigChange, ConfigDetail, ConfigOutcome, ConfigReload, DropDetail, DropReason, Dropped, Hook,
+    InterfaceFacts, SensorStart, SensorStop, Source, Stats, TableFill,
 };
 
 use crate::text::Text;
@@ -73,6 +74,8 @@ pub enum EventKind {
     SensorStop(SensorStop),
     /// An output or the spool could not keep events.
     Drop(Dropped),
+    /// The configuration was read again.
+    Config(Box<ConfigReload>),
     /// A control connection was established, or first seen.
     SessionStart(SessionStart),
     /// A command line is complete.
@@ -106,6 +109,7 @@ impl EventKind {
             Self::Stats(_) => EventType::Stats,
             Self::SensorStop(_) => EventType::SensorStop,
             Self::Drop(_) => EventType::Drop,
+            Self::Config(_) => EventType::Config,
             Self::SessionStart(_) => EventType::SessionStart,
             Self::Command(_) => EventType::Command,
             Self::Reply(_) => EventType::Reply,

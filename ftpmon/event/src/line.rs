@@ -107,6 +107,7 @@ fn own_fields<E: serde::de::Error>(event: EventType, fields: &Value) -> Result<E
         EventType::Stats => EventKind::Stats(part(fields)?),
         EventType::SensorStop => EventKind::SensorStop(part(fields)?),
         EventType::Drop => EventKind::Drop(part(fields)?),
+        EventType::Config => EventKind::Config(part(fields)?),
         EventType::SessionStart => EventKind::SessionStart(part(fields)?),
         EventType::Command => EventKind::Command(part(fields)?),
         EventType::Reply => EventKind::Reply(part(fields)?),

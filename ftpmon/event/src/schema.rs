@@ -5,8 +5,8 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Alert, Anomaly, Command, DataChannel, Dropped, EventType, Gap, Login, Reply, SCHEMA_VERSION, SensorStart,
-    SensorStop, SessionEnd, SessionStart, Stats, Tls, Transfer,
+    Alert, Anomaly, Command, ConfigReload, DataChannel, Dropped, EventType, Gap, Login, Reply,
+    SCHEMA_VERSION, SensorStart, SensorStop, SessionEnd, SessionStart, Stats, Tls, Transfer,
 };
 use crate::addr::Endpoint;
 use crate::link::VLAN_TAGS_MAX;
@@ -19,6 +19,7 @@ const EVENTS: [(EventType, Generate); EventType::ALL.len()] = [
     (EventType::Stats, Stats::json_schema),
     (EventType::SensorStop, SensorStop::json_schema),
     (EventType::Drop, Dropped::json_schema),
+    (EventType::Config, ConfigReload::json_schema),
     (EventType::SessionStart, SessionStart::json_schema),
     (EventType::Command, Command::json_schema),
     (EventType::Reply, Reply::json_schema),

@@ -160,3 +160,44 @@ pub enum DropReason {
     /// Writing to the output or the spool failed.
     WriteFailed,
 }
+
+/// `config`: the operator asked for the configuration to be read again (SIGHUP).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConfigReload {
+    /// What came of it.
+    pub config: ConfigDetail,
+}
+
+/// The result of reading the configuration again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConfigDetail {
+    /// All of it is in force, or none of it.
+    pub outcome: ConfigOutcome,
+    /// The settings that differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<ConfigChange>,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Whether a new configuration is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfigOutcome {
+    /// All changes are in force.
+    Applied,
+    /// None of them is.
+    Refused,
+}
+
+/// A setting that differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConfigChange {
+    /// Its name.
+    pub name: String,
+    /// Its value before, as JSON.
+    pub old: String,
+    /// Its value in the new configuration, as JSON.
+    pub new: String,
+}

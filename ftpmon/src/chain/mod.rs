@@ -10,9 +10,11 @@
 //! | `attribution` | adds to an event which local processes own the ends of its connection |
 //! | `session_queues` | events that wait for one of these, in the order of their session |
 //! | `route` | a filter, an encoder and outputs |
+//! | `reload` | other routes in the place of those that are there |
 
 mod attribution;
 mod files;
+mod reload;
 mod route;
 mod session_queues;
 #[cfg(test)]
@@ -33,10 +35,12 @@ use ftpmon_event::{Event, EventKind, Origin};
 
 pub(crate) use attribution::{Attribution, CONNECTIONS_MAX, SESSIONS_MAX, WAITING_EVENTS_MAX};
 pub(crate) use files::Files;
+pub(crate) use reload::PreparedRoute;
 pub(crate) use route::Route;
 
 /// Takes events in order and writes each by every route that wants it.
 pub(crate) struct Chain<O> {
+    origin: Origin,
     files: Option<Files>,
     attribution: Option<Attribution>,
     routes: Vec<Route<O>>,
@@ -62,7 +66,7 @@ impl<O: Outputs> Chain<O> {
     ) -> Result<Self, E> {
         let route = |route: &_| Route::new(route, origin, &mut open);
         let routes = config.routes().iter().map(route).collect::<Result<_, E>>()?;
-        Ok(Self { files: None, attribution: None, routes })
+        Ok(Self { origin: origin.clone(), files: None, attribution: None, routes })
     }
 
     /// From now on pieces of files are stored.

@@ -48,6 +48,16 @@ impl<O: Outputs> Route<O> {
         self.outputs.start(&opening)
     }
 
+    /// The `seq` of the next event.
+    pub(super) fn next_seq(&self) -> u64 {
+        self.encoder.written()
+    }
+
+    /// From now on `seq` goes on from `seq`: an output that another route wrote to before has no number twice.
+    pub(super) fn continue_from(&mut self, seq: u64) {
+        self.encoder.continue_from(seq);
+    }
+
     /// Outputs that are opened again begin with the format's header and `start`.
     pub(super) fn set_opening(&mut self, start: &Event) {
         let mut opening = Vec::new();

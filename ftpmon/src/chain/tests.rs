@@ -92,3 +92,45 @@ fn a_borrowed_event_is_written_like_an_owned_one() {
     borrowed.flush();
     assert_eq!(owned.routes[0].outputs().text, borrowed.routes[0].outputs().text);
 }
+
+#[test]
+fn a_reload_keeps_routes_that_stay_and_numbers_of_outputs_go_on() {
+    let route = |text: &str, events: &[&str]| RouteConfig {
+        outputs: vec![text.parse().unwrap()],
+        events: events.iter().map(|event| (*event).to_owned()).collect(),
+        ..RouteConfig::default()
+    };
+    let old = Config { routes: vec![route("a", &[]), route("b", &[]), route("c", &[])], ..Config::default() };
+    let new = Config {
+        routes: vec![route("d", &[]), route("c", &["reply"]), route("a", &[])],
+        ..Config::default()
+    };
+    let mut chain = chain(old.routes.clone());
+    sample::session().iter().for_each(|event| chain.emit(event.clone()));
+    let open = |_: &[_]| Ok::<_, Infallible>(Kept::default());
+    let Ok(prepared) = chain.prepare_routes(&old, &new, open);
+    let mut closed = Vec::new();
+    let mut start = sample::session().remove(0);
+    chain
+        .replace_routes(prepared, &mut start, |routes, wait| {
+            assert!(wait, "c has another route");
+            closed = routes;
+        })
+        .unwrap();
+    let written = sample::session().len() as u64;
+    let next: Vec<u64> = chain.routes.iter().map(Route::next_seq).collect();
+    assert_eq!((closed.len(), next), (2, vec![1, written + 1, written]));
+}
+
+#[test]
+fn a_reload_whose_outputs_cannot_be_opened_changes_nothing() {
+    let old = Config::default();
+    let new = Config {
+        routes: vec![RouteConfig { outputs: vec!["/x".parse().unwrap()], ..RouteConfig::default() }],
+        ..Config::default()
+    };
+    let chain = chain(old.routes());
+    let refused = chain.prepare_routes(&old, &new, |_: &[_]| Err::<Kept, _>("no"));
+    assert_eq!(refused.err(), Some("no"));
+    assert_eq!(chain.routes.len(), 1);
+}

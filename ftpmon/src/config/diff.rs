@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::Config;
 
-/// Settings that a running agent can change, with all below them: they belong to the way of events behind the engine.
-/// Everything else was handed to the kernel, to the engine's tables or to threads at the start.
-const WITHOUT_RESTART: [&str; 2] = ["routes", "live.stats_interval_s"];
+/// Settings that a running agent can change, with all below them. Everything else was handed to the kernel or to threads at the
+/// start.
+const WITHOUT_RESTART: [&str; 5] = ["limits", "live.stats_interval_s", "ports", "routes", "secrets"];
 
 /// A setting that differs between two configurations.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,7 +96,7 @@ mod tests {
             facts,
             [
                 ("files.policy", &json!("off"), &json!("hash"), false),
-                ("limits.flows", &json!(null), &json!(9), false),
+                ("limits.flows", &json!(null), &json!(9), true),
                 ("live.stats_interval_s", &json!(60), &json!(5), true),
                 ("live.write_pcap", &json!(null), &json!({"path": "/x", "max_bytes": null}), false),
                 (

@@ -5,13 +5,15 @@
 
 mod engine;
 mod pace;
+mod reload;
+mod retired;
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::chain::{Attribution, Chain, Files};
 use crate::config::{Config, FilesPolicy};
@@ -24,29 +26,32 @@ use crate::telemetry::{self, StartFacts};
 use engine::{KernelSide, LiveEngine};
 use ftpmon_core::engine::FilesMode;
 use pace::Pace;
+pub use reload::Reread;
 
 /// How often the kernel's counters, clock and tables are looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// The priority of reading packets with `--files`, unless the operator gives another.
 const FILES_NICE: i8 = -20;
+/// Drains of the ring before a reload at most: under a load that never lets it run empty the reload comes all the same.
+const RELOAD_DRAINS: usize = 64;
 /// The engine is not woken more often than this, whatever its timers say.
 const WAKE_MIN: Duration = Duration::from_millis(1);
 
-/// Watches until told to stop, by SIGINT, SIGTERM or SIGHUP or by the last reader's going away.
+/// Watches until told to stop, by SIGINT or SIGTERM or by the last reader's going away. SIGHUP reads the configuration again.
 ///
 /// # Errors
 /// Whatever keeps the kernel programs from being attached or the outputs from being opened.
-pub fn run(config: &Config) -> anyhow::Result<()> {
+pub fn run(config: &Config, reread: &Reread) -> anyhow::Result<()> {
     let kernel = kernel::preflight(config.live.promiscuous)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the system gives no event loop")?;
-    runtime.block_on(watch(config, kernel))
+    runtime.block_on(watch(config, reread, kernel))
 }
 
-async fn watch(config: &Config, kernel: KernelVersion) -> anyhow::Result<()> {
-    let mut signals = Signals::new().context("cannot wait for signals")?;
+async fn watch(config: &Config, reread: &Reread, kernel: KernelVersion) -> anyhow::Result<()> {
+    let signals = Signals::new().context("cannot wait for signals")?;
     let engine = config.live_engine()?;
     let mut chain = Chain::new(config, &telemetry::origin(config)?, QueuedOutputs::open)?;
     let object = ObjectOptions {
@@ -63,7 +68,7 @@ async fn watch(config: &Config, kernel: KernelVersion) -> anyhow::Result<()> {
         hook: config.live.hook,
         promiscuous: config.live.promiscuous,
     };
-    let mut watch = Watch::start(wanted, kernel, &mut object).await?;
+    let watch = Watch::start(wanted, kernel, &mut object).await?;
     steering.open(&config.ports.control, &config.ports.tls);
 
     if let Some(store) = config.store() {
@@ -86,11 +91,12 @@ async fn watch(config: &Config, kernel: KernelVersion) -> anyhow::Result<()> {
     engine.start(watch.facts()).context("the system gives no thread for an output")?;
 
     set_priority(config);
-    let reason = events(config, &mut object, &mut ring, &mut watch, &mut engine, &mut signals).await;
+    let mut running = Running { config: config.clone(), reread, object, watch, signals };
+    let reason = running.events(&mut ring, &mut engine).await;
 
     engine.close();
     // Off the interfaces first: what is in the ring then is all there will be.
-    watch.stop().await;
+    running.watch.stop().await;
     while !engine.drain_ring(&mut ring).empty {}
     engine.stop(reason);
     Ok(())
@@ -113,60 +119,81 @@ fn ring_bytes(asked: u64) -> u32 {
     u32::try_from(asked.next_power_of_two()).unwrap_or(u32::MAX)
 }
 
-/// Handles what comes until the run is over; says why it is.
-async fn events(
-    config: &Config,
-    object: &mut kernel::Object,
-    ring: &mut Ring,
-    watch: &mut Watch,
-    engine: &mut LiveEngine,
-    signals: &mut Signals,
-) -> &'static str {
-    let mut tick = interval_at(Instant::now() + TICK, TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let stats_every = Duration::from_secs(u64::from(config.live.stats_interval_s));
-    let mut stats = interval_at(Instant::now() + stats_every, stats_every);
-    stats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let answered = engine.chain().answered();
-    let stdout_gone = reader_gone();
-    tokio::pin!(stdout_gone);
-    let mut watch_stdout = config.routes().iter().any(|route| route.outputs.contains(&SinkSpec::Stdout));
-    let mut pace = Pace::new(std::time::Instant::now());
-    loop {
-        let wake = engine.poll_timeout().map(|after| Instant::now() + after.max(WAKE_MIN));
-        tokio::select! {
-            // In this order: a ring that never empties starves nothing.
-            biased;
-            () = signals.any() => return "signal",
-            () = all_gone(engine.chain()) => return "output_gone",
-            () = &mut stdout_gone, if watch_stdout => {
-                watch_stdout = false;
-                engine.chain().outputs().for_each(QueuedOutputs::stdout_gone);
-            }
-            () = watch.changed() => match watch.rescan(object).await {
-                Ok(changes) => engine.interfaces_changed(changes, watch.facts()),
-                Err(e) => notice(format_args!("{e}")),
-            },
-            () = notified(answered.as_deref()) => engine.take_answers(),
-            _ = tick.tick() => engine.tick(),
-            _ = stats.tick() => engine.emit_stats(),
-            () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => engine.handle_timeout(),
-            () = engine.chain().stored() => engine.release_stored(),
-            ready = ring.readable() => match ready {
-                Ok(()) => {
-                    let drained = engine.drain_ring(ring);
-                    if drained.empty && let Some(pause) = pace.after(drained.records, std::time::Instant::now()) {
-                        // Nothing else that this thread does is more urgent; a timer of the event loop has milliseconds.
-                        std::thread::sleep(pause);
+/// A run under way, as far as it is not the engine's.
+struct Running<'a> {
+    config: Config,
+    reread: &'a Reread,
+    object: kernel::Object,
+    watch: Watch,
+    signals: Signals,
+}
+
+impl Running<'_> {
+    /// Handles what comes until the run is over; says why it is.
+    async fn events(&mut self, ring: &mut Ring, engine: &mut LiveEngine) -> &'static str {
+        let mut tick = every(TICK);
+        let mut stats = every(Duration::from_secs(u64::from(self.config.live.stats_interval_s)));
+        let answered = engine.chain().answered();
+        let stdout_gone = reader_gone();
+        tokio::pin!(stdout_gone);
+        let mut watch_stdout = true;
+        let mut pace = Pace::new(std::time::Instant::now());
+        loop {
+            let wake = engine.poll_timeout().map(|after| Instant::now() + after.max(WAKE_MIN));
+            tokio::select! {
+                // In this order: a ring that never empties starves nothing.
+                biased;
+                asked = self.signals.next() => {
+                    let Asked::Reload = asked else { return "signal" };
+                    // What came before is read by the settings before.
+                    (0..RELOAD_DRAINS).any(|_| engine.drain_ring(ring).empty);
+                    let before = self.config.live.stats_interval_s;
+                    reload::reload(&mut self.config, self.reread, engine, self.watch.facts());
+                    if self.config.live.stats_interval_s != before {
+                        stats = every(Duration::from_secs(u64::from(self.config.live.stats_interval_s)));
                     }
                 }
-                Err(e) => {
-                    notice(format_args!("cannot wait for the kernel's ring: {e}"));
-                    return "error";
+                () = all_gone(engine.chain()) => return "output_gone",
+                () = &mut stdout_gone, if watch_stdout && self.writes_to_stdout() => {
+                    watch_stdout = false;
+                    engine.chain().outputs().for_each(QueuedOutputs::stdout_gone);
                 }
-            },
+                () = self.watch.changed() => match self.watch.rescan(&mut self.object).await {
+                    Ok(changes) => engine.interfaces_changed(changes, self.watch.facts()),
+                    Err(e) => notice(format_args!("{e}")),
+                },
+                () = notified(answered.as_deref()) => engine.take_answers(),
+                _ = tick.tick() => engine.tick(),
+                _ = stats.tick() => engine.emit_stats(),
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => engine.handle_timeout(),
+                () = engine.chain().stored() => engine.release_stored(),
+                ready = ring.readable() => match ready {
+                    Ok(()) => {
+                        let drained = engine.drain_ring(ring);
+                        if drained.empty && let Some(pause) = pace.after(drained.records, std::time::Instant::now()) {
+                            // Nothing else that this thread does is more urgent; a timer of the event loop has milliseconds.
+                            std::thread::sleep(pause);
+                        }
+                    }
+                    Err(e) => {
+                        notice(format_args!("cannot wait for the kernel's ring: {e}"));
+                        return "error";
+                    }
+                },
+            }
         }
     }
+
+    fn writes_to_stdout(&self) -> bool {
+        self.config.routes().iter().any(|route| route.outputs.contains(&SinkSpec::Stdout))
+    }
+}
+
+/// A timer; a tick that is late moves the others.
+fn every(period: Duration) -> Interval {
+    let mut interval = interval_at(Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 /// Returns when no output of any route can be read any more.
@@ -184,6 +211,14 @@ async fn notified(notify: Option<&Notify>) {
     }
 }
 
+/// What a signal asks for.
+enum Asked {
+    /// The end of the run.
+    End,
+    /// Reading the configuration again.
+    Reload,
+}
+
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -199,11 +234,12 @@ impl Signals {
         })
     }
 
-    async fn any(&mut self) {
+    /// What the operator asks for next.
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.hangup.recv() => Asked::Reload,
         }
     }
 }

@@ -8,5 +8,5 @@
 mod live;
 mod read;
 
-pub use live::run;
+pub use live::{Reread, run};
 pub use read::read;

@@ -47,7 +47,7 @@ impl Formatter for Eve {
                 let stats = Some(StatsBody { uptime: stats.uptime_ms / 1_000, ftpmon: stats });
                 own(clock, place, event, &OwnRecord { event_type: "stats", stats, ftpmon: None }, out);
             }
-            EventKind::Alert(_) | EventKind::Drop(_) => {
+            EventKind::Alert(_) | EventKind::Drop(_) | EventKind::Config(_) => {
                 let ftpmon = Some(OwnBody { event: event.kind.name(), kind: &event.kind });
                 own(clock, place, event, &OwnRecord { event_type: "ftpmon", stats: None, ftpmon }, out);
             }

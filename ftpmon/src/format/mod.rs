@@ -95,6 +95,11 @@ impl Encoder {
         Self { formatter, filter, line_max: line_max as usize, written: 0 }
     }
 
+    /// The next event has the number `seq`.
+    pub fn continue_from(&mut self, seq: u64) {
+        self.written = seq;
+    }
+
     /// Appends what stands before the first event of an output.
     pub fn header(&mut self, at: Timestamp, out: &mut Vec<u8>) {
         self.formatter.header(at, out);

@@ -7,10 +7,11 @@ use ftpmon_event::link::{InterfaceId, VlanTags};
 use ftpmon_event::text::Text;
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{
-    AlertDetail, ClosedBy, Command, CommandLine, CommandRef, Confidence, DataAnnouncement, DataConnection,
-    DataTls, DropDetail, DropReason, Dropped, End, EndReason, Event, EventKind, Evidence, FileDirection,
-    FileFacts, FoundBy, LocalProcess, Mode, Nat, Origin, Outcome, Reply, ReplyClass, ReplyLine,
-    RepresentationType, RunId, SessionEnd, SessionIdentity, Transfer, TransferFacts, Via,
+    AlertDetail, ClosedBy, Command, CommandLine, CommandRef, Confidence, ConfigChange, ConfigDetail,
+    ConfigOutcome, ConfigReload, DataAnnouncement, DataConnection, DataTls, DropDetail, DropReason, Dropped,
+    End, EndReason, Event, EventKind, Evidence, FileDirection, FileFacts, FoundBy, LocalProcess, Mode, Nat,
+    Origin, Outcome, Reply, ReplyClass, ReplyLine, RepresentationType, RunId, SessionEnd, SessionIdentity,
+    Transfer, TransferFacts, Via,
 };
 
 pub(crate) fn endpoint(text: &str) -> Endpoint {
@@ -171,6 +172,13 @@ pub(crate) fn dropped() -> Dropped {
     Dropped {
         drop: DropDetail { output: "tcp:192.0.2.1:514".into(), from_seq: 5, to_seq: 9, count: 5, reason },
     }
+}
+
+pub(crate) fn reload() -> ConfigReload {
+    let change = ConfigChange { name: "ports.control".into(), old: "[21]".into(), new: "[21,2121]".into() };
+    let reason = Some("files.policy needs a restart".into());
+    let detail = ConfigDetail { outcome: ConfigOutcome::Refused, changes: vec![change], reason };
+    ConfigReload { config: detail }
 }
 
 /// The whole session.

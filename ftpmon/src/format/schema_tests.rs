@@ -73,6 +73,7 @@ fn of_the_sensor() -> Vec<EventKind> {
         EventKind::Stats(Box::new(stats)),
         EventKind::SensorStop(SensorStop { reason: "signal".into() }),
         EventKind::Drop(sample::dropped()),
+        EventKind::Config(Box::new(sample::reload())),
     ]
 }
 

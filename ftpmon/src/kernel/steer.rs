@@ -48,7 +48,9 @@ impl Steering {
         let marks = clear.iter().map(|port| (port, PortMark::CONTROL));
         for (&port, mark) in marks.chain(tls.iter().map(|port| (port, PortMark::CONTROL_TLS))) {
             self.ports.mark_control(port, mark);
-            self.control.push(port);
+            if !self.control.contains(&port) {
+                self.control.push(port);
+            }
         }
     }
 
@@ -56,6 +58,12 @@ impl Steering {
     /// the same moment.
     pub fn close(&mut self) {
         self.control.drain(..).for_each(|port| self.ports.clear(port));
+    }
+
+    /// Takes the mark of a control port away that is none any more.
+    pub fn release_port(&mut self, port: u16) {
+        self.control.retain(|control| *control != port);
+        self.ports.clear(port);
     }
 
     /// Writes a wish. One that the kernel does not take is counted: it costs detail of one connection.

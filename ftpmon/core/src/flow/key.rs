@@ -22,6 +22,11 @@ impl FlowKey {
         let (low, high) = if a <= b { (a, b) } else { (b, a) };
         Self { low: low.0, high: high.0, ports: u32::from(low.1) << 16 | u32::from(high.1) }
     }
+
+    /// One of its ends has this port.
+    pub(crate) const fn has_port(self, port: u16) -> bool {
+        (self.ports >> 16) as u16 == port || self.ports as u16 == port
+    }
 }
 
 impl Hash for FlowKey {

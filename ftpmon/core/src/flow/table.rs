@@ -136,6 +136,21 @@ impl<T> FlowTable<T> {
         }
     }
 
+    /// From now on entries of each class may be idle for so many nanoseconds.
+    pub(crate) fn set_idle(&mut self, idle_ns: impl Fn(Class) -> i64) {
+        for class in Class::ALL {
+            self.lists.of_mut(class).idle_ns = idle_ns(class);
+        }
+        self.idle_are_gone();
+    }
+
+    /// The keys of a class's entries, the longest idle first.
+    pub(crate) fn keys_of(&self, class: Class) -> impl Iterator<Item = FlowKey> + '_ {
+        let next = |index: &u32| self.links.get(*index as usize).map(|link| link.next);
+        core::iter::successors(Some(self.lists.of(class).front), next)
+            .map_while(|index| Some(self.slot(index)?.key))
+    }
+
     /// Entries of all classes.
     pub(crate) fn len(&self) -> usize {
         self.index.len()

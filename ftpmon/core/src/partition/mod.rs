@@ -111,6 +111,23 @@ impl Partition {
         }
     }
 
+    /// From now on these settings count, for the `count` partitions that there are. Sessions go on; a table that is above its new
+    /// cap shrinks as entries come.
+    pub(crate) fn reconfigure(&mut self, count: usize, config: Arc<EngineConfig>) {
+        let share = |cap: usize| cap.div_ceil(count.max(1));
+        let limits = &config.limits;
+        self.flows.set_idle(|class| idle_ns(limits, class));
+        self.endpoints.set_limits(share(limits.announced_endpoints), limits.announcement_s);
+        self.flows_max = share(limits.flows).max(1);
+        self.ended_max = share(limits.ended_flows).max(1);
+        self.config = config;
+    }
+
+    /// A control connection that is followed has this port.
+    pub(crate) fn serves(&self, port: u16) -> bool {
+        self.flows.keys_of(Class::Control).any(|key| key.has_port(port))
+    }
+
     /// Gives an interface the name that events have for it; an empty one takes it away.
     pub(crate) fn name_interface(&mut self, interface: InterfaceId, name: &Arc<str>) {
         if name.is_empty() {

@@ -5,20 +5,28 @@ use std::time::{Duration, Instant};
 
 use ftpmon_common::{CHUNK_MAX, Counter, RecordHeader};
 
-use crate::chain::Chain;
+use crate::chain::{Chain, PreparedRoute, Route};
+use crate::config::Config;
 use crate::dump::Dump;
-use crate::kernel::{Changes, Clock, Counters, Drained, Flows, Record, RecordReader, Ring, Steering};
-use crate::sink::QueuedOutputs;
+use crate::kernel::{self, Changes, Clock, Counters, Drained, Flows, Record, RecordReader, Ring, Steering};
+use crate::notice::notice;
+use crate::sink::{OutputError, QueuedOutputs};
 use crate::telemetry::{Sampled, Snapshot, StartFacts};
-use ftpmon_core::engine::{Engine, EngineConfig, Loss, Output};
+use ftpmon_core::engine::{Engine, EngineConfig, Loss, Output, Secrets};
 use ftpmon_core::frame::Decoder;
 use ftpmon_event::link::InterfaceId;
-use ftpmon_event::{Event, EventKind, InterfaceFacts, SensorStop};
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::{ConfigDetail, ConfigReload, Event, EventKind, InterfaceFacts, SensorStop};
+
+use super::retired::RetiredPorts;
 
 /// Records handled between two looks at everything else: some milliseconds of work.
 const DRAIN_RECORDS: usize = 2_048;
 /// Ticks between two rounds through the kernel's table of data connections.
 const SWEEP_TICKS: u64 = 10;
+
+/// The routes of a configuration that is being put into force.
+pub(super) type PreparedRoutes = Vec<PreparedRoute<QueuedOutputs>>;
 
 /// The kernel side of a run, as the engine needs it.
 pub(super) struct KernelSide {
@@ -47,6 +55,11 @@ pub(super) struct LiveEngine {
     reports_lost: bool,
     ticks: u64,
     changes: Changes,
+    /// The engine's settings.
+    config: EngineConfig,
+    retired: RetiredPorts,
+    /// The routes of a configuration that is being put into force.
+    routes: Option<PreparedRoutes>,
 }
 
 impl LiveEngine {
@@ -61,7 +74,7 @@ impl LiveEngine {
             clock: Clock::start(),
             reader: RecordReader::default(),
             decoder: Decoder::default(),
-            engine: Engine::new(engine),
+            engine: Engine::new(engine.clone()),
             index: 0,
             kernel,
             chain,
@@ -72,6 +85,9 @@ impl LiveEngine {
             reports_lost: false,
             ticks: 0,
             changes: Changes::default(),
+            config: engine,
+            retired: RetiredPorts::default(),
+            routes: None,
         }
     }
 
@@ -156,6 +172,8 @@ impl LiveEngine {
         }
         if self.ticks.is_multiple_of(SWEEP_TICKS) {
             self.kernel.flows.begin_round();
+            let unused = self.retired.take_unused(|port| self.engine.serves(port));
+            unused.into_iter().for_each(|port| self.kernel.steering.release_port(port));
         }
         self.ticks += 1;
         self.sweep();
@@ -186,6 +204,42 @@ impl LiveEngine {
         self.changes.detached += changes.detached;
         self.name_interfaces(&interfaces);
         self.chain.set_opening(&self.facts.event(self.clock.now(), interfaces));
+    }
+
+    /// How secrets are rendered.
+    pub(super) const fn secrets(&self) -> &Secrets {
+        &self.config.secrets
+    }
+
+    /// Opens the outputs that `new` has and `old` has not.
+    pub(super) fn prepare_routes(&self, old: &Config, new: &Config) -> Result<PreparedRoutes, OutputError> {
+        self.chain.prepare_routes(old, new, QueuedOutputs::open)
+    }
+
+    /// Puts a new configuration into force: ports, secrets, limits and routes.
+    pub(super) fn apply(&mut self, new: &Config, engine: EngineConfig, routes: PreparedRoutes) {
+        self.drain_engine();
+        self.retired.change(&self.config, &engine);
+        self.engine.reconfigure(&engine);
+        self.kernel.steering.open(&engine.control_ports, &engine.tls_ports);
+        self.facts = StartFacts::live(new, &engine, kernel::running_release());
+        self.config = engine;
+        self.routes = Some(routes);
+    }
+
+    /// Tells what came of a reload to the outputs that are there, and then puts the new routes in their place.
+    pub(super) fn finish_reload(&mut self, detail: ConfigDetail, interfaces: Vec<InterfaceFacts>) {
+        self.emit(EventKind::Config(Box::new(ConfigReload { config: detail })));
+        self.chain.flush();
+        let now = self.clock.now();
+        let mut start = self.facts.event(now, interfaces);
+        if let Some(routes) = self.routes.take()
+            && let Err(error) =
+                self.chain.replace_routes(routes, &mut start, |old, wait| close(old, now, wait))
+        {
+            notice(format_args!("the system gives no thread for an output: {error}"));
+        }
+        self.chain.set_opening(&start);
     }
 
     /// Ends what is open, emits `stats` and `sensor_stop`, and gives the outputs time to write everything.
@@ -267,6 +321,20 @@ impl LiveEngine {
                 dump.name_interface(InterfaceId(interface.ifindex), &interface.name);
             }
         }
+    }
+}
+
+/// Closes routes that are no longer wanted, on a thread of its own: a slow reader holds up nothing. Waits for it where lines of two
+/// routes could mix.
+fn close(routes: Vec<Route<QueuedOutputs>>, at: Timestamp, wait: bool) {
+    if routes.is_empty() {
+        return;
+    }
+    let closing = move || routes.into_iter().for_each(|route| route.close(at));
+    match std::thread::Builder::new().name("closing".to_owned()).spawn(closing) {
+        Ok(thread) if wait => drop(thread.join()),
+        Ok(_) => {}
+        Err(error) => notice(format_args!("the system gives no thread to close outputs: {error}")),
     }
 }
 

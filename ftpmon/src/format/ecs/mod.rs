@@ -14,8 +14,8 @@ use super::formatter::Formatter;
 use super::json::value;
 use ftpmon_event::time::Rfc3339;
 use ftpmon_event::{
-    DataConnection, Event, EventKind, FileDirection, FileFacts, LocalProcess, LoginOutcome, Origin, Outcome,
-    ReplyClass, RunId, SessionIdentity, Tls, TlsTurn, Transfer,
+    ConfigOutcome, DataConnection, Event, EventKind, FileDirection, FileFacts, LocalProcess, LoginOutcome,
+    Origin, Outcome, ReplyClass, RunId, SessionIdentity, Tls, TlsTurn, Transfer,
 };
 
 /// Writes documents of the Elastic Common Schema.
@@ -136,6 +136,14 @@ fn event_fields(run: RunId, seq: u64, event: &Event) -> EventFields<'_> {
             fields.reason = Some(&stop.reason);
         }
         EventKind::Drop(_) => (fields.category, fields.types) = (&["process"], &["info"]),
+        EventKind::Config(reload) => {
+            (fields.category, fields.types) = (&["configuration"], &["change"]);
+            fields.reason = reload.config.reason.as_deref();
+            fields.outcome = Some(match reload.config.outcome {
+                ConfigOutcome::Applied => "success",
+                ConfigOutcome::Refused => "failure",
+            });
+        }
         EventKind::SessionStart(_) => {
             (fields.category, fields.types) = (&["network", "session"], &["connection", "start"]);
         }

@@ -60,7 +60,11 @@ impl Formatter for Zeek {
             let row = values(row);
             if json { write_json(&row, seq, run, out) } else { write_tsv(&row, out) }
         });
-        if json && matches!(event.kind, EventKind::Stats(_) | EventKind::Alert(_) | EventKind::Drop(_)) {
+        let own = matches!(
+            event.kind,
+            EventKind::Stats(_) | EventKind::Alert(_) | EventKind::Drop(_) | EventKind::Config(_)
+        );
+        if json && own {
             write_own(seq, run, event, out);
         }
     }

@@ -3,6 +3,7 @@
 mod files;
 mod missed;
 mod parts;
+mod reload;
 mod under_tls;
 
 use std::net::IpAddr;

@@ -1,0 +1,97 @@
+//! Other routes in the place of those that are there, while events come.
+
+use std::io;
+
+use super::{Chain, Route};
+use crate::config::{Config, RouteConfig};
+use crate::sink::{Outputs, SinkSpec};
+use ftpmon_event::Event;
+use ftpmon_event::time::Timestamp;
+
+/// A route of the new configuration.
+pub(crate) enum PreparedRoute<O> {
+    /// The one that is there, by its number.
+    Kept(usize),
+    /// A new one, whose outputs are open.
+    New {
+        /// The route.
+        route: Route<O>,
+        /// It writes to an output that another route has until then.
+        takes_over: bool,
+    },
+}
+
+impl<O: Outputs> Chain<O> {
+    /// Opens the outputs of the routes that `new` has and `old`, the configuration in force, has not. Nothing changes yet.
+    ///
+    /// # Errors
+    /// The first outputs that cannot be opened.
+    pub(crate) fn prepare_routes<E>(
+        &self,
+        old: &Config,
+        new: &Config,
+        mut open: impl FnMut(&[SinkSpec]) -> Result<O, E>,
+    ) -> Result<Vec<PreparedRoute<O>>, E> {
+        let (old, mut taken) = (old.routes(), Vec::new());
+        let prepare = |config: &RouteConfig| {
+            let same = (0..old.len()).find(|at| old.get(*at) == Some(config) && !taken.contains(at));
+            if let Some(at) = same {
+                taken.push(at);
+                return Ok(PreparedRoute::Kept(at));
+            }
+            let mut route = Route::new(config, &self.origin, &mut open)?;
+            let before = self.seq_of(&old, config);
+            route.continue_from(before.unwrap_or(0));
+            Ok(PreparedRoute::New { route, takes_over: before.is_some() })
+        };
+        new.routes().iter().map(prepare).collect()
+    }
+
+    /// The number behind the last one that any output of a new route has from another route.
+    fn seq_of(&self, old: &[RouteConfig], new: &RouteConfig) -> Option<u64> {
+        let shares = |config: &RouteConfig| config.outputs.iter().any(|output| new.outputs.contains(output));
+        let before = old.iter().zip(&self.routes).filter(|(config, _)| shares(config));
+        before.map(|(_, route)| route.next_seq()).max()
+    }
+
+    /// Puts routes in the place of those that are there. New ones begin with `start`. `close` closes those that are no longer wanted;
+    /// it is to wait for that where an output of theirs is written to by a new route.
+    ///
+    /// # Errors
+    /// The system gives no thread for an output; the routes are in place all the same.
+    pub(crate) fn replace_routes(
+        &mut self,
+        prepared: Vec<PreparedRoute<O>>,
+        start: &mut Event,
+        close: impl FnOnce(Vec<Route<O>>, bool),
+    ) -> io::Result<()> {
+        self.flush();
+        let mut old: Vec<Option<Route<O>>> = self.routes.drain(..).map(Some).collect();
+        let (mut new, mut wait) = (Vec::new(), false);
+        for route in prepared {
+            match route {
+                PreparedRoute::Kept(at) => self.routes.extend(old.get_mut(at).and_then(Option::take)),
+                PreparedRoute::New { route, takes_over } => {
+                    wait |= takes_over;
+                    new.push(self.routes.len());
+                    self.routes.push(route);
+                }
+            }
+        }
+        close(old.into_iter().flatten().collect(), wait);
+        let mut result = Ok(());
+        for at in new {
+            if let Some(route) = self.routes.get_mut(at) {
+                result = result.and(route.start(start));
+            }
+        }
+        result
+    }
+}
+
+impl<O: Outputs> Route<O> {
+    /// Writes what waits and closes the outputs of a route that is no longer wanted.
+    pub(crate) fn close(self, at: Timestamp) {
+        let _ = self.finish(at);
+    }
+}

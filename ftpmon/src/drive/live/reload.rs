@@ -1,0 +1,76 @@
+//! SIGHUP: the configuration is read again, and all of it takes effect or none.
+//!
+//! What can fail (the files, the key of hashed secrets, new outputs) comes first; what changes the running agent cannot fail.
+
+use super::engine::LiveEngine;
+use crate::config::{Change, Config};
+use crate::notice::notice;
+use ftpmon_event::{ConfigChange, ConfigDetail, ConfigOutcome, InterfaceFacts};
+
+/// Reads the configuration anew; the text of an error says what is wrong with it.
+pub type Reread = dyn Fn() -> Result<Config, String>;
+
+/// What came of reading the configuration again.
+struct Attempt {
+    changes: Vec<Change>,
+    result: Result<(), String>,
+}
+
+/// Reads the configuration again and puts it in the place of `config`, or leaves all as it is. Tells what came of it, as an event
+/// and on standard error.
+pub(super) fn reload(
+    config: &mut Config,
+    reread: &Reread,
+    engine: &mut LiveEngine,
+    interfaces: Vec<InterfaceFacts>,
+) {
+    let attempt = attempt(config, reread, engine);
+    let outcome = if attempt.result.is_ok() { ConfigOutcome::Applied } else { ConfigOutcome::Refused };
+    match (&attempt.result, attempt.changes.len()) {
+        (Err(reason), _) => notice(format_args!("the configuration stays as it is: {reason}")),
+        (Ok(()), 0) => notice(format_args!("the configuration is unchanged")),
+        (Ok(()), count) => notice(format_args!("{count} settings changed")),
+    }
+    let changes = attempt.changes.iter().map(change).collect();
+    let detail = ConfigDetail { outcome, changes, reason: attempt.result.err() };
+    engine.finish_reload(detail, interfaces);
+}
+
+fn attempt(config: &mut Config, reread: &Reread, engine: &mut LiveEngine) -> Attempt {
+    let new = match reread() {
+        Ok(new) => new,
+        Err(reason) => return Attempt { changes: Vec::new(), result: Err(reason) },
+    };
+    let changes = config.diff(&new);
+    let result = apply(config, &new, &changes, engine);
+    if result.is_ok() {
+        *config = new;
+    }
+    Attempt { changes, result }
+}
+
+fn apply(config: &Config, new: &Config, changes: &[Change], engine: &mut LiveEngine) -> Result<(), String> {
+    if let Some(change) = changes.iter().find(|change| !change.without_restart) {
+        return Err(format!("{} cannot change while the agent runs; restart it", change.name));
+    }
+    // The capture file masks what the engine masks, by the settings that it was begun with.
+    let masks = |change: &&Change| change.name.starts_with("ports.") || change.name.starts_with("secrets.");
+    if let Some(change) = changes.iter().find(masks).filter(|_| config.live.write_pcap.is_some()) {
+        return Err(format!(
+            "with --write-pcap {} cannot change while the agent runs; restart it",
+            change.name
+        ));
+    }
+    let mut engine_config = new.live_engine().map_err(|error| error.to_string())?;
+    if config.secrets == new.secrets && new.secrets.key_file.is_none() {
+        // A random key is kept for the whole run, so that hashes can be compared.
+        engine_config.secrets = engine.secrets().clone();
+    }
+    let routes = engine.prepare_routes(config, new).map_err(|error| error.to_string())?;
+    engine.apply(new, engine_config, routes);
+    Ok(())
+}
+
+fn change(change: &Change) -> ConfigChange {
+    ConfigChange { name: change.name.clone(), old: change.old.to_string(), new: change.new.to_string() }
+}
