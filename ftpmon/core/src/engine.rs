@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 pub use borders::Borders;
 pub use exchange::{exchange, finish};
-pub use outputs::{Outputs, for_each_output};
+pub use outputs::{Order, Outputs, for_each_output};
 
 pub use crate::config::{EngineConfig, FilesMode, Hashes, Limits, Secrets};
 pub use crate::counters::EngineCounters;
@@ -59,7 +59,7 @@ pub struct Engine {
     /// The latest time, which never steps back.
     now: Timestamp,
     index: u64,
-    /// Where the partitions exchange, if this engine owns them all; else whoever owns the parts sees to it.
+    /// Where the partitions exchange; none in a part of an engine, whose owner sees to it.
     borders: Option<Borders>,
     /// Before this time no partition has anything to do.
     quiet_until: Timestamp,
@@ -71,10 +71,12 @@ pub struct Engine {
 impl Engine {
     /// An engine that has seen nothing, and owns all partitions.
     pub fn new(config: EngineConfig) -> Self {
-        Self::part(config, 0, 1, &Pools::default())
+        let borders = Some(Borders::default());
+        Self { borders, ..Self::part(config, 0, 1, &Pools::default()) }
     }
 
-    /// Part `part` of `parts` of an engine: it owns every `parts`-th partition. All parts have the same `pools`.
+    /// Part `part` of `parts` of an engine: it owns every `parts`-th partition. All parts have the same `pools`. Whoever owns
+    /// the parts calls [`exchange`] at the [`Borders`].
     pub fn part(config: EngineConfig, part: u8, parts: u8, pools: &Pools) -> Self {
         let config = Arc::new(config);
         let count = config.partitions.clamp(1, 64);
@@ -86,7 +88,7 @@ impl Engine {
             shared: SharedEndpoints::default(),
             now: Timestamp::EARLIEST,
             index: 0,
-            borders: (parts <= 1).then(Borders::default),
+            borders: None,
             quiet_until: Timestamp::LATEST,
             runs: VecDeque::new(),
             counters: EngineCounters::default(),
@@ -130,22 +132,28 @@ impl Engine {
     /// A segment was seen in packet `index` of the input. Ignored where its partition is owned by another part.
     #[inline]
     pub fn handle_segment(&mut self, at: Timestamp, index: u64, segment: &Segment<'_>) {
-        self.handle_segment_of(self.partition_of(segment), at, index, segment);
+        self.handle_time(at, index);
+        self.handle_segment_of(self.partition_of(segment), at, segment);
     }
 
-    /// The same, of a partition that is known.
-    #[inline]
-    pub fn handle_segment_of(&mut self, partition: u8, at: Timestamp, index: u64, segment: &Segment<'_>) {
-        self.handle_time(at, index);
-        let now = self.now;
+    /// A segment of partition `partition` was seen at `at`, in the packet that [`Self::handle_time`] was told of last.
+    pub fn handle_segment_of(&mut self, partition: u8, at: Timestamp, segment: &Segment<'_>) {
         let Some(Some(own)) = self.partitions.get_mut(usize::from(partition)) else { return };
         self.counters.segments += 1;
-        own.begin(Stamp::packet(index), now);
+        own.begin(Stamp::packet(self.index), self.now);
         if !own.handle_segment(at, segment, &self.shared) {
             self.counters.stray_segments += 1;
         }
         self.quiet_until = self.quiet_until.min(own.quiet_until());
-        own.take_runs(&mut self.runs);
+        if let Some(run) = own.take_run() {
+            self.runs.push_back(run);
+        }
+    }
+
+    /// Before this time [`Self::handle_time`] and [`Self::handle_timeout`] do nothing but note the time.
+    #[inline]
+    pub fn quiet_until(&self) -> Timestamp {
+        self.quiet_until
     }
 
     /// The kernel gave its account of a connection.

@@ -91,6 +91,26 @@ impl OutputQueue {
         Some(output)
     }
 
+    /// Calls something for each of the next `len`, and frees them.
+    pub(crate) fn release(&mut self, len: usize, mut call: impl FnMut(&mut Output)) {
+        let len = len.min(self.waiting.len());
+        for output in self.waiting.range_mut(..len) {
+            match output {
+                Output::Event(_) => {}
+                Output::SelectorUpdate(_) => self.updates -= 1,
+                Output::FilePiece(FilePiece::Bytes { bytes, .. }) => self.piece_bytes -= bytes.len(),
+                Output::FilePiece(_) => {}
+            }
+            call(output);
+        }
+        if len == self.waiting.len() {
+            self.waiting.clear();
+        } else {
+            self.waiting.drain(..len);
+        }
+        self.marked = self.marked.saturating_sub(len);
+    }
+
     /// All of them, in exchange for an empty queue that has room for those to come.
     pub(crate) fn exchange(&mut self, emptied: VecDeque<Output>) -> VecDeque<Output> {
         (self.piece_bytes, self.updates, self.marked) = (0, 0, 0);

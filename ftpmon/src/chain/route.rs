@@ -78,6 +78,17 @@ impl<O: Outputs> Route<O> {
         }
     }
 
+    /// Writes an event that this route wants and that is a line already, but for its number: what stands before that, and what
+    /// behind.
+    #[inline]
+    pub(super) fn line(&mut self, before: &[u8], behind: &[u8]) {
+        self.encoder.line(before, behind, &mut self.lines);
+        self.events += 1;
+        if self.lines.len() >= O::BLOCK_BYTES {
+            self.flush();
+        }
+    }
+
     /// Hands the finished lines to the outputs.
     pub(super) fn flush(&mut self) {
         let events = core::mem::take(&mut self.events);

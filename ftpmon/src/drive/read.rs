@@ -8,20 +8,25 @@
 //! | file | from | to |
 //! |---|---|---|
 //! | `intake` | capture files | batches of segments |
-//! | `engine` | batches of segments | batches of what the engine gives out; in parts on several threads (`parts`) |
+//! | `engine` | batches of segments (`batch`) | what the engine gives out, in parts on several threads (`parts`), as lines where that can be (`encoded`) |
 //! | `output` | batches of what the engine gives out | the chain |
 
+mod batch;
+mod encoded;
 mod engine;
 mod intake;
 mod output;
 mod parts;
 mod progress;
 
+use std::path::PathBuf;
+
 use crate::config::Config;
 use crate::notice::notice;
 use crate::telemetry::origin;
+use batch::Division;
+use encoded::PartEncoder;
 use engine::EngineStage;
-use ftpmon_core::engine::EngineConfig;
 use intake::{Found, Intake};
 use output::{OutputStage, Stopped};
 use progress::Progress;
@@ -36,24 +41,28 @@ use progress::Progress;
 /// error.
 pub fn read(config: &Config) -> anyhow::Result<()> {
     let engine_config = config.read_engine()?;
-    let mut output = OutputStage::start(config, &engine_config, &origin(config)?)?;
+    let origin = origin(config)?;
+    let mut output = OutputStage::start(config, &engine_config, &origin)?;
+    let parts = config.read.threads().clamp(1, engine_config.partitions.max(1));
+    let encoders = (0..parts).map(|_| PartEncoder::new(config, &origin)).collect();
+    let engine = EngineStage::start(&engine_config, encoders);
+    let division = Division { partitions: engine_config.partitions, parts };
     let mut failed = None;
     // Where the output stage has stopped, it says why.
-    let _ = files(config, &engine_config, &mut output, &mut failed);
+    let _ = files(&config.read.captures, division, engine, &mut output, &mut failed);
     output.finish()?;
     failed.map_or(Ok(()), Err)
 }
 
 fn files(
-    config: &Config,
-    engine_config: &EngineConfig,
+    captures: &[PathBuf],
+    division: Division,
+    mut engine: EngineStage,
     output: &mut OutputStage,
     failed: &mut Option<anyhow::Error>,
 ) -> Result<(), Stopped> {
-    let captures = &config.read.captures;
     let mut progress = Progress::new(captures.len());
-    let mut engine = EngineStage::start(engine_config, config.read.threads());
-    let intake = Intake::start(captures.clone(), engine_config.partitions);
+    let intake = Intake::start(captures.to_vec(), division);
     while let Some(found) = intake.next() {
         match found {
             Found::Batch(batch) => {

@@ -1,4 +1,4 @@
-//! The trait that each format implements.
+//! The traits that formats implement.
 
 use ftpmon_event::Event;
 use ftpmon_event::time::Timestamp;
@@ -17,4 +17,10 @@ pub trait Formatter {
     fn footer(&mut self, at: Timestamp, out: &mut Vec<u8>) {
         let _ = (at, out);
     }
+}
+
+/// Writes events whose numbers are not known yet, each by itself: it does not matter what was written before it.
+pub trait Unnumbered {
+    /// Appends `event` as [`Formatter::event`] does, but for its number. Gives where in `out` that is to stand.
+    fn unnumbered(&mut self, event: &Event, out: &mut Vec<u8>) -> usize;
 }

@@ -1,5 +1,6 @@
 //! ftpmon's own schema (`docs/events.md`): one JSON object a line.
 
+mod dialogue;
 mod string;
 mod writer;
 
@@ -7,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::formatter::Formatter;
+use super::formatter::{Formatter, Unnumbered};
 use ftpmon_event::text::Text;
 use ftpmon_event::time::Rfc3339;
 use ftpmon_event::{Event, EventKind, Origin, SessionIdentity};
@@ -99,12 +100,18 @@ fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
     one.map(Arc::as_ptr) == other.map(Arc::as_ptr)
 }
 
-impl Formatter for Json {
-    fn event(&mut self, seq: u64, event: &Event, out: &mut Vec<u8>) {
+impl Json {
+    /// Appends what stands before an event's number.
+    #[inline]
+    fn head(&mut self, event: &Event, out: &mut Vec<u8>) {
         self.clock.set(event.ts);
         let (ts, name) = (self.clock.as_bytes(), event.kind.name().as_bytes());
         string::append_all([b"{\"ts\":\"", ts, b"\",\"event\":\"", name, b"\",\"seq\":"], out);
-        value(&seq, out);
+    }
+
+    /// Appends what stands behind it.
+    #[inline]
+    fn tail(&mut self, event: &Event, out: &mut Vec<u8>) {
         match &event.session {
             Some(identity) => self.session(identity, event.user.as_ref(), out),
             None => {
@@ -114,8 +121,29 @@ impl Formatter for Json {
                 }
             }
         }
-        own_fields(&event.kind, out);
+        match &event.kind {
+            EventKind::Command(command) => dialogue::command(command, out),
+            EventKind::Reply(reply) => dialogue::reply(reply, out),
+            kind => own_fields(kind, out),
+        }
         out.push(b'\n');
+    }
+}
+
+impl Formatter for Json {
+    fn event(&mut self, seq: u64, event: &Event, out: &mut Vec<u8>) {
+        self.head(event, out);
+        value(&seq, out);
+        self.tail(event, out);
+    }
+}
+
+impl Unnumbered for Json {
+    fn unnumbered(&mut self, event: &Event, out: &mut Vec<u8>) -> usize {
+        self.head(event, out);
+        let number = out.len();
+        self.tail(event, out);
+        number
     }
 }
 

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use ecs::Ecs;
 pub use eve::Eve;
-pub use formatter::Formatter;
+pub use formatter::{Formatter, Unnumbered};
 pub use json::Json;
 pub use line::{LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
 pub use zeek::Zeek;
@@ -53,6 +53,15 @@ impl Format {
             Self::Eve => Box::new(Eve::new(origin)),
             Self::Zeek => Box::new(Zeek::tsv(origin)),
             Self::ZeekJson => Box::new(Zeek::json(origin)),
+        }
+    }
+
+    /// A writer of this shape that need not know events' numbers; none where it has to, or where a line is made of several
+    /// events.
+    pub(crate) fn unnumbered(self, origin: &Origin) -> Option<Box<dyn Unnumbered + Send>> {
+        match self {
+            Self::Json => Some(Box::new(Json::new(origin))),
+            Self::Ecs | Self::Eve | Self::Zeek | Self::ZeekJson => None,
         }
     }
 }
@@ -113,6 +122,18 @@ impl Encoder {
             self.written += 1;
         }
         wanted
+    }
+
+    /// Appends a line that was made without its number, and counts it: what stands before the number and what behind it.
+    pub fn line(&mut self, before: &[u8], behind: &[u8], out: &mut Vec<u8>) {
+        let from = out.len();
+        out.extend_from_slice(before);
+        out.extend_from_slice(itoa::Buffer::new().format(self.written).as_bytes());
+        out.extend_from_slice(behind);
+        if out.len() - from > self.line_max {
+            line::limit(out, from, self.line_max);
+        }
+        self.written += 1;
     }
 
     /// Appends `event` with the number `seq` of an event written before, and counts nothing: how an output that was

@@ -93,6 +93,9 @@ impl Engine {
         let mut runs: Vec<Run> = Vec::new();
         for partition in self.partitions.iter_mut().flatten() {
             for (number, Posted { mail, .. }) in (0..).zip(mail) {
+                if !partition.is_told(mail) {
+                    continue;
+                }
                 let stamp = Stamp { major: stamp.major + number, ..stamp };
                 partition.deliver(stamp, now, mail, &self.shared);
             }

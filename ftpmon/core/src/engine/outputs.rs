@@ -4,7 +4,15 @@ use std::collections::VecDeque;
 
 use super::Engine;
 use crate::output::Output;
-use crate::partition::Run;
+use crate::partition::{Run, Stamp};
+
+/// Where an output stands among those of all parts of an engine: what comes out of a part comes in this order, and so does
+/// what an engine gives out that owns all partitions. Outputs of one order come from one part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Order {
+    stamp: Stamp,
+    partition: u8,
+}
 
 /// What came out of a part of an engine, in the part's order.
 #[derive(Debug, Default)]
@@ -33,6 +41,22 @@ impl Outputs {
 }
 
 impl Engine {
+    /// Outputs wait.
+    #[inline]
+    pub fn has_outputs(&self) -> bool {
+        !self.runs.is_empty()
+    }
+
+    /// Calls something for each output that waits, in the part's order, and frees it.
+    pub fn release_outputs(&mut self, mut call: impl FnMut(Order, &mut Output)) {
+        while let Some(Run { stamp, partition, len }) = self.runs.pop_front() {
+            let order = Order { stamp, partition };
+            if let Some(Some(partition)) = self.partitions.get_mut(usize::from(partition)) {
+                partition.outputs().release(len as usize, |output| call(order, output));
+            }
+        }
+    }
+
     /// Takes all outputs that wait, in exchange for the room of earlier ones.
     pub fn take_outputs(&mut self, mut emptied: Outputs) -> Outputs {
         emptied.clear();

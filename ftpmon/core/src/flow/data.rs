@@ -45,7 +45,7 @@ pub(crate) struct DataFlow {
     /// Bytes passed before the connection was known to be a data connection.
     pub(crate) late: bool,
     /// When it ended, and its account: sessions of other hosts are told at the next exchange.
-    pub(crate) ended: Option<Box<(Timestamp, DataSummary)>>,
+    pub(crate) ended: Option<(Timestamp, Box<DataSummary>)>,
 }
 
 impl DataFlow {

@@ -246,10 +246,10 @@ impl Flow {
     }
 
     /// The account of a data connection that ended.
-    pub(crate) fn summary(&mut self, out: &mut OutputQueue) -> DataSummary {
+    pub(crate) fn summary(&mut self, out: &mut OutputQueue) -> Box<DataSummary> {
         let record = self.record.as_deref();
         let (from_initiator, from_listener) = (self.account(Side::Initiator), self.account(Side::Listener));
-        let mut summary = DataSummary {
+        let mut summary = Box::new(DataSummary {
             initiator: self.initiator,
             listener: self.listener,
             from_initiator,
@@ -263,7 +263,7 @@ impl Flow {
             tls_opening: None,
             file_from_initiator: None,
             file_from_listener: None,
-        };
+        });
         let from_start = !self.connection.midstream();
         if let Role::Data(data) = &mut self.role {
             summary.tls = data.first_bytes.is_tls();

@@ -53,14 +53,22 @@ impl Decoder {
     }
 
     /// The segment in `frame`; none where there is no TCP in it, or only a part of it. `at` is when it was captured.
-    #[inline]
+    #[inline(always)]
     pub fn decode<'a>(&'a mut self, at: Timestamp, frame: &RawFrame<'a>) -> Option<Segment<'a>> {
         self.counters.frames += 1;
         self.fragments.expire(at, &mut self.counters);
-        if let Some(segment) = plain::segment(frame) {
-            self.counters.segments += 1;
-            return Some(segment);
+        match plain::segment(frame) {
+            Some(segment) => {
+                self.counters.segments += 1;
+                Some(segment)
+            }
+            None => self.walk(at, frame),
         }
+    }
+
+    /// The segment in a frame that is not a usual one.
+    #[inline(never)]
+    fn walk<'a>(&'a mut self, at: Timestamp, frame: &RawFrame<'a>) -> Option<Segment<'a>> {
         let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
         let mut span = Span { bytes: frame.bytes, missing };
         let found = match frame.link.open(&mut span) {

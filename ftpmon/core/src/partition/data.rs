@@ -242,7 +242,7 @@ impl Partition {
         let Some(flow) = self.flows.get_mut(id) else { return };
         let summary = flow.summary(&mut self.out.outputs);
         let Role::Data(data) = &mut flow.role else { return };
-        data.ended = Some(Box::new((at, summary)));
+        data.ended = Some((at, summary));
         if data.claims.iter().any(|claim| claim.foreign) {
             self.end_at_exchange(id);
         } else {
@@ -258,8 +258,7 @@ impl Partition {
             return;
         }
         let Role::Data(mut data) = flow.end() else { return };
-        let Some(ended) = data.ended.take() else { return };
-        let (at, summary) = *ended;
+        let Some((at, summary)) = data.ended.take() else { return };
         self.counters.matched += packets;
         self.timers.remove(id);
         self.stop_waiting(id);
@@ -267,7 +266,6 @@ impl Partition {
         let summaries = core::iter::repeat_n(summary, data.claims.len());
         for (ClaimRef { session, endpoint, foreign }, summary) in data.claims.into_iter().zip(summaries) {
             if foreign {
-                let summary = Box::new(summary);
                 self.post(Mail::DataEnded { session, endpoint, at, summary });
             } else {
                 self.data_ended(at, session.flow, endpoint, summary);

@@ -124,7 +124,7 @@ impl Partition {
         at: Timestamp,
         session: FlowId,
         endpoint: EndpointId,
-        summary: DataSummary,
+        summary: Box<DataSummary>,
     ) {
         if let Some(Flow { role: Role::Control(control), .. }) = self.flows.get_mut(session) {
             control.session.data_ended(at, endpoint, summary, &mut self.out);

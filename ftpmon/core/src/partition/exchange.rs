@@ -43,6 +43,18 @@ impl Partition {
         self.posted.is_empty() && self.announced.is_empty() && self.ending.is_empty()
     }
 
+    /// A message is for this partition.
+    pub(crate) fn is_told(&self, mail: &Mail) -> bool {
+        match mail {
+            Mail::Announced { .. } => true,
+            Mail::Retracted { .. } => false,
+            Mail::DataOpened { session, .. } | Mail::DataEnded { session, .. } => {
+                session.partition == self.number
+            }
+            Mail::Refused { connection, .. } => connection.partition == self.number,
+        }
+    }
+
     /// A message came. Announcements are in the shared table already.
     pub(crate) fn deliver(&mut self, stamp: Stamp, now: Timestamp, mail: &Mail, shared: &SharedEndpoints) {
         self.begin(stamp, now);
@@ -61,7 +73,7 @@ impl Partition {
             }
             Mail::DataEnded { session, endpoint, at, summary } => {
                 if session.partition == self.number {
-                    self.data_ended(*at, session.flow, *endpoint, (**summary).clone());
+                    self.data_ended(*at, session.flow, *endpoint, summary.clone());
                 }
             }
         }

@@ -174,6 +174,13 @@ impl Partition {
         }
     }
 
+    /// The order of the outputs of the packet that [`Self::begin`] told of; none where there are none.
+    #[inline]
+    pub(crate) fn take_run(&mut self) -> Option<Run> {
+        let len = self.out.outputs.mark();
+        (len > 0).then_some(Run { stamp: self.stamp, partition: self.number, len: len as u32 })
+    }
+
     /// Adds what this partition counted, and how full its tables are, to a sum.
     pub(crate) fn count(&self, sum: &mut EngineCounters) {
         sum.add(&self.counters);

@@ -205,7 +205,7 @@ impl Session {
     }
 
     /// A connection to an announced endpoint ended.
-    pub fn data_ended(&mut self, at: Timestamp, id: EndpointId, summary: DataSummary, out: &mut Outbox) {
+    pub fn data_ended(&mut self, at: Timestamp, id: EndpointId, summary: Box<DataSummary>, out: &mut Outbox) {
         let at = self.transfers.ended(at, id, summary);
         let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
         self.transfers.report_decided(at, session, out);

@@ -14,7 +14,7 @@ pub(super) const UNPRIVILEGED: u16 = 1024;
 
 /// A transfer's event, and what it adds to the session's totals.
 pub(super) struct ReportedTransfer {
-    pub(super) event: event::Transfer,
+    pub(super) event: Box<event::Transfer>,
     pub(super) up: u64,
     pub(super) down: u64,
 }
@@ -22,15 +22,16 @@ pub(super) struct ReportedTransfer {
 pub(super) fn transfer_event(transfer: Transfer) -> ReportedTransfer {
     let Transfer { request, announced, preliminary, aborted, endpoint_lost, shares_connection, code, .. } =
         transfer;
-    let (announced, summary) = match announced {
-        Some(Announced { data, state: DataState::Ended(summary), .. }) => (Some(data), Some(*summary)),
+    let (announced, summary) = match announced.map(|announced| *announced) {
+        Some(Announced { data, state: DataState::Ended(summary), .. }) => (Some(data), Some(summary)),
         Some(Announced { data, .. }) => (Some(data), None),
         None => (None, None),
     };
-    let server = server_side(announced.and_then(|data| data.mode), summary.as_ref());
-    let from = |side: Side| summary.as_ref().map_or(0, |summary| summary.from_side(side).bytes);
+    let summary = summary.as_deref();
+    let server = server_side(announced.and_then(|data| data.mode), summary);
+    let from = |side: Side| summary.map_or(0, |summary| summary.from_side(side).bytes);
     let (up, down) = (from(server.other()), from(server));
-    let tls = summary.as_ref().map(|summary| (&summary.tls_facts, summary.tls_opening));
+    let tls = summary.map(|summary| (&summary.tls_facts, summary.tls_opening));
     let direction = request.direction.or_else(|| direction(up, down, tls));
     let sender = if direction == Some(FileDirection::Upload) { server.other() } else { server };
     let bytes = from(sender);
@@ -38,7 +39,7 @@ pub(super) fn transfer_event(transfer: Transfer) -> ReportedTransfer {
         preliminary,
         aborted,
         code,
-        summary: summary.as_ref(),
+        summary,
         sender,
         client: server.other(),
         is_short: request.due.proves_short(request.offset, request.part_len, bytes),
@@ -49,13 +50,13 @@ pub(super) fn transfer_event(transfer: Transfer) -> ReportedTransfer {
         has_command: request.tx != 0,
     };
     let outcome = evidence.outcome();
-    let file = summary.as_ref().and_then(|summary| match sender {
+    let file = summary.and_then(|summary| match sender {
         Side::Initiator => summary.file_from_initiator.clone(),
         Side::Listener => summary.file_from_listener.clone(),
     });
     let file = file.map(|facts| placed(facts, &request, outcome));
     let (path, path_hex) = request.path.map_or((None, None), |path| (Some(path.text), path.hex));
-    let event = event::Transfer {
+    let event = Box::new(event::Transfer {
         tx: request.tx,
         transfer: TransferFacts {
             verb: request.verb,
@@ -67,15 +68,15 @@ pub(super) fn transfer_event(transfer: Transfer) -> ReportedTransfer {
             representation: request.representation,
             declared_bytes: request.due.declared(),
             bytes,
-            rate_bps: summary.as_ref().and_then(|summary| rate(bytes, summary)),
+            rate_bps: summary.and_then(|summary| rate(bytes, summary)),
             outcome,
             code,
         },
-        data: announced.map(|announced| connection(announced, server, summary.as_ref())),
+        data: announced.map(|announced| connection(announced, server, summary)),
         file,
         client_process: None,
         server_process: None,
-    };
+    });
     ReportedTransfer { event, up, down }
 }
 

@@ -105,18 +105,42 @@ fn word_at(bytes: &[u8], start: usize) -> &[u8] {
 
 /// Where `wanted` begins in `bytes`, whatever the case of ASCII letters.
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    let (first, rest) = wanted.split_first()?;
-    memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), bytes).find(|at| {
-        let behind = bytes.get(at + 1..).unwrap_or_default();
-        behind.get(..rest.len()).is_some_and(|found| found.eq_ignore_ascii_case(rest))
-    })
+    find_by(bytes, wanted, 0)
+}
+
+/// The same. Places are compared where the byte `anchor` of it stands.
+#[inline]
+fn find_by(bytes: &[u8], wanted: &[u8], anchor: usize) -> Option<usize> {
+    let rare = wanted.get(anchor)?;
+    let begins_at = |at: usize| {
+        let start = at.checked_sub(anchor)?;
+        let found = bytes.get(start..start + wanted.len())?;
+        found.eq_ignore_ascii_case(wanted).then_some(start)
+    };
+    memchr::memchr2_iter(rare.to_ascii_lowercase(), rare.to_ascii_uppercase(), bytes).find_map(begins_at)
+}
+
+/// The byte of a secret that is the least likely in a text.
+fn rarest(secret: &[u8]) -> usize {
+    let bytes = secret.iter().map(|byte| commonness(*byte)).enumerate();
+    bytes.min_by_key(|(_, commonness)| *commonness).map_or(0, |(index, _)| index)
+}
+
+/// How common a byte is in the texts of replies: digits, other bytes, then letters as in English.
+fn commonness(byte: u8) -> u8 {
+    const LETTERS: [u8; 26] = *b"XGOQZKJSVDEPMUWHBRTYNFLCIA";
+    match byte.to_ascii_lowercase() {
+        b'0'..=b'9' => 0,
+        letter @ b'a'..=b'z' => LETTERS.get(usize::from(letter - b'a')).copied().unwrap_or_default(),
+        _ => 1,
+    }
 }
 
 /// The secrets that a session has masked, so that its replies do not show them.
 #[derive(Debug, Default)]
 pub(super) struct MaskedSecrets {
-    /// The oldest first.
-    known: Vec<Box<[u8]>>,
+    /// The oldest first; each with its rarest byte, by which it is looked for.
+    known: Vec<(Box<[u8]>, u16)>,
     /// The server waits for a secret: 331, 332, 336.
     due: bool,
 }
@@ -146,21 +170,22 @@ impl MaskedSecrets {
     fn add(&mut self, secret: &[u8], user: Option<&str>) {
         let is_shown = user.is_some_and(|user| user.as_bytes().eq_ignore_ascii_case(secret));
         let head = secret.get(..COMPARED_MAX).unwrap_or(secret);
-        if head.len() < COMPARED_MIN || is_shown || self.known.iter().any(|known| **known == *head) {
+        if head.len() < COMPARED_MIN || is_shown || self.known.iter().any(|(known, _)| **known == *head) {
             return;
         }
         if self.known.len() >= REMEMBERED_MAX {
             self.known.remove(0);
         }
-        self.known.push(head.into());
+        // A compared secret's length fits.
+        self.known.push((head.into(), rarest(head) as u16));
     }
 
     /// A reply's text with `***` in the place of each secret.
     pub(super) fn masked<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
         let mut text = Cow::Borrowed(text);
-        for secret in &self.known {
+        for (secret, anchor) in &self.known {
             let mut from = 0;
-            while let Some(at) = text.get(from..).and_then(|rest| find(rest, secret)) {
+            while let Some(at) = text.get(from..).and_then(|rest| find_by(rest, secret, (*anchor).into())) {
                 let start = from + at;
                 let mut end = start + secret.len();
                 if secret.len() == COMPARED_MAX {

@@ -98,7 +98,7 @@ impl Request {
 #[derive(Debug)]
 pub(super) struct Transfer {
     pub(super) request: Request,
-    pub(super) announced: Option<Announced>,
+    pub(super) announced: Option<Box<Announced>>,
     /// A 1yz reply was seen.
     pub(super) preliminary: bool,
     /// ABOR was sent while it ran.
@@ -113,7 +113,12 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    pub(super) fn new(request: Request, announced: Option<Announced>) -> Self {
+    /// [`Self::new`], where a session keeps it.
+    pub(super) fn boxed(request: Request, announced: Option<Box<Announced>>) -> Box<Self> {
+        Box::new(Self::new(request, announced))
+    }
+
+    pub(super) fn new(request: Request, announced: Option<Box<Announced>>) -> Self {
         Self {
             request,
             announced,

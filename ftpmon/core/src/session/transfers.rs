@@ -47,7 +47,8 @@ pub(super) enum DataSource {
 pub(super) struct Transfers {
     /// The latest announced endpoint, as long as no command claimed it.
     current: Option<Box<Announced>>,
-    open: Vec<Transfer>,
+    #[expect(clippy::vec_box, reason = "most sessions have one at a time, and a list makes room for four")]
+    open: Vec<Box<Transfer>>,
     /// The announced endpoint that was used last. It is the default for transfers without one of their own: RFC 959 section 4.1.2 has
     /// the server remember the last value of a parameter, and servers keep listening on a passive port.
     last_used: Option<Box<(DataAnnouncement, ExpectedEndpoints)>>,
@@ -69,7 +70,7 @@ impl Transfers {
             DataState::Waiting | DataState::Open => false,
         };
         if let Some(spent) = self.current.take_if(over) {
-            self.open.push(Transfer::new(Request::default(), Some(*spent)));
+            self.open.push(Transfer::boxed(Request::default(), Some(spent)));
         }
     }
 
@@ -92,12 +93,12 @@ impl Transfers {
         self.supersede(at, out);
         self.last_used = None;
         let announced = self.expect(at, data, endpoints, session, out);
-        let sent_early = |transfer: &&mut Transfer| {
+        let sent_early = |transfer: &&mut Box<Transfer>| {
             tx != 0 && transfer.announced.is_none() && transfer.request.tx > tx && transfer.code.is_none()
         };
         match self.open.iter_mut().find(sent_early) {
             Some(transfer) => transfer.announced = Some(announced),
-            None => self.current = Some(Box::new(announced)),
+            None => self.current = Some(announced),
         }
     }
 
@@ -125,7 +126,7 @@ impl Transfers {
         }
         let announced = self.expect(at, data, endpoints, session, out);
         if let Some(transfer) = self.by_command(tx) {
-            transfer.announced = Some(Announced { unannounced: true, alternative, ..announced });
+            transfer.announced = Some(Box::new(Announced { unannounced: true, alternative, ..*announced }));
         }
     }
 
@@ -136,7 +137,7 @@ impl Transfers {
         endpoints: ExpectedEndpoints,
         session: SessionRef<'_>,
         out: &mut Outbox,
-    ) -> Announced {
+    ) -> Box<Announced> {
         let id = self.fresh_id();
         let (client, server) = (session.identity.client.ip, session.identity.server.ip);
         let (announcer, peer) = match data.mode {
@@ -145,13 +146,14 @@ impl Transfers {
         };
         let mode = data.mode;
         out.effects.push(Effect::Announce { said, id, endpoints: endpoints.clone(), mode, peer, announcer });
-        Announced::waiting(id, data, endpoints)
+        Box::new(Announced::waiting(id, data, endpoints))
     }
 
     /// A data connection that nobody announced readably: reported when it ends.
     pub(super) fn infer(&mut self, data: DataAnnouncement) -> EndpointId {
         let id = self.fresh_id();
-        self.open.push(Transfer::new(Request::default(), Some(Announced::inferred(id, data))));
+        let announced = Box::new(Announced::inferred(id, data));
+        self.open.push(Transfer::boxed(Request::default(), Some(announced)));
         id
     }
 
@@ -164,7 +166,7 @@ impl Transfers {
     pub(super) fn find(&mut self, data: DataAnnouncement, found: &FoundData) -> EndpointId {
         let id = self.fresh_id();
         match self.open.iter_mut().find(|transfer| transfer.lacks(found)) {
-            Some(transfer) => transfer.announced = Some(Announced::inferred(id, data)),
+            Some(transfer) => transfer.announced = Some(Box::new(Announced::inferred(id, data))),
             None => return self.infer(data),
         }
         id
@@ -174,38 +176,34 @@ impl Transfers {
     /// (`endpoint_due`). `connection_due`: it would have
     /// a connection of its own, as nothing that was said before is missing and none stays open by MODE.
     pub(super) fn begin(&mut self, request: Request, connection_due: bool, endpoint_due: bool) -> DataSource {
-        let announced = if endpoint_due {
-            None
-        } else {
-            self.current.take().map(|current| *current).or_else(|| self.reclaim())
-        };
+        let announced = if endpoint_due { None } else { self.current.take().or_else(|| self.reclaim()) };
         let stays_open = |transfer: &Transfer| {
             matches!(transfer.state(), Some(DataState::Open)) && matches!(transfer.code, Some(200..=299))
         };
         let source = match &announced {
             Some(_) => DataSource::Announced,
-            None if connection_due && !endpoint_due && self.open.iter().any(stays_open) => {
+            None if connection_due && !endpoint_due && self.open.iter().map(Box::as_ref).any(stays_open) => {
                 DataSource::OpenConnection
             }
             None => DataSource::Unknown,
         };
-        self.open.push(Transfer {
+        self.open.push(Box::new(Transfer {
             endpoint_lost: source == DataSource::Unknown && !connection_due,
             shares_connection: source == DataSource::OpenConnection,
             ..Transfer::new(request, announced)
-        });
+        }));
         source
     }
 
     /// The command `tx` that asked for an endpoint was refused: a transfer that was sent behind it has the endpoint before.
     pub(super) fn endpoint_refused(&mut self, tx: u64) {
-        let lacks_one = |transfer: &&mut Transfer| {
+        let lacks_one = |transfer: &&mut Box<Transfer>| {
             transfer.request.tx > tx && transfer.announced.is_none() && transfer.code.is_none()
         };
         if let Some(transfer) = self.open.iter_mut().find(lacks_one)
             && let Some(current) = self.current.take()
         {
-            transfer.announced = Some(*current);
+            transfer.announced = Some(current);
         }
     }
 
@@ -219,7 +217,7 @@ impl Transfers {
 
     /// The transfer of a command.
     pub(super) fn by_command(&mut self, tx: u64) -> Option<&mut Transfer> {
-        self.open.iter_mut().find(|transfer| transfer.request.tx == tx && tx != 0)
+        self.open.iter_mut().map(Box::as_mut).find(|transfer| transfer.request.tx == tx && tx != 0)
     }
 
     /// ABOR: every transfer that still runs is meant. True when there is one.
@@ -271,17 +269,17 @@ impl Transfers {
 
     /// A connection to an announced endpoint ended. Gives the time at which that is known together with its final reply, which
     /// may have come before.
-    pub(super) fn ended(&mut self, at: Timestamp, id: EndpointId, summary: DataSummary) -> Timestamp {
+    pub(super) fn ended(&mut self, at: Timestamp, id: EndpointId, summary: Box<DataSummary>) -> Timestamp {
         let announced = self.announced(id);
         if let Some(announced) = announced.filter(|it| matches!(it.state, DataState::Open)) {
             if let Some(other) = announced.alternative.take_if(|other| other.port == summary.listener.port) {
                 announced.data = *other;
             }
-            announced.state = DataState::Ended(Box::new(summary));
+            announced.state = DataState::Ended(summary);
             announced.ended_at = Some(at);
         }
         let its = |transfer: &&Transfer| transfer.announced.as_ref().is_some_and(|it| it.id == id);
-        let decided = self.open.iter().find(its).and_then(|transfer| transfer.decided_at);
+        let decided = self.open.iter().map(Box::as_ref).find(its).and_then(|transfer| transfer.decided_at);
         decided.map_or(at, |decided| decided.max(at))
     }
 
@@ -289,7 +287,7 @@ impl Transfers {
     pub(super) fn awaits_connection(&self) -> bool {
         let waits = |announced: &Announced| matches!(announced.state, DataState::Waiting);
         self.current.as_deref().is_some_and(waits)
-            || self.open.iter().filter_map(|transfer| transfer.announced.as_ref()).any(waits)
+            || self.open.iter().filter_map(|transfer| transfer.announced.as_deref()).any(waits)
     }
 
     /// Reports every transfer that is due, and asks to be called again for those that will be.
@@ -332,7 +330,8 @@ impl Transfers {
     pub(super) fn finish(&mut self, at: Timestamp, all: bool, session: SessionRef<'_>, out: &mut Outbox) {
         self.supersede(at, out);
         let waits = |transfer: &Transfer| !all && matches!(transfer.state(), Some(DataState::Open));
-        let (open, rest): (Vec<_>, Vec<_>) = core::mem::take(&mut self.open).into_iter().partition(waits);
+        let (open, rest): (Vec<_>, Vec<_>) =
+            core::mem::take(&mut self.open).into_iter().partition(|transfer| waits(transfer));
         self.open = open;
         for transfer in &mut self.open {
             transfer.decided_at.get_or_insert(at);
@@ -351,7 +350,7 @@ impl Transfers {
     fn announced(&mut self, id: EndpointId) -> Option<&mut Announced> {
         self.open
             .iter_mut()
-            .filter_map(|transfer| transfer.announced.as_mut())
+            .filter_map(|transfer| transfer.announced.as_deref_mut())
             .chain(self.current.as_deref_mut())
             .find(|announced| announced.id == id)
     }
@@ -365,11 +364,12 @@ impl Transfers {
         {
             // Both were heard at once: the first one's connection may have come and gone meanwhile.
             let decided_at = Some(at);
-            self.open.push(Transfer { decided_at, ..Transfer::new(Request::default(), Some(*current)) });
+            let transfer = Transfer { decided_at, ..Transfer::new(Request::default(), Some(current)) };
+            self.open.push(Box::new(transfer));
         } else if matches!(current.state, DataState::Waiting) {
             out.effects.push(Effect::Retract { id: current.id, endpoints: current.endpoints });
         } else {
-            self.open.push(Transfer::new(Request::default(), Some(*current)));
+            self.open.push(Transfer::boxed(Request::default(), Some(current)));
         }
     }
 
@@ -379,7 +379,7 @@ impl Transfers {
         if ended.is_some_and(|ended| ended.plus_nanos(GRACE_NS) <= at)
             && let Some(current) = self.current.take()
         {
-            self.open.push(Transfer::new(Request::default(), Some(*current)));
+            self.open.push(Transfer::boxed(Request::default(), Some(current)));
         }
     }
 
@@ -394,23 +394,24 @@ impl Transfers {
         }
         // The transfer takes nothing back any more.
         let endpoints = core::mem::take(&mut announced.endpoints);
-        let handed =
-            Announced { refused: true, ..Announced::waiting(announced.id, announced.data, endpoints) };
-        let lacks_one = |transfer: &&mut Transfer| {
-            transfer.code.is_none() && transfer.announced.as_ref().is_none_or(Announced::waits_by_default)
+        let waiting = Announced::waiting(announced.id, announced.data, endpoints);
+        let handed = Box::new(Announced { refused: true, ..waiting });
+        let lacks_one = |transfer: &&mut Box<Transfer>| {
+            transfer.code.is_none() && transfer.announced.as_deref().is_none_or(Announced::waits_by_default)
         };
         match self.open.iter_mut().find(lacks_one) {
             Some(next) => {
-                if let Some(Announced { id, endpoints, .. }) = next.announced.replace(handed) {
+                if let Some(replaced) = next.announced.replace(handed) {
+                    let Announced { id, endpoints, .. } = *replaced;
                     out.effects.push(Effect::Retract { id, endpoints });
                 }
             }
-            None => self.current = Some(Box::new(handed)),
+            None => self.current = Some(handed),
         }
     }
 
     /// The endpoint of a refused command serves the next one: servers keep listening, clients keep the connection.
-    fn reclaim(&mut self) -> Option<Announced> {
+    fn reclaim(&mut self) -> Option<Box<Announced>> {
         let refused = self
             .open
             .iter_mut()
@@ -419,8 +420,16 @@ impl Transfers {
         refused.announced.take()
     }
 
-    fn report(&mut self, at: Timestamp, mut transfer: Transfer, session: SessionRef<'_>, out: &mut Outbox) {
-        if let Some(Announced { id, state: DataState::Waiting, endpoints, .. }) = &transfer.announced {
+    fn report(
+        &mut self,
+        at: Timestamp,
+        mut transfer: Box<Transfer>,
+        session: SessionRef<'_>,
+        out: &mut Outbox,
+    ) {
+        if let Some(Announced { id, state: DataState::Waiting, endpoints, .. }) =
+            transfer.announced.as_deref()
+        {
             out.effects.push(Effect::Retract { id: *id, endpoints: endpoints.clone() });
         }
         // Where the server did not connect to the default port, nobody said that it would.
@@ -429,13 +438,13 @@ impl Transfers {
             return;
         }
         let nobodys = transfer.request.tx == 0 && transfer.announced.as_ref().is_some_and(|it| it.refused);
-        let ReportedTransfer { event, up, down } = transfer_event(transfer);
+        let ReportedTransfer { event, up, down } = transfer_event(*transfer);
         if nobodys && up == 0 && down == 0 {
             return;
         }
         self.totals.transfers += 1;
         self.totals.bytes_up += up;
         self.totals.bytes_down += down;
-        out.event(at, session.identity, session.user, EventKind::Transfer(Box::new(event)));
+        out.event(at, session.identity, session.user, EventKind::Transfer(event));
     }
 }

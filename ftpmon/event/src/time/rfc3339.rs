@@ -43,11 +43,12 @@ impl Rfc3339 {
         let [.., n0, n1, n2, n3, n4, n5, n6, n7, n8, _] = &mut self.text;
         let nanos = at.second_nanos();
         let (high, low) = (nanos / 10_000, nanos % 10_000);
-        [*n0] = digits(high / 10_000);
-        [*n1, *n2] = digits(high / 100);
-        [*n3, *n4] = digits(high);
-        [*n5, *n6] = digits(low / 100);
-        [*n7, *n8] = digits(low);
+        *n0 = b'0' + (high / 10_000) as u8;
+        let high = high % 10_000;
+        [*n1, *n2] = pair(high / 100);
+        [*n3, *n4] = pair(high % 100);
+        [*n5, *n6] = pair(low / 100);
+        [*n7, *n8] = pair(low % 100);
     }
 
     /// The text.
@@ -110,6 +111,14 @@ impl JsonSchema for Timestamp {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "format": "date-time", "description": "RFC 3339, UTC, nanoseconds" })
     }
+}
+
+/// The two decimal digits of a number below 100.
+#[inline]
+fn pair(number: u32) -> [u8; 2] {
+    const PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
+        5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+    PAIRS.as_chunks().0.get(number as usize).copied().unwrap_or_default()
 }
 
 /// The last `N` decimal digits of a number.

@@ -2,7 +2,9 @@
 
 use std::time::SystemTime;
 
-use super::intake::{SegmentBatch, Summary};
+use super::batch::SegmentBatch;
+use super::encoded::PartEncoder;
+use super::intake::Summary;
 use super::output::{End, OutputStage, Stopped};
 use super::parts::Parts;
 use crate::telemetry::{Kind, Sampled, Snapshot};
@@ -19,9 +21,9 @@ pub(super) struct EngineStage {
 }
 
 impl EngineStage {
-    /// The engine, on up to `threads` threads.
-    pub(super) fn start(config: &EngineConfig, threads: u8) -> Self {
-        Self { parts: Parts::start(config, threads), begun: None, now: Timestamp::default() }
+    /// The engine in parts, one for each of `encoders`.
+    pub(super) fn start(config: &EngineConfig, encoders: Vec<Option<PartEncoder>>) -> Self {
+        Self { parts: Parts::start(config, encoders), begun: None, now: Timestamp::default() }
     }
 
     /// Handles the segments of a batch. Gives it back.
@@ -31,11 +33,11 @@ impl EngineStage {
         output: &mut OutputStage,
     ) -> Result<SegmentBatch, Stopped> {
         let pauses = batch.pauses();
-        for at in batch.times(0).filter_map(|(at, _)| at) {
+        if let Some((first, latest)) = batch.period() {
             if self.begun.is_none() {
-                self.begin(at, output)?;
+                self.begin(first, output)?;
             }
-            self.now = self.now.max(at);
+            self.now = self.now.max(latest);
         }
         if let Some(spent) = output.spent() {
             self.parts.give_back(spent);

@@ -1,18 +1,17 @@
 //! Captures to segments, on a thread of its own: the file, its records and the frames' headers are a fifth of the work, and
 //! what is made of the segments need not wait for them.
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 
+use super::batch::{Division, Position, SegmentBatch};
 use crate::capture::{CaptureError, CaptureFile, Step};
 use crate::telemetry::{Kind, Sampled, Snapshot};
+use ftpmon_core::engine::Borders;
 use ftpmon_core::frame::Decoder;
-use ftpmon_core::pair::HostPair;
-use ftpmon_core::segment::{InterfaceId, Segment};
 use ftpmon_event::time::Timestamp;
 
 /// Batches that may wait to be taken: bounds what is held where the events are written more slowly than packets are read.
@@ -47,105 +46,6 @@ impl Sampled for Summary {
     }
 }
 
-/// Where reading is.
-pub(super) struct Position {
-    /// Which of the files.
-    pub(super) file: usize,
-    /// Packets of all files so far.
-    pub(super) packets: u64,
-    /// Bytes of this one so far, and in all where that is known.
-    pub(super) bytes: u64,
-    pub(super) source_len: Option<u64>,
-}
-
-/// Packets that were read together.
-#[derive(Default)]
-pub(super) struct SegmentBatch {
-    entries: Vec<Entry>,
-    /// Their payload, one behind the other.
-    payload: Vec<u8>,
-    /// Where the source is waited for behind them.
-    pub(super) position: Option<Position>,
-}
-
-enum Entry {
-    Segment {
-        at: Timestamp,
-        /// But for its payload.
-        segment: Segment<'static>,
-        captured: usize,
-        /// The partition that its connection belongs to.
-        partition: u8,
-    },
-    /// A packet without one.
-    Other {
-        at: Timestamp,
-    },
-    Interface(Box<(InterfaceId, String)>),
-}
-
-/// One after the other out of a [`SegmentBatch`].
-pub(super) enum Item<'a> {
-    /// A packet, and the segment in it.
-    Packet { at: Timestamp, partition: u8, segment: Option<Segment<'a>> },
-    /// From here on the interface is this one.
-    Interface { id: InterfaceId, name: &'a str },
-}
-
-impl SegmentBatch {
-    fn packet(&mut self, at: Timestamp, segment: Option<Segment<'_>>, partitions: u8) {
-        let Some(segment) = segment else {
-            self.entries.push(Entry::Other { at });
-            return;
-        };
-        self.payload.extend_from_slice(segment.payload);
-        let captured = segment.payload.len();
-        let partition = HostPair::new(segment.src.ip, segment.dst.ip).partition(partitions);
-        let segment = Segment { payload: &[], ..segment };
-        self.entries.push(Entry::Segment { at, segment, captured, partition });
-    }
-
-    /// Packets and interfaces in it.
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// The times of packets, and the bytes of payload that each has here, of the entries from `first` on.
-    pub(super) fn times(&self, first: usize) -> impl Iterator<Item = (Option<Timestamp>, usize)> {
-        self.entries.iter().skip(first).map(|entry| match entry {
-            Entry::Segment { at, captured, .. } => (Some(*at), *captured),
-            Entry::Other { at } => (Some(*at), 0),
-            Entry::Interface(_) => (None, 0),
-        })
-    }
-
-    /// Some of what is in it; their payload begins at `payload`.
-    pub(super) fn items(&self, entries: &Range<usize>, payload: usize) -> impl Iterator<Item = Item<'_>> {
-        let mut payload = self.payload.get(payload..).unwrap_or_default();
-        let entries = self.entries.get(entries.clone()).unwrap_or_default();
-        entries.iter().map(move |entry| match entry {
-            &Entry::Segment { at, segment, captured, partition } => {
-                let (own, rest) = payload.split_at_checked(captured).unwrap_or_default();
-                payload = rest;
-                Item::Packet { at, partition, segment: Some(Segment { payload: own, ..segment }) }
-            }
-            &Entry::Other { at } => Item::Packet { at, partition: 0, segment: None },
-            Entry::Interface(named) => Item::Interface { id: named.0, name: &named.1 },
-        })
-    }
-
-    /// A stream is waited for: nothing may follow for a while.
-    pub(super) fn pauses(&self) -> bool {
-        self.position.as_ref().is_some_and(|position| position.source_len.is_none())
-    }
-
-    fn clear(&mut self) {
-        self.entries.clear();
-        self.payload.clear();
-        self.position = None;
-    }
-}
-
 /// The reading thread, from outside.
 pub(super) struct Intake {
     found: Receiver<Found>,
@@ -154,15 +54,18 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// Begins to read the captures in their order.
-    pub(super) fn start(captures: Vec<PathBuf>, partitions: u8) -> Self {
+    /// Begins to read the captures in their order, for an engine that is divided so.
+    pub(super) fn start(captures: Vec<PathBuf>, division: Division) -> Self {
         let (hand_over, found) = sync_channel(BATCHES_WAITING);
         let (spent, again) = channel();
         let thread = std::thread::spawn(move || {
             let mut reader = Reader {
                 summary: Summary::default(),
                 batch: SegmentBatch::default(),
-                partitions,
+                borders: Borders::default(),
+                latest: Timestamp::EARLIEST,
+                packets: 0,
+                division,
                 hand_over,
                 again,
             };
@@ -179,8 +82,7 @@ impl Intake {
     }
 
     /// Takes a batch back to be filled again.
-    pub(super) fn give_back(&self, mut batch: SegmentBatch) {
-        batch.clear();
+    pub(super) fn give_back(&self, batch: SegmentBatch) {
         // Nobody takes it when all is read.
         let _ = self.spent.send(batch);
     }
@@ -202,8 +104,13 @@ struct Unwanted;
 struct Reader {
     summary: Summary,
     batch: SegmentBatch,
-    /// How many partitions the engine has.
-    partitions: u8,
+    /// Where the engine's partitions exchange.
+    borders: Borders,
+    /// The latest time of all packets so far.
+    latest: Timestamp,
+    /// Packets so far, with and without a segment.
+    packets: u64,
+    division: Division,
     hand_over: SyncSender<Found>,
     again: Receiver<SegmentBatch>,
 }
@@ -228,14 +135,19 @@ impl Reader {
         let end = loop {
             match file.step() {
                 Ok(Step::Packet { at, frame }) => {
-                    self.batch.packet(at, self.summary.decoder.decode(at, &frame), self.partitions);
-                    if self.batch.payload.len() >= BATCH_BYTES {
+                    let segment = self.summary.decoder.decode(at, &frame);
+                    self.latest = self.latest.max(at);
+                    if self.borders.packet(at, self.packets) {
+                        self.batch.end_span();
+                    }
+                    self.packets += 1;
+                    self.batch.packet(at, self.latest, segment, self.division);
+                    if self.batch.payload_len() >= BATCH_BYTES {
                         self.pass_on()?;
                     }
                 }
                 Ok(Step::Interface { id, name }) => {
-                    let named = (id, name.unwrap_or_default().to_owned());
-                    self.batch.entries.push(Entry::Interface(Box::new(named)));
+                    self.batch.interface(id, name.unwrap_or_default(), self.division);
                 }
                 Ok(Step::Wait) => {
                     self.batch.position = Some(Position {
@@ -256,63 +168,14 @@ impl Reader {
     }
 
     fn pass_on(&mut self) -> Result<(), Unwanted> {
-        let next = self.again.try_recv().unwrap_or_default();
+        self.batch.end_span();
+        let mut next = self.again.try_recv().unwrap_or_default();
+        next.begin(self.packets);
         let full = core::mem::replace(&mut self.batch, next);
         self.tell(Found::Batch(full))
     }
 
     fn tell(&mut self, found: Found) -> Result<(), Unwanted> {
         self.hand_over.send(found).map_err(|_| Unwanted)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ftpmon_core::segment::{Signs, TcpFlags, VlanTags};
-    use ftpmon_event::addr::Endpoint;
-
-    fn segment(payload: &[u8]) -> Segment<'_> {
-        let end = Endpoint::new([192, 0, 2, 1].into(), 21);
-        Segment {
-            src: end,
-            dst: end,
-            seq: 0,
-            ack: 0,
-            flags: TcpFlags::default(),
-            payload,
-            wire_payload_len: 9,
-            interface: InterfaceId(0),
-            vlan: VlanTags::default(),
-            signs: Signs::default(),
-        }
-    }
-
-    #[test]
-    fn what_went_in_comes_out_in_order() {
-        let mut batch = SegmentBatch::default();
-        let at = Timestamp::from_nanos;
-        batch.packet(at(1), Some(segment(b"USER a")), 16);
-        batch.packet(at(2), None, 16);
-        batch.entries.push(Entry::Interface(Box::new((InterfaceId(3), "eth3".to_owned()))));
-        batch.packet(at(4), Some(segment(b"")), 16);
-        batch.packet(at(5), Some(segment(b"PASS b")), 16);
-        let said: Vec<String> = batch
-            .items(&(0..batch.len()), 0)
-            .map(|item| match item {
-                Item::Packet { at, segment, .. } => {
-                    let payload =
-                        segment.map(|segment| String::from_utf8_lossy(segment.payload).into_owned());
-                    format!("{} {payload:?}", at.as_nanos())
-                }
-                Item::Interface { id, name } => format!("{} is {name}", id.0),
-            })
-            .collect();
-        assert_eq!(
-            said,
-            [r#"1 Some("USER a")"#, "2 None", "3 is eth3", r#"4 Some("")"#, r#"5 Some("PASS b")"#]
-        );
-        batch.clear();
-        assert_eq!(batch.items(&(0..batch.len()), 0).count(), 0);
     }
 }

@@ -4,11 +4,13 @@
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
+use super::encoded::for_each_line;
+use super::parts::PartOutputs;
 use crate::chain::{Chain, Files};
 use crate::config::Config;
 use crate::sink::{DirectOutputError, DirectOutputs};
 use crate::telemetry::{Snapshot, StartFacts};
-use ftpmon_core::engine::{EngineConfig, FilePiece, Output, Outputs, for_each_output};
+use ftpmon_core::engine::{EngineConfig, FilePiece, Output, for_each_output};
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, Origin, SensorStop};
 
@@ -30,7 +32,7 @@ pub(super) struct End {
 enum Job {
     Begin(Timestamp),
     /// What came out of each part of the engine.
-    Batch(Vec<Outputs>),
+    Batch(PartOutputs),
     Flush,
     End(Box<End>),
 }
@@ -42,7 +44,7 @@ enum Job {
 pub(super) struct OutputStage {
     jobs: SyncSender<Job>,
     /// What was written.
-    done: Receiver<Vec<Outputs>>,
+    done: Receiver<PartOutputs>,
     thread: JoinHandle<Result<(), DirectOutputError>>,
 }
 
@@ -76,12 +78,12 @@ impl OutputStage {
     }
 
     /// What came out of each part of the engine, of the same packets.
-    pub(super) fn batch(&mut self, outputs: Vec<Outputs>) -> Result<(), Stopped> {
+    pub(super) fn batch(&mut self, outputs: PartOutputs) -> Result<(), Stopped> {
         self.hand_over(Job::Batch(outputs))
     }
 
     /// A batch that was written, to be freed.
-    pub(super) fn spent(&mut self) -> Option<Vec<Outputs>> {
+    pub(super) fn spent(&mut self) -> Option<PartOutputs> {
         self.done.try_recv().ok()
     }
 
@@ -117,7 +119,7 @@ fn carry_out(
     mut chain: Chain<DirectOutputs>,
     facts: &StartFacts,
     jobs: &Receiver<Job>,
-    give_back: &Sender<Vec<Outputs>>,
+    give_back: &Sender<PartOutputs>,
 ) -> Result<(), DirectOutputError> {
     let mut latest = Timestamp::default();
     for job in jobs {
@@ -128,12 +130,17 @@ fn carry_out(
                 let _ = chain.start(&mut facts.event(at, Vec::new()));
             }
             Job::Batch(mut parts) => {
-                for_each_output(&mut parts, |output| match output {
-                    Output::Event(event) => chain.emit_borrowed(event),
-                    Output::FilePiece(piece) => chain.piece(take_piece(piece)),
-                    // Nothing selects packets here.
-                    Output::SelectorUpdate(_) => {}
-                });
+                match &mut parts {
+                    PartOutputs::Lines(parts) => {
+                        chain.emit_lines(|route, call| for_each_line(parts, route, call));
+                    }
+                    PartOutputs::Events(parts) => for_each_output(parts, |output| match output {
+                        Output::Event(event) => chain.emit_borrowed(event),
+                        Output::FilePiece(piece) => chain.piece(take_piece(piece)),
+                        // Nothing selects packets here.
+                        Output::SelectorUpdate(_) => {}
+                    }),
+                }
                 // The run may be over already.
                 let _ = give_back.send(parts);
             }

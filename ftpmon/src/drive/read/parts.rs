@@ -1,62 +1,86 @@
-//! The engine in parts, each on a thread: all handle the same packets, each takes those of its partitions, and they meet
-//! where partitions exchange.
+//! The engine in parts, each on a thread: each takes the segments of its partitions, and they meet where partitions exchange.
 
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use super::intake::{Item, SegmentBatch};
-use ftpmon_core::engine::{Borders, Engine, EngineConfig, EngineCounters, Outputs, Pools, exchange, finish};
+use super::batch::{Item, SegmentBatch};
+use super::encoded::{Encoded, PartEncoder};
+use ftpmon_core::engine::{Engine, EngineConfig, EngineCounters, Outputs, Pools, exchange, finish};
 use ftpmon_event::time::Timestamp;
 
 /// Packets that are worth the time that it takes to wake other threads for them.
 const PARALLEL_MIN: usize = 256;
 
-/// A part of the engine, and room for what comes out of it.
+/// What came out of all parts of the engine, of the same packets.
+pub(super) enum PartOutputs {
+    /// As events.
+    Events(Vec<Outputs>),
+    /// As lines.
+    Lines(Vec<Encoded>),
+}
+
+/// A part of the engine, and what comes out of it.
 struct Part {
+    number: usize,
     engine: Engine,
+    /// Turns events to lines, where that need not wait for those of other parts.
+    encoder: Option<PartEncoder>,
     emptied: Outputs,
 }
 
 impl Part {
-    /// Handles a span of a batch. `spent` was written, and is freed where it was made.
-    fn handle(&mut self, batch: &SegmentBatch, span: &Span, spent: Option<Outputs>) {
-        if let Some(mut spent) = spent {
-            spent.clear();
-            self.emptied = spent;
-        }
-        let mut index = span.first_index;
-        for item in batch.items(&span.entries, span.payload) {
+    /// Handles a span of a batch.
+    fn handle(&mut self, batch: &SegmentBatch, span: &Range<usize>) {
+        let mut next = span.start;
+        for item in batch.items(self.number, span) {
             match item {
-                Item::Packet { at, partition, segment: Some(segment) } => {
-                    self.engine.handle_segment_of(partition, at, index, &segment);
-                    index += 1;
-                }
-                Item::Packet { at, .. } => {
-                    self.engine.handle_time(at, index);
-                    index += 1;
+                Item::Segment { packet, partition, at, segment } => {
+                    self.pass_time(batch, next, packet);
+                    next = packet + 1;
+                    if let Some(now) = batch.time(packet) {
+                        self.engine.handle_time(now, batch.index(packet));
+                    }
+                    self.engine.handle_segment_of(partition, at, &segment);
+                    self.encode();
                 }
                 Item::Interface { id, name } => self.engine.name_interface(id, name),
             }
         }
+        self.pass_time(batch, next, span.end);
+        if let Some(last) = span.end.checked_sub(1).filter(|last| *last >= next)
+            && let Some(now) = batch.time(last)
+        {
+            self.engine.handle_time(now, batch.index(last));
+            self.encode();
+        }
     }
-}
 
-/// Packets of a batch between two borders.
-#[derive(Clone, Debug)]
-pub(super) struct Span {
-    entries: Range<usize>,
-    /// Where their payload begins.
-    payload: usize,
-    /// Index of the first packet.
-    first_index: u64,
+    /// Does what is due by packets of other parts.
+    #[inline]
+    fn pass_time(&mut self, batch: &SegmentBatch, from: usize, to: usize) {
+        let mut next = from;
+        while let Some((packet, now)) = batch.first_since(self.engine.quiet_until(), next, to) {
+            self.engine.handle_time(now, batch.index(packet));
+            next = packet + 1;
+        }
+    }
+
+    /// Turns the events that wait to lines.
+    #[inline]
+    fn encode(&mut self) {
+        if let Some(encoder) = &mut self.encoder
+            && self.engine.has_outputs()
+        {
+            encoder.encode(&mut self.engine);
+        }
+    }
 }
 
 struct Job {
     batch: Arc<SegmentBatch>,
-    span: Span,
-    spent: Option<Outputs>,
+    span: Range<usize>,
 }
 
 struct Worker {
@@ -70,77 +94,48 @@ pub(super) struct Parts {
     parts: Vec<Arc<Mutex<Part>>>,
     /// One for each part but the first, whose work is done by the caller.
     workers: Vec<Worker>,
-    borders: Borders,
-    index: u64,
-    /// What was written, to be freed by the parts.
-    spent: Vec<Outputs>,
 }
 
 impl Parts {
-    /// The engine in `threads` parts.
-    pub(super) fn start(config: &EngineConfig, threads: u8) -> Self {
-        let threads = threads.clamp(1, config.partitions.max(1));
-        let pools = Pools::default();
-        let part = |number| Part {
-            engine: Engine::part(config.clone(), number, threads, &pools),
+    /// The engine in parts, one for each of `encoders`.
+    pub(super) fn start(config: &EngineConfig, encoders: Vec<Option<PartEncoder>>) -> Self {
+        let (pools, count) = (Pools::default(), encoders.len());
+        let part = |(number, encoder)| Part {
+            number,
+            engine: Engine::part(config.clone(), number as u8, count as u8, &pools),
+            encoder,
             emptied: Outputs::default(),
         };
-        let parts: Vec<_> = (0..threads).map(|number| Arc::new(Mutex::new(part(number)))).collect();
+        let part = |numbered| Arc::new(Mutex::new(part(numbered)));
+        let parts: Vec<_> = encoders.into_iter().enumerate().map(part).collect();
         let workers = parts.iter().skip(1).map(|part| Worker::start(Arc::clone(part))).collect();
-        Self { parts, workers, borders: Borders::default(), index: 0, spent: Vec::new() }
+        Self { parts, workers }
     }
 
     /// Handles the packets of a batch. Gives it back.
     pub(super) fn handle_batch(&mut self, batch: SegmentBatch) -> SegmentBatch {
         let batch = Arc::new(batch);
-        let (mut entry, mut payload) = (0, 0);
-        while entry < batch.len() {
-            let (span, next) = self.next_span(&batch, entry, payload);
-            (entry, payload) = (span.entries.end, next);
+        for (number, span) in batch.spans().enumerate() {
+            if number > 0 {
+                self.exchange();
+            }
             self.handle_span(&batch, span);
         }
         // All workers are done with it.
         Arc::try_unwrap(batch).unwrap_or_default()
     }
 
-    /// The packets from `entry` on up to the next border; an exchange that is due before them is done. Gives also where the
-    /// payload behind them begins.
-    fn next_span(&mut self, batch: &SegmentBatch, entry: usize, payload: usize) -> (Span, usize) {
-        let first_index = self.index;
-        let (mut end, mut next) = (entry, payload);
-        for (at, captured) in batch.times(entry) {
-            if let Some(at) = at {
-                let before = self.borders;
-                if self.borders.packet(at, self.index) {
-                    if end > entry {
-                        // It begins the next span.
-                        self.borders = before;
-                        break;
-                    }
-                    self.exchange();
-                }
-                self.index += 1;
-            }
-            end += 1;
-            next += captured;
-        }
-        (Span { entries: entry..end, payload, first_index }, next)
-    }
-
-    fn handle_span(&mut self, batch: &Arc<SegmentBatch>, span: Span) {
-        let parallel = span.entries.len() >= PARALLEL_MIN;
-        let mut spent = self.spent.drain(..);
-        let own = spent.next();
+    fn handle_span(&mut self, batch: &Arc<SegmentBatch>, span: Range<usize>) {
+        let parallel = span.len() >= PARALLEL_MIN;
         if parallel {
             for worker in &self.workers {
-                let job = Job { batch: Arc::clone(batch), span: span.clone(), spent: spent.next() };
+                let job = Job { batch: Arc::clone(batch), span: span.clone() };
                 // A worker that is gone panicked: waiting for it says so.
                 let _ = worker.jobs.send(job);
             }
         }
-        drop(spent);
         if let Some(first) = self.parts.first() {
-            lock(first).handle(batch, &span, own);
+            lock(first).handle(batch, &span);
         }
         if parallel {
             for worker in &self.workers {
@@ -148,7 +143,7 @@ impl Parts {
                 let _ = worker.done.recv();
             }
         } else {
-            self.parts.iter().skip(1).for_each(|part| lock(part).handle(batch, &span, None));
+            self.parts.iter().skip(1).for_each(|part| lock(part).handle(batch, &span));
         }
     }
 
@@ -159,18 +154,37 @@ impl Parts {
     }
 
     /// Takes what came out of each part.
-    pub(super) fn take_outputs(&mut self) -> Vec<Outputs> {
-        let take = |part: &Arc<Mutex<Part>>| {
+    pub(super) fn take_outputs(&mut self) -> PartOutputs {
+        let lines: Vec<_> = self.parts.iter().filter_map(|part| lock(part).take_lines()).collect();
+        if !lines.is_empty() {
+            return PartOutputs::Lines(lines);
+        }
+        let events = |part: &Arc<Mutex<Part>>| {
             let mut part = lock(part);
             let emptied = core::mem::take(&mut part.emptied);
             part.engine.take_outputs(emptied)
         };
-        self.parts.iter().map(take).collect()
+        PartOutputs::Events(self.parts.iter().map(events).collect())
     }
 
     /// Takes back what was written.
-    pub(super) fn give_back(&mut self, spent: Vec<Outputs>) {
-        self.spent = spent;
+    pub(super) fn give_back(&mut self, spent: PartOutputs) {
+        let parts = self.parts.iter().map(|part| lock(part));
+        match spent {
+            PartOutputs::Events(spent) => {
+                for (mut part, mut spent) in parts.zip(spent) {
+                    spent.clear();
+                    part.emptied = spent;
+                }
+            }
+            PartOutputs::Lines(spent) => {
+                for (mut part, spent) in parts.zip(spent) {
+                    if let Some(encoder) = &mut part.encoder {
+                        encoder.give_back(spent);
+                    }
+                }
+            }
+        }
     }
 
     /// The input is over at `at`.
@@ -185,6 +199,14 @@ impl Parts {
         let mut sum = EngineCounters::default();
         self.parts.iter().for_each(|part| sum.merge(&lock(part).engine.counters()));
         sum
+    }
+}
+
+impl Part {
+    /// Takes the lines that it made; none where it makes none.
+    fn take_lines(&mut self) -> Option<Encoded> {
+        self.encode();
+        self.encoder.as_mut().map(PartEncoder::take)
     }
 }
 
@@ -206,8 +228,8 @@ impl Worker {
         let (jobs, to_do) = channel::<Job>();
         let (tell_done, done) = channel();
         let thread = std::thread::spawn(move || {
-            for Job { batch, span, spent } in to_do {
-                lock(&part).handle(&batch, &span, spent);
+            for Job { batch, span } in to_do {
+                lock(&part).handle(&batch, &span);
                 // The batch is given back once nobody has it.
                 drop(batch);
                 if tell_done.send(()).is_err() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::intake::Position;
+use super::batch::Position;
 
 /// Shorter work shows nothing.
 const AFTER: Duration = Duration::from_secs(2);

@@ -147,7 +147,7 @@ fn outputs(packets: &[Packet], partitions: u8, parts: u8) -> Vec<Output> {
         for_each_output(&mut taken, |output| out.push(output.clone()));
     };
     for (index, packet) in packets.iter().enumerate() {
-        if parts > 1 && borders.packet(packet.at, index as u64) {
+        if borders.packet(packet.at, index as u64) {
             exchange(&mut engines.iter_mut().collect::<Vec<_>>());
         }
         for engine in &mut engines {

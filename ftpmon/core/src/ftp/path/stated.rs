@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::directory::Directory;
-use super::system::{System, contains};
+use super::system::{Letters, System, contains};
 use super::zos;
 
 /// A directory that a reply names.
@@ -67,12 +67,17 @@ pub fn stated(system: System, text: &[u8], arg: Option<&[u8]>) -> Option<Stated>
 fn stated_in_line(system: System, line: &[u8], arg: Option<&[u8]>) -> Option<Stated> {
     const SUBJECTS: [&str; 8] =
         ["directory", "folder", "library", "name prefix", "data set", "changed to", "connected to", "now in"];
+    let letters = Letters::of(line);
+    if !SUBJECTS.iter().any(|subject| letters.may_have(subject)) {
+        return None;
+    }
+    let is_about_directory =
+        |text: &[u8]| SUBJECTS.iter().any(|subject| letters.may_have(subject) && contains(text, subject));
     if let Some((path, rest)) = quoted(line) {
-        let is_about_directory = SUBJECTS.iter().any(|subject| contains(&rest, subject));
-        return (is_about_directory && is_absolute(system, &path, &rest))
+        return (is_about_directory(&rest) && is_absolute(system, &path, &rest))
             .then(|| Stated::new(system, &path, &rest));
     }
-    if !SUBJECTS.iter().any(|subject| contains(line, subject)) {
+    if !is_about_directory(line) {
         return None;
     }
     let starts = memchr::memchr_iter(b' ', line).map(|at| at + 1);

@@ -44,7 +44,8 @@ impl System {
 
     /// The system in the greeting (220), by the name of the server program; none where it names no such program.
     pub fn from_greeting(text: &[u8]) -> Option<Self> {
-        let has = |word: &str| contains(text, word);
+        let letters = Letters::of(text);
+        let has = |word: &str| letters.may_have(word) && contains(text, word);
         match () {
             () if has("microsoft ftp") || has("windows") => Some(Self::Windows),
             () if has("ibm ftp cs") => Some(Self::Zos),
@@ -66,6 +67,31 @@ impl System {
             _ if path.get(..9).is_some_and(|head| head.eq_ignore_ascii_case(b"/QSYS.LIB")) => Self::Os400,
             _ => Self::Unknown,
         }
+    }
+}
+
+/// The letters in a text, in any case: few texts that are searched for a word have all of its letters. Bytes that share the
+/// lower five bits count as one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Letters(u32);
+
+impl Letters {
+    /// Those of a text.
+    #[inline]
+    pub(super) const fn of(text: &[u8]) -> Self {
+        let (mut letters, mut rest) = (0, text);
+        while let [byte, behind @ ..] = rest {
+            letters |= 1 << (*byte & 0x1f);
+            rest = behind;
+        }
+        Self(letters)
+    }
+
+    /// The text may contain a word.
+    #[inline(always)]
+    pub(super) const fn may_have(self, word: &str) -> bool {
+        let Self(wanted) = Self::of(word.as_bytes());
+        wanted & !self.0 == 0
     }
 }
 

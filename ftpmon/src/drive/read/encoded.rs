@@ -1,0 +1,164 @@
+//! Events as lines, made by each part of the engine on its own thread and merged to the one order of all.
+//!
+//! An event's number follows from those before it, in all parts: the line is made without it, and it is put in where the lines
+//! are merged. That goes for formats in which an event's line depends on the event alone.
+
+use crate::config::Config;
+use crate::format::{KindFilter, Unnumbered};
+use ftpmon_core::engine::{Engine, Order, Output};
+use ftpmon_event::Origin;
+
+/// Lines of one part of the engine, by route.
+#[derive(Default)]
+pub(super) struct Encoded {
+    routes: Vec<RouteLines>,
+}
+
+/// Lines of one route, in the order of the part.
+#[derive(Default)]
+struct RouteLines {
+    text: Vec<u8>,
+    lines: Vec<Line>,
+    runs: Vec<Run>,
+}
+
+#[derive(Clone, Copy)]
+struct Line {
+    /// Where its number is to stand.
+    number: usize,
+    end: usize,
+}
+
+/// Lines that have one place in the order of all parts.
+#[derive(Clone, Copy)]
+struct Run {
+    order: Order,
+    /// Lines up to its end.
+    end: usize,
+}
+
+impl RouteLines {
+    /// A line was written, whose number is to stand at `number`.
+    #[inline]
+    fn add(&mut self, order: Order, number: usize) {
+        self.lines.push(Line { number, end: self.text.len() });
+        let end = self.lines.len();
+        match self.runs.last_mut() {
+            Some(run) if run.order == order => run.end = end,
+            _ => self.runs.push(Run { order, end }),
+        }
+    }
+}
+
+/// Turns the events of one part of the engine to lines.
+pub(super) struct PartEncoder {
+    encoders: Vec<(KindFilter, Box<dyn Unnumbered + Send>)>,
+    encoded: Encoded,
+    /// The room of lines that were written.
+    emptied: Vec<Encoded>,
+}
+
+impl PartEncoder {
+    /// One for the routes of `config`. None where a route's format, or a file that is to be stored first, makes events wait
+    /// for those of other parts.
+    pub(super) fn new(config: &Config, origin: &Origin) -> Option<Self> {
+        if config.store().is_some() {
+            return None;
+        }
+        let encoder = |route: &crate::config::RouteConfig| {
+            Some((KindFilter::only(&route.events), route.format.unnumbered(origin)?))
+        };
+        let encoders: Vec<_> = config.routes().iter().map(encoder).collect::<Option<_>>()?;
+        Some(Self { encoders, encoded: Encoded::default(), emptied: Vec::new() })
+    }
+
+    /// Turns the events that wait to lines.
+    pub(super) fn encode(&mut self, engine: &mut Engine) {
+        let Self { encoders, encoded: Encoded { routes }, .. } = self;
+        routes.resize_with(encoders.len(), RouteLines::default);
+        engine.release_outputs(|order, output| {
+            let Output::Event(event) = output else { return };
+            for ((filter, encoder), lines) in encoders.iter_mut().zip(routes.iter_mut()) {
+                if filter.wants(&event.kind) {
+                    let number = encoder.unnumbered(event, &mut lines.text);
+                    lines.add(order, number);
+                }
+            }
+        });
+    }
+
+    /// Takes the lines so far.
+    pub(super) fn take(&mut self) -> Encoded {
+        let mut next = self.emptied.pop().unwrap_or_default();
+        if next.routes.is_empty() {
+            // What comes next is about as much as this.
+            let as_much = |it: &RouteLines| RouteLines {
+                text: Vec::with_capacity(it.text.len() * 5 / 4),
+                lines: Vec::with_capacity(it.lines.len() * 5 / 4),
+                runs: Vec::with_capacity(it.runs.len() * 5 / 4),
+            };
+            next.routes = self.encoded.routes.iter().map(as_much).collect();
+        }
+        core::mem::replace(&mut self.encoded, next)
+    }
+
+    /// Takes back the room of lines that were written.
+    pub(super) fn give_back(&mut self, mut spent: Encoded) {
+        for RouteLines { text, lines, runs } in &mut spent.routes {
+            text.clear();
+            lines.clear();
+            runs.clear();
+        }
+        self.emptied.push(spent);
+    }
+}
+
+/// Calls something for each line of a route, in the order of all parts: with what stands before its number and what stands
+/// behind it.
+pub(super) fn for_each_line(parts: &[Encoded], route: usize, call: &mut dyn FnMut(&[u8], &[u8])) {
+    let lines = parts.iter().filter_map(|part| part.routes.get(route));
+    let mut cursors: Vec<Cursor<'_>> = lines.filter_map(Cursor::new).collect();
+    // The part that is first gives its lines until another one is.
+    while let Some((first, _)) = cursors.iter().enumerate().min_by_key(|(_, cursor)| cursor.run.order) {
+        let others = cursors.iter().enumerate().filter(|(index, _)| *index != first);
+        let limit = others.map(|(_, cursor)| cursor.run.order).min();
+        let Some(cursor) = cursors.get_mut(first) else { return };
+        let mut goes_on = cursor.pass_run(call);
+        while goes_on && limit.is_none_or(|limit| cursor.run.order < limit) {
+            goes_on = cursor.pass_run(call);
+        }
+        if !goes_on {
+            cursors.swap_remove(first);
+        }
+    }
+}
+
+/// A place in the lines of a part.
+struct Cursor<'a> {
+    lines: &'a RouteLines,
+    run: Run,
+    later: core::slice::Iter<'a, Run>,
+    /// Lines and bytes before it.
+    line: usize,
+    start: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// At the first line, where there is one.
+    fn new(lines: &'a RouteLines) -> Option<Self> {
+        let mut later = lines.runs.iter();
+        Some(Self { lines, run: *later.next()?, later, line: 0, start: 0 })
+    }
+
+    /// Passes the lines of a run. False where no run is left.
+    fn pass_run(&mut self, call: &mut dyn FnMut(&[u8], &[u8])) -> bool {
+        let text = &self.lines.text;
+        for &Line { number, end } in self.lines.lines.get(self.line..self.run.end).unwrap_or_default() {
+            let before = text.get(self.start..number).unwrap_or_default();
+            call(before, text.get(number..end).unwrap_or_default());
+            self.start = end;
+        }
+        self.line = self.run.end;
+        self.later.next().map(|run| self.run = *run).is_some()
+    }
+}
