@@ -34,10 +34,10 @@ pub struct Summary {
 }
 
 /// Numbers without pattern, the same ones every time (xorshift64*).
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -53,7 +53,16 @@ impl Dice {
 /// Writes a pcap file of `sessions` sessions to `out`: about 41 packets and 19 control messages a session. The same
 /// number of sessions always makes the same bytes.
 pub fn write(out: &mut impl Write, sessions: u64) -> Result<Summary> {
-    let mut summary = Summary { sessions, ..Summary::default() };
+    write_each(out, sessions, session)
+}
+
+/// Likewise, of whatever `dialogue` makes: the frames of the connections that belong together, `dialogues` times.
+pub(super) fn write_each(
+    out: &mut impl Write,
+    dialogues: u64,
+    dialogue: impl Fn(u64, &mut Dice, &mut Summary) -> Result<Vec<Frame>>,
+) -> Result<Summary> {
+    let mut summary = Summary::default();
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let style = Style { link: 1, ..Style::default() };
     let header = style.write(&[]);
@@ -63,8 +72,8 @@ pub fn write(out: &mut impl Write, sessions: u64) -> Result<Summary> {
     let mut next = 0;
     let mut live: Vec<std::vec::IntoIter<Frame>> = Vec::with_capacity(LIVE);
     loop {
-        while live.len() < LIVE && next < sessions {
-            live.push(session(next, &mut dice, &mut summary)?.into_iter());
+        while live.len() < LIVE && next < dialogues {
+            live.push(dialogue(next, &mut dice, &mut summary)?.into_iter());
             next += 1;
         }
         if live.is_empty() {
@@ -105,21 +114,26 @@ enum Setup {
     Eprt,
 }
 
-/// One session under way.
-struct Talk<'a> {
-    scene: Scene,
-    marks: Marks,
-    summary: &'a mut Summary,
+/// Connections under way.
+pub(super) struct Talk<'a> {
+    pub(super) scene: Scene,
+    pub(super) marks: Marks,
+    pub(super) summary: &'a mut Summary,
 }
 
 impl Talk<'_> {
     fn say(&mut self, way: Way, text: String) -> Result<()> {
+        self.say_on("c", way, text)
+    }
+
+    /// A line of the control connection `name`.
+    pub(super) fn say_on(&mut self, name: &str, way: Way, text: String) -> Result<()> {
         match way {
             Way::Forth => self.summary.commands += 1,
             Way::Back => self.summary.replies += 1,
         }
         self.summary.control_messages += 1;
-        self.scene.send("c", way, &Payload::Bytes((text + "\r\n").into_bytes()), &self.marks)
+        self.scene.send(name, way, &Payload::Bytes((text + "\r\n").into_bytes()), &self.marks)
     }
 
     fn ask(&mut self, command: String, reply: String) -> Result<()> {
@@ -129,7 +143,8 @@ impl Talk<'_> {
 }
 
 /// The frames of session `number`.
-fn session(number: u64, dice: &mut Dice, summary: &mut Summary) -> Result<Vec<Frame>> {
+pub(super) fn session(number: u64, dice: &mut Dice, summary: &mut Summary) -> Result<Vec<Frame>> {
+    summary.sessions += 1;
     let setup = match dice.below(20) {
         0..12 => Setup::Pasv,
         12..17 => Setup::Epsv,

@@ -69,6 +69,7 @@ pub mod capture;
 pub mod dialogue;
 pub mod language;
 pub mod manner;
+pub mod mixed;
 pub mod scene;
 mod text;
 pub mod tls;
