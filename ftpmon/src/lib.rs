@@ -14,6 +14,7 @@ pub mod kernel;
 mod named_file;
 mod notice;
 pub mod process;
+mod quantity;
 pub mod sink;
 mod store;
 pub mod telemetry;

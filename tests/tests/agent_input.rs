@@ -121,8 +121,7 @@ fn unwritable_outputs() {
     test("unwritable_outputs", &[Need::Agent], || {
         let net = Direct::new(1500)?;
         let device = Direct::DEVICE;
-        for output in ["/nonexistent/events.json", "/", "unix:/nonexistent/reader.sock", "tcp://127.0.0.1:1"]
-        {
+        for output in ["/nonexistent/events.json", "/"] {
             let finished = ftpmon(&net.server, &["run", "--iface", device, "--output", output])?;
             failed(&finished, 1, &[output, "cannot write to"])?;
             ensure!(finished.stderr.contains("; "), "no way out: {}", finished.stderr);

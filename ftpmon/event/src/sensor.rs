@@ -159,6 +159,20 @@ pub enum DropReason {
     SpoolFull,
     /// Writing to the output or the spool failed.
     WriteFailed,
+    /// They were handed over, but the reader may not have them.
+    Unconfirmed,
+}
+
+impl DropReason {
+    /// The reason as the event spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::SpoolFull => "spool_full",
+            Self::WriteFailed => "write_failed",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
 }
 
 /// `config`: the operator asked for the configuration to be read again (SIGHUP).

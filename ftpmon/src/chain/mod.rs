@@ -27,11 +27,11 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::config::Config;
-use crate::sink::{Outputs, SinkSpec};
+use crate::sink::{OutputSpec, Outputs};
 use crate::telemetry::{Sampled, Snapshot};
 use ftpmon_core::engine::{FilePiece, SelectorUpdate};
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{Event, EventKind, Origin};
+use ftpmon_event::{Dropped, Event, EventKind, Origin};
 
 pub(crate) use attribution::{Attribution, CONNECTIONS_MAX, SESSIONS_MAX, WAITING_EVENTS_MAX};
 pub(crate) use files::Files;
@@ -62,7 +62,7 @@ impl<O: Outputs> Chain<O> {
     pub(crate) fn new<E>(
         config: &Config,
         origin: &Origin,
-        mut open: impl FnMut(&[SinkSpec]) -> Result<O, E>,
+        mut open: impl FnMut(&[OutputSpec]) -> Result<O, E>,
     ) -> Result<Self, E> {
         let route = |route: &_| Route::new(route, origin, &mut open);
         let routes = config.routes().iter().map(route).collect::<Result<_, E>>()?;
@@ -140,6 +140,20 @@ impl<O: Outputs> Chain<O> {
         self.sample(&mut snapshot);
         let kind = EventKind::Stats(Box::new(snapshot.stats(uptime_ms)));
         self.emit(Event { ts: at, session: None, user: None, kind });
+    }
+
+    /// Reports what outputs lost since the last time, to all outputs; at the end of the run, what is still being lost too.
+    pub(crate) fn report_losses(&mut self, at: Timestamp, end: bool) {
+        let losses: Vec<_> = self.routes.iter_mut().flat_map(|route| route.take_losses(end)).collect();
+        if losses.is_empty() {
+            return;
+        }
+        self.flush();
+        for (output, loss) in losses {
+            let kind = EventKind::Drop(Dropped { drop: loss.detail(&output) });
+            self.write(&mut Event { ts: at, session: None, user: None, kind });
+        }
+        self.routes.iter_mut().for_each(Route::flush_report);
     }
 
     /// Hands all finished lines to the outputs.

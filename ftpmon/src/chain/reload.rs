@@ -4,7 +4,7 @@ use std::io;
 
 use super::{Chain, Route};
 use crate::config::{Config, RouteConfig};
-use crate::sink::{Outputs, SinkSpec};
+use crate::sink::{OutputSpec, Outputs};
 use ftpmon_event::Event;
 use ftpmon_event::time::Timestamp;
 
@@ -30,7 +30,7 @@ impl<O: Outputs> Chain<O> {
         &self,
         old: &Config,
         new: &Config,
-        mut open: impl FnMut(&[SinkSpec]) -> Result<O, E>,
+        mut open: impl FnMut(&[OutputSpec]) -> Result<O, E>,
     ) -> Result<Vec<PreparedRoute<O>>, E> {
         let (old, mut taken) = (old.routes(), Vec::new());
         let prepare = |config: &RouteConfig| {
@@ -49,7 +49,8 @@ impl<O: Outputs> Chain<O> {
 
     /// The number behind the last one that any output of a new route has from another route.
     fn seq_of(&self, old: &[RouteConfig], new: &RouteConfig) -> Option<u64> {
-        let shares = |config: &RouteConfig| config.outputs.iter().any(|output| new.outputs.contains(output));
+        let is_new = |output: &OutputSpec| new.outputs.iter().any(|other| other.sink == output.sink);
+        let shares = |config: &RouteConfig| config.outputs.iter().any(is_new);
         let before = old.iter().zip(&self.routes).filter(|(config, _)| shares(config));
         before.map(|(_, route)| route.next_seq()).max()
     }

@@ -4,16 +4,15 @@ use std::io;
 
 use crate::config::RouteConfig;
 use crate::format::{Encoder, KindFilter};
-use crate::sink::{Outputs, SinkSpec};
+use crate::sink::{Lines, Loss, OutputSpec, Outputs};
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, Origin};
 
 /// Writes the events that it wants, in its format and with numbers of its own, to its outputs.
 pub(crate) struct Route<O> {
     encoder: Encoder,
-    /// Finished lines, and the events in them.
-    lines: Vec<u8>,
-    events: u64,
+    /// Finished lines.
+    lines: Lines,
     outputs: O,
 }
 
@@ -25,7 +24,7 @@ impl<O: Outputs> Route<O> {
     pub(super) fn new<E>(
         config: &RouteConfig,
         origin: &Origin,
-        open: impl FnOnce(&[SinkSpec]) -> Result<O, E>,
+        open: impl FnOnce(&[OutputSpec]) -> Result<O, E>,
     ) -> Result<Self, E> {
         let outputs = open(&config.outputs)?;
         let encoder = Encoder::new(
@@ -33,7 +32,12 @@ impl<O: Outputs> Route<O> {
             KindFilter::only(&config.events),
             config.max_line_bytes,
         );
-        Ok(Self { encoder, lines: Vec::new(), events: 0, outputs })
+        Ok(Self { encoder, lines: Lines::default(), outputs })
+    }
+
+    #[cfg(test)]
+    pub(super) const fn outputs_mut(&mut self) -> &mut O {
+        &mut self.outputs
     }
 
     pub(super) fn outputs(&self) -> &O {
@@ -45,6 +49,7 @@ impl<O: Outputs> Route<O> {
         let mut opening = Vec::new();
         self.encoder.header(start.ts, &mut opening);
         self.encoder.event(start, &mut opening);
+        self.lines.first_seq = self.encoder.written();
         self.outputs.start(&opening)
     }
 
@@ -72,9 +77,8 @@ impl<O: Outputs> Route<O> {
         if let EventKind::Stats(stats) = &mut event.kind {
             stats.emitted = self.encoder.written();
         }
-        self.events += u64::from(self.encoder.event(event, &mut self.lines));
-        if self.lines.len() >= O::BLOCK_BYTES {
-            self.flush();
+        if self.encoder.event(event, &mut self.lines.bytes) {
+            self.end_event();
         }
     }
 
@@ -82,24 +86,47 @@ impl<O: Outputs> Route<O> {
     /// behind.
     #[inline]
     pub(super) fn line(&mut self, before: &[u8], behind: &[u8]) {
-        self.encoder.line(before, behind, &mut self.lines);
-        self.events += 1;
-        if self.lines.len() >= O::BLOCK_BYTES {
+        self.encoder.line(before, behind, &mut self.lines.bytes);
+        self.end_event();
+    }
+
+    #[inline]
+    fn end_event(&mut self) {
+        if O::BY_EVENT {
+            self.lines.ends.push(self.lines.bytes.len() as u32);
+        }
+        if self.lines.bytes.len() >= O::BLOCK_BYTES {
             self.flush();
         }
     }
 
     /// Hands the finished lines to the outputs.
     pub(super) fn flush(&mut self) {
-        let events = core::mem::take(&mut self.events);
-        if !self.lines.is_empty() {
-            self.outputs.write(&mut self.lines, events);
+        self.hand_over(O::write);
+    }
+
+    /// Hands the finished lines, which report losses, to the outputs.
+    pub(super) fn flush_report(&mut self) {
+        self.hand_over(O::write_report);
+    }
+
+    /// Takes what outputs lost and is to be reported now, with the output's name; at the end all of it.
+    pub(super) fn take_losses(&mut self, end: bool) -> Vec<(String, Loss)> {
+        self.outputs.take_losses(end)
+    }
+
+    fn hand_over(&mut self, write: impl FnOnce(&mut O, &mut Lines)) {
+        if !self.lines.bytes.is_empty() {
+            write(&mut self.outputs, &mut self.lines);
         }
+        // Events that the format cannot say.
+        self.lines.ends.clear();
+        self.lines.first_seq = self.encoder.written();
     }
 
     /// Writes the format's footer and closes the outputs.
     pub(super) fn finish(mut self, at: Timestamp) -> Result<(), O::Error> {
-        self.encoder.footer(at, &mut self.lines);
+        self.encoder.footer(at, &mut self.lines.bytes);
         self.flush();
         self.outputs.finish()
     }

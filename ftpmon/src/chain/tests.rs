@@ -3,13 +3,15 @@ use std::convert::Infallible;
 use super::*;
 use crate::config::RouteConfig;
 use crate::format::{Format, sample};
-use ftpmon_event::SensorStop;
+use crate::sink::{Lines, Loss};
+use ftpmon_event::{DropReason, SensorStop};
 
 /// Outputs that keep what is written, lines of all of them in one string.
 #[derive(Default)]
 struct Kept {
     text: String,
     events: u64,
+    losses: Vec<(String, Loss)>,
 }
 
 impl Sampled for Kept {
@@ -18,6 +20,7 @@ impl Sampled for Kept {
 
 impl Outputs for Kept {
     const BLOCK_BYTES: usize = 1 << 20;
+    const BY_EVENT: bool = true;
     type Error = Infallible;
 
     fn start(&mut self, opening: &[u8]) -> io::Result<()> {
@@ -29,10 +32,15 @@ impl Outputs for Kept {
         self.text = String::from_utf8(opening.to_vec()).unwrap();
     }
 
-    fn write(&mut self, lines: &mut Vec<u8>, events: u64) {
-        self.text.push_str(std::str::from_utf8(lines).unwrap());
-        self.events += events;
-        lines.clear();
+    fn write(&mut self, lines: &mut Lines) {
+        self.text.push_str(std::str::from_utf8(&lines.bytes).unwrap());
+        self.events += lines.ends.len() as u64;
+        lines.bytes.clear();
+        lines.ends.clear();
+    }
+
+    fn take_losses(&mut self, _end: bool) -> Vec<(String, Loss)> {
+        core::mem::take(&mut self.losses)
     }
 
     fn finish(self) -> Result<(), Infallible> {
@@ -133,4 +141,23 @@ fn a_reload_whose_outputs_cannot_be_opened_changes_nothing() {
     let refused = chain.prepare_routes(&old, &new, |_: &[_]| Err::<Kept, _>("no"));
     assert_eq!(refused.err(), Some("no"));
     assert_eq!(chain.routes.len(), 1);
+}
+
+#[test]
+fn a_loss_of_one_output_is_an_event_in_all_of_them() {
+    let mut chain = chain(vec![RouteConfig::default(), RouteConfig::default()]);
+    sample::session().iter().for_each(|event| chain.emit(event.clone()));
+    let loss = Loss { from_seq: 2, to_seq: 4, count: 3, reason: DropReason::QueueFull };
+    chain.routes[1].outputs_mut().losses.push(("unix:/x".to_owned(), loss));
+    chain.report_losses(Timestamp::default(), false);
+    chain.report_losses(Timestamp::default(), false);
+    for route in &chain.routes {
+        let line: serde_json::Value =
+            serde_json::from_str(route.outputs().text.lines().last().unwrap()).unwrap();
+        assert_eq!(line["seq"], sample::session().len() as u64);
+        let drop = serde_json::json!({
+            "output": "unix:/x", "from_seq": 2, "to_seq": 4, "count": 3, "reason": "queue_full"
+        });
+        assert_eq!((&line["event"], &line["drop"]), (&"drop".into(), &drop));
+    }
 }

@@ -4,7 +4,7 @@ use super::{Command, ConfigCommand, EventOptions, OwnersChoice, PortOptions, Rea
 use crate::config::{
     Config, FilesConfig, LiveConfig, PortsConfig, ReadConfig, RouteConfig, SecretsConfig, WritePcapConfig,
 };
-use crate::sink::SinkSpec;
+use crate::sink::{OutputSpec, SinkSpec};
 
 impl Command {
     /// The configuration that the options of a command describe; none for a command that has none.
@@ -46,13 +46,13 @@ impl From<&ReadOptions> for Config {
     fn from(options: &ReadOptions) -> Self {
         Self {
             read: ReadConfig { captures: options.captures.clone(), threads: options.threads },
-            ..shared(&options.ports, &options.events, &[SinkSpec::Stdout])
+            ..shared(&options.ports, &options.events, &[OutputSpec::new(SinkSpec::Stdout)])
         }
     }
 }
 
 /// The settings that `run` and `read` share.
-fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[SinkSpec]) -> Config {
+fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[OutputSpec]) -> Config {
     Config {
         sensor: events.sensor.clone(),
         ports: PortsConfig { control: ports.ports.clone(), tls: ports.tls_ports.clone() },

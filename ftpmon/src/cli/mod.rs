@@ -18,7 +18,7 @@ use crate::config::{
 };
 use crate::format::{Format, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
-use crate::sink::SinkSpec;
+use crate::sink::OutputSpec;
 use ftpmon_event::EventKind;
 
 pub use layers::{Invocation, LayerError, Origin, Origins};
@@ -74,9 +74,10 @@ pub struct RunOptions {
     /// Kernel hook for incoming packets
     #[arg(long, value_enum, default_value_t = HookChoice::Auto)]
     pub hook: HookChoice,
-    /// Where to write events: - for standard output, a file path, tcp://HOST:PORT or unix:PATH. May be given several times
-    #[arg(long = "output", value_name = "SINK", default_value = "-")]
-    pub outputs: Vec<SinkSpec>,
+    /// Where to write events: - for standard output, a file path, tcp://HOST:PORT or unix:PATH, and settings behind commas
+    /// (format=eve,events=login+transfer,queue=16M). May be given several times
+    #[arg(long = "output", value_name = "SINK[,SETTING=VALUE]…", default_value = "-")]
+    pub outputs: Vec<OutputSpec>,
     /// Put the interfaces into promiscuous mode; needed on a mirror port
     #[arg(long)]
     pub promisc: bool,
@@ -236,7 +237,7 @@ mod tests {
         assert!(options.interfaces.is_empty());
         assert_eq!(options.ports.ports, [21]);
         assert_eq!(options.ports.tls_ports, [990]);
-        assert_eq!(options.outputs, [SinkSpec::Stdout]);
+        assert_eq!(options.outputs, ["-".parse().unwrap()]);
         assert_eq!(options.events.format, Format::Json);
         assert_eq!(options.events.secrets, SecretsPolicy::Mask);
         assert_eq!(options.stats_interval, 60);
@@ -283,7 +284,7 @@ mod tests {
         ]);
         assert_eq!(options.ports.ports, [21, 2121]);
         assert_eq!(options.events.kinds, ["login", "transfer"]);
-        assert_eq!(options.outputs, [SinkSpec::Stdout, SinkSpec::Unix("/run/x".into())]);
+        assert_eq!(options.outputs, ["-".parse().unwrap(), "unix:/run/x".parse().unwrap()]);
     }
 
     #[test]

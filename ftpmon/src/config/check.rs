@@ -133,7 +133,7 @@ impl Config {
             return Err(Contradiction::KeyIsOutput(path));
         }
         let mut seen = BTreeSet::new();
-        for spec in self.routes.iter().flat_map(|route| &route.outputs) {
+        for spec in self.routes.iter().flat_map(|route| &route.outputs).map(|output| &output.sink) {
             let destination = Destination::of(spec);
             if let Some(path) = is_key(&destination) {
                 return Err(Contradiction::KeyIsOutput(path));

@@ -13,8 +13,8 @@ use serde_json::{Map, Value as Json};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::quantity::parse_bytes;
 use super::{LimitsConfig, RouteConfig};
+use crate::quantity::parse_bytes;
 
 /// The file that is read where none is named.
 pub const DEFAULT_FILE: &str = "/etc/ftpmon/ftpmon.toml";

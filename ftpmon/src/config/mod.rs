@@ -3,7 +3,6 @@
 //! | file | what |
 //! |---|---|
 //! | `file` | configuration files |
-//! | `quantity` | sizes and durations as text |
 //! | `limits` | caps that differ from the defaults |
 //! | `check` | values out of range, and settings that contradict each other |
 //! | `diff` | what another configuration would change |
@@ -14,7 +13,6 @@ mod diff;
 mod engine;
 mod file;
 mod limits;
-mod quantity;
 mod text;
 
 use std::path::PathBuf;
@@ -24,15 +22,15 @@ use serde::{Deserialize, Serialize};
 use crate::dump::DumpOptions;
 use crate::format::{Format, LINE_BYTES_DEFAULT};
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
-use crate::sink::SinkSpec;
+use crate::sink::{OutputSpec, SinkSpec};
 use crate::store::StoreOptions;
 
+pub use crate::quantity::{parse_bytes, parse_seconds};
 pub use check::{Contradiction, PORTS_MAX, RING_BYTES_MAX, RING_BYTES_MIN, SENSOR_NAME_MAX};
 pub use diff::Change;
 pub use engine::{KeyError, SECRETS_KEY_MIN};
 pub use file::{DEFAULT_FILE, FILE_BYTES_MAX, FileError, FileSettings, Location, Setting, SettingValue};
 pub use limits::LimitsConfig;
-pub use quantity::{parse_bytes, parse_seconds};
 
 /// Ring size without `--ring-size`, bytes.
 pub const RING_BYTES_DEFAULT: u64 = 16 << 20;
@@ -172,7 +170,7 @@ pub struct RouteConfig {
     /// Longest line, bytes: longer texts are cut.
     pub max_line_bytes: u32,
     /// The outputs.
-    pub outputs: Vec<SinkSpec>,
+    pub outputs: Vec<OutputSpec>,
 }
 
 impl Default for RouteConfig {
@@ -181,7 +179,7 @@ impl Default for RouteConfig {
             events: Vec::new(),
             format: Format::default(),
             max_line_bytes: LINE_BYTES_DEFAULT,
-            outputs: vec![SinkSpec::Stdout],
+            outputs: vec![OutputSpec::new(SinkSpec::Stdout)],
         }
     }
 }
@@ -262,9 +260,24 @@ impl ReadConfig {
 }
 
 impl Config {
-    /// The routes of events: those given, or the default one.
+    /// The routes of events: those given, or the default one. An output with a format or event types of its own has a route of
+    /// its own, shared with those that want the same.
     pub fn routes(&self) -> Vec<RouteConfig> {
-        if self.routes.is_empty() { vec![RouteConfig::default()] } else { self.routes.clone() }
+        let given = if self.routes.is_empty() { vec![RouteConfig::default()] } else { self.routes.clone() };
+        let mut routes: Vec<RouteConfig> = Vec::with_capacity(given.len());
+        for RouteConfig { events, format, max_line_bytes, outputs } in given {
+            let mut own: Vec<RouteConfig> = Vec::with_capacity(1);
+            for output in outputs {
+                let format = output.settings.format.unwrap_or(format);
+                let events = output.settings.events.clone().unwrap_or_else(|| events.clone());
+                match own.iter_mut().find(|route| route.format == format && route.events == events) {
+                    Some(route) => route.outputs.push(output),
+                    None => own.push(RouteConfig { events, format, max_line_bytes, outputs: vec![output] }),
+                }
+            }
+            routes.append(&mut own);
+        }
+        routes
     }
 
     /// The sensor's name: the one given, or the host's.
@@ -326,8 +339,22 @@ mod tests {
         assert!(config.live.interfaces[0].matches("eth7"));
         assert_eq!(
             (config.routes[0].format, &config.routes[0].outputs[..]),
-            (Format::ZeekJson, &[SinkSpec::Unix("/x".into())][..])
+            (Format::ZeekJson, &["unix:/x".parse().unwrap()][..])
         );
+    }
+
+    #[test]
+    fn an_output_of_another_format_has_a_route_of_its_own() {
+        let outputs = ["-", "a,format=eve", "b", "c,format=eve", "d,events=login"];
+        let route = RouteConfig {
+            outputs: outputs.iter().map(|text| text.parse().unwrap()).collect(),
+            ..RouteConfig::default()
+        };
+        let routes = Config { routes: vec![route], ..Config::default() }.routes();
+        let facts = routes.iter().map(|route| (route.format, route.events.join("+"), route.outputs.len()));
+        let (json, eve) = (Format::Json, Format::Eve);
+        let wanted = [(json, String::new(), 2), (eve, String::new(), 2), (json, "login".to_owned(), 1)];
+        assert_eq!(facts.collect::<Vec<_>>(), wanted);
     }
 
     #[test]

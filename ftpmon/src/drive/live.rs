@@ -185,7 +185,8 @@ impl Running<'_> {
     }
 
     fn writes_to_stdout(&self) -> bool {
-        self.config.routes().iter().any(|route| route.outputs.contains(&SinkSpec::Stdout))
+        let mut outputs = self.config.routes.iter().flat_map(|route| &route.outputs);
+        self.config.routes.is_empty() || outputs.any(|output| output.sink == SinkSpec::Stdout)
     }
 }
 

@@ -45,6 +45,30 @@ pub enum Format {
 }
 
 impl Format {
+    /// All shapes by name.
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Json, "json"),
+        (Self::Ecs, "ecs"),
+        (Self::Eve, "eve"),
+        (Self::Zeek, "zeek"),
+        (Self::ZeekJson, "zeek-json"),
+    ];
+
+    /// The names of all shapes.
+    pub fn names() -> Vec<&'static str> {
+        Self::ALL.iter().map(|&(_, name)| name).collect()
+    }
+
+    /// The shape's name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|&&(format, _)| format == self).map_or("json", |&(_, name)| name)
+    }
+
+    /// The shape of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|&&(_, known)| known == name).map(|&(format, _)| format)
+    }
+
     /// A writer of this shape for the events of `origin`.
     pub fn formatter(self, origin: &Origin) -> Box<dyn Formatter + Send> {
         match self {

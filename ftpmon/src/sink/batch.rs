@@ -2,64 +2,125 @@
 
 use std::sync::Arc;
 
-/// Whole lines, shared by all outputs.
+/// Encoded events, shared by all outputs of a route.
 #[derive(Clone, Debug)]
-pub struct LineBatch {
-    lines: Arc<Vec<u8>>,
-    events: u64,
+pub(super) struct LineBatch {
+    body: Arc<Body>,
+    first_seq: u64,
+}
+
+#[derive(Debug)]
+struct Body {
+    lines: Vec<u8>,
+    /// Where each event ends in `lines`. An event that its format cannot say ends where it begins.
+    ends: Vec<u32>,
+}
+
+/// Consecutive events of a route by their `seq`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SeqRange {
+    /// `seq` of the first event.
+    pub(super) first: u64,
+    /// The number of events, at least 1.
+    pub(super) count: u64,
+}
+
+impl SeqRange {
+    /// `seq` of the last event.
+    pub(super) const fn last(&self) -> u64 {
+        self.first.saturating_add(self.count).saturating_sub(1)
+    }
 }
 
 impl LineBatch {
-    /// `lines` hold `events` events and end with a line feed.
-    pub fn new(lines: Vec<u8>, events: u64) -> Self {
-        Self { lines: Arc::new(lines), events }
+    /// `lines` hold the events from `first_seq` on, of which each ends at its place in `ends`. What stands behind the last
+    /// event belongs to none.
+    pub(super) fn new(lines: Vec<u8>, ends: Vec<u32>, first_seq: u64) -> Self {
+        Self { body: Arc::new(Body { lines, ends }), first_seq }
     }
 
     /// Its size in memory, bytes.
-    pub fn capacity(&self) -> usize {
-        self.lines.capacity()
+    pub(super) fn capacity(&self) -> usize {
+        self.body.lines.capacity() + self.body.ends.capacity() * size_of::<u32>()
     }
 
     /// The lines.
-    pub fn bytes(&self) -> &[u8] {
-        &self.lines
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.body.lines
     }
 
     /// The number of events in it.
-    pub const fn events(&self) -> u64 {
-        self.events
+    pub(super) fn events(&self) -> u64 {
+        self.body.ends.len() as u64
     }
 
-    /// The number of events that are incomplete when only the first `written` bytes are written.
-    pub(super) fn events_after(&self, written: usize) -> u64 {
-        if written == 0 {
-            return self.events;
-        }
-        let rest = self.lines.get(written..).unwrap_or_default();
-        self.events.min(rest.iter().filter(|&&byte| byte == b'\n').count() as u64)
+    /// `other` holds the same events.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.body, &other.body)
     }
 
-    /// The start of the line that byte `at` belongs to.
-    pub(super) fn line_start(&self, at: usize) -> usize {
-        let before = self.lines.get(..at).unwrap_or_default();
-        before.iter().rposition(|&byte| byte == b'\n').map_or(0, |feed| feed + 1)
+    /// The events that are incomplete when only the first `written` bytes are written; none where all are complete.
+    pub(super) fn rest(&self, written: usize) -> Option<SeqRange> {
+        let complete = self.complete(written) as u64;
+        let count = self.events() - complete;
+        (count > 0).then(|| SeqRange { first: self.first_seq + complete, count })
+    }
+
+    /// The events that end behind byte `from`, and at byte `to` or before.
+    pub(super) fn between(&self, from: usize, to: usize) -> Option<SeqRange> {
+        let (first, end) = (self.complete(from) as u64, self.complete(to) as u64);
+        (first < end).then(|| SeqRange { first: self.first_seq + first, count: end - first })
+    }
+
+    /// The start of the event that byte `at` belongs to.
+    pub(super) fn event_start(&self, at: usize) -> usize {
+        let before = self.complete(at).checked_sub(1).and_then(|last| self.body.ends.get(last));
+        before.map_or(0, |&end| end as usize)
+    }
+
+    /// The end of the event that byte `at` belongs to.
+    pub(super) fn event_end(&self, at: usize) -> usize {
+        self.body.ends.get(self.complete(at)).map_or(self.body.lines.len(), |&end| end as usize)
+    }
+
+    /// The number of events that end within the first `written` bytes.
+    fn complete(&self, written: usize) -> usize {
+        self.body.ends.partition_point(|&end| end as usize <= written)
+    }
+}
+
+#[cfg(test)]
+impl LineBatch {
+    /// A batch in which each line is an event.
+    pub(super) fn of_lines(lines: &[u8], first_seq: u64) -> Self {
+        let ends = lines.iter().enumerate().filter(|&(_, &byte)| byte == b'\n').map(|(at, _)| at as u32 + 1);
+        Self::new(lines.to_vec(), ends.collect(), first_seq)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::LineBatch;
+    use super::*;
 
     #[test]
-    fn a_cut_falls_back_to_its_line() {
-        let batch = LineBatch::new(b"one\ntwo\nthree\n".to_vec(), 3);
-        assert_eq!(batch.line_start(0), 0);
-        assert_eq!(batch.line_start(2), 0);
-        assert_eq!(batch.line_start(4), 4);
-        assert_eq!(batch.line_start(9), 8);
-        assert_eq!(batch.events_after(0), 3);
-        assert_eq!(batch.events_after(4), 2);
-        assert_eq!(batch.events_after(9), 1);
-        assert_eq!(batch.events_after(14), 0);
+    fn a_cut_falls_back_to_its_event() {
+        let batch = LineBatch::of_lines(b"one\ntwo\nthree\n", 7);
+        for (at, start, end) in [(0, 0, 4), (2, 0, 4), (4, 4, 8), (9, 8, 14)] {
+            assert_eq!((batch.event_start(at), batch.event_end(at)), (start, end), "{at}");
+        }
+        assert_eq!(batch.rest(0), Some(SeqRange { first: 7, count: 3 }));
+        assert_eq!(batch.rest(4), Some(SeqRange { first: 8, count: 2 }));
+        assert_eq!(batch.rest(9), Some(SeqRange { first: 9, count: 1 }));
+        assert_eq!(batch.rest(14), None);
+    }
+
+    #[test]
+    fn events_of_no_or_several_lines_are_counted_as_events() {
+        let batch = LineBatch::new(b"a\nb\nc\nfoot\n".to_vec(), vec![0, 4, 4, 6], 0);
+        assert_eq!(batch.rest(0), Some(SeqRange { first: 1, count: 3 }), "the first says nothing");
+        assert_eq!((batch.event_start(2), batch.event_end(2)), (0, 4));
+        assert_eq!(batch.rest(4), Some(SeqRange { first: 3, count: 1 }));
+        assert_eq!(batch.rest(6), None, "the foot belongs to no event");
+        assert_eq!((batch.event_start(8), batch.event_end(8)), (6, 11));
     }
 }

@@ -9,8 +9,26 @@ pub(super) enum Recovery {
     Never,
     /// Open again and go on at the same byte: what was written stands.
     SameByte,
-    /// Open again and begin with a whole line: a new reader knows nothing of the last one's bytes.
-    WholeLine,
+    /// Open again and begin with a whole event: a new reader knows nothing of the last one's bytes.
+    WholeEvent,
+}
+
+/// The last of the bytes that an output took, which its reader may not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// So many of them.
+    Bytes(u64),
+    /// Nobody can tell how many.
+    Unknown,
+}
+
+/// The bytes that a single write takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// As many as there are.
+    Stream,
+    /// Those of one event.
+    Event,
 }
 
 /// An open or closed output.
@@ -19,11 +37,34 @@ pub(super) trait Destination: Send {
     fn open(&mut self) -> io::Result<()>;
 
     /// Writes some of `bytes`. [`io::ErrorKind::WouldBlock`] and `TimedOut` say that the reader takes nothing just now;
-    /// they come after a wait of less than a second. Any other error closes the output.
+    /// they come after a wait of less than a second. Any other error is followed by [`Self::recovery`].
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
     /// The way to go on after an error.
     fn recovery(&self) -> Recovery;
+
+    /// The bytes that a single write takes.
+    fn unit(&self) -> Unit {
+        Unit::Stream
+    }
+
+    /// The bytes taken since it was opened that its reader may not have, now that it works, or after the error `after`.
+    fn unread(&mut self, after: Option<&io::Error>) -> Unread {
+        let _ = after;
+        Unread::Bytes(0)
+    }
+
+    /// The bytes taken since it was opened that have not left this host's kernel.
+    fn in_kernel(&mut self) -> u64 {
+        0
+    }
+
+    /// Called between events, before something is written. Whether what follows begins a new file, in which the opening
+    /// lines come first. `reopen`: the operator asks for its file to be opened again.
+    fn turn(&mut self, reopen: bool) -> io::Result<bool> {
+        let _ = reopen;
+        Ok(false)
+    }
 }
 
 /// The error of writing to what is not open.

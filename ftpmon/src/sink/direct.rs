@@ -4,7 +4,8 @@ use std::io;
 
 use super::destination::Destination;
 use super::kinds::destination;
-use super::outputs::Outputs;
+use super::output_spec::OutputSpec;
+use super::outputs::{Lines, Outputs};
 use super::spec::SinkSpec;
 use crate::telemetry::{Sampled, Snapshot};
 
@@ -36,9 +37,9 @@ impl DirectOutputs {
     ///
     /// # Errors
     /// The first output that cannot be opened.
-    pub fn open(specs: &[SinkSpec]) -> Result<Self, DirectOutputError> {
-        let open = |spec: &SinkSpec| {
-            let mut output = destination(spec);
+    pub fn open(specs: &[OutputSpec]) -> Result<Self, DirectOutputError> {
+        let open = |OutputSpec { sink: spec, settings }: &OutputSpec| {
+            let mut output = destination(spec, settings);
             match output.open() {
                 Ok(()) => Ok((spec.clone(), output)),
                 Err(error) => Err(DirectOutputError { spec: spec.clone(), error }),
@@ -90,6 +91,7 @@ impl Sampled for DirectOutputs {
 
 impl Outputs for DirectOutputs {
     const BLOCK_BYTES: usize = 256 << 10;
+    const BY_EVENT: bool = false;
     type Error = DirectOutputError;
 
     fn start(&mut self, opening: &[u8]) -> io::Result<()> {
@@ -99,9 +101,9 @@ impl Outputs for DirectOutputs {
 
     fn set_opening(&mut self, _opening: &[u8]) {}
 
-    fn write(&mut self, lines: &mut Vec<u8>, _events: u64) {
-        self.write_all(lines);
-        lines.clear();
+    fn write(&mut self, lines: &mut Lines) {
+        self.write_all(&lines.bytes);
+        lines.bytes.clear();
     }
 
     fn finish(self) -> Result<(), DirectOutputError> {
@@ -116,17 +118,17 @@ mod tests {
     #[test]
     fn every_output_gets_every_line_and_a_full_one_is_an_error() {
         let path = std::env::temp_dir().join(format!("ftpmon-direct-{}", std::process::id()));
-        let mut outputs = DirectOutputs::open(&[SinkSpec::File(path.clone())]).unwrap();
+        let mut outputs = DirectOutputs::open(&[OutputSpec::new(SinkSpec::File(path.clone()))]).unwrap();
         outputs.start(b"start\n").unwrap();
-        let mut lines = b"line\n".repeat(100_000);
-        outputs.write(&mut lines, 100_000);
-        assert!(lines.is_empty() && !outputs.is_over());
+        let mut lines = Lines { bytes: b"line\n".repeat(100_000), ..Lines::default() };
+        outputs.write(&mut lines);
+        assert!(lines.bytes.is_empty() && !outputs.is_over());
         outputs.finish().unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 6 + 500_000);
         std::fs::remove_file(path).unwrap();
 
-        let mut full = DirectOutputs::open(&[SinkSpec::File("/dev/full".into())]).unwrap();
-        full.write(&mut b"line\n".to_vec(), 1);
+        let mut full = DirectOutputs::open(&[OutputSpec::new(SinkSpec::File("/dev/full".into()))]).unwrap();
+        full.write(&mut Lines { bytes: b"line\n".to_vec(), ..Lines::default() });
         assert!(full.is_over());
         let error = full.finish().unwrap_err();
         assert_eq!(error.error.kind(), io::ErrorKind::StorageFull);

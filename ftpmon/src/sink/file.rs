@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::destination::{Destination, Recovery, not_open};
+use super::destination::{Destination, Recovery, Unread, not_open};
+use super::kernel_queue::KernelQueue;
 use super::stdout::wait_writable;
 use crate::named_file;
 
@@ -53,6 +54,14 @@ impl Destination for AppendedFile {
     }
 
     fn recovery(&self) -> Recovery {
-        if self.regular { Recovery::SameByte } else { Recovery::WholeLine }
+        if self.regular { Recovery::SameByte } else { Recovery::WholeEvent }
+    }
+
+    fn unread(&mut self, _after: Option<&io::Error>) -> Unread {
+        Unread::Bytes(self.in_kernel())
+    }
+
+    fn in_kernel(&mut self) -> u64 {
+        self.file.as_ref().map_or(0, |file| KernelQueue::of(file).bytes(file))
     }
 }

@@ -1,26 +1,43 @@
 //! Outputs for finished lines: standard output, files, sockets.
 //!
 //! Live, each output has a thread and a bounded queue of its own: a reader that is slow or gone holds up neither capture nor
-//! the other outputs. What an output could not take is counted, and the count stands in `stats`. Reading capture files
+//! the other outputs. What an output could not take is counted, and a `drop` event reports it. Reading capture files
 //! waits for its outputs instead.
+//!
+//! | file | what |
+//! |---|---|
+//! | `output_spec`, `spec` | an output and its settings as text |
+//! | `outputs`, `direct`, `queued` | the outputs of a route: for capture files, and live |
+//! | `batch`, `queue`, `losses` | encoded events that wait for an output, and what did not fit |
+//! | `worker`, `handed_over`, `report` | an output's thread, what its reader may not have, and what it says on standard error |
+//! | `destination`, `kinds` and a file a kind | where bytes go |
+//! | `kernel_queue` | what the kernel holds for a reader |
 
 mod batch;
 mod destination;
 mod direct;
 mod file;
+mod handed_over;
+mod kernel_queue;
 mod kinds;
+mod losses;
+mod output_spec;
 mod outputs;
 mod queue;
 mod queued;
+mod report;
 mod socket;
 mod spec;
 mod stdout;
 mod worker;
 
-pub use batch::LineBatch;
 pub use direct::{DirectOutputError, DirectOutputs};
-pub use outputs::Outputs;
-pub use queue::QUEUE_BYTES_MAX;
+pub use losses::Loss;
+pub use output_spec::{
+    OutputSettings, OutputSpec, OutputSpecError, QUEUE_BYTES_DEFAULT, QUEUE_BYTES_MAX, QUEUE_BYTES_MIN,
+    RESEND_BYTES_DEFAULT,
+};
+pub use outputs::{Lines, Outputs};
 pub use queued::{OutputError, QueuedOutputs};
 pub use spec::{SinkSpec, SinkSpecError};
 pub use stdout::reader_gone;

@@ -2,12 +2,26 @@
 
 use std::io;
 
+use super::losses::Loss;
 use crate::telemetry::Sampled;
+
+/// Finished lines of a route.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// The lines.
+    pub bytes: Vec<u8>,
+    /// Where each event ends in them; empty where [`Outputs::BY_EVENT`] is not asked for.
+    pub ends: Vec<u32>,
+    /// `seq` of the first event.
+    pub first_seq: u64,
+}
 
 /// The outputs of a route: each gets all of its lines.
 pub trait Outputs: Sampled {
     /// Bytes of finished lines after which they are handed over, whatever else is waiting.
     const BLOCK_BYTES: usize;
+    /// They want to know where each event ends.
+    const BY_EVENT: bool;
     /// An error of outputs that may lose nothing.
     type Error;
 
@@ -20,8 +34,19 @@ pub trait Outputs: Sampled {
     /// Sets what stands first in every output that is opened again from now on: lines that end with a line feed.
     fn set_opening(&mut self, opening: &[u8]);
 
-    /// Takes whole lines, which hold so many events, and leaves `lines` empty.
-    fn write(&mut self, lines: &mut Vec<u8>, events: u64);
+    /// Takes whole lines, and leaves `lines` empty.
+    fn write(&mut self, lines: &mut Lines);
+
+    /// Takes lines that report losses: they find room where other lines do not.
+    fn write_report(&mut self, lines: &mut Lines) {
+        self.write(lines);
+    }
+
+    /// Takes what outputs lost and is to be reported now, with the output's name; at the end all of it.
+    fn take_losses(&mut self, end: bool) -> Vec<(String, Loss)> {
+        let _ = end;
+        Vec::new()
+    }
 
     /// Writes what waits and closes the outputs.
     ///

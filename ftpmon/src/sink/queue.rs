@@ -4,18 +4,20 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::batch::LineBatch;
+use ftpmon_event::DropReason;
 
-/// Bytes of finished lines that may wait for one output. A reader that stops reading costs this much memory and no
-/// more; what comes while it is full is lost and counted.
-pub const QUEUE_BYTES_MAX: usize = 8 << 20;
+use super::batch::{LineBatch, SeqRange};
+use super::losses::{Loss, Losses};
 
 /// The memory that a waiting batch takes beside its lines, bytes: many tiny batches count as the memory they are.
-const BATCH_OVERHEAD: usize = 64;
+const BATCH_OVERHEAD: usize = 96;
+/// Bytes of `drop` events that find room in a full queue: what a reader missed has to reach it.
+const REPORT_BYTES_MAX: usize = 64 << 10;
 
 /// A queue of batches with one writer and one reader.
-#[derive(Default)]
 pub(super) struct Queue {
+    /// Bytes that may wait.
+    cap: usize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -24,52 +26,88 @@ pub(super) struct Queue {
 struct State {
     batches: VecDeque<LineBatch>,
     bytes: usize,
-    /// Events queued or being written.
-    pending: u64,
-    lost: u64,
+    losses: Losses,
     /// Nothing more comes; what is there may be written until then.
     closed: Option<Instant>,
     /// The reader gave up for good.
     abandoned: bool,
+    /// Somebody wants the reader's attention.
+    nudged: bool,
+}
+
+/// What there is to do for a queue's reader.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// A batch to write.
+    Batch(LineBatch),
+    /// Nothing came.
+    Idle,
+    /// The queue is closed and empty.
+    End,
 }
 
 impl Queue {
+    /// A queue for `cap` bytes.
+    pub(super) fn new(cap: usize) -> Self {
+        Self { cap, state: Mutex::default(), changed: Condvar::new() }
+    }
+
     /// Takes `batch`, or counts its events as lost where it does not fit.
     pub(super) fn push(&self, batch: &LineBatch) {
+        self.push_within(batch, self.cap);
+    }
+
+    /// Takes `batch`, which reports losses, though the queue is full.
+    pub(super) fn push_report(&self, batch: &LineBatch) {
+        self.push_within(batch, self.cap + REPORT_BYTES_MAX);
+    }
+
+    fn push_within(&self, batch: &LineBatch, cap: usize) {
         let mut state = self.state();
         let cost = cost(batch);
-        if state.abandoned || state.bytes + cost > QUEUE_BYTES_MAX {
-            state.lost += batch.events();
+        if state.abandoned || state.bytes + cost > cap {
+            let reason = if state.abandoned { DropReason::WriteFailed } else { DropReason::QueueFull };
+            if let Some(missing) = batch.rest(0) {
+                state.losses.add(missing, reason);
+            }
             return;
         }
+        state.losses.close();
         state.bytes += cost;
-        state.pending += batch.events();
         state.batches.push_back(batch.clone());
         drop(state);
         self.changed.notify_all();
     }
 
-    /// The next batch; waits for one. None when the queue is closed and empty. Whoever takes a batch says with
-    /// [`Queue::done`] what became of it.
-    pub(super) fn next(&self) -> Option<LineBatch> {
+    /// The next batch; waits `idle` for one.
+    pub(super) fn next(&self, idle: Duration) -> Next {
+        let until = Instant::now() + idle;
         let mut state = self.state();
         loop {
             if let Some(batch) = state.batches.pop_front() {
                 state.bytes -= cost(&batch);
-                return Some(batch);
+                return Next::Batch(batch);
             }
             if state.closed.is_some() {
-                return None;
+                return Next::End;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let left = until.saturating_duration_since(Instant::now());
+            if core::mem::take(&mut state.nudged) || left.is_zero() {
+                return Next::Idle;
+            }
+            (state, _) = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// A batch of `events` events is dealt with, `lost` of them were not written.
-    pub(super) fn done(&self, events: u64, lost: u64) {
-        let mut state = self.state();
-        state.pending = state.pending.saturating_sub(events);
-        state.lost += lost;
+    /// Has the reader look up from waiting for a batch.
+    pub(super) fn nudge(&self) {
+        self.state().nudged = true;
+        self.changed.notify_all();
+    }
+
+    /// Events that were taken will not be delivered.
+    pub(super) fn lose(&self, missing: SeqRange, reason: DropReason) {
+        self.state().losses.add(missing, reason);
     }
 
     /// Waits for `pause`, or until there is no more time. Tells whether there is time left.
@@ -102,9 +140,7 @@ impl Queue {
     pub(super) fn abandon(&self) {
         let mut state = self.state();
         state.abandoned = true;
-        state.lost += state.batches.drain(..).map(|batch| batch.events()).sum::<u64>();
-        state.bytes = 0;
-        state.pending = 0;
+        state.drain(DropReason::WriteFailed);
     }
 
     /// The output is gone for good.
@@ -112,14 +148,26 @@ impl Queue {
         self.state().abandoned
     }
 
-    /// Events that were not written and will not be.
-    pub(super) fn lost(&self) -> u64 {
-        self.state().lost
+    /// Takes the losses that are to be reported now, at the end of the run all of them. While no report would find room,
+    /// they wait.
+    pub(super) fn take_losses(&self, end: bool) -> Vec<Loss> {
+        let mut state = self.state();
+        if state.abandoned || state.bytes >= self.cap + REPORT_BYTES_MAX / 2 {
+            return Vec::new();
+        }
+        if end { state.losses.take_all() } else { state.losses.take_reportable() }
     }
 
-    /// Events that wait, or are being written.
-    pub(super) fn pending(&self) -> u64 {
-        self.state().pending
+    /// The end: everything that still waits is lost. Takes all losses that were not reported.
+    pub(super) fn final_losses(&self) -> Vec<Loss> {
+        let mut state = self.state();
+        state.drain(DropReason::WriteFailed);
+        state.losses.take_all()
+    }
+
+    /// Events that were not written and will not be.
+    pub(super) fn lost(&self) -> u64 {
+        self.state().losses.total()
     }
 
     /// Bytes that wait.
@@ -127,9 +175,23 @@ impl Queue {
         self.state().bytes
     }
 
+    /// Bytes that may wait.
+    pub(super) const fn cap(&self) -> usize {
+        self.cap
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // No code panics while it holds the lock, and the counts stay true if one did.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn drain(&mut self, reason: DropReason) {
+        for missing in self.batches.drain(..).filter_map(|batch| batch.rest(0)) {
+            self.losses.add(missing, reason);
+        }
+        self.bytes = 0;
     }
 }
 
@@ -141,43 +203,61 @@ fn cost(batch: &LineBatch) -> usize {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_does_not_fit_is_counted() {
-        let queue = Queue::default();
-        let batch = LineBatch::new(vec![b'\n'; QUEUE_BYTES_MAX / 2 - BATCH_OVERHEAD], 5);
-        (0..3).for_each(|_| queue.push(&batch));
-        assert_eq!((queue.lost(), queue.pending()), (5, 10));
-        assert!(queue.next().is_some());
-        queue.done(5, 0);
-        queue.push(&batch);
-        assert_eq!((queue.lost(), queue.pending(), queue.bytes()), (5, 10, QUEUE_BYTES_MAX));
+    const CAP: usize = 1 << 20;
+
+    fn line(seq: u64) -> LineBatch {
+        LineBatch::of_lines(b"a\n", seq)
+    }
+
+    fn is_batch(next: Next) -> bool {
+        matches!(next, Next::Batch(_))
     }
 
     #[test]
-    fn tiny_batches_are_bounded_too() {
-        let queue = Queue::default();
-        let batch = LineBatch::new(b"\n".to_vec(), 1);
-        let fit = (QUEUE_BYTES_MAX / (BATCH_OVERHEAD + 1)) as u64;
-        (0..fit + 7).for_each(|_| queue.push(&batch));
-        assert_eq!((queue.pending(), queue.lost()), (fit, 7));
+    fn what_does_not_fit_is_a_loss_with_its_range() {
+        let queue = Queue::new(CAP);
+        let half = |seq| LineBatch::new(vec![b'\n'; CAP / 2 - 200], vec![1, 2, 3, 4, 5], seq);
+        (0..4).for_each(|at| queue.push(&half(at * 5)));
+        assert_eq!(queue.lost(), 10);
+        assert_eq!(queue.take_losses(false), [], "it may still grow");
+        assert!(is_batch(queue.next(Duration::ZERO)));
+        queue.push(&half(20));
+        let loss = Loss { from_seq: 10, to_seq: 19, count: 10, reason: DropReason::QueueFull };
+        assert_eq!(queue.take_losses(false), [loss]);
+        assert!(queue.bytes() <= CAP);
+    }
+
+    #[test]
+    fn tiny_batches_are_bounded_too_and_a_report_finds_room() {
+        let queue = Queue::new(CAP);
+        let fit = (CAP / cost(&line(0))) as u64;
+        (0..fit + 7).for_each(|seq| queue.push(&line(seq)));
+        assert_eq!(queue.lost(), 7);
+        queue.push_report(&line(fit + 7));
+        assert_eq!(queue.lost(), 7);
+        (0..CAP as u64).for_each(|seq| queue.push_report(&line(seq)));
+        assert!(queue.bytes() <= CAP + REPORT_BYTES_MAX);
     }
 
     #[test]
     fn a_closed_queue_gives_what_it_has_and_ends() {
-        let queue = Queue::default();
-        queue.push(&LineBatch::new(b"a\n".to_vec(), 1));
+        let queue = Queue::new(CAP);
+        assert!(matches!(queue.next(Duration::ZERO), Next::Idle));
+        queue.push(&line(0));
         queue.close(Instant::now());
-        assert!(queue.next().is_some());
-        assert!(queue.next().is_none());
+        assert!(is_batch(queue.next(Duration::ZERO)));
+        assert!(matches!(queue.next(Duration::from_secs(60)), Next::End));
         assert!(!queue.pause(Duration::from_secs(60)), "no time is left");
     }
 
     #[test]
     fn an_abandoned_queue_counts_everything() {
-        let queue = Queue::default();
-        queue.push(&LineBatch::new(b"a\n".to_vec(), 1));
+        let queue = Queue::new(CAP);
+        queue.push(&line(0));
         queue.abandon();
-        queue.push(&LineBatch::new(b"b\nc\n".to_vec(), 2));
-        assert_eq!((queue.lost(), queue.pending()), (3, 0));
+        queue.push(&LineBatch::of_lines(b"b\nc\n", 1));
+        assert_eq!(queue.lost(), 3);
+        let loss = Loss { from_seq: 0, to_seq: 2, count: 3, reason: DropReason::WriteFailed };
+        assert_eq!(queue.final_losses(), [loss]);
     }
 }

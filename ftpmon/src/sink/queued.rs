@@ -1,8 +1,8 @@
-//! QueuedOutputs behind queues, for live capture: a reader that is slow or gone holds up nothing.
+//! Outputs behind queues, for live capture: a reader that is slow or gone holds up nothing.
 
 use std::convert::Infallible;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -11,8 +11,10 @@ use tokio::sync::Notify;
 
 use super::batch::LineBatch;
 use super::kinds::destination;
-use super::outputs::Outputs;
-use super::queue::{QUEUE_BYTES_MAX, Queue};
+use super::losses::Loss;
+use super::output_spec::OutputSpec;
+use super::outputs::{Lines, Outputs};
+use super::queue::Queue;
 use super::spec::SinkSpec;
 use super::worker::{Shared, Worker};
 use crate::notice::notice;
@@ -22,6 +24,9 @@ use crate::telemetry::{Kind, Sampled, Snapshot};
 const FLUSH_TIME: Duration = Duration::from_secs(2);
 /// The interval at which the end of a run checks whether they are done.
 const FLUSH_LOOK: Duration = Duration::from_millis(5);
+
+/// Standard error is told of an output's losses this often.
+const NOTICE_EVERY: Duration = Duration::from_secs(10);
 
 /// An output that cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +41,9 @@ pub struct OutputError {
 fn way_out(spec: &SinkSpec) -> &'static str {
     match spec {
         SinkSpec::Stdout => "give it a reader, or another --output",
-        SinkSpec::File(_) => "the directory has to exist and be writable",
-        SinkSpec::Tcp { .. } | SinkSpec::Unix(_) => "start its reader first, or correct the address",
+        SinkSpec::File(_) | SinkSpec::Tcp { .. } | SinkSpec::Unix(_) => {
+            "the directory has to exist and be writable"
+        }
     }
 }
 
@@ -48,19 +54,22 @@ pub struct QueuedOutputs {
 }
 
 struct Output {
+    spec: SinkSpec,
     shared: Arc<Shared>,
     /// Until [`Outputs::start`].
     idle: Option<Worker>,
     thread: Option<JoinHandle<()>>,
+    /// When standard error was last told of a loss.
+    said: Option<Instant>,
 }
 
 impl Sampled for QueuedOutputs {
     fn sample(&self, into: &mut Snapshot) {
         let mut reopened = 0;
         for Output { shared, .. } in &self.outputs {
-            let label = || ("output", shared.spec.to_string());
+            let label = || ("output", shared.name.clone());
             into.add_labelled(Kind::Lost, "output", label(), shared.queue.lost());
-            let cap = QUEUE_BYTES_MAX as u64;
+            let cap = shared.queue.cap() as u64;
             into.add_labelled(Kind::Table { cap }, "output_queue", label(), shared.queue.bytes() as u64);
             reopened += shared.reopened.load(Ordering::Relaxed);
         }
@@ -69,30 +78,42 @@ impl Sampled for QueuedOutputs {
 }
 
 impl QueuedOutputs {
-    /// Opens each of `specs`, one named twice once.
+    /// Opens each of `specs`, one named twice once. A socket whose reader is away is tried again while the run goes on.
     ///
     /// # Errors
-    /// The first output that cannot be opened.
-    pub fn open(specs: &[SinkSpec]) -> Result<Self, OutputError> {
+    /// The first file that cannot be opened, or standard output that is closed.
+    pub fn open(specs: &[OutputSpec]) -> Result<Self, OutputError> {
         let gone = Arc::new(Notify::new());
         let mut outputs: Vec<Output> = Vec::with_capacity(specs.len());
-        for spec in specs {
-            if outputs.iter().any(|output| output.shared.spec == *spec) {
+        for OutputSpec { sink, settings } in specs {
+            if outputs.iter().any(|output| output.spec == *sink) {
                 continue;
             }
-            let mut destination = destination(spec);
-            destination.open().map_err(|error| OutputError { spec: spec.clone(), error })?;
+            let mut destination = destination(sink, settings);
+            let open_now = matches!(sink, SinkSpec::Stdout | SinkSpec::File(_));
+            if open_now {
+                destination.open().map_err(|error| OutputError { spec: sink.clone(), error })?;
+            }
             let shared = Arc::new(Shared {
-                spec: spec.clone(),
-                queue: Queue::default(),
+                name: sink.to_string(),
+                queue: Queue::new(settings.queue_bytes),
                 opening: Mutex::new(Arc::default()),
                 reopened: AtomicU64::new(0),
+                reopen: AtomicBool::new(false),
                 gone: Arc::clone(&gone),
             });
-            let idle = Some(Worker::new(Arc::clone(&shared), destination));
-            outputs.push(Output { shared, idle, thread: None });
+            let idle = Some(Worker::new(Arc::clone(&shared), destination, open_now, settings.resend_bytes));
+            outputs.push(Output { spec: sink.clone(), shared, idle, thread: None, said: None });
         }
         Ok(Self { outputs, gone })
+    }
+
+    /// Has each file opened again, between two events, whether or not it was moved away.
+    pub fn reopen(&self) {
+        for Output { shared, .. } in &self.outputs {
+            shared.reopen.store(true, Ordering::Relaxed);
+            shared.queue.nudge();
+        }
     }
 
     /// Queues `batch` for every output. Never waits: what does not fit is counted.
@@ -104,7 +125,7 @@ impl QueuedOutputs {
 
     /// Standard output was found to have no reader, before a write told.
     pub fn stdout_gone(&self) {
-        for output in self.outputs.iter().filter(|output| output.shared.spec == SinkSpec::Stdout) {
+        for output in self.outputs.iter().filter(|output| output.spec == SinkSpec::Stdout) {
             output.shared.queue.abandon();
         }
         self.gone.notify_one();
@@ -120,6 +141,7 @@ impl QueuedOutputs {
 
 impl Outputs for QueuedOutputs {
     const BLOCK_BYTES: usize = 128 << 10;
+    const BY_EVENT: bool = true;
     type Error = Infallible;
 
     fn start(&mut self, opening: &[u8]) -> io::Result<()> {
@@ -139,15 +161,31 @@ impl Outputs for QueuedOutputs {
         }
     }
 
-    fn write(&mut self, lines: &mut Vec<u8>, events: u64) {
-        // A few lines are copied, so that they take no more room than they need while they wait.
-        if lines.len() < Self::BLOCK_BYTES / 2 {
-            self.queue(&LineBatch::new(lines.clone(), events));
-            lines.clear();
-        } else {
-            let room = Vec::with_capacity(Self::BLOCK_BYTES + Self::BLOCK_BYTES / 8);
-            self.queue(&LineBatch::new(core::mem::replace(lines, room), events));
+    fn write(&mut self, lines: &mut Lines) {
+        self.queue(&batch(lines));
+    }
+
+    fn write_report(&mut self, lines: &mut Lines) {
+        let batch = batch(lines);
+        for output in &self.outputs {
+            output.shared.queue.push_report(&batch);
         }
+    }
+
+    fn take_losses(&mut self, end: bool) -> Vec<(String, Loss)> {
+        let mut losses = Vec::new();
+        for Output { shared, said, .. } in &mut self.outputs {
+            let taken = shared.queue.take_losses(end);
+            if let Some(last) = taken.last()
+                && said.is_none_or(|said| said.elapsed() >= NOTICE_EVERY)
+            {
+                *said = Some(Instant::now());
+                let (reason, lost) = (last.reason.name(), shared.queue.lost());
+                notice(format_args!("output {}: {lost} events lost so far: {reason}", shared.name));
+            }
+            losses.extend(taken.into_iter().map(|loss| (shared.name.clone(), loss)));
+        }
+        losses
     }
 
     /// Writes what waits, for two seconds at most, and says on standard error what could not be written.
@@ -159,18 +197,41 @@ impl Outputs for QueuedOutputs {
         for output in &mut self.outputs {
             let Some(thread) = output.thread.take() else { continue };
             // A thread may hang in a write to a reader that reads nothing: it ends with the process.
-            while !thread.is_finished() && Instant::now() < deadline + FLUSH_LOOK * 20 {
+            while !thread.is_finished() && Instant::now() < deadline + FLUSH_LOOK * 60 {
                 std::thread::sleep(FLUSH_LOOK);
             }
             let shared = &output.shared;
-            let lost = shared.queue.lost() + shared.queue.pending();
             // Whoever ends `| head` knows that the rest is not wanted.
-            if lost > 0 && !(shared.spec == SinkSpec::Stdout && shared.queue.is_abandoned()) {
-                notice(format_args!("output {}: {lost} events were not delivered", shared.spec));
+            let unwanted = output.spec == SinkSpec::Stdout && shared.queue.is_abandoned();
+            for Loss { from_seq, to_seq, count, reason } in shared.queue.final_losses() {
+                if unwanted {
+                    continue;
+                }
+                let reason = reason.name();
+                notice(format_args!(
+                    "output {}: {count} events were not delivered: {reason}, seq {from_seq} to {to_seq}",
+                    shared.name
+                ));
             }
         }
         Ok(())
     }
+}
+
+/// Takes `lines` and leaves them empty. A few are copied, so that they take no more room than they need while they wait.
+fn batch(lines: &mut Lines) -> LineBatch {
+    let first_seq = lines.first_seq;
+    let (bytes, ends) = if lines.bytes.len() < QueuedOutputs::BLOCK_BYTES / 2 {
+        let copy = (lines.bytes.clone(), lines.ends.clone());
+        lines.bytes.clear();
+        lines.ends.clear();
+        copy
+    } else {
+        let room = Vec::with_capacity(QueuedOutputs::BLOCK_BYTES + QueuedOutputs::BLOCK_BYTES / 8);
+        let ends = Vec::with_capacity(lines.ends.len());
+        (core::mem::replace(&mut lines.bytes, room), core::mem::replace(&mut lines.ends, ends))
+    };
+    LineBatch::new(bytes, ends, first_seq)
 }
 
 #[cfg(test)]

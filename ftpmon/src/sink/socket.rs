@@ -7,9 +7,11 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, sockopt};
 
-use super::destination::{Destination, Recovery, not_open};
+use super::destination::{Destination, Recovery, Unread, not_open};
+use super::kernel_queue::KernelQueue;
 
 /// The longest attempt to connect, and the longest time that sent bytes may be unacknowledged before a TCP connection
 /// counts as dead.
@@ -27,6 +29,9 @@ pub(super) trait Connect: Send {
     /// The stream.
     type Stream: Write + AsFd + Send;
 
+    /// What has left this host's kernel has been read.
+    const SENT_IS_READ: bool;
+
     /// One attempt.
     fn connect(&self) -> io::Result<Self::Stream>;
 }
@@ -41,6 +46,9 @@ pub(super) struct Tcp {
 
 impl Connect for Tcp {
     type Stream = TcpStream;
+
+    /// What the peer's kernel has acknowledged may wait in its buffer.
+    const SENT_IS_READ: bool = false;
 
     fn connect(&self) -> io::Result<TcpStream> {
         let mut refusal = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
@@ -65,6 +73,8 @@ pub(super) struct Unix(pub(super) PathBuf);
 
 impl Connect for Unix {
     type Stream = UnixStream;
+
+    const SENT_IS_READ: bool = true;
 
     fn connect(&self) -> io::Result<UnixStream> {
         let stream = UnixStream::connect(&self.0)?;
@@ -96,9 +106,7 @@ impl<C: Connect> Destination for Socket<C> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let stream = self.stream.as_mut().ok_or_else(not_open)?;
         // The first write after the reader closed would succeed and be lost; its FIN tells before.
-        if far_end_closed(stream) {
-            return Err(io::ErrorKind::ConnectionReset.into());
-        }
+        far_end(stream)?;
         match stream.write(bytes) {
             Ok(0) if !bytes.is_empty() => Err(io::ErrorKind::WriteZero.into()),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => Err(io::ErrorKind::WouldBlock.into()),
@@ -107,14 +115,30 @@ impl<C: Connect> Destination for Socket<C> {
     }
 
     fn recovery(&self) -> Recovery {
-        Recovery::WholeLine
+        Recovery::WholeEvent
+    }
+
+    /// A reader that closes with bytes unread makes its kernel reset the connection; how many there were is not told. One that
+    /// had read everything ends it with a FIN.
+    fn unread(&mut self, after: Option<&io::Error>) -> Unread {
+        match after.map(io::Error::kind) {
+            None if C::SENT_IS_READ => Unread::Bytes(self.in_kernel()),
+            Some(io::ErrorKind::UnexpectedEof) => Unread::Bytes(self.in_kernel()),
+            None | Some(_) => Unread::Unknown,
+        }
+    }
+
+    fn in_kernel(&mut self) -> u64 {
+        self.stream.as_ref().map_or(0, |stream| KernelQueue::Socket.bytes(stream))
     }
 }
 
-fn far_end_closed(stream: &impl AsFd) -> bool {
+/// An error where the reader is gone: [`io::ErrorKind::UnexpectedEof`] when it had read everything until then.
+fn far_end(stream: &impl AsFd) -> io::Result<()> {
     let mut ignored = [0; IGNORED_BYTES];
     match recv(stream, &mut ignored, RecvFlags::DONTWAIT) {
-        Ok((_, read)) => read == 0,
-        Err(e) => !matches!(e, rustix::io::Errno::AGAIN | rustix::io::Errno::INTR),
+        Ok((_, 0)) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "its reader closed the connection")),
+        Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }

@@ -7,7 +7,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::destination::{Destination, Recovery};
+use super::destination::{Destination, Recovery, Unread};
+use super::kernel_queue::KernelQueue;
 
 /// The wait for a reader that takes nothing, before the remaining time is checked.
 const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
@@ -17,7 +18,10 @@ const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 const PIPE_BYTES: usize = 1 << 20;
 
 /// Standard output, written without std's buffer and lock: one thread alone writes it.
-pub(super) struct Stdout;
+#[derive(Default)]
+pub(super) struct Stdout {
+    queue: KernelQueue,
+}
 
 impl Destination for Stdout {
     fn open(&mut self) -> io::Result<()> {
@@ -25,6 +29,7 @@ impl Destination for Stdout {
         rustix::fs::fstat(rustix::stdio::stdout()).map(drop)?;
         // Another kind of output has no such size, and a pipe that stays as it is only costs time.
         let _ = rustix::pipe::fcntl_setpipe_size(rustix::stdio::stdout(), PIPE_BYTES);
+        self.queue = KernelQueue::of(rustix::stdio::stdout());
         Ok(())
     }
 
@@ -41,6 +46,14 @@ impl Destination for Stdout {
 
     fn recovery(&self) -> Recovery {
         Recovery::Never
+    }
+
+    fn unread(&mut self, _after: Option<&io::Error>) -> Unread {
+        Unread::Bytes(self.in_kernel())
+    }
+
+    fn in_kernel(&mut self) -> u64 {
+        self.queue.bytes(rustix::stdio::stdout())
     }
 }
 

@@ -1,33 +1,41 @@
 //! The thread behind each output: takes batches from its queue and writes them, whatever that takes.
 
+use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ftpmon_event::DropReason;
 use tokio::sync::Notify;
 
 use super::batch::LineBatch;
-use super::destination::{Destination, Recovery};
-use super::queue::Queue;
-use super::spec::SinkSpec;
-use crate::notice::notice;
+use super::destination::{Destination, Recovery, Unit};
+use super::handed_over::{HandedOver, Partial};
+use super::queue::{Next, Queue};
+use super::report::Report;
 
 /// First pause before an output is opened again; it doubles with each attempt.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Longest pause before an output is opened again.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// How often an output without events is looked after.
+const IDLE: Duration = Duration::from_secs(1);
+/// How often the end of a run asks whether the kernel has passed on everything.
+const DRAIN_LOOK: Duration = Duration::from_millis(10);
 
 /// The state that an output's thread and its owner share.
 pub(super) struct Shared {
     /// The name of the output.
-    pub(super) spec: SinkSpec,
+    pub(super) name: String,
     /// Its queue.
     pub(super) queue: Queue,
     /// The lines that stand first in it each time it is opened.
     pub(super) opening: Mutex<Arc<[u8]>>,
     /// The number of times that it was opened again.
     pub(super) reopened: AtomicU64,
+    /// The operator asks for its file to be opened again.
+    pub(super) reopen: AtomicBool,
     /// Told when it is gone for good.
     pub(super) gone: Arc<Notify>,
 }
@@ -42,14 +50,26 @@ impl Shared {
 pub(super) struct Worker {
     shared: Arc<Shared>,
     destination: Box<dyn Destination>,
-    open: bool,
+    state: State,
     /// The lines that stand first, and how many bytes of them are written since the output was opened.
     opening: Arc<[u8]>,
     opening_written: usize,
+    /// What is to be written before the next batch of the queue.
+    again: VecDeque<Partial>,
+    handed_over: HandedOver,
     backoff: Duration,
+    report: Report,
 }
 
-/// The reason why a batch was not written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It was never open.
+    New,
+    Open,
+    Closed,
+}
+
+/// The reason why nothing more is written.
 enum Stop {
     /// The time to write what was left is over.
     OutOfTime,
@@ -58,96 +78,210 @@ enum Stop {
 }
 
 impl Worker {
-    /// A worker for an output that is open already.
-    pub(super) fn new(shared: Arc<Shared>, destination: Box<dyn Destination>) -> Self {
-        let opening = Arc::default();
-        Self { shared, destination, open: true, opening, opening_written: 0, backoff: BACKOFF_MIN }
+    /// A worker for an output, which may be open already. `resend_bytes` of what it took are kept to be sent again.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        destination: Box<dyn Destination>,
+        open: bool,
+        resend_bytes: usize,
+    ) -> Self {
+        Self {
+            report: Report::new(shared.name.clone()),
+            shared,
+            destination,
+            state: if open { State::Open } else { State::New },
+            opening: Arc::default(),
+            opening_written: 0,
+            again: VecDeque::new(),
+            handed_over: HandedOver::new(resend_bytes),
+            backoff: BACKOFF_MIN,
+        }
     }
 
     /// Writes until the queue is closed and empty, or the output is gone.
     pub(super) fn run(mut self) {
-        let shared = Arc::clone(&self.shared);
-        self.opening = shared.opening();
+        self.opening = self.shared.opening();
         // The opening lines do not wait for the first event.
-        let mut next = Some(LineBatch::new(Vec::new(), 0));
-        while let Some(batch) = next {
-            let mut written = 0;
-            let result = self.deliver(&batch, &mut written);
-            let lost = if result.is_ok() { 0 } else { batch.events_after(written) };
-            shared.queue.done(batch.events(), lost);
-            if let Err(Stop::Gone) = result {
-                shared.queue.abandon();
-                shared.gone.notify_one();
-                return;
+        self.again.push_back((LineBatch::new(Vec::new(), Vec::new(), 0), 0));
+        while let Some((batch, written)) = self.next() {
+            match self.deliver(batch, written) {
+                Ok(()) => self.settle(),
+                Err(stop) => return self.stop(&stop),
             }
-            next = shared.queue.next();
+        }
+        self.drain();
+    }
+
+    /// What is to be written next; nothing to write where nothing came for a while. None at the end.
+    fn next(&mut self) -> Option<Partial> {
+        if let Some(partial) = self.again.pop_front() {
+            return Some(partial);
+        }
+        match self.shared.queue.next(IDLE) {
+            Next::Batch(batch) => Some((batch, 0)),
+            Next::Idle => Some((LineBatch::new(Vec::new(), Vec::new(), 0), 0)),
+            Next::End => None,
         }
     }
 
-    fn deliver(&mut self, batch: &LineBatch, written: &mut usize) -> Result<(), Stop> {
+    /// Writes the rest of `batch`, or puts it back behind what has to be sent again first.
+    fn deliver(&mut self, batch: LineBatch, begin: usize) -> Result<(), Stop> {
+        let mut written = begin;
         loop {
-            match self.attempt(batch, written) {
-                Ok(()) => return Ok(()),
-                Err(e)
-                    if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-                        && self.open =>
-                {
-                    if !self.shared.queue.pause(Duration::ZERO) {
+            let Err(error) = self.attempt(&batch, &mut written) else {
+                self.handed_over.add(batch, begin, written);
+                return Ok(());
+            };
+            let open = self.state == State::Open;
+            if open && matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
+                if self.shared.queue.pause(Duration::ZERO) {
+                    continue;
+                }
+                self.put_back(batch, begin, written);
+                return Err(Stop::OutOfTime);
+            }
+            match self.failed(&error) {
+                Recovery::Never => {
+                    self.put_back(batch, begin, written);
+                    self.rewind(&error);
+                    return Err(Stop::Gone);
+                }
+                Recovery::SameByte => {
+                    if !self.pause() {
+                        self.put_back(batch, begin, written);
                         return Err(Stop::OutOfTime);
                     }
                 }
-                Err(e) => {
-                    self.failed(&e, batch, written)?;
-                    if !self.shared.queue.pause(self.backoff) {
-                        return Err(Stop::OutOfTime);
+                Recovery::WholeEvent => {
+                    self.put_back(batch, begin, written);
+                    if open {
+                        self.rewind(&error);
                     }
-                    self.backoff = (self.backoff * 2).min(BACKOFF_MAX);
+                    return if self.pause() { Ok(()) } else { Err(Stop::OutOfTime) };
                 }
             }
         }
     }
 
     fn attempt(&mut self, batch: &LineBatch, written: &mut usize) -> io::Result<()> {
-        if !self.open {
+        if self.state != State::Open {
             self.destination.open()?;
-            self.open = true;
-            if self.opening_written == 0 {
+            self.opened();
+        }
+        let between_events = *written == batch.event_start(*written);
+        if between_events && self.opening_written == self.opening.len() {
+            let reopen = self.shared.reopen.swap(false, Ordering::Relaxed);
+            if self.destination.turn(reopen)? {
                 self.opening = self.shared.opening();
+                self.opening_written = 0;
             }
-            self.shared.reopened.fetch_add(1, Ordering::Relaxed);
-            let lost = self.shared.queue.lost();
-            notice(format_args!("output {}: reopened; {lost} events lost so far", self.shared.spec));
         }
         while let Some(rest) = self.opening.get(self.opening_written..).filter(|rest| !rest.is_empty()) {
-            self.opening_written += self.destination.write(rest)?;
+            let taken = self.destination.write(rest)?;
+            self.opening_written += taken;
+            self.handed_over.skip(taken);
         }
-        while let Some(rest) = batch.bytes().get(*written..).filter(|rest| !rest.is_empty()) {
+        let unit = self.destination.unit();
+        loop {
+            let end = if unit == Unit::Event { batch.event_end(*written) } else { batch.bytes().len() };
+            let Some(rest) = batch.bytes().get(*written..end).filter(|rest| !rest.is_empty()) else { break };
             *written += self.destination.write(rest)?;
             self.backoff = BACKOFF_MIN;
+            self.report.works(self.shared.queue.lost());
         }
         Ok(())
     }
 
-    fn failed(&mut self, error: &io::Error, batch: &LineBatch, written: &mut usize) -> Result<(), Stop> {
+    fn opened(&mut self) {
+        if self.state == State::Closed {
+            self.shared.reopened.fetch_add(1, Ordering::Relaxed);
+        }
+        self.state = State::Open;
+        self.handed_over.restart();
+        if self.opening_written == 0 {
+            self.opening = self.shared.opening();
+        }
+        if self.opening.is_empty() {
+            self.report.works(self.shared.queue.lost());
+        }
+    }
+
+    fn failed(&mut self, error: &io::Error) -> Recovery {
         let recovery = self.destination.recovery();
-        if recovery == Recovery::Never {
-            if error.kind() != io::ErrorKind::BrokenPipe {
-                notice(format_args!("output {}: {error}; nothing more is written to it", self.shared.spec));
+        match recovery {
+            // Whoever ends `| head` knows that the rest is not wanted.
+            Recovery::Never if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Recovery::Never => self.report.gone(error),
+            Recovery::SameByte => self.report.fails(error, self.shared.queue.cap()),
+            Recovery::WholeEvent => {
+                self.opening_written = 0;
+                self.report.fails(error, self.shared.queue.cap());
             }
-            return Err(Stop::Gone);
         }
-        if recovery == Recovery::WholeLine {
-            *written = batch.line_start(*written);
-            self.opening_written = 0;
+        if self.state == State::Open {
+            self.state = State::Closed;
         }
-        if self.open {
-            self.open = false;
-            notice(format_args!(
-                "output {}: {error}; trying again, up to {} MiB of events are kept meanwhile",
-                self.shared.spec,
-                super::QUEUE_BYTES_MAX >> 20
-            ));
+        recovery
+    }
+
+    /// `batch` was written between `begin` and `written`, and the rest of it is to be written next.
+    fn put_back(&mut self, batch: LineBatch, begin: usize, written: usize) {
+        let resume = batch.event_start(written);
+        self.again.push_front((batch.clone(), resume.max(begin.min(written))));
+        self.handed_over.add(batch, begin, written);
+    }
+
+    /// Has everything written again that the reader may not have, now that it is gone.
+    fn rewind(&mut self, error: &io::Error) {
+        let unread = self.destination.unread(Some(error));
+        let mut unread = self.handed_over.take_unread(unread);
+        // The batch that was being written is in both: what was written of it, and the rest.
+        if let (Some((last, from)), Some((current, at))) = (unread.last(), self.again.front_mut())
+            && last.is_same(current)
+        {
+            *at = (*at).min(*from);
+            unread.pop();
         }
-        Ok(())
+        unread.into_iter().rev().for_each(|partial| self.again.push_front(partial));
+    }
+
+    fn pause(&mut self) -> bool {
+        let pause = self.backoff;
+        self.backoff = (self.backoff * 2).min(BACKOFF_MAX);
+        self.shared.queue.pause(pause)
+    }
+
+    /// Forgets what the reader has.
+    fn settle(&mut self) {
+        if !self.handed_over.is_empty() && self.state == State::Open {
+            let unread = self.destination.unread(None);
+            self.handed_over.settle(unread);
+        }
+    }
+
+    fn stop(mut self, stop: &Stop) {
+        for missing in self.again.drain(..).filter_map(|(batch, written)| batch.rest(written)) {
+            self.shared.queue.lose(missing, DropReason::WriteFailed);
+        }
+        match stop {
+            Stop::Gone => {
+                self.shared.queue.abandon();
+                self.shared.gone.notify_one();
+            }
+            Stop::OutOfTime => self.drain(),
+        }
+    }
+
+    /// Waits, as long as there is time, until the kernel has passed on everything, and says what it may not have.
+    fn drain(mut self) {
+        while self.state == State::Open && self.destination.in_kernel() > 0 {
+            if !self.shared.queue.pause(DRAIN_LOOK) {
+                let held = self.destination.in_kernel();
+                for missing in self.handed_over.unread_events(held) {
+                    self.shared.queue.lose(missing, DropReason::Unconfirmed);
+                }
+                return;
+            }
+        }
     }
 }

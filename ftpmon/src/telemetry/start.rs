@@ -9,7 +9,7 @@ use crate::capture::RECORD_LEN_MAX;
 use crate::chain::{CONNECTIONS_MAX, SESSIONS_MAX, WAITING_EVENTS_MAX};
 use crate::config::Config;
 use crate::kernel::INTERFACES_MAX;
-use crate::sink::QUEUE_BYTES_MAX;
+use crate::sink::QUEUE_BYTES_DEFAULT;
 use crate::store::QUEUE_BYTES_MAX as FILES_QUEUE_BYTES_MAX;
 use ftpmon_core::engine::{EngineConfig, FilesMode};
 use ftpmon_core::frame::{FragmentLimits, LAYERS_MAX};
@@ -80,7 +80,7 @@ fn start(
 fn limits_of_live_capture(config: &Config, engine: &EngineConfig) -> Vec<(&'static str, u64)> {
     let mut limits = vec![
         ("interfaces", INTERFACES_MAX as u64),
-        ("output_queue_bytes", QUEUE_BYTES_MAX as u64),
+        ("output_queue_bytes", QUEUE_BYTES_DEFAULT as u64),
         ("owner_held_events", WAITING_EVENTS_MAX as u64),
         ("owner_sessions", SESSIONS_MAX as u64),
         ("owner_connections", CONNECTIONS_MAX as u64),

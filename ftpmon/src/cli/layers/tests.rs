@@ -3,7 +3,6 @@ use std::path::Path;
 use super::*;
 use crate::config::{FilesPolicy, SecretsPolicy};
 use crate::format::Format;
-use crate::sink::SinkSpec;
 
 /// A configuration file that is removed with its guard.
 struct File(PathBuf);
@@ -80,7 +79,7 @@ fn every_option_of_run_can_stand_in_a_file() {
         (Some(Path::new("/kept")), 2 << 30)
     );
     assert_eq!((config.secrets.policy, config.live.nice), (SecretsPolicy::Show, Some(-5)));
-    assert_eq!(config.routes[0].outputs, [SinkSpec::Stdout, SinkSpec::Unix("/x".into())]);
+    assert_eq!(config.routes[0].outputs, ["-".parse().unwrap(), "unix:/x".parse().unwrap()]);
     assert_eq!(
         (config.routes[0].format, &config.routes[0].events[..]),
         (Format::Ecs, &["login".to_owned()][..])

@@ -178,6 +178,7 @@ impl LiveEngine {
         self.ticks += 1;
         self.sweep();
         self.release_stored();
+        self.chain.report_losses(self.clock.now(), false);
     }
 
     /// Emits `stats`.
@@ -240,6 +241,7 @@ impl LiveEngine {
             notice(format_args!("the system gives no thread for an output: {error}"));
         }
         self.chain.set_opening(&start);
+        self.chain.outputs().for_each(QueuedOutputs::reopen);
     }
 
     /// Ends what is open, emits `stats` and `sensor_stop`, and gives the outputs time to write everything.
@@ -253,6 +255,7 @@ impl LiveEngine {
         if let Some(dump) = &mut self.dump {
             dump.finish(self.clock.now(), self.kernel.counters.lost_frames());
         }
+        self.chain.report_losses(self.clock.now(), true);
         self.emit_stats();
         self.emit(EventKind::SensorStop(SensorStop { reason: reason.to_owned() }));
         let Ok(()) = self.chain.finish(self.clock.now());

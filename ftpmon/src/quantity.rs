@@ -30,6 +30,23 @@ pub fn parse_seconds(text: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("`{text}` is no duration; write seconds, or 30s, 5m, 1h"))
 }
 
+/// Bytes in the largest unit that divides them.
+pub(crate) fn bytes_text(bytes: u64) -> String {
+    in_units(bytes, &SIZES).map_or_else(|| bytes.to_string(), |text| text.to_uppercase())
+}
+
+/// Seconds in the largest unit that divides them.
+#[cfg(test)]
+pub(crate) fn seconds_text(seconds: u64) -> String {
+    in_units(seconds, &DURATIONS).unwrap_or_else(|| format!("{seconds}s"))
+}
+
+fn in_units(number: u64, units: &[(char, u64)]) -> Option<String> {
+    let (letter, factor) =
+        units.iter().rev().find(|(_, factor)| number > 0 && number.is_multiple_of(*factor))?;
+    Some(format!("{}{letter}", number / factor))
+}
+
 fn scaled(text: &str, unit: &str, short: &str, units: &[(char, u64)]) -> Option<u64> {
     let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
     let factor = match short {
@@ -59,6 +76,15 @@ mod tests {
         for text in ["", "M", "-1", "1.5M", "1X", "16 M", "99999999999T", "18446744073709551616"] {
             assert!(parse_bytes(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_shown_means_the_same() {
+        for number in [0, 1, 60, 1_000, 4_096, 16 << 20, 90, 86_400, (1 << 20) + 1] {
+            assert_eq!(parse_bytes(&bytes_text(number)), Ok(number));
+            assert_eq!(parse_seconds(&seconds_text(number)).map(u64::from), Ok(number));
+        }
+        assert_eq!((bytes_text(16 << 20), seconds_text(300)), ("16M".to_owned(), "5m".to_owned()));
     }
 
     #[test]

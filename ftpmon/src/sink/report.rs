@@ -1,0 +1,60 @@
+//! What an output says on standard error: a line when it begins to fail and one when it works again, however often it is tried.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::notice::notice;
+
+/// An output that goes on failing says so again after this time.
+const REPEAT: Duration = Duration::from_secs(60);
+
+/// The messages of an output.
+pub(super) struct Report {
+    name: String,
+    /// Since when it fails, and when it was said.
+    failing: Option<(Instant, Instant)>,
+}
+
+impl Report {
+    /// The messages of the output called `name`.
+    pub(super) const fn new(name: String) -> Self {
+        Self { name, failing: None }
+    }
+
+    /// It failed and is tried again; `kept` bytes of events wait meanwhile.
+    pub(super) fn fails(&mut self, error: &io::Error, kept: usize) {
+        let now = Instant::now();
+        let since = match self.failing {
+            Some((_, said)) if now.duration_since(said) < REPEAT => return,
+            Some((since, _)) => since,
+            None => now,
+        };
+        let first = self.failing.replace((since, now)).is_none();
+        let name = &self.name;
+        if first {
+            let kept = kept >> 20;
+            notice(format_args!(
+                "output {name}: {error}; trying again, up to {kept} MiB of events are kept meanwhile"
+            ));
+        } else {
+            let seconds = now.duration_since(since).as_secs();
+            notice(format_args!("output {name}: {error}; failing for {seconds} s"));
+        }
+    }
+
+    /// It works; `lost` events were lost since the start.
+    pub(super) fn works(&mut self, lost: u64) {
+        if let Some((since, _)) = self.failing.take() {
+            let seconds = since.elapsed().as_secs();
+            notice(format_args!(
+                "output {}: works again after {seconds} s; {lost} events lost so far",
+                self.name
+            ));
+        }
+    }
+
+    /// It failed for good.
+    pub(super) fn gone(&self, error: &io::Error) {
+        notice(format_args!("output {}: {error}; nothing more is written to it", self.name));
+    }
+}
