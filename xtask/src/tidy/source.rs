@@ -4,38 +4,15 @@ use super::tree::{Finding, Tree};
 
 /// Lines of a source file at most: one idea a file.
 const LINES_MAX: usize = 450;
-/// Lines of a file of tests at most: tables of cases are long and still one idea.
-const TEST_LINES_MAX: usize = 550;
-
 /// Words that say something is unfinished. Spelt in two halves so that this file does not find itself.
 const UNFINISHED: [&str; 4] =
     [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:"), concat!("todo", "!(")];
 
-/// Files that are longer than they may be. One that has become short enough has to be taken off.
-const STILL_LONGER: &[&str] = &[];
-
-/// No file is longer than [`LINES_MAX`], or [`TEST_LINES_MAX`], but the known ones.
+/// No file is longer than [`LINES_MAX`], tests included.
 pub(super) fn length(tree: &Tree) -> Vec<Finding> {
-    check_length(tree, STILL_LONGER)
-}
-
-fn check_length(tree: &Tree, still_longer: &[&str]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (path, text) in tree.sources() {
-        let lines = text.lines().count();
-        let max = if is_test(path) { TEST_LINES_MAX } else { LINES_MAX };
-        let is_known = still_longer.contains(&path.as_str());
-        if lines > max && !is_known {
-            findings.push(Finding::new(path, format!("{lines} lines; {max} at most")));
-        } else if lines <= max && is_known {
-            findings.push(Finding::new(path, "is short enough now: take it off the list"));
-        }
-    }
-    findings
-}
-
-fn is_test(path: &str) -> bool {
-    path.contains("/tests/") || path.ends_with("/tests.rs")
+    let lengths = tree.sources().map(|(path, text)| (path, text.lines().count()));
+    let too_long = lengths.filter(|(_, lines)| *lines > LINES_MAX);
+    too_long.map(|(path, lines)| Finding::new(path, format!("{lines} lines; {LINES_MAX} at most"))).collect()
 }
 
 /// No unfinished work, and no names that say nothing.
@@ -107,11 +84,11 @@ mod tests {
             ("long.md", &long),
             ("tests/tests/long.rs", &long),
         ]);
-        let found = check_length(&tree, &[]);
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].place, "long.rs");
-        assert_eq!(check_length(&tree, &["long.rs"]), []);
-        assert_eq!(check_length(&tree, &["long.rs", "fits.rs"]).len(), 1);
+        let found = length(&tree);
+        assert_eq!(
+            found.iter().map(|finding| &*finding.place).collect::<Vec<_>>(),
+            ["long.rs", "tests/tests/long.rs"]
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
+mod properties;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use proptest::prelude::*;
 use serde_json::Value;
 
 use super::string::tests::without_disruption;
@@ -116,7 +117,7 @@ fn the_envelope_says_what_the_schema_says() {
 #[test]
 fn what_is_not_known_is_left_out() {
     let plain = client_at(end("192.168.1.106", 57_658));
-    let kind = EventKind::SensorStop(SensorStop { reason: "signal".into() });
+    let kind = EventKind::SensorStop(SensorStop { reason: StopReason::Signal });
     let with_session = Event { user: None, session: Some(plain.into()), ..event(kind.clone()) };
     assert_eq!(
         fields(&written(&with_session)),
@@ -139,7 +140,10 @@ fn what_is_not_known_is_left_out() {
 
 #[test]
 fn what_a_peer_says_is_escaped() {
-    let mut event = event(EventKind::SensorStop(SensorStop { reason: "\"}\n\u{1b}[31m\u{7f}".into() }));
+    let mut event = event(EventKind::Anomaly(Anomaly {
+        tx: None,
+        anomaly: AnomalyDetail { id: AnomalyId::NotFtp, detail: "\"}\n\u{1b}[31m\u{7f}".into() },
+    }));
     event.user = Some(Text::from_bytes(b"a\"b\\c\n\0").into());
     let mut out = Vec::new();
     Json::new(&sample::origin("quoted \"name\"")).event(0, &event, &mut out);
@@ -434,40 +438,4 @@ fn what_is_odd_and_the_sensor_itself() {
     let value = own(EventKind::Stats(Box::new(stats)));
     assert!(["seen", "matched", "emitted", "lost", "tables"].iter().all(|&field| value.get(field).is_some()));
     assert_eq!(value["tables"]["flows"], serde_json::json!({ "used": 1, "cap": 2 }));
-}
-
-fn optional<T: core::fmt::Debug>(some: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
-    proptest::option::of(some)
-}
-
-proptest! {
-    #[test]
-    fn whatever_is_said_is_written_as_serde_json_does(
-        (verb, arg, hex) in (any::<String>(), optional(any::<String>()), optional("[0-9a-f]{0,40}")),
-        (tx, code, lines, latency_us) in (any::<u64>(), optional(any::<u16>()), any::<u32>(), optional(any::<u64>())),
-        (is_final, truncated, malformed) in any::<(bool, bool, bool)>(),
-        syn in any::<i64>(),
-    ) {
-        let arg: Option<smol_str::SmolStr> = arg.map(Into::into);
-        let hex = hex.map(String::into_boxed_str);
-        let reply = ReplyLine {
-            code,
-            text: verb.as_str().into(),
-            text_hex: hex.clone(),
-            lines,
-            class: None,
-            category: Some(Category::Syntax),
-            is_final,
-            truncated,
-            malformed,
-        };
-        let asked = Some(CommandRef { verb: verb.as_str().into(), arg: arg.clone() });
-        let command = CommandLine { verb: verb.into(), arg, arg_hex: hex, truncated, malformed };
-        let syn = Timestamp::from_nanos(syn);
-        written(&event(EventKind::Reply(Reply { tx, reply, command: asked, latency_us })));
-        written(&event(EventKind::Command(Command { tx, command })));
-        let handshake = Some(Handshake { syn, syn_ack_us: latency_us, ack_us: None });
-        written(&event(EventKind::SessionStart(SessionStart {
- midstream: is_final, handshake, ..SessionStart::default() })));
-    }
 }
