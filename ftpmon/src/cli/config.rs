@@ -95,9 +95,23 @@ mod tests {
     }
 
     #[test]
+    fn a_default_port_gives_way_to_the_other_option() {
+        for (args, control, tls) in [
+            (&["run"][..], &[21][..], &[990][..]),
+            (&["run", "--ports", "990"], &[990], &[]),
+            (&["run", "--ports", "21,2121,990"], &[21, 2121, 990], &[]),
+            (&["run", "--tls-ports", "21"], &[], &[21]),
+            (&["run", "--ports", "2121", "--tls-ports", "990"], &[2121], &[990]),
+        ] {
+            let ports = config(args).ports;
+            assert_eq!((&*ports.control, &*ports.tls), (control, tls), "{args:?}");
+        }
+    }
+
+    #[test]
     fn options_that_contradict_each_other_are_told() {
         for (args, contradiction) in [
-            (&["run", "--ports", "21,990"][..], Contradiction::PortTwice(990)),
+            (&["run", "--ports", "21,990", "--tls-ports", "990"][..], Contradiction::PortTwice(990)),
             (&["run", "--output", "a", "--output", "a"], Contradiction::OutputTwice("a".into())),
             (&["run", "--output", "a", "--write-pcap", "a"], Contradiction::EventsIntoPcap("a".into())),
             (&["read", "x", "--files", "hash", "--files-dir", "/x"], Contradiction::UnusedDirectory),

@@ -4,6 +4,7 @@
 
 mod config;
 mod layers;
+mod ports;
 mod show;
 mod values;
 
@@ -22,6 +23,7 @@ use crate::sink::OutputSpec;
 use ftpmon_event::EventKind;
 
 pub use layers::{Invocation, LayerError, Origin, Origins};
+pub use ports::PortOptions;
 pub use show::example;
 pub use values::OwnersChoice;
 use values::{bytes, seconds};
@@ -134,17 +136,6 @@ pub struct ReadOptions {
     /// Events and files, shared with `run`.
     #[command(flatten)]
     pub events: EventOptions,
-}
-
-/// The control ports.
-#[derive(Clone, Debug, Args)]
-pub struct PortOptions {
-    /// Ports of FTP control connections
-    #[arg(long, value_name = "PORT,…", value_delimiter = ',', default_value = "21", value_parser = clap::value_parser!(u16).range(1..))]
-    pub ports: Vec<u16>,
-    /// Ports of FTP control connections with implicit TLS
-    #[arg(long, value_name = "PORT,…", value_delimiter = ',', default_value = "990", value_parser = clap::value_parser!(u16).range(1..))]
-    pub tls_ports: Vec<u16>,
 }
 
 /// Events and files.

@@ -20,7 +20,13 @@ impl Invocation {
         for option in settings(&definition) {
             let origin =
                 self.origins.get(name(option)).map_or_else(|| "default".to_owned(), ToString::to_string);
-            let _ = match value_of(option, matches) {
+            let value = match (name(option), &self.config) {
+                // A default may have given way.
+                ("ports", Some(config)) => ports(&config.ports.control),
+                ("tls-ports", Some(config)) => ports(&config.ports.tls),
+                _ => value_of(option, matches),
+            };
+            let _ = match value {
                 Some(value) => writeln!(text, "{} = {value} # {origin}", name(option)),
                 None => writeln!(text, "# {} is not set", name(option)),
             };
@@ -109,6 +115,12 @@ fn value_of(option: &Arg, matches: &ArgMatches) -> Option<String> {
     }
     let values: Vec<_> = matches.get_raw(id)?.map(|value| value.to_string_lossy().into_owned()).collect();
     Some(value(option.get_action(), values.iter().map(String::as_str)))
+}
+
+/// Ports as a value; none where there are none.
+fn ports(ports: &[u16]) -> Option<String> {
+    let texts: Vec<String> = ports.iter().map(u16::to_string).collect();
+    (!texts.is_empty()).then(|| value(&ArgAction::Set, texts.iter().map(String::as_str)))
 }
 
 fn value<'a>(action: &ArgAction, values: impl Iterator<Item = &'a str>) -> String {

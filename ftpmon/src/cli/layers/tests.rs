@@ -115,7 +115,7 @@ fn contradictions_are_named_with_the_places_of_both() {
     let file = File::new("contradiction", "files = \"extract\"\nsecrets-key = \"/x\"\n");
     let error = file.error(&["--files-dir", "/kept"]);
     assert!(error.contains("--secrets hash") && error.contains("secrets-key is set by FILE:2"), "{error}");
-    let error = File::new("ports", "tls-ports = 21\n").error(&[]);
+    let error = File::new("ports", "tls-ports = 21\n").error(&["--ports", "21"]);
     assert!(error.contains("port 21") && error.contains("tls-ports is set by FILE:1"), "{error}");
     let error = File::new("pcap", "write-pcap-max-bytes = \"4M\"\n").error(&[]);
     assert!(error.contains("--write-pcap FILE") && error.contains("FILE:1"), "{error}");
