@@ -66,18 +66,9 @@ fuzz_target!(|input: &[u8]| {
             assert!(!name.is_empty() && name.len() <= text.len());
         }
     }
-    const SYSTEMS: [System; 7] = [
-        System::Unknown,
-        System::Posix,
-        System::Windows,
-        System::Zos,
-        System::Vms,
-        System::Os400,
-        System::NetWare,
-    ];
     let middle = text.len() / 2;
     let (cwd, name) = text.split_at(middle);
-    for system in SYSTEMS {
+    for system in System::ALL {
         if let Some(stated) = path::stated_by_257(system, text) {
             assert!(stated.path.len() <= text.len() + 2);
         }

@@ -3,7 +3,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::{Admitted, Claim, Endpoints, SharedEndpoints};
 use crate::addr::Endpoint;
 use crate::event::Mode;
-use crate::flow::{Class, FlowId, FlowKey, FlowTable, Moment, SessionRef};
+use crate::flow::test_ids::flow_ids;
+use crate::flow::{FlowId, SessionRef};
 use crate::pair::PairTable;
 use crate::session::EndpointId;
 use crate::time::Timestamp;
@@ -17,9 +18,7 @@ fn end(n: u8, port: u16) -> Endpoint {
 }
 
 fn flow(n: u16) -> FlowId {
-    let key = FlowKey::new(end(1, n), end(2, 21));
-    let mut table = FlowTable::new(|_| 1);
-    (0..n).map(|_| table.insert(key, Class::Control, Moment::default(), ())).last().unwrap()
+    flow_ids(n.into()).pop().unwrap()
 }
 
 /// The claim of session `n`, whose hosts are 192.0.2.`peer` and 192.0.2.2, which announced it.

@@ -13,6 +13,8 @@ mod probe;
 mod receivers;
 mod role;
 mod table;
+#[cfg(test)]
+pub(crate) mod test_ids;
 mod timers;
 
 pub(crate) use candidate::{Candidate, InferenceCandidate};

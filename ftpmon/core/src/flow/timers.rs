@@ -197,15 +197,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::addr::Endpoint;
-    use crate::flow::{Class, FlowKey, FlowTable, Moment};
-
-    fn ids(count: u16) -> Vec<FlowId> {
-        let mut table = FlowTable::new(|_| 1);
-        let end = |port| Endpoint::new(std::net::Ipv4Addr::LOCALHOST.into(), port);
-        let insert = |n| table.insert(FlowKey::new(end(n), end(0)), Class::Other, Moment::default(), ());
-        (1..=count).map(insert).collect()
-    }
+    use crate::flow::test_ids::flow_ids;
 
     fn at(nanos: i64) -> Timestamp {
         Timestamp::from_nanos(nanos)
@@ -229,7 +221,7 @@ mod tests {
         fn the_queue_is_a_map_from_flow_to_deadline_whose_least_comes_first(
             steps in proptest::collection::vec((0..20usize, 0..30i64, any::<bool>()), 1..200)
         ) {
-            let ids = ids(20);
+            let ids = flow_ids(20);
             let (mut queue, mut model) = (TimerQueue::default(), BTreeMap::new());
             for (n, time, gone) in steps {
                 let flow = ids[n];

@@ -25,6 +25,18 @@ pub enum System {
 }
 
 impl System {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Unknown,
+        Self::Posix,
+        Self::Windows,
+        Self::Zos,
+        Self::Vms,
+        Self::Os400,
+        Self::NetWare,
+        Self::Other,
+    ];
+
     /// The system in the reply to SYST: 215 and a name of the IANA list of operating system names (RFC 959
     /// section 5.4).
     pub fn from_215(text: &[u8]) -> Self {

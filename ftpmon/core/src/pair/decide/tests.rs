@@ -1,15 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::addr::Endpoint;
-use crate::flow::{Class, FlowKey, FlowTable, Moment};
-
-fn flows(count: u16) -> Vec<FlowId> {
-    let mut table = FlowTable::new(|_| 1);
-    let end = |port| Endpoint::new(std::net::Ipv4Addr::LOCALHOST.into(), port);
-    let insert = |n| table.insert(FlowKey::new(end(n), end(0)), Class::Other, Moment::default(), ());
-    (1..=count).map(insert).collect()
-}
+use crate::flow::test_ids::flow_ids;
 
 fn at(nanos: i64) -> Timestamp {
     Timestamp::from_nanos(nanos)
@@ -32,7 +24,7 @@ fn evidence(session: FlowId) -> Evidence {
 
 #[test]
 fn two_of_three_kinds_of_evidence_are_enough() {
-    let session = flows(1)[0];
+    let session = flow_ids(1)[0];
     for (same_client, asked, answered, enough) in [
         (true, true, true, true),
         (true, true, false, true),
@@ -52,7 +44,7 @@ fn two_of_three_kinds_of_evidence_are_enough() {
 
 #[test]
 fn what_speaks_against_a_data_connection_outweighs_the_rest() {
-    let good = evidence(flows(1)[0]);
+    let good = evidence(flow_ids(1)[0]);
     for (bad, is_none) in [
         (Evidence { same_client: None, ..good }, true),
         (Evidence { closing: true, asked_before: None, ..good }, true),
@@ -68,7 +60,7 @@ fn what_speaks_against_a_data_connection_outweighs_the_rest() {
 
 #[test]
 fn of_equal_sessions_the_one_that_sent_something_last_is_likeliest() {
-    let ids = flows(3);
+    let ids = flow_ids(3);
     let early = Evidence { asked_before: Some(9_000), ..evidence(ids[0]) };
     let late = Evidence { asked_before: Some(1_000), ..evidence(ids[1]) };
     let unlike = Evidence { asked_before: Some(10), unlike_last: true, ..evidence(ids[2]) };
@@ -79,7 +71,7 @@ fn of_equal_sessions_the_one_that_sent_something_last_is_likeliest() {
 
 #[test]
 fn missing_bytes_announce_in_one_direction_and_within_their_time() {
-    let session = flows(1)[0];
+    let session = flow_ids(1)[0];
     let window =
         |direction| Window { session, direction, since: at(10), until: at(20), told: at(20), open: false };
     for (direction, mode, opened, may) in [
@@ -105,7 +97,7 @@ fn gap_claim(session: FlowId, wanted: bool, due: i64) -> GapClaim {
 
 #[test]
 fn a_connection_is_one_sessions_or_none() {
-    let ids = flows(3);
+    let ids = flow_ids(3);
     let (a, b) = (gap_claim(ids[0], false, 1), gap_claim(ids[1], false, 2));
     let wanted = GapClaim { wanted: true, ..b };
     assert_eq!(owner(&[]), Owner::None);
@@ -117,7 +109,7 @@ fn a_connection_is_one_sessions_or_none() {
 
 /// A stranger that was quicker, the client, and the client's refused attempt before that.
 fn connections() -> [EarlyConnection; 3] {
-    let ids = flows(3);
+    let ids = flow_ids(3);
     let of = |n: usize, expected_peer, established, moved| EarlyConnection {
         flow: ids[n],
         expected_peer,
@@ -142,7 +134,7 @@ proptest! {
     fn a_connection_of_the_expected_host_goes_before_any_strangers(
         facts in proptest::collection::vec(any::<(bool, bool, bool, i64)>(), 1..8)
     ) {
-        let ids = flows(8);
+        let ids = flow_ids(8);
         let known: Vec<_> = facts
             .iter()
             .zip(ids)

@@ -5,7 +5,8 @@ use super::{
 };
 use crate::addr::Endpoint;
 use crate::event::Direction;
-use crate::flow::{Class, FlowId, FlowKey, FlowTable, Moment};
+use crate::flow::FlowId;
+use crate::flow::test_ids::flow_ids;
 use crate::pair::{HostPair, Window};
 use crate::time::Timestamp;
 
@@ -17,12 +18,6 @@ fn pair(n: u32) -> HostPair {
     HostPair::new(host(n), host(0))
 }
 
-fn ids(n: usize) -> Vec<FlowId> {
-    let mut table = FlowTable::new(|_| 1);
-    let key = |n: usize| FlowKey::new(Endpoint::new(host(n as u32), 1), Endpoint::new(host(0), 1));
-    (0..n).map(|n| table.insert(key(n), Class::Other, Moment::default(), ())).collect()
-}
-
 fn window(session: FlowId, since: i64, until: i64) -> Window {
     let (since, until) = (Timestamp::from_nanos(since), Timestamp::from_nanos(until));
     Window { session, direction: Direction::Reply, since, until, told: until, open: false }
@@ -30,7 +25,7 @@ fn window(session: FlowId, since: i64, until: i64) -> Window {
 
 #[test]
 fn the_caps_on_connections_hold_and_nothing_stays_behind() {
-    let ids = ids(UNCLAIMED_MAX + 200);
+    let ids = flow_ids(UNCLAIMED_MAX + 200);
     let mut pairs = PairTable::default();
     for (n, id) in ids.iter().enumerate().take(100) {
         let gone = pairs.keep_unclaimed(pair(1), *id);
@@ -51,7 +46,7 @@ fn the_caps_on_connections_hold_and_nothing_stays_behind() {
 
 #[test]
 fn windows_that_touch_become_one_and_too_many_are_forgotten() {
-    let ids = ids(2);
+    let ids = flow_ids(2);
     let mut pairs = PairTable::default();
     pairs.add_window(pair(1), window(ids[0], 1, 5));
     pairs.add_window(pair(1), window(ids[0], 5, 9));
@@ -68,7 +63,7 @@ fn windows_that_touch_become_one_and_too_many_are_forgotten() {
 
 #[test]
 fn the_last_unreadable_session_leaves_its_candidates() {
-    let ids = ids(4);
+    let ids = flow_ids(4);
     let mut pairs = PairTable::default();
     pairs.note_unreadable(pair(1), ids[0]);
     pairs.note_unreadable(pair(1), ids[1]);
