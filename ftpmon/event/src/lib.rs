@@ -40,7 +40,7 @@ pub use process::{FoundBy, LocalProcess};
 pub use schema::schema;
 pub use sensor::{
     ConfigChange, ConfigDetail, ConfigOutcome, ConfigReload, DropDetail, DropReason, Dropped, Hook,
-    InterfaceFacts, SensorStart, SensorStop, Source, Stats, TableFill,
+    InterfaceFacts, SensorStart, SensorStop, Source, Stats, StopReason, TableFill,
 };
 
 use crate::text::Text;

@@ -121,10 +121,36 @@ pub struct TableFill {
 }
 
 /// `sensor_stop`: the last line of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SensorStop {
-    /// Why the run ended: `signal`, `end_of_input`, `error`, ...
-    pub reason: String,
+    /// The reason why the run ended.
+    pub reason: StopReason,
+}
+
+/// The reason why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// A signal asked for it.
+    Signal,
+    /// All capture files were read.
+    EndOfInput,
+    /// No output can be written to any more.
+    OutputGone,
+    /// The input failed; the error is on standard error.
+    Error,
+}
+
+impl StopReason {
+    /// The text that events have.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Signal => "signal",
+            Self::EndOfInput => "end_of_input",
+            Self::OutputGone => "output_gone",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// `drop`: events that an output or the spool could not keep.

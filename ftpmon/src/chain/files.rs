@@ -190,7 +190,7 @@ mod tests {
     use ftpmon_event::addr::Endpoint;
     use ftpmon_event::link::InterfaceId;
     use ftpmon_event::time::Timestamp;
-    use ftpmon_event::{SensorStop, SessionIdentity};
+    use ftpmon_event::{SensorStop, SessionIdentity, StopReason};
 
     fn event(session: &str, kind: EventKind) -> Event {
         let end = Endpoint::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 21);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn other(session: &str) -> Event {
-        event(session, EventKind::SensorStop(SensorStop { reason: "x".into() }))
+        event(session, EventKind::SensorStop(SensorStop { reason: StopReason::Signal }))
     }
 
     fn stored(event: &Event) -> Option<&str> {

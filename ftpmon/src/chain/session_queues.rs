@@ -98,7 +98,7 @@ mod tests {
     use ftpmon_event::addr::Endpoint;
     use ftpmon_event::link::InterfaceId;
     use ftpmon_event::time::Timestamp;
-    use ftpmon_event::{EventKind, SensorStop, SessionIdentity};
+    use ftpmon_event::{Anomaly, AnomalyDetail, AnomalyId, EventKind, SessionIdentity};
 
     const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -107,13 +107,16 @@ mod tests {
         let identity = session.map(|session| {
             Arc::new(SessionIdentity::new(end, end, Timestamp::default(), InterfaceId(0)).with_id(session))
         });
-        let kind = EventKind::SensorStop(SensorStop { reason: name.into() });
+        let kind = EventKind::Anomaly(Anomaly {
+            tx: None,
+            anomaly: AnomalyDetail { id: AnomalyId::NotFtp, detail: name.into() },
+        });
         Event { ts: Timestamp::default(), session: identity, user: None, kind }
     }
 
     fn name(event: &Event) -> &str {
-        let EventKind::SensorStop(stop) = &event.kind else { panic!() };
-        &stop.reason
+        let EventKind::Anomaly(Anomaly { anomaly, .. }) = &event.kind else { panic!() };
+        &anomaly.detail
     }
 
     /// It waits.

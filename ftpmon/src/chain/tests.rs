@@ -4,7 +4,7 @@ use super::*;
 use crate::config::RouteConfig;
 use crate::format::{Format, sample};
 use crate::sink::{Lines, Loss};
-use ftpmon_event::{DropReason, SensorStop};
+use ftpmon_event::{DropReason, SensorStop, StopReason};
 
 /// Outputs that keep what is written, lines of all of them in one string.
 #[derive(Default)]
@@ -54,7 +54,7 @@ fn chain(routes: Vec<RouteConfig>) -> Chain<Kept> {
 }
 
 fn stop() -> Event {
-    let kind = EventKind::SensorStop(SensorStop { reason: "signal".to_owned() });
+    let kind = EventKind::SensorStop(SensorStop { reason: StopReason::Signal });
     Event { ts: Timestamp::default(), session: None, user: None, kind }
 }
 

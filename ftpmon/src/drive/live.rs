@@ -25,6 +25,7 @@ use crate::sink::{QueuedOutputs, SinkSpec, reader_gone};
 use crate::telemetry::{self, StartFacts};
 use engine::{KernelSide, LiveEngine};
 use ftpmon_core::engine::FilesMode;
+use ftpmon_event::StopReason;
 use pace::Pace;
 pub use reload::Reread;
 
@@ -130,7 +131,7 @@ struct Running<'a> {
 
 impl Running<'_> {
     /// Handles what comes until the run is over; says why it is.
-    async fn events(&mut self, ring: &mut Ring, engine: &mut LiveEngine) -> &'static str {
+    async fn events(&mut self, ring: &mut Ring, engine: &mut LiveEngine) -> StopReason {
         let mut tick = every(TICK);
         let mut stats = every(Duration::from_secs(u64::from(self.config.live.stats_interval_s)));
         let answered = engine.chain().answered();
@@ -144,7 +145,7 @@ impl Running<'_> {
                 // In this order: a ring that never empties starves nothing.
                 biased;
                 asked = self.signals.next() => {
-                    let Asked::Reload = asked else { return "signal" };
+                    let Asked::Reload = asked else { return StopReason::Signal };
                     // What came before is read by the settings before.
                     (0..RELOAD_DRAINS).any(|_| engine.drain_ring(ring).empty);
                     let before = self.config.live.stats_interval_s;
@@ -153,7 +154,7 @@ impl Running<'_> {
                         stats = every(Duration::from_secs(u64::from(self.config.live.stats_interval_s)));
                     }
                 }
-                () = all_gone(engine.chain()) => return "output_gone",
+                () = all_gone(engine.chain()) => return StopReason::OutputGone,
                 () = &mut stdout_gone, if watch_stdout && self.writes_to_stdout() => {
                     watch_stdout = false;
                     engine.chain().outputs().for_each(QueuedOutputs::stdout_gone);
@@ -177,7 +178,7 @@ impl Running<'_> {
                     }
                     Err(e) => {
                         notice(format_args!("cannot wait for the kernel's ring: {e}"));
-                        return "error";
+                        return StopReason::Error;
                     }
                 },
             }

@@ -30,6 +30,7 @@ use engine::EngineStage;
 use intake::{Found, Intake};
 use output::{OutputStage, Stopped};
 use progress::Progress;
+use ftpmon_event::StopReason;
 
 /// Reads all files in their order, one after the other, as one run.
 ///
@@ -82,5 +83,9 @@ fn files(
         }
     }
     progress.clear();
-    engine.finish(&intake.finish(), if failed.is_none() { "end_of_input" } else { "error" }, output)
+    engine.finish(
+        &intake.finish(),
+        if failed.is_none() { StopReason::EndOfInput } else { StopReason::Error },
+        output,
+    )
 }

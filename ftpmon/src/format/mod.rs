@@ -195,14 +195,14 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ftpmon_event::{RunId, SensorStop};
+    use ftpmon_event::{RunId, SensorStop, StopReason};
 
     fn origin() -> Origin {
         Origin { run: RunId(1), sensor: "s".to_owned() }
     }
 
     fn stop() -> Event {
-        let kind = EventKind::SensorStop(SensorStop { reason: "signal".to_owned() });
+        let kind = EventKind::SensorStop(SensorStop { reason: StopReason::Signal });
         Event { ts: Timestamp::default(), session: None, user: None, kind }
     }
 

@@ -7,7 +7,8 @@ use ftpmon_event::time::Timestamp;
 use ftpmon_event::{
     Alert, Anomaly, AnomalyDetail, AnomalyId, DataChannel, Direction, Event, EventKind, Gap, GapCause,
     GapDetail, Handshake, Hook, InterfaceFacts, Login, LoginAttempt, LoginOutcome, SCHEMA_VERSION,
-    SensorStart, SensorStop, SessionStart, Source, Stats, TableFill, Tls, TlsState, TlsTurn, TlsVia, schema,
+    SensorStart, SensorStop, SessionStart, Source, Stats, StopReason, TableFill, Tls, TlsState, TlsTurn,
+    TlsVia, schema,
 };
 use serde_json::{Value, json};
 
@@ -71,7 +72,7 @@ fn of_the_sensor() -> Vec<EventKind> {
     vec![
         EventKind::SensorStart(Box::new(start)),
         EventKind::Stats(Box::new(stats)),
-        EventKind::SensorStop(SensorStop { reason: "signal".into() }),
+        EventKind::SensorStop(SensorStop { reason: StopReason::Signal }),
         EventKind::Drop(sample::dropped()),
         EventKind::Config(Box::new(sample::reload())),
     ]
@@ -106,7 +107,7 @@ fn events_of_every_type_are_valid() {
 #[test]
 fn what_no_event_says_is_not_valid() {
     let validator = jsonschema::validator_for(&schema()).unwrap();
-    let stop = json!({ "ts": "2026-01-01T00:00:00Z", "event": "sensor_stop", "seq": 0, "run": "00000000000000ab", "sensor": "s", "reason": "x" });
+    let stop = json!({ "ts": "2026-01-01T00:00:00Z", "event": "sensor_stop", "seq": 0, "run": "00000000000000ab", "sensor": "s", "reason": "signal" });
     assert!(validator.is_valid(&stop));
     for (field, value) in [("event", "stop".into()), ("reason", Value::Null), ("more", 1.into())] {
         let mut other = stop.clone();

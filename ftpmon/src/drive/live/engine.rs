@@ -16,7 +16,7 @@ use ftpmon_core::engine::{Engine, EngineConfig, Loss, Output, Secrets};
 use ftpmon_core::frame::Decoder;
 use ftpmon_event::link::InterfaceId;
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{ConfigDetail, ConfigReload, Event, EventKind, InterfaceFacts, SensorStop};
+use ftpmon_event::{ConfigDetail, ConfigReload, Event, EventKind, InterfaceFacts, SensorStop, StopReason};
 
 use super::retired::RetiredPorts;
 
@@ -245,7 +245,7 @@ impl LiveEngine {
     }
 
     /// Ends what is open, emits `stats` and `sensor_stop`, and gives the outputs time to write everything.
-    pub(super) fn stop(mut self, reason: &str) {
+    pub(super) fn stop(mut self, reason: StopReason) {
         self.poll_counters();
         self.kernel.flows.standing(&self.clock, |account| self.engine.handle_flow(&account));
         self.drain_engine();
@@ -257,7 +257,7 @@ impl LiveEngine {
         }
         self.chain.report_losses(self.clock.now(), true);
         self.emit_stats();
-        self.emit(EventKind::SensorStop(SensorStop { reason: reason.to_owned() }));
+        self.emit(EventKind::SensorStop(SensorStop { reason }));
         let Ok(()) = self.chain.finish(self.clock.now());
     }
 

@@ -9,6 +9,7 @@ use super::output::{End, OutputStage, Stopped};
 use super::parts::Parts;
 use crate::telemetry::{Kind, Sampled, Snapshot};
 use ftpmon_core::engine::EngineConfig;
+use ftpmon_event::StopReason;
 use ftpmon_event::time::Timestamp;
 
 /// The engine and its clock, which is that of the packets.
@@ -59,7 +60,7 @@ impl EngineStage {
     pub(super) fn finish(
         mut self,
         summary: &Summary,
-        reason: &'static str,
+        reason: StopReason,
         output: &mut OutputStage,
     ) -> Result<(), Stopped> {
         if self.begun.is_none() {

@@ -12,7 +12,7 @@ use crate::sink::{DirectOutputError, DirectOutputs};
 use crate::telemetry::{Snapshot, StartFacts};
 use ftpmon_core::engine::{EngineConfig, FilePiece, Output, for_each_output};
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{Event, EventKind, Origin, SensorStop};
+use ftpmon_event::{Event, EventKind, Origin, SensorStop, StopReason};
 
 /// Batches that may wait to be written. A slow reader of the output holds the packets up here.
 const BATCHES_WAITING: usize = 4;
@@ -26,7 +26,7 @@ pub(super) struct End {
     /// The counters of the earlier stages.
     pub(super) snapshot: Snapshot,
     /// Why it ended.
-    pub(super) reason: &'static str,
+    pub(super) reason: StopReason,
 }
 
 enum Job {
@@ -150,7 +150,7 @@ fn carry_out(
                 latest = at;
                 chain.finish_waiting();
                 chain.emit_stats(at, uptime_ms, snapshot);
-                let kind = EventKind::SensorStop(SensorStop { reason: reason.to_owned() });
+                let kind = EventKind::SensorStop(SensorStop { reason });
                 chain.emit(Event { ts: at, session: None, user: None, kind });
             }
         }

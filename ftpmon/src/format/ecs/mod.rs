@@ -133,7 +133,7 @@ fn event_fields(run: RunId, seq: u64, event: &Event) -> EventFields<'_> {
         }
         EventKind::SensorStop(stop) => {
             (fields.category, fields.types) = (&["process"], &["end"]);
-            fields.reason = Some(&stop.reason);
+            fields.reason = Some(stop.reason.as_str());
         }
         EventKind::Drop(_) => (fields.category, fields.types) = (&["process"], &["info"]),
         EventKind::Config(reload) => {
