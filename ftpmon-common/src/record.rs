@@ -159,7 +159,7 @@ no_padding!(RecordHeader: 40 {
 pub struct FlowEvent {
     /// The record's header.
     pub header: RecordHeader,
-    /// Whose account.
+    /// The connection that the account is of.
     pub key: FlowKey,
     /// The account, cumulative.
     pub state: FlowState,

@@ -59,7 +59,7 @@ fn section_of_envelope(text: &str) -> &str {
     section(text, "## Envelope").unwrap()
 }
 
-/// What stands between a heading and the next one of its kind.
+/// The text between a heading and the next one of its kind.
 fn section<'a>(text: &'a str, heading: &str) -> Option<&'a str> {
     let rest = text.split_once(&format!("\n{heading}\n"))?.1;
     Some(rest.split("\n## ").next().unwrap())

@@ -23,7 +23,7 @@ struct Input {
 
 #[derive(Default)]
 struct Ear {
-    /// How far each stream has come, where its beginning is known and nothing lied.
+    /// The position of each stream, where its beginning is known and nothing lied.
     position: [u64; 2],
     closed: [u32; 2],
     check: bool,

@@ -10,13 +10,13 @@ use ftpmon_core::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
 pub struct Shot {
     /// The listener sends it.
     pub back: bool,
-    /// Where in the stream its payload begins.
+    /// The position of its payload in the stream.
     pub position: Place,
     /// Payload bytes on the wire.
     pub len: u8,
     /// Payload bytes missing from the capture.
     pub cut: u8,
-    /// What it acknowledges of the other stream.
+    /// The position of the other stream that it acknowledges.
     pub ack: Place,
     /// Header flags.
     pub flags: u8,

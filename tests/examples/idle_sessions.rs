@@ -12,7 +12,7 @@ use ftpmon_event::addr::Endpoint;
 use ftpmon_event::time::Timestamp;
 use ftpmon_tests::usage;
 
-/// Who says what at the beginning of a session.
+/// The lines at the beginning of a session, and their senders.
 const LOGIN: [(bool, &[u8]); 5] = [
     (false, b"220 ready\r\n"),
     (true, b"USER alice\r\n"),

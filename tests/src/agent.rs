@@ -13,9 +13,9 @@ use crate::poll;
 use crate::process::{Lines, Running};
 use crate::schema;
 
-/// How long loading and attaching may take on a busy machine.
+/// The longest time that loading and attaching may take on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(30);
-/// How long an orderly end may take.
+/// The longest time that an orderly end may take.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// The binary under test: `FTPMON_BIN`, or the one built beside this program.
@@ -74,7 +74,7 @@ impl Agent {
         Events::from_lines(&self.process.stdout.all())
     }
 
-    /// What it writes to standard output, line by line; more comes in while it runs.
+    /// Its standard output, line by line; more comes in while it runs.
     pub fn lines(&self) -> Lines {
         self.process.stdout.clone()
     }

@@ -1,4 +1,4 @@
-//! What a test needs from the machine, and what happens where it is not there.
+//! The needs of a test, and the outcome on a machine that lacks one.
 
 use std::env;
 use std::fs::OpenOptions;
@@ -12,7 +12,7 @@ use crate::agent;
 use crate::machine::find;
 use crate::party::Party;
 
-/// What a test cannot do without.
+/// A need of a test.
 #[derive(Clone, Copy, Debug)]
 pub enum Need {
     /// Root: namespaces, raw sockets, kernel programs.
@@ -26,7 +26,7 @@ pub enum Need {
 }
 
 impl Need {
-    /// Why it cannot be had, if so.
+    /// The reason why it cannot be had, if so.
     fn missing(self) -> Option<String> {
         match self {
             Self::Root => (!Uid::effective().is_root()).then(|| "needs root".into()),
@@ -93,7 +93,7 @@ impl Scratch {
         Ok(Self { path })
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -10,7 +10,7 @@ use crate::party::Visit;
 /// The mark that stands for a secret in the events.
 pub const MASK: &str = "***";
 
-/// What Pure-FTPd says, with 530 again, to a client whose login it refused and that leaves.
+/// The text of Pure-FTPd, with 530 again, to a client whose login it refused and that leaves.
 const LOGOUT: &str = "Logout.";
 
 /// A command line as the events should tell it: verb in upper case, secrets masked.

@@ -25,15 +25,15 @@ const SCHEMA_EVERY: usize = 64;
 /// The sessions.
 #[derive(Clone, Copy, Debug)]
 pub struct Crowd {
-    /// How many.
+    /// The number.
     pub sessions: usize,
-    /// How many at a time.
+    /// The number at a time.
     pub at_once: usize,
     /// The largest file in bytes; the smallest is empty.
     pub largest: u64,
 }
 
-/// What one session does: a download and an upload, in either order.
+/// The transfers of one session: a download and an upload, in either order.
 #[derive(Clone, Debug)]
 struct Job {
     upload: bool,
@@ -42,7 +42,7 @@ struct Job {
     bytes: u64,
 }
 
-/// What the events of a crowd told beside what they had to.
+/// The content of a crowd's events beyond what is required.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Findings {
     /// Transfers.

@@ -74,7 +74,7 @@ impl Events {
         transfers
     }
 
-    /// How many of one type.
+    /// The number of events of one type.
     pub fn count(&self, name: &str) -> usize {
         self.0.iter().filter(|event| event.name() == name).count()
     }

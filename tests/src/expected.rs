@@ -1,6 +1,6 @@
-//! What a transfer should be, by what a party says of it.
+//! The expected transfer, by the account of a party.
 
-/// What a transfer should have been.
+/// The expected transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
     /// RETR, STOR, APPE, LIST, …

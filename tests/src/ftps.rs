@@ -38,7 +38,7 @@ const HTTPS: u16 = 8_443;
 /// HTTPS of the same program as the FTP client's, and without ALPN.
 const BARE_HTTPS: u16 = 9_443;
 
-/// How a session protects itself and who opens its data connections.
+/// The protection of a session and the mode of its data connections.
 #[derive(Clone, Copy, Debug)]
 struct Manner {
     security: Security,
@@ -77,7 +77,7 @@ fn moved(number: usize) -> [Moved; 3] {
     [Moved::Down(file), Moved::Up(upload), Moved::Listing]
 }
 
-/// What was found.
+/// The findings.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Found {
     /// Sessions.

@@ -1,4 +1,4 @@
-//! Where programs and build results are on this machine.
+//! The paths of programs and build results on this machine.
 
 use std::env;
 use std::path::{Path, PathBuf};

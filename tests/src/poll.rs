@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// How long to wait between two looks.
+/// The pause between two polls.
 const INTERVAL: Duration = Duration::from_millis(5);
 
 /// Asks `look` until it gives a value. Fails with `what` when `limit` is over.

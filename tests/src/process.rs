@@ -12,10 +12,10 @@ use nix::unistd::Pid;
 
 use crate::poll;
 
-/// What a finished process said.
+/// The output of a finished process.
 #[derive(Debug)]
 pub struct Finished {
-    /// How it ended.
+    /// The outcome.
     pub status: ExitStatus,
     /// Its standard output.
     pub stdout: String,
@@ -62,7 +62,7 @@ impl Lines {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many lines so far.
+    /// The number of lines so far.
     pub fn count(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
@@ -129,7 +129,7 @@ impl Running {
         &self.name
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if it has ended.
     ///
     /// # Errors
     /// The kernel does not tell.

@@ -1,4 +1,4 @@
-//! What a process used: time, CPU and memory.
+//! The resources that a process used: time, CPU and memory.
 
 use std::fs;
 use std::io;
@@ -14,10 +14,10 @@ use anyhow::{Context as _, Result};
 /// Between two looks at a process's memory.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// What a process used from its start to its end.
+/// The resources that a process used from its start to its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
-    /// How it ended.
+    /// The outcome.
     pub status: ExitStatus,
     /// From start to end.
     pub elapsed: Duration,

@@ -1,4 +1,4 @@
-//! What the agent says and does when it cannot start: one line that names the thing and the way out, exit 1 (usage: 2),
+//! The agent's message and exit code when it cannot start: one line that names the thing and the way out, exit 1 (usage: 2),
 //! nothing left attached.
 
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]

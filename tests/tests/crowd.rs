@@ -18,7 +18,7 @@ use ftpmon_tests::crowd::Crowd;
 use ftpmon_tests::ftp::Server;
 use ftpmon_tests::net::{Direct, Family, Mischief, Namespace, Relayed};
 
-/// How long the events may lag behind.
+/// The longest delay of events.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Of 1,000 frames 10 are lost and 50 are overtaken by three others.
 const BAD: Mischief = Mischief { lost: 10, doubled: 0, late: 50, by: 3 };

@@ -259,7 +259,7 @@ fn with_mount(scratch: &Scratch, folder: &Path, options: &str) -> Result<PathBuf
     Ok(program)
 }
 
-/// What cannot be kept is told and counted, and everything else goes on.
+/// Files that cannot be kept are reported and counted, and everything else goes on.
 fn cannot_keep(options: &str, reason: &str, counter: &str, small_fits: bool) -> Result<()> {
     let net = Direct::new(1500)?;
     let at = address(Family::V4);

@@ -30,7 +30,7 @@ const BYTES_A_SESSION: usize = 2_304;
 struct Counting;
 
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
-/// What the C library keeps beside each piece, bytes.
+/// The C library's overhead of each piece, bytes.
 const PIECE_HEAD: usize = 8;
 
 #[global_allocator]

@@ -16,7 +16,7 @@ use ftpmon_tests::net::{Direct, Family};
 use ftpmon_tests::party::{PASSWORD, Party, RealServer, Security, Tree, USER};
 use ftpmon_tests::process::run_ok;
 
-/// How long the events of a session may lag behind.
+/// The longest delay of a session's events.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Sessions of curl and lftp with vsftpd, on 21 and 990, data protected and not, passive and active; HTTP, HTTPS and a shell

@@ -15,7 +15,7 @@ use ftpmon_tests::net::{Direct, Family};
 
 /// Sessions that exchange commands all the time.
 const SESSIONS: usize = 8;
-/// How long one start and stop may take.
+/// The longest time that one start and stop may take.
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn starts_and_stops(hook: &str, rounds: usize) -> Result<()> {

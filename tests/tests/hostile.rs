@@ -20,14 +20,14 @@ use ftpmon_tests::ftp::Server;
 use ftpmon_tests::net::{Direct, Family};
 use socket2::{Domain, Socket, Type};
 
-/// How long the events may lag behind.
+/// The longest delay of events.
 const LIMIT: Duration = Duration::from_secs(60);
 /// The hosts of the flood, two who have nothing to do with FTP, and a name for a host that is not there.
 const HOSTILE_CLIENT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 3);
 const HOSTILE_SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 4);
 const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 5);
 const VICTIM: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 6);
-/// Where the victim is talked to.
+/// The victim's address.
 const VICTIM_PORTS: [u16; 2] = [8_080, 5_432];
 /// Lines sent before the answers to them are waited for.
 const BATCH: usize = 25;
@@ -218,7 +218,7 @@ impl Flood {
     }
 }
 
-/// What is announced as number `n`: an address and a port, now this way, now that.
+/// Announcement number `n`: an address and a port, now this way, now that.
 fn endpoint(n: usize) -> (Ipv4Addr, u16) {
     let dice = (n as u32).wrapping_mul(2_654_435_761) >> 7;
     let any = (dice % 65_536) as u16;

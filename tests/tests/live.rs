@@ -14,7 +14,7 @@ use ftpmon_tests::expected::Expected;
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Ports, Server, Transcript};
 use ftpmon_tests::net::{Direct, Family, Mischief, Relayed};
 
-/// How long the events of a session may lag behind.
+/// The longest delay of a session's events.
 const LIMIT: Duration = Duration::from_secs(20);
 /// All hooks that can be forced.
 const HOOKS: [&str; 3] = ["native", "generic", "tcx"];

@@ -17,10 +17,10 @@ use ftpmon_tests::ftp::Transcript;
 use ftpmon_tests::net::{Bridged, Direct, Family, Hosts, Namespace, Routed};
 use ftpmon_tests::party::{Party, RealServer, visits};
 
-/// How long the events of a client's visits may lag behind.
+/// The longest delay of the events of a client's visits.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Where ftpmon stands.
+/// The position of ftpmon.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     /// On the server.

@@ -1,4 +1,4 @@
-//! Who holds the ends of connections, where they are on the agent's own host.
+//! The processes that hold the ends of connections, where they are on the agent's own host.
 
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -245,7 +245,7 @@ fn soak_quick_sessions_are_all_attributed() {
     });
 }
 
-/// What the host forwards is not its own, though a server of its own listens at the same port of all its addresses.
+/// Connections that the host forwards are not its own, though a server of its own listens at the same port of all its addresses.
 #[test]
 fn a_container_behind_veth_is_left_out() {
     test("a_container_behind_veth_is_left_out", &[Need::Agent], || {

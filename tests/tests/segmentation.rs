@@ -1,4 +1,4 @@
-//! What was said does not depend on how it came: any segmentation, duplication and bounded reordering of the same bytes
+//! The dialogue does not depend on how it was cut: any segmentation, duplication and bounded reordering of the same bytes
 //! gives the same events.
 
 #![expect(clippy::expect_used, reason = "a test panics where it fails")]

@@ -14,7 +14,7 @@ use ftpmon_tests::expected::Expected;
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
 use ftpmon_tests::net::{Direct, Family};
 
-/// How long the events of a session may lag behind.
+/// The longest delay of a session's events.
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn server_address() -> SocketAddr {

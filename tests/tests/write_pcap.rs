@@ -59,7 +59,7 @@ fn live_and_read(scratch: &Scratch, more: &[&str]) -> Result<(Events, Events)> {
     Ok((live, Events::from_lines(&lines)))
 }
 
-/// What was said, in order.
+/// The dialogue, in order.
 fn dialogue(events: &Events) -> Vec<String> {
     let said = |event: &&Event| matches!(event.name(), "command" | "reply" | "login" | "data_channel");
     let line = |event: &Event| {
@@ -98,7 +98,7 @@ fn passwords_are_in_the_file_where_they_are_to_be_shown() {
     });
 }
 
-/// What is the same of a transfer however it was seen.
+/// The facts about a transfer that do not depend on how it was seen.
 fn transfer(event: &Event) -> String {
     let own =
         ["/transfer/verb", "/transfer/path", "/data/bytes_from_client", "/data/bytes_from_server", "/file"];
@@ -286,7 +286,7 @@ fn statistic(path: &Path, wanted: u32) -> Result<u64> {
     Ok(u64::from_le_bytes(*value))
 }
 
-/// What found no room in the kernel's ring is in the file's statistics, as the kernel's loss and not the file's.
+/// Frames that found no room in the kernel's ring are in the file's statistics, as the kernel's loss and not the file's.
 #[test]
 fn the_statistics_have_what_the_kernel_lost() {
     test("the_statistics_have_what_the_kernel_lost", &[Need::Agent], || {

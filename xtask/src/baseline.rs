@@ -19,7 +19,7 @@ pub(crate) const TOLERANCE: f64 = 0.05;
 /// Counts by what was counted.
 pub(crate) type Counts = BTreeMap<String, u64>;
 
-/// What is recorded, or was counted now.
+/// The recorded counts, or those of now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Baseline {
     /// The compiler of the agent.

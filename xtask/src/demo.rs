@@ -14,9 +14,9 @@ use ftpmon_tests::process::Lines;
 
 use crate::workspace::{as_root, build_agent, is_root};
 
-/// How long the events of a session may take.
+/// The longest delay of a session's events.
 const LIMIT: Duration = Duration::from_secs(20);
-/// How often new events are looked for.
+/// The interval at which new events are polled.
 const INTERVAL: Duration = Duration::from_millis(20);
 /// The download's size, bytes.
 const DOWNLOAD: u64 = 10_000_000;
@@ -26,7 +26,7 @@ const UPLOAD: u64 = 123_456;
 /// Options of `cargo xtask demo`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where to attach on ingress.
+    /// Hook on ingress.
     #[arg(long, default_value = "native", value_parser = ["auto", "native", "generic", "tcx"])]
     hook: String,
     /// The agent, where it is built already.

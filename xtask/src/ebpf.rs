@@ -18,7 +18,7 @@ use toolchain::Toolchain;
 
 /// The committed object, relative to the workspace.
 const OBJECT: &str = "ftpmon/ebpf/ftpmon.bpf.o";
-/// What the committed object was made of.
+/// The inputs of the committed object.
 const PROVENANCE: &str = "ftpmon/ebpf/PROVENANCE.toml";
 
 /// Without an option: builds the object and writes it with its provenance into the source tree.

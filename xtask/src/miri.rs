@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 const MODULES: [&str; 5] = ["ftp::", "session::", "engine::", "tcp::tests", "text::"];
 /// The crates that have them.
 const PACKAGES: [&str; 4] = ["--package", "ftpmon-core", "--package", "ftpmon-event"];
-/// What Miri is too slow for: property tests, and tests that go through thousands of packets.
+/// Tests that are too slow under Miri: property tests, and tests that go through thousands of packets.
 const TOO_SLOW: [&str; 4] =
     ["properties", "the_nearest_position_is_found", "half_open_connections", "five_gibibytes"];
 

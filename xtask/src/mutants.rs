@@ -13,7 +13,7 @@ use crate::workspace::{cargo, root};
 
 const CARGO_MUTANTS: Tool = Tool { package: "cargo-mutants", version: "27.1.0" };
 
-/// What is mutated: the grammar, the pairing of replies with commands, how a transfer ended, the order of segments, and whose
+/// The files that are mutated: the grammar, the pairing of replies with commands, how a transfer ended, the order of segments, and whose
 /// an endpoint is.
 const FILES: [&str; 6] = [
     "ftpmon/core/src/ftp/*.rs",
@@ -26,7 +26,7 @@ const FILES: [&str; 6] = [
 
 /// The list of mutants that may survive.
 const SURVIVORS: &str = "xtask/survivors.toml";
-/// Where cargo-mutants writes its results.
+/// The folder of cargo-mutants' results.
 const OUTPUT: &str = "target/mutants";
 /// Cases of a property test on one mutant: enough to notice a wrong rule, and hundreds of mutants have to be run.
 const PROPTEST_CASES: &str = "16";
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// What differs from the list. A mutant's description may fit several places of a function: it is noticed only where all of
+/// The differences from the list. A mutant's description may fit several places of a function: it is noticed only where all of
 /// them are.
 fn judge(listed: &BTreeMap<String, String>, missed: &Mutants, noticed: &Mutants) -> Vec<String> {
     let unknown = missed.iter().filter(|mutant| !listed.contains_key(*mutant));

@@ -17,9 +17,9 @@ const PASSED_ON: [&str; 3] = ["FTPMON_NO_SKIP", "RUST_BACKTRACE", "CARGO_TARGET_
 const WITHOUT_ROOT: [&str; 1] = ["segmentation"];
 /// The program of the test bed's own unit tests, which need none either.
 const LIBRARY: &str = "ftpmon_tests";
-/// How the names of tests at full size begin, which take minutes: a ring of their own.
+/// The prefix of the names of tests at full size, which take minutes: a ring of their own.
 const SOAK: &str = "soak_";
-/// How the environment's variables begin that give such tests a size of one's own. They are handed on as well.
+/// The prefix of the environment's variables that give such tests another size. They are handed on as well.
 const SOAK_SIZES: &str = "FTPMON_SOAK_";
 
 /// Options of `cargo xtask test`.
@@ -57,7 +57,7 @@ enum Ring {
     Soak,
 }
 
-/// What the test programs reported.
+/// The reports of the test programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tally {
     passed: u64,

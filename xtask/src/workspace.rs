@@ -1,4 +1,4 @@
-//! Where things lie, and the cargo that builds them.
+//! Paths of the workspace, and the cargo that builds it.
 
 use std::env;
 use std::path::{Path, PathBuf};

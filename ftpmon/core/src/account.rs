@@ -4,7 +4,7 @@ use crate::addr::Endpoint;
 use crate::segment::{InterfaceId, VlanTags};
 use crate::time::Timestamp;
 
-/// Why the account was given.
+/// The reason for the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlowReport {
     /// The connection's first packet.
@@ -34,7 +34,7 @@ impl Side {
     }
 }
 
-/// What one end sent.
+/// The bytes and packets that one end sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DirectionAccount {
     /// Payload bytes, each byte once: sequence number of FIN (or the highest seen) less the initial one, in 64 bits.
@@ -56,7 +56,7 @@ pub struct DirectionAccount {
 pub struct FlowRecord {
     /// When it was given.
     pub at: Timestamp,
-    /// Why it was given.
+    /// The reason for it.
     pub report: FlowReport,
     /// The end that sent the SYN; the sender of the first packet where the SYN was not seen.
     pub initiator: Endpoint,
@@ -75,13 +75,13 @@ pub struct FlowRecord {
     pub syn_ack: Option<Timestamp>,
     /// The ACK that completed the handshake.
     pub ack: Option<Timestamp>,
-    /// What the initiator sent.
+    /// The initiator's bytes and packets.
     pub from_initiator: DirectionAccount,
-    /// What the listener sent.
+    /// The listener's bytes and packets.
     pub from_listener: DirectionAccount,
-    /// Who sent the first FIN or RST.
+    /// The end that sent the first FIN or RST.
     pub closed_by: Option<Side>,
-    /// Where its first packet was seen.
+    /// The interface of its first packet.
     pub interface: InterfaceId,
     /// Its VLAN tags.
     pub vlan: VlanTags,

@@ -2,7 +2,7 @@
 
 use smol_str::SmolStr;
 
-/// What becomes of the secrets that clients send (PASS, ACCT).
+/// The treatment of the secrets that clients send (PASS, ACCT).
 #[derive(Clone, PartialEq, Eq, Default)]
 pub enum Secrets {
     /// `***` stands in their place.
@@ -25,7 +25,7 @@ impl core::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// What an event says in place of `secret`, already decoded as `text`.
+    /// The text of an event in place of `secret`, already decoded as `text`.
     pub fn render(&self, secret: &[u8], text: SmolStr) -> SmolStr {
         match self {
             Self::Mask => SmolStr::new_static("***"),
@@ -47,7 +47,7 @@ fn keyed_hash(key: &[u8; 32], secret: &[u8]) -> SmolStr {
     smol_str::format_smolstr!("hmac:{head}")
 }
 
-/// What is done with the bytes of data connections.
+/// The use of the bytes of data connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FilesMode {
     /// They are counted.
@@ -155,7 +155,7 @@ impl Limits {
     }
 }
 
-/// How an engine works.
+/// The settings of an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
     /// Ports whose connections are control connections in clear text.
@@ -164,9 +164,9 @@ pub struct EngineConfig {
     pub tls_ports: Vec<u16>,
     /// Look for FTP by content on every other port as well. For capture files: the kernel selects by port.
     pub detect_by_content: bool,
-    /// What becomes of secrets.
+    /// The treatment of secrets.
     pub secrets: Secrets,
-    /// What is done with transferred bytes.
+    /// The use of transferred bytes.
     pub files: FilesMode,
     /// Which hashes a file gets. With [`FilesMode::Extract`] SHA-256 is to be one of them: it is the file's name.
     pub hashes: Hashes,

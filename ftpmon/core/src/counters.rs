@@ -1,4 +1,4 @@
-//! What the engine counts.
+//! The counters of the engine.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub struct EngineCounters {
     pub not_inferred: u64,
     /// Events given out.
     pub events: u64,
-    /// What was lost or left out, by reason; a reason that never occurred is not there.
+    /// Losses and omissions by reason; a reason that never occurred is not there.
     pub lost: BTreeMap<&'static str, u64>,
     /// Fill and cap of every table.
     pub tables: BTreeMap<&'static str, TableFill>,

@@ -31,13 +31,13 @@ pub(crate) struct Claim {
     pub(crate) session: SessionRef,
     /// The announcement within its session.
     pub(crate) endpoint: EndpointId,
-    /// Who listens.
+    /// The party that listens.
     pub(crate) mode: Option<Mode>,
     /// The host that is expected to connect.
     pub(crate) peer: IpAddr,
     /// The host that announced it.
     pub(crate) announcer: IpAddr,
-    /// How many exchanges its partition had when it was announced.
+    /// The number of exchanges that its partition had made when it was announced.
     pub(crate) epoch: u32,
 }
 
@@ -74,7 +74,7 @@ fn fulfilled<'a>(
     [best(Mode::Passive), best(Mode::Active)].into_iter().flatten().collect()
 }
 
-/// Who may connect to an announced endpoint.
+/// The hosts that may connect to an announced endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Admitted {
     /// The host that is expected.
@@ -101,7 +101,7 @@ pub(crate) struct Gone {
 }
 
 impl Gone {
-    /// What the kernel's selection is told, where no other session of the same hosts claims the endpoint.
+    /// The update for the kernel's selection, where no other session of the same hosts claims the endpoint.
     pub(crate) fn forget(&self) -> SelectorUpdate {
         SelectorUpdate::Forget { listener: self.listener, peer: self.claim.peer }
     }
@@ -140,7 +140,7 @@ impl Endpoints {
         self.ttl_ns = i64::from(ttl_s).saturating_mul(1_000_000_000);
     }
 
-    /// How many may wait.
+    /// The number of updates that may wait.
     pub(crate) fn cap(&self) -> usize {
         self.cap
     }

@@ -59,11 +59,11 @@ pub struct Engine {
     /// The latest time, which never steps back.
     now: Timestamp,
     index: u64,
-    /// Where the partitions exchange; none in a part of an engine, whose owner sees to it.
+    /// The borders at which partitions exchange; none in a part of an engine, whose owner sees to it.
     borders: Option<Borders>,
     /// Before this time no partition has anything to do.
     quiet_until: Timestamp,
-    /// Whose outputs come next, and how many.
+    /// The partition whose outputs come next, and their number.
     runs: VecDeque<Run>,
     counters: EngineCounters,
 }
@@ -229,7 +229,7 @@ impl Engine {
         self.partitions.iter_mut().enumerate().filter_map(due).min()
     }
 
-    /// What comes out next.
+    /// The next output.
     pub fn poll(&mut self) -> Option<Output> {
         loop {
             let run = self.runs.front_mut()?;
@@ -244,7 +244,7 @@ impl Engine {
         }
     }
 
-    /// What was counted, with the tables as they are now.
+    /// The counters, with the tables as they are now.
     pub fn counters(&self) -> EngineCounters {
         let mut counters = self.counters.clone();
         self.partitions.iter().flatten().for_each(|it| it.count(&mut counters));

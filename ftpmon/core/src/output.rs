@@ -1,4 +1,4 @@
-//! What comes out of the engine, in causal order.
+//! The outputs of the engine, in causal order.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ const UPDATES_MAX: usize = 4_096;
 pub enum Output {
     /// Something happened.
     Event(Event),
-    /// What the kernel's selection of packets is to know.
+    /// The updates for the kernel's selection of packets.
     SelectorUpdate(SelectorUpdate),
     /// A piece of a file, with [`crate::config::FilesMode::Extract`]. The last one comes before the event that tells of the
     /// file.
@@ -66,7 +66,7 @@ impl OutputQueue {
         Self { next_file: first_file, ..Self::default() }
     }
 
-    /// How many wait.
+    /// The number of waiting outputs.
     #[inline]
     pub fn len(&self) -> usize {
         self.waiting.len()
@@ -117,7 +117,7 @@ impl OutputQueue {
         core::mem::replace(&mut self.waiting, emptied)
     }
 
-    /// How many came since the last call.
+    /// The number that came since the last call.
     #[inline]
     pub(crate) fn mark(&mut self) -> usize {
         let marked = core::mem::replace(&mut self.marked, self.waiting.len());

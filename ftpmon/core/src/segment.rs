@@ -41,7 +41,7 @@ impl TcpFlags {
     }
 }
 
-/// What tells whether a segment comes from where its connection's others come from, and whether its receiver takes it.
+/// Signs of whether a segment comes from where its connection's others come from, and whether its receiver takes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Signs {
     /// Time to live, or hop limit, of the innermost IP header; 0 where it is not known.
@@ -55,7 +55,7 @@ pub struct Signs {
 /// One TCP segment.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment<'a> {
-    /// Who sent it.
+    /// The sender.
     pub src: Endpoint,
     /// Whom it is for.
     pub dst: Endpoint,
@@ -69,10 +69,10 @@ pub struct Segment<'a> {
     pub payload: &'a [u8],
     /// The payload's length on the wire: more than `payload.len()` where the capture cut the frame short (snap length).
     pub wire_payload_len: u32,
-    /// Where it was seen.
+    /// The interface that it was seen on.
     pub interface: InterfaceId,
     /// The VLAN tags it carried.
     pub vlan: VlanTags,
-    /// What tells a forged one.
+    /// The signs of a forged segment.
     pub signs: Signs,
 }

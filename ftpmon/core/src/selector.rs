@@ -1,4 +1,4 @@
-//! What the engine tells whoever selects packets for it: which data connections come next, and how much of each flow
+//! The engine's messages to the packet selection: which data connections come next, and how much of each flow
 //! it wants to see.
 
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use crate::addr::Endpoint;
 pub enum SelectorUpdate {
     /// A data connection to `listener` is announced: track it from its SYN.
     Expect {
-        /// Where it will arrive.
+        /// The endpoint at which it will arrive.
         listener: Endpoint,
         /// The host that is expected to open it.
         peer: IpAddr,
@@ -60,8 +60,8 @@ pub enum SelectorUpdate {
 /// Records that never reached the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loss {
-    /// How many records.
+    /// The number of records.
     pub records: u64,
-    /// Why: a kernel counter's name.
+    /// The reason: a kernel counter's name.
     pub reason: &'static str,
 }

@@ -1,4 +1,4 @@
-//! What detectors report.
+//! The findings of detectors.
 
 use std::collections::BTreeMap;
 
@@ -22,20 +22,20 @@ pub struct AlertDetail {
     pub id: SmolStr,
     /// 1 (note) to 4 (act now).
     pub severity: u8,
-    /// What the detector looks for, the same in all its alerts.
+    /// The subject of the detector, the same in all its alerts.
     pub title: SmolStr,
-    /// What it found this time, for people.
+    /// The finding of this alert, for people.
     pub message: SmolStr,
     /// The MITRE ATT&CK technique, `T1110.001`; left out where none fits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub technique: Option<SmolStr>,
-    /// How sure the detector is.
+    /// The detector's confidence.
     pub confidence: Confidence,
-    /// What the finding rests on.
+    /// The evidence.
     pub evidence: Evidence,
 }
 
-/// How sure a detector is.
+/// The confidence of a detector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
@@ -47,7 +47,7 @@ pub enum Confidence {
     High,
 }
 
-/// What an alert rests on.
+/// The evidence for an alert.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// The ids of the sessions concerned.
@@ -56,7 +56,7 @@ pub struct Evidence {
     /// The commands concerned, by their `tx` in the alert's own session.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tx: Vec<u64>,
-    /// What was counted, by name.
+    /// Counts by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counts: BTreeMap<SmolStr, u64>,
     /// When the first of it was seen.

@@ -1,4 +1,4 @@
-//! What is said of every TCP connection, control or data.
+//! The facts about every TCP connection, control or data.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub struct Handshake {
     pub ack_us: Option<u64>,
 }
 
-/// Who closed a connection first.
+/// The end that closed a connection first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClosedBy {

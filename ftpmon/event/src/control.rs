@@ -20,10 +20,10 @@ pub struct SessionStart {
     /// Left out where no SYN was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handshake: Option<Handshake>,
-    /// Who holds the client's end, where that is on the sensor's host.
+    /// The process that holds the client's end, where that is on the sensor's host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_process: Option<Arc<LocalProcess>>,
-    /// Who holds the server's end, where that is on the sensor's host.
+    /// The process that holds the server's end, where that is on the sensor's host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_process: Option<Arc<LocalProcess>>,
 }
@@ -37,7 +37,7 @@ pub struct Command {
     pub command: CommandLine,
 }
 
-/// What a command line said.
+/// The content of a command line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandLine {
     /// The verb.
@@ -79,7 +79,7 @@ pub struct Reply {
     pub latency_us: Option<u64>,
 }
 
-/// What a reply said.
+/// The content of a reply.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplyLine {
     /// Three digits as a number; null when the line has none.
@@ -90,7 +90,7 @@ pub struct ReplyLine {
     /// The text's bytes, where they are no valid UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text_hex: Option<Box<str>>,
-    /// How many lines.
+    /// The number of lines.
     pub lines: u32,
     /// Meaning of the first digit (RFC 959 section 4.2, RFC 2228 section 5).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,7 +158,7 @@ pub struct LoginAttempt {
     /// The name given with USER; left out where USER was not seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<SmolStr>,
-    /// How it ended.
+    /// The outcome.
     pub outcome: LoginOutcome,
     /// The user is `anonymous` or `ftp`.
     pub anonymous: bool,
@@ -172,7 +172,7 @@ pub struct LoginAttempt {
     pub encrypted: bool,
 }
 
-/// How a login attempt ended.
+/// The outcome of a login attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LoginOutcome {
@@ -194,7 +194,7 @@ pub struct Tls {
 /// A turn to TLS or back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TlsState {
-    /// What caused it.
+    /// The cause.
     pub via: TlsVia,
     /// Whether TLS begins or ends.
     pub state: TlsTurn,
@@ -225,7 +225,7 @@ pub enum TlsTurn {
     Stop,
 }
 
-/// What turned a control channel to TLS, or back.
+/// The cause of a control channel's turn to TLS, or back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TlsVia {
@@ -261,13 +261,13 @@ pub struct Gap {
 pub struct GapDetail {
     /// Which stream lost them.
     pub direction: Direction,
-    /// How many.
+    /// The number.
     pub bytes: u64,
-    /// How it is known.
+    /// The source of this knowledge.
     pub cause: GapCause,
 }
 
-/// How a gap is known.
+/// The evidence of a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GapCause {
@@ -291,7 +291,7 @@ pub struct Anomaly {
     pub anomaly: AnomalyDetail,
 }
 
-/// What is odd.
+/// The kind of anomaly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AnomalyDetail {
     /// Its stable name.
@@ -338,7 +338,7 @@ pub struct SessionEnd {
     pub end: End,
 }
 
-/// Why a session ended.
+/// The reason for the end of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
@@ -373,9 +373,9 @@ impl EndReason {
 /// The account of a session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct End {
-    /// Why it ended.
+    /// The reason.
     pub reason: EndReason,
-    /// Who closed first, where that was seen.
+    /// The end that closed first, where that was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_by: Option<ClosedBy>,
     /// From the first to the last packet.

@@ -12,7 +12,7 @@ use super::control::Verb;
 use super::process::LocalProcess;
 use crate::addr::Endpoint;
 
-/// Who listens for the data connection.
+/// The party that listens for the data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
@@ -22,7 +22,7 @@ pub enum Mode {
     Active,
 }
 
-/// How an endpoint was learned.
+/// The source of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Via {
     /// 227 (RFC 959).
@@ -56,7 +56,7 @@ pub enum Via {
 }
 
 impl Via {
-    /// Who listens on an endpoint learned this way; none for an inferred one.
+    /// The party that listens on an endpoint learned this way; none for an inferred one.
     pub const fn mode(self) -> Option<Mode> {
         match self {
             Self::Pasv | Self::Epsv | Self::Lpsv | Self::Spas => Some(Mode::Passive),
@@ -66,7 +66,7 @@ impl Via {
     }
 }
 
-/// How the announced address relates to the peer that announced it.
+/// The relation of the announced address to the peer that announced it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Nat {
@@ -89,13 +89,13 @@ pub struct DataChannel {
     pub data: DataAnnouncement,
 }
 
-/// Where a data connection is expected.
+/// The endpoint at which a data connection is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DataAnnouncement {
-    /// Who listens; left out where that is not known.
+    /// The party that listens; left out where that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// How it was learned.
+    /// The source of the endpoint.
     pub via: Via,
     /// The address where the connection is expected.
     pub ip: IpAddr,
@@ -104,7 +104,7 @@ pub struct DataAnnouncement {
     /// The address that the peer said, when it said one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advertised_ip: Option<IpAddr>,
-    /// How the two relate.
+    /// The relation of the two.
     pub nat: Nat,
 }
 
@@ -113,7 +113,7 @@ pub struct DataAnnouncement {
 pub struct Transfer {
     /// The transfer command; 0 for a data connection without one.
     pub tx: u64,
-    /// What was moved and how it ended.
+    /// The transfer and its outcome.
     pub transfer: TransferFacts,
     /// The data connection; left out where there was none and no endpoint was announced.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,15 +121,15 @@ pub struct Transfer {
     /// With `--files`, for the side that sent bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<FileFacts>,
-    /// Who holds the client's end of the data connection, where that is on the sensor's host.
+    /// The process that holds the client's end of the data connection, where that is on the sensor's host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_process: Option<Arc<LocalProcess>>,
-    /// Who holds the server's end of the data connection, where that is on the sensor's host.
+    /// The process that holds the server's end of the data connection, where that is on the sensor's host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_process: Option<Arc<LocalProcess>>,
 }
 
-/// What was moved.
+/// The transfer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TransferFacts {
     /// The transfer command; left out where none was seen.
@@ -147,12 +147,12 @@ pub struct TransferFacts {
     /// The path's bytes, where they are no valid UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<Box<str>>,
-    /// Where in the file it started (REST), bytes.
+    /// The offset in the file at which it started (REST), bytes.
     pub offset: u64,
     /// TYPE in force; left out where it is not known.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub representation: Option<RepresentationType>,
-    /// What the dialogue said of the size (150, 213, ALLO), bytes.
+    /// The size by the dialogue (150, 213, ALLO), bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub declared_bytes: Option<u64>,
     /// Payload bytes of the side that sent the file.
@@ -160,7 +160,7 @@ pub struct TransferFacts {
     /// Bits a second over the data connection's life; left out where that is too short to tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_bps: Option<u64>,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
     /// The final reply's code; left out where none was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -191,7 +191,7 @@ pub enum RepresentationType {
     Ebcdic,
 }
 
-/// How a transfer ended.
+/// The outcome of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -214,7 +214,7 @@ pub enum Outcome {
 /// A data connection, or the endpoint where one was expected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataConnection {
-    /// What announced it.
+    /// The announcement.
     #[serde(flatten)]
     pub announced: DataAnnouncement,
     /// The end that opened the connection; left out where no connection was seen (as are the fields below).
@@ -240,17 +240,17 @@ pub struct DataConnection {
     /// From first to last packet, microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,
-    /// Who closed first.
+    /// The end that closed first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_by: Option<ClosedBy>,
     /// The data connection carries TLS (PROT P): an end's first bytes are a TLS handshake.
     pub tls: bool,
-    /// What its hellos say.
+    /// The facts in its hellos.
     #[serde(flatten)]
     pub tls_facts: DataTls,
 }
 
-/// What the TLS hellos of a data connection say.
+/// The facts in the TLS hellos of a data connection.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataTls {
     /// The version that the server chose, `TLSv1.3`; left out where it was not seen.
@@ -270,7 +270,7 @@ pub struct DataTls {
     pub ja4: Option<SmolStr>,
 }
 
-/// What a transferred file is, with `--files hash|extract`.
+/// The facts about a transferred file, with `--files hash|extract`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FileFacts {
     /// SHA-256 in hexadecimal; left out where bytes are missing, and where it was not asked for.
@@ -293,10 +293,10 @@ pub struct FileFacts {
     /// their place is not known either (the beginning went by unseen, APPE).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<FileRange>,
-    /// Why the file is not whole, or not stored.
+    /// The reason why the file is not whole, or not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<FileReason>,
-    /// Where the file was stored.
+    /// The path under which the file was stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<String>,
     /// The file, where it was handed out to be stored. No part of the event.
@@ -317,7 +317,7 @@ pub struct FileRange {
     pub to: u64,
 }
 
-/// Why a file is not whole, or not stored.
+/// The reason why a file is not whole, or not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileReason {

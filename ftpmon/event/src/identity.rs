@@ -1,4 +1,4 @@
-//! What all events of one control connection say about it.
+//! The fields that all events of one control connection have in common.
 
 use core::fmt;
 use std::net::IpAddr;
@@ -61,7 +61,7 @@ pub struct SessionIdentity {
     pub iface: Option<Arc<str>>,
     /// The VLAN tags of its first frame.
     pub vlan: VlanTags,
-    /// How many connections of the same ends and the same first time there were before it in this run.
+    /// The number of connections of the same ends and the same first time before it in this run.
     nth: u32,
     id: Name<SESSION_ID_LEN>,
     community_id: Name<COMMUNITY_ID_LEN>,

@@ -58,7 +58,7 @@ pub struct Event {
     pub session: Option<Arc<SessionIdentity>>,
     /// The user of the session, once USER was seen.
     pub user: Option<Arc<Text>>,
-    /// What happened.
+    /// The event's own part.
     pub kind: EventKind,
 }
 

@@ -11,7 +11,7 @@ use crate::text::Text;
 use crate::time::Timestamp;
 use crate::{Event, EventKind, EventType};
 
-/// What all events of a run have in common.
+/// The fields that all events of a run have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The run.

@@ -1,4 +1,4 @@
-//! Where a frame was seen: its interface and its VLAN tags.
+//! The interface and the VLAN tags of a frame.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -23,7 +23,7 @@ pub struct VlanTags {
 }
 
 impl VlanTags {
-    /// What the tag that was taken out of a frame says, if there was one.
+    /// The tag that was taken out of a frame, if there was one.
     #[inline]
     pub fn of(tag: Option<VlanTag>) -> Self {
         let mut tags = Self::default();

@@ -1,4 +1,4 @@
-//! Who holds an end of a connection, where that end is on the sensor's own host.
+//! The process that holds an end of a connection, where that end is on the sensor's own host.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,11 +27,11 @@ pub struct LocalProcess {
     /// The id of the container that the cgroup belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<SmolStr>,
-    /// How it was found.
+    /// The way in which it was found.
     pub found_by: FoundBy,
 }
 
-/// How a process was found.
+/// The way in which a process was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FoundBy {

@@ -152,7 +152,7 @@ fn strict(schema: &mut Value) {
     }
 }
 
-/// What may stand beside texts and lists that were cut to keep a line within `--max-line`: their whole length, and
+/// Fields beside texts and lists that were cut to keep a line within `--max-line`: their whole length, and
 /// `truncated`.
 fn cut_marks(fields: &Map<String, Value>) -> Option<Value> {
     let of_kind = |field: &Value, kind: &str| match field.get("type") {

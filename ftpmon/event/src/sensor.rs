@@ -13,7 +13,7 @@ pub struct SensorStart {
     pub version: String,
     /// Version of the event schema.
     pub schema: u32,
-    /// Where the packets come from.
+    /// The source of the packets.
     pub source: Source,
     /// The running kernel's release; left out where no kernel is involved.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,11 +43,11 @@ pub struct InterfaceFacts {
     pub ingress: Hook,
     /// The hook on egress: `tcx` or `clsact`.
     pub egress: Hook,
-    /// Why these hooks.
+    /// The reason for these hooks.
     pub reason: String,
 }
 
-/// Where the packets of a run come from.
+/// The source of the packets of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -57,7 +57,7 @@ pub enum Source {
     File,
 }
 
-/// Where a kernel program is attached.
+/// The hook of a kernel program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Hook {
@@ -100,7 +100,7 @@ pub struct Stats {
     pub matched: u64,
     /// Events written, this one not counted.
     pub emitted: u64,
-    /// What was lost or left out, by reason; a reason that never occurred is left out.
+    /// Losses and omissions by reason; a reason that never occurred is left out.
     pub lost: BTreeMap<String, u64>,
     /// Fill and cap of every table.
     pub tables: BTreeMap<String, TableFill>,
@@ -111,7 +111,7 @@ pub struct Stats {
     pub agent: BTreeMap<String, u64>,
 }
 
-/// How full a table is.
+/// The fill of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TableFill {
     /// Entries now.
@@ -171,11 +171,11 @@ pub struct DropDetail {
     pub to_seq: u64,
     /// Events between the two, both included, that are missing.
     pub count: u64,
-    /// Why they are missing.
+    /// The reason why they are missing.
     pub reason: DropReason,
 }
 
-/// Why an output or the spool could not keep events.
+/// The reason why an output or the spool could not keep events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DropReason {
@@ -204,7 +204,7 @@ impl DropReason {
 /// `config`: the operator asked for the configuration to be read again (SIGHUP).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigReload {
-    /// What came of it.
+    /// The outcome.
     pub config: ConfigDetail,
 }
 
@@ -216,7 +216,7 @@ pub struct ConfigDetail {
     /// The settings that differ.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<ConfigChange>,
-    /// Why it was refused.
+    /// The reason why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What a peer said, made safe for an event: UTF-8 text, and the original bytes beside it where they were something else.
+//! Text from a peer, made safe for an event: UTF-8 text, and the original bytes beside it where they were something else.
 
 use smol_str::SmolStr;
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// Why a capture cannot be read, or not to its end.
+/// The reason why a capture cannot be read, or not to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaptureError {
@@ -27,13 +27,13 @@ pub enum CaptureError {
     /// It ends in the middle of a packet or a header.
     #[error("cut off: incomplete from byte {offset} on")]
     Cut {
-        /// Where the incomplete part begins, in the decompressed stream.
+        /// The offset of the incomplete part in the decompressed stream.
         offset: u64,
     },
     /// A packet claims more than [`super::RECORD_LEN_MAX`].
     #[error("broken: a packet of {len} bytes is claimed at byte {offset}")]
     RecordTooLong {
-        /// Where, in the decompressed stream.
+        /// The offset in the decompressed stream.
         offset: u64,
         /// The claim.
         len: u32,
@@ -41,7 +41,7 @@ pub enum CaptureError {
     /// A pcapng block contradicts itself or the format.
     #[error("broken: {what} at byte {offset}")]
     BadBlock {
-        /// Where the block begins, in the decompressed stream.
+        /// The offset of the block in the decompressed stream.
         offset: u64,
         /// The fault.
         what: &'static str,

@@ -88,7 +88,7 @@ pub(super) struct Pcapng {
     interfaces: Vec<Interface>,
     /// Bytes of a block of another type, still to be skipped.
     skipping: u64,
-    /// Where that block begins.
+    /// The offset of that block.
     skipping_from: u64,
     /// The last packet's time, used for simple packets, which have none.
     last: Timestamp,

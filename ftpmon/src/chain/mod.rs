@@ -46,7 +46,7 @@ pub(crate) struct Chain<O> {
     routes: Vec<Route<O>>,
 }
 
-/// Where in the chain an event has to wait.
+/// The stage of the chain at which an event waits.
 enum Wait {
     /// For the outcome of its file.
     File,
@@ -97,7 +97,7 @@ impl<O: Outputs> Chain<O> {
         self.routes.iter_mut().for_each(|route| route.set_opening(start));
     }
 
-    /// What the engine wants of the packet selection, which shows the connections whose processes will be asked for.
+    /// The engine's update for the packet selection: it names the connections whose processes will be asked for.
     pub(crate) fn update(&mut self, update: &SelectorUpdate) {
         if let Some(attribution) = &mut self.attribution {
             attribution.update(update);

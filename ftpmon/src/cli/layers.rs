@@ -17,12 +17,12 @@ use crate::config::{Config, FileError, FileSettings, Location, Setting, SettingV
 
 /// Options that are no settings.
 const NO_SETTINGS: [&str; 3] = ["config", "help", "version"];
-/// What the names of variables begin with.
+/// The prefix of the names of variables.
 const PREFIX: &str = "FTPMON_";
 /// Names at least so similar are suggested (Jaro-Winkler).
 const SIMILAR: f64 = 0.8;
 
-/// Where a setting comes from.
+/// The origin of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// An option.
@@ -43,7 +43,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Where each setting that is not the default comes from, by the name of its option.
+/// The origin of each setting that is not the default, by the name of its option.
 pub type Origins = BTreeMap<String, Origin>;
 
 /// An error in options, environment or files.
@@ -59,9 +59,9 @@ pub enum LayerError {
     /// A value from the environment or a file is wrong.
     #[error("{origin}: {message}")]
     Value {
-        /// Where it comes from.
+        /// Its origin.
         origin: Origin,
-        /// What is wrong, and how to mend it.
+        /// The error, and the way to mend it.
         message: String,
     },
     /// Settings that contradict each other.
@@ -87,7 +87,7 @@ pub struct Invocation {
     pub command: Command,
     /// Its configuration; none for a command that has none.
     pub config: Option<Config>,
-    /// Where its settings come from.
+    /// The origins of its settings.
     pub origins: Origins,
     /// The values of the options as they were parsed, for `config show`.
     pub(super) matches: ArgMatches,

@@ -76,7 +76,7 @@ pub struct RunOptions {
     /// Kernel hook for incoming packets
     #[arg(long, value_enum, default_value_t = HookChoice::Auto)]
     pub hook: HookChoice,
-    /// Where to write events: - for standard output, a file path, tcp://HOST:PORT or unix:PATH, and settings behind commas
+    /// Destination of events: - for standard output, a file path, tcp://HOST:PORT or unix:PATH, and settings behind commas
     /// (format=eve,events=login+transfer,queue=16M). May be given several times
     #[arg(long = "output", value_name = "SINK[,SETTING=VALUE]…", default_value = "-")]
     pub outputs: Vec<OutputSpec>,
@@ -148,14 +148,14 @@ pub struct EventOptions {
     #[arg(long, value_name = "BYTES", default_value_t = LINE_BYTES_DEFAULT,
         value_parser = clap::value_parser!(u32).range(i64::from(LINE_BYTES_MIN)..=i64::from(LINE_BYTES_MAX)))]
     pub max_line: u32,
-    /// How to write passwords and account information
+    /// Form of passwords and account information in events
     #[arg(long, value_enum, default_value_t = SecretsPolicy::Mask)]
     pub secrets: SecretsPolicy,
     /// File with the key for --secrets hash, 16 bytes or more. With the same key, hashes of several runs can be compared
     /// [default: a random key]
     #[arg(long, value_name = "FILE")]
     pub secrets_key: Option<PathBuf>,
-    /// What to do with transferred files
+    /// Treatment of transferred files
     #[arg(long, value_enum, default_value_t = FilesPolicy::Off)]
     pub files: FilesPolicy,
     /// Hashes to compute for each file

@@ -151,7 +151,7 @@ impl Config {
     }
 }
 
-/// Where bytes go: two names of one file are equal.
+/// The destination of bytes: two names of one file are equal.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Destination {
     /// A file that exists, by device and inode: links and second names are the same file.

@@ -111,7 +111,7 @@ fn secrets(config: &SecretsConfig) -> Result<Secrets, KeyError> {
     }
 }
 
-/// What a key file says, up to one byte more than a key may have.
+/// The content of a key file, up to one byte more than a key may have.
 fn key_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut key = Vec::new();
     let file = named_file::open(path, OFlags::RDONLY, Mode::empty())?;

@@ -54,7 +54,7 @@ pub enum SettingValue {
 pub struct Setting {
     /// The value.
     pub value: SettingValue,
-    /// Where it stands.
+    /// Its place.
     pub at: Location,
 }
 
@@ -75,12 +75,12 @@ pub enum FileError {
     Line {
         /// The line.
         at: Location,
-        /// What is wrong, and how to mend it.
+        /// The error, and the way to mend it.
         message: String,
     },
 }
 
-/// What the files say. A later file wins over an earlier one, key by key; routes add up.
+/// The content of the files. A later file wins over an earlier one, key by key; routes add up.
 #[derive(Clone, Debug, Default)]
 pub struct FileSettings {
     /// Keys that are names of options.
@@ -89,7 +89,7 @@ pub struct FileSettings {
     pub limits: LimitsConfig,
     /// `[[route]]`, in order.
     pub routes: Vec<RouteConfig>,
-    /// Where the first of the routes stands.
+    /// The place of the first route.
     pub routes_at: Option<Location>,
     /// The files that were read.
     pub files: Vec<PathBuf>,

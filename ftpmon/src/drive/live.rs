@@ -29,7 +29,7 @@ use ftpmon_event::StopReason;
 use pace::Pace;
 pub use reload::Reread;
 
-/// How often the kernel's counters, clock and tables are looked at.
+/// The interval at which the kernel's counters, clock and tables are polled.
 const TICK: Duration = Duration::from_secs(1);
 /// The priority of reading packets with `--files`, unless the operator gives another.
 const FILES_NICE: i8 = -20;
@@ -213,7 +213,7 @@ async fn notified(notify: Option<&Notify>) {
     }
 }
 
-/// What a signal asks for.
+/// The request of a signal.
 enum Asked {
     /// The end of the run.
     End,
@@ -236,7 +236,7 @@ impl Signals {
         })
     }
 
-    /// What the operator asks for next.
+    /// The operator's next request.
     async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.interrupt.recv() => Asked::End,

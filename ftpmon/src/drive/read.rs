@@ -27,10 +27,10 @@ use crate::telemetry::origin;
 use batch::Division;
 use encoded::PartEncoder;
 use engine::EngineStage;
+use ftpmon_event::StopReason;
 use intake::{Found, Intake};
 use output::{OutputStage, Stopped};
 use progress::Progress;
-use ftpmon_event::StopReason;
 
 /// Reads all files in their order, one after the other, as one run.
 ///

@@ -1,4 +1,4 @@
-//! What was written is read back with the project's own reader.
+//! Written captures are read back with the project's own reader.
 
 use std::os::unix::fs::PermissionsExt as _;
 

@@ -113,7 +113,7 @@ fn own(clock: &mut Rfc3339, place: Place, event: &Event, record: &OwnRecord<'_>,
     out.push(b'\n');
 }
 
-/// What every record begins with.
+/// The first fields of every record.
 #[derive(Serialize)]
 struct Header<'a> {
     timestamp: &'a str,

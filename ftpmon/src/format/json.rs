@@ -21,7 +21,7 @@ const SETS: usize = 1 << SETS_LOG2;
 const SETS_LOG2: u32 = 8;
 const WAYS: usize = 4;
 
-/// What is written in the shape of ftpmon's own schema.
+/// The writer of ftpmon's own schema.
 pub struct Json {
     clock: Rfc3339,
     /// `,"run":"…","sensor":"…"`
@@ -29,7 +29,7 @@ pub struct Json {
     sessions: Box<[[KeptSession; WAYS]]>,
 }
 
-/// What the events of one session have in common, in written form. It holds the session's identity and the user, so that
+/// The fields that the events of one session have in common, in written form. It holds the session's identity and the user, so that
 /// no others can have the same addresses meanwhile; those are all that is looked at, since the memory behind them is in
 /// another processor's hands when events are made on another thread.
 #[derive(Default)]
@@ -38,7 +38,7 @@ struct KeptSession {
     user: Option<Arc<Text>>,
     /// From `,"run"` to the last field of the user.
     written: Vec<u8>,
-    /// How much of it the user does not change.
+    /// The length of the part that the user does not change.
     constant: usize,
 }
 

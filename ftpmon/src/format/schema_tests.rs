@@ -1,4 +1,4 @@
-//! What the JSON format writes is what the schema allows.
+//! The output of the JSON format is valid by the schema.
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use ftpmon_event::text::Text;
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{CommandLine, CommandRef, Event, EventKind, ReplyLine, SessionIdentity, Transfer, Via};
 
-/// What may be held of commands that are not complete, bytes over all sessions. Beyond it the sessions that were held
+/// The bytes that commands which are not complete may hold over all sessions. Beyond it the sessions that were held
 /// first give way: their rows are written as they are. Stops clients that never let a command be answered, and servers that
 /// never stop answering, from filling the memory.
 pub(super) const HELD_MAX: usize = 32 << 20;
@@ -75,7 +75,7 @@ impl Transaction {
     }
 }
 
-/// What a shape remembers of a session beyond its open transactions.
+/// The memory of a format for a session, beyond its open transactions.
 pub(super) trait Memory: Default {
     /// A session is remembered until it ends, also while it has no open transaction.
     const LASTS: bool;
@@ -93,7 +93,7 @@ impl Memory for () {
     }
 }
 
-/// What a row is written from.
+/// The source of a row.
 pub(super) struct Row<'a, M> {
     pub(super) identity: &'a SessionIdentity,
     pub(super) memory: &'a mut M,
@@ -246,7 +246,7 @@ mod tests {
     use super::*;
     use crate::format::sample::{command, event, identity, reply, session, session_end, transfer};
 
-    /// What is written: number, verb and codes of each transaction.
+    /// The rows: number, verb and codes of each transaction.
     fn written(with_transfer: bool, events: &[Event]) -> Vec<(u64, String, Vec<u16>)> {
         let mut transactions = Transactions::<()>::new(with_transfer);
         let mut out = Vec::new();

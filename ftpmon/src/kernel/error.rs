@@ -42,7 +42,7 @@ pub enum KernelError {
         interface: String,
         /// The reason.
         cause: String,
-        /// What the operator can do.
+        /// The operator's way out.
         way_out: String,
     },
     /// The list of interfaces cannot be read.

@@ -16,7 +16,7 @@ use crate::notice::notice;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KernelLogLevel {
-    /// What should not happen
+    /// Conditions that should not occur
     Error,
     /// And what is odd
     Warn,

@@ -30,7 +30,7 @@ pub struct ObjectOptions {
 /// The loaded object.
 pub struct Object {
     ebpf: Ebpf,
-    /// What the verifier says of a program that it refuses is shown in full.
+    /// The verifier's log of a program that it refuses is shown in full.
     verbose: bool,
 }
 

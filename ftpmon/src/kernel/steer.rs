@@ -107,7 +107,7 @@ impl Steering {
         (self.applied, self.refused)
     }
 
-    /// What one session announced is forgotten; what another one announced for the same endpoint stays.
+    /// The announcement of one session is removed; that of another one for the same endpoint stays.
     fn forget(&mut self, listener: Endpoint, peer: Address) -> Result<(), MapError> {
         let key = endpoint(listener);
         match self.expected.get(&key, 0) {

@@ -43,7 +43,7 @@ use worker::Worker;
 /// Requests that may wait; a further one is refused. Announcements, which a hostile peer makes by the million, may fill
 /// half of them.
 pub const REQUESTS_MAX: usize = 1_024;
-/// How long a look-up may take on an idle machine.
+/// The longest time that a look-up may take on an idle machine.
 pub const PATIENCE: Duration = Duration::from_millis(60);
 
 /// The fate of a request.

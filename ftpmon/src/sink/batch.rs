@@ -12,7 +12,7 @@ pub(super) struct LineBatch {
 #[derive(Debug)]
 struct Body {
     lines: Vec<u8>,
-    /// Where each event ends in `lines`. An event that its format cannot say ends where it begins.
+    /// The end of each event in `lines`. An event that its format cannot say ends where it begins.
     ends: Vec<u32>,
 }
 

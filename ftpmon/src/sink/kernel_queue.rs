@@ -1,10 +1,10 @@
-//! How many bytes the kernel holds for a reader.
+//! The number of bytes that the kernel holds for a reader.
 
 use std::os::fd::{AsFd, AsRawFd as _};
 
 use rustix::fs::FileType;
 
-/// What a descriptor is, as far as the kernel tells how much of what was written nobody has read.
+/// The kind of a descriptor, as far as the kernel reports the bytes that are written and not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum KernelQueue {
     /// A pipe or FIFO.

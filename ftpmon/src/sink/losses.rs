@@ -21,12 +21,12 @@ pub struct Loss {
     pub to_seq: u64,
     /// The number of missing events between the two.
     pub count: u64,
-    /// Why they are missing.
+    /// The reason why they are missing.
     pub reason: DropReason,
 }
 
 impl Loss {
-    /// What a `drop` event says of the loss of `output`.
+    /// The content of a `drop` event about a loss of `output`.
     pub fn detail(&self, output: &str) -> DropDetail {
         let &Self { from_seq, to_seq, count, reason } = self;
         DropDetail { output: output.to_owned(), from_seq, to_seq, count, reason }

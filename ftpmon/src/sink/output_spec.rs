@@ -26,9 +26,9 @@ pub const RESEND_BYTES_DEFAULT: usize = 8 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Written")]
 pub struct OutputSpec {
-    /// Where to.
+    /// The destination.
     pub sink: SinkSpec,
-    /// How.
+    /// The settings.
     pub settings: OutputSettings,
 }
 
@@ -76,7 +76,7 @@ pub enum OutputSpecError {
         setting: &'static str,
         /// Its value.
         value: String,
-        /// What it takes.
+        /// The events that it takes.
         wanted: String,
     },
     /// A table without the output.

@@ -10,7 +10,7 @@ use crate::telemetry::Sampled;
 pub struct Lines {
     /// The lines.
     pub bytes: Vec<u8>,
-    /// Where each event ends in them; empty where [`Outputs::BY_EVENT`] is not asked for.
+    /// The end of each event in them; empty where [`Outputs::BY_EVENT`] is not asked for.
     pub ends: Vec<u32>,
     /// `seq` of the first event.
     pub first_seq: u64,

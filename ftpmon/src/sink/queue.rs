@@ -35,7 +35,7 @@ struct State {
     nudged: bool,
 }
 
-/// What there is to do for a queue's reader.
+/// The next work for a queue's reader.
 #[derive(Debug)]
 pub(super) enum Next {
     /// A batch to write.

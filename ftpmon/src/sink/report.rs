@@ -1,4 +1,4 @@
-//! What an output says on standard error: a line when it begins to fail and one when it works again, however often it is tried.
+//! An output's messages on standard error: a line when it begins to fail and one when it works again, however often it is tried.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -29,7 +29,7 @@ pub(super) trait Connect: Send {
     /// The stream.
     type Stream: Write + AsFd + Send;
 
-    /// What has left this host's kernel has been read.
+    /// Bytes that have left this host's kernel have been read.
     const SENT_IS_READ: bool;
 
     /// One attempt.
@@ -47,7 +47,7 @@ pub(super) struct Tcp {
 impl Connect for Tcp {
     type Stream = TcpStream;
 
-    /// What the peer's kernel has acknowledged may wait in its buffer.
+    /// Bytes that the peer's kernel has acknowledged may wait in its buffer.
     const SENT_IS_READ: bool = false;
 
     fn connect(&self) -> io::Result<TcpStream> {

@@ -19,9 +19,9 @@ use super::report::Report;
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Longest pause before an output is opened again.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
-/// How often an output without events is looked after.
+/// The interval at which an output without events is checked.
 const IDLE: Duration = Duration::from_secs(1);
-/// How often the end of a run asks whether the kernel has passed on everything.
+/// The interval at which the end of a run asks whether the kernel has passed on everything.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
 
 /// The state that an output's thread and its owner share.
@@ -54,7 +54,7 @@ pub(super) struct Worker {
     /// The lines that stand first, and how many bytes of them are written since the output was opened.
     opening: Arc<[u8]>,
     opening_written: usize,
-    /// What is to be written before the next batch of the queue.
+    /// The bytes to be written before the next batch of the queue.
     again: VecDeque<Partial>,
     handed_over: HandedOver,
     backoff: Duration,
@@ -112,7 +112,7 @@ impl Worker {
         self.drain();
     }
 
-    /// What is to be written next; nothing to write where nothing came for a while. None at the end.
+    /// The bytes to be written next; nothing to write where nothing came for a while. None at the end.
     fn next(&mut self) -> Option<Partial> {
         if let Some(partial) = self.again.pop_front() {
             return Some(partial);

@@ -16,7 +16,7 @@ use ftpmon_core::frame::{FragmentLimits, LAYERS_MAX};
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, InterfaceFacts, Origin, RunId, SCHEMA_VERSION, SensorStart, Source};
 
-/// What all events of a run that begins now have in common.
+/// The fields that all events of a run that begins now have in common.
 ///
 /// # Errors
 /// The system gives no random number.

@@ -14,10 +14,10 @@ use super::wire::{extended, host_port, parse_extended_port, parse_host_port, rea
 
 /// Bytes read at a time.
 const READ_SIZE: usize = 256 * 1024;
-/// How long the client waits for anything.
+/// The client's timeout.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// How the next data connection is arranged.
+/// The arrangement of the next data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataMode {
     /// PASV.
@@ -48,13 +48,13 @@ impl DataMode {
 /// Fixed ends of the client's connections.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClientOptions {
-    /// Where the control connection comes from.
+    /// The source of the control connection.
     pub control_from: Option<SocketAddr>,
-    /// Where passive data connections come from.
+    /// The source of passive data connections.
     pub data_from: Option<SocketAddr>,
 }
 
-/// What came over a data connection.
+/// The content of a data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
     /// Payload bytes.

@@ -1,4 +1,4 @@
-//! What a file holds: bytes, or a pattern of any length that needs no room.
+//! The content of a file: bytes, or a pattern of any length that needs no room.
 
 use std::io::{self, Write};
 use std::sync::{Arc, LazyLock};
@@ -38,7 +38,7 @@ impl Content {
         Self::Bytes(Arc::from(text.as_bytes()))
     }
 
-    /// How many bytes.
+    /// The number of bytes.
     pub fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,

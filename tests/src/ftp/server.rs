@@ -38,12 +38,12 @@ impl Server {
         Ok(Self { address, listener, shared, accepting: Some(accepting) })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What was said with each client so far, in the order they came.
+    /// The transcripts of all clients so far, in the order they came.
     pub fn transcripts(&self) -> Vec<(SocketAddr, Transcript)> {
         self.shared.transcripts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

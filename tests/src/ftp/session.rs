@@ -16,24 +16,24 @@ use super::shared::{Shared, connect};
 use super::transcript::{Said, Transcript};
 use super::wire::{host_port, parse_extended, parse_host_port, read_line, resolve, with_port};
 
-/// How long the server waits for a data connection.
+/// The server's timeout for a data connection.
 const DATA_LIMIT: Duration = Duration::from_secs(10);
 /// Bytes read at a time.
 const READ_SIZE: usize = 256 * 1024;
 
-/// Where the next data connection goes.
+/// The destination of the next data connection.
 enum Endpoint {
     Passive(TcpListener),
     Active(SocketAddr),
 }
 
-/// What a transfer does.
+/// The kind of a transfer.
 enum Work {
     Send(Content, u64),
     Receive(String, u64),
 }
 
-/// What the control thread and the transfer's thread share.
+/// The state that the control thread and the transfer's thread share.
 struct Voice {
     stream: Mutex<TcpStream>,
     transcript: Transcript,
@@ -371,7 +371,7 @@ fn carry_out(work: Work, mut data: TcpStream, voice: &Voice, shared: &Shared) ->
     }
 }
 
-/// What is sent goes out at this rate at most, bytes a second (socket(7), SO_MAX_PACING_RATE).
+/// The greatest rate of sending, bytes a second (socket(7), SO_MAX_PACING_RATE).
 fn pace(stream: &TcpStream, rate: u64) -> Result<()> {
     let size = size_of::<u64>() as libc::socklen_t;
     // SAFETY: the descriptor is open; the option takes a number of 64 bits, whose place and size are given.

@@ -22,26 +22,26 @@ pub struct User {
     pub password: Option<String>,
 }
 
-/// Where the server listens for data connections.
+/// The ports for data connections.
 #[derive(Clone, Debug, Default)]
 pub enum Ports {
-    /// Where the kernel likes.
+    /// Ports that the kernel chooses.
     #[default]
     Any,
     /// These, one after another, from the start again at the end.
     Cycle(Vec<u16>),
 }
 
-/// How a server behaves.
+/// The behaviour of a server.
 #[derive(Clone, Debug)]
 pub struct Behaviour {
     /// Text of the greeting; several lines make a multi-line reply.
     pub greeting: String,
-    /// Who may log in.
+    /// The accounts.
     pub users: Vec<User>,
     /// The files by absolute path.
     pub files: BTreeMap<String, Content>,
-    /// Where it listens for data connections.
+    /// The ports for data connections.
     pub passive_ports: Ports,
     /// The address that 227 announces instead of the real one.
     pub announced: Option<Ipv4Addr>,
@@ -86,14 +86,14 @@ impl Behaviour {
     }
 }
 
-/// What all sessions of a server share.
+/// The state that all sessions of a server share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) behaviour: Behaviour,
     files: Mutex<BTreeMap<String, Content>>,
     next_port: AtomicUsize,
     pub(super) stopping: AtomicBool,
-    /// What was said with each client, in the order they came.
+    /// The transcripts of all clients, in the order they came.
     pub(super) transcripts: Mutex<Vec<(SocketAddr, Transcript)>>,
     /// Control connections that are not at their end.
     pub(super) open: Mutex<Vec<TcpStream>>,

@@ -1,4 +1,4 @@
-//! What was said on a control connection, as one of its ends knows it.
+//! The dialogue on a control connection, as one of its ends knows it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

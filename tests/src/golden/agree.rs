@@ -10,7 +10,7 @@ use super::{Format, Golden};
 /// Words that stand in Zeek's `command` where there was none.
 const NO_COMMAND: [&str; 2] = ["<init>", "<unknown>"];
 
-/// How often each text occurs.
+/// The number of occurrences of each text.
 type Counts = BTreeMap<String, usize>;
 
 impl Golden {
@@ -59,7 +59,7 @@ impl Golden {
     }
 }
 
-/// How often each value occurs at a JSON pointer.
+/// The number of occurrences of each value at a JSON pointer.
 fn counts(values: &[Value], pointer: &str) -> Counts {
     let mut counts = Counts::new();
     for value in values.iter().filter_map(|value| value.pointer(pointer)).filter(|value| !value.is_null()) {

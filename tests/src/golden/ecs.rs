@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use super::numbered::Numbered;
 
-/// What ECS 8 allows in `event.kind`.
+/// The values that ECS 8 allows in `event.kind`.
 const KINDS: [&str; 7] = ["alert", "asset", "enrichment", "event", "metric", "state", "pipeline_error"];
-/// What it allows in `event.category`, as far as ftpmon writes it.
+/// The values that it allows in `event.category`, as far as ftpmon writes it.
 const CATEGORIES: [&str; 6] =
     ["authentication", "file", "intrusion_detection", "network", "process", "session"];
-/// What it allows in `event.type`.
+/// The values that it allows in `event.type`.
 const TYPES: [&str; 18] = [
     "access",
     "admin",

@@ -100,7 +100,7 @@ impl Golden {
         Ok(goldens)
     }
 
-    /// What `binary` writes of this golden's capture in a format, normalized. `scratch` is a folder for the capture.
+    /// The output of `binary` for this golden's capture in a format, normalized. `scratch` is a folder for the capture.
     ///
     /// # Errors
     /// As [`Self::output`], or the output breaks the format's rules.
@@ -108,7 +108,7 @@ impl Golden {
         format.normalized(&self.output(binary, format, scratch)?)
     }
 
-    /// What `binary` writes of this golden's capture in a format. `scratch` is a folder for the capture.
+    /// The output of `binary` for this golden's capture in a format. `scratch` is a folder for the capture.
     ///
     /// # Errors
     /// The folder is not complete, ftpmon failed, or its output is not UTF-8.

@@ -15,7 +15,7 @@ impl Numbered {
         Self { prefix, known: HashMap::new() }
     }
 
-    /// What stands for an identifier.
+    /// The placeholder of an identifier.
     pub(super) fn name(&mut self, identifier: &str) -> String {
         let next = format!("{}{}", self.prefix, self.known.len() + 1);
         self.known.entry(identifier.to_owned()).or_insert(next).clone()

@@ -23,11 +23,11 @@ use crate::process::run_ok;
 
 use super::{Bench, Hooked, Settings};
 
-/// Where the machine finds the kernel modules, in the order of their names.
+/// The folder of the kernel modules on the machine, in the order of their names.
 pub const MODULES: &str = "/modules";
 /// The serial port that rows are written to.
 const REPORT: &str = "/dev/ttyS1";
-/// How long the events of the sessions may take under emulation.
+/// The longest delay of the sessions' events under emulation.
 const LIMIT: Duration = Duration::from_secs(30);
 /// The download's size, bytes.
 const DOWNLOAD: u64 = 1_000_000;
@@ -205,7 +205,7 @@ fn demonstration(device: &str) -> Result<Demonstration> {
     Ok(Demonstration { server: server.parse()?, download: DOWNLOAD, upload: UPLOAD })
 }
 
-/// Where the programs were attached, in and out.
+/// The hooks of the programs, in and out.
 type Hooks = [String; 2];
 
 /// Ends an agent, whose events have to be those of these visits.
@@ -217,7 +217,7 @@ fn exact(agent: Agent, visits: &[Visit]) -> Result<Hooks> {
     Ok(["/interfaces/0/ingress", "/interfaces/0/egress"].map(|hook| start.text(hook).to_owned()))
 }
 
-/// What was tried and what came of it.
+/// The trials and their results.
 fn row(condition: &str, device: &str, hook: &str, tried: Result<Hooks>) -> Value {
     match tried {
         Ok([ingress, egress]) => json!({

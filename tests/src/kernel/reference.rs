@@ -12,7 +12,7 @@ use aya::{Ebpf, EbpfLoader, TestRun as _, TestRunOptions};
 use crate::machine;
 use crate::process::run_ok;
 
-/// Where the kernel's headers for this machine lie on Debian and its kin.
+/// The folder of the kernel's headers for this machine on Debian and its derivatives.
 const HEADERS: [&str; 3] =
     ["/usr/include/x86_64-linux-gnu", "/usr/include/aarch64-linux-gnu", "/usr/include/riscv64-linux-gnu"];
 

@@ -8,7 +8,7 @@ use crate::process::run_ok;
 /// One end of a veth pair to be.
 #[derive(Clone, Copy, Debug)]
 pub struct Veth<'a> {
-    /// Where it lives.
+    /// Its namespace.
     pub namespace: &'a Namespace,
     /// Its name there.
     pub name: &'a str,

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use super::Namespace;
 
-/// Where a program is attached.
+/// The hook of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
     /// XDP in the driver.

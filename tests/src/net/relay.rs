@@ -18,10 +18,10 @@ use crate::net::Family;
 
 /// The largest frame that is passed on: jumbo MTU, Ethernet header and two tags.
 const FRAME_MAX: usize = 9_000 + 14 + 8;
-/// How long the relay waits for a frame before it looks whether it should end, and lets held frames go, milliseconds.
+/// The relay's wait for a frame before it checks whether it should end, and releases held frames, milliseconds.
 const WAIT_MS: u16 = 10;
 
-/// How often what happens, per 1,000 frames; chosen by a generator with a fixed seed, so that runs are alike.
+/// The rates of loss, repetition and delay, per 1,000 frames; chosen by a generator with a fixed seed, so that runs are alike.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mischief {
     /// Frames lost.
@@ -30,11 +30,11 @@ pub struct Mischief {
     pub doubled: u32,
     /// Frames held until others have passed.
     pub late: u32,
-    /// How many others pass a late frame; when no more come it goes all the same.
+    /// The number of frames that pass a late one; when no more come it goes all the same.
     pub by: usize,
 }
 
-/// What the relay did so far.
+/// The relay's counters so far.
 #[derive(Debug, Default)]
 pub struct Done {
     /// Frames that came in.
@@ -55,7 +55,7 @@ pub struct Relayed {
     pub client: Namespace,
     /// The server's.
     pub server: Namespace,
-    /// What happened so far.
+    /// The counters so far.
     pub done: Arc<Done>,
     stopping: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,

@@ -28,12 +28,12 @@ pub struct Replay {
     frames: Vec<Range<usize>>,
 }
 
-/// What was sent.
+/// The sent frames.
 #[derive(Clone, Copy, Debug)]
 pub struct Sent {
     /// Frames.
     pub frames: u64,
-    /// How long it took.
+    /// The duration.
     pub elapsed: Duration,
 }
 
@@ -67,7 +67,7 @@ impl Replay {
         Ok(Self { bytes, frames })
     }
 
-    /// How many frames there are.
+    /// The number of frames.
     pub fn len(&self) -> usize {
         self.frames.len()
     }

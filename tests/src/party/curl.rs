@@ -13,7 +13,7 @@ use crate::process::run;
 
 /// Bytes of an upload.
 const UPLOAD: u64 = 80_021;
-/// Where a resumed download begins.
+/// The offset of a resumed download.
 const RESUME: u64 = 123_456;
 /// curl's exit code for a refused login.
 const LOGIN_DENIED: i32 = 67;

@@ -91,7 +91,7 @@ impl Party {
         }
     }
 
-    /// Why it cannot be used here, if so.
+    /// The reason why it cannot be used here, if so.
     pub fn missing(self) -> Option<String> {
         let beside = match self {
             Self::Vsftpd => PAM_MODULE,
@@ -105,7 +105,7 @@ impl Party {
     }
 }
 
-/// Where parties are unpacked that are not installed as packages.
+/// The folder of parties that are not installed as packages.
 fn folder() -> Result<PathBuf> {
     Ok(machine::target()?.join("parties"))
 }

@@ -18,7 +18,7 @@ use crate::net::Namespace;
 use crate::poll;
 use crate::process::{Running, run_ok};
 
-/// How long a server may take until it listens.
+/// The longest time until a server listens.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// The files that every server serves: `/pub` to read, `/up` to write.
@@ -139,7 +139,7 @@ impl RealServer {
         fs::read(self.scratch.path().join("root/up").join(name)).with_context(|| format!("no upload {name}"))
     }
 
-    /// What the server's own log says of the sessions so far, in order; none where it keeps no such log.
+    /// The sessions so far by the server's own log, in order; none where it keeps no such log.
     ///
     /// # Errors
     /// The log cannot be read.
@@ -163,7 +163,7 @@ impl RealServer {
         self.process.id()
     }
 
-    /// What it wrote to standard output and error so far.
+    /// Its standard output and error so far.
     pub fn said(&self) -> String {
         format!("{}\n{}", self.process.stdout.text(), self.process.stderr.text())
     }

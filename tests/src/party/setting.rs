@@ -1,11 +1,11 @@
-//! What a real server is configured with.
+//! The configuration of a real server.
 
 use std::net::IpAddr;
 
 use crate::bed::Scratch;
 use crate::net::Namespace;
 
-/// What a server makes of TLS.
+/// A server's use of TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Security {
     /// It has none.
@@ -27,7 +27,7 @@ impl Security {
     }
 }
 
-/// What a server's file needs to know to write its configuration.
+/// The facts that a server's file needs for its configuration.
 #[derive(Debug)]
 pub(super) struct Setting<'a> {
     pub(super) namespace: &'a Namespace,

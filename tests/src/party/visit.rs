@@ -1,4 +1,4 @@
-//! What a real client does at a server, and what it says about it.
+//! A real client's visit at a server, and its own account of it.
 
 use std::net::IpAddr;
 
@@ -10,17 +10,17 @@ use crate::net::Namespace;
 /// One control connection of a client.
 #[derive(Clone, Debug)]
 pub struct Visit {
-    /// What it was for.
+    /// The purpose.
     pub what: &'static str,
-    /// What was said, as the client logged it.
+    /// The dialogue, as the client logged it.
     pub transcript: Transcript,
-    /// What was moved, in order.
+    /// The transfers, in order.
     pub transfers: Vec<Expected>,
-    /// How its login should have ended.
+    /// The expected outcome of its login.
     pub login: &'static str,
 }
 
-/// What a client's file needs to know.
+/// The facts that a client's file needs.
 #[derive(Debug)]
 pub(super) struct Trip<'a> {
     pub(super) namespace: &'a Namespace,

@@ -14,7 +14,7 @@ const LIVE: usize = 64;
 /// Time between two packets of the capture.
 const STEP_NS: u64 = 20_000;
 
-/// What a generated capture holds.
+/// The content of a generated capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Control connections.
@@ -105,7 +105,7 @@ fn record(out: &mut impl Write, frame: &Frame) -> io::Result<()> {
     out.write_all(&frame.bytes)
 }
 
-/// How a session gets at its data connection.
+/// The announcement of a session's data connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Setup {
     Pasv,

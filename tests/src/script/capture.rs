@@ -23,7 +23,7 @@ pub enum Container {
     PcapNg,
 }
 
-/// How frames are written down.
+/// The file format of frames.
 #[derive(Clone, Debug, Default)]
 pub struct Style {
     /// The container.

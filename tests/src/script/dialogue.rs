@@ -9,7 +9,7 @@ use super::capture::Frame;
 use super::manner::{Marks, Payload, Way};
 use super::scene::Scene;
 
-/// How a transfer gets its data connection.
+/// The announcement of a transfer's data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setup {
     /// PASV.
@@ -31,7 +31,7 @@ pub enum Act {
     Pipeline(Vec<(String, String)>),
     /// A download or upload of so many bytes.
     Transfer {
-        /// How the data connection comes about.
+        /// The announcement of the data connection.
         setup: Setup,
         /// From client to server.
         upload: bool,
@@ -40,7 +40,7 @@ pub enum Act {
     },
 }
 
-/// Where each payload is cut: the lengths of its segments are taken from here in turn.
+/// The cuts of each payload: the lengths of its segments are taken from here in turn.
 #[derive(Clone, Debug)]
 pub struct Cuts(pub Vec<usize>);
 

@@ -1,4 +1,4 @@
-//! How a scene's packets look, and what befalls them on their way into the capture.
+//! The form of a scene's packets, and their fate on the way into the capture.
 
 use super::wrap::{Link, Wrap};
 
@@ -38,7 +38,7 @@ pub enum Lost {
     Nth(usize),
 }
 
-/// What happens to the frames of one statement on their way into the capture.
+/// The fate of the frames of one statement on their way into the capture.
 #[derive(Clone, Debug, Default)]
 pub struct Marks {
     /// Frames that the capture does not hold, although the receiver got them.
@@ -51,7 +51,7 @@ pub struct Marks {
     pub reversed: bool,
     /// URG is set, and the urgent pointer is at the end of each segment.
     pub urgent: bool,
-    /// Where the payload is cut into segments, besides the limit of a segment.
+    /// The cuts of the payload into segments, besides the limit of a segment.
     pub cuts: Vec<usize>,
     /// Acknowledges so many sequence numbers less than the other end has said: the two cross on the way.
     pub blind: u32,
@@ -75,12 +75,12 @@ impl Payload {
     }
 }
 
-/// How packets look from here on. Fields may be changed between any two statements.
+/// The form of packets from here on. Fields may be changed between any two statements.
 #[derive(Clone, Debug)]
 pub struct Manner {
     /// Link layer of the capture.
     pub link: Link,
-    /// What stands around every IP packet, outermost first.
+    /// The layers around every IP packet, outermost first.
     pub wraps: Vec<Wrap>,
     /// IPv6 extension headers by protocol number, outermost first.
     pub extensions: Vec<u8>,

@@ -18,7 +18,7 @@ const SYN_OPTIONS: [u8; 4] = [2, 4, 0x05, 0xb4];
 /// Router alert and padding: an IPv4 header with options.
 const IPV4_OPTIONS: [u8; 8] = [0x94, 4, 0, 0, 1, 1, 1, 0];
 
-/// What one end of a connection has said.
+/// The stream of one end of a connection.
 #[derive(Clone, Debug)]
 struct End {
     at: SocketAddr,
@@ -57,7 +57,7 @@ impl Connection {
 /// The stage: a clock, connections, and the capture so far.
 #[derive(Debug)]
 pub struct Scene {
-    /// How packets look.
+    /// The form of packets.
     pub manner: Manner,
     /// The time of the last frame.
     pub clock_ns: u64,

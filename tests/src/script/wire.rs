@@ -145,7 +145,7 @@ pub(super) fn udp(source: u16, destination: u16, payload: Packet) -> Packet {
     payload.behind(&header)
 }
 
-/// Where a fragment lies in its datagram.
+/// The position of a fragment in its datagram.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FragmentAt {
     /// Offset in bytes, a multiple of 8.

@@ -1,4 +1,4 @@
-//! What stands around an IP packet: tags, tunnels, link layers.
+//! The layers around an IP packet: tags, tunnels, link layers.
 
 use std::net::Ipv4Addr;
 

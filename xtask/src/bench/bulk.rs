@@ -13,7 +13,7 @@ use super::rounds::{alternate, ratio};
 use super::setup::Setup;
 use super::table::{Cell, Goal, Spread, Table, towards};
 
-/// What is attached to the receiver's device.
+/// The program on the receiver's device.
 #[derive(Clone, Copy, Debug)]
 enum Runs {
     Nothing,

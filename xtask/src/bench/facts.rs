@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::workspace::root;
 
-/// What a figure means nothing without.
+/// The conditions that a figure depends on.
 #[derive(Debug)]
 pub(crate) struct Facts(Vec<(&'static str, String)>);
 

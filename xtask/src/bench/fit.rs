@@ -1,4 +1,4 @@
-//! How fast something grows: the slope of a straight line through logarithms. 1: in proportion; 0: not at all; 2: with the square.
+//! The rate of growth: the slope of a straight line through logarithms. 1: in proportion; 0: not at all; 2: with the square.
 
 /// The slope of the least squares through (size, measure); NaN with fewer than two sizes.
 pub(crate) fn slope(points: &[(f64, f64)]) -> f64 {

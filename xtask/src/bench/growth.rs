@@ -1,4 +1,4 @@
-//! How instructions and memory grow with the input: a wrong complexity shows as a slope.
+//! The growth of instructions and memory with the input: a wrong complexity shows as a slope.
 
 use std::process::{Command, Stdio};
 
@@ -13,7 +13,7 @@ use super::table::{Cell, Goal, Table};
 /// Sessions of the captures whose instructions are counted, and of those that are only read.
 const COUNTED: [u64; 5] = [250, 500, 1_000, 2_000, 4_000];
 const READ: [u64; 5] = [2_000, 4_000, 8_000, 16_000, 32_000];
-/// What instructions may grow with: in proportion, and a little for what is no proportion.
+/// The allowed growth of instructions: in proportion, and a little for what is no proportion.
 pub(super) const SLOPE_MAX: f64 = 1.1;
 
 /// Measures.

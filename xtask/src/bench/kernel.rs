@@ -1,4 +1,4 @@
-//! What the kernel programs cost a packet, by `BPF_PROG_TEST_RUN`.
+//! The cost of a packet in the kernel programs, by `BPF_PROG_TEST_RUN`.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ const SERVER: (&str, u16) = ("192.168.1.109", 21);
 /// Room in the ring, bytes.
 const RING: u32 = 1 << 24;
 
-/// What runs.
+/// The program that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Runs {
     Empty,

@@ -12,7 +12,7 @@ use super::watcher::{Keep, Output, Watcher};
 const RATES: [u32; 3] = [1_000, 10_000, 100_000];
 /// The rate that has a goal, and the 99th percentile there, ms.
 const GOAL: (u32, f64) = (10_000, 2.0);
-/// How long each lasts, seconds.
+/// The duration of each, seconds.
 const SECONDS: f64 = 5.0;
 /// Sessions of the capture: enough for the highest rate.
 const SESSIONS: u64 = 27_000;
@@ -68,7 +68,7 @@ pub(crate) fn run(setup: &Setup) -> Result<Vec<Table>> {
     Ok(vec![table])
 }
 
-/// How long each command and reply was under way, ns.
+/// The latency of each command and reply, ns.
 fn latencies(output: &Output) -> Vec<u64> {
     let mut times = Vec::new();
     let mut pieces = output.pieces.iter();

@@ -57,7 +57,7 @@ pub(crate) struct Args {
     /// Other programs to compare with.
     #[arg(long, value_enum, default_value_t = Peers::Use)]
     peers: Peers,
-    /// Where the results go as JSON [default: target/bench/results.json].
+    /// File for the results as JSON [default: target/bench/results.json].
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Writes the tables into docs/performance.md.

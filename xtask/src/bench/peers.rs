@@ -11,7 +11,7 @@ use ftpmon_tests::process::run_ok;
 
 use crate::workspace::is_root;
 
-/// What is done about peers.
+/// The choice of peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Peers {
     /// Those that are there are used; tcpdump is installed where that can be.
@@ -46,7 +46,7 @@ impl Peer {
         }
     }
 
-    /// What it does here.
+    /// Its task here.
     pub(crate) const fn what(self) -> &'static str {
         match self {
             Self::Tcpdump => "tcpdump -w /dev/null",

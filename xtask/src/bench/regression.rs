@@ -19,7 +19,7 @@ use crate::baseline::{BASELINE, Baseline, Counts, TOLERANCE, compare};
 const SESSIONS: u64 = 1_000;
 /// Sessions of the captures that show how instructions grow.
 const GROWTH: [u64; 3] = [500, SESSIONS, 2_000];
-/// What `ftpmon read` is told besides the capture.
+/// The options of `ftpmon read` besides the capture.
 const LOADS: [&[&str]; 4] = [&[], &["--format", "eve"], &["--format", "zeek"], &["--files", "hash"]];
 /// Counts, and compares or blesses.
 pub(super) fn run(setup: &Setup, bless: bool) -> Result<()> {

@@ -24,7 +24,7 @@ pub(crate) fn alternate<C, T>(
     Ok(results)
 }
 
-/// How many times one case's value is another's: the middle of what it is in each round. A machine gives twice as much in one second
+/// The ratio of one case's value to another's: the middle of what it is in each round. A machine gives twice as much in one second
 /// as in the next, and two cases of a round are milliseconds or seconds apart.
 pub(crate) fn ratio(own: impl IntoIterator<Item = f64>, other: impl IntoIterator<Item = f64>) -> f64 {
     Spread::of(own.into_iter().zip(other).map(|(own, other)| own / other)).median

@@ -1,4 +1,4 @@
-//! What all benchmarks share: the agent, a folder for what they make, the captures, and how often.
+//! The setup that all benchmarks share: the agent, a folder for what they make, the captures, and how often.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -66,7 +66,7 @@ impl Drop for Setup {
     }
 }
 
-/// Where results go, and work.
+/// The folder of results and scratch files.
 pub(crate) fn bench_folder() -> Result<PathBuf> {
     Ok(ftpmon_tests::machine::target()?.join("bench"))
 }

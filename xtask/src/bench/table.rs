@@ -25,7 +25,7 @@ impl Spread {
     }
 }
 
-/// What is to be reached.
+/// The target.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Goal {
     AtMost(f64),

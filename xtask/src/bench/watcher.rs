@@ -12,18 +12,18 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-/// How long a start may take.
+/// The longest time that a start may take.
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// A process that used next to nothing for so long has nothing left to do.
 const CALM: Duration = Duration::from_millis(300);
-/// How long to wait for calm.
+/// The longest wait for calm.
 const CALM_LIMIT: Duration = Duration::from_secs(120);
 /// Bytes taken from its output at once.
 const CHUNK: usize = 1 << 20;
 /// Bytes of its output's end that are kept: the last events.
 const TAIL: usize = 64 << 10;
 
-/// What is kept of what it writes.
+/// The part of its output that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
     /// The end.
@@ -32,7 +32,7 @@ pub(crate) enum Keep {
     Timed,
 }
 
-/// What it wrote.
+/// Its output.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     /// When a piece was read, nanoseconds since 1970, and where in `bytes` it ends.
@@ -51,7 +51,7 @@ pub(crate) struct Watcher {
     start_cpu: Duration,
 }
 
-/// What it used for its work, its start and end aside.
+/// The resources that its work took, without its start and end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Used {
     pub(crate) cpu: Duration,

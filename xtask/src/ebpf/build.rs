@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::toolchain::{Toolchain, capture};
 
-/// Where the programs run: little-endian machines, x86-64 and aarch64 alike, as they read no kernel structures.
+/// The target of the programs: little-endian machines, x86-64 and aarch64 alike, as they read no kernel structures.
 pub(crate) const TARGET: &str = "bpfel-unknown-none";
 
-/// What goes to the compiler apart from paths; part of the sources' digest.
+/// The options of the compiler apart from paths; part of the sources' digest.
 pub(crate) const OPTIONS: [&str; 9] = [
     "--cfg=bpf_target_arch=\"x86_64\"",
     "-Cdebuginfo=2",

@@ -1,4 +1,4 @@
-//! What a kernel object was made of.
+//! The inputs of a kernel object.
 
 use std::fs;
 use std::io::ErrorKind;

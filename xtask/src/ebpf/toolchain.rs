@@ -18,10 +18,10 @@ const LLVM: &str = "22";
 const BPF_LINKER: &str = "0.13.0";
 /// Debian's compiler and its source.
 const DEBIAN_RUSTC: [&str; 2] = ["rustc-web", "rust-web-src"];
-/// What bpf-linker is built against.
+/// The LLVM that bpf-linker is built against.
 const DEBIAN_LLVM: [&str; 5] = ["llvm-22-dev", "libpolly-22-dev", "zlib1g-dev", "libzstd-dev", "libxml2-dev"];
 
-/// Where the compiler comes from.
+/// The source of the compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     /// The pinned nightly.

@@ -18,7 +18,7 @@ use ftpmon_tests::process::run_ok;
 use super::image::Image;
 use super::report::Report;
 
-/// How long a machine may take for everything.
+/// The longest time that a machine may take for everything.
 const LIMIT: Duration = Duration::from_secs(170);
 /// Its memory, MiB.
 const MEMORY: u32 = 512;

@@ -26,7 +26,7 @@ use report::Report;
 /// Kernels that are tried when none is asked for.
 const SERIES: [&str; 2] = ["6.1", "6.12"];
 
-/// What is to be tried.
+/// The kernels to be tried.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// Series of kernels, as `6.1`; none: the usual ones.
@@ -37,14 +37,14 @@ pub(crate) struct Options {
     pub(crate) agent: PathBuf,
 }
 
-/// How many were tried, and how many of these failed.
+/// The number of trials, and the number of failures among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tried {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
 }
 
-/// What keeps this machine from booting kernels.
+/// The reason why this machine cannot boot kernels.
 pub(crate) fn missing(install: bool) -> Result<()> {
     ensure!(cfg!(target_arch = "x86_64"), "the kernels are those of x86_64");
     image::provide_tools(install)

@@ -1,4 +1,4 @@
-//! What a machine reported of its kernel.
+//! The report of a machine on its kernel.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::baseline::Counts;
 pub(super) struct Row {
     /// The machine's state, device and `--hook`.
     pub(super) what: [String; 3],
-    /// Where the programs were attached, in and out; none where they were not.
+    /// The hooks of the programs, in and out; none where they were not.
     pub(super) hooks: Option<[String; 2]>,
     /// `exact`, or what was wrong.
     pub(super) result: String,
@@ -30,7 +30,7 @@ pub(super) struct Report {
     pub(super) release: String,
     /// Instructions that its verifier walks.
     pub(super) verified: Counts,
-    /// What was tried.
+    /// The trial.
     pub(super) rows: Vec<Row>,
 }
 

@@ -1,4 +1,4 @@
-//! What the documents promise.
+//! Checks of the documents.
 
 use std::collections::BTreeMap;
 

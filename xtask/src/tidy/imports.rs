@@ -1,4 +1,4 @@
-//! Who may know whom. That the core does no I/O and reads no clock is checked by the compiler, since the crate has no
+//! Imports that are refused. That the core does no I/O and reads no clock is checked by the compiler, since the crate has no
 //! dependency that could, and by clippy, whose list of refused types stands beside it.
 
 use super::source::{code, numbered};

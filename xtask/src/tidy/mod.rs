@@ -3,6 +3,7 @@
 //! Each check reads the committed files and gives findings. None of them changes anything.
 
 mod circles;
+mod comments;
 mod documents;
 mod imports;
 mod modules;
@@ -19,11 +20,12 @@ use tree::{Finding, Tree};
 type Check = (&'static str, fn(&Tree) -> Vec<Finding>);
 
 /// All checks.
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 9] = [
     ("only the kernel module knows aya", imports::aya),
     ("no files import from one another", circles::circles),
     ("no source file is too long", source::length),
     ("nothing is left to be done, no name says nothing", source::words),
+    ("documentation comments say what a thing is", comments::comments),
     ("commands in the documents exist", documents::commands),
     ("decisions are numbered and listed", documents::decisions),
     ("links in the documents lead somewhere", documents::links),

@@ -29,7 +29,7 @@ struct Crate {
 struct Module {
     parent: Option<Id>,
     file: String,
-    /// What a name may mean here: a module, an item and an import may share one.
+    /// The meanings of a name here: a module, an item and an import may share one.
     names: BTreeMap<String, Vec<Meaning>>,
     /// Imports of all names of a module.
     globs: Vec<Path>,
@@ -46,7 +46,7 @@ enum Meaning {
     Import(Path),
 }
 
-/// What a path leads to.
+/// The target of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Target {
     Module(Id),
@@ -198,7 +198,7 @@ impl Crate {
         self.modules.get(module)?.parent
     }
 
-    /// What a path means in a module. `open` holds the imports that are being followed, so that one which leads back to
+    /// The targets of a path in a module. `open` holds the imports that are being followed, so that one which leads back to
     /// itself ends.
     fn resolve(&self, module: Id, path: &[String], open: &mut Vec<(Id, String)>) -> Vec<Target> {
         let Some((first, mut rest)) = path.split_first() else {
@@ -231,7 +231,7 @@ impl Crate {
         targets
     }
 
-    /// What a name means in a module.
+    /// The targets of a name in a module.
     fn look_up(&self, module: Id, name: &str, open: &mut Vec<(Id, String)>) -> Vec<Target> {
         let Some(found) = self.modules.get(module) else {
             return Vec::new();

@@ -6,7 +6,7 @@ use syn::ItemUse;
 /// A path, segment by segment.
 pub(super) type Path = Vec<String>;
 
-/// What a piece of code mentions.
+/// The paths that a piece of code mentions.
 #[derive(Default)]
 pub(super) struct Mentions {
     /// Paths of any length, names of variables and the like included.

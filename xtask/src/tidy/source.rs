@@ -1,4 +1,4 @@
-//! What a source file may look like.
+//! Rules for source files.
 
 use super::tree::{Finding, Tree};
 

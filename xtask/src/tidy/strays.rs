@@ -1,9 +1,9 @@
-//! What does not belong into the repository.
+//! Files that do not belong in the repository.
 
 use super::source::numbered;
 use super::tree::{Finding, Tree};
 
-/// Where captures may be: all of these are made by the project's own generator.
+/// Folders of captures: all of these are made by the project's own generator.
 const OWN_CAPTURES: [&str; 2] = ["tests/goldens/", "fuzz/"];
 
 /// Ends of capture files' names.

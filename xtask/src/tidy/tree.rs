@@ -38,7 +38,7 @@ impl Finding {
 }
 
 impl Tree {
-    /// What git knows, as it stands in the work tree.
+    /// The files that git knows, as they stand in the work tree.
     pub(super) fn committed(tasks: Vec<String>) -> Result<Self> {
         let root = root()?;
         let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];

@@ -1,4 +1,4 @@
-//! Where partitions exchange what concerns each other.
+//! The borders of batches, at which partitions exchange mail.
 
 use crate::time::Timestamp;
 use crate::timing::BORDER_NS;

@@ -1,4 +1,4 @@
-//! What the partitions of all parts of an engine have to tell each other.
+//! The mail between the partitions of all parts of an engine.
 
 use super::{Engine, Run};
 use crate::partition::{Mail, Partition, Phase, Posted, Stamp};

@@ -6,7 +6,7 @@ use super::Engine;
 use crate::output::Output;
 use crate::partition::{Run, Stamp};
 
-/// Where an output stands among those of all parts of an engine: what comes out of a part comes in this order, and so does
+/// The position of an output among those of all parts of an engine: what comes out of a part comes in this order, and so does
 /// what an engine gives out that owns all partitions. Outputs of one order come from one part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Order {
@@ -14,7 +14,7 @@ pub struct Order {
     partition: u8,
 }
 
-/// What came out of a part of an engine, in the part's order.
+/// The outputs of a part of an engine, in the part's order.
 #[derive(Debug, Default)]
 pub struct Outputs {
     runs: Vec<Run>,
@@ -29,7 +29,7 @@ impl Outputs {
         self.queues.iter_mut().for_each(VecDeque::clear);
     }
 
-    /// How many there are.
+    /// Their number.
     pub fn len(&self) -> usize {
         self.queues.iter().map(VecDeque::len).sum()
     }

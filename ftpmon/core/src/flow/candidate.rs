@@ -32,7 +32,7 @@ pub(crate) struct InferenceCandidate {
 }
 
 impl InferenceCandidate {
-    /// How long before the connection was opened a session sent something, if it did, nanoseconds.
+    /// Nanoseconds from a session's payload to the connection's opening, if there was any payload.
     pub(crate) fn asked_by(&self, session: FlowId) -> Option<u64> {
         self.asked.iter().find(|(asked, _)| *asked == session).map(|(_, before)| *before)
     }

@@ -15,7 +15,7 @@ pub(crate) struct Control {
     /// The end that sends commands.
     pub(crate) client: Side,
     pub(crate) missed: MissedDirections,
-    /// What is known while the dialogue cannot be read. Boxed, since few of a million idle sessions need it.
+    /// The state of a session whose dialogue cannot be read. Boxed, since few of a million idle sessions need it.
     pub(crate) unread: Option<Box<Unread>>,
     /// The control connection ended; the session ends at the next exchange, since connections of other hosts may be its data
     /// connections.
@@ -40,7 +40,7 @@ impl Control {
         HostPair::new(client, server)
     }
 
-    /// How a connection from `initiator` to `listener` would be a data connection of this session, if it can be.
+    /// The mode in which a connection from `initiator` to `listener` would be a data connection of this session, if it can be.
     pub(crate) fn mode_of(&self, initiator: IpAddr, listener: IpAddr) -> Option<Mode> {
         let (client, server) = self.hosts();
         if (initiator, listener) == (client, server) {
@@ -68,14 +68,14 @@ impl Control {
     }
 }
 
-/// How a control connection ended.
+/// The end of a control connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ending {
     pub(crate) at: Timestamp,
     pub(crate) reason: Option<EndReason>,
 }
 
-/// What is known of a session that cannot be read.
+/// The state of a session that cannot be read.
 pub(crate) struct Unread {
     /// When the client sent payload last.
     pub(crate) last_request: Timestamp,

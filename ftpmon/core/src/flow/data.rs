@@ -49,7 +49,7 @@ pub(crate) struct DataFlow {
 }
 
 impl DataFlow {
-    /// What of its payload the core wants.
+    /// The part of its payload that the core wants.
     pub(crate) fn keep(&self) -> Keep {
         if self.wants_bytes() { Keep::Bytes } else { Keep::Ranges }
     }
@@ -104,7 +104,7 @@ impl Files {
         self.from_listener.discard(out);
     }
 
-    /// What the initiator and the listener sent. `whole`: their bytes were read from the first one; `to_end`: up to FIN.
+    /// The bytes of the initiator and of the listener. `whole`: their bytes were read from the first one; `to_end`: up to FIN.
     pub(crate) fn finish(self, whole: bool, to_end: [bool; 2], out: &mut OutputQueue) -> [FileFacts; 2] {
         let [initiator_done, listener_done] = to_end;
         [

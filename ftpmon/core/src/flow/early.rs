@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 
 /// Bytes of one connection that are held. More than a fast sender moves while an announcement is a few milliseconds behind.
 pub(crate) const EARLY_BYTES_MAX: usize = 4 << 20;
-/// What a piece costs beside its bytes: two ends that send single bytes by turns pay for what they make the engine hold.
+/// The cost of a piece beside its bytes: two ends that send single bytes by turns pay for what they make the engine hold.
 const PIECE_COST: usize = 64;
 
 /// The first bytes of a connection, both directions.

@@ -236,7 +236,7 @@ impl Flow {
         )
     }
 
-    /// What an end sent, by the kernel where it gave its account.
+    /// The account of an end, by the kernel where it gave its account.
     pub(crate) fn account(&self, side: Side) -> DirectionAccount {
         match (self.record.as_deref(), side) {
             (Some(record), Side::Initiator) => record.from_initiator,

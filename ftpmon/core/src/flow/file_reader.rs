@@ -1,4 +1,4 @@
-//! What a transferred file is, told while its bytes pass by.
+//! Facts about a transferred file, found while its bytes pass by.
 
 use md5::Md5;
 use sha1::Sha1;
@@ -25,7 +25,7 @@ pub(crate) struct FileReader {
     kept: Option<Kept>,
 }
 
-/// What is handed out of a file to be kept.
+/// The pieces of a file that are handed out to be kept.
 #[derive(Clone, Debug)]
 struct Kept {
     id: Option<FileId>,

@@ -1,4 +1,4 @@
-//! What the two directions of a connection begin with: TLS and its hellos, or something else.
+//! The beginnings of the two directions of a connection: TLS and its hellos, or something else.
 
 use smallvec::SmallVec;
 
@@ -11,7 +11,7 @@ const FIRST_LEN: usize = 16;
 /// Bytes of a direction that may pass until its hello is complete, and that one segment may come ahead of another.
 const HELLO_END: u32 = 8 << 10;
 
-/// What a direction begins with.
+/// The kind of a direction's beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Nothing was said yet, or too little to tell.
@@ -71,7 +71,7 @@ impl FirstBytes {
         news
     }
 
-    /// What an end's bytes begin with.
+    /// The kind of an end's first bytes.
     pub(crate) fn kind(&self, from: Side) -> Kind {
         match from {
             Side::Initiator => self.from_initiator.kind(),
@@ -89,7 +89,7 @@ impl FirstBytes {
         self.kind(Side::Initiator) == Kind::Tls || self.kind(Side::Listener) == Kind::Tls
     }
 
-    /// What the hellos said.
+    /// The facts in the hellos.
     pub(crate) fn facts(&self) -> &TlsFacts {
         &self.facts
     }
@@ -172,7 +172,7 @@ impl DirectionStart {
     }
 }
 
-/// What a protocol begins with that shares hosts with FTP: SSH (RFC 4253 section 4.2), HTTP (RFC 9112, RFC 9113 section 3.4)
+/// The first bytes of protocols that share hosts with FTP: SSH (RFC 4253 section 4.2), HTTP (RFC 9112, RFC 9113 section 3.4)
 /// and RFB (RFC 6143 section 7.1.1). A file seldom begins like that.
 fn is_foreign(first: &[u8]) -> bool {
     const BEGINNINGS: [&[u8]; 13] = [

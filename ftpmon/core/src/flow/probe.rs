@@ -19,7 +19,7 @@ pub(crate) struct Probe {
     gap: bool,
 }
 
-/// What the first lines of a connection tell.
+/// The verdict on the first lines of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProbeResult {
     /// More has to be seen.
@@ -56,7 +56,7 @@ impl Probe {
         self.held
     }
 
-    /// What was held, in order, to be read again by the session that they begin.
+    /// The held bytes, in order, to be read again by the session that they begin.
     pub(crate) fn into_pieces(self) -> Vec<(Timestamp, Side, Vec<u8>)> {
         self.pieces
     }
@@ -89,7 +89,7 @@ impl Probe {
     }
 }
 
-/// What an end sounds like. `certain`: no other protocol says that.
+/// The protocol that an end's lines look like. `certain`: no other protocol says that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Voice {
     Silent,

@@ -1,4 +1,4 @@
-//! What takes the two streams of a connection, by what the connection carries.
+//! The receivers of the two streams of a connection, by its role.
 
 use super::control::Control;
 use super::data::DataFlow;

@@ -1,10 +1,10 @@
-//! What a connection carries, as far as it is known.
+//! The role of a connection, as far as it is known.
 
 use super::candidate::Candidate;
 use super::control::Control;
 use super::data::DataFlow;
 
-/// What a connection carries.
+/// The role of a connection.
 pub(crate) enum Role {
     /// A connection to a control port that is no session yet: no end has answered or sent payload. A flood of SYNs makes
     /// many of these, and nothing larger.

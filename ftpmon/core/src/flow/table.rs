@@ -31,7 +31,7 @@ impl FlowId {
     }
 }
 
-/// What an entry is kept for; decides how long it may be idle.
+/// The purpose of an entry; decides how long it may be idle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     /// A control connection with a session.
@@ -58,7 +58,7 @@ struct List {
     front: u32,
     back: u32,
     len: u32,
-    /// How long an entry may be idle, nanoseconds.
+    /// The longest time that an entry may be idle, nanoseconds.
     idle_ns: i64,
 }
 

@@ -3,7 +3,7 @@
 use super::table::FlowId;
 use crate::time::Timestamp;
 
-/// What a flow may wait for.
+/// The timers of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Timer {
@@ -77,7 +77,7 @@ const ABSENT: u32 = u32::MAX;
 #[derive(Debug, Default)]
 pub(crate) struct TimerQueue {
     heap: Vec<Deadline>,
-    /// Where the entry of the flow in a slot of the flow table is.
+    /// The position in the heap of each slot of the flow table.
     places: Vec<u32>,
 }
 

@@ -1,6 +1,6 @@
 //! Counters of frames. Each frame is counted once: as a segment, or under the reason why it gave none.
 
-/// Why a frame gave no segment.
+/// The reason why a frame gave no segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
     /// No IP in it.

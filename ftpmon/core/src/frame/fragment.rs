@@ -61,9 +61,9 @@ pub(super) struct FragmentKey {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fragment<'a> {
     pub(super) key: FragmentKey,
-    /// What the datagram begins with; means something in the first fragment only.
+    /// The datagram's first bytes; meaningful in the first fragment only.
     pub(super) protocol: u8,
-    /// Where its bytes belong, a multiple of 8.
+    /// The offset of its bytes in the datagram, a multiple of 8.
     pub(super) offset: usize,
     /// Others follow behind it.
     pub(super) more: bool,
@@ -95,12 +95,12 @@ struct Datagram {
     blocks_held: usize,
     /// Its length, from its last fragment.
     total: Option<usize>,
-    /// Where bytes are missing because a fragment was cut short by the snap length.
+    /// The offset from which bytes are missing because a fragment was cut short by the snap length.
     cut_at: usize,
     whole: bool,
 }
 
-/// How a fragment compares to its datagram.
+/// The relation of a fragment to its datagram.
 enum Added {
     /// It was needed.
     New,

@@ -9,7 +9,7 @@ pub const LAYERS_MAX: u8 = 32;
 pub(super) enum Layer {
     /// An Ethernet header.
     Ethernet,
-    /// What this EtherType says.
+    /// The layer that an EtherType names.
     EtherType(u16),
     /// An IP header of either version.
     Ip,
@@ -19,6 +19,6 @@ pub(super) enum Layer {
     Pppoe,
     /// An MPLS label.
     Mpls,
-    /// What this IP protocol number says.
+    /// The layer that an IP protocol number names.
     Transport(u8),
 }

@@ -12,7 +12,7 @@ pub struct RawFrame<'a> {
     pub bytes: &'a [u8],
     /// Its length on the wire: more than `bytes.len()` where the capture cut it short.
     pub wire_len: u32,
-    /// Where it was seen.
+    /// The interface that it was seen on.
     pub interface: InterfaceId,
     /// A VLAN tag that the device took out of the frame into its metadata: outer to any in the bytes.
     pub tag: Option<VlanTag>,

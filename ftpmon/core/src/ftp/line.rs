@@ -53,7 +53,7 @@ pub struct LineSplitter {
     handed_out: bool,
 }
 
-/// What is known of the line that has begun.
+/// The state of the line that has begun.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Flags {
     /// It has a byte.
@@ -62,7 +62,7 @@ struct Flags {
     nul: bool,
 }
 
-/// Where the splitter is within a Telnet command.
+/// The splitter's position within a Telnet command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Telnet {
     #[default]
@@ -178,7 +178,7 @@ impl LineSplitter {
         self.flags.truncated |= kept.len() < text.len();
     }
 
-    /// What looked like the beginning of a Telnet command was text.
+    /// Bytes that looked like the beginning of a Telnet command were text.
     fn telnet_was_text(&mut self) {
         match core::mem::take(&mut self.telnet) {
             Telnet::Text => {}
@@ -243,7 +243,7 @@ impl LineSplitter {
     }
 }
 
-/// What [`Lines::next`] has to look at: the end of a line, and what is taken out of it.
+/// The bytes that [`Lines::next`] searches for: the end of a line, and those that are removed from it.
 const fn is_special(byte: u8) -> bool {
     (byte == b'\n') | (byte == IAC) | (byte == 0)
 }

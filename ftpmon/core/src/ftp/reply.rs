@@ -112,7 +112,7 @@ struct Open {
 #[derive(Clone, Copy, Debug)]
 struct OtherCode {
     code: Code,
-    /// Where in the reply's text the line starts.
+    /// The offset of the line in the reply's text.
     start: usize,
     truncated: bool,
 }

@@ -34,7 +34,7 @@ pub fn in_rest(arg: &[u8]) -> Option<u64> {
     number::whole(arg.trim_ascii())
 }
 
-/// Where `name` first stands in `text`.
+/// The offset of the first `name` in `text`.
 fn span(text: &[u8], name: &[u8]) -> Option<core::ops::Range<usize>> {
     if name.is_empty() {
         return None;

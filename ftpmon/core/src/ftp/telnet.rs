@@ -22,7 +22,7 @@ pub(super) const SB: u8 = 250;
 /// the monitor that the server reads.
 pub(super) const SUBNEGOTIATION_MAX: usize = 256;
 
-/// What the byte after an IAC makes of it.
+/// The meaning of the byte after an IAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterIac {
     /// `IAC IAC`: one data byte 0xFF.

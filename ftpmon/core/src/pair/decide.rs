@@ -1,4 +1,4 @@
-//! Whose data connection it is: pure functions from evidence to a decision.
+//! The owner of a data connection: pure functions from evidence to a decision.
 //!
 //! Two kinds of connections reach a session without an announcement that was read. Between the hosts of a session under TLS
 //! every new connection is a candidate, and points of evidence decide ([`weigh`]). Where bytes of a dialogue are missing, a
@@ -18,14 +18,14 @@ use crate::tls::TlsFacts;
 /// Points of evidence that make a data connection: each kind of evidence has two.
 pub(crate) const POINTS_ENOUGH: u8 = 4;
 
-/// What is known of a candidate and one unreadable session of its hosts.
+/// The evidence on a candidate and one unreadable session of its hosts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evidence {
     pub(crate) session: FlowId,
     pub(crate) mode: Mode,
     /// The ClientHello compared with the session's own; none where it speaks against a data connection.
     pub(crate) same_client: Option<bool>,
-    /// How long before the connection was opened the session sent what may have announced it, nanoseconds.
+    /// Nanoseconds from the session's possible announcement to the connection's opening.
     pub(crate) asked_before: Option<u64>,
     /// The session sent a reply about when the connection ended.
     pub(crate) answered: bool,
@@ -50,7 +50,7 @@ pub(crate) struct Weighed {
     asked_before: u64,
 }
 
-/// What speaks for a candidate's being a session's data connection; none where something speaks against it.
+/// The strength of the evidence that a candidate is a session's data connection; none where something speaks against it.
 pub(crate) fn weigh(evidence: &Evidence) -> Option<Weighed> {
     let Evidence { session, mode, answered, unlike_last, .. } = *evidence;
     let same_client = evidence.same_client?;
@@ -138,7 +138,7 @@ pub(crate) struct GapClaim {
     pub(crate) due: Timestamp,
 }
 
-/// Whose connection it is.
+/// The owner of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     /// No session's: none lost what could have announced it.
@@ -149,7 +149,7 @@ pub(crate) enum Owner {
     One(GapClaim),
 }
 
-/// Whose connection it is, of the sessions that may have announced it unseen: a session that waits for it comes first; of
+/// The owner of a connection, of the sessions that may have announced it unseen: a session that waits for it comes first; of
 /// several like that it is none's.
 pub(crate) fn owner(claims: &[GapClaim]) -> Owner {
     let among = |wanted: bool| {
@@ -161,7 +161,7 @@ pub(crate) fn owner(claims: &[GapClaim]) -> Owner {
     among(true).or_else(|| among(false)).unwrap_or(Owner::None)
 }
 
-/// What is known of a connection to an endpoint that is announced only now.
+/// The evidence on a connection to an endpoint that is announced only now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EarlyConnection {
     pub(crate) flow: FlowId,

@@ -1,4 +1,4 @@
-//! What is known of one pair of hosts.
+//! The state of one pair of hosts.
 
 use smallvec::SmallVec;
 
@@ -6,7 +6,7 @@ use super::services::Services;
 use super::window::Window;
 use crate::flow::FlowId;
 
-/// What is known of two hosts. Most pairs have sessions and announcements only; the rest is boxed.
+/// The state of two hosts. Most pairs have sessions and announcements only; the rest is boxed.
 #[derive(Debug, Default)]
 pub(crate) struct PairState {
     /// Sessions between the hosts. Counted where files are wanted.
@@ -20,7 +20,7 @@ pub(crate) struct PairState {
     pub(super) rare: Option<Box<Rare>>,
 }
 
-/// What few pairs of hosts have.
+/// The parts of the state that few pairs of hosts have.
 #[derive(Debug, Default)]
 pub(super) struct Rare {
     /// Sessions that cannot be read. The one that sent something last comes last.

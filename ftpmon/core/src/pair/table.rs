@@ -32,7 +32,7 @@ const CANDIDATES_OF_PAIR_MAX: usize = 256;
 /// oldest is forgotten, and counted.
 const IDLE_PAIRS_MAX: usize = 1_024;
 
-/// What had to be left out when something was added.
+/// Entries that had to be left out when something was added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LeftOut {
     /// Windows that were forgotten.
@@ -59,12 +59,12 @@ impl PairTable {
         self.pairs.len()
     }
 
-    /// What is known of a pair.
+    /// The state of a pair.
     pub(crate) fn get(&self, pair: HostPair) -> Option<&PairState> {
         self.pairs.get(&pair)
     }
 
-    /// What is known of a pair, to be added to.
+    /// The state of a pair, to be added to.
     pub(crate) fn entry(&mut self, pair: HostPair) -> &mut PairState {
         self.pairs.entry(pair).or_default()
     }

@@ -27,7 +27,7 @@ impl Partition {
         waiting.push(id);
     }
 
-    /// What a connection carries is known now, or it leaves the table.
+    /// The role of a connection is known now, or it leaves the table.
     pub(super) fn stop_waiting(&mut self, id: FlowId) {
         let Some(flow) = self.flows.get(id) else { return };
         let (pair, listener) = (flow.pair(), flow.listener);

@@ -37,7 +37,7 @@ impl Share {
         self.pool.load(Ordering::Relaxed)
     }
 
-    /// What held `before` bytes holds `now` bytes.
+    /// A holder of `before` bytes holds `now` bytes.
     pub(super) fn change(&mut self, before: usize, now: usize) {
         if before == now {
             return;
@@ -48,7 +48,7 @@ impl Share {
     }
 }
 
-/// What a partition holds.
+/// The bytes that a partition holds.
 #[derive(Debug)]
 pub(super) struct Held {
     /// First lines of connections that may be control connections.
@@ -69,7 +69,7 @@ impl Held {
     }
 }
 
-/// What a flow's connection may hold: less than its own cap where all together hold much. A connection's own cap is that of
+/// The limits of a flow's connection: less than its own cap where all together hold much. A connection's own cap is that of
 /// [`Limits`]; a thousand connections with a hole each would multiply it.
 pub(super) fn limits_with_room(config: &EngineConfig, held: usize, flow: &Flow) -> Limits {
     let mut limits = flow.tcp_limits(config.limits.late_ms);

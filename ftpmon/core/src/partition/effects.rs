@@ -1,4 +1,4 @@
-//! What sessions ask for is done, and what they are to know is told to them.
+//! The effects that sessions ask for, and the messages to sessions.
 
 use super::Partition;
 use crate::config::FilesMode;

@@ -1,4 +1,4 @@
-//! What a partition holds for a decision is accounted for.
+//! The account of the bytes that a partition holds for decisions.
 
 use super::Partition;
 use crate::config::FilesMode;

@@ -165,7 +165,7 @@ impl Partition {
         likeliest(sessions.filter_map(|session| weigh(&self.evidence(flow, candidate, session)?)))
     }
 
-    /// What is known of a candidate and a session.
+    /// The evidence on a candidate and a session.
     fn evidence(&self, flow: &Flow, candidate: &InferenceCandidate, session: FlowId) -> Option<Evidence> {
         let control = self.unreadable_session(session)?;
         let mode = control.mode_of(flow.initiator.ip, flow.listener.ip)?;
@@ -276,7 +276,7 @@ impl Partition {
     }
 }
 
-/// What a session is told of a data connection whose announcement was not read.
+/// The announcement that a session gets for a data connection whose own was not read.
 pub(super) fn inferred_announcement(mode: Mode, listener: Endpoint) -> DataAnnouncement {
     DataAnnouncement {
         mode: Some(mode),

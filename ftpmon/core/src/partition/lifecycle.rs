@@ -1,4 +1,4 @@
-//! How flows end, and leave the table.
+//! The end of flows, and their removal from the table.
 
 use super::Partition;
 use crate::event::EndReason;

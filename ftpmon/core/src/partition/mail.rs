@@ -1,4 +1,4 @@
-//! What one partition has to tell others.
+//! The messages between partitions.
 
 use super::stamp::Stamp;
 use crate::addr::Endpoint;

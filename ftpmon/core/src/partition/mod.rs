@@ -142,7 +142,7 @@ impl Partition {
         self.last_loss = Some(at);
     }
 
-    /// What comes out, in causal order.
+    /// The outputs, in causal order.
     #[inline]
     pub(crate) fn outputs(&mut self) -> &mut OutputQueue {
         &mut self.out.outputs
@@ -227,7 +227,7 @@ impl Partition {
     }
 }
 
-/// How long a flow may be idle.
+/// The longest time that a flow may be idle.
 fn idle_ns(limits: &Limits, class: Class) -> i64 {
     let seconds = match class {
         Class::Control => limits.control_idle_s,

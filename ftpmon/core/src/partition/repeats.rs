@@ -21,7 +21,7 @@ pub(super) struct Repeats {
 }
 
 impl Repeats {
-    /// How many sessions of these ends and this first time were remembered before this one.
+    /// The number of sessions of these ends and this first time that were remembered before this one.
     pub(super) fn nth(&mut self, client: Endpoint, server: Endpoint, first: Timestamp) -> u32 {
         // With fixed keys: the same capture has the same hashes in every run.
         let mut hasher = DefaultHasher::new();

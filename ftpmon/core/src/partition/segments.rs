@@ -73,7 +73,7 @@ impl Partition {
         Some(self.insert(at, key, Flow::from_segment(at, self.now.index, segment, from, role)))
     }
 
-    /// Who sent the first segment seen of a connection: told by SYN, by the ports that are known, by the lower port.
+    /// The sender of the first segment seen of a connection: known from SYN, by the ports that are known, by the lower port.
     fn sender_of(&self, segment: &Segment<'_>, shared: &SharedEndpoints) -> Side {
         if segment.flags.syn() {
             return Connection::sender_of(segment);
@@ -165,7 +165,7 @@ impl Partition {
         self.after_packet(at, id);
     }
 
-    /// What follows from a segment of a data connection, or of what may be one.
+    /// The consequences of a segment of a data connection, or of a possible one.
     fn after_data(&mut self, id: FlowId, read: DataRead, limits: &Limits) {
         if read.gave_up {
             self.count_gap(limits);
@@ -174,7 +174,7 @@ impl Partition {
         self.note_held(id);
     }
 
-    /// What follows from the state that a flow is in now: its end, or its timers.
+    /// The consequences of the state that a flow is in now: its end, or its timers.
     pub(super) fn after_packet(&mut self, at: Timestamp, id: FlowId) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         match &flow.role {
@@ -223,7 +223,7 @@ impl Partition {
     }
 }
 
-/// What a segment of a data connection did.
+/// The effect of a segment of a data connection.
 #[derive(Clone, Copy)]
 struct DataRead {
     /// The first bytes told something new.

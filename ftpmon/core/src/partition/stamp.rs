@@ -1,6 +1,6 @@
 //! The order of outputs among partitions.
 
-/// What outputs of one packet's time come from, in this order.
+/// The sources of the outputs of one packet's time, in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     /// Timers that are due before the packet.
@@ -16,7 +16,7 @@ pub(crate) enum Phase {
     Finish,
 }
 
-/// Where an output stands in the order of all: the same, however many partitions there are and however many threads own
+/// The position of an output in the order of all: the same, however many partitions there are and however many threads own
 /// them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stamp {
@@ -43,6 +43,6 @@ pub(crate) struct Run {
     pub(crate) stamp: Stamp,
     /// The partition that they are of.
     pub(crate) partition: u8,
-    /// How many.
+    /// The number.
     pub(crate) len: u32,
 }

@@ -1,4 +1,4 @@
-//! What happens as time goes on: timers of flows, idle flows, announcements that run out.
+//! The work that time brings: timers of flows, idle flows, announcements that run out.
 
 use super::{Partition, Phase, Stamp};
 use crate::event::EndReason;

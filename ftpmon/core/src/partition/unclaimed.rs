@@ -166,7 +166,7 @@ impl Partition {
         flows.filter(|id| self.flows.get(*id).is_some_and(opened_in)).collect()
     }
 
-    /// Whose connection it is, by what is missing.
+    /// The owner of a connection, by the bytes that are missing.
     fn owner_of(&self, id: FlowId) -> Owner {
         let Some(flow) = self.flows.get(id) else { return Owner::None };
         let Senders::One(sender) = senders(flow) else { return Owner::None };
@@ -243,7 +243,7 @@ fn senders(flow: &Flow) -> Senders {
     }
 }
 
-/// What a session is told of such a connection.
+/// The announcement that a session gets for such a connection.
 fn found(flow: &Flow, mode: Mode, sender: Side) -> FoundData {
     let upload = matches!((mode, sender), (Mode::Passive, Side::Initiator) | (Mode::Active, Side::Listener));
     FoundData { upload, first: flow.first, last: flow.last_packet() }

@@ -3,7 +3,7 @@
 
 use crate::ftp::Verb;
 
-/// How well a reply code fits a command.
+/// The degree to which a reply code fits a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fit {
     /// No server answers this command so.
@@ -16,7 +16,7 @@ pub(super) enum Fit {
     Typical,
 }
 
-/// How `code` fits a command of which no preliminary reply was seen.
+/// The fit of `code` and a command of which no preliminary reply was seen.
 pub(super) fn fit(verb: Verb, code: u16) -> Fit {
     let verb = verb.canonical();
     match code {
@@ -41,7 +41,7 @@ pub(super) fn fit(verb: Verb, code: u16) -> Fit {
     }
 }
 
-/// How `code` fits a transfer that has its preliminary reply: it has a final one of its own, and what is asked meanwhile may
+/// The fit of `code` and a transfer that has its preliminary reply: it has a final one of its own, and what is asked meanwhile may
 /// be answered first (RFC 959 sections 4.1.3 and 5.4).
 pub(super) fn fit_running(code: u16) -> Fit {
     match code {
@@ -54,7 +54,7 @@ pub(super) fn fit_running(code: u16) -> Fit {
     }
 }
 
-/// How `code` fits an empty line. Most servers do not answer it.
+/// The fit of `code` and an empty line. Most servers do not answer it.
 pub(super) fn fit_empty_line(code: u16) -> Fit {
     match code {
         500 => Fit::Typical,
@@ -87,7 +87,7 @@ fn completion(verb: Verb, code: u16) -> Fit {
     }
 }
 
-/// What it is answered with is in no list.
+/// No list has its replies.
 const fn is_unknown(verb: Verb) -> bool {
     matches!(verb, Verb::Site | Verb::Other) || (listed(verb).is_empty() && verb.transfer().is_none())
 }

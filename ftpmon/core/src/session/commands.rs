@@ -1,4 +1,4 @@
-//! What a command line does to a session.
+//! The effects of a command line on a session.
 
 use smol_str::{SmolStr, format_smolstr};
 
@@ -58,7 +58,7 @@ impl Session {
         tls_may_follow
     }
 
-    /// What changes the session's user, so that the command's own event has the new one.
+    /// Changes of the session's user, made first so that the command's own event has the new one.
     fn before_telling(
         &mut self,
         at: Timestamp,

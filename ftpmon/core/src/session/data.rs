@@ -1,4 +1,4 @@
-//! What a session knows of data connections: which endpoint is meant, and the account of the connection that came.
+//! A session's view of data connections: which endpoint is meant, and the account of the connection that came.
 
 use crate::account::{DirectionAccount, Side};
 use crate::addr::Endpoint;
@@ -28,9 +28,9 @@ pub struct DataSummary {
     pub initiator: Endpoint,
     /// The end that took it.
     pub listener: Endpoint,
-    /// What the initiator sent.
+    /// The initiator's bytes and packets.
     pub from_initiator: DirectionAccount,
-    /// What the listener sent.
+    /// The listener's bytes and packets.
     pub from_listener: DirectionAccount,
     /// Its handshake, where the SYN was seen.
     pub handshake: Option<Handshake>,
@@ -38,11 +38,11 @@ pub struct DataSummary {
     pub first: Timestamp,
     /// Last packet.
     pub last: Timestamp,
-    /// Who sent the first FIN or RST; none where neither was seen.
+    /// The end that sent the first FIN or RST; none where neither was seen.
     pub closed_by: Option<Side>,
     /// It carries TLS.
     pub tls: bool,
-    /// What its hellos said.
+    /// The facts in its hellos.
     pub tls_facts: TlsFacts,
     /// The records with which its TLS client opened.
     pub tls_opening: Option<Opening>,
@@ -53,7 +53,7 @@ pub struct DataSummary {
 }
 
 impl DataSummary {
-    /// What one end sent.
+    /// The bytes and packets that one end sent.
     pub fn from_side(&self, side: Side) -> &DirectionAccount {
         match side {
             Side::Initiator => &self.from_initiator,

@@ -54,7 +54,7 @@ pub(super) fn representation(arg: &[u8]) -> Option<Representation> {
     Some(Representation { kind, exact })
 }
 
-/// What the dialogue says of a transfer's size, bytes.
+/// The size of a transfer by the dialogue, bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Due {
     /// A size of the file can be compared with the bytes on the wire: a download with transparent parameters.

@@ -52,10 +52,10 @@ use transfers::{SessionRef, Transfers};
 /// Endpoints of one striped transfer (GridFTP) that are told. Stops an argument of nothing but endpoints.
 const STRIPES_MAX: usize = 16;
 
-/// What of the configuration a session needs with each call.
+/// The part of the configuration that a session needs with each call.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// What becomes of secrets.
+    /// The treatment of secrets.
     pub secrets: &'a Secrets,
     /// The caps.
     pub limits: &'a Limits,
@@ -67,7 +67,7 @@ impl<'a> From<&'a EngineConfig> for Context<'a> {
     }
 }
 
-/// How a control connection begins.
+/// The beginning of a control connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beginning {
     /// Its beginning was not seen.
@@ -112,7 +112,7 @@ pub struct Session {
     remote: Remote,
     /// REST's command and offset, for the next transfer.
     restart: Option<Box<(u64, u64)>>,
-    /// Why and when the control connection ended, while data connections are still open.
+    /// The reason and the closer of the control connection's end, while data connections are still open.
     ended: Option<(EndReason, Option<ClosedBy>)>,
     over: bool,
 }
@@ -189,7 +189,7 @@ impl Session {
         matches!((&self.from_client, &self.from_server), (Channel::Tls(_), _) | (_, Channel::Tls(_)))
     }
 
-    /// What the hellos on the control connection said, while it is under TLS.
+    /// The facts in the hellos on the control connection, while it is under TLS.
     pub fn tls_facts(&self) -> Option<&TlsFacts> {
         self.tls.as_ref().map(|watch| &watch.facts)
     }

@@ -24,9 +24,9 @@ pub enum Effect {
         said: Timestamp,
         /// Its name within the session.
         id: EndpointId,
-        /// Where it may arrive.
+        /// The endpoints at which it may arrive.
         endpoints: ExpectedEndpoints,
-        /// Who listens.
+        /// The party that listens.
         mode: Option<Mode>,
         /// The host that is expected to connect.
         peer: IpAddr,
@@ -37,17 +37,17 @@ pub enum Effect {
     Retract {
         /// Its name within the session.
         id: EndpointId,
-        /// Where it was to arrive.
+        /// The endpoint at which it was to arrive.
         endpoints: ExpectedEndpoints,
     },
     /// A connection to an announced endpoint came: nothing more is expected there.
     Used {
         /// Its name within the session.
         id: EndpointId,
-        /// Where it could arrive.
+        /// The endpoints at which it could arrive.
         endpoints: ExpectedEndpoints,
     },
-    /// What was said in a direction after a moment was not seen.
+    /// The bytes of a direction after a moment were not seen.
     Missed {
         /// Which way it went.
         direction: Direction,
@@ -75,7 +75,7 @@ pub enum Effect {
 /// Collects the events of all sessions in order, and the current session's requests.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// What comes out of the engine, the oldest first.
+    /// The outputs of the engine, the oldest first.
     pub outputs: OutputQueue,
     /// Requests of the session that was called last; the engine takes them after each call.
     pub effects: Vec<Effect>,

@@ -1,4 +1,4 @@
-//! How a transfer ended, told from the data connection and the replies together.
+//! The outcome of a transfer, from the data connection and the replies together.
 
 use super::data::DataSummary;
 use super::overhead::direction;
@@ -109,7 +109,7 @@ fn server_side(mode: Option<Mode>, summary: Option<&DataSummary>) -> Side {
     }
 }
 
-/// What tells how a transfer ended.
+/// The evidence on the outcome of a transfer.
 struct Evidence<'a> {
     preliminary: bool,
     aborted: bool,

@@ -35,7 +35,7 @@ pub(super) struct Pending {
     during_transfer: bool,
 }
 
-/// What a command will have changed when it succeeds.
+/// The change that a command makes when it succeeds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Intent {
     /// Nothing that a session keeps.

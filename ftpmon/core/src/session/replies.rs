@@ -1,4 +1,4 @@
-//! What a reply does to a session.
+//! The effects of a reply on a session.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -336,7 +336,7 @@ impl Session {
     }
 }
 
-/// How an advertised address relates to the peer that said it.
+/// The relation of an advertised address to the peer that sent it.
 fn nat(advertised: Option<IpAddr>, peer: IpAddr) -> Nat {
     match advertised {
         None => Nat::None,

@@ -103,7 +103,7 @@ fn word_at(bytes: &[u8], start: usize) -> &[u8] {
     rest.get(..end).unwrap_or_default()
 }
 
-/// Where `wanted` begins in `bytes`, whatever the case of ASCII letters.
+/// The offset of `wanted` in `bytes`, whatever the case of ASCII letters.
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     find_by(bytes, wanted, 0)
 }
@@ -126,7 +126,7 @@ fn rarest(secret: &[u8]) -> usize {
     bytes.min_by_key(|(_, commonness)| *commonness).map_or(0, |(index, _)| index)
 }
 
-/// How common a byte is in the texts of replies: digits, other bytes, then letters as in English.
+/// The frequency of a byte in the texts of replies: digits, other bytes, then letters as in English.
 fn commonness(byte: u8) -> u8 {
     const LETTERS: [u8; 26] = *b"XGOQZKJSVDEPMUWHBRTYNFLCIA";
     match byte.to_ascii_lowercase() {

@@ -11,7 +11,7 @@ use crate::text::Text;
 use crate::time::Timestamp;
 use crate::timing::{DISORDER_NS, GRACE_NS};
 
-/// What became of an announced endpoint.
+/// The state of an announced endpoint.
 #[derive(Debug)]
 pub(super) enum DataState {
     /// No connection yet.
@@ -34,7 +34,7 @@ pub(super) struct Announced {
     pub(super) refused: bool,
     /// It is expected though no command announced it for this transfer: the default port, or an endpoint that served before.
     pub(super) unannounced: bool,
-    /// What is meant where a connection comes to this one's port instead.
+    /// The endpoint that is meant where a connection comes to this one's port instead.
     pub(super) alternative: Option<Box<DataAnnouncement>>,
 }
 
@@ -65,7 +65,7 @@ impl Announced {
     }
 }
 
-/// What a transfer command asked for.
+/// The request of a transfer command.
 #[derive(Debug, Default)]
 pub(super) struct Request {
     /// The command; 0 for a data connection without one.
@@ -103,7 +103,7 @@ pub(super) struct Transfer {
     pub(super) preliminary: bool,
     /// ABOR was sent while it ran.
     pub(super) aborted: bool,
-    /// What announced its endpoint may have been said unseen.
+    /// The announcement of its endpoint may have been missed.
     pub(super) endpoint_lost: bool,
     /// Its bytes go over the connection of a transfer before it, which stays open (RFC 959 section 3.3).
     pub(super) shares_connection: bool,

@@ -31,7 +31,7 @@ pub(super) struct SessionRef<'a> {
     pub(super) user: Option<&'a Arc<Text>>,
 }
 
-/// Where the data of a transfer goes, as far as is known when its command comes.
+/// The endpoint of a transfer's data, as far as is known when its command comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DataSource {
     /// To the endpoint announced last.

@@ -131,7 +131,7 @@ impl<R: Receiver> Assembly<'_, R> {
         }
     }
 
-    /// What was taken for a lost FIN was a byte after all, if something stands behind it.
+    /// The position taken for a lost FIN held a byte after all, if something stands behind it.
     fn give_up_likely_fin(&mut self, from: Side) {
         let stream = self.streams.side(from);
         if stream.marks.has(Marks::FIN_LIKELY)
@@ -167,7 +167,7 @@ impl<R: Receiver> Assembly<'_, R> {
         }
     }
 
-    /// What the first piece comes after, if it begins where the stream is.
+    /// The position that the first piece waits for, if it begins where the stream is.
     fn front_in_place(&self, from: Side) -> Option<u64> {
         let front = self.backlog.pending.side(from).pieces.front()?;
         (front.start <= self.streams.side(from).next).then_some(front.after)

@@ -1,4 +1,4 @@
-//! What is held back, and what is waited for. A connection has this only while it needs it.
+//! The pieces that are held back, and the bytes that are waited for. A connection has this only while it needs it.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use super::receiver::Closing;
 use crate::segment::Signs;
 use crate::time::Timestamp;
 
-/// What stands at a position of a stream.
+/// The content at a position of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Payload, possibly none.
@@ -20,7 +20,7 @@ pub(super) enum Kind {
 /// A piece of a stream that waits for its turn.
 #[derive(Clone, Debug)]
 pub(super) struct Piece {
-    /// Where it begins.
+    /// Its first position.
     pub(super) start: u64,
     /// Bytes that it covers, 0 for the stream's end.
     pub(super) len: u64,
@@ -37,7 +37,7 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// Where the piece after it begins.
+    /// The first position after it.
     pub(super) const fn end(&self) -> u64 {
         self.start + self.len
     }
@@ -84,7 +84,7 @@ pub(super) struct Stray {
     pub(super) seq: u32,
     /// The sequence number after it.
     pub(super) end: u32,
-    /// How many.
+    /// The number.
     pub(super) run: u8,
 }
 
@@ -122,13 +122,13 @@ pub(super) struct NotedReset {
     pub(super) position: u64,
     /// Its time.
     pub(super) at: Timestamp,
-    /// Where the other direction was.
+    /// The position of the other direction.
     pub(super) other_next: u64,
     /// Believed at this time, if nothing contradicts it.
     pub(super) deadline: Timestamp,
 }
 
-/// What is held back of one direction. Its pieces are in order, none covers a byte of another, and none begins before the
+/// The pieces of one direction that are held back. They are in order, none covers a byte of another, and none begins before the
 /// stream's `next`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pending {
@@ -140,9 +140,9 @@ pub(super) struct Pending {
     pub(super) acked: u64,
     /// Bytes from the stream's `next` on that the capture cut off.
     pub(super) cut: u64,
-    /// What is waited for shortly.
+    /// The hole that is waited for briefly.
     pub(super) overdue: Option<Overdue>,
-    /// What is waited for longer.
+    /// The hole that is waited for longer.
     pub(super) hole: Option<Hole>,
     /// Segments not believed.
     pub(super) stray: Option<Stray>,
@@ -185,7 +185,7 @@ impl Pending {
         self.pieces.partition_point(|piece| piece.end() <= position)
     }
 
-    /// Where the first piece begins.
+    /// The position of the first piece.
     pub(super) fn front_start(&self) -> Option<u64> {
         self.pieces.front().map(|piece| piece.start)
     }
@@ -237,18 +237,18 @@ impl Pending {
         overdue.into_iter().chain(hole).chain(reset).filter(|it| *it < NEVER).min()
     }
 
-    /// Where the end of the bytes seen is, if it is held.
+    /// The end of the bytes seen, if it is held.
     pub(super) fn end(&self) -> u64 {
         self.pieces.back().map_or(0, |piece| piece.end() + u64::from(piece.cut))
     }
 
-    /// Where the piece that says RST stands.
+    /// The index of the piece with RST.
     pub(super) fn reset_at(&self) -> Option<u64> {
         self.pieces.iter().rev().find(|piece| piece.kind == Kind::End(Closing::Rst)).map(|piece| piece.start)
     }
 }
 
-/// What is held back of both directions.
+/// The pieces of both directions that are held back.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Backlog {
     /// By direction.

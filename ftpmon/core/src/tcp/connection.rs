@@ -70,7 +70,7 @@ impl Connection {
         Self::default()
     }
 
-    /// Who sent `first`, the first segment seen of a connection: the listener if it answers a SYN, otherwise the initiator, for
+    /// The sender of `first`, the first segment seen of a connection: the listener if it answers a SYN, otherwise the initiator, for
     /// want of better.
     pub fn sender_of(first: &Segment<'_>) -> Side {
         if first.flags.syn() && first.flags.ack() { Side::Listener } else { Side::Initiator }
@@ -166,7 +166,7 @@ impl Connection {
         }
     }
 
-    /// What the end `from` sent, as far as it is known by now. Bytes that came after they had been given up count as gap and
+    /// The account of the end `from`, as far as it is known by now. Bytes that came after they had been given up count as gap and
     /// as seen again.
     pub fn account(&self, from: Side) -> DirectionAccount {
         let stream = self.streams.side(from);
@@ -188,7 +188,7 @@ impl Connection {
         }
     }
 
-    /// Who ended first, in stream order.
+    /// The end that closed first, in stream order.
     pub fn closed_by(&self) -> Option<Side> {
         self.closed_by
     }

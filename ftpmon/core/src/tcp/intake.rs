@@ -372,7 +372,7 @@ impl<R: Receiver> Assembly<'_, R> {
         }
     }
 
-    /// What was acknowledged and given up last may have been the FIN that comes now.
+    /// The position that was acknowledged and given up last may have been that of the FIN that comes now.
     fn take_back_fin(&mut self, from: Side, position: u64) {
         let stream = self.streams.side_mut(from);
         if stream.marks.has(Marks::GAP_LAST) && position + 1 == stream.next {

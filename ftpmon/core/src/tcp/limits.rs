@@ -1,4 +1,4 @@
-//! How much a connection may hold back, and for how long.
+//! The limits on the bytes that a connection may hold back, and on the time.
 
 use crate::time::Timestamp;
 
@@ -14,7 +14,7 @@ pub struct Limits {
     /// Pieces (segments, or runs of them) held in a direction. Reached: the oldest hole is given up. Stops a peer that sends each
     /// second byte, whose pieces cost many times their bytes.
     pub held_pieces: u16,
-    /// How far from the bytes due a sequence or acknowledgment number may be, either way, to be believed; below 2³¹, where
+    /// The greatest distance of a sequence or acknowledgment number from the bytes due, either way, to be believed; below 2³¹, where
     /// ahead and behind become one.
     pub window: u32,
     /// Bytes that their receiver acknowledged can only be late in the capture, or lost: they are given up after this many

@@ -1,4 +1,4 @@
-//! Where a stream is: how it starts, and what segments are believed to belong to it.
+//! The position of a stream: its start, and the segments that are believed to belong to it.
 
 use super::assembly::Assembly;
 use super::backlog::Stray;

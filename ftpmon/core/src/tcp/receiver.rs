@@ -1,10 +1,10 @@
-//! What a connection hands on, and to whom.
+//! The receiver of what a connection hands on.
 
 use crate::account::Side;
 use crate::event::GapCause;
 use crate::time::Timestamp;
 
-/// How a direction of a connection ended.
+/// The end of a direction of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Closing {
     /// FIN: its sender had no more bytes.
@@ -13,12 +13,12 @@ pub enum Closing {
     Rst,
 }
 
-/// What of the payload is wanted.
+/// The part of the payload that is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Keep {
     /// The bytes: [`Receiver::data`] is called, and bytes that come ahead of others are kept until it is their turn.
     Bytes,
-    /// How many: [`Receiver::data`] is never called and no byte is kept. A cut-short frame leaves no gap here, since its
+    /// Only the number of bytes: [`Receiver::data`] is never called and no byte is kept. A cut-short frame leaves no gap here, since its
     /// length is known.
     Ranges,
 }

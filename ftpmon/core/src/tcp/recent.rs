@@ -21,7 +21,7 @@ pub(super) struct Recent {
 pub(super) struct Difference {
     /// Bytes compared.
     pub(super) bytes: u64,
-    /// How many bytes of the copy lie before those that are kept.
+    /// The number of bytes of the copy that lie before those that are kept.
     pub(super) skipped: usize,
     /// The line up to the first of them; none where its beginning is not kept.
     pub(super) line: Option<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! What is known of one direction of a connection while nothing of it is held back.
+//! The state of one direction of a connection while nothing of it is held back.
 
 use super::recent::Recent;
 use super::sequence;
@@ -28,7 +28,7 @@ impl Marks {
     pub(super) const FIN_LIKELY: u32 = 1 << 6;
     /// Its start was told by a segment of its own without payload, which a keep-alive sets one too low.
     pub(super) const START_BARE: u32 = 1 << 7;
-    /// What `next` passed last was a gap.
+    /// `next` passed a gap last.
     pub(super) const GAP_LAST: u32 = 1 << 8;
     /// A FIN was seen, in order or not.
     pub(super) const FIN_SEEN: u32 = 1 << 9;
@@ -89,13 +89,13 @@ pub(super) struct Stream {
     pub(super) acked: u64,
     /// The bytes before `next`, where copies are compared.
     pub(super) recent: Recent,
-    /// How many bytes before `next` were given up in one stretch ([`Marks::GAP_LAST`]).
+    /// The number of bytes before `next` that were given up in one stretch ([`Marks::GAP_LAST`]).
     pub(super) gap_len: u32,
     /// The last timestamp in order.
     pub(super) timestamp: u32,
     /// The usual hop limit, 0 while it is not known.
     pub(super) hop_limit: u8,
-    /// Where the other direction was, as a sequence number, when this one was reset.
+    /// The position of the other direction, as a sequence number, when this one was reset.
     pub(super) other_at_reset: u32,
     /// The interface that showed the furthest bytes. What others show again is the same packet in passing, as the kernel
     /// programs see it too (`FlowHalf::owner_ifindex`).

@@ -123,7 +123,7 @@ impl LiveEngine {
         drained
     }
 
-    /// How long until [`Self::handle_timeout`] is due; none where nothing waits.
+    /// The time until [`Self::handle_timeout`] is due; none where nothing waits.
     pub(super) fn poll_timeout(&self) -> Option<Duration> {
         let engine =
             self.engine.poll_timeout().map(|due| Duration::from_nanos(due.nanos_since(self.clock.now())));
@@ -207,7 +207,7 @@ impl LiveEngine {
         self.chain.set_opening(&self.facts.event(self.clock.now(), interfaces));
     }
 
-    /// How secrets are rendered.
+    /// The rendering of secrets.
     pub(super) const fn secrets(&self) -> &Secrets {
         &self.config.secrets
     }
@@ -369,7 +369,7 @@ fn hand_over(
     }
 }
 
-/// How many bytes of a ring of `ring_bytes` may be handled after the kernel's counters were polled, until they are polled
+/// The number of bytes of a ring of `ring_bytes` that may be handled after the kernel's counters were polled, until they are polled
 /// again: so few that a loss is always known before the gap that it left is met.
 ///
 /// A record is lost only while the ring has no room for it. What was written after a loss that the last poll did not show

@@ -1,4 +1,4 @@
-//! How often the ring is read.
+//! The pace at which the ring is read.
 //!
 //! A quiet ring is read as soon as there is something in it. Where records come one behind the other, waking for each costs
 //! several times what reading it does; then so many are read together as come in a pause.
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 const BUSY_RECORDS: usize = 32;
 /// See [`BUSY_RECORDS`].
 const WINDOW: Duration = Duration::from_millis(1);
-/// How long a busy ring is left alone. A default ring holds fifty times what comes in it; what is announced in it comes to the
+/// The pause before a busy ring is read again. A default ring holds fifty times what comes in it; what is announced in it comes to the
 /// kernel later by as much, which keeps the connections that come first as candidates.
 const PAUSE: Duration = Duration::from_micros(500);
 
-/// What came lately.
+/// The recent load.
 #[derive(Debug)]
 pub(super) struct Pace {
     since: Instant,

@@ -10,7 +10,7 @@ use ftpmon_event::{ConfigChange, ConfigDetail, ConfigOutcome, InterfaceFacts};
 /// Reads the configuration anew; the text of an error says what is wrong with it.
 pub type Reread = dyn Fn() -> Result<Config, String>;
 
-/// What came of reading the configuration again.
+/// The outcome of reading the configuration again.
 struct Attempt {
     changes: Vec<Change>,
     result: Result<(), String>,

@@ -6,7 +6,7 @@ use ftpmon_core::pair::HostPair;
 use ftpmon_core::segment::{InterfaceId, Segment};
 use ftpmon_event::time::Timestamp;
 
-/// How the engine is divided.
+/// The division of the engine.
 #[derive(Clone, Copy)]
 pub(super) struct Division {
     /// Partitions of the engine.
@@ -15,7 +15,7 @@ pub(super) struct Division {
     pub(super) parts: u8,
 }
 
-/// Where reading is.
+/// The state of reading.
 pub(super) struct Position {
     /// Which of the files.
     pub(super) file: usize,
@@ -38,9 +38,9 @@ pub(super) struct SegmentBatch {
     entries: Vec<Vec<Entry>>,
     /// The payload of all segments, one behind the other.
     payload: Vec<u8>,
-    /// Where its spans end, in packets.
+    /// The ends of its spans, in packets.
     ends: Vec<usize>,
-    /// Where the source is waited for behind them.
+    /// The source is waited for behind them.
     pub(super) position: Option<Position>,
 }
 
@@ -168,7 +168,7 @@ impl SegmentBatch {
         Some((*self.times.first()?, *self.times.last()?))
     }
 
-    /// What a part of the engine has to handle of a span.
+    /// The share of a span that a part of the engine handles.
     pub(super) fn items(&self, part: usize, span: &Range<usize>) -> impl Iterator<Item = Item<'_>> {
         let entries = self.entries.get(part).map(Vec::as_slice).unwrap_or_default();
         let first = entries.partition_point(|entry| entry.packet() < span.start);

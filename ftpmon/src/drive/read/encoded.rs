@@ -24,7 +24,7 @@ struct RouteLines {
 
 #[derive(Clone, Copy)]
 struct Line {
-    /// Where its number is to stand.
+    /// The position of its number.
     number: usize,
     end: usize,
 }

@@ -20,14 +20,14 @@ const BATCHES_WAITING: usize = 4;
 /// datagram of 64 KiB, and each of a thousand frames may be one.
 const BATCH_BYTES: usize = 512 << 10;
 
-/// What comes from the captures, in order.
+/// The content of the captures, in order.
 pub(super) enum Found {
     Batch(SegmentBatch),
     /// A file that cannot be read, or not to its end. The next one may be good.
     Failed(anyhow::Error),
 }
 
-/// What the captures were, once all are read.
+/// The summary of the captures, once all are read.
 #[derive(Default)]
 pub(super) struct Summary {
     pub(super) decoder: Decoder,
@@ -76,7 +76,7 @@ impl Intake {
         Self { found, spent, thread }
     }
 
-    /// What comes next; none when all captures are read.
+    /// The next item; none when all captures are read.
     pub(super) fn next(&self) -> Option<Found> {
         self.found.recv().ok()
     }
@@ -87,7 +87,7 @@ impl Intake {
         let _ = self.spent.send(batch);
     }
 
-    /// What the captures were. To be asked after the last of them.
+    /// The summary of the captures. To be asked for after the last of them.
     pub(super) fn finish(self) -> Summary {
         drop(self.found);
         match self.thread.join() {
@@ -104,7 +104,7 @@ struct Unwanted;
 struct Reader {
     summary: Summary,
     batch: SegmentBatch,
-    /// Where the engine's partitions exchange.
+    /// The borders at which the engine's partitions exchange.
     borders: Borders,
     /// The latest time of all packets so far.
     latest: Timestamp,

@@ -25,13 +25,13 @@ pub(super) struct End {
     pub(super) uptime_ms: u64,
     /// The counters of the earlier stages.
     pub(super) snapshot: Snapshot,
-    /// Why it ended.
+    /// The reason.
     pub(super) reason: StopReason,
 }
 
 enum Job {
     Begin(Timestamp),
-    /// What came out of each part of the engine.
+    /// The outputs of each part of the engine.
     Batch(PartOutputs),
     Flush,
     End(Box<End>),
@@ -43,7 +43,7 @@ enum Job {
 /// do not wait for each other's counts of references.
 pub(super) struct OutputStage {
     jobs: SyncSender<Job>,
-    /// What was written.
+    /// The written outputs.
     done: Receiver<PartOutputs>,
     thread: JoinHandle<Result<(), DirectOutputError>>,
 }
@@ -77,7 +77,7 @@ impl OutputStage {
         self.hand_over(Job::Begin(at))
     }
 
-    /// What came out of each part of the engine, of the same packets.
+    /// The outputs of each part of the engine, of the same packets.
     pub(super) fn batch(&mut self, outputs: PartOutputs) -> Result<(), Stopped> {
         self.hand_over(Job::Batch(outputs))
     }

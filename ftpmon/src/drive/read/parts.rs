@@ -13,7 +13,7 @@ use ftpmon_event::time::Timestamp;
 /// Packets that are worth the time that it takes to wake other threads for them.
 const PARALLEL_MIN: usize = 256;
 
-/// What came out of all parts of the engine, of the same packets.
+/// The outputs of all parts of the engine, of the same packets.
 pub(super) enum PartOutputs {
     /// As events.
     Events(Vec<Outputs>),

@@ -1,4 +1,4 @@
-//! How far reading has come, on standard error, where somebody looks and it takes long.
+//! The progress of reading, on standard error, if that is a terminal and it takes long.
 
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;

@@ -41,7 +41,7 @@ pub(super) struct Document<'a> {
     pub(super) related: Option<Related<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) threat: Option<Threat<'a>>,
-    /// What the common fields cannot say.
+    /// The content that has no common field.
     pub(super) ftpmon: OwnFields<'a>,
 }
 

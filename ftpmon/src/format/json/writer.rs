@@ -14,7 +14,7 @@ pub(super) struct Writer<'o>(pub(super) &'o mut Vec<u8>);
 /// Appends members of an object or elements of an array.
 pub(super) struct Members<'o> {
     out: &'o mut Vec<u8>,
-    /// What stands before the next one: the bracket that opens, then commas.
+    /// The text before the next one: the bracket that opens, then commas.
     before: u8,
     close: u8,
 }
@@ -47,7 +47,7 @@ impl Writer<'_> {
         self.0.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
     }
 
-    /// What no event holds often.
+    /// Escapes that few events have.
     fn seldom<T: Serialize>(self, value: T) -> Result<(), Error> {
         serde_json::to_writer(self.0, &value)
     }

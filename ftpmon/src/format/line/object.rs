@@ -12,7 +12,7 @@ use ftpmon_event::text::is_disruptive;
 
 /// Texts that are cut are longer than one of these; the smaller one where the larger one is not enough.
 const LONG: [usize; 2] = [128, 16];
-/// What stands beside a member that was cut, its name twice not counted.
+/// The fields beside a member that was cut, its name twice not counted.
 const MARKS: usize = ",\"truncated\":true,\"_bytes\":18446744073709551615".len();
 const TRUNCATED: &str = "truncated";
 const HEX: &str = "_hex";

@@ -35,7 +35,7 @@ pub(super) fn cut(line: &[u8], room: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// What is not to be torn apart: a character, or an escape sequence.
+/// A unit that is never cut: a character, or an escape sequence.
 struct Unit {
     at: usize,
     /// Bytes in the line.

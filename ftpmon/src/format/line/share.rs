@@ -1,4 +1,4 @@
-//! How much each text of a line keeps.
+//! The share of a line that each text keeps.
 
 /// The largest length that no text may exceed so that all of `lengths` have room in `room` together: short texts stay whole,
 /// and long ones share what is left.

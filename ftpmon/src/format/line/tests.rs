@@ -63,7 +63,7 @@ fn check(format: Format, max: u32, events: &[Event]) {
     }
 }
 
-/// What peers send: mostly text, with the characters that formats have to care for, and bytes that are no text at all.
+/// Text as peers send it: mostly text, with the characters that formats have to care for, and bytes that are no text at all.
 fn said() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         "[ -~]{0,20}".prop_map(String::into_bytes),

@@ -38,7 +38,7 @@ pub(super) const COLUMNS: [(&str, &str); 24] = [
     ("data_channel.missed_bytes", "count"),
 ];
 
-/// What the rows of a session have in common.
+/// The values that the rows of a session have in common.
 #[derive(Debug)]
 pub(super) struct Remembered {
     directory: WorkingDirectory,

@@ -8,9 +8,9 @@ use crate::format::json;
 use ftpmon_event::text::is_disruptive;
 use ftpmon_event::time::Timestamp;
 
-/// What stands for a field without a value.
+/// The text of a field without a value.
 pub(super) const UNSET: &str = "-";
-/// What stands for an empty string.
+/// The text of an empty string.
 pub(super) const EMPTY: &str = "(empty)";
 
 /// A column's value.
@@ -50,7 +50,7 @@ impl Value<'_> {
         }
     }
 
-    /// What both writers spell alike.
+    /// The spellings that both writers share.
     fn plain(&self, out: &mut Vec<u8>) {
         const NANOS: i64 = 1_000_000_000;
         // Writing to a vector cannot fail.

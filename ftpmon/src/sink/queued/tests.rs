@@ -147,7 +147,7 @@ fn a_new_reader_begins_with_the_opening_lines_and_gets_whole_lines() {
     assert_eq!(rest, "later opening\ntwo\nthree\nfour\n");
 }
 
-/// What was read of a stream: whole lines with their numbers, and a rest that is none.
+/// The content read of a stream: whole lines with their numbers, and a rest that is none.
 fn numbers(text: &str) -> Vec<u64> {
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     whole.lines().filter_map(|line| line.parse().ok()).collect()

@@ -157,7 +157,7 @@ fn under_tls_nothing_is_hashed() {
     assert_eq!(transfers(&bench.finish())[0].file, None);
 }
 
-/// What happens next to one of a few data connections, or to the session.
+/// The next step of one of a few data connections, or of the session.
 #[derive(Clone, Debug)]
 enum Step {
     Announce(u16),

@@ -28,7 +28,7 @@ fn lose(bench: &mut Bench, control: &mut Talk, lines: &[&str]) {
     }
 }
 
-/// What goes before a download, lost.
+/// The dialogue before a download, lost.
 fn lose_download(bench: &mut Bench, control: &mut Talk) {
     lose(bench, control, &["PASV", PASV, "RETR a", "150 go"]);
 }

@@ -35,7 +35,7 @@ struct Bench {
     now: i64,
     /// Index of the next packet.
     index: u64,
-    /// What came out, by kind.
+    /// The outputs, by kind.
     events: Vec<Event>,
     updates: Vec<SelectorUpdate>,
     pieces: Vec<FilePiece>,

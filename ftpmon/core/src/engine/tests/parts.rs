@@ -133,7 +133,7 @@ fn interleave(mut connections: Vec<Vec<Packet>>, picks: &[usize], gap: i64) -> V
     out
 }
 
-/// What `parts` parts of an engine of `partitions` partitions give out.
+/// The outputs of `parts` parts of an engine of `partitions` partitions.
 fn outputs(packets: &[Packet], partitions: u8, parts: u8) -> Vec<Output> {
     let config = EngineConfig { partitions, detect_by_content: true, ..EngineConfig::default() };
     let pools = Pools::default();

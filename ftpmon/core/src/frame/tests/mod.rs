@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 
 const PAYLOAD: &[u8] = b"RETR file\r\n";
 
-/// What a test looks at in a segment.
+/// The fields of a segment that tests compare.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     ends: String,

@@ -1,4 +1,4 @@
-//! How a connection ends.
+//! The end of a connection.
 
 use super::*;
 

@@ -57,7 +57,7 @@ impl Sent {
     }
 }
 
-/// What both ends sent, in the order in which they did.
+/// The segments of both ends, in the order in which they were sent.
 #[derive(Clone, Debug)]
 pub(super) struct Dialogue {
     pub(super) sent: Vec<Sent>,
@@ -118,7 +118,7 @@ pub(super) struct Ledger {
     acknowledged: [Vec<usize>; 2],
     /// So many bytes before what they acknowledge may replies come.
     pub(super) slack: usize,
-    /// Where the streams are.
+    /// The positions of the streams.
     pub(super) position: [usize; 2],
     /// Offsets given up.
     pub(super) gaps: [Vec<usize>; 2],

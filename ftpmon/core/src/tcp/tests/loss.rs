@@ -1,4 +1,4 @@
-//! What is missing, and how long it is waited for.
+//! Missing bytes, and the time that they are waited for.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What a connection tells its receiver, behaviour by behaviour.
+//! The calls that a connection makes to its receiver, behaviour by behaviour.
 
 mod close;
 mod dialogue;
@@ -159,7 +159,7 @@ impl Monitor {
         self.connection.finish(millis(self.now), self.keep, &mut self.recorder);
     }
 
-    /// What was told since the last call.
+    /// The calls since the last time.
     fn told(&mut self) -> Vec<Told> {
         self.recorder.times.clear();
         std::mem::take(&mut self.recorder.told)

@@ -1,4 +1,4 @@
-//! What holds of every dialogue and every capture of it.
+//! Properties of every dialogue and every capture of it.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -232,7 +232,7 @@ fn limits() -> impl Strategy<Value = Limits> {
     )
 }
 
-/// What is held stays below what the caps allow (a queue has room for twice what it holds), and in order.
+/// The bytes held stay below the caps (a queue has room for twice what it holds), and in order.
 fn check_held(it: &Monitor) -> Result<(), TestCaseError> {
     let queue = 2 * usize::from(it.limits.held_pieces).max(4) * size_of::<Piece>();
     let cap = size_of::<Backlog>() + 2 * (queue + it.limits.held_bytes as usize);

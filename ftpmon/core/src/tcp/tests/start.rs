@@ -1,4 +1,4 @@
-//! How a connection begins, and begins anew.
+//! The beginning of a connection, and its second beginning.
 
 use super::*;
 

@@ -24,7 +24,7 @@ impl Dice {
     }
 }
 
-/// What became of the data connections of a session.
+/// The fate of the data connections of a session.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Count {
     connections: usize,
