@@ -110,6 +110,8 @@ impl Gone {
 /// The claims of a partition's sessions by endpoint, capped and expiring.
 pub(crate) struct Endpoints {
     claims: HashMap<Endpoint, Claims>,
+    /// Claims to which a connection came that need not be the one that was meant. No more than there are unfinished transfers.
+    contacted: HashMap<Endpoint, Claims>,
     /// An entry whose claim is gone already is passed over.
     expiry: VecDeque<Expiry>,
     waiting: usize,
@@ -122,6 +124,7 @@ impl Endpoints {
     pub(crate) fn new(cap: usize, ttl_s: u32) -> Self {
         Self {
             claims: HashMap::new(),
+            contacted: HashMap::new(),
             expiry: VecDeque::new(),
             waiting: 0,
             cap,
@@ -183,8 +186,46 @@ impl Endpoints {
         (gone, Admitted { peer: claim.peer, anyone })
     }
 
-    /// Takes a session's claim out, if it waits.
+    /// A connection came to a claim that waits: it takes more of them, but claims to which none came go first. Gives the claim
+    /// where it waited.
+    pub(crate) fn contacted(
+        &mut self,
+        listener: Endpoint,
+        session: SessionRef,
+        endpoint: EndpointId,
+        pairs: &mut PairTable,
+    ) -> Option<Claim> {
+        let Gone { claim, .. } = self.take_waiting(listener, session, endpoint, pairs)?;
+        add_contacted(&mut self.contacted, listener, claim);
+        Some(claim)
+    }
+
+    /// Connections came to a claim.
+    pub(crate) fn is_contacted(&self, listener: Endpoint, claim: &Claim) -> bool {
+        self.contacted.get(&listener).is_some_and(|claims| claims.contains(claim))
+    }
+
+    /// Takes a session's claim out, if there is one.
     pub(crate) fn retract(
+        &mut self,
+        listener: Endpoint,
+        session: SessionRef,
+        endpoint: EndpointId,
+        pairs: &mut PairTable,
+    ) -> Option<Gone> {
+        if let Some(gone) = self.take_waiting(listener, session, endpoint, pairs) {
+            return Some(gone);
+        }
+        let claims = self.contacted.get_mut(&listener)?;
+        let place = claims.iter().position(|it| it.session == session && it.endpoint == endpoint)?;
+        let claim = claims.remove(place);
+        if claims.is_empty() {
+            self.contacted.remove(&listener);
+        }
+        Some(Gone { listener, claim, last: false })
+    }
+
+    fn take_waiting(
         &mut self,
         listener: Endpoint,
         session: SessionRef,
@@ -206,9 +247,8 @@ impl Endpoints {
 
     /// The claims of sessions between the same two hosts that a connection fulfils.
     pub(crate) fn fulfilled(&self, initiator: IpAddr, listener: Endpoint) -> SmallVec<[Claim; 2]> {
-        let Some(claims) = self.claims.get(&listener) else { return SmallVec::new() };
         let pair = HostPair::new(initiator, listener.ip);
-        fulfilled(claims.iter().filter(|claim| claim.pair() == pair), initiator, listener)
+        first_fulfilled([&self.claims, &self.contacted], initiator, listener, |its| its == pair)
     }
 
     /// A claim waits.
@@ -264,6 +304,32 @@ impl Endpoints {
     }
 }
 
+/// The claims that a connection fulfils: those to which none came before others.
+fn first_fulfilled(
+    tables: [&HashMap<Endpoint, Claims>; 2],
+    initiator: IpAddr,
+    listener: Endpoint,
+    pairs: impl Fn(HostPair) -> bool,
+) -> SmallVec<[Claim; 2]> {
+    for table in tables {
+        if let Some(claims) = table.get(&listener) {
+            let found = fulfilled(claims.iter().filter(|claim| pairs(claim.pair())), initiator, listener);
+            if !found.is_empty() {
+                return found;
+            }
+        }
+    }
+    SmallVec::new()
+}
+
+fn add_contacted(table: &mut HashMap<Endpoint, Claims>, listener: Endpoint, claim: Claim) {
+    let claims = table.entry(listener).or_default();
+    if claims.len() >= CLAIMS_PER_ENDPOINT_MAX {
+        claims.remove(0);
+    }
+    claims.push(claim);
+}
+
 fn release_share(claim: &Claim, pairs: &mut PairTable) {
     let state = pairs.entry(claim.pair());
     state.claims = state.claims.saturating_sub(1);
@@ -275,17 +341,21 @@ fn release_share(claim: &Claim, pairs: &mut PairTable) {
 /// between batches of packets, and read for each new connection that no session of its hosts announced. Holds no more than
 /// the partitions' own tables.
 #[derive(Debug, Default)]
-pub(crate) struct SharedEndpoints(HashMap<Endpoint, Claims>);
+pub(crate) struct SharedEndpoints {
+    waiting: HashMap<Endpoint, Claims>,
+    contacted: HashMap<Endpoint, Claims>,
+}
 
 impl SharedEndpoints {
     /// Claims of all sessions.
     pub(crate) fn len(&self) -> usize {
-        self.0.values().map(SmallVec::len).sum()
+        let len = |table: &HashMap<Endpoint, Claims>| table.values().map(SmallVec::len).sum::<usize>();
+        len(&self.waiting) + len(&self.contacted)
     }
 
     /// A claim was announced.
     pub(crate) fn insert(&mut self, listener: Endpoint, claim: Claim) {
-        let claims = self.0.entry(listener).or_default();
+        let claims = self.waiting.entry(listener).or_default();
         if claims.len() >= CLAIMS_PER_ENDPOINT_MAX {
             let foreign = claims.iter().position(|claim| claim.announcer != listener.ip);
             claims.remove(foreign.unwrap_or(0));
@@ -293,22 +363,37 @@ impl SharedEndpoints {
         claims.push(claim);
     }
 
+    /// A connection came to a claim.
+    pub(crate) fn contacted(&mut self, listener: Endpoint, claim: &Claim) {
+        if remove(&mut self.waiting, listener, claim) {
+            add_contacted(&mut self.contacted, listener, *claim);
+        }
+    }
+
     /// A claim is gone.
     pub(crate) fn remove(&mut self, listener: Endpoint, claim: &Claim) {
-        if let Some(claims) = self.0.get_mut(&listener) {
-            claims.retain(|known| known != claim);
-            if claims.is_empty() {
-                self.0.remove(&listener);
-            }
+        if !remove(&mut self.waiting, listener, claim) {
+            remove(&mut self.contacted, listener, claim);
         }
     }
 
     /// The claims of sessions between other hosts that a connection fulfils.
     pub(crate) fn fulfilled(&self, initiator: IpAddr, listener: Endpoint) -> SmallVec<[Claim; 2]> {
-        let Some(claims) = self.0.get(&listener) else { return SmallVec::new() };
         let pair = HostPair::new(initiator, listener.ip);
-        fulfilled(claims.iter().filter(|claim| claim.pair() != pair), initiator, listener)
+        first_fulfilled([&self.waiting, &self.contacted], initiator, listener, |its| its != pair)
     }
+}
+
+/// Takes a claim out of a table. True where it was there.
+fn remove(table: &mut HashMap<Endpoint, Claims>, listener: Endpoint, claim: &Claim) -> bool {
+    let Some(claims) = table.get_mut(&listener) else { return false };
+    let before = claims.len();
+    claims.retain(|known| known != claim);
+    let removed = claims.len() < before;
+    if claims.is_empty() {
+        table.remove(&listener);
+    }
+    removed
 }
 
 #[cfg(test)]

@@ -323,6 +323,9 @@ pub enum AnomalyId {
     TransferWithoutEndpoint,
     /// The argument of PORT, EPRT, LPRT or the text of 227, 228, 229 names no endpoint.
     BadEndpoint,
+    /// Another host than the expected one connected to an announced endpoint.
+    UnexpectedPeer,
+    /// Retransmitted bytes differ from the first ones.
     /// Retransmitted bytes differ from the first ones.
     OverlapConflict,
     /// A segment that contradicts the connection: its receiver drops it, or another host forged it.

@@ -86,6 +86,37 @@ fn other_hosts_may_connect_to_a_port_of_the_announcer() {
 }
 
 #[test]
+fn a_claim_to_which_a_connection_came_takes_more_behind_others() {
+    let (mut bench, listener) = (Bench::new(9), end(2, 4_000));
+    let (first, second) = (claim(1, Mode::Passive, 3), claim(2, Mode::Passive, 3));
+    bench.announce(listener, first);
+    let contacted = |bench: &mut Bench, claim: &Claim| {
+        bench.endpoints.contacted(listener, claim.session, claim.endpoint, &mut bench.pairs)
+    };
+    assert_eq!(contacted(&mut bench, &first), Some(first));
+    assert_eq!(contacted(&mut bench, &first), None, "it waits no longer");
+    assert_eq!(bench.endpoints.len(), 0, "nor counts as waiting");
+    assert_eq!(bench.endpoints.fulfilled(host(3), listener).as_slice(), [first], "a second attempt");
+    bench.announce(listener, second);
+    assert_eq!(bench.endpoints.fulfilled(host(3), listener).as_slice(), [second], "nobody came to it yet");
+    bench.retract(listener, &second);
+    assert_eq!(bench.endpoints.fulfilled(host(3), listener).as_slice(), [first]);
+    assert!(bench.endpoints.is_contacted(listener, &first));
+    bench.retract(listener, &first);
+    assert!(bench.endpoints.fulfilled(host(3), listener).is_empty());
+
+    let mut shared = SharedEndpoints::default();
+    shared.insert(listener, first);
+    shared.contacted(listener, &first);
+    assert_eq!(shared.fulfilled(host(9), listener).as_slice(), [first], "a stranger behind the client");
+    shared.insert(listener, second);
+    assert_eq!(shared.fulfilled(host(9), listener).as_slice(), [second]);
+    shared.remove(listener, &second);
+    shared.remove(listener, &first);
+    assert_eq!(shared.len(), 0);
+}
+
+#[test]
 fn naming_a_third_host_does_not_make_its_connections_ones_own() {
     let (mut shared, victim) = (SharedEndpoints::default(), end(7, 8_080));
     shared.insert(victim, claim(1, Mode::Active, 3));

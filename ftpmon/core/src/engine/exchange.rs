@@ -86,6 +86,7 @@ impl Engine {
         for Posted { mail, .. } in mail {
             match mail {
                 Mail::Announced { listener, claim } => self.shared.insert(*listener, *claim),
+                Mail::Contacted { listener, claim } => self.shared.contacted(*listener, claim),
                 Mail::Retracted { listener, claim } => self.shared.remove(*listener, claim),
                 Mail::DataOpened { .. } | Mail::Refused { .. } | Mail::DataEnded { .. } => {}
             }

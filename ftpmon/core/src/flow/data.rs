@@ -42,6 +42,8 @@ pub(crate) struct DataFlow {
     pub(crate) inferred: bool,
     /// The first bytes of both directions.
     pub(crate) first_bytes: FirstBytes,
+    /// Its sessions know that it was established.
+    pub(crate) established_told: bool,
     /// Bytes passed before the connection was known to be a data connection.
     pub(crate) late: bool,
     /// When it ended, and its account: sessions of other hosts are told at the next exchange.

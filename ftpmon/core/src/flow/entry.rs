@@ -1,6 +1,7 @@
 //! One connection in the flow table.
 
 use super::candidate::Candidate;
+use super::data::SessionRef;
 use super::role::Role;
 use super::timers::Timers;
 use crate::account::{DirectionAccount, FlowRecord, FlowReport, Side};
@@ -33,6 +34,8 @@ pub(crate) struct Flow {
     pub(crate) record: Option<Box<FlowRecord>>,
     /// Which connection between its ports the kernel's accounts were of; 0 where there was none.
     pub(crate) incarnation: u64,
+    /// It came to an endpoint of this session, whose transfer had another connection.
+    pub(crate) turned_down_by: Option<SessionRef>,
     pub(crate) role: Role,
 }
 
@@ -79,6 +82,7 @@ impl Flow {
             held: 0,
             record: None,
             incarnation: 0,
+            turned_down_by: None,
             role,
         }
     }
@@ -211,6 +215,22 @@ impl Flow {
         self.was_opened() || self.has_moved()
     }
 
+    /// The handshake is complete, as far as is known: that of a connection which the kernel counts is taken to be.
+    pub(crate) fn is_established(&self) -> bool {
+        self.record.is_some()
+            || self.connection.handshake().ack.is_some()
+            || (self.packets() > 0 && self.connection.handshake().syn.is_none())
+            || self.has_moved_here()
+            || self.connection.account(Side::Initiator).fin
+            || self.connection.account(Side::Listener).fin
+    }
+
+    /// It is over, and carried nothing.
+    pub(crate) fn ended_empty(&self) -> bool {
+        let ended = self.is_counted_to_its_end() || (self.record.is_none() && self.connection.is_closed());
+        ended && !self.has_moved()
+    }
+
     /// Payload was seen here, not only counted by the kernel.
     pub(crate) fn has_moved_here(&self) -> bool {
         let sent = |side| self.connection.account(side).bytes > 0;
@@ -258,6 +278,7 @@ impl Flow {
             first: record.map_or(self.first, |record| record.first),
             last: self.last_packet(),
             closed_by: record.map_or_else(|| self.connection.closed_by(), |record| record.closed_by),
+            shared: false,
             tls: false,
             tls_facts: TlsFacts::default(),
             tls_opening: None,

@@ -29,6 +29,16 @@ impl FlowId {
     pub(crate) const fn slot(self) -> u32 {
         self.index
     }
+
+    /// The handle as a number.
+    pub(crate) const fn to_bits(self) -> u64 {
+        (self.generation as u64) << 32 | self.index as u64
+    }
+
+    /// The handle of a number.
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self { index: bits as u32, generation: (bits >> 32) as u32 }
+    }
 }
 
 /// The purpose of an entry; decides how long it may be idle.

@@ -15,7 +15,7 @@ use crate::pair::HostPair;
 use crate::pair::decide::{EarlyConnection, announced_connection};
 use crate::selector::SelectorUpdate;
 use crate::time::Timestamp;
-use crate::timing::ANNOUNCEMENT_LATE_NS;
+use crate::timing::{ANNOUNCEMENT_LATE_NS, DISORDER_NS};
 
 impl Partition {
     /// A connection whose announcement may still come is in the table.
@@ -112,6 +112,12 @@ impl Partition {
             let expected_peer = flow.initiator.ip == claim.peer;
             // What was said behind a gap may come to be known much later.
             let in_time = said.nanos_since(flow.first) <= ANNOUNCEMENT_LATE_NS as u64;
+            // A connection that was over by then and carried nothing was not made for it, nor one that came to an endpoint of another
+            // session.
+            let over = flow.ended_empty() && flow.last_packet().plus_nanos(DISORDER_NS) < said;
+            let others =
+                flow.turned_down_by.is_some_and(|session| session != claim.session || flow.ended_empty());
+            let in_time = in_time && !over && !others;
             (in_time && (expected_peer || anyone)).then(|| EarlyConnection {
                 flow: id,
                 expected_peer,

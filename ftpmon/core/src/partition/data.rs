@@ -2,7 +2,6 @@
 
 use smallvec::SmallVec;
 
-use super::mail::ConnectionRef;
 use super::{Mail, Partition};
 use crate::account::{FlowRecord, FlowReport};
 use crate::addr::Endpoint;
@@ -13,7 +12,7 @@ use crate::flow::{
     Candidate, ClaimRef, Class, DataFlow, Files, FirstBytes, Flow, FlowId, FlowKey, Role, SessionRef,
 };
 use crate::selector::SelectorUpdate;
-use crate::session::EndpointId;
+use crate::session::{ConnectionId, Contact, EndpointId};
 use crate::time::Timestamp;
 
 impl Partition {
@@ -37,6 +36,7 @@ impl Partition {
         }
         flow.note_record(record);
         self.flows.touch(id, self.now);
+        self.note_established(at, id);
         if record.report == FlowReport::Close {
             self.end(at, id, None);
         }
@@ -156,8 +156,15 @@ impl Partition {
         let (initiator, listener, first) = (flow.initiator, flow.listener, flow.first);
         let payload = data.wants_bytes();
         let claims = data.claims.clone();
+        let established = flow.is_established();
+        if let Some(Flow { role: Role::Data(data), .. }) = self.flows.get_mut(id) {
+            data.established_told = established;
+        }
         for claim in &claims {
             self.tell_claimant(first, id, claim);
+        }
+        if !matches!(self.role(id), Some(Role::Data(_))) {
+            return;
         }
         if claims.iter().any(|claim| claim.foreign) {
             // A session of other hosts may announce it as well, and is heard at the next exchange.
@@ -166,35 +173,58 @@ impl Partition {
         self.update(SelectorUpdate::Adopt { initiator, listener, payload });
     }
 
-    fn tell_claimant(&mut self, first: Timestamp, id: FlowId, claim: &ClaimRef) {
+    fn tell_claimant(&mut self, at: Timestamp, id: FlowId, claim: &ClaimRef) {
         let &ClaimRef { session, endpoint, foreign } = claim;
+        let Some(flow) = self.flows.get(id) else { return };
+        let (initiator, established) = (flow.initiator, flow.is_established());
+        let contact = Contact { connection: self.connection_id(id), initiator, established };
         if foreign {
-            let connection = ConnectionRef { partition: self.number, flow: id };
-            self.post(Mail::DataOpened { session, endpoint, at: first, connection });
-        } else {
-            self.data_opened(first, session.flow, endpoint);
+            self.post(Mail::DataOpened { session, endpoint, at, contact });
+        } else if !self.data_opened(at, session.flow, endpoint, contact) {
+            self.refuse_claim(id, session, endpoint);
         }
     }
 
-    /// A session of other hosts has another connection for its announcement.
+    fn connection_id(&self, id: FlowId) -> ConnectionId {
+        ConnectionId { partition: self.number, flow: id.to_bits() }
+    }
+
+    /// The sessions of a data connection learn that it is established.
+    pub(super) fn note_established(&mut self, at: Timestamp, id: FlowId) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let established = flow.is_established();
+        let Role::Data(data) = &mut flow.role else { return };
+        if !established || core::mem::replace(&mut data.established_told, true) {
+            return;
+        }
+        for claim in data.claims.clone() {
+            self.tell_claimant(at, id, &claim);
+        }
+    }
+
+    /// A session has another connection for its announcement.
     pub(super) fn refuse_claim(&mut self, id: FlowId, session: SessionRef, endpoint: EndpointId) {
         let Some(Flow { role: Role::Data(data), .. }) = self.flows.get_mut(id) else { return };
         data.claims.retain(|claim| (claim.session, claim.endpoint) != (session, endpoint));
         if !data.claims.is_empty() {
             return;
         }
-        // It is a connection like any other.
+        // It is a connection like any other, and no other session's.
         let ended = data.ended.is_some();
         if let Some(files) = data.files.take() {
             files.discard(&mut self.out.outputs);
         }
         if let Some(flow) = self.flows.get_mut(id) {
             flow.role = Role::PLAIN;
+            flow.turned_down_by = Some(session);
         }
         self.counters.data_connections -= 1;
         self.stop_waiting(id);
         if ended {
             self.retire(id);
+        } else if let Some(listener) = self.flows.get(id).map(|flow| flow.listener) {
+            self.wait_for_announcement(listener, id);
+            self.watch_announcement(id);
         }
     }
 
@@ -258,17 +288,19 @@ impl Partition {
             return;
         }
         let Role::Data(mut data) = flow.end() else { return };
-        let Some((at, summary)) = data.ended.take() else { return };
+        let Some((at, mut summary)) = data.ended.take() else { return };
         self.counters.matched += packets;
         self.timers.remove(id);
         self.stop_waiting(id);
         self.flows.move_to(id, Class::Ended, self.now);
+        summary.shared = data.claims.len() > 1;
+        let connection = self.connection_id(id);
         let summaries = core::iter::repeat_n(summary, data.claims.len());
         for (ClaimRef { session, endpoint, foreign }, summary) in data.claims.into_iter().zip(summaries) {
             if foreign {
-                self.post(Mail::DataEnded { session, endpoint, at, summary });
+                self.post(Mail::DataEnded { session, endpoint, at, connection, summary });
             } else {
-                self.data_ended(at, session.flow, endpoint, summary);
+                self.data_ended(at, session.flow, endpoint, connection, summary);
             }
         }
     }

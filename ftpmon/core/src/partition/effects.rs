@@ -1,12 +1,13 @@
 //! The effects that sessions ask for, and the messages to sessions.
 
-use super::Partition;
+use super::{Mail, Partition};
+use crate::addr::Endpoint;
 use crate::config::FilesMode;
 use crate::endpoints::{Claim, Gone};
 use crate::flow::{Flow, FlowId, Role, SessionRef, Timer};
 use crate::pair::Window;
 use crate::selector::SelectorUpdate;
-use crate::session::{DataSummary, Effect, EndpointId, ExpectedEndpoints};
+use crate::session::{ConnectionId, Contact, DataSummary, Effect, EndpointId, ExpectedEndpoints};
 use crate::time::Timestamp;
 
 impl Partition {
@@ -45,9 +46,17 @@ impl Partition {
                     }
                 }
             }
-            Effect::Used { id: endpoint, endpoints } => {
+            Effect::Contacted { id: endpoint, endpoints } => {
+                for listener in endpoints {
+                    self.note_contact(listener, session, endpoint);
+                }
+            }
+            Effect::Used { id: endpoint, endpoints, turned_down } => {
                 for listener in endpoints {
                     self.retract(listener, session, endpoint);
+                }
+                for connection in turned_down {
+                    self.turn_down(connection, session, endpoint);
                 }
             }
             Effect::Missed { direction, since } => {
@@ -85,12 +94,7 @@ impl Partition {
         }
     }
 
-    fn retract(
-        &mut self,
-        listener: crate::addr::Endpoint,
-        session: SessionRef,
-        endpoint: EndpointId,
-    ) -> Option<Gone> {
+    fn retract(&mut self, listener: Endpoint, session: SessionRef, endpoint: EndpointId) -> Option<Gone> {
         let gone = self.endpoints.retract(listener, session, endpoint, &mut self.pairs)?;
         self.post_retracted(&gone);
         Some(gone)
@@ -108,12 +112,36 @@ impl Partition {
         self.update(SelectorUpdate::ControlPayload { client, server, wanted: !unreadable });
     }
 
-    /// A connection to an announced endpoint was opened. False where another one came before it.
-    pub(super) fn data_opened(&mut self, at: Timestamp, session: FlowId, endpoint: EndpointId) -> bool {
+    /// A connection came to an announced endpoint.
+    fn note_contact(&mut self, listener: Endpoint, session: SessionRef, endpoint: EndpointId) {
+        if let Some(claim) = self.endpoints.contacted(listener, session, endpoint, &mut self.pairs)
+            && claim.epoch != self.epoch
+        {
+            self.post(Mail::Contacted { listener, claim });
+        }
+    }
+
+    /// A connection to an announced endpoint was not the one that was meant.
+    fn turn_down(&mut self, connection: ConnectionId, session: SessionRef, endpoint: EndpointId) {
+        if connection.partition == self.number {
+            self.refuse_claim(FlowId::from_bits(connection.flow), session, endpoint);
+        } else {
+            self.post(Mail::Refused { connection, session, endpoint });
+        }
+    }
+
+    /// A connection to an announced endpoint was opened, or established. False where the endpoint takes none any longer.
+    pub(super) fn data_opened(
+        &mut self,
+        at: Timestamp,
+        session: FlowId,
+        endpoint: EndpointId,
+        contact: Contact,
+    ) -> bool {
         let Some(Flow { role: Role::Control(control), .. }) = self.flows.get_mut(session) else {
             return false;
         };
-        let taken = control.session.data_opened(endpoint, &mut self.out);
+        let taken = control.session.data_opened(at, endpoint, contact, &mut self.out);
         self.apply_effects(at, session);
         taken
     }
@@ -124,10 +152,11 @@ impl Partition {
         at: Timestamp,
         session: FlowId,
         endpoint: EndpointId,
+        connection: ConnectionId,
         summary: Box<DataSummary>,
     ) {
         if let Some(Flow { role: Role::Control(control), .. }) = self.flows.get_mut(session) {
-            control.session.data_ended(at, endpoint, summary, &mut self.out);
+            control.session.data_ended(at, endpoint, connection, summary, &mut self.out);
             self.apply_effects(at, session);
             self.retire_if_over(session);
         }

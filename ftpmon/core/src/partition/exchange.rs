@@ -21,12 +21,16 @@ impl Partition {
         }
     }
 
-    /// Posts the announcements since the last exchange to which nobody came yet.
+    /// Posts the announcements since the last exchange that still hold.
     pub(crate) fn post_announced(&mut self) {
         let mut announced = core::mem::take(&mut self.announced);
         for (stamp, listener, claim) in announced.drain(..) {
-            if self.endpoints.waits(listener, &claim) {
+            let contacted = self.endpoints.is_contacted(listener, &claim);
+            if contacted || self.endpoints.waits(listener, &claim) {
                 self.posted.push(Posted { stamp, mail: Mail::Announced { listener, claim } });
+            }
+            if contacted {
+                self.posted.push(Posted { stamp, mail: Mail::Contacted { listener, claim } });
             }
         }
         self.announced = announced;
@@ -47,7 +51,7 @@ impl Partition {
     pub(crate) fn is_told(&self, mail: &Mail) -> bool {
         match mail {
             Mail::Announced { .. } => true,
-            Mail::Retracted { .. } => false,
+            Mail::Contacted { .. } | Mail::Retracted { .. } => false,
             Mail::DataOpened { session, .. } | Mail::DataEnded { session, .. } => {
                 session.partition == self.number
             }
@@ -60,20 +64,21 @@ impl Partition {
         self.begin(stamp, now);
         match mail {
             Mail::Announced { listener, claim } => self.adopt_foreign(now, *listener, claim, shared),
-            Mail::Retracted { .. } => {}
-            &Mail::DataOpened { session, endpoint, at, connection } => {
-                if session.partition == self.number && !self.data_opened(at, session.flow, endpoint) {
-                    self.post(Mail::Refused { connection, session, endpoint });
+            Mail::Contacted { .. } | Mail::Retracted { .. } => {}
+            &Mail::DataOpened { session, endpoint, at, contact } => {
+                if session.partition == self.number && !self.data_opened(at, session.flow, endpoint, contact)
+                {
+                    self.post(Mail::Refused { connection: contact.connection, session, endpoint });
                 }
             }
             &Mail::Refused { connection, session, endpoint } => {
                 if connection.partition == self.number {
-                    self.refuse_claim(connection.flow, session, endpoint);
+                    self.refuse_claim(FlowId::from_bits(connection.flow), session, endpoint);
                 }
             }
-            Mail::DataEnded { session, endpoint, at, summary } => {
+            Mail::DataEnded { session, endpoint, at, connection, summary } => {
                 if session.partition == self.number {
-                    self.data_ended(*at, session.flow, *endpoint, summary.clone());
+                    self.data_ended(*at, session.flow, *endpoint, *connection, summary.clone());
                 }
             }
         }

@@ -3,31 +3,31 @@
 use super::stamp::Stamp;
 use crate::addr::Endpoint;
 use crate::endpoints::Claim;
-use crate::flow::{FlowId, SessionRef};
-use crate::session::{DataSummary, EndpointId};
+use crate::flow::SessionRef;
+use crate::session::{ConnectionId, Contact, DataSummary, EndpointId};
 use crate::time::Timestamp;
-
-/// A data connection, wherever it is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ConnectionRef {
-    /// Number of the partition that owns it.
-    pub(crate) partition: u8,
-    pub(crate) flow: FlowId,
-}
 
 /// A message.
 #[derive(Clone, Debug)]
 pub(crate) enum Mail {
     /// To all: a session announced an endpoint to which hosts outside its pair may connect.
     Announced { listener: Endpoint, claim: Claim },
+    /// To all: a connection to it came, which need not be the one that was meant.
+    Contacted { listener: Endpoint, claim: Claim },
     /// To all: it waits no longer.
     Retracted { listener: Endpoint, claim: Claim },
-    /// To the session's partition: a connection between other hosts fulfils its announcement.
-    DataOpened { session: SessionRef, endpoint: EndpointId, at: Timestamp, connection: ConnectionRef },
+    /// To the session's partition: a connection between other hosts came to its endpoint, or was established.
+    DataOpened { session: SessionRef, endpoint: EndpointId, at: Timestamp, contact: Contact },
     /// To the connection's partition: the announcement is another connection's.
-    Refused { connection: ConnectionRef, session: SessionRef, endpoint: EndpointId },
+    Refused { connection: ConnectionId, session: SessionRef, endpoint: EndpointId },
     /// To the session's partition: that connection ended.
-    DataEnded { session: SessionRef, endpoint: EndpointId, at: Timestamp, summary: Box<DataSummary> },
+    DataEnded {
+        session: SessionRef,
+        endpoint: EndpointId,
+        at: Timestamp,
+        connection: ConnectionId,
+        summary: Box<DataSummary>,
+    },
 }
 
 /// A message with its sender's place in the order of all.

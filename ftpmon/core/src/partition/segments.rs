@@ -122,8 +122,12 @@ impl Partition {
             }
             Role::Data(data) => {
                 let counted = record.is_some();
+                let told = data.established_told;
                 let read = read_data(at, from, segment, connection, counted, &limits, data, &mut out.outputs);
                 self.after_data(id, read, &limits);
+                if !told {
+                    self.note_established(at, id);
+                }
             }
             Role::Candidate(Candidate::Inference(candidate)) => {
                 let (counted, data) = (record.is_some(), &mut candidate.data);

@@ -10,6 +10,26 @@ use crate::tls::{Opening, TlsFacts};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointId(pub u32);
 
+/// Names a connection, wherever it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionId {
+    /// Number of the partition that owns it.
+    pub partition: u8,
+    /// Its place there.
+    pub flow: u64,
+}
+
+/// A connection to an announced endpoint, as far as it is known while it is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Its name.
+    pub connection: ConnectionId,
+    /// The end that opened it.
+    pub initiator: Endpoint,
+    /// Its handshake is complete. So it is taken to be where only the kernel's account of its opening is known.
+    pub established: bool,
+}
+
 /// A connection that was found to be a data connection whose announcement was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FoundData {
@@ -40,6 +60,8 @@ pub struct DataSummary {
     pub last: Timestamp,
     /// The end that sent the first FIN or RST; none where neither was seen.
     pub closed_by: Option<Side>,
+    /// Another session announced it as well: a transfer between two servers.
+    pub shared: bool,
     /// It carries TLS.
     pub tls: bool,
     /// The facts in its hellos.
@@ -59,5 +81,18 @@ impl DataSummary {
             Side::Initiator => &self.from_initiator,
             Side::Listener => &self.from_listener,
         }
+    }
+
+    /// Payload was sent.
+    pub fn has_moved(&self) -> bool {
+        self.from_initiator.bytes > 0 || self.from_listener.bytes > 0
+    }
+
+    /// It was a connection, not an attempt that was refused, reset or not answered. One end of it may not have been seen.
+    pub fn was_established(&self) -> bool {
+        self.handshake.is_none_or(|handshake| handshake.ack_us.is_some())
+            || self.has_moved()
+            || self.from_initiator.fin
+            || self.from_listener.fin
     }
 }

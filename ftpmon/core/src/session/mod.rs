@@ -7,6 +7,7 @@
 mod answers;
 mod channel;
 mod commands;
+mod contenders;
 mod data;
 mod doubt;
 mod due;
@@ -29,13 +30,13 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-pub use data::{DataSummary, EndpointId, FoundData};
+pub use data::{ConnectionId, Contact, DataSummary, EndpointId, FoundData};
 pub use outbox::{Effect, ExpectedEndpoints, Outbox};
 
 use crate::config::{EngineConfig, Limits, Secrets};
 use crate::event::{
     Anomaly, AnomalyDetail, AnomalyId, ClosedBy, DataAnnouncement, Direction, End, EndReason, EventKind,
-    Handshake, SessionEnd, SessionIdentity, SessionStart, TlsVia,
+    Handshake, Mode, SessionEnd, SessionIdentity, SessionStart, TlsVia,
 };
 use crate::ftp::{LineSplitter, ReplyAssembler};
 use crate::time::Timestamp;
@@ -47,7 +48,7 @@ use remote::Remote;
 use repeated::RepeatedError;
 use secrets::MaskedSecrets;
 use tls_watch::TlsWatch;
-use transfers::{SessionRef, Transfers};
+use transfers::{Reception, SessionRef, Transfers, tell_stranger};
 
 /// Endpoints of one striped transfer (GridFTP) that are told. Stops an argument of nothing but endpoints.
 const STRIPES_MAX: usize = 16;
@@ -199,14 +200,32 @@ impl Session {
         self.transfers.awaits_connection()
     }
 
-    /// A connection to an announced endpoint was opened. False where another one came before it.
-    pub fn data_opened(&mut self, id: EndpointId, out: &mut Outbox) -> bool {
-        self.transfers.opened(id, out)
+    /// A connection to an announced endpoint was opened, or established. False where the endpoint takes none any longer.
+    pub fn data_opened(&mut self, at: Timestamp, id: EndpointId, contact: Contact, out: &mut Outbox) -> bool {
+        let Contact { initiator, established, .. } = contact;
+        let (client, server) = (self.identity.client.ip, self.identity.server.ip);
+        let expected = |mode| initiator.ip == if mode == Mode::Active { server } else { client };
+        let reception = self.transfers.contact(id, contact, expected, out);
+        let stranger = established && initiator.ip != client && initiator.ip != server;
+        if let Reception::Late { tx } = reception
+            && stranger
+        {
+            let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
+            tell_stranger(at, tx, initiator, false, session, out);
+        }
+        reception == Reception::Taken
     }
 
     /// A connection to an announced endpoint ended.
-    pub fn data_ended(&mut self, at: Timestamp, id: EndpointId, summary: Box<DataSummary>, out: &mut Outbox) {
-        let at = self.transfers.ended(at, id, summary);
+    pub fn data_ended(
+        &mut self,
+        at: Timestamp,
+        id: EndpointId,
+        connection: ConnectionId,
+        summary: Box<DataSummary>,
+        out: &mut Outbox,
+    ) {
+        let at = self.transfers.ended(at, id, connection, summary);
         let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
         self.transfers.report_decided(at, session, out);
         self.end_if_nothing_open(at, out);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::data::EndpointId;
+use super::data::{ConnectionId, EndpointId};
 use crate::addr::Endpoint;
 use crate::event::{Direction, Event, EventKind, Mode, SessionIdentity};
 use crate::output::OutputQueue;
@@ -40,12 +40,21 @@ pub enum Effect {
         /// The endpoint at which it was to arrive.
         endpoints: ExpectedEndpoints,
     },
-    /// A connection to an announced endpoint came: nothing more is expected there.
+    /// A connection to an announced endpoint came. Whether it is the one that was meant is not known yet.
+    Contacted {
+        /// Its name within the session.
+        id: EndpointId,
+        /// The endpoints at which it may arrive.
+        endpoints: ExpectedEndpoints,
+    },
+    /// An announced endpoint to which connections came is not waited for any longer.
     Used {
         /// Its name within the session.
         id: EndpointId,
-        /// The endpoints at which it could arrive.
+        /// The endpoints at which connections could arrive.
         endpoints: ExpectedEndpoints,
+        /// Open connections to it that were not the one that was meant.
+        turned_down: SmallVec<[ConnectionId; 1]>,
     },
     /// The bytes of a direction after a moment were not seen.
     Missed {

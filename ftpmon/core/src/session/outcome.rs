@@ -2,7 +2,7 @@
 
 use super::data::DataSummary;
 use super::overhead::direction;
-use super::transfer::{Announced, DataState, Request, Transfer};
+use super::transfer::{Request, Transfer};
 use crate::account::Side;
 use crate::event::{
     self, ClosedBy, DataAnnouncement, DataConnection, DataTls, FileDirection, FileFacts, FileRange,
@@ -19,14 +19,11 @@ pub(super) struct ReportedTransfer {
     pub(super) down: u64,
 }
 
-pub(super) fn transfer_event(transfer: Transfer) -> ReportedTransfer {
+/// The event of a transfer. `summary`: the account of its connection.
+pub(super) fn transfer_event(transfer: Transfer, summary: Option<Box<DataSummary>>) -> ReportedTransfer {
     let Transfer { request, announced, preliminary, aborted, endpoint_lost, shares_connection, code, .. } =
         transfer;
-    let (announced, summary) = match announced.map(|announced| *announced) {
-        Some(Announced { data, state: DataState::Ended(summary), .. }) => (Some(data), Some(summary)),
-        Some(Announced { data, .. }) => (Some(data), None),
-        None => (None, None),
-    };
+    let announced = announced.map(|announced| announced.data);
     let summary = summary.as_deref();
     let server = server_side(announced.and_then(|data| data.mode), summary);
     let from = |side: Side| summary.map_or(0, |summary| summary.from_side(side).bytes);
@@ -247,6 +244,7 @@ mod tests {
             handshake: None,
             first: Timestamp::default(),
             last: Timestamp::default(),
+            shared: false,
             closed_by: ends
                 .chars()
                 .next()

@@ -2,34 +2,28 @@
 
 use smol_str::SmolStr;
 
-use super::data::{DataSummary, EndpointId, FoundData};
+use super::contenders::{Contenders, DataState};
+use super::data::{EndpointId, FoundData};
 use super::due::Due;
 use super::outbox::ExpectedEndpoints;
 use super::remote::Basis;
-use crate::event::{DataAnnouncement, FileDirection, RepresentationType, Via};
+use crate::account::Side;
+use crate::event::{DataAnnouncement, FileDirection, Mode, RepresentationType, Via};
 use crate::text::Text;
 use crate::time::Timestamp;
-use crate::timing::{DISORDER_NS, GRACE_NS};
-
-/// The state of an announced endpoint.
-#[derive(Debug)]
-pub(super) enum DataState {
-    /// No connection yet.
-    Waiting,
-    /// A connection is open.
-    Open,
-    /// A connection came and ended.
-    Ended(Box<DataSummary>),
-}
+use crate::timing::{DISORDER_NS, GRACE_NS, OTHERS_CAME_NS};
 
 /// An announced endpoint.
 #[derive(Debug)]
 pub(super) struct Announced {
     pub(super) id: EndpointId,
     pub(super) data: DataAnnouncement,
-    pub(super) state: DataState,
+    pub(super) contenders: Contenders,
     pub(super) endpoints: ExpectedEndpoints,
-    pub(super) ended_at: Option<Timestamp>,
+    /// A connection came to it, whatever became of that.
+    pub(super) contacted: bool,
+    /// When a connection that carried something ended.
+    pub(super) moved_at: Option<Timestamp>,
     /// It was there for a command that was refused: a connection that moves nothing came for that one, too late.
     pub(super) refused: bool,
     /// It is expected though no command announced it for this transfer: the default port, or an endpoint that served before.
@@ -44,24 +38,38 @@ impl Announced {
         Self {
             id,
             data,
-            state: DataState::Waiting,
+            contenders: Contenders::default(),
             endpoints,
-            ended_at: None,
+            contacted: false,
+            moved_at: None,
             refused: false,
             unannounced: data.via == Via::Inferred,
             alternative: None,
         }
     }
 
-    /// A connection that nobody announced readably.
+    /// A connection that nobody announced readably: it comes at once.
     pub(super) fn inferred(id: EndpointId, data: DataAnnouncement) -> Self {
-        let endpoints = ExpectedEndpoints::new();
-        Self { state: DataState::Open, ..Self::waiting(id, data, endpoints) }
+        Self::waiting(id, data, ExpectedEndpoints::new())
+    }
+
+    /// What is known of its connection. `direction`: of the transfer that it is for.
+    pub(super) fn state(&self, direction: Option<FileDirection>) -> DataState<'_> {
+        self.contenders.state(self.sender(direction))
+    }
+
+    /// The end that is to send; none where that is not known.
+    pub(super) fn sender(&self, direction: Option<FileDirection>) -> Option<Side> {
+        let server = match self.data.mode? {
+            Mode::Passive => Side::Listener,
+            Mode::Active => Side::Initiator,
+        };
+        Some(if direction? == FileDirection::Upload { server.other() } else { server })
     }
 
     /// No command announced it for this transfer, and nothing came.
     pub(super) fn waits_by_default(&self) -> bool {
-        self.unannounced && matches!(self.state, DataState::Waiting)
+        self.unannounced && matches!(self.state(None), DataState::Waiting)
     }
 }
 
@@ -131,8 +139,16 @@ impl Transfer {
         }
     }
 
-    pub(super) fn state(&self) -> Option<&DataState> {
-        self.announced.as_ref().map(|announced| &announced.state)
+    pub(super) fn state(&self) -> Option<DataState<'_>> {
+        self.announced.as_ref().map(|announced| announced.state(self.request.direction))
+    }
+
+    /// It succeeded over a connection that carried nothing: an empty file, or another connection carried it.
+    pub(super) fn succeeded_empty(&self) -> bool {
+        let announced = self.announced.as_ref().is_some_and(|it| it.data.via != Via::Inferred);
+        announced
+            && matches!(self.code, Some(200..=299))
+            && matches!(self.state(), Some(DataState::Ended(summary)) if !summary.has_moved())
     }
 
     /// Refused at once: no data connection was wanted for it any more.
@@ -164,8 +180,13 @@ impl Transfer {
     pub(super) fn due(&self) -> Option<Timestamp> {
         let decided = self.decided_at;
         match self.state() {
+            // Another one that ended may be its own, and this one a stranger's who stays.
+            Some(DataState::Open) if self.announced.as_ref().is_some_and(|it| it.contenders.has_ended()) => {
+                Some(decided?.plus_nanos(GRACE_NS))
+            }
             Some(DataState::Open) => None,
             Some(DataState::Ended(_)) if self.request.tx == 0 => Some(Timestamp::EARLIEST),
+            Some(DataState::Ended(_)) if self.succeeded_empty() => Some(decided?.plus_nanos(OTHERS_CAME_NS)),
             Some(DataState::Ended(_)) => decided,
             Some(DataState::Waiting) | None if self.refused() || self.shares_connection => decided,
             Some(DataState::Waiting) | None => Some(decided?.plus_nanos(GRACE_NS)),

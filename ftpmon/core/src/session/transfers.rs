@@ -1,20 +1,20 @@
 //! The transfers of a session: each transfer command, the endpoint that was announced for it, the connection that came,
 //! and the replies are brought together into one event, whatever the order in which they are seen.
 
+mod report;
+
 use std::sync::Arc;
 
-use super::data::{DataSummary, EndpointId, FoundData};
+pub(super) use report::tell_stranger;
+
+use super::contenders::DataState;
+use super::data::{ConnectionId, Contact, DataSummary, EndpointId, FoundData};
 use super::outbox::{Effect, ExpectedEndpoints, Outbox};
-use super::outcome::{ReportedTransfer, transfer_event};
-use super::transfer::{Announced, DataState, Request, Transfer};
-use crate::event::{DataAnnouncement, EventKind, Mode, SessionIdentity};
+use super::transfer::{Announced, Request, Transfer};
+use crate::event::{DataAnnouncement, Mode, SessionIdentity};
 use crate::text::Text;
 use crate::time::Timestamp;
-use crate::timing::{DISORDER_NS, GRACE_NS};
-
-/// Unfinished transfers beside which an endpoint that was superseded in the same flush is still waited for. Stops a client that only
-/// announces.
-const UNHEARD_MAX: usize = 16;
+use crate::timing::DISORDER_NS;
 
 /// Totals over the reported transfers, for `session_end`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +23,9 @@ pub(super) struct Totals {
     pub(super) bytes_up: u64,
     pub(super) bytes_down: u64,
 }
+
+/// Reported transfers to whose endpoints strangers may have come.
+const REPORTED_MAX: usize = 4;
 
 /// The session that events of transfers belong to.
 #[derive(Clone, Copy)]
@@ -42,6 +45,17 @@ pub(super) enum DataSource {
     Unknown,
 }
 
+/// What becomes of a connection to an announced endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reception {
+    /// It may be the transfer's.
+    Taken,
+    /// Nothing is known of the endpoint, or too many connections came to it.
+    Refused,
+    /// The transfer of this command was reported with another one.
+    Late { tx: u64 },
+}
+
 /// The unfinished transfers of a session, the oldest first. An idle session holds nothing here.
 #[derive(Debug, Default)]
 pub(super) struct Transfers {
@@ -52,6 +66,8 @@ pub(super) struct Transfers {
     /// The announced endpoint that was used last. It is the default for transfers without one of their own: RFC 959 section 4.1.2 has
     /// the server remember the last value of a parameter, and servers keep listening on a passive port.
     last_used: Option<Box<(DataAnnouncement, ExpectedEndpoints)>>,
+    /// Endpoints whose transfers were reported last, and the commands of these: a stranger may come to be known later.
+    reported: Vec<(EndpointId, u64)>,
     next_id: u32,
     pub(super) totals: Totals,
 }
@@ -59,13 +75,13 @@ pub(super) struct Transfers {
 impl Transfers {
     /// Nothing is unfinished but perhaps an endpoint that waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.open.is_empty()
-            && self.current.as_ref().is_none_or(|current| matches!(current.state, DataState::Waiting))
+        let waits = |current: &Announced| matches!(current.state(None), DataState::Waiting);
+        self.open.is_empty() && self.current.as_deref().is_none_or(waits)
     }
 
     /// A transfer command comes, and another may have been lost before it: the connection that was over by then had that one.
     pub(super) fn disown_spent(&mut self, at: Timestamp) {
-        let over = |current: &mut Box<Announced>| match &current.state {
+        let over = |current: &mut Box<Announced>| match current.state(None) {
             DataState::Ended(summary) => summary.last.plus_nanos(DISORDER_NS) < at,
             DataState::Waiting | DataState::Open => false,
         };
@@ -176,7 +192,10 @@ impl Transfers {
     /// (`endpoint_due`). `connection_due`: it would have
     /// a connection of its own, as nothing that was said before is missing and none stays open by MODE.
     pub(super) fn begin(&mut self, request: Request, connection_due: bool, endpoint_due: bool) -> DataSource {
-        let announced = if endpoint_due { None } else { self.current.take().or_else(|| self.reclaim()) };
+        let mut announced = if endpoint_due { None } else { self.current.take().or_else(|| self.reclaim()) };
+        if let Some(announced) = &mut announced {
+            announced.contenders.forget_spent(request.at);
+        }
         let stays_open = |transfer: &Transfer| {
             matches!(transfer.state(), Some(DataState::Open)) && matches!(transfer.code, Some(200..=299))
         };
@@ -252,93 +271,58 @@ impl Transfers {
         }
     }
 
-    /// A connection to an announced endpoint was opened. False where another one came before it.
-    pub(super) fn opened(&mut self, id: EndpointId, out: &mut Outbox) -> bool {
-        let announced = self.announced(id);
-        let Some(announced) = announced.filter(|it| matches!(it.state, DataState::Waiting)) else {
-            return false;
+    /// A connection to an announced endpoint was opened, or established. `expected`: the host that was to open it did, by who
+    /// listens. False where the endpoint takes none any longer.
+    pub(super) fn contact(
+        &mut self,
+        id: EndpointId,
+        contact: Contact,
+        expected: impl Fn(Mode) -> bool,
+        out: &mut Outbox,
+    ) -> Reception {
+        let Some(announced) = self.announced(id) else {
+            return match self.reported.iter().find(|known| known.0 == id) {
+                Some(&(_, tx)) => Reception::Late { tx },
+                None => Reception::Refused,
+            };
         };
-        announced.state = DataState::Open;
-        let endpoints = core::mem::take(&mut announced.endpoints);
-        if !announced.unannounced {
-            self.last_used = Some(Box::new((announced.data, endpoints.clone())));
+        let expected = expected(announced.data.mode.unwrap_or(Mode::Passive));
+        let taken = announced.contenders.contact(contact, expected);
+        let endpoints = announced.endpoints.clone();
+        let used = (contact.established && !announced.unannounced).then_some(announced.data);
+        if !core::mem::replace(&mut announced.contacted, true) {
+            out.effects.push(Effect::Contacted { id, endpoints: endpoints.clone() });
         }
-        out.effects.push(Effect::Used { id, endpoints });
-        true
+        if let Some(data) = used {
+            self.last_used = Some(Box::new((data, endpoints)));
+        }
+        if taken { Reception::Taken } else { Reception::Refused }
     }
 
     /// A connection to an announced endpoint ended. Gives the time at which that is known together with its final reply, which
     /// may have come before.
-    pub(super) fn ended(&mut self, at: Timestamp, id: EndpointId, summary: Box<DataSummary>) -> Timestamp {
-        let announced = self.announced(id);
-        if let Some(announced) = announced.filter(|it| matches!(it.state, DataState::Open)) {
-            if let Some(other) = announced.alternative.take_if(|other| other.port == summary.listener.port) {
-                announced.data = *other;
-            }
-            announced.state = DataState::Ended(summary);
-            announced.ended_at = Some(at);
+    pub(super) fn ended(
+        &mut self,
+        at: Timestamp,
+        id: EndpointId,
+        connection: ConnectionId,
+        summary: Box<DataSummary>,
+    ) -> Timestamp {
+        if let Some(announced) = self.announced(id)
+            && announced.contenders.ended(connection, summary)
+        {
+            announced.moved_at.get_or_insert(at);
         }
         let its = |transfer: &&Transfer| transfer.announced.as_ref().is_some_and(|it| it.id == id);
         let decided = self.open.iter().map(Box::as_ref).find(its).and_then(|transfer| transfer.decided_at);
         decided.map_or(at, |decided| decided.max(at))
     }
 
-    /// An announced endpoint waits for its connection.
+    /// An announced endpoint waits for its connection, or one may come that is more like it.
     pub(super) fn awaits_connection(&self) -> bool {
-        let waits = |announced: &Announced| matches!(announced.state, DataState::Waiting);
+        let waits = |announced: &Announced| matches!(announced.state(None), DataState::Waiting);
         self.current.as_deref().is_some_and(waits)
-            || self.open.iter().filter_map(|transfer| transfer.announced.as_deref()).any(waits)
-    }
-
-    /// Reports every transfer that is due, and asks to be called again for those that will be.
-    pub(super) fn report_due(&mut self, at: Timestamp, session: SessionRef<'_>, out: &mut Outbox) {
-        self.report_where(at, true, session, out);
-    }
-
-    /// Reports every transfer that waits for no connection. Of one that was announced by what was heard just now nobody knows yet
-    /// whether it came: much may be heard at once, behind a gap.
-    pub(super) fn report_decided(&mut self, at: Timestamp, session: SessionRef<'_>, out: &mut Outbox) {
-        self.report_where(at, false, session, out);
-    }
-
-    fn report_where(&mut self, at: Timestamp, waiting: bool, session: SessionRef<'_>, out: &mut Outbox) {
-        self.disown_unclaimed(at);
-        let mut wake =
-            self.current.as_ref().and_then(|current| current.ended_at?.plus_nanos(GRACE_NS).into());
-        let mut index = 0;
-        while let Some(transfer) = self.open.get(index) {
-            match transfer.due() {
-                Some(due) if due <= at && (waiting || !transfer.waits_for_connection()) => {
-                    let mut transfer = self.open.remove(index);
-                    self.hand_back(&mut transfer, out);
-                    self.report(at, transfer, session, out);
-                }
-                due => {
-                    wake = [wake, due].into_iter().flatten().min();
-                    index += 1;
-                }
-            }
-        }
-        if self.open.is_empty() {
-            self.open = Vec::new();
-        }
-        out.effects.extend(wake.map(Effect::Wake));
-    }
-
-    /// The dialogue is over: what waits for a reply or for a connection is reported. Connections that are still open are
-    /// waited for, unless `all` are to end.
-    pub(super) fn finish(&mut self, at: Timestamp, all: bool, session: SessionRef<'_>, out: &mut Outbox) {
-        self.supersede(at, out);
-        let waits = |transfer: &Transfer| !all && matches!(transfer.state(), Some(DataState::Open));
-        let (open, rest): (Vec<_>, Vec<_>) =
-            core::mem::take(&mut self.open).into_iter().partition(|transfer| waits(transfer));
-        self.open = open;
-        for transfer in &mut self.open {
-            transfer.decided_at.get_or_insert(at);
-        }
-        for transfer in rest {
-            self.report(at, transfer, session, out);
-        }
+            || self.open.iter().any(|it| it.announced.as_deref().is_some_and(waits) || it.succeeded_empty())
     }
 
     fn fresh_id(&mut self) -> EndpointId {
@@ -353,98 +337,5 @@ impl Transfers {
             .filter_map(|transfer| transfer.announced.as_deref_mut())
             .chain(self.current.as_deref_mut())
             .find(|announced| announced.id == id)
-    }
-
-    /// The current endpoint is given up: retracted where no connection came, else its connection is a transfer of its own.
-    fn supersede(&mut self, at: Timestamp, out: &mut Outbox) {
-        let Some(current) = self.current.take() else { return };
-        if matches!(current.state, DataState::Waiting)
-            && self.open.len() < UNHEARD_MAX
-            && out.announces_behind_a_gap(current.id)
-        {
-            // Both were heard at once: the first one's connection may have come and gone meanwhile.
-            let decided_at = Some(at);
-            let transfer = Transfer { decided_at, ..Transfer::new(Request::default(), Some(current)) };
-            self.open.push(Box::new(transfer));
-        } else if matches!(current.state, DataState::Waiting) {
-            out.effects.push(Effect::Retract { id: current.id, endpoints: current.endpoints });
-        } else {
-            self.open.push(Transfer::boxed(Request::default(), Some(current)));
-        }
-    }
-
-    /// A data connection that ended a while ago without a command is a transfer of its own.
-    fn disown_unclaimed(&mut self, at: Timestamp) {
-        let ended = self.current.as_ref().and_then(|current| current.ended_at);
-        if ended.is_some_and(|ended| ended.plus_nanos(GRACE_NS) <= at)
-            && let Some(current) = self.current.take()
-        {
-            self.open.push(Transfer::boxed(Request::default(), Some(current)));
-        }
-    }
-
-    /// The endpoint of a refused command waits for the next one, unless another was announced meanwhile.
-    fn hand_back(&mut self, transfer: &mut Transfer, out: &mut Outbox) {
-        if !transfer.frees_endpoint() || self.current.is_some() {
-            return;
-        }
-        let Some(announced) = &mut transfer.announced else { return };
-        if !matches!(announced.state, DataState::Waiting) || announced.waits_by_default() {
-            return;
-        }
-        // The transfer takes nothing back any more.
-        let endpoints = core::mem::take(&mut announced.endpoints);
-        let waiting = Announced::waiting(announced.id, announced.data, endpoints);
-        let handed = Box::new(Announced { refused: true, ..waiting });
-        let lacks_one = |transfer: &&mut Box<Transfer>| {
-            transfer.code.is_none() && transfer.announced.as_deref().is_none_or(Announced::waits_by_default)
-        };
-        match self.open.iter_mut().find(lacks_one) {
-            Some(next) => {
-                if let Some(replaced) = next.announced.replace(handed) {
-                    let Announced { id, endpoints, .. } = *replaced;
-                    out.effects.push(Effect::Retract { id, endpoints });
-                }
-            }
-            None => self.current = Some(handed),
-        }
-    }
-
-    /// The endpoint of a refused command serves the next one: servers keep listening, clients keep the connection.
-    fn reclaim(&mut self) -> Option<Box<Announced>> {
-        let refused = self
-            .open
-            .iter_mut()
-            .rev()
-            .find(|transfer| transfer.frees_endpoint() && transfer.announced.is_some())?;
-        refused.announced.take()
-    }
-
-    fn report(
-        &mut self,
-        at: Timestamp,
-        mut transfer: Box<Transfer>,
-        session: SessionRef<'_>,
-        out: &mut Outbox,
-    ) {
-        if let Some(Announced { id, state: DataState::Waiting, endpoints, .. }) =
-            transfer.announced.as_deref()
-        {
-            out.effects.push(Effect::Retract { id: *id, endpoints: endpoints.clone() });
-        }
-        // Where the server did not connect to the default port, nobody said that it would.
-        transfer.announced.take_if(|announced| announced.waits_by_default());
-        if transfer.request.tx == 0 && matches!(transfer.state(), Some(DataState::Waiting)) {
-            return;
-        }
-        let nobodys = transfer.request.tx == 0 && transfer.announced.as_ref().is_some_and(|it| it.refused);
-        let ReportedTransfer { event, up, down } = transfer_event(*transfer);
-        if nobodys && up == 0 && down == 0 {
-            return;
-        }
-        self.totals.transfers += 1;
-        self.totals.bytes_up += up;
-        self.totals.bytes_down += down;
-        out.event(at, session.identity, session.user, EventKind::Transfer(event));
     }
 }

@@ -46,7 +46,7 @@ impl Handshake {
     const ACK: u8 = 4;
 
     fn note(&mut self, at: Timestamp, from: Side, flags: TcpFlags) {
-        let (step, time) = match (from, flags.syn(), flags.ack()) {
+        let (step, time) = match (from, flags.syn(), flags.ack() && !flags.rst()) {
             (Side::Initiator, true, false) => (Self::SYN, &mut self.syn),
             (Side::Listener, true, true) => (Self::SYN_ACK, &mut self.syn_ack),
             (Side::Initiator, false, true) => (Self::ACK, &mut self.ack),

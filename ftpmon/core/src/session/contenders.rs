@@ -1,0 +1,186 @@
+//! The connections that came to one announced endpoint, and which of them its transfer had.
+//!
+//! Anybody may connect to an endpoint: a scanner, a stranger who wants the file, the client twice. The transfer's connection is
+//! the one that carried bytes its way; of several, or of none, one that the expected host opened.
+
+use core::mem;
+
+use smallvec::SmallVec;
+
+use super::data::{ConnectionId, Contact, DataSummary};
+use crate::account::Side;
+use crate::addr::Endpoint;
+use crate::time::Timestamp;
+use crate::timing::DISORDER_NS;
+
+/// Connections to one endpoint that are considered. Stops a flood of connections to it.
+const CONTENDERS_MAX: usize = 8;
+
+/// The state of an announced endpoint.
+#[derive(Debug)]
+pub(super) enum DataState<'a> {
+    /// No connection yet.
+    Waiting,
+    /// A connection is open.
+    Open,
+    /// A connection came and ended.
+    Ended(&'a DataSummary),
+}
+
+#[derive(Debug)]
+enum Stage {
+    Open { established: bool },
+    Ended(Box<DataSummary>),
+}
+
+/// A connection to an endpoint.
+#[derive(Debug)]
+struct Contender {
+    connection: ConnectionId,
+    initiator: Endpoint,
+    /// The expected host opened it.
+    expected: bool,
+    stage: Stage,
+}
+
+/// How likely a connection is the transfer's: the greater the more.
+type Rank = (bool, bool, bool, bool, bool, bool);
+
+impl Contender {
+    /// `sender`: the end that was to send; none where either may.
+    fn rank(&self, sender: Option<Side>) -> Rank {
+        match &self.stage {
+            &Stage::Open { established } => (false, established, self.expected, true, false, true),
+            Stage::Ended(summary) => {
+                let sent = |side| summary.from_side(side).bytes > 0;
+                let moved = sender.map_or_else(|| summary.has_moved(), sent);
+                let reset = summary.from_initiator.rst || summary.from_listener.rst;
+                (moved, true, self.expected, false, summary.has_moved(), !reset)
+            }
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open { .. })
+    }
+
+    fn is_established(&self) -> bool {
+        !matches!(self.stage, Stage::Open { established: false })
+    }
+}
+
+/// A host that was not expected and connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stranger {
+    pub(super) initiator: Endpoint,
+    /// The transfer had its connection.
+    pub(super) chosen: bool,
+}
+
+/// What the transfer of an endpoint had.
+#[derive(Debug, Default)]
+pub(super) struct Chosen {
+    pub(super) summary: Option<Box<DataSummary>>,
+    /// Open connections that it did not have.
+    pub(super) turned_down: SmallVec<[ConnectionId; 1]>,
+    pub(super) strangers: Vec<Stranger>,
+}
+
+/// The connections to an endpoint, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Contenders(SmallVec<[Contender; 1]>);
+
+impl Contenders {
+    /// A connection came, or it is established now. False where there are too many.
+    pub(super) fn contact(&mut self, contact: Contact, expected: bool) -> bool {
+        let Contact { connection, initiator, established } = contact;
+        let known = self.0.iter_mut().find(|it| it.connection == connection);
+        if let Some(Contender { stage, .. }) = known {
+            if let Stage::Open { established: now } = stage {
+                *now |= established;
+            }
+            return true;
+        }
+        if self.0.len() >= CONTENDERS_MAX {
+            let weakest = self.0.iter().enumerate().min_by_key(|(_, it)| it.rank(None));
+            let Some((weakest, _)) = weakest.filter(|(_, it)| expected && !it.expected) else { return false };
+            self.0.remove(weakest);
+        }
+        self.0.push(Contender { connection, initiator, expected, stage: Stage::Open { established } });
+        true
+    }
+
+    /// A connection ended. What was refused, reset or not answered was none. True where it carried something.
+    pub(super) fn ended(&mut self, connection: ConnectionId, summary: Box<DataSummary>) -> bool {
+        let Some(place) = self.0.iter().position(|it| it.connection == connection && it.is_open()) else {
+            return false;
+        };
+        let moved = summary.has_moved();
+        if summary.was_established() {
+            if let Some(contender) = self.0.get_mut(place) {
+                contender.stage = Stage::Ended(summary);
+            }
+        } else {
+            self.0.remove(place);
+        }
+        moved
+    }
+
+    /// Forgets what was over before `at` and carried nothing: it was not made for a command that comes then. Strangers are told all
+    /// the same.
+    pub(super) fn forget_spent(&mut self, at: Timestamp) {
+        let is_spent = |it: &Contender| {
+            matches!(&it.stage, Stage::Ended(summary)
+                if it.expected && !summary.has_moved() && summary.last.plus_nanos(DISORDER_NS) < at)
+        };
+        self.0.retain(|it| !is_spent(it));
+    }
+
+    /// Takes the connections that are still open.
+    pub(super) fn take_open(&mut self) -> Self {
+        let (open, ended) = mem::take(&mut self.0).into_iter().partition(Contender::is_open);
+        self.0 = ended;
+        Self(open)
+    }
+
+    /// What is known of the transfer's connection. `sender`: the end that is to send; none where either may.
+    pub(super) fn state(&self, sender: Option<Side>) -> DataState<'_> {
+        match self.best(sender, |_| true).and_then(|best| self.0.get(best)).map(|best| &best.stage) {
+            None | Some(Stage::Open { established: false }) => DataState::Waiting,
+            Some(Stage::Open { established: true }) => DataState::Open,
+            Some(Stage::Ended(summary)) => DataState::Ended(summary),
+        }
+    }
+
+    /// One of the connections ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.0.iter().any(|it| !it.is_open())
+    }
+
+    /// Decides which connection that ended the transfer had. None where none did.
+    pub(super) fn choose(self, sender: Option<Side>) -> Chosen {
+        let best = self.best(sender, |it| !it.is_open());
+        let mut chosen = Chosen::default();
+        for (place, contender) in self.0.into_iter().enumerate() {
+            let is_chosen = Some(place) == best;
+            let shared = matches!(&contender.stage, Stage::Ended(summary) if summary.shared);
+            if !contender.expected && contender.is_established() && !shared {
+                chosen.strangers.push(Stranger { initiator: contender.initiator, chosen: is_chosen });
+            }
+            match contender.stage {
+                Stage::Open { .. } => chosen.turned_down.push(contender.connection),
+                Stage::Ended(summary) if is_chosen => chosen.summary = Some(summary),
+                Stage::Ended(_) => {}
+            }
+        }
+        chosen
+    }
+
+    fn best(&self, sender: Option<Side>, some: impl Fn(&Contender) -> bool) -> Option<usize> {
+        let all = self.0.iter().enumerate().filter(|(_, it)| some(it));
+        all.max_by_key(|(_, it)| it.rank(sender)).map(|(place, _)| place)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+use core::net::IpAddr;
+
+use super::{CONTENDERS_MAX, Chosen, Contenders, DataState};
+use crate::account::{DirectionAccount, Side};
+use crate::addr::Endpoint;
+use crate::event::Handshake;
+use crate::session::{ConnectionId, Contact, DataSummary};
+use crate::time::Timestamp;
+use crate::tls::TlsFacts;
+
+/// How a connection went, and how many bytes its initiator and its listener sent.
+#[derive(Clone, Copy, Debug)]
+enum Came {
+    /// A SYN that was refused or not answered.
+    Attempt,
+    /// SYN, SYN-ACK, RST.
+    HalfOpen,
+    Closed(u64, u64),
+    Reset(u64, u64),
+    /// It is established, and open still.
+    Open,
+    /// Its SYN was seen, and nothing else yet.
+    Opening,
+}
+
+use Came::{Attempt, Closed, HalfOpen, Open, Opening, Reset};
+
+fn id(n: u64) -> ConnectionId {
+    ConnectionId { partition: 0, flow: n }
+}
+
+fn initiator(n: u64) -> Endpoint {
+    Endpoint::new(IpAddr::from([192, 0, 2, 10]), 41_000 + n as u16)
+}
+
+fn summary(n: u64, came: Came) -> Box<DataSummary> {
+    let (from_initiator, from_listener) = match came {
+        Closed(up, down) | Reset(up, down) => (up, down),
+        _ => (0, 0),
+    };
+    let reset = matches!(came, Reset(..) | HalfOpen);
+    let account = |bytes| DirectionAccount {
+        bytes,
+        fin: !reset && !matches!(came, Attempt),
+        rst: reset,
+        ..Default::default()
+    };
+    let established = matches!(came, Closed(..) | Reset(..));
+    let syn_ack = established || matches!(came, HalfOpen);
+    Box::new(DataSummary {
+        initiator: initiator(n),
+        listener: Endpoint::new(IpAddr::from([192, 0, 2, 21]), 50_000),
+        from_initiator: account(from_initiator),
+        from_listener: account(from_listener),
+        handshake: Some(Handshake {
+            syn: Timestamp::default(),
+            syn_ack_us: syn_ack.then_some(1),
+            ack_us: established.then_some(1),
+        }),
+        first: Timestamp::default(),
+        last: Timestamp::default(),
+        closed_by: None,
+        shared: false,
+        tls: false,
+        tls_facts: TlsFacts::default(),
+        tls_opening: None,
+        file_from_initiator: None,
+        file_from_listener: None,
+    })
+}
+
+/// Connections in the order in which they came: whether the expected host opened it, and how it went.
+fn contenders(came: &[(bool, Came)]) -> Contenders {
+    let mut contenders = Contenders::default();
+    for (n, &(expected, came)) in (0..).zip(came) {
+        let mut contact = Contact { connection: id(n), initiator: initiator(n), established: false };
+        assert!(contenders.contact(contact, expected));
+        if !matches!(came, Opening | Attempt | HalfOpen) {
+            contact.established = true;
+            assert!(contenders.contact(contact, expected));
+        }
+        if !matches!(came, Opening | Open) {
+            contenders.ended(id(n), summary(n, came));
+        }
+    }
+    contenders
+}
+
+/// The client listens in active mode and the server in passive mode: `LISTENER` sends a passive download.
+const LISTENER: Option<Side> = Some(Side::Listener);
+const INITIATOR: Option<Side> = Some(Side::Initiator);
+
+#[test]
+fn the_transfer_has_the_connection_that_carried_the_file() {
+    const OWN: bool = true;
+    const STRANGE: bool = false;
+    for (came, sender, wanted) in [
+        (&[(OWN, Closed(0, 9))][..], LISTENER, Some(0)),
+        // Refused, not answered, scanned half-open: nothing came.
+        (&[(OWN, Attempt)], LISTENER, None),
+        (&[(OWN, HalfOpen)], LISTENER, None),
+        (&[(OWN, Attempt), (OWN, Closed(0, 9))], LISTENER, Some(1)),
+        (&[(STRANGE, Attempt), (STRANGE, HalfOpen), (OWN, Closed(0, 9))], LISTENER, Some(2)),
+        // The client opens, resets and opens again; it opens two, of which either may be used.
+        (&[(OWN, Reset(0, 0)), (OWN, Closed(0, 9))], LISTENER, Some(1)),
+        (&[(OWN, Closed(0, 0)), (OWN, Closed(0, 9))], LISTENER, Some(1)),
+        (&[(OWN, Closed(0, 9)), (OWN, Closed(0, 0))], LISTENER, Some(0)),
+        (&[(OWN, Reset(0, 0)), (OWN, Closed(0, 0))], LISTENER, Some(1)),
+        // A stranger comes first, comes second, or takes the file.
+        (&[(STRANGE, Closed(0, 0)), (OWN, Closed(0, 9))], LISTENER, Some(1)),
+        (&[(OWN, Closed(0, 0)), (STRANGE, Closed(0, 9))], LISTENER, Some(1)),
+        (&[(STRANGE, Closed(0, 9)), (OWN, Closed(0, 0))], LISTENER, Some(0)),
+        // What a stranger sends to the server is no download, and what the server greets a stranger with no upload.
+        (&[(STRANGE, Closed(7, 0)), (OWN, Closed(0, 9))], LISTENER, Some(1)),
+        (&[(STRANGE, Closed(0, 7)), (OWN, Closed(9, 0))], INITIATOR, Some(1)),
+        // An empty file.
+        (&[(STRANGE, Closed(0, 0)), (OWN, Closed(0, 0))], LISTENER, Some(1)),
+        (&[(OWN, Closed(0, 0)), (STRANGE, Closed(0, 0))], LISTENER, Some(0)),
+        // Nobody knows yet which way the bytes should go.
+        (&[(OWN, Closed(0, 0)), (OWN, Closed(5, 0))], None, Some(1)),
+    ] {
+        let Chosen { summary, turned_down, .. } = contenders(came).choose(sender);
+        let chosen = summary.map(|summary| summary.initiator);
+        assert_eq!(chosen, wanted.map(initiator), "{came:?}");
+        assert!(turned_down.is_empty());
+    }
+}
+
+#[test]
+fn what_is_open_may_still_carry_the_file() {
+    let is = |came: &[(bool, Came)], wanted: &str| {
+        let state = match contenders(came).state(LISTENER) {
+            DataState::Waiting => "waiting",
+            DataState::Open => "open",
+            DataState::Ended(_) => "ended",
+        };
+        assert_eq!(state, wanted, "{came:?}");
+    };
+    is(&[], "waiting");
+    is(&[(true, Opening)], "waiting");
+    is(&[(true, Open)], "open");
+    is(&[(true, Closed(0, 9))], "ended");
+    is(&[(true, Attempt)], "waiting");
+    is(&[(true, Closed(0, 0)), (true, Open)], "open");
+    is(&[(true, Closed(0, 0)), (true, Opening)], "ended");
+    is(&[(true, Closed(0, 9)), (true, Open)], "ended");
+    is(&[(true, Closed(0, 0)), (false, Open)], "ended");
+    is(&[(false, Closed(0, 0)), (true, Open)], "open");
+}
+
+#[test]
+fn strangers_that_were_established_are_told() {
+    let came =
+        [(false, Attempt), (false, Closed(0, 0)), (true, Closed(0, 9)), (false, Open), (false, Opening)];
+    let Chosen { strangers, turned_down, .. } = contenders(&came).choose(LISTENER);
+    let told: Vec<_> = strangers.iter().map(|it| (it.initiator, it.chosen)).collect();
+    assert_eq!(told, [(initiator(1), false), (initiator(3), false)]);
+    assert_eq!(turned_down.as_slice(), [id(3), id(4)]);
+    let Chosen { strangers, .. } =
+        contenders(&[(true, Closed(0, 0)), (false, Closed(0, 9))]).choose(LISTENER);
+    assert!(matches!(strangers.as_slice(), [one] if one.chosen && one.initiator == initiator(1)));
+}
+
+#[test]
+fn a_flood_of_strangers_keeps_no_expected_host_out() {
+    let mut contenders = Contenders::default();
+    let contact = |n| Contact { connection: id(n), initiator: initiator(n), established: true };
+    for n in 0..CONTENDERS_MAX as u64 {
+        assert!(contenders.contact(contact(n), false));
+    }
+    assert!(!contenders.contact(contact(90), false));
+    assert!(contenders.contact(contact(91), true));
+    contenders.ended(id(91), summary(91, Closed(0, 9)));
+    assert_eq!(contenders.choose(LISTENER).summary.map(|it| it.initiator), Some(initiator(91)));
+}
+
+#[test]
+fn what_was_over_before_a_command_is_not_its_own() {
+    let late = Timestamp::from_nanos(60_000_000_000);
+    let mut spent = contenders(&[(true, Closed(0, 0)), (true, Closed(0, 9)), (true, Open)]);
+    spent.forget_spent(Timestamp::default());
+    assert_eq!(spent.0.len(), 3);
+    spent.forget_spent(late);
+    assert_eq!(spent.0.len(), 2);
+    assert_eq!(spent.take_open().0.len(), 1);
+}
