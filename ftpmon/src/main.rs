@@ -1,6 +1,7 @@
 //! The `ftpmon` command.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use ftpmon::cli::{Command, ConfigCommand, Invocation, example};
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Check(_)) => print(&checked(&invocation)),
         Command::Config(ConfigCommand::Show(_)) => print(&invocation.shown()),
         Command::Config(ConfigCommand::Example) => print(&example()),
+        Command::Detach { pin } => detach(pin),
         Command::Schema => schema(),
     };
     match result {
@@ -43,6 +45,12 @@ fn reread() -> Result<Config, String> {
 
 fn print(text: &str) -> anyhow::Result<()> {
     Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+/// `ftpmon detach`: says how many pins there were.
+fn detach(folder: &Path) -> anyhow::Result<()> {
+    let count = ftpmon::kernel::detach(folder)?;
+    print(&format!("{count} pins removed from {}\n", folder.display()))
 }
 
 /// `ftpmon schema`: how `docs/events.schema.json` is made.

@@ -279,6 +279,8 @@ pub enum GapCause {
     CutShort,
     /// The kernel ring was full.
     RingFull,
+    /// The agent before was killed: what it had read and not written is not known. `bytes` is 0.
+    Restart,
 }
 
 /// `anomaly`: something outside the protocol.

@@ -2,7 +2,8 @@
 
 use super::{Command, ConfigCommand, EventOptions, OwnersChoice, PortOptions, ReadOptions, RunOptions};
 use crate::config::{
-    Config, FilesConfig, LiveConfig, PortsConfig, ReadConfig, RouteConfig, SecretsConfig, WritePcapConfig,
+    Config, FilesConfig, LiveConfig, PinConfig, PortsConfig, ReadConfig, RouteConfig, SecretsConfig,
+    WritePcapConfig,
 };
 use crate::sink::{OutputSpec, SinkSpec};
 
@@ -15,7 +16,7 @@ impl Command {
                 Some((&**options).into())
             }
             Self::Read(options) => Some((&**options).into()),
-            Self::Config(ConfigCommand::Example) | Self::Schema => None,
+            Self::Config(ConfigCommand::Example) | Self::Detach { .. } | Self::Schema => None,
         }
     }
 }
@@ -36,6 +37,7 @@ impl From<&RunOptions> for Config {
                 owners: options.owners == OwnersChoice::On,
                 write_pcap: write_pcap
                     .map(|path| WritePcapConfig { path, max_bytes: options.write_pcap_max_bytes }),
+                pin: options.pin.clone().map(|folder| PinConfig { folder, state: options.pin_state.clone() }),
             },
             ..shared(&options.ports, &options.events, &options.outputs)
         }

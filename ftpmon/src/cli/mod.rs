@@ -44,6 +44,12 @@ pub enum Command {
     Run(Box<RunOptions>),
     /// Read capture files (pcap or pcapng, also gzipped); needs no privileges
     Read(Box<ReadOptions>),
+    /// Remove what ftpmon run --pin left attached
+    Detach {
+        /// The folder that was given to --pin
+        #[arg(long, value_name = "DIR")]
+        pin: PathBuf,
+    },
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -108,6 +114,13 @@ pub struct RunOptions {
     /// Maximum size of the --write-pcap file [default: no limit]
     #[arg(long, value_name = "BYTES", value_parser = bytes(1024..=u64::MAX))]
     pub write_pcap_max_bytes: Option<u64>,
+    /// Pin maps and programs in this folder of a BPF file system: they stay when ftpmon ends, and the next one takes over.
+    /// ftpmon detach removes them
+    #[arg(long, value_name = "DIR")]
+    pub pin: Option<PathBuf>,
+    /// With --pin, the file that tells the next ftpmon what is known of open sessions
+    #[arg(long, value_name = "FILE", default_value = "/run/ftpmon/state")]
+    pub pin_state: PathBuf,
     /// Report which local process owns an end of a connection
     #[arg(long, value_enum, default_value_t = OwnersChoice::On)]
     pub owners: OwnersChoice,

@@ -209,6 +209,8 @@ pub struct LiveConfig {
     pub owners: bool,
     /// A pcapng file for the matched packets.
     pub write_pcap: Option<WritePcapConfig>,
+    /// Pins for the next agent.
+    pub pin: Option<PinConfig>,
 }
 
 impl Default for LiveConfig {
@@ -224,8 +226,21 @@ impl Default for LiveConfig {
             kernel_log: None,
             owners: true,
             write_pcap: None,
+            pin: None,
         }
     }
+}
+
+/// What an agent leaves to the next one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinConfig {
+    /// The folder in a BPF file system for maps and links.
+    #[serde(with = "text::path")]
+    pub folder: PathBuf,
+    /// The file for what is known of open sessions.
+    #[serde(with = "text::path")]
+    pub state: PathBuf,
 }
 
 /// A pcapng file for the matched packets.

@@ -4,6 +4,8 @@
 //! on the way leaves nothing attached: the kernel takes the programs off when their links are dropped.
 
 mod engine;
+mod handover;
+mod journal;
 mod pace;
 mod reload;
 mod retired;
@@ -16,9 +18,9 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::chain::{Attribution, Chain, Files};
-use crate::config::{Config, FilesPolicy};
+use crate::config::{Config, FilesPolicy, PinConfig};
 use crate::dump::Dump;
-use crate::kernel::{self, KernelVersion, ObjectOptions, Parts, Ring, Watch, WatchOptions};
+use crate::kernel::{self, KernelVersion, ObjectOptions, Parts, Pins, Ring, Watch, WatchOptions};
 use crate::notice::notice;
 use crate::process::ProcessLookup;
 use crate::sink::{QueuedOutputs, SinkSpec, reader_gone};
@@ -26,11 +28,14 @@ use crate::telemetry::{self, StartFacts};
 use engine::{KernelSide, LiveEngine};
 use ftpmon_core::engine::FilesMode;
 use ftpmon_event::StopReason;
+use journal::{Entry, Journal};
 use pace::Pace;
 pub use reload::Reread;
 
 /// The interval at which the kernel's counters, clock and tables are polled.
 const TICK: Duration = Duration::from_secs(1);
+/// Looks at the ring before it is left to the next agent: on a busy machine it is never empty.
+const DRAINS_MAX: usize = 64;
 /// The priority of reading packets with `--files`, unless the operator gives another.
 const FILES_NICE: i8 = -20;
 /// Drains of the ring before a reload at most: under a load that never lets it run empty the reload comes all the same.
@@ -60,7 +65,9 @@ async fn watch(config: &Config, reread: &Reread, kernel: KernelVersion) -> anyho
         payload_bytes: (engine.files != FilesMode::Off).then_some(ring_bytes(config.live.files_ring_bytes)),
         log: config.live.kernel_log,
     };
-    let Parts { mut object, mut ring, counters, mut steering, flows } = kernel::load(object)?;
+    let pinned = config.live.pin.as_ref().map(take_pins).transpose()?;
+    let (pins, handed_over) = pinned.unzip();
+    let Parts { mut object, mut ring, counters, mut steering, flows } = kernel::load(object, pins.as_ref())?;
     if config.live.kernel_log.is_some() {
         kernel::follow_log(&mut object)?;
     }
@@ -68,6 +75,7 @@ async fn watch(config: &Config, reread: &Reread, kernel: KernelVersion) -> anyho
         patterns: config.live.interfaces.clone(),
         hook: config.live.hook,
         promiscuous: config.live.promiscuous,
+        pins,
     };
     let watch = Watch::start(wanted, kernel, &mut object).await?;
     steering.open(&config.ports.control, &config.ports.tls);
@@ -90,17 +98,40 @@ async fn watch(config: &Config, reread: &Reread, kernel: KernelVersion) -> anyho
     let kernel_side = KernelSide { steering, flows, counters };
     let mut engine = LiveEngine::new(engine, kernel_side, chain, dump, facts);
     engine.start(watch.facts()).context("the system gives no thread for an output")?;
+    let pinned = handed_over.is_some();
+    if let Some((journal, earlier)) = handed_over {
+        engine.take_over(journal, earlier);
+    }
 
     set_priority(config);
     let mut running = Running { config: config.clone(), reread, object, watch, signals };
     let reason = running.events(&mut ring, &mut engine).await;
 
+    if pinned {
+        // What comes from now on is in the ring for the next agent.
+        let _ = (0..DRAINS_MAX).find(|_| engine.drain_ring(&mut ring).empty);
+        engine.leave(reason);
+        return Ok(());
+    }
     engine.close();
     // Off the interfaces first: what is in the ring then is all there will be.
     running.watch.stop().await;
     while !engine.drain_ring(&mut ring).empty {}
     engine.stop(reason);
     Ok(())
+}
+
+/// What an earlier agent noted for this one, and the file for the next one.
+type HandedOver = (Journal, Option<Vec<Entry>>);
+
+/// Opens the pins, and the state of the agent that had them before.
+fn take_pins(pin: &PinConfig) -> anyhow::Result<(Pins, HandedOver)> {
+    let (journal, earlier) =
+        Journal::open(&pin.state).with_context(|| format!("cannot use the state {}", pin.state.display()))?;
+    let pins = Pins::open(&pin.folder)?;
+    // Without the maps that went with it, it is of no use.
+    let earlier = earlier.filter(|_| pins.are_there());
+    Ok((pins, (journal, earlier)))
 }
 
 /// Files come as fast as the network is, and what is not read in time is lost: with `--files` the reading of packets goes before

@@ -102,7 +102,7 @@ impl Dump {
     /// The next frame, and what was found in it.
     pub fn frame(&mut self, seen: &SeenFrame<'_>, segment: Option<&Segment<'_>>) {
         self.close();
-        let SeenFrame { at, frame, outbound, of_data } = seen;
+        let SeenFrame { at, frame, outbound, of_data, .. } = seen;
         let mut bytes = frame.bytes.to_vec();
         if let Some(mask) = &mut self.mask
             && !mask.apply(frame.bytes, segment, &mut bytes)

@@ -1,6 +1,6 @@
 //! Attaching the programs to one interface, at the first hook that takes them.
 
-use aya::programs::links::LinkOrder;
+use aya::programs::links::{FdLink, LinkOrder};
 use aya::programs::tc::{SchedClassifierLink, TcAttachOptions};
 use aya::programs::xdp::XdpLink;
 use aya::programs::{ProgramError, TcAttachType, XdpMode};
@@ -11,10 +11,11 @@ use super::clsact::ClsactOwner;
 use super::error::KernelError;
 use super::hook::{HookChoice, HookOption, IngressHook, LinkFacts, LinkLayer, hook_options};
 use super::object::Object;
+use super::pins::Pins;
 use super::version::KernelVersion;
 use ftpmon_event::{Hook, InterfaceFacts};
 
-/// The programs on one interface; dropping it detaches them.
+/// The programs on one interface; dropping it detaches them, where they are not pinned.
 pub struct Attached {
     /// The interface as `sensor_start` reports it.
     pub facts: InterfaceFacts,
@@ -81,6 +82,7 @@ pub(super) fn attach(
     choice: HookChoice,
     kernel: KernelVersion,
     clsact: &ClsactOwner,
+    pins: Option<&Pins>,
 ) -> Result<Attached, KernelError> {
     let error = |cause: String, way_out: &str| KernelError::Attach {
         interface: link.name.clone(),
@@ -96,7 +98,7 @@ pub(super) fn attach(
     let options =
         hook_options(choice, link, kernel).map_err(|e| error(e.to_string(), "use --hook tcx or auto"))?;
     preload(object, layer, options.first().map(|option| option.hook));
-    let egress = match attach_tc(object, link, layer, TcAttachType::Egress, kernel, clsact) {
+    let egress = match attach_tc(object, link, layer, TcAttachType::Egress, kernel, clsact, pins) {
         Ok(egress) => egress,
         Err(Refusal::Load(refused)) => return Err(refused),
         Err(refusal @ Refusal::Attach(_)) => {
@@ -108,7 +110,7 @@ pub(super) fn attach(
     let mut refusals: Vec<String> = Vec::new();
     let mut way_out = "watch another interface";
     for HookOption { hook, reason } in options {
-        match attach_ingress(object, link, layer, hook, kernel, clsact) {
+        match attach_ingress(object, link, layer, hook, kernel, clsact, pins) {
             Ok(ingress) => {
                 let reason =
                     if refusals.is_empty() { reason } else { format!("{reason} ({})", refusals.join("; ")) };
@@ -164,18 +166,61 @@ fn attach_ingress(
     hook: IngressHook,
     kernel: KernelVersion,
     clsact: &ClsactOwner,
+    pins: Option<&Pins>,
 ) -> Result<IngressLink, Refusal> {
+    let name = pin_name(link, hook);
+    if let Some(pins) = pins {
+        // An agent that was given another hook, or found another one.
+        [IngressHook::Native, IngressHook::Generic, IngressHook::Tc]
+            .into_iter()
+            .filter(|other| *other != hook)
+            .for_each(|other| pins.unpin(&pin_name(link, other)));
+    }
     let mode = match hook {
         IngressHook::Native => XdpMode::Driver,
         IngressHook::Generic => XdpMode::Skb,
         IngressHook::Tc => {
-            return attach_tc(object, link, layer, TcAttachType::Ingress, kernel, clsact)
+            return attach_tc(object, link, layer, TcAttachType::Ingress, kernel, clsact, pins)
                 .map(IngressLink::Tc);
         }
     };
     let program = object.xdp(xdp_program(layer))?;
+    if let Some(pins) = pins
+        && let Some(taken_over) = pins.link(&name).and_then(|link| XdpLink::try_from(link).ok())
+    {
+        match program.attach_to_link(taken_over) {
+            Ok(id) => return Ok(IngressLink::Xdp(program.take_link(id)?)),
+            Err(_) => pins.unpin(&name),
+        }
+    }
     let id = program.attach_to_if_index(link.ifindex, mode)?;
-    Ok(IngressLink::Xdp(program.take_link(id)?))
+    let xdp = program.take_link(id)?;
+    Ok(IngressLink::Xdp(pinned(pins, xdp, &name)?))
+}
+
+/// The name under which an interface's link on ingress is pinned.
+fn pin_name(link: &LinkFacts, hook: IngressHook) -> String {
+    let hook = match hook {
+        IngressHook::Native => "native",
+        IngressHook::Generic => "generic",
+        IngressHook::Tc => "tcx",
+    };
+    format!("{}-ingress-{hook}", link.ifindex)
+}
+
+/// The link, pinned where that is asked for.
+fn pinned<L: TryFrom<FdLink> + TryInto<FdLink>>(
+    pins: Option<&Pins>,
+    link: L,
+    name: &str,
+) -> Result<L, KernelError> {
+    let Some(pins) = pins else { return Ok(link) };
+    let error = || KernelError::Pin {
+        path: name.to_owned(),
+        cause: "the kernel has no link for this hook; leave out --pin".to_owned(),
+    };
+    let link = link.try_into().map_err(|_not_a_link| error())?;
+    pins.pin(link, name)?.try_into().map_err(|_not_this_kind| error())
 }
 
 fn attach_tc(
@@ -185,8 +230,21 @@ fn attach_tc(
     direction: TcAttachType,
     kernel: KernelVersion,
     clsact: &ClsactOwner,
+    pins: Option<&Pins>,
 ) -> Result<SchedClassifierLink, Refusal> {
     let program = object.classifier(tc_program(direction, layer))?;
+    let name = match direction {
+        TcAttachType::Egress => format!("{}-egress", link.ifindex),
+        _ => pin_name(link, IngressHook::Tc),
+    };
+    if let Some(pins) = pins
+        && let Some(taken_over) = pins.link(&name).and_then(|link| SchedClassifierLink::try_from(link).ok())
+    {
+        match program.attach_to_link(taken_over) {
+            Ok(id) => return Ok(program.take_link(id)?),
+            Err(_) => pins.unpin(&name),
+        }
+    }
     let id = if kernel.has_tcx() {
         // First, so that no other program's verdict hides a packet.
         let options = TcAttachOptions::TcxOrder(LinkOrder::first());
@@ -200,7 +258,8 @@ fn attach_tc(
             }
         }
     };
-    Ok(program.take_link(id)?)
+    let link = program.take_link(id)?;
+    Ok(pinned(pins, link, &name)?)
 }
 
 fn hook_of(hook: IngressHook, kernel: KernelVersion) -> Hook {

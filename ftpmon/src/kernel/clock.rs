@@ -30,6 +30,16 @@ impl Clock {
         Self { measured_at: boot, from: distance, to: distance }
     }
 
+    /// A clock that stands at this distance between wall clock and boot time, nanoseconds.
+    pub const fn standing(distance: i64) -> Self {
+        Self { measured_at: 0, from: distance, to: distance }
+    }
+
+    /// The distance between wall clock and boot time at a moment in boot time, nanoseconds.
+    pub fn distance_at(&self, boot: u64) -> i64 {
+        self.distance(i64::try_from(boot).unwrap_or(i64::MAX))
+    }
+
     /// Measures again where the last measurement is a second old.
     pub fn follow(&mut self) {
         if boot_ns() - self.measured_at >= MEASURE_NS {

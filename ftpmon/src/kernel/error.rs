@@ -56,6 +56,14 @@ pub enum KernelError {
         /// The reason.
         cause: String,
     },
+    /// Something cannot be pinned, or what is pinned cannot be used.
+    #[error("--pin {path}: {cause}")]
+    Pin {
+        /// The folder or the pin.
+        path: String,
+        /// The reason.
+        cause: String,
+    },
     /// The ring cannot be waited for.
     #[error("cannot wait for the kernel's ring: {0}")]
     Ring(io::Error),

@@ -6,6 +6,7 @@
 //! | `object`, `verifier`, `log` | the kernel object: its maps, why the verifier refused it, its own log |
 //! | `links`, `pattern`, `watch` | the interfaces to watch, and following them |
 //! | `hook`, `attach`, `clsact` | the choice of a hook, and attaching to it |
+//! | `pins` | maps and links that outlive an agent |
 //! | `ring`, `record`, `joiner`, `account` | the records of the programs, in the core's terms |
 //! | `steer`, `ports`, `flows` | the maps that steer the programs |
 //! | `counters` | what the programs counted |
@@ -25,6 +26,7 @@ mod links;
 mod log;
 mod object;
 mod pattern;
+mod pins;
 mod ports;
 mod preflight;
 mod promiscuous;
@@ -44,6 +46,7 @@ pub use hook::{HookChoice, IngressHook, LinkFacts, LinkLayer};
 pub use log::KernelLogLevel;
 pub use object::{Object, ObjectOptions};
 pub use pattern::{InterfacePattern, InterfacePatternError};
+pub use pins::{Pins, detach};
 pub use preflight::{Missing, preflight};
 pub use record::{Record, RecordCounters, RecordReader, SeenFrame};
 pub use ring::{Drained, Ring};
@@ -73,12 +76,12 @@ pub fn follow_log(object: &mut Object) -> Result<(), KernelError> {
     log::follow(object.ebpf())
 }
 
-/// Loads the kernel object. Needs a tokio runtime.
+/// Loads the kernel object, with the maps that are pinned, where some are. Needs a tokio runtime.
 ///
 /// # Errors
 /// The kernel refuses a map, or a ring cannot be waited for.
-pub fn load(options: ObjectOptions) -> Result<Parts, KernelError> {
-    let (object, maps) = Object::load(options)?;
+pub fn load(options: ObjectOptions, pins: Option<&Pins>) -> Result<Parts, KernelError> {
+    let (object, maps) = Object::load(options, pins)?;
     Ok(Parts {
         object,
         ring: Ring::new(maps.events, maps.payload, options.ring_bytes as usize)?,

@@ -8,6 +8,7 @@ use ftpmon_common::{Endpoint, Expected, FlowKey, FlowState, Stats, Verdict, name
 use super::cause::explained;
 use super::error::KernelError;
 use super::log::KernelLogLevel;
+use super::pins::{MAPS, Pins};
 use super::ports::Ports;
 use super::verifier;
 use crate::notice::notice;
@@ -53,15 +54,24 @@ pub struct Maps {
 }
 
 impl Object {
-    /// Loads the object and gives its maps. No program runs before it is attached.
+    /// Loads the object and gives its maps: those that are pinned, or new ones that are pinned then. No program runs before it is
+    /// attached.
     ///
     /// # Errors
     /// The kernel refuses a map, or the object lacks one.
-    pub fn load(options: ObjectOptions) -> Result<(Self, Maps), KernelError> {
+    pub fn load(options: ObjectOptions, pins: Option<&Pins>) -> Result<(Self, Maps), KernelError> {
         let payload = u8::from(options.payload_bytes.is_some());
         let payload_bytes = options.payload_bytes.unwrap_or(names::PAYLOAD_BYTES as u32);
         let (log, level) = (u8::from(options.log.is_some()), options.log.map_or(0, KernelLogLevel::raw));
-        let mut ebpf = EbpfLoader::new()
+        let mut loader = EbpfLoader::new();
+        if let Some(pins) = pins {
+            pins.check_size(names::EVENTS, options.ring_bytes)?;
+            pins.check_size(names::PAYLOAD, payload_bytes)?;
+            MAPS.iter().for_each(|&name| {
+                loader.map_pin_path(name, pins.map(name));
+            });
+        }
+        let mut ebpf = loader
             // The programs read packets and no kernel structure: no kernel type information is needed.
             .btf(None)
             .map_max_entries(names::EVENTS, options.ring_bytes)

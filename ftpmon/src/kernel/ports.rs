@@ -41,6 +41,11 @@ impl Ports {
         self.value(port).store(PortMark::default().0, Ordering::Relaxed);
     }
 
+    /// All control ports that are marked.
+    pub(super) fn control(&self) -> impl Iterator<Item = u16> + '_ {
+        (0..=u16::MAX).filter(|&port| PortMark(self.value(port).load(Ordering::Relaxed)).is_control())
+    }
+
     /// Watches a port for data connections at least until `mark` says. One that serves control connections stays as it is.
     pub(super) fn watch(&self, port: u16, mark: PortMark) {
         // The kernel programs raise marks as well.

@@ -30,6 +30,15 @@ pub struct SeenFrame<'a> {
     pub outbound: bool,
     /// It belongs to a data connection, or to a candidate for one.
     pub of_data: bool,
+    /// It is the beginning of a data connection's bytes, which may tell whose it is.
+    pub of_beginning: bool,
+}
+
+impl SeenFrame<'_> {
+    /// What an agent knows of connections hangs on it. Bytes of files do not.
+    pub const fn is_kept(&self) -> bool {
+        !self.of_data || self.of_beginning
+    }
 }
 
 /// Counters of the records read so far.
@@ -143,7 +152,8 @@ fn frame_record<'a>(header: &RecordHeader, bytes: &'a [u8], clock: &Clock) -> Op
         RawFrame { link, bytes, wire_len: header.frame_len, interface: InterfaceId(header.ifindex), tag };
     let outbound = header.hook == Hook::TcEgress as u8;
     let of_data = header.kind != RecordKind::Control as u8;
-    Some(Record::Frame(SeenFrame { at: clock.utc(header.at_ns), frame, outbound, of_data }))
+    let of_beginning = header.kind == RecordKind::Beginning as u8;
+    Some(Record::Frame(SeenFrame { at: clock.utc(header.at_ns), frame, outbound, of_data, of_beginning }))
 }
 
 /// The value at the start of `bytes`.

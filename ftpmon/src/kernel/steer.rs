@@ -52,6 +52,9 @@ impl Steering {
                 self.control.push(port);
             }
         }
+        // Marks of an agent that had other ports, where its maps were pinned.
+        let other: Vec<u16> = self.ports.control().filter(|port| !self.control.contains(port)).collect();
+        other.iter().for_each(|&port| self.ports.clear(port));
     }
 
     /// Takes the marks of the control ports away, before any program is detached: a connection is seen in both directions until

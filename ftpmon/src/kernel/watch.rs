@@ -9,6 +9,7 @@ use super::hook::{HookChoice, LinkFacts};
 use super::links::Links;
 use super::object::Object;
 use super::pattern::InterfacePattern;
+use super::pins::Pins;
 use super::promiscuous::Promiscuous;
 use super::version::KernelVersion;
 use crate::notice::notice;
@@ -27,6 +28,8 @@ pub struct WatchOptions {
     pub hook: HookChoice,
     /// Set them promiscuous.
     pub promiscuous: bool,
+    /// Keep the programs attached when the agent ends.
+    pub pins: Option<Pins>,
 }
 
 /// The changes that a rescan made.
@@ -60,6 +63,9 @@ impl Watch {
         kernel: KernelVersion,
         object: &mut Object,
     ) -> Result<Self, KernelError> {
+        if let (Some(pins), false) = (&options.pins, kernel.has_tcx()) {
+            return Err(pins.need_tcx(kernel));
+        }
         let links = Links::open()?;
         let present = links.list().await?;
         if options.patterns.is_empty() {
@@ -91,6 +97,7 @@ impl Watch {
                 Err(e) => notice(format_args!("{e}")),
             }
         }
+        watch.unpin_others();
         if watch.attached.is_empty() {
             let patterns: Vec<&str> = watch.options.patterns.iter().map(InterfacePattern::as_str).collect();
             notice(format_args!("no interface matches {} yet; waiting for one", patterns.join(", ")));
@@ -101,6 +108,13 @@ impl Watch {
     /// The watched interfaces as `sensor_start` reports them.
     pub fn facts(&self) -> Vec<InterfaceFacts> {
         self.attached.values().map(|attached| attached.facts.clone()).collect()
+    }
+
+    /// Removes pinned links of interfaces that are not watched.
+    fn unpin_others(&self) {
+        if let Some(pins) = &self.options.pins {
+            pins.retain_links(|ifindex| self.attached.contains_key(&ifindex));
+        }
     }
 
     /// Takes the programs off all interfaces, and with them what ftpmon made for them.
@@ -132,6 +146,7 @@ impl Watch {
             }
             keep
         });
+        self.unpin_others();
         self.refused.retain(|&ifindex| present.iter().any(|link| link.ifindex == ifindex));
         for link in &present {
             let before = self.attached.len();
@@ -175,7 +190,8 @@ impl Watch {
         if !self.kernel.has_tcx() {
             self.clsact.prepare(self.links.route(), &link.name, link.ifindex).await;
         }
-        let attached = attach(object, &link, self.options.hook, self.kernel, &self.clsact)?;
+        let attached =
+            attach(object, &link, self.options.hook, self.kernel, &self.clsact, self.options.pins.as_ref())?;
         if let Some(promiscuous) = &self.promiscuous {
             promiscuous
                 .add(link.ifindex)

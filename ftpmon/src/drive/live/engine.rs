@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ftpmon_common::{CHUNK_MAX, Counter, RecordHeader};
 
+use super::journal::Journal;
 use crate::chain::{Chain, PreparedRoute, Route};
 use crate::config::Config;
 use crate::dump::Dump;
@@ -12,6 +13,7 @@ use crate::kernel::{self, Changes, Clock, Counters, Drained, Flows, Record, Reco
 use crate::notice::notice;
 use crate::sink::{OutputError, QueuedOutputs};
 use crate::telemetry::{Sampled, Snapshot, StartFacts};
+use ftpmon_core::account::FlowReport;
 use ftpmon_core::engine::{Engine, EngineConfig, Loss, Output, Secrets};
 use ftpmon_core::frame::Decoder;
 use ftpmon_event::link::InterfaceId;
@@ -37,16 +39,18 @@ pub(super) struct KernelSide {
 
 /// The engine between the kernel's ring and the chain.
 pub(super) struct LiveEngine {
-    clock: Clock,
+    pub(super) clock: Clock,
     reader: RecordReader,
-    decoder: Decoder,
-    engine: Engine,
+    pub(super) decoder: Decoder,
+    pub(super) engine: Engine,
     /// Index of the latest record.
-    index: u64,
-    kernel: KernelSide,
-    chain: Chain<QueuedOutputs>,
+    pub(super) index: u64,
+    pub(super) kernel: KernelSide,
+    pub(super) chain: Chain<QueuedOutputs>,
     /// With `--write-pcap`.
-    dump: Option<Dump>,
+    pub(super) dump: Option<Dump>,
+    /// With `--pin`: for the next agent.
+    pub(super) journal: Option<Journal>,
     facts: StartFacts,
     started: Instant,
     /// Bytes of the ring that were handled since the kernel's counters were polled.
@@ -79,6 +83,7 @@ impl LiveEngine {
             kernel,
             chain,
             dump,
+            journal: None,
             facts,
             started: Instant::now(),
             unpolled: 0,
@@ -113,6 +118,7 @@ impl LiveEngine {
         let drained = ring.drain(DRAIN_RECORDS, bytes, |record| self.handle_record(record));
         self.engine.exchange();
         self.drain_engine();
+        self.write_journal();
         self.unpolled += drained.bytes;
         // What the ring had no room for comes behind what is in it.
         if drained.empty && core::mem::take(&mut self.reports_lost) {
@@ -134,9 +140,15 @@ impl LiveEngine {
     /// Does what is due by now.
     pub(super) fn handle_timeout(&mut self) {
         self.clock.follow();
-        self.engine.handle_timeout(self.clock.now());
+        let now = self.clock.now();
+        self.engine.handle_timeout(now);
         self.chain.handle_timeout();
-        self.drain_engine();
+        if self.drain_engine() > 0
+            && let Some(journal) = &mut self.journal
+        {
+            journal.timeout(now.as_nanos());
+            self.write_journal();
+        }
         self.chain.flush();
     }
 
@@ -164,7 +176,7 @@ impl LiveEngine {
         let now = self.clock.boot_now();
         while let Some(record) = self.reader.overdue(now, &self.clock) {
             self.index += 1;
-            hand_over(&record, self.index, &mut self.decoder, &mut self.dump, &mut self.engine);
+            hand_over(&record, None, self.index, &mut self.decoder, &mut self.dump, &mut self.engine);
             self.drain_engine();
         }
         if let Some(dump) = &mut self.dump {
@@ -263,21 +275,32 @@ impl LiveEngine {
 
     fn handle_record(&mut self, record: &[u8]) {
         // Borrowed where it was made: moving it costs more than making it.
-        if let Some(record) = &self.reader.read(record, &self.clock) {
+        let distance = if self.journal.is_some() { self.clock.distance_at(self.clock.boot_now()) } else { 0 };
+        if let Some(read) = &self.reader.read(record, &self.clock) {
             self.index += 1;
-            hand_over(record, self.index, &mut self.decoder, &mut self.dump, &mut self.engine);
+            let noted = self.journal.as_mut().map(|journal| (journal, record, distance));
+            hand_over(read, noted, self.index, &mut self.decoder, &mut self.dump, &mut self.engine);
             self.drain_engine();
+        } else if let Some(journal) = &mut self.journal {
+            journal.part(record, distance);
         }
     }
 
     /// Passes on everything that came out of the engine, without delay: a data connection that the kernel's packet selection is
-    /// to know of may be about to open.
-    fn drain_engine(&mut self) {
+    /// to know of may be about to open. Gives how many outputs there were.
+    pub(super) fn drain_engine(&mut self) -> usize {
+        let mut outputs = 0;
         while let Some(output) = self.engine.poll() {
+            outputs += 1;
             match output {
                 Output::Event(event) => {
                     if let Some(dump) = &mut self.dump {
                         dump.note(&event);
+                    }
+                    if let (Some(journal), EventKind::SessionEnd(_), Some(session)) =
+                        (&mut self.journal, &event.kind, &event.session)
+                    {
+                        journal.session_over(session.client, session.server);
                     }
                     self.chain.emit(event);
                 }
@@ -293,13 +316,14 @@ impl LiveEngine {
             dump.close();
         }
         self.chain.release_attributed();
+        outputs
     }
 
-    fn emit(&mut self, kind: EventKind) {
+    pub(super) fn emit(&mut self, kind: EventKind) {
         self.chain.emit(Event { ts: self.clock.now(), session: None, user: None, kind });
     }
 
-    fn poll_counters(&mut self) {
+    pub(super) fn poll_counters(&mut self) {
         let now = self.clock.now();
         self.kernel.counters.poll(|counter, records| {
             self.reports_lost |= counter == Counter::LostReport;
@@ -341,10 +365,11 @@ fn close(routes: Vec<Route<QueuedOutputs>>, at: Timestamp, wait: bool) {
     }
 }
 
-/// Hands a record to the engine, and to the dump on the way.
+/// Hands a record to the engine, and on the way to the dump and, with its bytes and the distance of the clocks, to the journal.
 #[inline]
-fn hand_over(
+pub(super) fn hand_over(
     record: &Record<'_>,
+    noted: Option<(&mut Journal, &[u8], i64)>,
     index: u64,
     decoder: &mut Decoder,
     dump: &mut Option<Dump>,
@@ -357,12 +382,28 @@ fn hand_over(
                 dump.frame(seen, segment.as_ref());
             }
             if let Some(segment) = segment {
+                if let Some((journal, bytes, distance)) = noted
+                    && seen.is_kept()
+                {
+                    journal.record(bytes, segment.src, segment.dst, distance);
+                }
                 engine.handle_segment(seen.at, index, &segment);
             }
         }
         Record::Account(account) => {
             if let Some(dump) = dump {
                 dump.account(account);
+            }
+            if let Some((journal, bytes, distance)) = noted {
+                let (initiator, listener) = (account.initiator, account.listener);
+                match account.report {
+                    FlowReport::Progress => {}
+                    FlowReport::Open => journal.record(bytes, initiator, listener, distance),
+                    FlowReport::Close => {
+                        journal.record(bytes, initiator, listener, distance);
+                        journal.data_over(initiator, listener);
+                    }
+                }
             }
             engine.handle_flow(account);
         }

@@ -1,0 +1,399 @@
+//! What an agent with `--pin` read of the connections that are open, in a file: the next agent reads it again and knows what this one
+//! knew.
+//!
+//! The file has a header (magic, version, layout of the records, the machine's boot) and entries with a checksum each. It ends
+//! where an entry is not whole. It is made anew where more than half of it is of connections that are over.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use flate2::Crc;
+use ftpmon_common::{ABI_VERSION, RecordHeader};
+use ftpmon_event::addr::Endpoint;
+
+/// The beginning of a file, with the version of its form.
+const MAGIC: [u8; 8] = *b"ftpmonj1";
+/// Bytes of an entry before its body: length, checksum, kind, distance of the clocks.
+const ENTRY_HEAD: usize = 17;
+/// What is kept of a connection's beginning, bytes: the login is there.
+const HEAD_MAX: usize = 16 << 10;
+/// What is kept of its end, bytes. A session that goes on for long does not fill the file.
+const TAIL_MAX: usize = 32 << 10;
+/// What is kept of all connections, bytes: many sessions do not fill memory and disk. More are not taken over.
+const KEPT_MAX: usize = 64 << 20;
+/// A file of so many bytes is made anew only if it has grown to twice what is kept.
+const SLACK: usize = 4 << 20;
+/// Largest file that is read, bytes.
+const FILE_MAX: u64 = (2 * KEPT_MAX + 2 * SLACK) as u64;
+/// A data connection that is over is kept for so long: its transfer may wait for the reply.
+const LINGER: Duration = Duration::from_secs(60);
+/// Timeouts that are kept.
+const TIMEOUTS_MAX: usize = 1_024;
+
+/// The ends of a connection, whichever opened it.
+type Ends = (Endpoint, Endpoint);
+
+/// Something that an agent did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It read a record of the ring.
+    Record = 1,
+    /// Something was due, at the wall-clock time in the body.
+    Timeout = 2,
+    /// It ended in order: everything that it knew was reported.
+    End = 3,
+}
+
+/// An entry that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) kind: Kind,
+    /// Wall clock less boot time, nanoseconds.
+    pub(super) distance: i64,
+    pub(super) body: Vec<u8>,
+}
+
+/// What is kept of a connection, by the order of all entries.
+#[derive(Debug, Default)]
+struct Kept {
+    head: Vec<(u64, Vec<u8>)>,
+    head_bytes: usize,
+    tail: VecDeque<(u64, Vec<u8>)>,
+    tail_bytes: usize,
+    over: Option<Instant>,
+}
+
+/// The file.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Keeps other agents off the file.
+    _lock: File,
+    file_bytes: usize,
+    /// Not written yet.
+    unwritten: Vec<u8>,
+    /// Parts of a frame whose end has not come.
+    parts: Vec<Vec<u8>>,
+    kept: HashMap<Ends, Kept>,
+    kept_bytes: usize,
+    timeouts: VecDeque<(u64, Vec<u8>)>,
+    entries: u64,
+}
+
+impl Journal {
+    /// Opens the file for a new run, which [`Self::renew`] puts in its place; gives what an earlier one left there, if it is of this
+    /// boot.
+    ///
+    /// # Errors
+    /// Another agent uses it, or it cannot be written.
+    pub(super) fn open(path: &Path) -> io::Result<(Self, Option<Vec<Entry>>)> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let lock = private().open(path.with_extension("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(io::Error::other("another agent uses it")),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let earlier = match File::open(path) {
+            Ok(file) => {
+                let mut bytes = Vec::new();
+                file.take(FILE_MAX).read_to_end(&mut bytes)?;
+                parse(&bytes, &boot()?)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        // In place of the earlier one when that was taken over: a start that fails leaves it as it is.
+        let file = private().open(path.with_extension("new"))?;
+        let journal = Self {
+            path: path.to_owned(),
+            file,
+            _lock: lock,
+            file_bytes: 0,
+            unwritten: Vec::new(),
+            parts: Vec::new(),
+            kept: HashMap::new(),
+            kept_bytes: 0,
+            timeouts: VecDeque::new(),
+            entries: 0,
+        };
+        Ok((journal, earlier))
+    }
+
+    /// Notes a record that is no whole frame: the next one that is has the rest.
+    pub(super) fn part(&mut self, record: &[u8], distance: i64) {
+        if self.parts.iter().map(Vec::len).sum::<usize>() < HEAD_MAX {
+            self.parts.push(encode(Kind::Record, distance, record));
+        }
+    }
+
+    /// Notes a record of a connection.
+    pub(super) fn record(&mut self, record: &[u8], one: Endpoint, other: Endpoint, distance: i64) {
+        for part in core::mem::take(&mut self.parts) {
+            self.keep(one, other, part);
+        }
+        self.keep(one, other, encode(Kind::Record, distance, &masked(record)));
+    }
+
+    /// Notes that something came out because it was due.
+    pub(super) fn timeout(&mut self, now: i64) {
+        let entry = encode(Kind::Timeout, 0, &now.to_le_bytes());
+        self.unwritten.extend_from_slice(&entry);
+        if self.timeouts.len() >= TIMEOUTS_MAX {
+            self.timeouts.pop_front();
+        }
+        self.entries += 1;
+        self.timeouts.push_back((self.entries, entry));
+    }
+
+    /// A session is over.
+    pub(super) fn session_over(&mut self, one: Endpoint, other: Endpoint) {
+        if let Some(kept) = self.kept.remove(&ends(one, other)) {
+            self.kept_bytes -= kept.head_bytes + kept.tail_bytes;
+        }
+    }
+
+    /// A data connection is over.
+    pub(super) fn data_over(&mut self, one: Endpoint, other: Endpoint) {
+        if let Some(kept) = self.kept.get_mut(&ends(one, other)) {
+            kept.over = Some(Instant::now());
+        }
+    }
+
+    /// Writes what was noted.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        let unwritten = core::mem::take(&mut self.unwritten);
+        self.file.write_all(&unwritten)?;
+        self.file_bytes += unwritten.len();
+        if self.file_bytes > 2 * self.kept_bytes + SLACK { self.renew() } else { Ok(()) }
+    }
+
+    /// Notes an orderly end and writes everything.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn end(mut self) -> io::Result<()> {
+        self.unwritten.extend(encode(Kind::End, 0, &[]));
+        self.flush()
+    }
+
+    fn keep(&mut self, one: Endpoint, other: Endpoint, entry: Vec<u8>) {
+        let len = entry.len();
+        if self.kept_bytes + len > KEPT_MAX {
+            return;
+        }
+        self.entries += 1;
+        self.unwritten.extend_from_slice(&entry);
+        let kept = self.kept.entry(ends(one, other)).or_default();
+        self.kept_bytes += len;
+        if kept.tail.is_empty() && kept.head_bytes + len <= HEAD_MAX {
+            kept.head_bytes += len;
+            kept.head.push((self.entries, entry));
+            return;
+        }
+        kept.tail_bytes += len;
+        kept.tail.push_back((self.entries, entry));
+        while kept.tail_bytes > TAIL_MAX
+            && let Some((_, oldest)) = kept.tail.pop_front()
+        {
+            kept.tail_bytes -= oldest.len();
+            self.kept_bytes -= oldest.len();
+        }
+    }
+
+    /// Makes the file anew, with what is kept.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn renew(&mut self) -> io::Result<()> {
+        self.unwritten.clear();
+        self.kept.retain(|_, kept| {
+            let stays = kept.over.is_none_or(|over| over.elapsed() < LINGER);
+            if !stays {
+                self.kept_bytes -= kept.head_bytes + kept.tail_bytes;
+            }
+            stays
+        });
+        let of_connections = self.kept.values().flat_map(|kept| kept.head.iter().chain(&kept.tail));
+        let mut entries: Vec<&(u64, Vec<u8>)> = of_connections.chain(&self.timeouts).collect();
+        entries.sort_unstable_by_key(|(number, _)| *number);
+        let entries: Vec<&[u8]> = entries.into_iter().map(|(_, entry)| entry.as_slice()).collect();
+        (self.file, self.file_bytes) = begin(&self.path, &entries)?;
+        Ok(())
+    }
+}
+
+/// The ends of a connection in one order.
+fn ends(one: Endpoint, other: Endpoint) -> Ends {
+    let key = |end: Endpoint| (end.ip, end.port);
+    if key(one) <= key(other) { (one, other) } else { (other, one) }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options
+}
+
+/// A new file in place of the one that is there: nobody reads half of it.
+fn begin(path: &Path, entries: &[&[u8]]) -> io::Result<(File, usize)> {
+    let new = path.with_extension("new");
+    let mut file = private().open(&new)?;
+    let mut bytes = [&MAGIC[..], &ABI_VERSION.to_le_bytes(), &boot()?].concat();
+    entries.iter().for_each(|entry| bytes.extend_from_slice(entry));
+    file.write_all(&bytes)?;
+    fs::rename(&new, path)?;
+    Ok((file, bytes.len()))
+}
+
+/// The machine's boot: records of another one mean nothing.
+fn boot() -> io::Result<[u8; 36]> {
+    let id = fs::read("/proc/sys/kernel/random/boot_id")?;
+    id.first_chunk().copied().ok_or_else(|| io::Error::other("the kernel has no boot_id"))
+}
+
+fn encode(kind: Kind, distance: i64, body: &[u8]) -> Vec<u8> {
+    let mut rest = Vec::with_capacity(ENTRY_HEAD + body.len());
+    rest.extend([0; 8]);
+    rest.push(kind as u8);
+    rest.extend_from_slice(&distance.to_le_bytes());
+    rest.extend_from_slice(body);
+    let mut crc = Crc::new();
+    crc.update(rest.get(8..).unwrap_or_default());
+    let head = [(body.len() as u32).to_le_bytes(), crc.sum().to_le_bytes()].concat();
+    rest.iter_mut().zip(head).for_each(|(to, from)| *to = from);
+    rest
+}
+
+/// The entries of a file, until one that is not whole; none where it is of another version, layout or boot.
+fn parse(bytes: &[u8], boot: &[u8; 36]) -> Option<Vec<Entry>> {
+    let header = [&MAGIC[..], &ABI_VERSION.to_le_bytes(), boot].concat();
+    let mut rest = bytes.strip_prefix(header.as_slice())?;
+    let mut entries = Vec::new();
+    while let Some((entry, behind)) = parse_entry(rest) {
+        entries.push(entry);
+        rest = behind;
+    }
+    Some(entries)
+}
+
+fn parse_entry(bytes: &[u8]) -> Option<(Entry, &[u8])> {
+    let (len, rest) = bytes.split_first_chunk()?;
+    let (sum, rest) = rest.split_first_chunk()?;
+    let len = u32::from_le_bytes(*len) as usize + ENTRY_HEAD - 8;
+    let (checked, behind) = rest.split_at_checked(len)?;
+    let mut crc = Crc::new();
+    crc.update(checked);
+    if crc.sum() != u32::from_le_bytes(*sum) {
+        return None;
+    }
+    let (kind, rest) = checked.split_first()?;
+    let (distance, body) = rest.split_first_chunk()?;
+    let kind = [Kind::Record, Kind::Timeout, Kind::End].into_iter().find(|known| *known as u8 == *kind)?;
+    Some((Entry { kind, distance: i64::from_le_bytes(*distance), body: body.to_vec() }, behind))
+}
+
+/// A record without the arguments of PASS and ACCT: they were reported, as far as they are, when they were read.
+fn masked(record: &[u8]) -> Vec<u8> {
+    let mut masked = record.to_vec();
+    let from = size_of::<RecordHeader>();
+    for word in [&b"PASS "[..], b"ACCT "] {
+        let found = record.windows(word.len()).enumerate().skip(from);
+        for (at, _) in found.filter(|(_, window)| window.eq_ignore_ascii_case(word)) {
+            let argument = masked.iter_mut().skip(at + word.len());
+            argument.take_while(|byte| !matches!(byte, b'\r' | b'\n')).for_each(|byte| *byte = b'*');
+        }
+    }
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn end(port: u16) -> Endpoint {
+        Endpoint::new(Ipv4Addr::LOCALHOST.into(), port)
+    }
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("ftpmon-journal-{}-{name}", std::process::id()));
+        folder.join("state")
+    }
+
+    fn record(text: &[u8]) -> Vec<u8> {
+        [&[0; size_of::<RecordHeader>()], text].concat()
+    }
+
+    #[test]
+    fn what_was_noted_of_open_connections_is_read_by_the_next_one() {
+        let path = scratch("next");
+        let (mut journal, earlier) = Journal::open(&path).unwrap();
+        assert_eq!(earlier, None);
+        assert!(Journal::open(&path).is_err(), "two agents must not share it");
+        journal.part(b"a part", 7);
+        journal.record(&record(b"USER a\r\n"), end(40_000), end(21), 7);
+        journal.record(&record(b"of another"), end(40_001), end(21), 7);
+        journal.timeout(99);
+        journal.session_over(end(21), end(40_001));
+        journal.renew().unwrap();
+        journal.end().unwrap();
+        let (_, earlier) = Journal::open(&path).unwrap();
+        let earlier = earlier.unwrap();
+        let kinds: Vec<Kind> = earlier.iter().map(|entry| entry.kind).collect();
+        assert_eq!(kinds, [Kind::Record, Kind::Record, Kind::Timeout, Kind::End]);
+        assert_eq!((earlier[0].distance, earlier[0].body.as_slice()), (7, &b"a part"[..]));
+        assert_eq!(earlier[1].body, record(b"USER a\r\n"));
+        fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_file_ends_where_an_entry_is_damaged() {
+        let boot = boot().unwrap();
+        let header = [&MAGIC[..], &ABI_VERSION.to_le_bytes(), &boot].concat();
+        let whole =
+            [header.clone(), encode(Kind::Record, 1, b"one"), encode(Kind::Record, 1, b"two")].concat();
+        assert_eq!(parse(&whole, &boot).unwrap().len(), 2);
+        for (at, left) in [(whole.len() - 1, 1), (header.len() + 9, 0), (header.len() + 2, 0)] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            assert_eq!(parse(&damaged, &boot).unwrap().len(), left, "byte {at}");
+        }
+        assert_eq!(parse(&whole[..whole.len() - 1], &boot).unwrap().len(), 1);
+        assert_eq!(parse(&whole, &[b'x'; 36]), None, "of another boot");
+    }
+
+    #[test]
+    fn a_long_session_keeps_its_beginning_and_its_end() {
+        let path = scratch("long");
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        for number in 0..5_000_u32 {
+            journal.record(&record(&number.to_le_bytes()), end(40_000), end(21), 0);
+        }
+        assert!(journal.kept_bytes <= HEAD_MAX + TAIL_MAX, "{}", journal.kept_bytes);
+        journal.renew().unwrap();
+        journal.flush().unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let entries = parse(&bytes, &boot().unwrap()).unwrap();
+        assert_eq!(entries.first().unwrap().body, record(&0_u32.to_le_bytes()));
+        assert_eq!(entries.last().unwrap().body, record(&4_999_u32.to_le_bytes()));
+        fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn passwords_are_not_kept() {
+        let kept = masked(&record(b"USER a\r\npass secret\r\nNOOP\r\n"));
+        assert_eq!(kept, record(b"USER a\r\npass ******\r\nNOOP\r\n"));
+    }
+}
