@@ -46,6 +46,16 @@ macro_rules! values {
     )+};
 }
 
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(self.description()))
+    }
+}
+
 /// `--owners`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnersChoice {
@@ -72,13 +82,6 @@ values! {
     OwnersChoice {
         On: "on", "Add the process to session_start and transfer events";
         Off: "off", "Do not look processes up";
-    }
-    Format {
-        Json: "json", "ftpmon's own schema, one JSON object per line";
-        Ecs: "ecs", "Elastic Common Schema, one JSON object per line";
-        Eve: "eve", "Suricata EVE: ftp, ftp_data and fileinfo";
-        Zeek: "zeek", "Zeek ftp.log, tab-separated";
-        ZeekJson: "zeek-json", "Zeek ftp.log, one JSON object per line";
     }
     SecretsPolicy {
         Mask: "mask", "Replace them with ***";

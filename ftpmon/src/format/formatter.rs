@@ -17,10 +17,15 @@ pub trait Formatter {
     fn footer(&mut self, at: Timestamp, out: &mut Vec<u8>) {
         let _ = (at, out);
     }
+
+    /// The same writer without numbers; none where a line depends on its number or on the events before it.
+    fn into_unnumbered(self: Box<Self>) -> Option<Box<dyn Unnumbered + Send>> {
+        None
+    }
 }
 
-/// Writes events whose numbers are not known yet, each by itself: it does not matter what was written before it.
+/// Writes events whose numbers are not known yet, each on its own: no line depends on those before it.
 pub trait Unnumbered {
-    /// Appends `event` as [`Formatter::event`] does, but for its number. Gives where in `out` that is to stand.
+    /// Appends `event` as [`Formatter::event`] does, but for its number. Gives the position in `out` of the number.
     fn unnumbered(&mut self, event: &Event, out: &mut Vec<u8>) -> usize;
 }

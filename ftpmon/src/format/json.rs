@@ -136,6 +136,10 @@ impl Formatter for Json {
         value(&seq, out);
         self.tail(event, out);
     }
+
+    fn into_unnumbered(self: Box<Self>) -> Option<Box<dyn Unnumbered + Send>> {
+        Some(self)
+    }
 }
 
 impl Unnumbered for Json {

@@ -1,4 +1,4 @@
-//! Shapes of events: one event model, several writers.
+//! Formats of events: one event model, several writers.
 //!
 //! A [`Formatter`] turns one event into bytes and knows nothing else. The [`Encoder`] around it leaves out what
 //! `--events` does not ask for and numbers the rest.
@@ -27,66 +27,66 @@ pub use zeek::Zeek;
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, EventType, Origin};
 
-/// `--format`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// ftpmon's own schema, one JSON object a line
-    #[default]
-    Json,
-    /// Elastic Common Schema, one JSON object a line
-    Ecs,
-    /// Suricata's EVE: ftp, ftp_data, fileinfo
-    Eve,
-    /// Zeek's ftp.log, tab-separated
-    Zeek,
-    /// Zeek's ftp.log, one JSON object a line
-    ZeekJson,
+/// Declares [`Format`] from a line a format: variant, name, description, constructor.
+macro_rules! formats {
+    ($($(#[$attribute:meta])? $variant:ident, $name:literal, $doc:literal, $new:expr;)+) => {
+        /// `--format`.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum Format {
+            $(
+                #[doc = $doc]
+                #[serde(rename = $name)]
+                $(#[$attribute])?
+                $variant,
+            )+
+        }
+
+        impl Format {
+            /// All formats.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The format's name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// The format's description, one line.
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)+ }
+            }
+
+            /// A writer of this format for the events of `origin`.
+            pub fn formatter(self, origin: &Origin) -> Box<dyn Formatter + Send> {
+                match self { $(Self::$variant => Box::new($new(origin)),)+ }
+            }
+        }
+    };
+}
+
+// A new format is a file beside this one, its `mod` line and a line here.
+formats! {
+    #[default] Json, "json", "ftpmon's own schema, one JSON object per line", Json::new;
+    Ecs, "ecs", "Elastic Common Schema, one JSON object per line", Ecs::new;
+    Eve, "eve", "Suricata EVE: ftp, ftp_data and fileinfo", Eve::new;
+    Zeek, "zeek", "Zeek ftp.log, tab-separated", Zeek::tsv;
+    ZeekJson, "zeek-json", "Zeek ftp.log, one JSON object per line", Zeek::json;
 }
 
 impl Format {
-    /// All shapes by name.
-    const ALL: [(Self, &'static str); 5] = [
-        (Self::Json, "json"),
-        (Self::Ecs, "ecs"),
-        (Self::Eve, "eve"),
-        (Self::Zeek, "zeek"),
-        (Self::ZeekJson, "zeek-json"),
-    ];
-
-    /// The names of all shapes.
+    /// The names of all formats.
     pub fn names() -> Vec<&'static str> {
-        Self::ALL.iter().map(|&(_, name)| name).collect()
+        Self::ALL.iter().map(|format| format.name()).collect()
     }
 
-    /// The shape's name.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|&&(format, _)| format == self).map_or("json", |&(_, name)| name)
-    }
-
-    /// The shape of this name.
+    /// The format of this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|&&(_, known)| known == name).map(|&(format, _)| format)
+        Self::ALL.iter().copied().find(|format| format.name() == name)
     }
 
-    /// A writer of this shape for the events of `origin`.
-    pub fn formatter(self, origin: &Origin) -> Box<dyn Formatter + Send> {
-        match self {
-            Self::Json => Box::new(Json::new(origin)),
-            Self::Ecs => Box::new(Ecs::new(origin)),
-            Self::Eve => Box::new(Eve::new(origin)),
-            Self::Zeek => Box::new(Zeek::tsv(origin)),
-            Self::ZeekJson => Box::new(Zeek::json(origin)),
-        }
-    }
-
-    /// A writer of this shape that need not know events' numbers; none where it has to, or where a line is made of several
+    /// A writer of this format that need not know events' numbers; none where it has to, or where a line is made of several
     /// events.
     pub(crate) fn unnumbered(self, origin: &Origin) -> Option<Box<dyn Unnumbered + Send>> {
-        match self {
-            Self::Json => Some(Box::new(Json::new(origin))),
-            Self::Ecs | Self::Eve | Self::Zeek | Self::ZeekJson => None,
-        }
+        self.formatter(origin).into_unnumbered()
     }
 }
 

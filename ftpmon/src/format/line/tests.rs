@@ -11,8 +11,6 @@ use serde_json::Value;
 use super::LINE_BYTES_MIN;
 use crate::format::{Encoder, Format, KindFilter, sample};
 
-const FORMATS: [Format; 5] = [Format::Json, Format::Ecs, Format::Eve, Format::Zeek, Format::ZeekJson];
-
 /// A session in which the peers said `said`: a user, commands, replies and a transfer.
 fn session(said: &[u8]) -> Vec<Event> {
     let text = Text::from_bytes(said);
@@ -88,7 +86,7 @@ proptest! {
     #[test]
     fn no_line_of_any_format_is_too_long_or_misleads(said in said(), max in LINE_BYTES_MIN..80_000) {
         let events = session(&said);
-        for format in FORMATS {
+        for format in Format::ALL.iter().copied() {
             check(format, max, &events);
         }
     }
@@ -97,7 +95,7 @@ proptest! {
 #[test]
 fn what_fits_is_not_cut() {
     let events = session(b"pub/a.txt");
-    for format in FORMATS {
+    for format in Format::ALL.iter().copied() {
         assert_eq!(lines(format, LINE_BYTES_MIN, &events), lines(format, 1 << 20, &events), "{format:?}");
     }
 }
