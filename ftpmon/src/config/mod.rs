@@ -231,7 +231,7 @@ impl Default for LiveConfig {
     }
 }
 
-/// What an agent leaves to the next one.
+/// The places where an agent leaves things to the next one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PinConfig {

@@ -121,7 +121,7 @@ async fn watch(config: &Config, reread: &Reread, kernel: KernelVersion) -> anyho
     Ok(())
 }
 
-/// What an earlier agent noted for this one, and the file for the next one.
+/// The file for the next agent, and the entries that an earlier one noted for this one.
 type HandedOver = (Journal, Option<Vec<Entry>>);
 
 /// Opens the pins, and the state of the agent that had them before.

@@ -35,7 +35,7 @@ pub struct SeenFrame<'a> {
 }
 
 impl SeenFrame<'_> {
-    /// What an agent knows of connections hangs on it. Bytes of files do not.
+    /// An agent's knowledge of connections hangs on it: all frames but those with bytes of files.
     pub const fn is_kept(&self) -> bool {
         !self.of_data || self.of_beginning
     }

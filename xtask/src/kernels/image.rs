@@ -26,6 +26,16 @@ pub(super) struct Image {
 impl Image {
     /// The newest kernel of a series: one for cloud machines where there is one, as it is smaller.
     pub(super) fn provide(series: &str) -> Result<Self> {
+        Self::of_list(series).or_else(|error| {
+            // apt's list may be empty, or name packages that are gone.
+            ensure!(is_root(), "{error:#}");
+            println!("kernels: apt-get update");
+            run_ok(apt().arg("update"))?;
+            Self::of_list(series)
+        })
+    }
+
+    fn of_list(series: &str) -> Result<Self> {
         let kernels = target()?.join("kernels");
         let names = run_ok(Command::new("apt-cache").args(["pkgnames", &format!("linux-image-{series}")]))?;
         let package = newest(series, names.lines())

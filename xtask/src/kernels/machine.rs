@@ -19,7 +19,7 @@ use super::image::Image;
 use super::report::Report;
 
 /// The longest time that a machine may take for everything.
-const LIMIT: Duration = Duration::from_secs(170);
+const LIMIT: Duration = Duration::from_secs(300);
 /// Its memory, MiB.
 const MEMORY: u32 = 512;
 /// Modules that are loaded, those that others need first. A kernel may have them built in.

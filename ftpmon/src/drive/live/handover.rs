@@ -99,7 +99,7 @@ impl LiveEngine {
         }
     }
 
-    /// What the earlier agent reported, and told the kernel.
+    /// Drops all outputs: the earlier agent reported them, and told them to the kernel.
     fn pass_over(&mut self, open: &mut Vec<Arc<SessionIdentity>>) {
         while let Some(output) = self.engine.poll() {
             let Output::Event(Event { session: Some(session), kind, .. }) = output else { continue };

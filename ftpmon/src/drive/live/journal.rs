@@ -1,5 +1,5 @@
-//! What an agent with `--pin` read of the connections that are open, in a file: the next agent reads it again and knows what this one
-//! knew.
+//! The records that an agent with `--pin` read of open connections, in a file: the next agent reads them again and knows what this
+//! one knew.
 //!
 //! The file has a header (magic, version, layout of the records, the machine's boot) and entries with a checksum each. It ends
 //! where an entry is not whole. It is made anew where more than half of it is of connections that are over.
@@ -19,11 +19,11 @@ use ftpmon_event::addr::Endpoint;
 const MAGIC: [u8; 8] = *b"ftpmonj1";
 /// Bytes of an entry before its body: length, checksum, kind, distance of the clocks.
 const ENTRY_HEAD: usize = 17;
-/// What is kept of a connection's beginning, bytes: the login is there.
+/// The part of a connection's beginning that is kept, bytes: the login is there.
 const HEAD_MAX: usize = 16 << 10;
-/// What is kept of its end, bytes. A session that goes on for long does not fill the file.
+/// The part of its end that is kept, bytes. A session that goes on for long does not fill the file.
 const TAIL_MAX: usize = 32 << 10;
-/// What is kept of all connections, bytes: many sessions do not fill memory and disk. More are not taken over.
+/// The sum that is kept of all connections, bytes: many sessions do not fill memory and disk. More are not taken over.
 const KEPT_MAX: usize = 64 << 20;
 /// A file of so many bytes is made anew only if it has grown to twice what is kept.
 const SLACK: usize = 4 << 20;
@@ -57,7 +57,7 @@ pub(super) struct Entry {
     pub(super) body: Vec<u8>,
 }
 
-/// What is kept of a connection, by the order of all entries.
+/// The entries that are kept of a connection, with their numbers among all entries.
 #[derive(Debug, Default)]
 struct Kept {
     head: Vec<(u64, Vec<u8>)>,
