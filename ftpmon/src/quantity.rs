@@ -36,7 +36,6 @@ pub(crate) fn bytes_text(bytes: u64) -> String {
 }
 
 /// Seconds in the largest unit that divides them.
-#[cfg(test)]
 pub(crate) fn seconds_text(seconds: u64) -> String {
     in_units(seconds, &DURATIONS).unwrap_or_else(|| format!("{seconds}s"))
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::identity::RunId;
+
 /// `sensor_start`: what runs, where, and within which limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SensorStart {
@@ -173,6 +175,10 @@ pub struct DropDetail {
     pub count: u64,
     /// The reason why they are missing.
     pub reason: DropReason,
+    /// Their run, where it is an earlier one: the spool kept them until now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub run: Option<RunId>,
 }
 
 /// The reason why an output or the spool could not keep events.

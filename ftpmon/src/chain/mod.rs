@@ -26,8 +26,8 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use crate::config::Config;
-use crate::sink::{OutputSpec, Outputs};
+use crate::config::{Config, RouteConfig};
+use crate::sink::Outputs;
 use crate::telemetry::{Sampled, Snapshot};
 use ftpmon_core::engine::{FilePiece, SelectorUpdate};
 use ftpmon_event::time::Timestamp;
@@ -62,7 +62,7 @@ impl<O: Outputs> Chain<O> {
     pub(crate) fn new<E>(
         config: &Config,
         origin: &Origin,
-        mut open: impl FnMut(&[OutputSpec]) -> Result<O, E>,
+        mut open: impl FnMut(&RouteConfig) -> Result<O, E>,
     ) -> Result<Self, E> {
         let route = |route: &_| Route::new(route, origin, &mut open);
         let routes = config.routes().iter().map(route).collect::<Result<_, E>>()?;

@@ -30,7 +30,7 @@ impl<O: Outputs> Chain<O> {
         &self,
         old: &Config,
         new: &Config,
-        mut open: impl FnMut(&[OutputSpec]) -> Result<O, E>,
+        mut open: impl FnMut(&RouteConfig) -> Result<O, E>,
     ) -> Result<Vec<PreparedRoute<O>>, E> {
         let (old, mut taken) = (old.routes(), Vec::new());
         let prepare = |config: &RouteConfig| {

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::config::RouteConfig;
 use crate::format::{Encoder, KindFilter};
-use crate::sink::{Lines, Loss, OutputSpec, Outputs};
+use crate::sink::{Lines, Loss, Outputs};
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, Origin};
 
@@ -24,9 +24,9 @@ impl<O: Outputs> Route<O> {
     pub(super) fn new<E>(
         config: &RouteConfig,
         origin: &Origin,
-        open: impl FnOnce(&[OutputSpec]) -> Result<O, E>,
+        open: impl FnOnce(&RouteConfig) -> Result<O, E>,
     ) -> Result<Self, E> {
-        let outputs = open(&config.outputs)?;
+        let outputs = open(config)?;
         let encoder = Encoder::new(
             config.format.formatter(origin),
             KindFilter::only(&config.events),
@@ -47,10 +47,11 @@ impl<O: Outputs> Route<O> {
     /// Starts the outputs; each begins with the format's header and `start`.
     pub(super) fn start(&mut self, start: &mut Event) -> io::Result<()> {
         let mut opening = Vec::new();
+        let seq = self.encoder.written();
         self.encoder.header(start.ts, &mut opening);
         self.encoder.event(start, &mut opening);
         self.lines.first_seq = self.encoder.written();
-        self.outputs.start(&opening)
+        self.outputs.start(&opening, seq)
     }
 
     /// The `seq` of the next event.
@@ -78,6 +79,7 @@ impl<O: Outputs> Route<O> {
             stats.emitted = self.encoder.written();
         }
         if self.encoder.event(event, &mut self.lines.bytes) {
+            self.lines.urgent |= matches!(event.kind, EventKind::Login(_) | EventKind::Alert(_));
             self.end_event();
         }
     }
@@ -121,6 +123,7 @@ impl<O: Outputs> Route<O> {
         }
         // Events that the format cannot say.
         self.lines.ends.clear();
+        self.lines.urgent = false;
         self.lines.first_seq = self.encoder.written();
     }
 

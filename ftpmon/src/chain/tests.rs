@@ -23,7 +23,7 @@ impl Outputs for Kept {
     const BY_EVENT: bool = true;
     type Error = Infallible;
 
-    fn start(&mut self, opening: &[u8]) -> io::Result<()> {
+    fn start(&mut self, opening: &[u8], _seq: u64) -> io::Result<()> {
         self.set_opening(opening);
         Ok(())
     }
@@ -115,7 +115,7 @@ fn a_reload_keeps_routes_that_stay_and_numbers_of_outputs_go_on() {
     };
     let mut chain = chain(old.routes.clone());
     sample::session().iter().for_each(|event| chain.emit(event.clone()));
-    let open = |_: &[_]| Ok::<_, Infallible>(Kept::default());
+    let open = |_: &RouteConfig| Ok::<_, Infallible>(Kept::default());
     let Ok(prepared) = chain.prepare_routes(&old, &new, open);
     let mut closed = Vec::new();
     let mut start = sample::session().remove(0);
@@ -138,7 +138,7 @@ fn a_reload_whose_outputs_cannot_be_opened_changes_nothing() {
         ..Config::default()
     };
     let chain = chain(old.routes());
-    let refused = chain.prepare_routes(&old, &new, |_: &[_]| Err::<Kept, _>("no"));
+    let refused = chain.prepare_routes(&old, &new, |_: &RouteConfig| Err::<Kept, _>("no"));
     assert_eq!(refused.err(), Some("no"));
     assert_eq!(chain.routes.len(), 1);
 }
@@ -147,7 +147,7 @@ fn a_reload_whose_outputs_cannot_be_opened_changes_nothing() {
 fn a_loss_of_one_output_is_an_event_in_all_of_them() {
     let mut chain = chain(vec![RouteConfig::default(), RouteConfig::default()]);
     sample::session().iter().for_each(|event| chain.emit(event.clone()));
-    let loss = Loss { from_seq: 2, to_seq: 4, count: 3, reason: DropReason::QueueFull };
+    let loss = Loss { from_seq: 2, to_seq: 4, count: 3, reason: DropReason::QueueFull, run: None };
     chain.routes[1].outputs_mut().losses.push(("unix:/x".to_owned(), loss));
     chain.report_losses(Timestamp::default(), false);
     chain.report_losses(Timestamp::default(), false);

@@ -3,6 +3,7 @@
 use super::{Command, ConfigCommand, EventOptions, OwnersChoice, PortOptions, ReadOptions, RunOptions};
 use crate::config::{
     Config, FilesConfig, LiveConfig, PinConfig, PortsConfig, ReadConfig, RouteConfig, SecretsConfig,
+    SpoolConfig,
     WritePcapConfig,
 };
 use crate::sink::{OutputSpec, SinkSpec};
@@ -38,6 +39,11 @@ impl From<&RunOptions> for Config {
                 write_pcap: write_pcap
                     .map(|path| WritePcapConfig { path, max_bytes: options.write_pcap_max_bytes }),
                 pin: options.pin.clone().map(|folder| PinConfig { folder, state: options.pin_state.clone() }),
+                spool: options.spool.clone().map(|directory| SpoolConfig {
+                    directory,
+                    max_bytes: options.spool_max_bytes,
+                    full: options.spool_full,
+                }),
             },
             ..shared(&options.ports, &options.events, &options.outputs)
         }

@@ -19,7 +19,7 @@ use crate::config::{
 };
 use crate::format::{Format, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
-use crate::sink::OutputSpec;
+use crate::sink::{OutputSpec, SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, SpoolFull};
 use ftpmon_event::EventKind;
 
 pub use layers::{Invocation, LayerError, Origin, Origins};
@@ -121,6 +121,16 @@ pub struct RunOptions {
     /// With --pin, the file that tells the next ftpmon what is known of open sessions
     #[arg(long, value_name = "FILE", default_value = "/run/ftpmon/state")]
     pub pin_state: PathBuf,
+    /// Directory of a log of all events, from which outputs read: what a reader missed, and what was not delivered when ftpmon
+    /// ended, is delivered later
+    #[arg(long, value_name = "DIR")]
+    pub spool: Option<PathBuf>,
+    /// Maximum size of the spool
+    #[arg(long, value_name = "BYTES", default_value_t = SPOOL_BYTES_DEFAULT, value_parser = bytes(SPOOL_BYTES_MIN..=u64::MAX))]
+    pub spool_max_bytes: u64,
+    /// What gives way when the spool is full
+    #[arg(long, value_enum, default_value_t = SpoolFull::DropOldest)]
+    pub spool_full: SpoolFull,
     /// Report which local process owns an end of a connection
     #[arg(long, value_enum, default_value_t = OwnersChoice::On)]
     pub owners: OwnersChoice,

@@ -8,6 +8,7 @@ use core::ops::RangeInclusive;
 use crate::config::{FilesPolicy, HashAlgorithm, SecretsPolicy, parse_bytes, parse_seconds};
 use crate::format::Format;
 use crate::kernel::{HookChoice, KernelLogLevel};
+use crate::sink::SpoolFull;
 
 /// A size within a range of bytes.
 pub(super) fn bytes(
@@ -92,6 +93,11 @@ values! {
         Off: "off", "Count their bytes";
         Hash: "hash", "Report hashes (see --hashes) and the MIME type of each file";
         Extract: "extract", "Like hash, and store the files in --files-dir";
+    }
+    SpoolFull {
+        DropOldest: "drop-oldest", "The oldest events";
+        DropNewest: "drop-newest", "The newest events";
+        Block: "block", "Nothing: packets stay in the kernel's ring, which counts what it has no room for";
     }
     HashAlgorithm {
         Sha256: "sha256", "SHA-256";

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Config, FilesPolicy, SecretsPolicy};
 use crate::format::{LINE_BYTES_MAX, LINE_BYTES_MIN};
-use crate::sink::SinkSpec;
+use crate::sink::{SPOOL_BYTES_MIN, SinkSpec};
 use ftpmon_event::EventKind;
 
 /// Smallest ring, bytes: one page.
@@ -95,6 +95,9 @@ impl Config {
         range("--files-max-bytes", self.files.max_bytes, 1, u64::MAX)?;
         if let Some(max) = live.write_pcap.as_ref().and_then(|file| file.max_bytes) {
             range("--write-pcap-max-bytes", max, 1024, u64::MAX)?;
+        }
+        if let Some(spool) = &live.spool {
+            range("--spool-max-bytes", spool.max_bytes, SPOOL_BYTES_MIN, u64::MAX)?;
         }
         if self.sensor.as_ref().is_some_and(|name| !(1..=SENSOR_NAME_MAX).contains(&name.len())) {
             return Err(Contradiction::SensorName);

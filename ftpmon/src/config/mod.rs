@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::dump::DumpOptions;
 use crate::format::{Format, LINE_BYTES_DEFAULT};
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
-use crate::sink::{OutputSpec, SinkSpec};
+use crate::sink::{OutputSpec, SinkSpec, SpoolFull, SpoolOptions};
 use crate::store::StoreOptions;
 
 pub use crate::quantity::{parse_bytes, parse_seconds};
@@ -211,6 +211,21 @@ pub struct LiveConfig {
     pub write_pcap: Option<WritePcapConfig>,
     /// Pins for the next agent.
     pub pin: Option<PinConfig>,
+    /// A log on disk that the outputs read.
+    pub spool: Option<SpoolConfig>,
+}
+
+/// A log on disk that the outputs read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpoolConfig {
+    /// Its directory.
+    #[serde(with = "text::path")]
+    pub directory: PathBuf,
+    /// Bytes of all that it holds.
+    pub max_bytes: u64,
+    /// What gives way when it is full.
+    pub full: SpoolFull,
 }
 
 impl Default for LiveConfig {
@@ -227,6 +242,7 @@ impl Default for LiveConfig {
             owners: true,
             write_pcap: None,
             pin: None,
+            spool: None,
         }
     }
 }
@@ -306,6 +322,12 @@ impl Config {
         let extract = self.files.policy == FilesPolicy::Extract;
         let folder = self.files.directory.clone().filter(|_| extract)?;
         Some(StoreOptions { folder, quota: self.files.quota_bytes })
+    }
+
+    /// The spool; none where none is asked for.
+    pub(crate) fn spool(&self) -> Option<SpoolOptions> {
+        let SpoolConfig { directory, max_bytes, full } = self.live.spool.clone()?;
+        Some(SpoolOptions { folder: directory, max_bytes, full })
     }
 
     /// The pcapng file to write; none where none is asked for.

@@ -10,6 +10,7 @@ mod pace;
 mod reload;
 mod retired;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -23,9 +24,9 @@ use crate::dump::Dump;
 use crate::kernel::{self, KernelVersion, ObjectOptions, Parts, Pins, Ring, Watch, WatchOptions};
 use crate::notice::notice;
 use crate::process::ProcessLookup;
-use crate::sink::{QueuedOutputs, SinkSpec, reader_gone};
+use crate::sink::{QueuedOutputs, SinkSpec, Spool, SpoolOptions, reader_gone};
 use crate::telemetry::{self, StartFacts};
-use engine::{KernelSide, LiveEngine};
+use engine::{KernelSide, LiveEngine, open_outputs};
 use ftpmon_core::engine::FilesMode;
 use ftpmon_event::StopReason;
 use journal::{Entry, Journal};
@@ -40,6 +41,8 @@ const DRAINS_MAX: usize = 64;
 const FILES_NICE: i8 = -20;
 /// Drains of the ring before a reload at most: under a load that never lets it run empty the reload comes all the same.
 const RELOAD_DRAINS: usize = 64;
+/// How often a spool that takes nothing is asked again.
+const FULL_LOOK: Duration = Duration::from_millis(20);
 /// The engine is not woken more often than this, whatever its timers say.
 const WAKE_MIN: Duration = Duration::from_millis(1);
 
@@ -59,7 +62,14 @@ pub fn run(config: &Config, reread: &Reread) -> anyhow::Result<()> {
 async fn watch(config: &Config, reread: &Reread, kernel: KernelVersion) -> anyhow::Result<()> {
     let signals = Signals::new().context("cannot wait for signals")?;
     let engine = config.live_engine()?;
-    let mut chain = Chain::new(config, &telemetry::origin(config)?, QueuedOutputs::open)?;
+    let origin = telemetry::origin(config)?;
+    let open_spool = |options: SpoolOptions| {
+        let folder = options.folder.display().to_string();
+        Spool::open(options, &origin).with_context(|| format!("cannot use {folder} as the spool"))
+    };
+    let spool = config.spool().map(open_spool).transpose()?.map(Arc::new);
+    let mut chain = Chain::new(config, &origin, |route| open_outputs(route, spool.as_ref()))?;
+    spool.iter().for_each(|spool| spool.outputs_are_known());
     let object = ObjectOptions {
         ring_bytes: ring_bytes(config.live.ring_bytes),
         payload_bytes: (engine.files != FilesMode::Off).then_some(ring_bytes(config.live.files_ring_bytes)),
@@ -96,7 +106,7 @@ async fn watch(config: &Config, reread: &Reread, kernel: KernelVersion) -> anyho
     }
     let facts = StartFacts::live(config, &engine, kernel::running_release());
     let kernel_side = KernelSide { steering, flows, counters };
-    let mut engine = LiveEngine::new(engine, kernel_side, chain, dump, facts);
+    let mut engine = LiveEngine::new(engine, kernel_side, chain, spool, dump, facts);
     engine.start(watch.facts()).context("the system gives no thread for an output")?;
     let pinned = handed_over.is_some();
     if let Some((journal, earlier)) = handed_over {
@@ -171,6 +181,7 @@ impl Running<'_> {
         let mut watch_stdout = true;
         let mut pace = Pace::new(std::time::Instant::now());
         loop {
+            let has_room = engine.chain().outputs().all(QueuedOutputs::has_room);
             let wake = engine.poll_timeout().map(|after| Instant::now() + after.max(WAKE_MIN));
             tokio::select! {
                 // In this order: a ring that never empties starves nothing.
@@ -199,7 +210,9 @@ impl Running<'_> {
                 _ = stats.tick() => engine.emit_stats(),
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => engine.handle_timeout(),
                 () = engine.chain().stored() => engine.release_stored(),
-                ready = ring.readable() => match ready {
+                // The spool takes nothing more: packets stay in the kernel's ring.
+                () = tokio::time::sleep(FULL_LOOK), if !has_room => {}
+                ready = ring.readable(), if has_room => match ready {
                     Ok(()) => {
                         let drained = engine.drain_ring(ring);
                         if drained.empty && let Some(pause) = pace.after(drained.records, std::time::Instant::now()) {

@@ -170,7 +170,14 @@ pub(crate) fn alert() -> AlertDetail {
 pub(crate) fn dropped() -> Dropped {
     let reason = DropReason::QueueFull;
     Dropped {
-        drop: DropDetail { output: "tcp:192.0.2.1:514".into(), from_seq: 5, to_seq: 9, count: 5, reason },
+        drop: DropDetail {
+            output: "tcp:192.0.2.1:514".into(),
+            from_seq: 5,
+            to_seq: 9,
+            count: 5,
+            reason,
+            run: None,
+        },
     }
 }
 

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use super::place::Behind;
+
 /// Encoded events, shared by all outputs of a route.
 #[derive(Clone, Debug)]
 pub(super) struct LineBatch {
     body: Arc<Body>,
     first_seq: u64,
+    /// Where it lies in the spool.
+    behind: Option<Behind>,
 }
 
 #[derive(Debug)]
@@ -36,7 +40,28 @@ impl LineBatch {
     /// `lines` hold the events from `first_seq` on, of which each ends at its place in `ends`. What stands behind the last
     /// event belongs to none.
     pub(super) fn new(lines: Vec<u8>, ends: Vec<u32>, first_seq: u64) -> Self {
-        Self { body: Arc::new(Body { lines, ends }), first_seq }
+        Self { body: Arc::new(Body { lines, ends }), first_seq, behind: None }
+    }
+
+    /// The same batch, read from the spool.
+    pub(super) const fn with_place(mut self, behind: Behind) -> Self {
+        self.behind = Some(behind);
+        self
+    }
+
+    /// What lies behind it in the spool.
+    pub(super) const fn behind(&self) -> Option<Behind> {
+        self.behind
+    }
+
+    /// `seq` of its first event.
+    pub(super) const fn first_seq(&self) -> u64 {
+        self.first_seq
+    }
+
+    /// Where each event ends in the lines.
+    pub(super) fn ends(&self) -> &[u32] {
+        &self.body.ends
     }
 
     /// Its size in memory, bytes.

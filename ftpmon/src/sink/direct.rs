@@ -94,7 +94,7 @@ impl Outputs for DirectOutputs {
     const BY_EVENT: bool = false;
     type Error = DirectOutputError;
 
-    fn start(&mut self, opening: &[u8]) -> io::Result<()> {
+    fn start(&mut self, opening: &[u8], _seq: u64) -> io::Result<()> {
         self.write_all(opening);
         Ok(())
     }
@@ -119,7 +119,7 @@ mod tests {
     fn every_output_gets_every_line_and_a_full_one_is_an_error() {
         let path = std::env::temp_dir().join(format!("ftpmon-direct-{}", std::process::id()));
         let mut outputs = DirectOutputs::open(&[OutputSpec::new(SinkSpec::File(path.clone()))]).unwrap();
-        outputs.start(b"start\n").unwrap();
+        outputs.start(b"start\n", 0).unwrap();
         let mut lines = Lines { bytes: b"line\n".repeat(100_000), ..Lines::default() };
         outputs.write(&mut lines);
         assert!(lines.bytes.is_empty() && !outputs.is_over());

@@ -1,47 +1,100 @@
 //! A file that lines are appended to.
+//!
+//! A regular file stays open until it is moved away or rotated, which is looked at between two events: no event is split over two
+//! files. What was written of an event when the disk became full stands, and the rest follows in the same file.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{Mode, OFlags};
 
 use super::destination::{Destination, Recovery, Unread, not_open};
+use super::file_options::FileOptions;
 use super::kernel_queue::KernelQueue;
+use super::rotation::Rotation;
 use super::stdout::wait_writable;
 use crate::named_file;
+use crate::notice::notice;
 
-/// Permissions of a new file: events hold user names and paths, the world need not read them.
-const MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP);
+/// A file that could not be rotated goes on, and is tried again after this time.
+const ROTATE_AGAIN: Duration = Duration::from_secs(60);
 
 /// An appended file.
 pub(super) struct AppendedFile {
     path: PathBuf,
-    file: Option<File>,
+    settings: FileOptions,
+    rotation: Rotation,
+    open: Option<OpenFile>,
+    /// The last error was not one of a full disk: the file may be of no more use.
+    broken: bool,
+    /// Until when it is not rotated.
+    not_before: Option<Instant>,
+}
+
+struct OpenFile {
+    file: File,
     /// A file keeps what was written; a FIFO's new reader has not seen it.
     regular: bool,
+    device: u64,
+    inode: u64,
+    born: SystemTime,
 }
 
 impl AppendedFile {
     /// The file at `path`, not open yet.
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, regular: true }
+    pub(super) fn new(path: PathBuf, settings: FileOptions) -> Self {
+        let rotation = Rotation::new(path.clone(), settings.keep, settings.gzip);
+        Self { path, settings, rotation, open: None, broken: false, not_before: None }
+    }
+
+    fn open_anew(&mut self) -> io::Result<()> {
+        // The next file first: while this cannot be opened, the last one is still there.
+        let opened = OpenFile::open(&self.path, &self.settings)?;
+        self.open = Some(opened);
+        self.broken = false;
+        Ok(())
+    }
+
+    fn is_due(&self, open: &OpenFile) -> bool {
+        if self.not_before.is_some_and(|when| Instant::now() < when) {
+            return false;
+        }
+        let full = self
+            .settings
+            .rotate_bytes
+            .is_some_and(|max| open.file.metadata().is_ok_and(|facts| facts.len() >= max));
+        let old = self
+            .settings
+            .rotate_seconds
+            .is_some_and(|max| open.born.elapsed().is_ok_and(|age| age.as_secs() >= u64::from(max)));
+        full || old
+    }
+
+    fn rotate(&mut self) -> io::Result<bool> {
+        if let Err(error) = self.rotation.rotate() {
+            notice(format_args!("cannot rotate {}: {error}; it goes on", self.path.display()));
+            self.not_before = Some(Instant::now() + ROTATE_AGAIN);
+            return Ok(false);
+        }
+        self.open_anew()?;
+        Ok(true)
     }
 }
 
 impl Destination for AppendedFile {
     fn open(&mut self) -> io::Result<()> {
-        // Without O_NONBLOCK a FIFO without a reader would hold up the start.
-        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK;
-        let file = named_file::open(&self.path, flags, MODE)?;
-        self.regular = file.metadata()?.is_file();
-        self.file = Some(file);
-        Ok(())
+        match &self.open {
+            Some(open) if open.regular && !self.broken => Ok(()),
+            _ => self.open_anew(),
+        }
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let file = self.file.as_mut().ok_or_else(not_open)?;
+        let file = self.open.as_mut().map(|open| &mut open.file).ok_or_else(not_open)?;
         match file.write(bytes) {
             Ok(0) if !bytes.is_empty() => Err(io::ErrorKind::WriteZero.into()),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
@@ -49,12 +102,18 @@ impl Destination for AppendedFile {
                 Err(e)
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => Err(io::ErrorKind::WouldBlock.into()),
+            Err(e) => {
+                use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+                self.broken = !matches!(e.kind(), StorageFull | QuotaExceeded | FileTooLarge);
+                Err(e)
+            }
             result => result,
         }
     }
 
     fn recovery(&self) -> Recovery {
-        if self.regular { Recovery::SameByte } else { Recovery::WholeEvent }
+        let stands = self.open.as_ref().is_none_or(|open| open.regular) && !self.broken;
+        if stands { Recovery::SameByte } else { Recovery::WholeEvent }
     }
 
     fn unread(&mut self, _after: Option<&io::Error>) -> Unread {
@@ -62,6 +121,72 @@ impl Destination for AppendedFile {
     }
 
     fn in_kernel(&mut self) -> u64 {
-        self.file.as_ref().map_or(0, |file| KernelQueue::of(file).bytes(file))
+        self.open.as_ref().map_or(0, |open| KernelQueue::of(&open.file).bytes(&open.file))
+    }
+
+    fn turn(&mut self, reopen: bool) -> io::Result<bool> {
+        let Some(open) = self.open.as_ref().filter(|open| open.regular) else { return Ok(false) };
+        if !open.is_at(&self.path) {
+            self.open_anew()?;
+            return Ok(true);
+        }
+        if reopen {
+            // The same file, perhaps with other rights.
+            self.open_anew()?;
+            return Ok(false);
+        }
+        if self.is_due(open) { self.rotate() } else { Ok(false) }
     }
 }
+
+impl OpenFile {
+    fn open(path: &Path, settings: &FileOptions) -> io::Result<Self> {
+        // Without O_NONBLOCK a FIFO without a reader would hold up the start.
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK;
+        let mode = Mode::from_raw_mode(settings.mode);
+        let mut file = match named_file::open(path, flags | OFlags::EXCL, mode) {
+            Ok(file) => {
+                // Whatever the umask is.
+                file.set_permissions(std::fs::Permissions::from_mode(settings.mode))?;
+                if settings.uid.is_some() || settings.gid.is_some() {
+                    fchown(&file, settings.uid, settings.gid)?;
+                }
+                file
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                named_file::open(path, flags, mode)?
+            }
+            Err(error) => return Err(error),
+        };
+        let facts = file.metadata()?;
+        if facts.is_file() && !ends_with_line_feed(path, facts.len()) {
+            file.write_all(b"\n")?;
+        }
+        Ok(Self {
+            file,
+            regular: facts.is_file(),
+            device: facts.dev(),
+            inode: facts.ino(),
+            born: facts.created().unwrap_or_else(|_| SystemTime::now()),
+        })
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        path.metadata().is_ok_and(|facts| (facts.dev(), facts.ino()) == (self.device, self.inode))
+    }
+}
+
+/// What a killed run left unfinished must not become one line with what follows. A file that cannot be read is taken as it is.
+fn ends_with_line_feed(path: &Path, length: u64) -> bool {
+    let last = || {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(length.saturating_sub(1)))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        io::Result::Ok(last)
+    };
+    length == 0 || last().map_or(true, |last| last == *b"\n")
+}
+
+#[cfg(test)]
+mod tests;

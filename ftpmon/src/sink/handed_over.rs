@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::batch::{LineBatch, SeqRange};
 use super::destination::Unread;
+use super::place::Behind;
 
 /// A batch, and how much of it is written.
 pub(super) type Partial = (LineBatch, usize);
@@ -58,6 +59,15 @@ impl HandedOver {
         while self.bytes > self.cap && self.kept.len() > 1 {
             self.forget_oldest();
         }
+    }
+
+    /// What lies in the spool behind the last batch that has left this host's kernel, which holds `in_kernel` bytes.
+    pub(super) fn passed_on(&self, in_kernel: u64) -> Option<Behind> {
+        let passed = self.position.saturating_sub(in_kernel);
+        let whole = |written: &&Written| {
+            written.from as u64 + (written.end - written.start) == written.batch.bytes().len() as u64
+        };
+        self.kept.iter().rev().filter(whole).find(|written| written.end <= passed)?.batch.behind()
     }
 
     /// Forgets what the reader has.

@@ -8,10 +8,10 @@ use super::spec::SinkSpec;
 use super::stdout::Stdout;
 
 /// The output that `spec` names, not open yet.
-pub(super) fn destination(spec: &SinkSpec, _settings: &OutputSettings) -> Box<dyn Destination> {
+pub(super) fn destination(spec: &SinkSpec, settings: &OutputSettings) -> Box<dyn Destination> {
     match spec.clone() {
         SinkSpec::Stdout => Box::new(Stdout::default()),
-        SinkSpec::File(path) => Box::new(AppendedFile::new(path)),
+        SinkSpec::File(path) => Box::new(AppendedFile::new(path, settings.file.clone())),
         SinkSpec::Tcp { host, port } => Box::new(Socket::new(Tcp { host, port })),
         SinkSpec::Unix(path) => Box::new(Socket::new(Unix(path))),
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ftpmon_event::{DropDetail, DropReason};
+use ftpmon_event::{DropDetail, DropReason, RunId};
 
 use super::batch::SeqRange;
 
@@ -23,13 +23,15 @@ pub struct Loss {
     pub count: u64,
     /// The reason why they are missing.
     pub reason: DropReason,
+    /// The run of the events, where it is an earlier one.
+    pub run: Option<RunId>,
 }
 
 impl Loss {
     /// The content of a `drop` event about a loss of `output`.
     pub fn detail(&self, output: &str) -> DropDetail {
-        let &Self { from_seq, to_seq, count, reason } = self;
-        DropDetail { output: output.to_owned(), from_seq, to_seq, count, reason }
+        let &Self { from_seq, to_seq, count, reason, run } = self;
+        DropDetail { output: output.to_owned(), from_seq, to_seq, count, reason, run }
     }
 }
 
@@ -45,11 +47,18 @@ pub(super) struct Losses {
 impl Losses {
     /// Adds missing events.
     pub(super) fn add(&mut self, missing: SeqRange, reason: DropReason) {
+        self.add_of_run(None, missing, reason);
+    }
+
+    /// Adds missing events of this run, or of the given earlier one.
+    pub(super) fn add_of_run(&mut self, run: Option<RunId>, missing: SeqRange, reason: DropReason) {
         self.total += missing.count;
         let full = self.waiting.len() >= WAITING_MAX;
         match self.waiting.last_mut() {
             Some(last)
-                if full || (last.reason == reason && last.to_seq.checked_add(1) == Some(missing.first)) =>
+                if full
+                    || ((last.reason, last.run) == (reason, run)
+                        && last.to_seq.checked_add(1) == Some(missing.first)) =>
             {
                 last.from_seq = last.from_seq.min(missing.first);
                 last.to_seq = last.to_seq.max(missing.last());
@@ -57,7 +66,7 @@ impl Losses {
             }
             _ => {
                 let (from_seq, to_seq) = (missing.first, missing.last());
-                self.waiting.push(Loss { from_seq, to_seq, count: missing.count, reason });
+                self.waiting.push(Loss { from_seq, to_seq, count: missing.count, reason, run });
                 self.open_since = Some(Instant::now());
             }
         }
@@ -106,7 +115,7 @@ mod tests {
         losses.add(range(7, 3), DropReason::QueueFull);
         assert_eq!(losses.take_reportable(), []);
         losses.close();
-        let loss = Loss { from_seq: 5, to_seq: 9, count: 5, reason: DropReason::QueueFull };
+        let loss = Loss { from_seq: 5, to_seq: 9, count: 5, reason: DropReason::QueueFull, run: None };
         assert_eq!(losses.take_reportable(), [loss]);
         assert_eq!((losses.take_reportable(), losses.total()), (vec![], 5));
     }

@@ -11,27 +11,34 @@
 //! | `batch`, `queue`, `losses` | encoded events that wait for an output, and what did not fit |
 //! | `worker`, `handed_over`, `report` | an output's thread, what its reader may not have, and what it says on standard error |
 //! | `destination`, `kinds` and a file a kind | where bytes go |
+//! | `file_options`, `rotation` | the settings of files, and the rotated files beside one |
 //! | `kernel_queue` | what the kernel holds for a reader |
+//! | `spool`, `place` | the log on disk that all outputs read (`--spool`) |
 
 mod batch;
 mod destination;
 mod direct;
 mod file;
+mod file_options;
 mod handed_over;
 mod kernel_queue;
 mod kinds;
 mod losses;
 mod output_spec;
 mod outputs;
+mod place;
 mod queue;
 mod queued;
 mod report;
+mod rotation;
 mod socket;
 mod spec;
+mod spool;
 mod stdout;
 mod worker;
 
 pub use direct::{DirectOutputError, DirectOutputs};
+pub use file_options::FileOptions;
 pub use losses::Loss;
 pub use output_spec::{
     OutputSettings, OutputSpec, OutputSpecError, QUEUE_BYTES_DEFAULT, QUEUE_BYTES_MAX, QUEUE_BYTES_MIN,
@@ -40,4 +47,5 @@ pub use output_spec::{
 pub use outputs::{Lines, Outputs};
 pub use queued::{OutputError, QueuedOutputs};
 pub use spec::{SinkSpec, SinkSpecError};
+pub use spool::{SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, Spool, SpoolFull, SpoolOptions, route_number};
 pub use stdout::reader_gone;

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::file_options::{self, FileOptions, ROTATE_BYTES_MIN, ROTATE_SECONDS_MIN};
 use super::spec::{SinkSpec, SinkSpecError};
 use crate::format::Format;
-use crate::quantity::{bytes_text, parse_bytes};
+use crate::quantity::{bytes_text, parse_bytes, parse_seconds, seconds_text};
 use ftpmon_event::EventKind;
 
 /// Bytes of finished lines that may wait for an output unless it says otherwise. A reader that stops reading costs this much
@@ -43,6 +44,8 @@ pub struct OutputSettings {
     pub queue_bytes: usize,
     /// Bytes that a socket took and that are kept to be sent again.
     pub resend_bytes: usize,
+    /// What concerns files only.
+    pub file: FileOptions,
 }
 
 impl Default for OutputSettings {
@@ -52,6 +55,7 @@ impl Default for OutputSettings {
             events: None,
             queue_bytes: QUEUE_BYTES_DEFAULT,
             resend_bytes: RESEND_BYTES_DEFAULT,
+            file: FileOptions::default(),
         }
     }
 }
@@ -79,13 +83,17 @@ pub enum OutputSpecError {
         /// The events that it takes.
         wanted: String,
     },
+    /// A setting of files on an output that is none.
+    #[error("{0} is a setting of files, and {1} is none")]
+    NoFile(&'static str, String),
     /// A table without the output.
     #[error("an output needs `to`, for example to = \"tcp://192.0.2.1:514\"")]
     NoSink,
 }
 
 /// The names of the settings.
-const NAMES: [&str; 4] = ["format", "events", "queue", "resend"];
+const NAMES: [&str; 11] =
+    ["format", "events", "queue", "resend", "rotate", "rotate-age", "keep", "gzip", "mode", "owner", "group"];
 
 /// An output in a configuration: its text, or a table with `to` and settings.
 #[derive(Deserialize)]
@@ -109,6 +117,16 @@ impl OutputSpec {
     pub fn new(sink: SinkSpec) -> Self {
         Self { sink, settings: OutputSettings::default() }
     }
+
+    /// Each setting is one that the sink has.
+    fn checked(self) -> Result<Self, OutputSpecError> {
+        let other =
+            (!matches!(self.sink, SinkSpec::File(_))).then(|| self.settings.file.named().into_iter().next());
+        match other.flatten() {
+            Some((name, _)) => Err(OutputSpecError::NoFile(name, self.sink.to_string())),
+            None => Ok(self),
+        }
+    }
 }
 
 impl FromStr for OutputSpec {
@@ -130,7 +148,7 @@ impl FromStr for OutputSpec {
                 _ => sink = format!("{sink},{part}"),
             }
         }
-        Ok(Self { sink: sink.parse()?, settings })
+        Self { sink: sink.parse()?, settings }.checked()
     }
 }
 
@@ -153,7 +171,7 @@ impl TryFrom<Written> for OutputSpec {
             };
             settings.set(&name, &value)?;
         }
-        Ok(Self { sink: sink.parse()?, settings })
+        Self { sink: sink.parse()?, settings }.checked()
     }
 }
 
@@ -164,7 +182,7 @@ impl OutputSettings {
             "events" => self.events = Some(events(value)?),
             "queue" => self.queue_bytes = size("queue", value, QUEUE_BYTES_MIN)?,
             "resend" => self.resend_bytes = size("resend", value, 0)?,
-            other => return Err(OutputSpecError::UnknownSetting(other.to_owned())),
+            other => return self.file.set(other, value),
         }
         Ok(())
     }
@@ -173,11 +191,76 @@ impl OutputSettings {
     fn named(&self) -> Vec<(&'static str, String)> {
         let default = Self::default();
         let size = |name, value: usize, usual| (value != usual).then(|| (name, bytes_text(value as u64)));
-        [
+        let own = [
             self.format.map(|format| ("format", format.name().to_owned())),
             self.events.as_ref().map(|events| ("events", events.join("+"))),
             size("queue", self.queue_bytes, default.queue_bytes),
             size("resend", self.resend_bytes, default.resend_bytes),
+        ];
+        own.into_iter().flatten().chain(self.file.named()).collect()
+    }
+}
+
+impl FileOptions {
+    fn set(&mut self, name: &str, value: &str) -> Result<(), OutputSpecError> {
+        let wrong = |setting, wanted: &str| OutputSpecError::Value {
+            setting,
+            value: value.to_owned(),
+            wanted: wanted.to_owned(),
+        };
+        match name {
+            "rotate" => {
+                let bytes = parse_bytes(value).map_err(|error| OutputSpecError::Unit("rotate", error))?;
+                let least = || wrong("rotate", "64K or more");
+                self.rotate_bytes =
+                    Some(Some(bytes).filter(|&bytes| bytes >= ROTATE_BYTES_MIN).ok_or_else(least)?);
+            }
+            "rotate-age" => {
+                let seconds =
+                    parse_seconds(value).map_err(|error| OutputSpecError::Unit("rotate-age", error))?;
+                let least = || wrong("rotate-age", "10s or more");
+                let seconds = Some(seconds).filter(|&seconds| seconds >= ROTATE_SECONDS_MIN);
+                self.rotate_seconds = Some(seconds.ok_or_else(least)?);
+            }
+            "keep" => {
+                self.keep =
+                    file_options::parse_keep(value).ok_or_else(|| wrong("keep", "0 to 1000 files"))?;
+            }
+            "gzip" => {
+                self.gzip = match value {
+                    "on" | "true" => true,
+                    "off" | "false" => false,
+                    _ => return Err(wrong("gzip", "on or off")),
+                }
+            }
+            "mode" => {
+                let octal = || wrong("mode", "octal digits, such as 0640");
+                self.mode = file_options::parse_mode(value).ok_or_else(octal)?;
+            }
+            "owner" => {
+                let user = || wrong("owner", "a user of this system");
+                self.uid = Some(file_options::parse_user(value).ok_or_else(user)?);
+            }
+            "group" => {
+                let group = || wrong("group", "a group of this system");
+                self.gid = Some(file_options::parse_group(value).ok_or_else(group)?);
+            }
+            other => return Err(OutputSpecError::UnknownSetting(other.to_owned())),
+        }
+        Ok(())
+    }
+
+    /// Those that are not the default, by name.
+    fn named(&self) -> Vec<(&'static str, String)> {
+        let default = Self::default();
+        [
+            self.rotate_bytes.map(|bytes| ("rotate", bytes_text(bytes))),
+            self.rotate_seconds.map(|seconds| ("rotate-age", seconds_text(seconds.into()))),
+            (self.keep != default.keep).then(|| ("keep", self.keep.to_string())),
+            self.gzip.then(|| ("gzip", "on".to_owned())),
+            (self.mode != default.mode).then(|| ("mode", format!("{:04o}", self.mode))),
+            self.uid.map(|uid| ("owner", uid.to_string())),
+            self.gid.map(|gid| ("group", gid.to_string())),
         ]
         .into_iter()
         .flatten()
@@ -250,6 +333,22 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_files() {
+        let spec = parse("/a,rotate=100M,rotate-age=1d,keep=7,gzip=on,mode=0600,owner=root,group=0").unwrap();
+        let wanted = FileOptions {
+            rotate_bytes: Some(100 << 20),
+            rotate_seconds: Some(86_400),
+            keep: 7,
+            gzip: true,
+            mode: 0o600,
+            uid: Some(0),
+            gid: Some(0),
+        };
+        assert_eq!(spec.settings.file, wanted);
+        assert_eq!(parse(&spec.to_string()), Ok(spec));
+    }
+
+    #[test]
     fn a_comma_in_a_path_is_a_part_of_the_path() {
         assert_eq!(parse("/a,b=c,d").unwrap().sink, SinkSpec::File("/a,b=c,d".into()));
         let spec = parse("/a,b,format=zeek-json").unwrap();
@@ -268,6 +367,12 @@ mod tests {
             ("-,queue=big", "queue"),
             ("-,format=eve,color=red", "no setting `color`"),
             ("-,format=eve,x", "no setting `x`"),
+            ("/a,rotate=1K", "64K or more"),
+            ("/a,rotate-age=1s", "10s or more"),
+            ("/a,mode=999", "octal"),
+            ("/a,owner=no such user", "user"),
+            ("/a,gzip=maybe", "on or off"),
+            ("unix:/a,rotate=1M", "setting of files"),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

@@ -14,6 +14,8 @@ pub struct Lines {
     pub ends: Vec<u32>,
     /// `seq` of the first event.
     pub first_seq: u64,
+    /// An event among them is to be on the disk at once.
+    pub urgent: bool,
 }
 
 /// The outputs of a route: each gets all of its lines.
@@ -25,11 +27,11 @@ pub trait Outputs: Sampled {
     /// An error of outputs that may lose nothing.
     type Error;
 
-    /// Starts the outputs; each begins with the lines `opening`.
+    /// Starts the outputs; each begins with the lines `opening`, which hold the event `seq`.
     ///
     /// # Errors
     /// The system gives no thread.
-    fn start(&mut self, opening: &[u8]) -> io::Result<()>;
+    fn start(&mut self, opening: &[u8], seq: u64) -> io::Result<()>;
 
     /// Sets what stands first in every output that is opened again from now on: lines that end with a line feed.
     fn set_opening(&mut self, opening: &[u8]);

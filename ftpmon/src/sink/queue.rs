@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ftpmon_event::DropReason;
+use ftpmon_event::{DropReason, RunId};
 
 use super::batch::{LineBatch, SeqRange};
 use super::losses::{Loss, Losses};
@@ -143,6 +143,18 @@ impl Queue {
         state.drain(DropReason::WriteFailed);
     }
 
+    /// Nothing more comes.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().closed.is_some()
+    }
+
+    /// Events that never came to this queue will not be delivered: those of this run, or of the given earlier one.
+    pub(super) fn lose_elsewhere(&self, run: Option<RunId>, missing: SeqRange, reason: DropReason) {
+        let mut state = self.state();
+        state.losses.add_of_run(run, missing, reason);
+        state.losses.close();
+    }
+
     /// The output is gone for good.
     pub(super) fn is_abandoned(&self) -> bool {
         self.state().abandoned
@@ -222,7 +234,7 @@ mod tests {
         assert_eq!(queue.take_losses(false), [], "it may still grow");
         assert!(is_batch(queue.next(Duration::ZERO)));
         queue.push(&half(20));
-        let loss = Loss { from_seq: 10, to_seq: 19, count: 10, reason: DropReason::QueueFull };
+        let loss = Loss { from_seq: 10, to_seq: 19, count: 10, reason: DropReason::QueueFull, run: None };
         assert_eq!(queue.take_losses(false), [loss]);
         assert!(queue.bytes() <= CAP);
     }
@@ -257,7 +269,7 @@ mod tests {
         queue.abandon();
         queue.push(&LineBatch::of_lines(b"b\nc\n", 1));
         assert_eq!(queue.lost(), 3);
-        let loss = Loss { from_seq: 0, to_seq: 2, count: 3, reason: DropReason::WriteFailed };
+        let loss = Loss { from_seq: 0, to_seq: 2, count: 3, reason: DropReason::WriteFailed, run: None };
         assert_eq!(queue.final_losses(), [loss]);
     }
 }

@@ -16,6 +16,7 @@ use super::output_spec::OutputSpec;
 use super::outputs::{Lines, Outputs};
 use super::queue::Queue;
 use super::spec::SinkSpec;
+use super::spool::{Lose, Spool};
 use super::worker::{Shared, Worker};
 use crate::notice::notice;
 use crate::telemetry::{Kind, Sampled, Snapshot};
@@ -51,6 +52,8 @@ fn way_out(spec: &SinkSpec) -> &'static str {
 pub struct QueuedOutputs {
     outputs: Vec<Output>,
     gone: Arc<Notify>,
+    /// Where events go instead of into the queues, and the number of their route there.
+    spool: Option<(Arc<Spool>, u64)>,
 }
 
 struct Output {
@@ -74,6 +77,10 @@ impl Sampled for QueuedOutputs {
             reopened += shared.reopened.load(Ordering::Relaxed);
         }
         into.add(Kind::Agent, "outputs_reopened", reopened);
+        if let Some((spool, _)) = &self.spool {
+            let (used, cap) = spool.fill();
+            into.add(Kind::Table { cap }, "spool", used);
+        }
     }
 }
 
@@ -83,6 +90,18 @@ impl QueuedOutputs {
     /// # Errors
     /// The first file that cannot be opened, or standard output that is closed.
     pub fn open(specs: &[OutputSpec]) -> Result<Self, OutputError> {
+        Self::open_with(specs, None)
+    }
+
+    /// The same for the route of this number, whose events go through a spool.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_spooled(specs: &[OutputSpec], spool: Arc<Spool>, route: u64) -> Result<Self, OutputError> {
+        Self::open_with(specs, Some((spool, route)))
+    }
+
+    fn open_with(specs: &[OutputSpec], spool: Option<(Arc<Spool>, u64)>) -> Result<Self, OutputError> {
         let gone = Arc::new(Notify::new());
         let mut outputs: Vec<Output> = Vec::with_capacity(specs.len());
         for OutputSpec { sink, settings } in specs {
@@ -102,10 +121,17 @@ impl QueuedOutputs {
                 reopen: AtomicBool::new(false),
                 gone: Arc::clone(&gone),
             });
-            let idle = Some(Worker::new(Arc::clone(&shared), destination, open_now, settings.resend_bytes));
+            let reader = spool.as_ref().map(|(spool, route)| {
+                let told = Arc::clone(&shared);
+                let lose: Lose =
+                    Box::new(move |run, missing, reason| told.queue.lose_elsewhere(run, missing, reason));
+                spool.reader(&shared.name, *route, lose)
+            });
+            let resend = settings.resend_bytes;
+            let idle = Some(Worker::new(Arc::clone(&shared), reader, destination, open_now, resend));
             outputs.push(Output { spec: sink.clone(), shared, idle, thread: None, said: None });
         }
-        Ok(Self { outputs, gone })
+        Ok(Self { outputs, gone, spool })
     }
 
     /// Has each file opened again, between two events, whether or not it was moved away.
@@ -116,8 +142,16 @@ impl QueuedOutputs {
         }
     }
 
+    /// There is room for more events: with a spool that may stop the reading of packets, not always.
+    pub fn has_room(&self) -> bool {
+        self.spool.as_ref().is_none_or(|(spool, _)| spool.has_room())
+    }
+
     /// Queues `batch` for every output. Never waits: what does not fit is counted.
-    fn queue(&self, batch: &LineBatch) {
+    fn queue(&self, batch: &LineBatch, urgent: bool) {
+        if let Some((spool, route)) = &self.spool {
+            return spool.append(*route, batch.clone(), urgent);
+        }
         for output in &self.outputs {
             output.shared.queue.push(batch);
         }
@@ -144,8 +178,12 @@ impl Outputs for QueuedOutputs {
     const BY_EVENT: bool = true;
     type Error = Infallible;
 
-    fn start(&mut self, opening: &[u8]) -> io::Result<()> {
+    fn start(&mut self, opening: &[u8], seq: u64) -> io::Result<()> {
         self.set_opening(opening);
+        if let Some((spool, route)) = &self.spool {
+            let begin = LineBatch::new(opening.to_vec(), vec![opening.len() as u32], seq);
+            spool.append(*route, begin, true);
+        }
         for output in &mut self.outputs {
             if let Some(worker) = output.idle.take() {
                 output.thread = Some(Builder::new().name("output".to_owned()).spawn(move || worker.run())?);
@@ -162,11 +200,15 @@ impl Outputs for QueuedOutputs {
     }
 
     fn write(&mut self, lines: &mut Lines) {
-        self.queue(&batch(lines));
+        let urgent = core::mem::take(&mut lines.urgent);
+        self.queue(&batch(lines), urgent);
     }
 
     fn write_report(&mut self, lines: &mut Lines) {
         let batch = batch(lines);
+        if self.spool.is_some() {
+            return self.queue(&batch, true);
+        }
         for output in &self.outputs {
             output.shared.queue.push_report(&batch);
         }
@@ -191,9 +233,13 @@ impl Outputs for QueuedOutputs {
     /// Writes what waits, for two seconds at most, and says on standard error what could not be written.
     fn finish(mut self) -> Result<(), Infallible> {
         let deadline = Instant::now() + FLUSH_TIME;
+        if let Some((spool, _)) = &self.spool {
+            spool.flush(deadline);
+        }
         for output in &self.outputs {
             output.shared.queue.close(deadline);
         }
+        self.spool.iter().for_each(|(spool, _)| spool.wake());
         for output in &mut self.outputs {
             let Some(thread) = output.thread.take() else { continue };
             // A thread may hang in a write to a reader that reads nothing: it ends with the process.
@@ -203,7 +249,7 @@ impl Outputs for QueuedOutputs {
             let shared = &output.shared;
             // Whoever ends `| head` knows that the rest is not wanted.
             let unwanted = output.spec == SinkSpec::Stdout && shared.queue.is_abandoned();
-            for Loss { from_seq, to_seq, count, reason } in shared.queue.final_losses() {
+            for Loss { from_seq, to_seq, count, reason, .. } in shared.queue.final_losses() {
                 if unwanted {
                     continue;
                 }

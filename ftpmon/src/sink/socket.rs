@@ -87,12 +87,23 @@ impl Connect for Unix {
 pub(super) struct Socket<C: Connect> {
     reader: C,
     stream: Option<C::Stream>,
+    /// How the connection ended.
+    end: Option<io::ErrorKind>,
 }
 
 impl<C: Connect> Socket<C> {
     /// A socket to `reader`, not connected yet.
     pub(super) fn new(reader: C) -> Self {
-        Self { reader, stream: None }
+        Self { reader, stream: None, end: None }
+    }
+
+    /// The reader is there. What was unread when it went away is told once, and its queue is empty from then on.
+    fn check(&mut self) -> io::Result<()> {
+        if let Some(end) = self.end {
+            return Err(end.into());
+        }
+        let stream = self.stream.as_ref().ok_or_else(not_open)?;
+        far_end(stream).inspect_err(|error| self.end = Some(error.kind()))
     }
 }
 
@@ -100,18 +111,25 @@ impl<C: Connect> Destination for Socket<C> {
     fn open(&mut self) -> io::Result<()> {
         self.stream = None;
         self.stream = Some(self.reader.connect()?);
+        self.end = None;
         Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let stream = self.stream.as_mut().ok_or_else(not_open)?;
         // The first write after the reader closed would succeed and be lost; its FIN tells before.
-        far_end(stream)?;
-        match stream.write(bytes) {
+        self.check()?;
+        let stream = self.stream.as_mut().ok_or_else(not_open)?;
+        let result = match stream.write(bytes) {
             Ok(0) if !bytes.is_empty() => Err(io::ErrorKind::WriteZero.into()),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => Err(io::ErrorKind::WouldBlock.into()),
             result => result,
+        };
+        if let Err(error) = &result
+            && !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+        {
+            self.end = Some(error.kind());
         }
+        result
     }
 
     fn recovery(&self) -> Recovery {
@@ -121,15 +139,23 @@ impl<C: Connect> Destination for Socket<C> {
     /// A reader that closes with bytes unread makes its kernel reset the connection; how many there were is not told. One that
     /// had read everything ends it with a FIN.
     fn unread(&mut self, after: Option<&io::Error>) -> Unread {
-        match after.map(io::Error::kind) {
-            None if C::SENT_IS_READ => Unread::Bytes(self.in_kernel()),
-            Some(io::ErrorKind::UnexpectedEof) => Unread::Bytes(self.in_kernel()),
+        // In this order: what is counted while the reader is there has not been thrown away.
+        let bytes = self.stream.as_ref().map_or(0, |stream| KernelQueue::Socket.bytes(stream));
+        let end = after.map(io::Error::kind).or_else(|| self.check().err().map(|error| error.kind()));
+        match end {
+            None if C::SENT_IS_READ => Unread::Bytes(bytes),
+            Some(io::ErrorKind::UnexpectedEof) => Unread::Bytes(bytes),
             None | Some(_) => Unread::Unknown,
         }
     }
 
+    /// After a reset nobody knows what was read.
     fn in_kernel(&mut self) -> u64 {
-        self.stream.as_ref().map_or(0, |stream| KernelQueue::Socket.bytes(stream))
+        let bytes = self.stream.as_ref().map_or(0, |stream| KernelQueue::Socket.bytes(stream));
+        match self.check() {
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => u64::MAX,
+            _ => bytes,
+        }
     }
 }
 

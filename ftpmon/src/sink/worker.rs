@@ -14,6 +14,7 @@ use super::destination::{Destination, Recovery, Unit};
 use super::handed_over::{HandedOver, Partial};
 use super::queue::{Next, Queue};
 use super::report::Report;
+use super::spool::Reader;
 
 /// First pause before an output is opened again; it doubles with each attempt.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
@@ -49,6 +50,8 @@ impl Shared {
 /// One output's thread.
 pub(super) struct Worker {
     shared: Arc<Shared>,
+    /// What is read instead of the queue.
+    spool: Option<Reader>,
     destination: Box<dyn Destination>,
     state: State,
     /// The lines that stand first, and how many bytes of them are written since the output was opened.
@@ -81,11 +84,13 @@ impl Worker {
     /// A worker for an output, which may be open already. `resend_bytes` of what it took are kept to be sent again.
     pub(super) fn new(
         shared: Arc<Shared>,
+        spool: Option<Reader>,
         destination: Box<dyn Destination>,
         open: bool,
         resend_bytes: usize,
     ) -> Self {
         Self {
+            spool,
             report: Report::new(shared.name.clone()),
             shared,
             destination,
@@ -101,6 +106,10 @@ impl Worker {
     /// Writes until the queue is closed and empty, or the output is gone.
     pub(super) fn run(mut self) {
         self.opening = self.shared.opening();
+        if self.spool.is_some() {
+            // They come from the spool, behind what is left of earlier runs.
+            self.opening_written = self.opening.len();
+        }
         // The opening lines do not wait for the first event.
         self.again.push_back((LineBatch::new(Vec::new(), Vec::new(), 0), 0));
         while let Some((batch, written)) = self.next() {
@@ -117,9 +126,20 @@ impl Worker {
         if let Some(partial) = self.again.pop_front() {
             return Some(partial);
         }
+        let nothing = || (LineBatch::new(Vec::new(), Vec::new(), 0), 0);
+        if let Some(spool) = &mut self.spool {
+            if let Some(batch) = spool.next() {
+                return Some((batch, 0));
+            }
+            if self.shared.queue.is_closed() {
+                return None;
+            }
+            spool.wait(IDLE);
+            return Some(nothing());
+        }
         match self.shared.queue.next(IDLE) {
             Next::Batch(batch) => Some((batch, 0)),
-            Next::Idle => Some((LineBatch::new(Vec::new(), Vec::new(), 0), 0)),
+            Next::Idle => Some(nothing()),
             Next::End => None,
         }
     }
@@ -214,7 +234,9 @@ impl Worker {
             Recovery::Never => self.report.gone(error),
             Recovery::SameByte => self.report.fails(error, self.shared.queue.cap()),
             Recovery::WholeEvent => {
-                self.opening_written = 0;
+                if self.state == State::Open {
+                    self.opening_written = 0;
+                }
                 self.report.fails(error, self.shared.queue.cap());
             }
         }
@@ -253,14 +275,27 @@ impl Worker {
 
     /// Forgets what the reader has.
     fn settle(&mut self) {
-        if !self.handed_over.is_empty() && self.state == State::Open {
+        if self.state != State::Open {
+            return;
+        }
+        if let Some(spool) = &mut self.spool {
+            let in_kernel = self.destination.in_kernel();
+            if in_kernel == 0 && self.again.is_empty() {
+                spool.accept_all();
+            } else if let Some(behind) = self.handed_over.passed_on(in_kernel) {
+                spool.accept(behind);
+            }
+        }
+        if !self.handed_over.is_empty() {
             let unread = self.destination.unread(None);
             self.handed_over.settle(unread);
         }
     }
 
     fn stop(mut self, stop: &Stop) {
-        for missing in self.again.drain(..).filter_map(|(batch, written)| batch.rest(written)) {
+        // What the spool has comes with the next run.
+        let lost = if self.spool.is_some() { VecDeque::new() } else { core::mem::take(&mut self.again) };
+        for missing in lost.into_iter().filter_map(|(batch, written)| batch.rest(written)) {
             self.shared.queue.lose(missing, DropReason::WriteFailed);
         }
         match stop {
@@ -277,11 +312,22 @@ impl Worker {
         while self.state == State::Open && self.destination.in_kernel() > 0 {
             if !self.shared.queue.pause(DRAIN_LOOK) {
                 let held = self.destination.in_kernel();
+                if let Some(spool) = &mut self.spool {
+                    if let Some(behind) = self.handed_over.passed_on(held) {
+                        spool.accept(behind);
+                    }
+                    spool.save();
+                    return;
+                }
                 for missing in self.handed_over.unread_events(held) {
                     self.shared.queue.lose(missing, DropReason::Unconfirmed);
                 }
                 return;
             }
+        }
+        self.settle();
+        if let Some(spool) = &mut self.spool {
+            spool.save();
         }
     }
 }

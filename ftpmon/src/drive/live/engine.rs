@@ -1,6 +1,7 @@
 //! From a record of the ring through the engine to the chain.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ftpmon_common::{CHUNK_MAX, Counter, RecordHeader};
@@ -8,10 +9,11 @@ use ftpmon_common::{CHUNK_MAX, Counter, RecordHeader};
 use super::journal::Journal;
 use crate::chain::{Chain, PreparedRoute, Route};
 use crate::config::Config;
+use crate::config::RouteConfig;
 use crate::dump::Dump;
 use crate::kernel::{self, Changes, Clock, Counters, Drained, Flows, Record, RecordReader, Ring, Steering};
 use crate::notice::notice;
-use crate::sink::{OutputError, QueuedOutputs};
+use crate::sink::{OutputError, QueuedOutputs, Spool, route_number};
 use crate::telemetry::{Sampled, Snapshot, StartFacts};
 use ftpmon_core::account::FlowReport;
 use ftpmon_core::engine::{Engine, EngineConfig, Loss, Output, Secrets};
@@ -47,6 +49,8 @@ pub(super) struct LiveEngine {
     pub(super) index: u64,
     pub(super) kernel: KernelSide,
     pub(super) chain: Chain<QueuedOutputs>,
+    /// With `--spool`.
+    pub(super) spool: Option<Arc<Spool>>,
     /// With `--write-pcap`.
     pub(super) dump: Option<Dump>,
     /// With `--pin`: for the next agent.
@@ -71,10 +75,12 @@ impl LiveEngine {
         engine: EngineConfig,
         kernel: KernelSide,
         chain: Chain<QueuedOutputs>,
+        spool: Option<Arc<Spool>>,
         dump: Option<Dump>,
         facts: StartFacts,
     ) -> Self {
         Self {
+            spool,
             clock: Clock::start(),
             reader: RecordReader::default(),
             decoder: Decoder::default(),
@@ -226,7 +232,7 @@ impl LiveEngine {
 
     /// Opens the outputs that `new` has and `old` has not.
     pub(super) fn prepare_routes(&self, old: &Config, new: &Config) -> Result<PreparedRoutes, OutputError> {
-        self.chain.prepare_routes(old, new, QueuedOutputs::open)
+        self.chain.prepare_routes(old, new, |route| open_outputs(route, self.spool.as_ref()))
     }
 
     /// Puts a new configuration into force: ports, secrets, limits and routes.
@@ -363,6 +369,16 @@ fn close(routes: Vec<Route<QueuedOutputs>>, at: Timestamp, wait: bool) {
         Ok(_) => {}
         Err(error) => notice(format_args!("the system gives no thread to close outputs: {error}")),
     }
+}
+
+/// The outputs of a route, which read the spool where there is one.
+pub(super) fn open_outputs(
+    route: &RouteConfig,
+    spool: Option<&Arc<Spool>>,
+) -> Result<QueuedOutputs, OutputError> {
+    let Some(spool) = spool else { return QueuedOutputs::open(&route.outputs) };
+    let number = route_number(route.format.name(), &route.events);
+    QueuedOutputs::open_spooled(&route.outputs, Arc::clone(spool), number)
 }
 
 /// Hands a record to the engine, and on the way to the dump and, with its bytes and the distance of the clocks, to the journal.

@@ -61,7 +61,7 @@ impl OutputStage {
         engine: &EngineConfig,
         origin: &Origin,
     ) -> Result<Self, DirectOutputError> {
-        let mut chain = Chain::new(config, origin, DirectOutputs::open)?;
+        let mut chain = Chain::new(config, origin, |route| DirectOutputs::open(&route.outputs))?;
         if let Some(store) = config.store() {
             chain.store_files(Files::at_once(store));
         }

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 
 use super::*;
-use crate::sink::QUEUE_BYTES_DEFAULT;
+use crate::sink::{QUEUE_BYTES_DEFAULT, SPOOL_BYTES_MIN, SpoolFull, SpoolOptions};
+use ftpmon_event::{Origin, RunId};
 
 /// A directory of this test alone, removed at its end.
 struct Scratch(PathBuf);
@@ -34,7 +35,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 fn started(spec: SinkSpec) -> QueuedOutputs {
     let mut outputs = QueuedOutputs::open(&[OutputSpec::new(spec)]).unwrap();
-    outputs.start(b"opening\n").unwrap();
+    outputs.start(b"opening\n", 0).unwrap();
     outputs
 }
 
@@ -77,7 +78,7 @@ fn a_file_is_appended_to_and_begins_with_the_opening_lines() {
     let path = scratch.path("events.json");
     for run in ["first\n", "second\n"] {
         let outputs = started(SinkSpec::File(path.clone()));
-        outputs.queue(&lines(run.as_bytes(), 0));
+        outputs.queue(&lines(run.as_bytes(), 0), false);
         outputs.finish().unwrap();
     }
     assert_eq!(std::fs::read_to_string(path).unwrap(), "opening\nfirst\nopening\nsecond\n");
@@ -98,8 +99,8 @@ fn a_reader_that_is_away_at_the_start_gets_everything_when_it_comes_and_others_w
     let (socket, file) = (scratch.path("late.sock"), scratch.path("events.json"));
     let specs = [SinkSpec::Unix(socket.clone()), SinkSpec::File(file.clone()), closed_port()];
     let mut outputs = QueuedOutputs::open(&specs.map(OutputSpec::new)).unwrap();
-    outputs.start(b"opening\n").unwrap();
-    outputs.queue(&lines(b"one\n", 0));
+    outputs.start(b"opening\n", 0).unwrap();
+    outputs.queue(&lines(b"one\n", 0), false);
     until("the file", || std::fs::read_to_string(&file).is_ok_and(|text| text == "opening\none\n"));
     let listener = UnixListener::bind(&socket).unwrap();
     let (reader, _) = listener.accept().unwrap();
@@ -114,8 +115,8 @@ fn an_output_named_twice_is_written_once() {
     let scratch = Scratch::new("twice");
     let spec = OutputSpec::new(SinkSpec::File(scratch.path("events.json")));
     let mut outputs = QueuedOutputs::open(&[spec.clone(), spec]).unwrap();
-    outputs.start(b"").unwrap();
-    outputs.queue(&lines(b"line\n", 0));
+    outputs.start(b"", 0).unwrap();
+    outputs.queue(&lines(b"line\n", 0), false);
     outputs.finish().unwrap();
     assert_eq!(std::fs::read_to_string(scratch.path("events.json")).unwrap(), "line\n");
 }
@@ -129,16 +130,16 @@ fn a_new_reader_begins_with_the_opening_lines_and_gets_whole_lines() {
     let (first, _) = listener.accept().unwrap();
     let mut line = String::new();
     let mut first = BufReader::new(first);
-    outputs.queue(&lines(b"one\n", 0));
+    outputs.queue(&lines(b"one\n", 0), false);
     first.read_line(&mut line).unwrap();
     first.read_line(&mut line).unwrap();
     assert_eq!(line, "opening\none\n");
     outputs.set_opening(b"later opening\n");
     drop(first);
 
-    outputs.queue(&lines(b"two\nthree\n", 1));
+    outputs.queue(&lines(b"two\nthree\n", 1), false);
     let (mut second, _) = listener.accept().unwrap();
-    outputs.queue(&lines(b"four\n", 3));
+    outputs.queue(&lines(b"four\n", 3), false);
     assert_eq!(outputs.outputs[0].shared.name, format!("tcp://127.0.0.1:{port}"));
     assert_eq!(lost(&outputs), 0);
     outputs.finish().unwrap();
@@ -159,11 +160,11 @@ fn a_killed_reader_costs_no_event(spec: SinkSpec, accept: impl Fn() -> Box<dyn R
     let mut output = OutputSpec::new(spec);
     output.settings.queue_bytes = 64 << 20;
     let mut outputs = QueuedOutputs::open(&[output]).unwrap();
-    outputs.start(b"opening\n").unwrap();
+    outputs.start(b"opening\n", 0).unwrap();
     let mut first = accept();
     let mut begin = vec![0; 500_000];
     for at in 0..EVENTS / 100 {
-        outputs.queue(&numbered(at * 100, 100));
+        outputs.queue(&numbered(at * 100, 100), false);
     }
     first.read_exact(&mut begin).unwrap();
     // All buffers on the way fill up meanwhile.
@@ -236,7 +237,7 @@ fn a_reader_that_had_read_everything_gets_nothing_twice() {
     let outputs = started(SinkSpec::Tcp { host: "127.0.0.1".to_owned(), port });
     let mut seen = Vec::new();
     for at in 0..5 {
-        outputs.queue(&numbered(at * 10, 10));
+        outputs.queue(&numbered(at * 10, 10), false);
         let (reader, _) = listener.accept().unwrap();
         let mut numbers = BufReader::new(reader).lines().filter_map(|line| line.unwrap().parse::<u64>().ok());
         seen.extend(numbers.by_ref().take_while(|&seq| seq < at * 10 + 9));
@@ -261,7 +262,7 @@ fn a_reader_that_reads_nothing_holds_nothing_up_and_its_loss_is_reported() {
     let size = batch(0).capacity();
     let offered = (4 * QUEUE_BYTES_DEFAULT / size) as u64;
     let before = Instant::now();
-    (0..offered).for_each(|at| outputs.queue(&batch(at)));
+    (0..offered).for_each(|at| outputs.queue(&batch(at), false));
     assert!(before.elapsed() < Duration::from_secs(2), "writing waited for the reader");
     let kept = 2 * (QUEUE_BYTES_DEFAULT / size) as u64;
     assert!(lost(&outputs) >= (offered - kept) * BATCH, "{} lost", lost(&outputs));
@@ -282,6 +283,57 @@ fn a_reader_that_reads_nothing_holds_nothing_up_and_its_loss_is_reported() {
     drop(reader);
 }
 
+/// Two runs with a spool: readers that are away or killed, and an agent whose first run ends before they had everything.
+#[test]
+fn with_a_spool_every_event_of_every_run_arrives_in_order() {
+    let scratch = Scratch::new("spooled");
+    let (socket, file) = (scratch.path("reader.sock"), scratch.path("events.json"));
+    let specs = [SinkSpec::Unix(socket.clone()), SinkSpec::File(file.clone())].map(OutputSpec::new);
+    let run = |run: u64| {
+        let options = SpoolOptions {
+            folder: scratch.path("spool"),
+            max_bytes: SPOOL_BYTES_MIN,
+            full: SpoolFull::DropOldest,
+        };
+        let origin = Origin { run: RunId(run), sensor: "s".to_owned() };
+        let spool = Arc::new(Spool::open(options, &origin).unwrap());
+        let mut outputs = QueuedOutputs::open_spooled(&specs, Arc::clone(&spool), 1).unwrap();
+        spool.outputs_are_known();
+        outputs.start(b"opening\n", 0).unwrap();
+        outputs
+    };
+    let first = run(1);
+    (0..20).for_each(|at| first.queue(&numbered(1_000 + at * 100, 100), false));
+    first.finish().unwrap();
+    let of_file = || numbers(&std::fs::read_to_string(&file).unwrap());
+    assert_eq!(of_file(), (1_000..3_000).collect::<Vec<_>>());
+
+    let second = run(2);
+    let listener = UnixListener::bind(&socket).unwrap();
+    let (mut killed, _) = listener.accept().unwrap();
+    let mut begin = vec![0; 50_000];
+    killed.read_exact(&mut begin).unwrap();
+    drop(killed);
+    (20..40).for_each(|at| second.queue(&numbered(1_000 + at * 100, 100), false));
+    let (mut reader, _) = listener.accept().unwrap();
+    let rest = std::thread::spawn(move || {
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        text
+    });
+    until("the file", || of_file().len() == 4_000);
+    second.finish().unwrap();
+    let rest = rest.join().unwrap();
+    let seen: Vec<u64> = [begin.as_slice(), rest.as_bytes()]
+        .iter()
+        .flat_map(|text| numbers(std::str::from_utf8(text).unwrap()))
+        .collect();
+    let all: BTreeSet<u64> = seen.iter().copied().collect();
+    let missing: Vec<u64> = (1_000..5_000).filter(|seq| !all.contains(seq)).collect();
+    assert!(missing.is_empty(), "{missing:?} of {} are missing", seen.len());
+    assert_eq!(of_file(), (1_000..5_000).collect::<Vec<_>>(), "none comes twice where nothing was killed");
+}
+
 #[tokio::test]
 async fn a_run_whose_only_output_is_gone_is_told() {
     let scratch = Scratch::new("gone");
@@ -289,6 +341,6 @@ async fn a_run_whose_only_output_is_gone_is_told() {
     outputs.outputs[0].shared.queue.abandon();
     outputs.stdout_gone();
     outputs.all_gone().await;
-    outputs.queue(&lines(b"late\n", 0));
+    outputs.queue(&lines(b"late\n", 0), false);
     assert_eq!(lost(&outputs), 1);
 }

@@ -1,0 +1,24 @@
+//! A place in the spool.
+
+use ftpmon_event::RunId;
+use serde::{Deserialize, Serialize};
+
+/// A place between two records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// The segment.
+    pub(super) segment: u64,
+    /// The byte in it.
+    pub(super) offset: u64,
+}
+
+/// What lies behind a batch of the spool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Behind {
+    /// The place of the next record.
+    pub(super) place: Place,
+    /// The batch's run.
+    pub(super) run: RunId,
+    /// `seq` of the event behind the batch's last.
+    pub(super) next_seq: u64,
+}

@@ -1,0 +1,182 @@
+//! The spool (`--spool`): one append-only log that all outputs read, so that events survive readers that are away, and the
+//! agent's own end.
+//!
+//! | file | what |
+//! |---|---|
+//! | `options` | its settings |
+//! | `record`, `segment` | the bytes of a record and of a file |
+//! | `cursor` | how far an output has come |
+//! | `shared` | what writer and readers have in common |
+//! | `writer` | the thread that appends, syncs and gives space back |
+//! | `reader` | an output's way through it |
+//!
+//! The start reads the last segment alone: it cuts a record that a power failure tore, and sets a file without a header aside.
+
+mod cursor;
+mod options;
+mod reader;
+mod record;
+mod segment;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use ftpmon_event::Origin;
+use rustix::fs::{FlockOperation, flock};
+
+use super::batch::LineBatch;
+use crate::notice::notice;
+use segment::Header;
+use shared::{Shared, State};
+use writer::Writer;
+
+pub use options::{SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, SpoolFull, SpoolOptions};
+pub(super) use reader::Reader;
+pub(super) use shared::Lose;
+
+/// How often the end of a run asks whether everything is written.
+const FINISH_LOOK: Duration = Duration::from_millis(50);
+
+/// The spool of a running agent.
+pub struct Spool {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    /// Kept so that no second agent writes it.
+    _lock: File,
+}
+
+impl Spool {
+    /// Opens or creates the spool in a directory, for the events of `origin`.
+    ///
+    /// # Errors
+    /// The directory cannot be written, or another agent uses it. What is in it is never an error.
+    pub fn open(options: SpoolOptions, origin: &Origin) -> io::Result<Self> {
+        let folder = options.folder.clone();
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(folder.join("lock"))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| io::Error::new(io::ErrorKind::ResourceBusy, "another ftpmon uses it"))?;
+        let mut state = State::default();
+        let mut last = None;
+        for number in segment::list(&folder)? {
+            let bytes = std::fs::metadata(segment::path(&folder, number)).map_or(0, |facts| facts.len());
+            state.segments.insert(number, bytes);
+            last = Some(number);
+        }
+        if let Some(last) = last {
+            match recover(&folder, last) {
+                Ok(bytes) => drop(state.segments.insert(last, bytes)),
+                Err(error) => {
+                    let aside = segment::set_aside(&folder, last);
+                    let aside =
+                        aside.map_or_else(|error| error.to_string(), |path| path.display().to_string());
+                    notice(format_args!("spool: segment {last} is damaged: {error}; set aside as {aside}"));
+                    state.segments.remove(&last);
+                }
+            }
+        }
+        let previous = state
+            .segments
+            .keys()
+            .next_back()
+            .and_then(|&number| segment::digest(&segment::path(&folder, number)).ok());
+        let header = Header {
+            number: last.unwrap_or(0),
+            sensor: origin.sensor.clone(),
+            run: origin.run,
+            boot: boot_id(),
+            previous,
+            next: std::collections::BTreeMap::new(),
+        };
+        let shared = Arc::new(Shared::new(options, origin.run, state));
+        let mut writer = Writer::new(Arc::clone(&shared), header);
+        writer.begin()?;
+        let thread = Builder::new().name("spool".to_owned()).spawn(move || writer.run())?;
+        Ok(Self { shared, thread: Some(thread), _lock: lock })
+    }
+
+    /// Appends a batch of a route; one that is `urgent` is on the disk at once.
+    pub(super) fn append(&self, route: u64, batch: LineBatch, urgent: bool) {
+        self.shared.append(route, batch, urgent);
+    }
+
+    /// An output's reader of a route. `lose` is told what it will not get.
+    pub(super) fn reader(&self, output: &str, route: u64, lose: Lose) -> Reader {
+        Reader::new(Arc::clone(&self.shared), output.to_owned(), route, lose)
+    }
+
+    /// All outputs have their readers: what none of them needs may go.
+    pub fn outputs_are_known(&self) {
+        self.shared.state().outputs_known = true;
+    }
+
+    /// Has readers look up from waiting.
+    pub(super) fn wake(&self) {
+        self.shared.changed.notify_all();
+    }
+
+    /// There is room for more.
+    pub fn has_room(&self) -> bool {
+        self.shared.has_room()
+    }
+
+    /// Bytes on the disk, and how many there may be.
+    pub fn fill(&self) -> (u64, u64) {
+        (self.shared.bytes(), self.shared.cap())
+    }
+
+    /// Writes what waits, until `deadline` at most.
+    pub fn flush(&self, deadline: Instant) {
+        while self.shared.state().pending > 0 && Instant::now() < deadline {
+            self.shared.wait(FINISH_LOOK);
+        }
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        self.shared.state().closed = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Cuts what a power failure or a kill left unfinished behind the last whole record of a segment. Its bytes then.
+fn recover(folder: &std::path::Path, number: u64) -> io::Result<u64> {
+    let (file, _, begin) = segment::open(folder, number)?;
+    let bytes = file.metadata()?.len();
+    let end = record::scan(&file, begin, bytes, |_| {})?;
+    if end < bytes {
+        let cut = bytes - end;
+        OpenOptions::new().write(true).open(segment::path(folder, number))?.set_len(end)?;
+        notice(format_args!("spool: {cut} bytes behind the last whole record of segment {number} were cut"));
+    }
+    Ok(end)
+}
+
+/// The kernel's id of this boot.
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// The number of a route: the same in every run in which it has the same format and event types.
+pub fn route_number(format: &str, events: &[String]) -> u64 {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(format!("{format} {}", events.join("+")));
+    digest.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}

@@ -1,0 +1,156 @@
+//! What the spool's writer, its readers and whoever appends to it share.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ftpmon_event::{DropReason, RunId};
+
+use super::super::batch::{LineBatch, SeqRange};
+use super::super::place::Place;
+use super::options::{SpoolFull, SpoolOptions};
+
+/// Bytes of events that wait to be written. A disk that hangs costs this much memory; what comes then is lost and reported.
+pub(super) const QUEUE_BYTES_MAX: usize = 16 << 20;
+
+/// Tells an output of events that it will not get: of this run, or of the given earlier one.
+pub(in crate::sink) type Lose = Box<dyn Fn(Option<RunId>, SeqRange, DropReason) + Send>;
+
+/// The spool of a running agent.
+pub(in crate::sink) struct Shared {
+    pub(super) options: SpoolOptions,
+    pub(super) run: RunId,
+    state: Mutex<State>,
+    pub(super) changed: Condvar,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    /// What is to be written.
+    pub(super) queue: VecDeque<Waiting>,
+    pub(super) queue_bytes: usize,
+    /// All segments and their bytes, oldest first; the last one is being written.
+    pub(super) segments: BTreeMap<u64, u64>,
+    /// The segment being written is damaged: the next one is to be begun.
+    pub(super) begin_next: bool,
+    pub(super) readers: Vec<ReaderState>,
+    /// The next `seq` of each route.
+    pub(super) next: BTreeMap<u64, u64>,
+    /// Batches that are not written yet.
+    pub(super) pending: usize,
+    /// Nothing more comes.
+    pub(super) closed: bool,
+    /// All outputs that need what is there are among the readers.
+    pub(super) outputs_known: bool,
+    /// The disk takes nothing.
+    pub(super) failing: bool,
+}
+
+/// A batch that is to be written.
+pub(super) struct Waiting {
+    pub(super) route: u64,
+    pub(super) batch: LineBatch,
+    /// It is to be on the disk at once.
+    pub(super) urgent: bool,
+}
+
+/// An output that reads the spool.
+pub(super) struct ReaderState {
+    pub(super) output: String,
+    pub(super) route: u64,
+    /// The next record to read.
+    pub(super) place: Place,
+    /// The run of the events that it read last, and the next `seq` of it.
+    pub(super) run: Option<RunId>,
+    pub(super) next_seq: u64,
+    /// What lies before this place is not needed any more.
+    pub(super) saved: Place,
+    /// Its output reads nothing more; what it did not have is kept for the next run.
+    pub(super) gone: bool,
+    /// Another reader of the same output is in its place.
+    pub(super) replaced: bool,
+    pub(super) lose: Lose,
+}
+
+impl ReaderState {
+    /// Events up to `next_seq` of `run` were passed over.
+    pub(super) fn pass_over(&mut self, own: RunId, run: RunId, next_seq: u64, reason: DropReason) {
+        if self.run == Some(run) {
+            if let Some(count) = next_seq.checked_sub(self.next_seq).filter(|&count| count > 0) {
+                let missing = SeqRange { first: self.next_seq, count };
+                (self.lose)((run != own).then_some(run), missing, reason);
+            }
+        } else if next_seq > 0 {
+            (self.lose)((run != own).then_some(run), SeqRange { first: 0, count: next_seq }, reason);
+        }
+        (self.run, self.next_seq) = (Some(run), next_seq);
+    }
+}
+
+impl Shared {
+    pub(super) fn new(options: SpoolOptions, run: RunId, state: State) -> Self {
+        Self { options, run, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    pub(super) fn folder(&self) -> &PathBuf {
+        &self.options.folder
+    }
+
+    /// Takes a batch to be written, or tells the route's outputs that it is lost.
+    pub(in crate::sink) fn append(&self, route: u64, batch: LineBatch, urgent: bool) {
+        let mut state = self.state();
+        let cost = batch.capacity();
+        // With the policy to stop reading, what was read already finds room.
+        let cap = match self.options.full {
+            SpoolFull::Block => 2 * QUEUE_BYTES_MAX,
+            SpoolFull::DropOldest | SpoolFull::DropNewest => QUEUE_BYTES_MAX,
+        };
+        if state.queue_bytes + cost > cap {
+            let reason = if state.failing { DropReason::WriteFailed } else { DropReason::QueueFull };
+            state.lose(route, &batch, reason);
+            return;
+        }
+        state.queue_bytes += cost;
+        state.pending += 1;
+        state.queue.push_back(Waiting { route, batch, urgent });
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// There is room for more: with the policy to stop reading, packets are left in the kernel's ring while there is none.
+    pub(in crate::sink) fn has_room(&self) -> bool {
+        self.options.full != SpoolFull::Block || self.state().queue_bytes < QUEUE_BYTES_MAX / 2
+    }
+
+    /// Waits until something changes, for `pause` at most.
+    pub(in crate::sink) fn wait(&self, pause: Duration) {
+        let state = self.state();
+        drop(self.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Bytes in all segments.
+    pub(in crate::sink) fn bytes(&self) -> u64 {
+        self.state().segments.values().sum()
+    }
+
+    /// The most that [`Self::bytes`] may be.
+    pub(in crate::sink) const fn cap(&self) -> u64 {
+        self.options.max_bytes
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Tells the outputs of a route that they will not get a batch of this run.
+    pub(super) fn lose(&mut self, route: u64, batch: &LineBatch, reason: DropReason) {
+        let Some(missing) = batch.rest(0) else { return };
+        // A reader that comes to what follows has been told of what is missing.
+        for reader in self.readers.iter_mut().filter(|reader| reader.route == route && !reader.gone) {
+            (reader.lose)(None, missing, reason);
+        }
+    }
+}
