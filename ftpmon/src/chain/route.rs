@@ -3,8 +3,8 @@
 use std::io;
 
 use crate::config::RouteConfig;
-use crate::format::{Encoder, KindFilter};
-use crate::sink::{Lines, Loss, Outputs};
+use crate::format::{Encoder, Format, KindFilter, Pretty};
+use crate::sink::{Lines, Loss, OutputSpec, Outputs, SinkSpec};
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, Origin};
 
@@ -27,8 +27,14 @@ impl<O: Outputs> Route<O> {
         open: impl FnOnce(&RouteConfig) -> Result<O, E>,
     ) -> Result<Self, E> {
         let outputs = open(config)?;
+        // Colours belong on a terminal, not in a file.
+        let is_stdout = |output: &OutputSpec| output.sink == SinkSpec::Stdout;
+        let formatter = match config.format {
+            Format::Pretty if config.outputs.iter().all(is_stdout) => Box::new(Pretty::for_stdout()),
+            format => format.formatter(origin),
+        };
         let encoder = Encoder::new(
-            config.format.formatter(origin),
+            formatter,
             KindFilter::only(&config.events),
             config.max_line_bytes,
         );

@@ -3,25 +3,31 @@
 //! A [`Formatter`] turns one event into bytes and knows nothing else. The [`Encoder`] around it leaves out what
 //! `--events` does not ask for and numbers the rest.
 
+mod cef;
 mod ecs;
 mod eve;
 mod formatter;
 mod json;
 mod line;
+mod pretty;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
 mod schema_tests;
 mod transaction;
+mod xferlog;
 mod zeek;
 
 use serde::{Deserialize, Serialize};
 
+pub use cef::Cef;
 pub use ecs::Ecs;
 pub use eve::Eve;
 pub use formatter::{Formatter, Unnumbered};
 pub use json::Json;
 pub use line::{LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
+pub use pretty::Pretty;
+pub use xferlog::Xferlog;
 pub use zeek::Zeek;
 
 use ftpmon_event::time::Timestamp;
@@ -70,6 +76,9 @@ formats! {
     Eve, "eve", "Suricata EVE: ftp, ftp_data and fileinfo", Eve::new;
     Zeek, "zeek", "Zeek ftp.log, tab-separated", Zeek::tsv;
     ZeekJson, "zeek-json", "Zeek ftp.log, one JSON object per line", Zeek::json;
+    Pretty, "pretty", "One line per event for people, in colour on a terminal", Pretty::plain;
+    Xferlog, "xferlog", "The transfer log of wu-ftpd and others: one line per file", Xferlog::new;
+    Cef, "cef", "ArcSight Common Event Format: transfers, logins and alerts", Cef::new;
 }
 
 impl Format {
