@@ -33,11 +33,7 @@ impl<O: Outputs> Route<O> {
             Format::Pretty if config.outputs.iter().all(is_stdout) => Box::new(Pretty::for_stdout()),
             format => format.formatter(origin),
         };
-        let encoder = Encoder::new(
-            formatter,
-            KindFilter::only(&config.events),
-            config.max_line_bytes,
-        );
+        let encoder = Encoder::new(formatter, KindFilter::only(&config.events), config.max_line_bytes);
         Ok(Self { encoder, lines: Lines::default(), outputs })
     }
 

@@ -3,8 +3,7 @@
 use super::{Command, ConfigCommand, EventOptions, OwnersChoice, PortOptions, ReadOptions, RunOptions};
 use crate::config::{
     Config, FilesConfig, LiveConfig, PinConfig, PortsConfig, ReadConfig, RouteConfig, SecretsConfig,
-    SpoolConfig,
-    WritePcapConfig,
+    SpoolConfig, WritePcapConfig,
 };
 use crate::sink::{OutputSpec, SinkSpec};
 

@@ -224,7 +224,7 @@ pub struct SpoolConfig {
     pub directory: PathBuf,
     /// Bytes of all that it holds.
     pub max_bytes: u64,
-    /// What gives way when it is full.
+    /// The events that give way when it is full.
     pub full: SpoolFull,
 }
 

@@ -41,7 +41,7 @@ const DRAINS_MAX: usize = 64;
 const FILES_NICE: i8 = -20;
 /// Drains of the ring before a reload at most: under a load that never lets it run empty the reload comes all the same.
 const RELOAD_DRAINS: usize = 64;
-/// How often a spool that takes nothing is asked again.
+/// The interval at which a spool that takes nothing is asked again.
 const FULL_LOOK: Duration = Duration::from_millis(20);
 /// The engine is not woken more often than this, whatever its timers say.
 const WAKE_MIN: Duration = Duration::from_millis(1);

@@ -176,7 +176,11 @@ mod tests {
 
     fn line(kind: EventKind) -> String {
         let mut out = Vec::new();
-        Cef::new(&sample::origin("sensor")).event(9, &sample::event(&sample::identity("0123456789abcdef"), 0, kind), &mut out);
+        Cef::new(&sample::origin("sensor")).event(
+            9,
+            &sample::event(&sample::identity("0123456789abcdef"), 0, kind),
+            &mut out,
+        );
         String::from_utf8(out).unwrap()
     }
 

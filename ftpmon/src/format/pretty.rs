@@ -62,10 +62,10 @@ impl Formatter for Pretty {
         let (mood, what) = words(&event.kind);
         self.clock.set(event.ts);
         let time = self.clock.as_str().get(11..23).unwrap_or_default();
-        let peers = event.session.as_ref().map_or_else(
-            || "-".to_owned(),
-            |session| format!("{} > {}", session.client, session.server),
-        );
+        let peers = event
+            .session
+            .as_ref()
+            .map_or_else(|| "-".to_owned(), |session| format!("{} > {}", session.client, session.server));
         let user = event.user.as_deref().map_or("-", |user| user.text.as_str());
         let mut line = format!("{time} {peers:PEERS_WIDTH$} {:10} ", clean(user));
         let (begin, end) = match mood {
@@ -103,9 +103,17 @@ fn words(kind: &EventKind) -> (Mood, String) {
         EventKind::SessionEnd(end) => {
             let end = &end.end;
             let seconds = end.duration_ms as f64 / 1_000.0;
-            (Mood::Plain, format!("session ends after {seconds:.1} s, {} commands, {} transfers", end.commands, end.transfers))
+            (
+                Mood::Plain,
+                format!(
+                    "session ends after {seconds:.1} s, {} commands, {} transfers",
+                    end.commands, end.transfers
+                ),
+            )
         }
-        EventKind::Alert(alert) => (Mood::Bad, format!("ALERT {}: {}", alert.alert.title, alert.alert.message)),
+        EventKind::Alert(alert) => {
+            (Mood::Bad, format!("ALERT {}: {}", alert.alert.title, alert.alert.message))
+        }
         EventKind::Drop(dropped) => {
             let drop = &dropped.drop;
             (Mood::Bad, format!("{} events lost at {}: {}", drop.count, drop.output, drop.reason.name()))
@@ -142,7 +150,7 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// What a peer said, on one line and without what would move a terminal's cursor.
+/// A text of a peer, on one line and without what would move a terminal's cursor.
 fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || is_disruptive(c) { ' ' } else { c }).collect()
 }
@@ -164,7 +172,10 @@ mod tests {
             line(false, sample::transfer(1)),
             "22:13:20.000 192.168.1.106:57658 > 192.168.1.109:21   joe        RETR /pub/a.txt: complete, 77 B, 77 B/s\n"
         );
-        assert!(line(true, sample::transfer(1)).ends_with("\x1b[32mRETR /pub/a.txt: complete, 77 B, 77 B/s\x1b[0m\n"));
+        assert!(
+            line(true, sample::transfer(1))
+                .ends_with("\x1b[32mRETR /pub/a.txt: complete, 77 B, 77 B/s\x1b[0m\n")
+        );
     }
 
     #[test]
@@ -176,6 +187,9 @@ mod tests {
 
     #[test]
     fn sizes_for_people() {
-        assert_eq!([0, 999, 1_500, 2_000_000, 3_100_000_000].map(size), ["0 B", "999 B", "1.5 kB", "2.0 MB", "3.1 GB"]);
+        assert_eq!(
+            [0, 999, 1_500, 2_000_000, 3_100_000_000].map(size),
+            ["0 B", "999 B", "1.5 kB", "2.0 MB", "3.1 GB"]
+        );
     }
 }

@@ -17,7 +17,7 @@ const DELETED: u16 = 250;
 /// Writes xferlog.
 pub struct Xferlog;
 
-/// What a line says.
+/// The facts of a line.
 struct Line<'a> {
     seconds: u64,
     bytes: u64,
@@ -111,7 +111,8 @@ fn word(text: &str) -> String {
 fn date(at: Timestamp) -> String {
     let rfc3339 = Rfc3339::of(at);
     let part = |from: usize, to: usize| rfc3339.as_str().get(from..to).unwrap_or_default();
-    let day = DAYS.get(at.seconds().div_euclid(DAY_SECONDS).rem_euclid(7) as usize).copied().unwrap_or_default();
+    let day =
+        DAYS.get(at.seconds().div_euclid(DAY_SECONDS).rem_euclid(7) as usize).copied().unwrap_or_default();
     let month = part(5, 7).parse::<usize>().ok().and_then(|month| MONTHS.get(month.checked_sub(1)?)).copied();
     let (month, number) = (month.unwrap_or_default(), part(8, 10).trim_start_matches('0'));
     format!("{day} {month} {number:>2} {} {}", part(11, 19), part(0, 4))

@@ -9,7 +9,7 @@ use super::place::Behind;
 pub(super) struct LineBatch {
     body: Arc<Body>,
     first_seq: u64,
-    /// Where it lies in the spool.
+    /// Its place in the spool.
     behind: Option<Behind>,
 }
 
@@ -49,7 +49,7 @@ impl LineBatch {
         self
     }
 
-    /// What lies behind it in the spool.
+    /// The place behind it in the spool.
     pub(super) const fn behind(&self) -> Option<Behind> {
         self.behind
     }
@@ -59,7 +59,7 @@ impl LineBatch {
         self.first_seq
     }
 
-    /// Where each event ends in the lines.
+    /// The end of each event in the lines.
     pub(super) fn ends(&self) -> &[u32] {
         &self.body.ends
     }

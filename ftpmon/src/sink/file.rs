@@ -176,7 +176,7 @@ impl OpenFile {
     }
 }
 
-/// What a killed run left unfinished must not become one line with what follows. A file that cannot be read is taken as it is.
+/// Whether a file ends with a line feed: a line that a killed run left unfinished must not become one with what follows. A file that cannot be read is taken as it is.
 fn ends_with_line_feed(path: &Path, length: u64) -> bool {
     let last = || {
         let mut file = File::open(path)?;

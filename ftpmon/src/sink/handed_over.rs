@@ -61,7 +61,7 @@ impl HandedOver {
         }
     }
 
-    /// What lies in the spool behind the last batch that has left this host's kernel, which holds `in_kernel` bytes.
+    /// The place in the spool behind the last batch that has left this host's kernel, which holds `in_kernel` bytes.
     pub(super) fn passed_on(&self, in_kernel: u64) -> Option<Behind> {
         let passed = self.position.saturating_sub(in_kernel);
         let whole = |written: &&Written| {

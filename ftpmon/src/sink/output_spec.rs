@@ -44,7 +44,7 @@ pub struct OutputSettings {
     pub queue_bytes: usize,
     /// Bytes that a socket took and that are kept to be sent again.
     pub resend_bytes: usize,
-    /// What concerns files only.
+    /// The settings of files only.
     pub file: FileOptions,
 }
 

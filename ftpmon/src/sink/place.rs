@@ -12,7 +12,7 @@ pub(super) struct Place {
     pub(super) offset: u64,
 }
 
-/// What lies behind a batch of the spool.
+/// The place and number behind a batch of the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Behind {
     /// The place of the next record.

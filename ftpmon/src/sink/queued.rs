@@ -52,7 +52,7 @@ fn way_out(spec: &SinkSpec) -> &'static str {
 pub struct QueuedOutputs {
     outputs: Vec<Output>,
     gone: Arc<Notify>,
-    /// Where events go instead of into the queues, and the number of their route there.
+    /// The spool that takes events instead of the queues, and the number of their route there.
     spool: Option<(Arc<Spool>, u64)>,
 }
 
@@ -62,7 +62,7 @@ struct Output {
     /// Until [`Outputs::start`].
     idle: Option<Worker>,
     thread: Option<JoinHandle<()>>,
-    /// When standard error was last told of a loss.
+    /// The last time that standard error was told of a loss.
     said: Option<Instant>,
 }
 

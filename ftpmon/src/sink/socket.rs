@@ -87,7 +87,7 @@ impl Connect for Unix {
 pub(super) struct Socket<C: Connect> {
     reader: C,
     stream: Option<C::Stream>,
-    /// How the connection ended.
+    /// The end of the connection.
     end: Option<io::ErrorKind>,
 }
 
@@ -100,7 +100,7 @@ impl<C: Connect> Socket<C> {
     /// The reader is there. What was unread when it went away is told once, and its queue is empty from then on.
     fn check(&mut self) -> io::Result<()> {
         if let Some(end) = self.end {
-            return Err(end.into());
+            return Err(ended(end));
         }
         let stream = self.stream.as_ref().ok_or_else(not_open)?;
         far_end(stream).inspect_err(|error| self.end = Some(error.kind()))
@@ -163,8 +163,15 @@ impl<C: Connect> Destination for Socket<C> {
 fn far_end(stream: &impl AsFd) -> io::Result<()> {
     let mut ignored = [0; IGNORED_BYTES];
     match recv(stream, &mut ignored, RecvFlags::DONTWAIT) {
-        Ok((_, 0)) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "its reader closed the connection")),
+        Ok((_, 0)) => Err(ended(io::ErrorKind::UnexpectedEof)),
         Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+fn ended(how: io::ErrorKind) -> io::Error {
+    match how {
+        io::ErrorKind::UnexpectedEof => io::Error::new(how, "its reader closed the connection"),
+        other => other.into(),
     }
 }

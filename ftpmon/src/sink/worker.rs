@@ -50,7 +50,7 @@ impl Shared {
 /// One output's thread.
 pub(super) struct Worker {
     shared: Arc<Shared>,
-    /// What is read instead of the queue.
+    /// The spool, which is read instead of the queue.
     spool: Option<Reader>,
     destination: Box<dyn Destination>,
     state: State,

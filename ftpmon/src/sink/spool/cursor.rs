@@ -1,4 +1,4 @@
-//! How far an output has come in the spool: a small file each, written anew and renamed.
+//! The place that an output has come to in the spool: a small file each, written anew and renamed.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::super::place::Place;
 use super::segment::{hex, sync_folder};
 
-/// How far an output has come.
+/// The place that an output has come to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Cursor {
     /// The output's name.
@@ -45,7 +45,7 @@ impl Cursor {
     }
 }
 
-/// What an output is called may hold any byte: its file is named by a digest of it.
+/// The file of an output: its name may hold any byte, so a digest of it names the file.
 fn path(folder: &Path, output: &str) -> PathBuf {
     let digest = hex(&Sha256::digest(output));
     folder.join(format!("cursor-{}.json", digest.get(..16).unwrap_or(&digest)))

@@ -42,7 +42,7 @@ pub use options::{SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, SpoolFull, SpoolOptions}
 pub(super) use reader::Reader;
 pub(super) use shared::Lose;
 
-/// How often the end of a run asks whether everything is written.
+/// The interval at which the end of a run asks whether everything is written.
 const FINISH_LOOK: Duration = Duration::from_millis(50);
 
 /// The spool of a running agent.

@@ -15,7 +15,7 @@ use super::segment::{self, Header};
 use super::shared::{Lose, ReaderState, Shared};
 use crate::notice::notice;
 
-/// How often a cursor is written at most.
+/// The shortest time between two writes of a cursor.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
 /// Reads the events of one route, from where its output had come to.
@@ -34,7 +34,7 @@ struct Open {
     number: u64,
     file: File,
     header: Header,
-    /// Where its records begin.
+    /// The begin of its records.
     begin: u64,
 }
 

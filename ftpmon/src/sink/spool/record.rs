@@ -31,7 +31,7 @@ pub(in crate::sink) struct Record {
     pub(in crate::sink) batch: LineBatch,
     /// `seq` behind its last event.
     pub(in crate::sink) next_seq: u64,
-    /// Where it ends in its segment.
+    /// Its end in its segment.
     pub(in crate::sink) end: u64,
 }
 
@@ -82,7 +82,7 @@ pub(super) fn read(segment: &File, offset: u64, limit: u64) -> io::Result<Option
     parse(&body, end).map(Some).ok_or_else(|| damaged("a record's fields contradict each other"))
 }
 
-/// Where the whole records end that begin at `offset`.
+/// The end of the whole records that begin at `offset`.
 pub(super) fn scan(
     segment: &File,
     mut offset: u64,

@@ -10,7 +10,7 @@ use ftpmon_event::RunId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// What a segment begins with: the format and its version.
+/// The first bytes of a segment: the format and its version.
 const MAGIC: &[u8; 8] = b"FTPMSPL1";
 /// Bytes of the magic, the header's length and its checksum.
 const PREFIX: usize = 16;
@@ -18,7 +18,7 @@ const PREFIX: usize = 16;
 const HEADER_MAX: usize = 1 << 20;
 const MODE: u32 = 0o600;
 
-/// What a segment says of itself.
+/// The header of a segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::sink) struct Header {
     /// Its number.
@@ -47,7 +47,7 @@ pub(super) fn route_name(route: u64) -> String {
     format!("{route:016x}")
 }
 
-/// Where a segment lies.
+/// The file of a segment.
 pub(super) fn path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:020}.seg"))
 }

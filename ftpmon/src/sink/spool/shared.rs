@@ -1,4 +1,4 @@
-//! What the spool's writer, its readers and whoever appends to it share.
+//! The state that the spool's writer, its readers and whoever appends to it share.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub(in crate::sink) struct Shared {
 
 #[derive(Default)]
 pub(super) struct State {
-    /// What is to be written.
+    /// The batches to be written.
     pub(super) queue: VecDeque<Waiting>,
     pub(super) queue_bytes: usize,
     /// All segments and their bytes, oldest first; the last one is being written.
@@ -64,7 +64,7 @@ pub(super) struct ReaderState {
     /// The run of the events that it read last, and the next `seq` of it.
     pub(super) run: Option<RunId>,
     pub(super) next_seq: u64,
-    /// What lies before this place is not needed any more.
+    /// The place before which nothing is needed any more.
     pub(super) saved: Place,
     /// Its output reads nothing more; what it did not have is kept for the next run.
     pub(super) gone: bool,

@@ -15,9 +15,9 @@ use super::record;
 use super::segment::{self, Header};
 use super::shared::{Shared, Waiting};
 
-/// What is written is synced after this time.
+/// The longest time that something is written and not synced.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
-/// What is written is synced after so many bytes.
+/// The most bytes that are written and not synced.
 const SYNC_BYTES: u64 = 1 << 20;
 /// The pause before a disk that takes nothing is tried again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -86,7 +86,7 @@ impl Writer {
         }
     }
 
-    /// What is to be written; waits for some, as long as nothing waits to be synced.
+    /// The batches to be written; waits for some, as long as nothing waits to be synced.
     fn wait(&self) -> (Vec<Waiting>, bool) {
         let mut state = self.shared.state();
         if state.queue.is_empty() && !state.closed {
