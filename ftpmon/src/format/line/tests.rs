@@ -44,7 +44,7 @@ fn lines(format: Format, max: u32, events: &[Event]) -> Vec<String> {
     }
     encoder.footer(Timestamp::default(), &mut out);
     let text = String::from_utf8(out).expect("every format writes UTF-8");
-    assert!(text.ends_with('\n'));
+    assert!(text.is_empty() || text.ends_with('\n'));
     text.lines().map(str::to_owned).collect()
 }
 
@@ -52,11 +52,13 @@ fn check(format: Format, max: u32, events: &[Event]) {
     for line in lines(format, max, events) {
         assert!(line.len() < max as usize, "{format:?}: a line of {} bytes", line.len());
         assert!(!line.chars().any(|c| is_disruptive(c) && c != '\t'), "{format:?}: {line:?}");
-        if format == Format::Zeek {
-            let columns = line.split('\t').count();
-            assert!(line.starts_with('#') || columns == 24, "{columns} columns: {line}");
-        } else {
-            serde_json::from_str::<Value>(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        match format {
+            Format::Zeek => {
+                let columns = line.split('\t').count();
+                assert!(line.starts_with('#') || columns == 24, "{columns} columns: {line}");
+            }
+            Format::Pretty | Format::Xferlog | Format::Cef => {}
+            _ => drop(serde_json::from_str::<Value>(&line).unwrap_or_else(|error| panic!("{error}: {line}"))),
         }
     }
 }
