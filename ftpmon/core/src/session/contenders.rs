@@ -43,7 +43,7 @@ struct Contender {
     stage: Stage,
 }
 
-/// How likely a connection is the transfer's: the greater the more.
+/// The likelihood that a connection is the transfer's: the greater the more.
 type Rank = (bool, bool, bool, bool, bool, bool);
 
 impl Contender {
@@ -77,7 +77,7 @@ pub(super) struct Stranger {
     pub(super) chosen: bool,
 }
 
-/// What the transfer of an endpoint had.
+/// The connection that the transfer of an endpoint had, and the others.
 #[derive(Debug, Default)]
 pub(super) struct Chosen {
     pub(super) summary: Option<Box<DataSummary>>,
@@ -143,7 +143,7 @@ impl Contenders {
         Self(open)
     }
 
-    /// What is known of the transfer's connection. `sender`: the end that is to send; none where either may.
+    /// The state of the transfer's connection. `sender`: the end that is to send; none where either may.
     pub(super) fn state(&self, sender: Option<Side>) -> DataState<'_> {
         match self.best(sender, |_| true).and_then(|best| self.0.get(best)).map(|best| &best.stage) {
             None | Some(Stage::Open { established: false }) => DataState::Waiting,

@@ -53,7 +53,7 @@ impl Announced {
         Self::waiting(id, data, ExpectedEndpoints::new())
     }
 
-    /// What is known of its connection. `direction`: of the transfer that it is for.
+    /// The state of its connection. `direction`: of the transfer that it is for.
     pub(super) fn state(&self, direction: Option<FileDirection>) -> DataState<'_> {
         self.contenders.state(self.sender(direction))
     }

@@ -45,7 +45,7 @@ pub(super) enum DataSource {
     Unknown,
 }
 
-/// What becomes of a connection to an announced endpoint.
+/// The answer to a connection to an announced endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reception {
     /// It may be the transfer's.

@@ -8,7 +8,7 @@ use crate::session::{ConnectionId, Contact, DataSummary};
 use crate::time::Timestamp;
 use crate::tls::TlsFacts;
 
-/// How a connection went, and how many bytes its initiator and its listener sent.
+/// The course of a connection, and the bytes that its initiator and its listener sent.
 #[derive(Clone, Copy, Debug)]
 enum Came {
     /// A SYN that was refused or not answered.

@@ -1,4 +1,4 @@
-//! How transfers are reported, and what becomes of the endpoints of those that had no connection.
+//! Transfers are reported, and the endpoints of those that had no connection handed on.
 
 use smol_str::format_smolstr;
 
