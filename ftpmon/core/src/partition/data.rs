@@ -176,8 +176,9 @@ impl Partition {
     fn tell_claimant(&mut self, at: Timestamp, id: FlowId, claim: &ClaimRef) {
         let &ClaimRef { session, endpoint, foreign } = claim;
         let Some(flow) = self.flows.get(id) else { return };
-        let (initiator, established) = (flow.initiator, flow.is_established());
-        let contact = Contact { connection: self.connection_id(id), initiator, established };
+        let Flow { initiator, listener, .. } = *flow;
+        let (connection, established) = (self.connection_id(id), flow.is_established());
+        let contact = Contact { connection, initiator, listener, established };
         if foreign {
             self.post(Mail::DataOpened { session, endpoint, at, contact });
         } else if !self.data_opened(at, session.flow, endpoint, contact) {

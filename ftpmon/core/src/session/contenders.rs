@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::data::{ConnectionId, Contact, DataSummary};
 use crate::account::Side;
 use crate::addr::Endpoint;
+use crate::event::{FileDirection, Mode};
 use crate::time::Timestamp;
 use crate::timing::DISORDER_NS;
 
@@ -40,6 +41,8 @@ struct Contender {
     initiator: Endpoint,
     /// The expected host opened it.
     expected: bool,
+    /// Who listens.
+    mode: Option<Mode>,
     stage: Stage,
 }
 
@@ -47,13 +50,21 @@ struct Contender {
 type Rank = (bool, bool, bool, bool, bool, bool);
 
 impl Contender {
-    /// `sender`: the end that was to send; none where either may.
-    fn rank(&self, sender: Option<Side>) -> Rank {
+    /// The end that is to send, by the direction of the transfer; none where either may.
+    fn sender(&self, direction: Option<FileDirection>) -> Option<Side> {
+        let server = match self.mode? {
+            Mode::Passive => Side::Listener,
+            Mode::Active => Side::Initiator,
+        };
+        Some(if direction? == FileDirection::Upload { server.other() } else { server })
+    }
+
+    fn rank(&self, direction: Option<FileDirection>) -> Rank {
         match &self.stage {
             &Stage::Open { established } => (false, established, self.expected, true, false, true),
             Stage::Ended(summary) => {
                 let sent = |side| summary.from_side(side).bytes > 0;
-                let moved = sender.map_or_else(|| summary.has_moved(), sent);
+                let moved = self.sender(direction).map_or_else(|| summary.has_moved(), sent);
                 let reset = summary.from_initiator.rst || summary.from_listener.rst;
                 (moved, true, self.expected, false, summary.has_moved(), !reset)
             }
@@ -92,8 +103,8 @@ pub(super) struct Contenders(SmallVec<[Contender; 1]>);
 
 impl Contenders {
     /// A connection came, or it is established now. False where there are too many.
-    pub(super) fn contact(&mut self, contact: Contact, expected: bool) -> bool {
-        let Contact { connection, initiator, established } = contact;
+    pub(super) fn contact(&mut self, contact: Contact, expected: bool, mode: Option<Mode>) -> bool {
+        let Contact { connection, initiator, established, .. } = contact;
         let known = self.0.iter_mut().find(|it| it.connection == connection);
         if let Some(Contender { stage, .. }) = known {
             if let Stage::Open { established: now } = stage {
@@ -106,7 +117,7 @@ impl Contenders {
             let Some((weakest, _)) = weakest.filter(|(_, it)| expected && !it.expected) else { return false };
             self.0.remove(weakest);
         }
-        self.0.push(Contender { connection, initiator, expected, stage: Stage::Open { established } });
+        self.0.push(Contender { connection, initiator, expected, mode, stage: Stage::Open { established } });
         true
     }
 
@@ -127,11 +138,12 @@ impl Contenders {
     }
 
     /// Forgets what was over before `at` and carried nothing: it was not made for a command that comes then. Strangers are told all
-    /// the same.
-    pub(super) fn forget_spent(&mut self, at: Timestamp) {
+    /// the same. `refused`: the endpoint was there for a command that was refused, whose connection this was.
+    pub(super) fn forget_spent(&mut self, at: Timestamp, refused: bool) {
+        let disorder = if refused { 0 } else { DISORDER_NS };
         let is_spent = |it: &Contender| {
             matches!(&it.stage, Stage::Ended(summary)
-                if it.expected && !summary.has_moved() && summary.last.plus_nanos(DISORDER_NS) < at)
+                if it.expected && !summary.has_moved() && summary.last.plus_nanos(disorder) < at)
         };
         self.0.retain(|it| !is_spent(it));
     }
@@ -143,9 +155,9 @@ impl Contenders {
         Self(open)
     }
 
-    /// The state of the transfer's connection. `sender`: the end that is to send; none where either may.
-    pub(super) fn state(&self, sender: Option<Side>) -> DataState<'_> {
-        match self.best(sender, |_| true).and_then(|best| self.0.get(best)).map(|best| &best.stage) {
+    /// The state of the transfer's connection. `direction`: of the transfer, where it is known.
+    pub(super) fn state(&self, direction: Option<FileDirection>) -> DataState<'_> {
+        match self.best(direction, |_| true).and_then(|best| self.0.get(best)).map(|best| &best.stage) {
             None | Some(Stage::Open { established: false }) => DataState::Waiting,
             Some(Stage::Open { established: true }) => DataState::Open,
             Some(Stage::Ended(summary)) => DataState::Ended(summary),
@@ -158,8 +170,8 @@ impl Contenders {
     }
 
     /// Decides which connection that ended the transfer had. None where none did.
-    pub(super) fn choose(self, sender: Option<Side>) -> Chosen {
-        let best = self.best(sender, |it| !it.is_open());
+    pub(super) fn choose(self, direction: Option<FileDirection>) -> Chosen {
+        let best = self.best(direction, |it| !it.is_open());
         let mut chosen = Chosen::default();
         for (place, contender) in self.0.into_iter().enumerate() {
             let is_chosen = Some(place) == best;
@@ -176,9 +188,9 @@ impl Contenders {
         chosen
     }
 
-    fn best(&self, sender: Option<Side>, some: impl Fn(&Contender) -> bool) -> Option<usize> {
+    fn best(&self, direction: Option<FileDirection>, some: impl Fn(&Contender) -> bool) -> Option<usize> {
         let all = self.0.iter().enumerate().filter(|(_, it)| some(it));
-        all.max_by_key(|(_, it)| it.rank(sender)).map(|(place, _)| place)
+        all.max_by_key(|(_, it)| it.rank(direction)).map(|(place, _)| place)
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Contact {
     pub connection: ConnectionId,
     /// The end that opened it.
     pub initiator: Endpoint,
+    /// The end that took it.
+    pub listener: Endpoint,
     /// Its handshake is complete. So it is taken to be where only the kernel's account of its opening is known.
     pub established: bool,
 }

@@ -5,10 +5,9 @@ use smol_str::SmolStr;
 use super::contenders::{Contenders, DataState};
 use super::data::{EndpointId, FoundData};
 use super::due::Due;
-use super::outbox::ExpectedEndpoints;
+use super::outbox::{Effect, ExpectedEndpoints, Outbox};
 use super::remote::Basis;
-use crate::account::Side;
-use crate::event::{DataAnnouncement, FileDirection, Mode, RepresentationType, Via};
+use crate::event::{DataAnnouncement, FileDirection, Mode, RepresentationType, SessionIdentity, Via};
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::timing::{DISORDER_NS, GRACE_NS, OTHERS_CAME_NS};
@@ -55,16 +54,37 @@ impl Announced {
 
     /// The state of its connection. `direction`: of the transfer that it is for.
     pub(super) fn state(&self, direction: Option<FileDirection>) -> DataState<'_> {
-        self.contenders.state(self.sender(direction))
+        self.contenders.state(direction)
     }
 
-    /// The end that is to send; none where that is not known.
-    pub(super) fn sender(&self, direction: Option<FileDirection>) -> Option<Side> {
-        let server = match self.data.mode? {
-            Mode::Passive => Side::Listener,
-            Mode::Active => Side::Initiator,
-        };
-        Some(if direction? == FileDirection::Upload { server.other() } else { server })
+    /// The server may connect to the client's default port instead.
+    pub(super) fn also_at(
+        &mut self,
+        said: Timestamp,
+        data: DataAnnouncement,
+        endpoints: &ExpectedEndpoints,
+        session: &SessionIdentity,
+        out: &mut Outbox,
+    ) {
+        if endpoints.is_empty() {
+            return;
+        }
+        self.alternative = Some(Box::new(data));
+        self.endpoints.extend(endpoints.iter().copied());
+        out.effects.push(Effect::Announce {
+            said,
+            id: self.id,
+            endpoints: endpoints.clone(),
+            mode: data.mode,
+            peer: session.server.ip,
+            announcer: session.client.ip,
+        });
+    }
+
+    /// Who listens at a port of it.
+    pub(super) fn mode_at(&self, port: u16) -> Option<Mode> {
+        let other = self.alternative.as_deref().filter(|other| other.port == port);
+        other.map_or(self.data.mode, |other| other.mode)
     }
 
     /// No command announced it for this transfer, and nothing came.

@@ -129,21 +129,38 @@ impl Transfers {
         session: SessionRef<'_>,
         out: &mut Outbox,
     ) {
-        let (data, endpoints, alternative) = match self.last_used.as_deref() {
-            Some((last, used)) if last.mode == Some(Mode::Passive) => (*last, used.clone(), None),
-            Some((last, used)) => {
-                let both = used.iter().chain(&endpoints).copied().collect();
-                (data, both, Some(Box::new(*last)))
-            }
-            None => (data, endpoints, None),
-        };
-        if endpoints.is_empty() {
+        let last = self.last_used.as_deref().cloned();
+        if let Some(transfer) = self.by_command(tx)
+            && let Some(announced) = transfer.announced.as_mut()
+        {
+            announced.also_at(at, data, &endpoints, session.identity, out);
             return;
         }
-        let announced = self.expect(at, data, endpoints, session, out);
+        let announced = match last {
+            Some((last, used)) if last.mode == Some(Mode::Passive) => {
+                let mut announced = self.expect(at, last, used, session, out);
+                announced.also_at(at, data, &endpoints, session.identity, out);
+                *announced
+            }
+            Some((last, used)) => {
+                let both = used.iter().chain(&endpoints).copied().collect();
+                let alternative = Some(Box::new(last));
+                Announced { alternative, ..*self.expect(at, data, both, session, out) }
+            }
+            None if endpoints.is_empty() => return,
+            None => *self.expect(at, data, endpoints, session, out),
+        };
         if let Some(transfer) = self.by_command(tx) {
-            transfer.announced = Some(Box::new(Announced { unannounced: true, alternative, ..*announced }));
+            transfer.announced = Some(Box::new(Announced { unannounced: true, ..announced }));
         }
+    }
+
+    /// The command `tx` has the port that the client announced for one that was refused. The server may have forgotten it, and
+    /// connect to the default port.
+    pub(super) fn may_use_default(&mut self, tx: u64) -> bool {
+        let announced = self.by_command(tx).and_then(|transfer| transfer.announced.as_deref());
+        announced
+            .is_some_and(|it| it.refused && it.data.mode == Some(Mode::Active) && it.alternative.is_none())
     }
 
     fn expect(
@@ -194,7 +211,7 @@ impl Transfers {
     pub(super) fn begin(&mut self, request: Request, connection_due: bool, endpoint_due: bool) -> DataSource {
         let mut announced = if endpoint_due { None } else { self.current.take().or_else(|| self.reclaim()) };
         if let Some(announced) = &mut announced {
-            announced.contenders.forget_spent(request.at);
+            announced.contenders.forget_spent(request.at, announced.refused);
         }
         let stays_open = |transfer: &Transfer| {
             matches!(transfer.state(), Some(DataState::Open)) && matches!(transfer.code, Some(200..=299))
@@ -286,8 +303,9 @@ impl Transfers {
                 None => Reception::Refused,
             };
         };
-        let expected = expected(announced.data.mode.unwrap_or(Mode::Passive));
-        let taken = announced.contenders.contact(contact, expected);
+        let mode = announced.mode_at(contact.listener.port);
+        let expected = expected(mode.unwrap_or(Mode::Passive));
+        let taken = announced.contenders.contact(contact, expected, mode);
         let endpoints = announced.endpoints.clone();
         let used = (contact.established && !announced.unannounced).then_some(announced.data);
         if !core::mem::replace(&mut announced.contacted, true) {

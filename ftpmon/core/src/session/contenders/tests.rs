@@ -1,9 +1,9 @@
 use core::net::IpAddr;
 
 use super::{CONTENDERS_MAX, Chosen, Contenders, DataState};
-use crate::account::{DirectionAccount, Side};
+use crate::account::DirectionAccount;
 use crate::addr::Endpoint;
-use crate::event::Handshake;
+use crate::event::{FileDirection, Handshake, Mode};
 use crate::session::{ConnectionId, Contact, DataSummary};
 use crate::time::Timestamp;
 use crate::tls::TlsFacts;
@@ -73,11 +73,16 @@ fn summary(n: u64, came: Came) -> Box<DataSummary> {
 fn contenders(came: &[(bool, Came)]) -> Contenders {
     let mut contenders = Contenders::default();
     for (n, &(expected, came)) in (0..).zip(came) {
-        let mut contact = Contact { connection: id(n), initiator: initiator(n), established: false };
-        assert!(contenders.contact(contact, expected));
+        let mut contact = Contact {
+            connection: id(n),
+            initiator: initiator(n),
+            listener: initiator(n),
+            established: false,
+        };
+        assert!(contenders.contact(contact, expected, Some(Mode::Passive)));
         if !matches!(came, Opening | Attempt | HalfOpen) {
             contact.established = true;
-            assert!(contenders.contact(contact, expected));
+            assert!(contenders.contact(contact, expected, Some(Mode::Passive)));
         }
         if !matches!(came, Opening | Open) {
             contenders.ended(id(n), summary(n, came));
@@ -86,9 +91,9 @@ fn contenders(came: &[(bool, Came)]) -> Contenders {
     contenders
 }
 
-/// The client listens in active mode and the server in passive mode: `LISTENER` sends a passive download.
-const LISTENER: Option<Side> = Some(Side::Listener);
-const INITIATOR: Option<Side> = Some(Side::Initiator);
+/// In passive mode, of which these connections are, the listener sends.
+const LISTENER: Option<FileDirection> = Some(FileDirection::Download);
+const INITIATOR: Option<FileDirection> = Some(FileDirection::Upload);
 
 #[test]
 fn the_transfer_has_the_connection_that_carried_the_file() {
@@ -164,12 +169,13 @@ fn strangers_that_were_established_are_told() {
 #[test]
 fn a_flood_of_strangers_keeps_no_expected_host_out() {
     let mut contenders = Contenders::default();
-    let contact = |n| Contact { connection: id(n), initiator: initiator(n), established: true };
+    let contact =
+        |n| Contact { connection: id(n), initiator: initiator(n), listener: initiator(n), established: true };
     for n in 0..CONTENDERS_MAX as u64 {
-        assert!(contenders.contact(contact(n), false));
+        assert!(contenders.contact(contact(n), false, Some(Mode::Passive)));
     }
-    assert!(!contenders.contact(contact(90), false));
-    assert!(contenders.contact(contact(91), true));
+    assert!(!contenders.contact(contact(90), false, None));
+    assert!(contenders.contact(contact(91), true, Some(Mode::Passive)));
     contenders.ended(id(91), summary(91, Closed(0, 9)));
     assert_eq!(contenders.choose(LISTENER).summary.map(|it| it.initiator), Some(initiator(91)));
 }
@@ -178,9 +184,10 @@ fn a_flood_of_strangers_keeps_no_expected_host_out() {
 fn what_was_over_before_a_command_is_not_its_own() {
     let late = Timestamp::from_nanos(60_000_000_000);
     let mut spent = contenders(&[(true, Closed(0, 0)), (true, Closed(0, 9)), (true, Open)]);
-    spent.forget_spent(Timestamp::default());
+    spent.forget_spent(Timestamp::default(), false);
+    spent.forget_spent(Timestamp::default(), true);
     assert_eq!(spent.0.len(), 3);
-    spent.forget_spent(late);
+    spent.forget_spent(late, false);
     assert_eq!(spent.0.len(), 2);
     assert_eq!(spent.take_open().0.len(), 1);
 }

@@ -191,8 +191,7 @@ impl Transfers {
 /// Decides which connection a transfer had.
 fn choose(transfer: &mut Transfer) -> Chosen {
     let Some(announced) = &mut transfer.announced else { return Chosen::default() };
-    let sender = announced.sender(transfer.request.direction);
-    let chosen = core::mem::take(&mut announced.contenders).choose(sender);
+    let chosen = core::mem::take(&mut announced.contenders).choose(transfer.request.direction);
     if let Some(summary) = &chosen.summary
         && let Some(other) = announced.alternative.take_if(|other| other.port == summary.listener.port)
     {
