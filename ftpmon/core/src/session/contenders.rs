@@ -41,7 +41,7 @@ struct Contender {
     initiator: Endpoint,
     /// The expected host opened it.
     expected: bool,
-    /// Who listens.
+    /// The end that listens.
     mode: Option<Mode>,
     stage: Stage,
 }

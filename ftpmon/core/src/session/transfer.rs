@@ -81,7 +81,7 @@ impl Announced {
         });
     }
 
-    /// Who listens at a port of it.
+    /// The end that listens at a port of it.
     pub(super) fn mode_at(&self, port: u16) -> Option<Mode> {
         let other = self.alternative.as_deref().filter(|other| other.port == port);
         other.map_or(self.data.mode, |other| other.mode)
