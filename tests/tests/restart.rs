@@ -229,6 +229,21 @@ fn soak_restart() {
 }
 
 #[test]
+fn a_start_that_fails_leaves_no_pins() {
+    test("a_start_that_fails_leaves_no_pins", &[Need::Agent], || {
+        let (net, bpf) = (Direct::new(1500)?, BpfFs::new()?);
+        let state = Scratch::new("state")?;
+        let (pins, state) = (bpf.pins(), state.path().join("state"));
+        let options = ["--iface", "nosuch0", "--pin", &pins.to_string_lossy(), "--pin-state"];
+        let refused = Agent::start(&net.server, &[&options[..], &[&state.to_string_lossy()]].concat());
+        let said = format!("{:#}", refused.err().context("it started")?);
+        ensure!(said.contains("no interface is called nosuch0"), "{said}");
+        ensure!(!pins.exists(), "pins are left");
+        Ok(())
+    });
+}
+
+#[test]
 fn pins_outside_a_bpf_file_system_are_refused() {
     test("pins_outside_a_bpf_file_system_are_refused", &[Need::Agent], || {
         let (net, scratch) = (Direct::new(1500)?, Scratch::new("no-bpf")?);

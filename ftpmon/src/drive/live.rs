@@ -75,9 +75,16 @@ async fn watch(config: &Config, reread: &Reread, kernel: KernelVersion) -> anyho
         payload_bytes: (engine.files != FilesMode::Off).then_some(ring_bytes(config.live.files_ring_bytes)),
         log: config.live.kernel_log,
     };
-    let pinned = config.live.pin.as_ref().map(take_pins).transpose()?;
+    let pinned = config.live.pin.as_ref().map(|pin| take_pins(pin, kernel)).transpose()?;
     let (pins, handed_over) = pinned.unzip();
-    let Parts { mut object, mut ring, counters, mut steering, flows } = kernel::load(object, pins.as_ref())?;
+    // Pins of a start that fails serve nobody, unless an agent before left them.
+    let made = config.live.pin.as_ref().filter(|_| pins.as_ref().is_some_and(|pins| !pins.are_there()));
+    let undone = |error| {
+        made.iter().for_each(|pin| drop(kernel::detach(&pin.folder)));
+        error
+    };
+    let parts = kernel::load(object, pins.as_ref()).map_err(undone)?;
+    let Parts { mut object, mut ring, counters, mut steering, flows } = parts;
     if config.live.kernel_log.is_some() {
         kernel::follow_log(&mut object)?;
     }
@@ -87,7 +94,7 @@ async fn watch(config: &Config, reread: &Reread, kernel: KernelVersion) -> anyho
         promiscuous: config.live.promiscuous,
         pins,
     };
-    let watch = Watch::start(wanted, kernel, &mut object).await?;
+    let watch = Watch::start(wanted, kernel, &mut object).await.map_err(undone)?;
     steering.open(&config.ports.control, &config.ports.tls);
 
     if let Some(store) = config.store() {
@@ -135,10 +142,10 @@ async fn watch(config: &Config, reread: &Reread, kernel: KernelVersion) -> anyho
 type HandedOver = (Journal, Option<Vec<Entry>>);
 
 /// Opens the pins, and the state of the agent that had them before.
-fn take_pins(pin: &PinConfig) -> anyhow::Result<(Pins, HandedOver)> {
+fn take_pins(pin: &PinConfig, kernel: KernelVersion) -> anyhow::Result<(Pins, HandedOver)> {
     let (journal, earlier) =
         Journal::open(&pin.state).with_context(|| format!("cannot use the state {}", pin.state.display()))?;
-    let pins = Pins::open(&pin.folder)?;
+    let pins = Pins::open(&pin.folder, kernel)?;
     // Without the maps that went with it, it is of no use.
     let earlier = earlier.filter(|_| pins.are_there());
     Ok((pins, (journal, earlier)))

@@ -42,9 +42,15 @@ impl Pins {
     /// The pins below `folder`, which is made where it is not there. What another layout left there is removed.
     ///
     /// # Errors
-    /// It is not in a BPF file system, or cannot be made.
-    pub fn open(folder: &Path) -> Result<Self, KernelError> {
+    /// It is not in a BPF file system, or cannot be made, or the kernel attaches TC programs by clsact, whose filters cannot be
+    /// pinned.
+    pub fn open(folder: &Path, kernel: KernelVersion) -> Result<Self, KernelError> {
         let error = |cause: String| KernelError::Pin { path: folder.display().to_string(), cause };
+        if !kernel.has_tcx() {
+            return Err(error(format!(
+                "kernel {kernel} has no TCX, which pinned programs need (6.6 has); leave out --pin"
+            )));
+        }
         let pins = Self { folder: folder.join(format!("v{ABI_VERSION}")) };
         DirBuilder::new()
             .recursive(true)
@@ -108,13 +114,6 @@ impl Pins {
         let _ = fs::remove_file(&path);
         let cause = |e| KernelError::Pin { path: path.display().to_string(), cause: root_cause(&e) };
         link.pin(&path).map(FdLink::from).map_err(cause)
-    }
-
-    /// The kernel attaches TC programs by clsact, whose filters cannot be pinned.
-    pub(super) fn need_tcx(&self, kernel: KernelVersion) -> KernelError {
-        let cause =
-            format!("kernel {kernel} has no TCX, which pinned programs need (6.6 has); leave out --pin");
-        KernelError::Pin { path: self.folder.display().to_string(), cause }
     }
 
     /// Removes a pinned link by its name; the program comes off with the last descriptor of it.

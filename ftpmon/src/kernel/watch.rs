@@ -63,9 +63,6 @@ impl Watch {
         kernel: KernelVersion,
         object: &mut Object,
     ) -> Result<Self, KernelError> {
-        if let (Some(pins), false) = (&options.pins, kernel.has_tcx()) {
-            return Err(pins.need_tcx(kernel));
-        }
         let links = Links::open()?;
         let present = links.list().await?;
         if options.patterns.is_empty() {
