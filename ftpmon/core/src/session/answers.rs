@@ -36,6 +36,8 @@ pub(super) fn fit(verb: Verb, code: u16) -> Fit {
         }
         // Not understood, not implemented, not logged in.
         500..=504 | 530 | 533..=536 => Fit::Possible,
+        // They speak of a data connection. Servers also say them unasked, of one that nobody uses.
+        425 | 426 if !concerns_data(verb) => Fit::No,
         400..=599 if has_file_errors(verb) => Fit::Possible,
         _ => Fit::Odd,
     }
@@ -92,6 +94,15 @@ const fn is_unknown(verb: Verb) -> bool {
     matches!(verb, Verb::Site | Verb::Other) || (listed(verb).is_empty() && verb.transfer().is_none())
 }
 
+/// It has to do with a data connection, as far as is known.
+const fn concerns_data(verb: Verb) -> bool {
+    verb.transfer().is_some()
+        || verb.asks_for_endpoint()
+        || is_unknown(verb)
+        || verb.announces_endpoint()
+        || matches!(verb, Verb::Abor)
+}
+
 /// It names a file or needs rights, so that any error of the fourth or fifth hundred may answer it.
 const fn has_file_errors(verb: Verb) -> bool {
     verb.transfer().is_some()
@@ -102,6 +113,7 @@ const fn has_file_errors(verb: Verb) -> bool {
             verb,
             Verb::Cdup
                 | Verb::Pwd
+                | Verb::Abor
                 | Verb::Mlst
                 | Verb::Allo
                 | Verb::Mfmt
@@ -128,7 +140,8 @@ const fn listed(verb: Verb) -> &'static [u16] {
         Verb::Cwd | Verb::Cdup => &[200, 250, 550],
         Verb::Smnt => &[202, 250, 550],
         Verb::Quit => &[221],
-        Verb::Rein => &[120, 220, 221],
+        // pyftpdlib welcomes with 230.
+        Verb::Rein => &[120, 220, 221, 230],
         Verb::Port | Verb::Eprt | Verb::Lprt => &[200, 522],
         Verb::Type | Verb::Stru | Verb::Mode => &[200, 504],
         Verb::Noop => &[200],
@@ -231,11 +244,21 @@ mod tests {
             (Verb::Type, &[150, 213, 226, 227, 257, 331]),
             (Verb::Retr, &[211, 213, 215, 221, 227, 257, 331, 350]),
             (Verb::Quit, &[200, 226, 250, 257]),
+            (Verb::Pass, &[425, 426]),
+            (Verb::Rest, &[425, 426]),
         ] {
             for &code in codes {
                 assert_eq!(fit(verb, code), Fit::No, "{verb} {code}");
             }
         }
+    }
+
+    #[test]
+    fn an_abort_may_fail_and_a_new_user_may_be_welcomed() {
+        for (verb, code) in [(Verb::Abor, 426), (Verb::Abor, 451), (Verb::Pasv, 425), (Verb::Port, 425)] {
+            assert!(fit(verb, code) >= Fit::Possible, "{verb} {code}");
+        }
+        assert_eq!(fit(Verb::Rein, 230), Fit::Typical);
     }
 
     #[test]

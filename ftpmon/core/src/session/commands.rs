@@ -74,7 +74,8 @@ impl Session {
                 let name = secrets::user_name(command, *context.secrets == Secrets::Show);
                 self.logins.user(self.tx, name.map(Text::from_bytes));
             }
-            Verb::Pass | Verb::Acct => self.logins.secret(self.tx, said.text.clone()),
+            Verb::Pass => self.logins.password(self.tx, said.text.clone()),
+            Verb::Acct => self.logins.account(said.text.clone()),
             _ => {}
         }
     }

@@ -20,6 +20,8 @@ pub(super) struct Logins {
     begun: Option<u64>,
     /// The last attempt succeeded: PASS and ACCT begin no other one until USER or REIN.
     logged_in: bool,
+    /// Who was logged in when USER was sent: so it stays where the server refuses another name.
+    before: Option<Arc<Text>>,
     pub(super) succeeded: u32,
     pub(super) failed: u32,
 }
@@ -27,18 +29,28 @@ pub(super) struct Logins {
 impl Logins {
     /// USER, the command `tx`, begins an attempt. The one before has to be abandoned first.
     pub(super) fn user(&mut self, tx: u64, user: Option<Text>) {
+        let before = self.user.take();
+        if self.logged_in {
+            self.before = before;
+        }
         self.user = user.map(Arc::new);
         self.begun = Some(tx);
         self.logged_in = false;
     }
 
-    /// PASS or ACCT, the command `tx`: `secret` as events have it.
-    pub(super) fn secret(&mut self, tx: u64, secret: Option<SmolStr>) {
-        if self.logged_in {
-            return;
+    /// PASS, the command `tx`: `secret` as events have it.
+    pub(super) fn password(&mut self, tx: u64, secret: Option<SmolStr>) {
+        if !self.logged_in {
+            self.begun.get_or_insert(tx);
+            self.account(secret);
         }
-        self.secret = secret.map(Box::new);
-        self.begun.get_or_insert(tx);
+    }
+
+    /// ACCT, which goes on with an attempt and begins none.
+    pub(super) fn account(&mut self, secret: Option<SmolStr>) {
+        if self.begun.is_some() {
+            self.secret = secret.map(Box::new);
+        }
     }
 
     /// The final reply to USER, PASS, ACCT or ADAT: the attempt, where that decides it.
@@ -57,13 +69,20 @@ impl Logins {
             _ => self.failed += 1,
         }
         self.logged_in = outcome == LoginOutcome::Success;
-        Some(self.decide(outcome, Some(code)))
+        let before = self.before.take().filter(|_| verb == Verb::User && !self.logged_in);
+        let decided = self.decide(outcome, Some(code));
+        if let Some(before) = before {
+            self.user = Some(before);
+            self.logged_in = true;
+        }
+        Some(decided)
     }
 
     /// REIN: nobody is logged in, nobody has said a name.
     pub(super) fn reinitialize(&mut self) -> Option<Login> {
         let abandoned = self.abandon();
         self.user = None;
+        self.before = None;
         self.logged_in = false;
         abandoned
     }
@@ -114,7 +133,8 @@ mod tests {
                 }
                 (Verb::Rein, None) => tell(logins.reinitialize().map(|it| it.login.outcome)),
                 (Verb::Adat, None) => {}
-                (_, None) => logins.secret(tx, Some("***".into())),
+                (Verb::Acct, None) => logins.account(Some("***".into())),
+                (_, None) => logins.password(tx, Some("***".into())),
             }
         }
         tell(logins.abandon().map(|it| it.login.outcome));
@@ -142,6 +162,7 @@ mod tests {
             ("USER, USER 331", "A", 0, 0),
             ("USER, USER 336, PASS, PASS 230", "S", 1, 0),
             ("PASS, PASS 503", "F", 0, 1),
+            ("ACCT, ACCT 202", "", 0, 0),
             ("ADAT, ADAT 235, USER, USER 232", "S", 1, 0),
             ("ADAT, ADAT 535", "", 0, 0),
         ] {
@@ -161,10 +182,23 @@ mod tests {
             ("USER, USER 230, REIN, PASS, PASS 503", "SF", 1, 1),
             ("USER, USER 331, PASS, PASS 230, USER, USER 331, PASS, PASS 230", "SS", 2, 0),
             ("USER, USER 331, USER, USER 331, PASS, PASS 530", "AF", 0, 1),
+            ("USER, USER 230, USER, USER 530, PASS, PASS 230", "SF", 1, 1),
+            ("USER, USER 230, USER, USER 331, PASS, PASS 530, PASS, PASS 530", "SFF", 1, 2),
+            ("USER, USER 530, PASS, PASS 503", "FF", 0, 2),
             ("USER, USER 331, REIN", "A", 0, 0),
         ] {
             assert_eq!(outcomes(dialogue), (told.to_owned(), succeeded, failed), "{dialogue}");
         }
+    }
+
+    #[test]
+    fn who_is_logged_in_stays_it_where_another_name_is_refused() {
+        let mut logins = Logins::default();
+        logins.user(1, Some(Text::from_bytes(b"mary")));
+        logins.reply(Verb::User, 230).unwrap();
+        logins.user(2, Some(Text::from_bytes(b"bob")));
+        assert_eq!(logins.reply(Verb::User, 530).unwrap().user.as_deref(), Some("bob"));
+        assert_eq!(logins.user.unwrap().text, "mary");
     }
 
     #[test]

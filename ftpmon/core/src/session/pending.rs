@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::answers::{Fit, fit, fit_empty_line, fit_running, is_asked_during_transfers};
+use super::transfer::CANNOT_CONNECT;
 use crate::ftp::Verb;
 use crate::time::Timestamp;
 
@@ -17,7 +18,7 @@ use crate::time::Timestamp;
 const UNANSWERED_MAX: u8 = 2;
 
 /// A command that waits for its final reply.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pending {
     pub(super) tx: u64,
     pub(super) verb: Verb,
@@ -36,7 +37,7 @@ pub(super) struct Pending {
 }
 
 /// The change that a command makes when it succeeds.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Intent {
     /// Nothing that a session keeps.
     None,
@@ -140,6 +141,8 @@ pub(super) struct PendingCommands {
     last: Option<(u16, Verb)>,
     /// Transfer commands that will not be answered any more.
     abandoned: SmallVec<[u64; 1]>,
+    /// The last transfer command, where it was answered with 425.
+    unconnected: Option<Box<Pending>>,
 }
 
 impl PendingCommands {
@@ -266,6 +269,9 @@ impl PendingCommands {
         let Some(pending) = self.queue.get_mut(index) else { return };
         if !core::mem::replace(&mut pending.preliminary, true) {
             self.retain_before(index, |older| !older.preliminary);
+        } else if pending.is_sure() {
+            // Servers are known that end a broken transfer with a second preliminary reply.
+            pending.doubt = Doubt::Unanswered(0);
         }
     }
 
@@ -285,6 +291,17 @@ impl PendingCommands {
             && others.all(|(_, pending)| pending.fit(code) < Fit::Typical)
     }
 
+    /// A reply that answers no waiting command goes on with a transfer that was answered with 425: servers say that of a
+    /// connection which they refused, and serve the next one.
+    pub(super) fn resume(&mut self, code: u16) -> Option<usize> {
+        let fits = |pending: &mut Box<Pending>| {
+            pending.fit(code) == Fit::Typical && matches!(code, 125 | 150 | 226 | 250 | 426 | 451)
+        };
+        let resumed = self.unconnected.take_if(fits)?;
+        self.queue.insert(0, resumed);
+        Some(0)
+    }
+
     pub(super) fn index_of(&self, tx: u64) -> Option<usize> {
         self.queue.iter().position(|pending| pending.tx == tx)
     }
@@ -294,13 +311,24 @@ impl PendingCommands {
         self.last = Some((code, self.get(index)?.verb));
         let completed = self.queue.remove(index);
         let beside_transfers = completed.kind == Kind::EmptyLine || is_asked_during_transfers(completed.verb);
+        // A server that has a new endpoint is through with the transfer before it.
+        let of_endpoint = completed.verb.asks_for_endpoint() || completed.verb.announces_endpoint();
+        if code == CANNOT_CONNECT && completed.is_transfer() {
+            self.unconnected = Some(completed.clone());
+        } else if of_endpoint || completed.is_transfer() {
+            self.unconnected = None;
+        }
+        // A server that has a new endpoint, or has aborted, is through with the transfer before.
+        let ends_transfers = code < 400 && (of_endpoint || completed.verb == Verb::Abor);
         self.retain_before(index, |older| {
-            if older.preliminary || (beside_transfers && older.is_transfer()) {
-                return older.doubt != Doubt::ReplyLost;
-            }
             let unanswered = match older.doubt {
                 Doubt::ReplyLost => return false,
                 _ if older.is_unseen() => return false,
+                // Servers answer it at once or not at all.
+                _ if older.kind == Kind::EmptyLine => return false,
+                Doubt::None if older.preliminary && ends_transfers => 0,
+                Doubt::None if older.preliminary => return true,
+                _ if beside_transfers && older.is_transfer() => return true,
                 Doubt::None => 1,
                 Doubt::Unanswered(count) => count + 1,
             };

@@ -65,7 +65,10 @@ impl Session {
                 self.remote.greeted(reply);
                 None
             }
-            Some(number) => self.pending.answered_by(number, &reply.text),
+            Some(number) => {
+                let waiting = self.pending.answered_by(number, &reply.text);
+                waiting.or_else(|| self.pending.resume(number))
+            }
             None => None,
         };
         match index.zip(number).filter(|&(index, number)| self.pending.is_repeated(index, number)) {
@@ -198,6 +201,8 @@ impl Session {
     fn preliminary(&mut self, tx: u64, reply: &Reply<'_>) {
         let Some(transfer) = self.transfers.by_command(tx) else { return };
         transfer.preliminary = true;
+        // What was said before was not the end of it.
+        (transfer.code, transfer.decided_at) = (None, None);
         let request = &mut transfer.request;
         let arg = request.arg.as_ref().map(|arg| arg.as_bytes());
         request.due.said = size::in_preliminary(reply.certain_text(), arg);

@@ -122,6 +122,9 @@ impl Request {
     }
 }
 
+/// Can't open data connection (RFC 959 section 4.2.2).
+pub(super) const CANNOT_CONNECT: u16 = 425;
+
 /// A transfer that is not reported yet.
 #[derive(Debug)]
 pub(super) struct Transfer {
@@ -178,7 +181,8 @@ impl Transfer {
 
     /// Its endpoint serves the next transfer command: it was refused, or its connection could not be opened (425).
     pub(super) fn frees_endpoint(&self) -> bool {
-        self.refused() || (self.code == Some(425) && matches!(self.state(), Some(DataState::Waiting)))
+        self.refused()
+            || (self.code == Some(CANNOT_CONNECT) && matches!(self.state(), Some(DataState::Waiting)))
     }
 
     /// Its endpoint was announced unseen, and this may be its connection.
@@ -207,6 +211,10 @@ impl Transfer {
             Some(DataState::Open) => None,
             Some(DataState::Ended(_)) if self.request.tx == 0 => Some(Timestamp::EARLIEST),
             Some(DataState::Ended(_)) if self.succeeded_empty() => Some(decided?.plus_nanos(OTHERS_CAME_NS)),
+            // Servers say 425 of a connection that they refused, and serve the next one.
+            Some(DataState::Ended(_)) if self.code == Some(CANNOT_CONNECT) => {
+                Some(decided?.plus_nanos(GRACE_NS))
+            }
             Some(DataState::Ended(_)) => decided,
             Some(DataState::Waiting) | None if self.refused() || self.shares_connection => decided,
             Some(DataState::Waiting) | None => Some(decided?.plus_nanos(GRACE_NS)),

@@ -47,7 +47,8 @@ fn check(dialogue: &[&str]) {
 }
 
 fn answer(pending: &mut PendingCommands, code: u16, text: &[u8]) -> u64 {
-    let Some(index) = pending.answered_by(code, text) else { return 0 };
+    let waiting = pending.answered_by(code, text);
+    let Some(index) = waiting.or_else(|| pending.resume(code)) else { return 0 };
     let command = pending.get(index).unwrap();
     let (tx, transfer) = (command.tx, command.is_transfer());
     if code < 200 {
@@ -91,6 +92,7 @@ fn an_empty_line_is_owed_no_reply() {
     check(&["C", "C PWD", "S 257 > 2", "C PASV", "S 227 > 3"]);
     check(&["C", "S 500 > 1", "C PWD", "S 257 > 2"]);
     check(&["C", "C RETR", "S 550 > 2", "C NOOP", "S 200 > 3"]);
+    check(&["C", "C PWD", "S 257 > 2", "C PORT", "S 500 > 3"]);
 }
 
 #[test]
@@ -155,6 +157,46 @@ fn a_transfer_whose_final_reply_is_missing_ends_when_the_next_begins() {
     }
     assert_eq!(pending.take_abandoned().as_slice(), [1]);
     assert_eq!(answer(&mut pending, 226, b""), 2);
+}
+
+/// Pure-FTPd ends a transfer that broke with a second preliminary reply.
+#[test]
+fn a_new_endpoint_shows_that_the_transfer_before_is_over() {
+    for endpoint in [("C PASV", "S 227 > 2"), ("C EPRT", "S 200 > 2")] {
+        check(&[
+            "C RETR",
+            "S 150 > 1",
+            "S 150 > 1",
+            endpoint.0,
+            endpoint.1,
+            "C RETR",
+            "S 550 > 3",
+            "C CWD",
+            "S 250 > 4",
+        ]);
+    }
+}
+
+#[test]
+fn a_second_preliminary_reply_may_be_the_last() {
+    check(&["C RETR", "S 150 > 1", "S 150 > 1", "C ABOR", "S 226 > 2", "C PWD", "S 257 > 3"]);
+    check(&["C RETR", "S 150 > 1", "S 150 > 1", "C MDTM", "S 550 > 2", "C PWD", "S 257 > 3"]);
+    check(&["C RETR", "S 150 > 1", "S 125 > 1", "S 226 > 1", "C NOOP", "S 200 > 2"]);
+}
+
+/// pyftpdlib has no final reply for a transfer that waits for its connection.
+#[test]
+fn an_abort_shows_that_the_transfer_before_is_over() {
+    check(&["C RETR", "S 150 > 1", "C ABOR", "S 225 > 2", "C CWD", "S 250 > 3", "C CWD", "S 250 > 4"]);
+}
+
+/// pyftpdlib says 425 of a connection from another host, waits, and serves the client.
+#[test]
+fn a_transfer_may_go_on_after_a_connection_was_refused() {
+    check(&["C PASV", "S 227 > 1", "C RETR", "S 425 > 2", "S 150 > 2", "S 226 > 2", "S 226 > 0"]);
+    check(&["C RETR", "S 150 > 1", "S 425 > 1", "S 226 > 1", "C PWD", "S 257 > 2"]);
+    check(&["C RETR", "S 425 > 1", "C RETR", "S 150 > 2", "S 226 > 2"]);
+    check(&["C RETR", "S 425 > 1", "C PASV", "S 227 > 2", "S 226 > 0"]);
 }
 
 #[test]
