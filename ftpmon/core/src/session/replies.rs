@@ -235,6 +235,10 @@ impl Session {
             (verb, _) if verb.asks_for_endpoint() && code >= 400 => {
                 self.transfers.endpoint_refused(command.tx);
             }
+            (verb, _) if verb.announces_endpoint() && code >= 400 => {
+                let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
+                self.transfers.announcement_refused(at, command.tx, session, out);
+            }
             (Verb::Auth, Intent::Tls) if completed => self.tls_agreed = true,
             (Verb::Rein, _) if completed => {
                 let login = self.logins.reinitialize();

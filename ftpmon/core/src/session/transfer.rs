@@ -18,6 +18,8 @@ pub(super) struct Announced {
     pub(super) id: EndpointId,
     pub(super) data: DataAnnouncement,
     pub(super) contenders: Contenders,
+    /// The command that announced it; 0 where nothing did for this transfer.
+    pub(super) announced_by: u64,
     pub(super) endpoints: ExpectedEndpoints,
     /// A connection came to it, whatever became of that.
     pub(super) contacted: bool,
@@ -38,6 +40,7 @@ impl Announced {
             id,
             data,
             contenders: Contenders::default(),
+            announced_by: 0,
             endpoints,
             contacted: false,
             moved_at: None,
@@ -91,6 +94,24 @@ impl Announced {
     pub(super) fn waits_by_default(&self) -> bool {
         self.unannounced && matches!(self.state(None), DataState::Waiting)
     }
+}
+
+/// What an announcement of the client has put aside.
+#[derive(Debug)]
+pub(super) struct Aside {
+    /// The command that announces.
+    pub(super) by: u64,
+    pub(super) current: Option<Before>,
+    pub(super) last_used: Option<Box<(DataAnnouncement, ExpectedEndpoints)>>,
+}
+
+/// The endpoint that was in force before.
+#[derive(Debug)]
+pub(super) enum Before {
+    /// No connection had come to it.
+    Waiting(DataAnnouncement, ExpectedEndpoints),
+    /// A connection had.
+    Connected(EndpointId),
 }
 
 /// The request of a transfer command.

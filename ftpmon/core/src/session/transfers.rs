@@ -1,6 +1,7 @@
 //! The transfers of a session: each transfer command, the endpoint that was announced for it, the connection that came,
 //! and the replies are brought together into one event, whatever the order in which they are seen.
 
+mod aside;
 mod report;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ pub(super) use report::tell_stranger;
 use super::contenders::DataState;
 use super::data::{ConnectionId, Contact, DataSummary, EndpointId, FoundData};
 use super::outbox::{Effect, ExpectedEndpoints, Outbox};
-use super::transfer::{Announced, Request, Transfer};
+use super::transfer::{Announced, Aside, Request, Transfer};
 use crate::event::{DataAnnouncement, Mode, SessionIdentity};
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -68,6 +69,7 @@ pub(super) struct Transfers {
     last_used: Option<Box<(DataAnnouncement, ExpectedEndpoints)>>,
     /// Endpoints whose transfers were reported last, and the commands of these: a stranger may come to be known later.
     reported: Vec<(EndpointId, u64)>,
+    aside: Option<Box<Aside>>,
     next_id: u32,
     pub(super) totals: Totals,
 }
@@ -106,9 +108,14 @@ impl Transfers {
         session: SessionRef<'_>,
         out: &mut Outbox,
     ) {
+        self.aside = None;
+        if data.mode == Some(Mode::Active) {
+            self.put_aside(tx);
+        }
         self.supersede(at, out);
         self.last_used = None;
-        let announced = self.expect(at, data, endpoints, session, out);
+        let mut announced = self.expect(at, data, endpoints, session, out);
+        announced.announced_by = tx;
         let sent_early = |transfer: &&mut Box<Transfer>| {
             tx != 0 && transfer.announced.is_none() && transfer.request.tx > tx && transfer.code.is_none()
         };
@@ -229,18 +236,6 @@ impl Transfers {
             ..Transfer::new(request, announced)
         }));
         source
-    }
-
-    /// The command `tx` that asked for an endpoint was refused: a transfer that was sent behind it has the endpoint before.
-    pub(super) fn endpoint_refused(&mut self, tx: u64) {
-        let lacks_one = |transfer: &&mut Box<Transfer>| {
-            transfer.request.tx > tx && transfer.announced.is_none() && transfer.code.is_none()
-        };
-        if let Some(transfer) = self.open.iter_mut().find(lacks_one)
-            && let Some(current) = self.current.take()
-        {
-            transfer.announced = Some(current);
-        }
     }
 
     /// The oldest transfer gives way at the cap.
