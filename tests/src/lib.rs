@@ -10,6 +10,7 @@ pub mod chatter;
 pub mod compare;
 pub mod crowd;
 pub mod demonstration;
+pub mod dialogues;
 pub mod events;
 pub mod expected;
 pub mod ftp;

@@ -32,14 +32,14 @@ pub(super) fn read_line(from: &mut impl BufRead) -> io::Result<Option<String>> {
 }
 
 /// `h1,h2,h3,h4,p1,p2` of PORT and 227.
-pub(super) fn host_port(ip: Ipv4Addr, port: u16) -> String {
+pub(crate) fn host_port(ip: Ipv4Addr, port: u16) -> String {
     let [a, b, c, d] = ip.octets();
     let [high, low] = port.to_be_bytes();
     format!("{a},{b},{c},{d},{high},{low}")
 }
 
 /// Reads `h1,h2,h3,h4,p1,p2`, wherever it stands in a text.
-pub(super) fn parse_host_port(text: &str) -> Option<SocketAddr> {
+pub(crate) fn parse_host_port(text: &str) -> Option<SocketAddr> {
     let from = text.find(|c: char| c.is_ascii_digit())?;
     let text = text.get(from..)?;
     let end = text.find(|c: char| !c.is_ascii_digit() && c != ',').unwrap_or(text.len());
@@ -51,7 +51,7 @@ pub(super) fn parse_host_port(text: &str) -> Option<SocketAddr> {
 }
 
 /// `|1|ip|port|` of EPRT (RFC 2428).
-pub(super) fn extended(address: SocketAddr) -> String {
+pub(crate) fn extended(address: SocketAddr) -> String {
     let family = if address.is_ipv4() { 1 } else { 2 };
     format!("|{family}|{}|{}|", address.ip(), address.port())
 }
@@ -70,12 +70,12 @@ pub(super) fn parse_extended(text: &str) -> Option<SocketAddr> {
 }
 
 /// Reads the port of `229 … (|||port|)`.
-pub(super) fn parse_extended_port(text: &str) -> Option<u16> {
+pub(crate) fn parse_extended_port(text: &str) -> Option<u16> {
     text.split_once("|||")?.1.split('|').next()?.parse().ok()
 }
 
 /// The path that `argument` names, seen from `directory`; always absolute, `..` never leaves the root.
-pub(super) fn resolve(directory: &str, argument: &str) -> String {
+pub(crate) fn resolve(directory: &str, argument: &str) -> String {
     let whole =
         if argument.starts_with('/') { argument.to_owned() } else { format!("{directory}/{argument}") };
     let mut parts: Vec<&str> = Vec::new();

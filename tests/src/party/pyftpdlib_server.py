@@ -12,6 +12,7 @@ warnings.simplefilter("ignore")
 
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.ioloop import Poll
 from pyftpdlib.servers import FTPServer
 
 address, root, log_path, user, password = sys.argv[1:6]
@@ -45,4 +46,4 @@ with warnings.catch_warnings():
     authorizer.add_anonymous(root)
 Handler.authorizer = authorizer
 logging.basicConfig(level=logging.WARNING)
-FTPServer((address, 21), Handler).serve_forever()
+FTPServer((address, 21), Handler, ioloop=Poll()).serve_forever()

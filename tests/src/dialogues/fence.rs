@@ -1,0 +1,65 @@
+//! Lines whose replies nobody can foresee: what a command with a reply of its own, sent behind them, shows.
+
+use anyhow::Result;
+
+use super::record::Said;
+use super::step::Fence;
+use super::talker::Talker;
+
+impl Talker {
+    pub(super) fn blank(&mut self, line: &str, fence: Fence) -> Result<()> {
+        // Before a login everything is answered alike: nobody could tell what answers what.
+        if !self.logged_in {
+            return Ok(());
+        }
+        let blank = self.say(line)?;
+        self.fence(fence, &mut vec![blank])
+    }
+
+    /// Asks the fence's command, and gives what comes before its reply to the commands that wait.
+    pub(super) fn fence(&mut self, fence: Fence, waiting: &mut Vec<usize>) -> Result<()> {
+        let (line, code) = self.usable(fence, waiting).command();
+        self.control.send(format!("{line}\r\n").as_bytes());
+        let command = self.note(line);
+        while let Some(reply) = self.next()? {
+            let refused = reply.code >= 500 && waiting.is_empty();
+            if reply.code == code || refused {
+                self.hear(&reply, Some(command));
+                return Ok(());
+            }
+            let answers = (!waiting.is_empty()).then(|| waiting.remove(0));
+            self.hear(&reply, answers);
+        }
+        Ok(())
+    }
+
+    /// A fence whose replies none of the waiting commands can have.
+    fn usable(&self, fence: Fence, waiting: &[usize]) -> Fence {
+        let verb = |fence: Fence| fence.command().0.split(' ').next().unwrap_or("").to_owned();
+        let taken = |fence: &Fence| {
+            let mut verbs = waiting.iter().filter_map(|at| self.record.commands.get(*at)).map(Said::verb);
+            verbs.any(|waiting| waiting == verb(*fence)) || (self.extended_only && *fence == Fence::Pasv)
+        };
+        // CWD is answered as a transfer may be.
+        let others = [fence, Fence::Epsv, Fence::Syst].into_iter();
+        others
+            .filter(|fence| *fence != Fence::Cwd || waiting.is_empty())
+            .find(|fence| !taken(fence))
+            .unwrap_or(Fence::Epsv)
+    }
+
+    pub(super) fn pipeline(&mut self, lines: &[String]) -> Result<()> {
+        let bytes: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        while let Some(reply) = self.control.reply()? {
+            self.hear(&reply, None);
+        }
+        self.control.send(bytes.as_bytes());
+        let commands: Vec<usize> = lines.iter().map(|line| self.note(line)).collect();
+        for command in commands {
+            if self.answer(command)?.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,20 @@
+//! Random dialogues with real servers, and what must be reported of them.
+//!
+//! A seed makes a [`plan`] of eight sessions. A [`talker`] plays each against a server on a [`stage`] and keeps a [`record`]:
+//! what answered what, how each login ended, and what each data connection moved, as the client itself knows it. [`judge`]
+//! compares the record with the events. A difference is made smaller by leaving steps out ([`shrink`]) and written down
+//! ([`report`]).
+
+mod control;
+mod data;
+pub mod dice;
+mod fence;
+pub mod judge;
+pub mod plan;
+pub mod record;
+pub mod report;
+pub mod shrink;
+pub mod stage;
+pub mod step;
+pub mod talker;
+mod transfer;

@@ -1,0 +1,184 @@
+//! Where dialogues are played: a client, a stranger and a real server on one wire, with ftpmon on the server.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+
+use super::judge;
+use super::record::Record;
+use super::step::Step;
+use super::talker::{self, Cast};
+use crate::agent::Agent;
+use crate::events::{Event, Events};
+use crate::net::{Direct, Family};
+use crate::party::{Party, RealServer};
+use crate::poll;
+
+/// How long the end of a session may be told after it: a transfer's connection is waited for.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// The same of a session that the server does not end.
+const STALL_LIMIT: Duration = Duration::from_secs(4);
+
+/// A server and what watches it.
+#[derive(Debug)]
+pub struct Stage {
+    net: Direct,
+    server: RealServer,
+    agent: Agent,
+    cast: Cast,
+    read: usize,
+    /// Events by session id, of sessions that nobody has asked for yet.
+    sessions: HashMap<String, Vec<Event>>,
+    /// Session ids by the client's end.
+    ids: HashMap<SocketAddr, Vec<String>>,
+    ended: HashSet<String>,
+}
+
+/// What came of one session.
+#[derive(Debug)]
+pub struct Played {
+    /// What the client knows.
+    pub record: Record,
+    /// What was reported.
+    pub events: Events,
+    /// Where the two differ.
+    pub differences: Vec<String>,
+}
+
+impl Stage {
+    /// A server of this kind, watched with this hook.
+    ///
+    /// # Errors
+    /// No right, or one of them did not start.
+    pub fn new(party: Party, hook: &str, family: Family) -> Result<Self> {
+        let net = Direct::with_addresses(
+            1500,
+            &["10.77.0.1/24", "10.77.0.3/24", "fd77::1/64", "fd77::3/64"],
+            &["10.77.0.2/24", "fd77::2/64"],
+        )?;
+        let hosts = Direct::hosts(family);
+        let server = RealServer::start(party, &net.server, hosts.server)?;
+        let arguments = [
+            "--hook",
+            hook,
+            "--iface",
+            Direct::DEVICE,
+            "--files",
+            "hash",
+            "--secrets",
+            "show",
+            "--owners",
+            "off",
+        ];
+        let agent = Agent::start(&net.server, &arguments)?;
+        let stranger: IpAddr = match family {
+            Family::V4 => [10, 77, 0, 3].into(),
+            Family::V6 => [0xfd77, 0, 0, 0, 0, 0, 0, 3].into(),
+        };
+        let cast = Cast { server: SocketAddr::new(hosts.server, 21), client: hosts.client, stranger };
+        Ok(Self {
+            net,
+            server,
+            agent,
+            cast,
+            read: 0,
+            sessions: HashMap::new(),
+            ids: HashMap::new(),
+            ended: HashSet::new(),
+        })
+    }
+
+    /// The server.
+    pub const fn server(&self) -> &RealServer {
+        &self.server
+    }
+
+    /// Plays sessions at once. Gives what their clients know.
+    ///
+    /// # Errors
+    /// A connection could not be made.
+    pub fn play(&self, plans: &[Vec<Step>]) -> Result<Vec<Record>> {
+        let cast = self.cast;
+        self.net.client.run(|| {
+            thread::scope(|scope| {
+                let started: Vec<_> =
+                    plans.iter().map(|steps| scope.spawn(move || talker::play(cast, steps))).collect();
+                started
+                    .into_iter()
+                    .map(|thread| thread.join().map_err(|_| anyhow!("a client panicked"))?)
+                    .collect()
+            })
+        })
+    }
+
+    /// Waits for the events of sessions, and judges them.
+    ///
+    /// # Errors
+    /// A session's end was not told.
+    pub fn judge(&mut self, records: Vec<Record>) -> Result<Vec<Played>> {
+        records.into_iter().map(|record| self.judge_one(record)).collect()
+    }
+
+    fn judge_one(&mut self, record: Record) -> Result<Played> {
+        // A server that does not answer may not close either.
+        let limit = if record.stalled { STALL_LIMIT } else { LIMIT };
+        let found = poll::until(&format!("the end of the session of {}", record.client), limit, || {
+            self.gather();
+            let ids = self.ids.get(&record.client);
+            Ok(ids.and_then(|ids| ids.iter().find(|id| self.ended.contains(*id))).cloned())
+        });
+        let known = self.ids.get(&record.client).and_then(|ids| ids.first()).cloned();
+        let id = found.as_ref().ok().cloned().or(known).unwrap_or_default();
+        self.ended.remove(&id);
+        self.ids.remove(&record.client);
+        let events = Events(self.sessions.remove(&id).unwrap_or_default());
+        let mut differences = judge::differences(&record, &events);
+        match found {
+            Err(_) if record.stalled => differences.clear(),
+            found => differences.extend(found.err().map(|error| error.to_string())),
+        }
+        Ok(Played { record, events, differences })
+    }
+
+    /// Plays sessions at once and judges them.
+    ///
+    /// # Errors
+    /// As [`Stage::play`] and [`Stage::judge`].
+    pub fn run(&mut self, plans: &[Vec<Step>]) -> Result<Vec<Played>> {
+        let records = self.play(plans)?;
+        self.judge(records)
+    }
+
+    /// Sorts new events by their sessions.
+    fn gather(&mut self) {
+        let lines = self.agent.lines().from(self.read);
+        self.read += lines.len();
+        for event in Events::from_lines(&lines).0 {
+            let id = event.text("/session").to_owned();
+            if id.is_empty() {
+                continue;
+            }
+            if event.name() == "session_start"
+                && let Ok(client) = event.endpoint("/client").parse()
+            {
+                self.ids.entry(client).or_default().push(id.clone());
+            }
+            if event.name() == "session_end" {
+                self.ended.insert(id.clone());
+            }
+            self.sessions.entry(id).or_default().push(event);
+        }
+    }
+
+    /// Ends ftpmon and gives all its events.
+    ///
+    /// # Errors
+    /// It failed.
+    pub fn stop(self) -> Result<Events> {
+        self.agent.stop()
+    }
+}

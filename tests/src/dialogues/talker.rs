@@ -1,0 +1,402 @@
+//! The client: plays a session's steps and records what it knows of each.
+
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::control::Control;
+use super::data::{Pipe, listen};
+use super::record::{Ends, Heard, Leaving, Login, Record, Said};
+use super::step::{Fence, Setup, Step};
+use crate::ftp::{Reply, extended, host_port, parse_extended_port, parse_host_port, resolve};
+
+/// How long the client waits for a reply.
+pub(super) const REPLY_LIMIT: Duration = Duration::from_secs(10);
+
+/// The hosts of a dialogue.
+#[derive(Clone, Copy, Debug)]
+pub struct Cast {
+    /// Where the server listens.
+    pub server: SocketAddr,
+    /// The client's address.
+    pub client: IpAddr,
+    /// An address of the client's network that is not the client's.
+    pub stranger: IpAddr,
+}
+
+/// Where the next data connection is expected.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) via: &'static str,
+    pub(super) at: SocketAddr,
+    /// The client's own, of PORT and EPRT.
+    pub(super) own: Option<TcpListener>,
+    /// Connections to it, in the order in which they were made.
+    pub(super) pipes: Vec<Pipe>,
+    /// Connections that the client closed again before any command.
+    pub(super) gone: Vec<Ends>,
+}
+
+/// A client in the middle of a session.
+#[derive(Debug)]
+pub struct Talker {
+    pub(super) control: Control,
+    pub(super) record: Record,
+    pub(super) cast: Cast,
+    pub(super) cwd: String,
+    /// A reply named the working directory.
+    pub(super) named: bool,
+    /// REST that was accepted, for the next transfer.
+    pub(super) offset: Option<u64>,
+    user: Option<String>,
+    logged_in_as: Option<String>,
+    /// Where a second login leads nobody knows.
+    pub(super) cwd_known: bool,
+    /// EPSV ALL was accepted: PASV is refused from then on.
+    pub(super) extended_only: bool,
+    /// USER was answered with 3yz, and nothing decided since.
+    undecided: bool,
+    pub(super) logged_in: bool,
+    pub(super) endpoint: Option<Endpoint>,
+}
+
+/// Plays a session from its first step to its end, in the caller's network namespace.
+///
+/// # Errors
+/// No connection could be made, or the client lost the thread of the dialogue.
+pub fn play(cast: Cast, steps: &[Step]) -> Result<Record> {
+    let control = Control::connect(cast.client, cast.server)?;
+    let record = Record::new(control.local()?);
+    let mut talker = Talker {
+        control,
+        record,
+        cast,
+        cwd: "/".into(),
+        named: false,
+        offset: None,
+        user: None,
+        logged_in_as: None,
+        cwd_known: true,
+        extended_only: false,
+        undecided: false,
+        logged_in: false,
+        endpoint: None,
+    };
+    if let Err(error) = talker.talk(steps) {
+        talker.record.lost = Some(format!("{error:#}"));
+    }
+    Ok(talker.record)
+}
+
+impl Talker {
+    fn talk(&mut self, steps: &[Step]) -> Result<()> {
+        if let Some(greeting) = self.next()? {
+            self.hear(&greeting, None);
+        }
+        for step in steps {
+            if self.control.ended || self.record.leaving != Leaving::Closed {
+                break;
+            }
+            self.step(step)?;
+        }
+        self.end()
+    }
+
+    fn step(&mut self, step: &Step) -> Result<()> {
+        match step {
+            Step::Ask(line) => self.ask(line).map(drop),
+            Step::Blank(line, fence) => self.blank(line, *fence),
+            Step::Pipeline(lines) => self.pipeline(lines),
+            Step::Announce { setup, connect } => self.visit(*setup, *connect),
+            Step::Transfer(transfer) => self.transfer(transfer),
+            Step::Leave { reset } => {
+                self.leave(*reset);
+                Ok(())
+            }
+        }
+    }
+
+    /// QUIT, and what the server says until it closes.
+    fn end(&mut self) -> Result<()> {
+        self.drop_endpoint();
+        if self.record.leaving == Leaving::Closed {
+            let quit = (!self.control.ended).then(|| self.say("QUIT")).transpose()?;
+            let mut answer = quit;
+            while let Some(reply) = self.next()? {
+                self.hear(&reply, answer.take());
+            }
+        }
+        if self.undecided {
+            self.decide("abandoned");
+        }
+        Ok(())
+    }
+
+    pub(super) fn leave(&mut self, reset: bool) {
+        if reset {
+            self.control.reset_at_close();
+        }
+        self.record.leaving = if reset { Leaving::Reset } else { Leaving::Left };
+    }
+
+    /// Sends a line and its end.
+    pub(super) fn say(&mut self, line: &str) -> Result<usize> {
+        // What comes before a command is sent cannot answer it.
+        while let Some(reply) = self.control.reply()? {
+            self.hear(&reply, None);
+        }
+        self.control.send(format!("{line}\r\n").as_bytes());
+        Ok(self.note(line))
+    }
+
+    pub(super) fn note(&mut self, line: &str) -> usize {
+        self.record.commands.push(Said { line: line.to_owned() });
+        self.record.commands.len() - 1
+    }
+
+    pub(super) fn hear(&mut self, reply: &Reply, answers: Option<usize>) {
+        self.record.replies.push(Heard { code: reply.code, text: reply.text(), answers, doubtful: false });
+        if let (Some(command), 200..) = (answers, reply.code) {
+            self.learn(command, reply);
+        }
+    }
+
+    /// The final reply to a command; none where the server ended.
+    pub(super) fn answer(&mut self, command: usize) -> Result<Option<Reply>> {
+        while let Some(reply) = self.next()? {
+            if self.is_notice(command, reply.code) {
+                self.hear(&reply, None);
+                continue;
+            }
+            self.check(command, reply.code);
+            self.hear(&reply, Some(command));
+            if reply.code >= 200 {
+                return Ok(Some(reply));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn ask(&mut self, line: &str) -> Result<Option<Reply>> {
+        let command = self.say(line)?;
+        self.answer(command)
+    }
+
+    /// The next reply; none where the server ended, or does not answer: the client leaves then.
+    pub(super) fn next(&mut self) -> Result<Option<Reply>> {
+        let reply = self.control.wait(REPLY_LIMIT)?;
+        if reply.is_none() && !self.control.ended {
+            self.record.stalled = true;
+            self.leave(false);
+        }
+        Ok(reply)
+    }
+
+    /// What is said of a data connection cannot answer a command that has none.
+    fn is_notice(&self, command: usize, code: u16) -> bool {
+        let verb = self.record.commands.get(command).map(Said::verb).unwrap_or_default();
+        let has_data =
+            ["PASV", "EPSV", "PORT", "EPRT", "ABOR", "RETR", "STOR", "APPE", "STOU", "LIST", "NLST", "MLSD"];
+        matches!(code, 425 | 426) && !has_data.contains(&verb.as_str())
+    }
+
+    /// The client must not be out of step itself: some verbs have replies that no other verb has.
+    fn check(&mut self, command: usize, code: u16) {
+        let Some(said) = self.record.commands.get(command) else { return };
+        let verb = said.verb();
+        let right: &[u16] = match verb.as_str() {
+            "PWD" | "XPWD" | "MKD" | "XMKD" => &[257],
+            "SYST" => &[215],
+            "PASV" => &[227],
+            "EPSV" => &[229, 200, 220],
+            "SIZE" | "MDTM" => &[213],
+            "TYPE" | "STRU" | "MODE" | "PORT" | "EPRT" => &[200],
+            "RNFR" | "REST" => &[350],
+            "USER" => &[230, 331, 332],
+            "NOOP" => &[200],
+            "QUIT" => &[221],
+            _ => return,
+        };
+        if code < 400 && !right.contains(&code) {
+            self.record.lost = Some(format!("{code} to {verb}"));
+        }
+    }
+
+    /// What an accepted command changes.
+    fn learn(&mut self, command: usize, reply: &Reply) {
+        let Some(said) = self.record.commands.get(command).cloned() else { return };
+        let done = (200..300).contains(&reply.code) && reply.code != 202;
+        let arg = said.arg().unwrap_or("").to_owned();
+        match said.verb().as_str() {
+            "CWD" | "XCWD" if done => self.cwd = resolve(&self.cwd, &arg),
+            "CDUP" | "XCUP" if done => self.cwd = resolve(&self.cwd, ".."),
+            "PWD" | "XPWD" if done => {
+                if let Some((name, _)) =
+                    reply.text().split_once('"').and_then(|(_, rest)| rest.split_once('"'))
+                {
+                    self.cwd = name.to_owned();
+                    (self.named, self.cwd_known) = (true, true);
+                }
+            }
+            "REST" => self.offset = (reply.code == 350).then(|| arg.parse().ok()).flatten(),
+            "USER" => self.user_answered(&arg, reply.code),
+            "ACCT" if !self.undecided => {}
+            "PASS" | "ACCT" if self.undecided || !self.logged_in => self.secret_answered(reply.code),
+            "REIN" if done => {
+                if self.undecided {
+                    self.decide("abandoned");
+                }
+                (self.logged_in, self.logged_in_as) = (false, None);
+                (self.cwd, self.named, self.cwd_known) = ("/".into(), false, true);
+            }
+            "EPSV" if done && arg.eq_ignore_ascii_case("ALL") => self.extended_only = true,
+            "PASV" | "EPSV" if done => self.announced_by_server(&said.verb(), reply),
+            _ => {}
+        }
+    }
+
+    fn user_answered(&mut self, user: &str, code: u16) {
+        // Another name does away with an attempt that nothing has decided.
+        if self.undecided {
+            self.decide("abandoned");
+        }
+        self.user = Some(user.to_owned());
+        self.undecided = code / 100 == 3;
+        match code / 100 {
+            2 => self.decide("success"),
+            4 | 5 => {
+                let before = self.logged_in_as.clone();
+                self.decide("failure");
+                // The server keeps whom it knows.
+                if before.is_some() {
+                    self.logged_in = true;
+                    self.user = before;
+                }
+            }
+            _ => {
+                self.logged_in = false;
+                self.cwd_known = false;
+            }
+        }
+    }
+
+    fn secret_answered(&mut self, code: u16) {
+        match code / 100 {
+            2 => self.decide("success"),
+            4 | 5 => self.decide("failure"),
+            _ => {}
+        }
+    }
+
+    fn decide(&mut self, outcome: &'static str) {
+        self.undecided = false;
+        let user = self.user.clone().unwrap_or_default();
+        self.logged_in = outcome == "success";
+        if self.logged_in {
+            self.logged_in_as = self.user.clone();
+            self.named = false;
+        }
+        self.record.logins.push(Login { user, outcome });
+    }
+
+    fn announced_by_server(&mut self, verb: &str, reply: &Reply) {
+        let (via, at) = match verb {
+            "PASV" => ("PASV", parse_host_port(&reply.text())),
+            _ => {
+                let port = parse_extended_port(&reply.text());
+                ("EPSV", port.map(|port| SocketAddr::new(self.cast.server.ip(), port)))
+            }
+        };
+        if let Some(at) = at {
+            self.replace_endpoint(Endpoint { via, at, own: None, pipes: Vec::new(), gone: Vec::new() });
+        }
+    }
+
+    fn replace_endpoint(&mut self, endpoint: Endpoint) {
+        self.record.announced.push((endpoint.via, endpoint.at));
+        self.drop_endpoint();
+        self.endpoint = Some(endpoint);
+    }
+
+    /// Lets go of the endpoint. Connections that it still has were used by nothing.
+    pub(super) fn drop_endpoint(&mut self) {
+        if let Some(mut endpoint) = self.endpoint.take() {
+            // A server that connects at once is taken leave of in order.
+            if let Some(listener) = &endpoint.own {
+                endpoint.pipes.extend(Pipe::accept(listener).ok().flatten());
+            }
+            self.record.loose.extend(endpoint.pipes.iter().map(|pipe| pipe.ends).chain(endpoint.gone));
+        }
+    }
+
+    /// Announces an endpoint. Gives whether there is a new one.
+    pub(super) fn announce(&mut self, setup: Setup) -> Result<bool> {
+        let local = self.record.client.ip();
+        match setup {
+            Setup::Pasv => Ok(self.ask("PASV")?.is_some_and(|reply| reply.is_success())),
+            Setup::Epsv => Ok(self.ask("EPSV")?.is_some_and(|reply| reply.is_success())),
+            Setup::Kept | Setup::Pipelined => Ok(false),
+            Setup::Port | Setup::Eprt | Setup::Deaf => {
+                let listener = listen(SocketAddr::new(local, 0))?;
+                let at = listener.local_addr()?;
+                let own = (setup != Setup::Deaf).then_some(listener);
+                let (via, argument) = match (setup, at.ip()) {
+                    (Setup::Port | Setup::Deaf, IpAddr::V4(ip)) => ("PORT", host_port(ip, at.port())),
+                    _ => ("EPRT", extended(at)),
+                };
+                let accepted =
+                    self.ask(&format!("{via} {argument}"))?.is_some_and(|reply| reply.is_success());
+                if accepted {
+                    self.replace_endpoint(Endpoint { via, at, own, pipes: Vec::new(), gone: Vec::new() });
+                }
+                Ok(accepted)
+            }
+            Setup::Foreign => {
+                let line = match self.cast.stranger {
+                    IpAddr::V4(ip) => format!("PORT {}", host_port(ip, 40_000)),
+                    ip => format!("EPRT {}", extended(SocketAddr::new(ip, 40_000))),
+                };
+                let accepted = self.ask(&line)?.is_some_and(|reply| reply.is_success());
+                if accepted {
+                    let at = SocketAddr::new(self.cast.stranger, 40_000);
+                    self.replace_endpoint(Endpoint {
+                        via: "PORT",
+                        at,
+                        own: None,
+                        pipes: Vec::new(),
+                        gone: Vec::new(),
+                    });
+                }
+                Ok(accepted)
+            }
+        }
+    }
+
+    /// An endpoint that no transfer follows, with a connection or without.
+    fn visit(&mut self, setup: Setup, connect: bool) -> Result<()> {
+        if !self.announce(setup)? || !connect {
+            return Ok(());
+        }
+        self.connect(false)?;
+        let own = self.endpoint.as_mut().is_some_and(|endpoint| endpoint.own.take().is_some());
+        self.drop_endpoint();
+        // A server that connects at once may tell that its connection was reset.
+        if own { self.fence(Fence::Pwd, &mut Vec::new()) } else { Ok(()) }
+    }
+
+    /// Connects to the server's endpoint, as the client or as the stranger. Gives whether it is connected.
+    pub(super) fn connect(&mut self, stranger: bool) -> Result<bool> {
+        let Some(endpoint) = self.endpoint.as_mut().filter(|endpoint| endpoint.own.is_none()) else {
+            return Ok(false);
+        };
+        if endpoint.at.ip() != self.cast.server.ip() {
+            return Ok(false);
+        }
+        let from = if stranger { self.cast.stranger } else { self.record.client.ip() };
+        let pipe = Pipe::open(SocketAddr::new(from, 0), endpoint.at, stranger)?;
+        let opened = pipe.is_some();
+        endpoint.pipes.extend(pipe);
+        Ok(opened)
+    }
+}

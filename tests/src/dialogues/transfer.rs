@@ -1,0 +1,399 @@
+//! The client in a transfer: bytes and replies at once, and what it knows of both in the end.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::control::readable;
+use super::data::Pipe;
+use super::record::{Bytes, Leaving, Moved};
+use super::step::{Connect, End, Setup, Transfer};
+use super::talker::{REPLY_LIMIT, Talker};
+use crate::ftp::resolve;
+
+/// How long commands that were said in the middle of a transfer may be answered before it goes on.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long a transfer may take.
+const FINAL_LIMIT: Duration = Duration::from_secs(3);
+/// The same of one that was aborted, or has no connection.
+const SHORT_LIMIT: Duration = Duration::from_millis(500);
+/// How long the end of a data connection may lag behind the final reply.
+const LAG: Duration = Duration::from_secs(5);
+/// Bytes of a download that are read before something is done in its middle.
+const SOME: usize = 20_000;
+/// Final replies of a transfer that has begun.
+const FINAL: [u16; 12] = [226, 250, 425, 426, 450, 451, 452, 550, 551, 552, 553, 554];
+
+/// A transfer command that was sent.
+struct Going {
+    command: usize,
+    /// Commands said meanwhile that wait for an answer.
+    extras: Vec<usize>,
+    preliminary: bool,
+    code: Option<u16>,
+    /// Bytes that are sent by now.
+    send: u64,
+    /// Bytes that are read.
+    read: usize,
+    /// A stranger connected first.
+    stranger: bool,
+    /// The client ended the data connection, or asked for its end.
+    cut: bool,
+    /// The working directory when the command was sent, if it is known, and whether a reply had named it.
+    directory: (Option<String>, bool),
+}
+
+impl Going {
+    fn has_ended(&self) -> bool {
+        self.code.is_some()
+    }
+
+    /// The absolute path of a name.
+    fn path(&self, name: &str) -> Option<String> {
+        let directory = self.directory.0.as_deref().or_else(|| name.starts_with('/').then_some("/"))?;
+        Some(resolve(directory, name))
+    }
+}
+
+impl Talker {
+    pub(super) fn transfer(&mut self, plan: &Transfer) -> Result<()> {
+        if let Some(offset) = plan.rest {
+            self.ask(&format!("REST {offset}"))?;
+        }
+        let offset = self.offset.take().unwrap_or(0);
+        let command = self.begin(plan)?;
+        let directory = (self.cwd_known.then(|| self.cwd.clone()), self.named);
+        let mut going = Going {
+            command,
+            extras: Vec::new(),
+            preliminary: false,
+            code: None,
+            send: 0,
+            read: 0,
+            stranger: matches!(plan.connect, Connect::Stranger { .. }),
+            cut: false,
+            directory,
+        };
+        self.pump(&mut going, REPLY_LIMIT, |_, going| going.preliminary || going.has_ended())?;
+        if going.preliminary && !going.has_ended() && !self.control.ended {
+            self.middle(plan, &mut going)?;
+        }
+        if let (Some(command), End::Leave { reset }) = (going.preliminary.then_some(command), plan.end) {
+            self.endpoint
+                .iter_mut()
+                .flat_map(|endpoint| &mut endpoint.pipes)
+                .for_each(|pipe| pipe.close(reset));
+            self.leave(reset);
+            going.command = command;
+        } else {
+            self.finish(plan, &mut going)?;
+            if !going.extras.is_empty() && !self.control.ended && self.record.leaving == Leaving::Closed {
+                self.fence(plan.fence, &mut going.extras)?;
+            }
+        }
+        self.conclude(plan, &going, offset);
+        Ok(())
+    }
+
+    /// Announces, connects and sends the command, in the order that the plan says. Gives the command's number.
+    fn begin(&mut self, plan: &Transfer) -> Result<usize> {
+        if plan.setup == Setup::Pipelined {
+            while let Some(reply) = self.control.reply()? {
+                self.hear(&reply, None);
+            }
+            self.control.send(format!("PASV\r\n{}\r\n", plan.line).as_bytes());
+            let (pasv, command) = (self.note("PASV"), self.note(&plan.line));
+            if self.answer(pasv)?.is_some_and(|reply| reply.is_success()) {
+                self.connect(false)?;
+            }
+            return Ok(command);
+        }
+        let fresh = self.announce(plan.setup)?;
+        if !fresh {
+            self.let_go_of_closed();
+        }
+        let idle = self.endpoint.as_ref().is_none_or(|endpoint| endpoint.pipes.is_empty());
+        match plan.connect {
+            _ if !idle => {}
+            Connect::Early => drop(self.connect(false)?),
+            Connect::Late => {
+                let command = self.say(&plan.line)?;
+                self.connect(false)?;
+                return Ok(command);
+            }
+            Connect::Twice => {
+                self.connect(false)?;
+                self.connect(false)?;
+            }
+            Connect::Reopen { reset } => {
+                self.connect(false)?;
+                self.close_last(reset);
+                self.connect(false)?;
+            }
+            Connect::Stranger { stays } => {
+                self.connect(true)?;
+                if !stays {
+                    self.close_last(false);
+                }
+                self.connect(false)?;
+            }
+        }
+        self.say(&plan.line)
+    }
+
+    fn close_last(&mut self, reset: bool) {
+        let Some(endpoint) = &mut self.endpoint else { return };
+        if let Some(mut pipe) = endpoint.pipes.pop() {
+            pipe.close(reset);
+            endpoint.gone.push(pipe.ends);
+        }
+    }
+
+    /// Connections of an earlier step that the server has closed since.
+    fn let_go_of_closed(&mut self) {
+        let Some(endpoint) = &mut self.endpoint else { return };
+        for pipe in &mut endpoint.pipes {
+            pipe.receive(1);
+        }
+        let (over, open): (Vec<Pipe>, Vec<Pipe>) = endpoint.pipes.drain(..).partition(Pipe::is_over);
+        endpoint.pipes = open;
+        self.record.loose.extend(over.iter().map(|pipe| pipe.ends));
+    }
+
+    /// What happens in the middle of a transfer.
+    fn middle(&mut self, plan: &Transfer, going: &mut Going) -> Result<()> {
+        if plan.end == End::Whole && plan.during.is_empty() {
+            return Ok(());
+        }
+        let half = plan.upload.unwrap_or(0) / 2;
+        (going.send, going.read) = (half, SOME);
+        self.pump(going, PAUSE, |talker, _| talker.moved() >= half.max(1))?;
+        going.read = 0;
+        let abort = (plan.end == End::Abort).then_some("ABOR");
+        for line in plan.during.iter().map(String::as_str).chain(abort) {
+            self.control.send(format!("{line}\r\n").as_bytes());
+            let extra = self.note(line);
+            going.extras.push(extra);
+        }
+        if !going.extras.is_empty() {
+            self.pump(going, PAUSE, |_, going| going.extras.is_empty())?;
+        }
+        match plan.end {
+            End::Abort | End::Cut { .. } if !going.has_ended() => {
+                going.cut = true;
+                let reset = plan.end == End::Cut { reset: true };
+                let pipes = self.endpoint.iter_mut().flat_map(|endpoint| &mut endpoint.pipes);
+                pipes.for_each(|pipe| pipe.close(reset));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Moves the rest, and waits for the final reply and for the end of the data connection.
+    fn finish(&mut self, plan: &Transfer, going: &mut Going) -> Result<()> {
+        going.read = usize::MAX;
+        going.send = plan.upload.unwrap_or(0);
+        let upload = plan.upload.is_some();
+        let over = |talker: &Self, going: &Going| {
+            let pipes = || talker.endpoint.iter().flat_map(|endpoint| &endpoint.pipes);
+            // Of several connections the one that moved bytes ends; the others may stay.
+            let served = pipes().any(|pipe| pipe.finished && pipe.read > 0);
+            going.has_ended() && (upload || served || pipes().all(Pipe::is_over))
+        };
+        let aborted = plan.end == End::Abort && going.preliminary;
+        let connected = self.endpoint.as_ref().is_some_and(|endpoint| !endpoint.pipes.is_empty());
+        let limit = if aborted || !connected { SHORT_LIMIT } else { FINAL_LIMIT };
+        self.pump(going, limit, |_, going| going.has_ended())?;
+        // A refused transfer leaves its connections open.
+        if going.preliminary && going.has_ended() {
+            self.pump(going, LAG, over)?;
+        }
+        if aborted && !going.has_ended() {
+            // Some servers answer ABOR alone: the fence will tell.
+            going.extras.insert(0, going.command);
+            return Ok(());
+        }
+        if !going.has_ended() && !self.control.ended {
+            // Some servers never say how a broken transfer ended.
+            self.record.stalled = true;
+            self.leave(false);
+        }
+        Ok(())
+    }
+
+    fn moved(&self) -> u64 {
+        self.endpoint.iter().flat_map(|endpoint| &endpoint.pipes).map(|pipe| pipe.read + pipe.written).sum()
+    }
+
+    /// Moves bytes and reads replies until `done`, the end of the control connection, or `limit`.
+    fn pump(
+        &mut self,
+        going: &mut Going,
+        limit: Duration,
+        done: impl Fn(&Self, &Going) -> bool,
+    ) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        loop {
+            while let Some(reply) = self.control.reply()? {
+                let answers = self.owner(going, reply.code, &reply.text());
+                self.hear(&reply, answers);
+                // Pure-FTPd says the end of a transfer with the code of what it said last.
+                let borrowed =
+                    answers == Some(going.command) && going.preliminary && (500..=504).contains(&reply.code);
+                if let Some(heard) = self.record.replies.last_mut().filter(|_| borrowed) {
+                    heard.doubtful = true;
+                    going.code = Some(0);
+                }
+            }
+            let moved = self.move_bytes(going)?;
+            if self.control.ended || done(self, going) {
+                return Ok(());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            if !moved {
+                let mut files = vec![self.control.file()];
+                if let Some(endpoint) = &self.endpoint {
+                    files.extend(endpoint.own.iter().map(std::os::fd::AsFd::as_fd));
+                    files.extend(endpoint.pipes.iter().filter(|_| going.read > 0).filter_map(Pipe::file));
+                }
+                // Short, since bytes that cannot be sent now are not polled for.
+                readable(&files, left.min(Duration::from_millis(5)));
+            }
+        }
+    }
+
+    fn move_bytes(&mut self, going: &Going) -> Result<bool> {
+        let Some(endpoint) = &mut self.endpoint else { return Ok(false) };
+        if let Some(listener) = &endpoint.own
+            && let Some(pipe) = Pipe::accept(listener)?
+        {
+            endpoint.pipes.push(pipe);
+        }
+        let mut moved = false;
+        for pipe in &mut endpoint.pipes {
+            if going.preliminary && going.read > 0 {
+                moved |= pipe.receive(going.read);
+            }
+        }
+        if going.send > 0
+            && let Some(pipe) = endpoint.pipes.iter_mut().find(|pipe| !pipe.stranger)
+        {
+            moved |= pipe.transmit(going.send);
+        }
+        // All is sent once nothing is held back: `read` is unlimited from then on.
+        if going.read == usize::MAX {
+            let sent = |pipe: &&mut Pipe| pipe.written >= going.send;
+            endpoint.pipes.iter_mut().filter(sent).for_each(Pipe::close_writing);
+        }
+        Ok(moved)
+    }
+
+    /// Which command a reply answers while a transfer runs: its code says so.
+    fn owner(&self, going: &mut Going, code: u16, text: &str) -> Option<usize> {
+        if code < 200 {
+            // Pure-FTPd ends a broken transfer with a second preliminary reply, and says no more.
+            going.code = going.code.or(going.preliminary.then_some(code));
+            going.preliminary = true;
+            return Some(going.command);
+        }
+        if code == 425 && going.stranger && going.code.is_none() && text.starts_with("Rejected") {
+            // pyftpdlib tells that it refused the stranger, and serves the client.
+            return Some(going.command);
+        }
+        let own = |extra: &usize| {
+            let verb = self.record.commands.get(*extra).map(super::record::Said::verb).unwrap_or_default();
+            match verb.as_str() {
+                "NOOP" => code == 200,
+                "STAT" => (211..=213).contains(&code),
+                "HELP" | "SITE" => code == 214,
+                "SYST" => code == 215,
+                "PWD" => code == 257,
+                "ABOR" => code == 225 || (code == 226 && going.code.is_some()),
+                _ => false,
+            }
+        };
+        if let Some(at) = going.extras.iter().position(own) {
+            return Some(going.extras.remove(at));
+        }
+        if going.code.is_none() && (!going.preliminary || FINAL.contains(&code) || going.extras.is_empty()) {
+            going.code = Some(code);
+            return Some(going.command);
+        }
+        (!going.extras.is_empty()).then(|| going.extras.remove(0))
+    }
+
+    /// What must be reported of the transfer.
+    fn conclude(&mut self, plan: &Transfer, going: &Going, offset: u64) {
+        let refused = !going.preliminary && going.code.is_some_and(|code| code >= 400);
+        let (pipes, gone) = match &mut self.endpoint {
+            Some(endpoint) if !refused => {
+                (std::mem::take(&mut endpoint.pipes), std::mem::take(&mut endpoint.gone))
+            }
+            _ => Default::default(),
+        };
+        let own: Vec<&Pipe> = pipes.iter().filter(|pipe| pipe.read + pipe.written > 0).collect();
+        let served = match (own.as_slice(), pipes.as_slice()) {
+            ([pipe], _) => Some(*pipe),
+            ([], [pipe]) if gone.is_empty() && !pipe.stranger => Some(pipe),
+            _ => None,
+        };
+        let certain = served.is_some_and(|pipe| pipe.finished || plan.upload.is_some()) && !going.cut;
+        let done = going.code.is_some_and(|code| code / 100 == 2);
+        let bytes = match (served, plan.upload) {
+            (Some(pipe), None) if certain => Bytes::Exactly(pipe.read),
+            (Some(pipe), None) => Bytes::AtLeast(pipe.read),
+            (Some(pipe), Some(_)) if certain && done => Bytes::Exactly(pipe.written),
+            (Some(pipe), Some(_)) => Bytes::AtMost(pipe.written),
+            (None, _) => Bytes::Unknown,
+        };
+        let sha256 = served.filter(|_| matches!(bytes, Bytes::Exactly(_)) && done).map(Pipe::sha256);
+        let line = self.record.commands.get(going.command).cloned();
+        let arg = line.as_ref().and_then(|line| line.arg()).filter(|arg| !arg.starts_with('-'));
+        let verb = line.as_ref().map(super::record::Said::verb).unwrap_or_default();
+        let direction = match verb.as_str() {
+            "RETR" => "download",
+            "STOR" | "STOU" | "APPE" => "upload",
+            _ => "listing",
+        };
+        let kept = self.endpoint.as_ref().filter(|_| plan.setup != Setup::Kept);
+        let moved = Moved {
+            command: going.command,
+            direction,
+            path: arg.filter(|_| verb != "STOU").and_then(|arg| going.path(arg)),
+            absolute: going.directory.1,
+            outcomes: outcomes(going, served.is_some(), certain),
+            code: going.code.filter(|code| *code >= 200),
+            bytes,
+            sha256,
+            offset,
+            via: kept.filter(|_| served.is_some()).map(|endpoint| endpoint.via),
+            ends: served.map(|pipe| pipe.ends),
+        };
+        if served.is_some() {
+            let served = moved.ends;
+            let others = pipes.iter().map(|pipe| pipe.ends).filter(|ends| Some(*ends) != served);
+            self.record.loose.extend(others.chain(gone));
+        }
+        self.record.transfers.push(moved);
+    }
+}
+
+/// The outcomes that are right.
+fn outcomes(going: &Going, served: bool, certain: bool) -> Vec<&'static str> {
+    match going.code {
+        // The client left before it ended, or the server did.
+        None | Some(..200) => Vec::new(),
+        Some(425 | 426) if !going.preliminary => vec!["refused", "failed", "aborted"],
+        Some(400..) if !going.preliminary => vec!["refused"],
+        Some(200..=299) if certain => vec!["complete"],
+        Some(200..=299) if served || going.cut => vec!["complete", "aborted"],
+        Some(200..=299) => vec!["complete", "aborted", "no_data"],
+        Some(426) => vec!["aborted"],
+        Some(_) if going.cut => vec!["failed", "aborted"],
+        Some(_) => vec!["failed"],
+    }
+}
