@@ -18,7 +18,7 @@ use ftpmon_tests::dialogues::{judge, report};
 use ftpmon_tests::net::Family;
 use ftpmon_tests::party::Party;
 
-/// How long a difference is made smaller.
+/// The time that a difference is made smaller.
 const SHRINK_LIMIT: Duration = Duration::from_secs(60);
 /// Rounds of eight sessions after which server and ftpmon start anew: all of ftpmon's lines are kept until then.
 const ROUNDS_A_STAGE: u64 = 100;

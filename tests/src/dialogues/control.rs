@@ -11,7 +11,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::ftp::{Reply, Transcript};
 
-/// How long the client waits for a connection.
+/// The time that the client waits for a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
 /// A control connection.
@@ -97,7 +97,7 @@ impl Control {
         }
     }
 
-    /// What to poll for replies.
+    /// That which to poll for replies.
     pub(super) fn file(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }

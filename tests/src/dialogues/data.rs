@@ -15,7 +15,7 @@ use crate::ftp::Content;
 
 /// Bytes moved in one go.
 const CHUNK: usize = 64 * 1024;
-/// How long a connection may take to be made or refused.
+/// The time that a connection may take to be made or refused.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// One data connection.
@@ -93,7 +93,7 @@ impl Pipe {
         }
     }
 
-    /// What to poll for bytes.
+    /// That which to poll for bytes.
     pub(super) fn file(&self) -> Option<BorrowedFd<'_>> {
         if self.is_over() { None } else { self.stream.as_ref().map(AsFd::as_fd) }
     }

@@ -1,4 +1,4 @@
-//! What a client knows of its session.
+//! That which a client knows of its session.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ impl Said {
         self.line.split(' ').next().unwrap_or("").to_ascii_uppercase()
     }
 
-    /// What follows the verb and a space.
+    /// That which follows the verb and a space.
     pub fn arg(&self) -> Option<&str> {
         self.line.split_once(' ').map(|(_, arg)| arg)
     }
@@ -30,11 +30,11 @@ pub struct Heard {
     pub text: String,
     /// The command that it answers, counted from 0.
     pub answers: Option<usize>,
-    /// Whose it is cannot be told for certain.
+    /// The owner: whose it is cannot be told for certain.
     pub doubtful: bool,
 }
 
-/// How an attempt to log in ended.
+/// The way in which an attempt to log in ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     /// The name given.
@@ -43,7 +43,7 @@ pub struct Login {
     pub outcome: &'static str,
 }
 
-/// How many bytes a connection moved, as the client can know it.
+/// The way in which many bytes a connection moved, as the client can know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bytes {
     /// So many: the stream was read or written to its end.
@@ -59,13 +59,13 @@ pub enum Bytes {
 /// A data connection by its ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ends {
-    /// Who opened it.
+    /// The one who opened it.
     pub initiator: SocketAddr,
-    /// Who accepted it.
+    /// The one who accepted it.
     pub listener: SocketAddr,
 }
 
-/// What must be reported of a transfer command.
+/// That which must be reported of a transfer command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
     /// The command, counted from 0.
@@ -92,7 +92,7 @@ pub struct Moved {
     pub ends: Option<Ends>,
 }
 
-/// How the client ended the session.
+/// The way in which the client ended the session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Leaving {
     /// QUIT, and the server closed; or the server closed by itself.
@@ -121,11 +121,11 @@ pub struct Record {
     pub announced: Vec<(&'static str, SocketAddr)>,
     /// Connections that no transfer used.
     pub loose: Vec<Ends>,
-    /// How it ended.
+    /// The way in which it ended.
     pub leaving: Leaving,
     /// The server did not answer, and the client left.
     pub stalled: bool,
-    /// Why the client lost track; nothing can then be compared.
+    /// The reason why the client lost track; nothing can then be compared.
     pub lost: Option<String>,
 }
 

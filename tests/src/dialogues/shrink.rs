@@ -12,7 +12,7 @@ use super::step::Step;
 pub struct Shrunk {
     /// The steps.
     pub steps: Vec<Step>,
-    /// What came of them.
+    /// That which came of them.
     pub played: Played,
 }
 

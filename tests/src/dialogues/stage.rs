@@ -1,4 +1,4 @@
-//! Where dialogues are played: a client, a stranger and a real server on one wire, with ftpmon on the server.
+//! The place where dialogues are played: a client, a stranger and a real server on one wire, with ftpmon on the server.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -17,7 +17,7 @@ use crate::net::{Direct, Family};
 use crate::party::{Party, RealServer};
 use crate::poll;
 
-/// How long the end of a session may be told after it: a transfer's connection is waited for.
+/// The time that the end of a session may be told after it: a transfer's connection is waited for.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// The same of a session that the server does not end.
@@ -38,14 +38,14 @@ pub struct Stage {
     ended: HashSet<String>,
 }
 
-/// What came of one session.
+/// That which came of one session.
 #[derive(Debug)]
 pub struct Played {
-    /// What the client knows.
+    /// That which the client knows.
     pub record: Record,
-    /// What was reported.
+    /// That which was reported.
     pub events: Events,
-    /// Where the two differ.
+    /// The place where the two differ.
     pub differences: Vec<String>,
 }
 

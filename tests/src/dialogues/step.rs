@@ -1,6 +1,6 @@
-//! What a client does, one step after another. A step stands for itself: any of them may be left out.
+//! That which a client does, one step after another. A step stands for itself: any of them may be left out.
 
-/// How the endpoint of a transfer comes about.
+/// The way in which the endpoint of a transfer comes about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setup {
     /// PASV.
@@ -21,7 +21,7 @@ pub enum Setup {
     Pipelined,
 }
 
-/// How the client connects to an endpoint of the server.
+/// The way in which the client connects to an endpoint of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connect {
     /// Before the transfer command.
@@ -42,7 +42,7 @@ pub enum Connect {
     },
 }
 
-/// How a transfer ends.
+/// The way in which a transfer ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// All bytes are moved.
@@ -95,9 +95,9 @@ impl Fence {
 /// A transfer, with what is said and done around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
-    /// How its endpoint comes about.
+    /// The way in which its endpoint comes about.
     pub setup: Setup,
-    /// How the client connects.
+    /// The way in which the client connects.
     pub connect: Connect,
     /// REST before it.
     pub rest: Option<u64>,
@@ -107,13 +107,13 @@ pub struct Transfer {
     pub upload: Option<u64>,
     /// Commands said while it runs.
     pub during: Vec<String>,
-    /// How it ends.
+    /// The way in which it ends.
     pub end: End,
-    /// What is asked after commands that were said while it ran.
+    /// That which is asked after commands that were said while it ran.
     pub fence: Fence,
 }
 
-/// What a client does.
+/// That which a client does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// A command; its final reply is awaited.

@@ -11,13 +11,13 @@ use super::record::{Ends, Heard, Leaving, Login, Record, Said};
 use super::step::{Fence, Setup, Step};
 use crate::ftp::{Reply, extended, host_port, parse_extended_port, parse_host_port, resolve};
 
-/// How long the client waits for a reply.
+/// The time that the client waits for a reply.
 pub(super) const REPLY_LIMIT: Duration = Duration::from_secs(10);
 
 /// The hosts of a dialogue.
 #[derive(Clone, Copy, Debug)]
 pub struct Cast {
-    /// Where the server listens.
+    /// The place where the server listens.
     pub server: SocketAddr,
     /// The client's address.
     pub client: IpAddr,
@@ -25,7 +25,7 @@ pub struct Cast {
     pub stranger: IpAddr,
 }
 
-/// Where the next data connection is expected.
+/// The place where the next data connection is expected.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) via: &'static str,
@@ -51,7 +51,7 @@ pub struct Talker {
     pub(super) offset: Option<u64>,
     user: Option<String>,
     logged_in_as: Option<String>,
-    /// Where a second login leads nobody knows.
+    /// The place where a second login leads nobody knows.
     pub(super) cwd_known: bool,
     /// EPSV ALL was accepted: PASV is refused from then on.
     pub(super) extended_only: bool,
@@ -193,7 +193,7 @@ impl Talker {
         Ok(reply)
     }
 
-    /// What is said of a data connection cannot answer a command that has none.
+    /// That which is said of a data connection cannot answer a command that has none.
     fn is_notice(&self, command: usize, code: u16) -> bool {
         let verb = self.record.commands.get(command).map(Said::verb).unwrap_or_default();
         let has_data =
@@ -223,7 +223,7 @@ impl Talker {
         }
     }
 
-    /// What an accepted command changes.
+    /// That which an accepted command changes.
     fn learn(&mut self, command: usize, reply: &Reply) {
         let Some(said) = self.record.commands.get(command).cloned() else { return };
         let done = (200..300).contains(&reply.code) && reply.code != 202;

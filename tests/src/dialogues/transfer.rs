@@ -11,13 +11,13 @@ use super::step::{Connect, End, Setup, Transfer};
 use super::talker::{REPLY_LIMIT, Talker};
 use crate::ftp::resolve;
 
-/// How long commands that were said in the middle of a transfer may be answered before it goes on.
+/// The time that commands that were said in the middle of a transfer may be answered before it goes on.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long a transfer may take.
+/// The time that a transfer may take.
 const FINAL_LIMIT: Duration = Duration::from_secs(3);
 /// The same of one that was aborted, or has no connection.
 const SHORT_LIMIT: Duration = Duration::from_millis(500);
-/// How long the end of a data connection may lag behind the final reply.
+/// The time that the end of a data connection may lag behind the final reply.
 const LAG: Duration = Duration::from_secs(5);
 /// Bytes of a download that are read before something is done in its middle.
 const SOME: usize = 20_000;
@@ -160,7 +160,7 @@ impl Talker {
         self.record.loose.extend(over.iter().map(|pipe| pipe.ends));
     }
 
-    /// What happens in the middle of a transfer.
+    /// That which happens in the middle of a transfer.
     fn middle(&mut self, plan: &Transfer, going: &mut Going) -> Result<()> {
         if plan.end == End::Whole && plan.during.is_empty() {
             return Ok(());
@@ -326,7 +326,7 @@ impl Talker {
         (!going.extras.is_empty()).then(|| going.extras.remove(0))
     }
 
-    /// What must be reported of the transfer.
+    /// That which must be reported of the transfer.
     fn conclude(&mut self, plan: &Transfer, going: &Going, offset: u64) {
         let refused = !going.preliminary && going.code.is_some_and(|code| code >= 400);
         let (pipes, gone) = match &mut self.endpoint {

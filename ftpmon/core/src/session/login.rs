@@ -20,7 +20,7 @@ pub(super) struct Logins {
     begun: Option<u64>,
     /// The last attempt succeeded: PASS and ACCT begin no other one until USER or REIN.
     logged_in: bool,
-    /// Who was logged in when USER was sent: so it stays where the server refuses another name.
+    /// The one who was logged in when USER was sent: so it stays where the server refuses another name.
     before: Option<Arc<Text>>,
     pub(super) succeeded: u32,
     pub(super) failed: u32,

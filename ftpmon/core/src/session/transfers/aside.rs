@@ -1,4 +1,4 @@
-//! What PORT or EPRT supersedes, until the server has accepted it: where it refuses, ProFTPD, Pure-FTPd and pyftpdlib keep the
+//! That which PORT or EPRT supersedes, until the server has accepted it: where it refuses, ProFTPD, Pure-FTPd and pyftpdlib keep the
 //! endpoint before. RFC 959 section 4.1.2 has parameters change by accepted commands only.
 
 use super::{SessionRef, Transfers};
