@@ -1,6 +1,7 @@
 //! Every folder of `tests/goldens` in every format: a test `FOLDER::FORMAT` compares what `ftpmon read` writes of the
 //! script's capture with the folder's expectation, `FOLDER::agree` compares the expectations with one another, and
-//! `FOLDER::round-trip` reads every line of the events and writes it again. No root is needed.
+//! `FOLDER::round-trip` reads every line of the events and writes it again, `FOLDER::threads` compares the output of 1, 2 and 4
+//! threads. No root is needed.
 //!
 //! `FTPMON_BLESS=1`, which `cargo xtask bless` sets, writes the expectations instead: read the difference before you
 //! commit it.
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use ftpmon::format::{Formatter as _, Json};
 use ftpmon_event::EventLine;
 use ftpmon_tests::bed::Scratch;
+use ftpmon_tests::events::without_run;
 use ftpmon_tests::golden::{Format, Golden};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
@@ -31,6 +33,9 @@ fn main() -> Result<ExitCode, Failed> {
             let again = golden.clone();
             let name = format!("{}::round-trip", golden.name);
             trials.push(Trial::test(name, move || round_trip(&again)));
+            let again = golden.clone();
+            let name = format!("{}::threads", golden.name);
+            trials.push(Trial::test(name, move || same_for_threads(&again)));
             let name = format!("{}::agree", golden.name);
             trials
                 .push(Trial::test(name, move || Ok(golden.agree().map_err(|error| format!("{error:#}"))?)));
@@ -53,6 +58,27 @@ fn round_trip(golden: &Golden) -> Result<(), Failed> {
         }
         if serde_json::from_str::<Value>(line)? != serde_json::to_value(&read)? {
             return Err(format!("serde writes otherwise: {line}").into());
+        }
+    }
+    Ok(())
+}
+
+/// Any number of threads writes the same bytes, but for the run's id.
+fn same_for_threads(golden: &Golden) -> Result<(), Failed> {
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_ftpmon"));
+    let folder = Scratch::new("threads")?;
+    for format in Format::ALL {
+        let output = |threads: &str| {
+            let output = golden.output_with(&["--threads", threads], &binary, format, folder.path());
+            output.map(|output| without_run(&output)).map_err(|error| format!("{error:#}"))
+        };
+        let expected = output("1")?;
+        for threads in ["2", "4"] {
+            if output(threads)? != expected {
+                return Err(
+                    format!("{}: {threads} threads write something else than one", format.name()).into()
+                );
+            }
         }
     }
     Ok(())

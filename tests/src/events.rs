@@ -4,6 +4,12 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+/// An output in any format without the random id of its run.
+pub fn without_run(output: &str) -> String {
+    let id = ["\"run\":\"", "#run\t"].iter().find_map(|before| output.split_once(before)?.1.get(..16));
+    id.map_or_else(|| output.to_owned(), |id| output.replace(id, "RUN"))
+}
+
 /// One event: a JSON line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event(pub Value);

@@ -113,6 +113,20 @@ impl Golden {
     /// # Errors
     /// The folder is not complete, ftpmon failed, or its output is not UTF-8.
     pub fn output(&self, binary: &Path, format: Format, scratch: &Path) -> Result<String> {
+        self.output_with(&[], binary, format, scratch)
+    }
+
+    /// The same with further options.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn output_with(
+        &self,
+        further: &[&str],
+        binary: &Path,
+        format: Format,
+        scratch: &Path,
+    ) -> Result<String> {
         let readme = std::fs::read_to_string(self.folder.join("README.md")).unwrap_or_default();
         ensure!(!readme.trim().is_empty(), "there is no README.md that says what is shown");
         let script = std::fs::read_to_string(self.folder.join("script.ftp")).context("script.ftp")?;
@@ -122,6 +136,7 @@ impl Golden {
         let output = Command::new(binary)
             .args(["read", "--format", format.name()])
             .args(options.split_whitespace())
+            .args(further)
             .arg(&capture)
             .output()?;
         let _ = std::fs::remove_file(&capture);
