@@ -33,6 +33,7 @@ impl From<&RunOptions> for Config {
                 ring_bytes: options.ring_size,
                 files_ring_bytes: options.files_ring_size,
                 nice: options.nice,
+                threads: options.threads,
                 kernel_log: options.kernel_log,
                 owners: options.owners == OwnersChoice::On,
                 write_pcap: write_pcap

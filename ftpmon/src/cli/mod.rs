@@ -104,6 +104,9 @@ pub struct RunOptions {
     /// [default: -20 with --files hash or extract, otherwise unchanged]
     #[arg(long, value_name = "NICE", allow_negative_numbers = true, value_parser = clap::value_parser!(i8).range(-20..=19))]
     pub nice: Option<i8>,
+    /// Threads that follow sessions at most. One is used, so that any number is enough
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub threads: Option<u8>,
     /// Print the kernel programs' log messages of this level and above on standard error [default: off]
     #[arg(long, value_name = "LEVEL", value_enum)]
     pub kernel_log: Option<KernelLogLevel>,

@@ -203,6 +203,8 @@ pub struct LiveConfig {
     pub files_ring_bytes: u64,
     /// Scheduling priority of the capture thread.
     pub nice: Option<i8>,
+    /// Threads that follow sessions at most. One is used (docs/adr/0106-one-engine-thread-live.md).
+    pub threads: Option<u8>,
     /// Level of the kernel programs' own log.
     pub kernel_log: Option<KernelLogLevel>,
     /// Report which process of this host owns an end of a connection.
@@ -238,6 +240,7 @@ impl Default for LiveConfig {
             ring_bytes: RING_BYTES_DEFAULT,
             files_ring_bytes: FILES_RING_BYTES_DEFAULT,
             nice: None,
+            threads: None,
             kernel_log: None,
             owners: true,
             write_pcap: None,

@@ -103,6 +103,7 @@ impl Flow {
     pub(crate) fn end(&mut self) -> Role {
         self.record = None;
         self.timers = Timers::default();
+        self.connection.forget_bytes();
         core::mem::replace(&mut self.role, Role::Ended)
     }
 

@@ -245,6 +245,13 @@ impl Connection {
         self.is_ending() || (own.marks.has(Marks::SYN) && other.packets == 0)
     }
 
+    /// Nothing more will be reported of it: copies are compared no longer, and no bytes are kept for that.
+    pub fn forget_bytes(&mut self) {
+        for from in [Side::Initiator, Side::Listener] {
+            self.streams.side_mut(from).recent.clear();
+        }
+    }
+
     /// Bytes of memory that are held beyond the connection itself.
     pub fn held_bytes(&self) -> usize {
         self.backlog.as_ref().map_or(0, |backlog| {

@@ -79,12 +79,14 @@ pub(super) enum Item<'a> {
 }
 
 impl SegmentBatch {
-    /// Forgets what is in it. Its first packet will be packet `first_index` of the input.
-    pub(super) fn begin(&mut self, first_index: u64) {
+    /// Forgets what is in it. Its first packet will be packet `first_index` of the input, and its payload is likely to need so
+    /// much room.
+    pub(super) fn begin(&mut self, first_index: u64, payload_room: usize) {
         self.first_index = first_index;
         self.times.clear();
         self.entries.iter_mut().for_each(Vec::clear);
         self.payload.clear();
+        self.payload.reserve(payload_room);
         self.ends.clear();
         self.position = None;
     }
@@ -236,7 +238,7 @@ mod tests {
         let [even, odd] = hosts();
         let at = Timestamp::from_nanos;
         let mut batch = SegmentBatch::default();
-        batch.begin(100);
+        batch.begin(100, 0);
         batch.packet(at(5), at(5), Some(segment(even, b"USER a")), division);
         batch.packet(at(4), at(5), Some(segment(odd, b"USER b")), division);
         batch.interface(InterfaceId(3), "eth3", division);
@@ -254,7 +256,7 @@ mod tests {
         assert_eq!(batch.first_since(at(6), 0, 4), Some((2, at(7))));
         assert_eq!(batch.first_since(at(6), 0, 2), None);
         assert_eq!((batch.index(2), batch.time(2), batch.period()), (102, Some(at(7)), Some((at(5), at(8)))));
-        batch.begin(104);
+        batch.begin(104, 0);
         assert!(batch.spans().next().is_none() && items(&batch, 0, &(0..0)).is_empty());
     }
 }

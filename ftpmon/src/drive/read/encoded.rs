@@ -8,6 +8,9 @@ use crate::format::{KindFilter, Unnumbered};
 use ftpmon_core::engine::{Engine, Order, Output};
 use ftpmon_event::Origin;
 
+/// Bytes of lines that a part makes room for at first.
+const TEXT_BYTES: usize = 512 << 10;
+
 /// Lines of one part of the engine, by route.
 #[derive(Default)]
 pub(super) struct Encoded {
@@ -38,6 +41,11 @@ struct Run {
 }
 
 impl RouteLines {
+    /// Room for the lines of a batch of packets as captures of FTP have them.
+    fn with_room() -> Self {
+        Self { text: Vec::with_capacity(TEXT_BYTES), ..Self::default() }
+    }
+
     /// A line was written, whose number is to stand at `number`.
     #[inline]
     fn add(&mut self, order: Order, number: usize) {
@@ -75,7 +83,7 @@ impl PartEncoder {
     /// Turns the events that wait to lines.
     pub(super) fn encode(&mut self, engine: &mut Engine) {
         let Self { encoders, encoded: Encoded { routes }, .. } = self;
-        routes.resize_with(encoders.len(), RouteLines::default);
+        routes.resize_with(encoders.len(), RouteLines::with_room);
         engine.release_outputs(|order, output| {
             let Output::Event(event) = output else { return };
             for ((filter, encoder), lines) in encoders.iter_mut().zip(routes.iter_mut()) {

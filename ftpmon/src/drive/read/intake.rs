@@ -170,7 +170,7 @@ impl Reader {
     fn pass_on(&mut self) -> Result<(), Unwanted> {
         self.batch.end_span();
         let mut next = self.again.try_recv().unwrap_or_default();
-        next.begin(self.packets);
+        next.begin(self.packets, self.batch.payload_len());
         let full = core::mem::replace(&mut self.batch, next);
         self.tell(Found::Batch(full))
     }
