@@ -1,11 +1,7 @@
 //! Results do not depend on how many partitions there are or which threads own them, byte for byte: on captures of many
 //! dialogues, a part of which several pairs of hosts take part in. `FTPMON_DIALOGUES=50000` makes it a long run.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test ends where something is not as it should be"
-)]
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 use std::path::Path;
 use std::process::Command;
@@ -24,7 +20,7 @@ use ftpmon_tests::script::mixed;
 /// Dialogues of the capture, unless the environment says otherwise.
 const DIALOGUES: u64 = 3_000;
 
-/// What `ftpmon read` writes.
+/// The output of `ftpmon read`.
 fn read(capture: &Path, options: &[&str]) -> String {
     let output =
         Command::new(env!("CARGO_BIN_EXE_ftpmon")).arg("read").args(options).arg(capture).output().unwrap();

@@ -203,7 +203,7 @@ pub struct LiveConfig {
     pub files_ring_bytes: u64,
     /// Scheduling priority of the capture thread.
     pub nice: Option<i8>,
-    /// Threads that follow sessions at most. One is used (docs/adr/0106-one-engine-thread-live.md).
+    /// Threads that follow sessions at most. One is used (docs/adr/0109-one-engine-thread-live.md).
     pub threads: Option<u8>,
     /// Level of the kernel programs' own log.
     pub kernel_log: Option<KernelLogLevel>,

@@ -135,6 +135,11 @@ impl SegmentBatch {
         self.ends.push(self.times.len());
     }
 
+    /// Packets in it.
+    pub(super) fn len(&self) -> usize {
+        self.times.len()
+    }
+
     /// Bytes of payload in it.
     pub(super) fn payload_len(&self) -> usize {
         self.payload.len()

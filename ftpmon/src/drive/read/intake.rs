@@ -19,6 +19,8 @@ const BATCHES_WAITING: usize = 4;
 /// Payload bytes after which a batch is handed over, whatever the source has ready: one small fragment may complete a
 /// datagram of 64 KiB, and each of a thousand frames may be one.
 const BATCH_BYTES: usize = 512 << 10;
+/// Packets that a batch of a file has at least. Of a stream a batch has what is ready.
+const BATCH_PACKETS: usize = 4_096;
 
 /// The content of the captures, in order.
 pub(super) enum Found {
@@ -132,6 +134,7 @@ impl Reader {
 
     /// Reads one file. The outer error is the taker's, the inner one the file's.
     fn file(&mut self, index: usize, file: &mut CaptureFile) -> Result<Result<(), CaptureError>, Unwanted> {
+        let is_file = file.source_len().is_some();
         let end = loop {
             match file.step() {
                 Ok(Step::Packet { at, frame }) => {
@@ -149,6 +152,8 @@ impl Reader {
                 Ok(Step::Interface { id, name }) => {
                     self.batch.interface(id, name.unwrap_or_default(), self.division);
                 }
+                // More of a file is there at once: a batch is worth waking other threads for.
+                Ok(Step::Wait) if is_file && self.batch.len() < BATCH_PACKETS => {}
                 Ok(Step::Wait) => {
                     self.batch.position = Some(Position {
                         file: index,
