@@ -124,7 +124,7 @@ pub enum Step {
     Pipeline(Vec<String>),
     /// An endpoint that no transfer follows.
     Announce {
-        /// How.
+        /// The way in which it is announced.
         setup: Setup,
         /// The client connects to it and closes.
         connect: bool,
