@@ -96,7 +96,7 @@ impl Announced {
     }
 }
 
-/// What an announcement of the client has put aside.
+/// An earlier announcement that a later one of the client puts aside.
 #[derive(Debug)]
 pub(super) struct Aside {
     /// The command that announces.
