@@ -164,6 +164,11 @@ impl Contenders {
         }
     }
 
+    /// One of the connections is open, or about to be.
+    pub(super) fn has_open(&self) -> bool {
+        self.0.iter().any(Contender::is_open)
+    }
+
     /// One of the connections ended.
     pub(super) fn has_ended(&self) -> bool {
         self.0.iter().any(|it| !it.is_open())

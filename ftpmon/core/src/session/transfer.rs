@@ -237,6 +237,12 @@ impl Transfer {
                 Some(decided?.plus_nanos(GRACE_NS))
             }
             Some(DataState::Ended(_)) => decided,
+            // Its connection was under way when it was refused.
+            Some(DataState::Waiting)
+                if self.refused() && self.announced.as_ref().is_some_and(|it| it.contenders.has_open()) =>
+            {
+                Some(decided?.plus_nanos(GRACE_NS))
+            }
             Some(DataState::Waiting) | None if self.refused() || self.shares_connection => decided,
             Some(DataState::Waiting) | None => Some(decided?.plus_nanos(GRACE_NS)),
         }
