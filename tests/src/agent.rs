@@ -60,7 +60,9 @@ impl Agent {
         let mut command = namespace.command(&binary.to_string_lossy());
         let mut process = Running::start(command.arg("run").args(arguments))?;
         poll::until("ftpmon's sensor_start", START_LIMIT, || {
-            if let Some(status) = process.ended()? {
+            if process.ended()?.is_some() {
+                // The reason may still lie in the pipe.
+                let status = process.wait(STOP_LIMIT)?;
                 bail!("ftpmon ended at once: {status}");
             }
             Ok(process.stdout.all().iter().any(|line| line.contains("\"sensor_start\"")).then_some(()))
