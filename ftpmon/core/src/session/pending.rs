@@ -292,12 +292,17 @@ impl PendingCommands {
     }
 
     /// A reply that answers no waiting command goes on with a transfer that was answered with 425: servers say that of a
-    /// connection which they refused, and serve the next one.
-    pub(super) fn resume(&mut self, code: u16) -> Option<usize> {
+    /// connection which they refused, and serve the next one. So does 426 before the reply to ABOR (RFC 959 section 4.1.3).
+    pub(super) fn resume(&mut self, code: u16, waiting: Option<usize>) -> Option<usize> {
+        let to_abort = |index| self.get(index).is_some_and(|it| it.verb == Verb::Abor && it.is_sure());
+        if waiting.is_some_and(|index| code != 426 || !to_abort(index)) {
+            return waiting;
+        }
         let fits = |pending: &mut Box<Pending>| {
-            pending.fit(code) == Fit::Typical && matches!(code, 125 | 150 | 226 | 250 | 426 | 451)
+            pending.fit(code) == Fit::Typical
+                && matches!(code, 125 | 150 | 226 | 250 | 426 | 450 | 451 | 452 | 550..=553)
         };
-        let resumed = self.unconnected.take_if(fits)?;
+        let Some(resumed) = self.unconnected.take_if(fits) else { return waiting };
         self.queue.insert(0, resumed);
         Some(0)
     }

@@ -67,7 +67,7 @@ impl Session {
             }
             Some(number) => {
                 let waiting = self.pending.answered_by(number, &reply.text);
-                waiting.or_else(|| self.pending.resume(number))
+                self.pending.resume(number, waiting)
             }
             None => None,
         };

@@ -48,7 +48,7 @@ fn check(dialogue: &[&str]) {
 
 fn answer(pending: &mut PendingCommands, code: u16, text: &[u8]) -> u64 {
     let waiting = pending.answered_by(code, text);
-    let Some(index) = waiting.or_else(|| pending.resume(code)) else { return 0 };
+    let Some(index) = pending.resume(code, waiting) else { return 0 };
     let command = pending.get(index).unwrap();
     let (tx, transfer) = (command.tx, command.is_transfer());
     if code < 200 {
@@ -197,6 +197,16 @@ fn a_transfer_may_go_on_after_a_connection_was_refused() {
     check(&["C RETR", "S 150 > 1", "S 425 > 1", "S 226 > 1", "C PWD", "S 257 > 2"]);
     check(&["C RETR", "S 425 > 1", "C RETR", "S 150 > 2", "S 226 > 2"]);
     check(&["C RETR", "S 425 > 1", "C PASV", "S 227 > 2", "S 226 > 0"]);
+    check(&["C STOR", "S 425 > 1", "S 550 > 1", "C REST", "S 501 > 2"]);
+    check(&["C STOR", "S 425 > 1", "C CWD", "S 550 > 2", "S 226 > 1"]);
+}
+
+/// RFC 959 section 4.1.3: 426 closes the transfer, then 226 answers ABOR.
+#[test]
+fn a_transfer_that_goes_on_is_closed_before_abort_is_answered() {
+    check(&["C RETR", "S 150 > 1", "S 425 > 1", "C ABOR", "S 426 > 1", "S 226 > 2", "C PWD", "S 257 > 3"]);
+    check(&["C RETR", "S 425 > 1", "C ABOR", "S 226 > 2", "C PWD", "S 257 > 3"]);
+    check(&["C RETR", "S 150 > 1", "S 226 > 1", "C ABOR", "S 426 > 2", "C PWD", "S 257 > 3"]);
 }
 
 #[test]
