@@ -7,7 +7,7 @@ use super::outbox::{Effect, Outbox};
 use super::pending::{Intent, Pending};
 use super::transfer::Request;
 use super::transfers::{DataSource, SessionRef};
-use super::{Context, STRIPES_MAX, Session, secrets};
+use super::{Context, Restart, STRIPES_MAX, Session, secrets};
 use crate::config::Secrets;
 use crate::event::{AnomalyId, Command as CommandEvent, CommandLine, EventKind, FileDirection, Login, Via};
 use crate::ftp::{Announced, Command, LINE_MAX, Line, Mechanism, Verb, size};
@@ -122,7 +122,7 @@ impl Session {
         let intent = match command.verb.canonical() {
             Verb::Rest => match arg.and_then(size::in_rest) {
                 Some(offset) => {
-                    self.restart = Some(Box::new((self.tx, offset)));
+                    self.restart = Some(Box::new(Restart { tx: self.tx, offset, listed: false }));
                     Intent::Offset(offset)
                 }
                 None => Intent::None,
@@ -170,10 +170,12 @@ impl Session {
     ) {
         let basis = self.remote.basis_now(self.tx, command, direction);
         let part = command.part();
-        let (offset_from, offset) = match (&part, self.restart.take()) {
+        let (offset_from, offset, kept_offset) = match (&part, self.take_restart(direction)) {
             // The command itself says where.
-            (Some(part), _) => (None, Some(part.offset)),
-            (None, restart) => restart.map(|restart| *restart).unzip(),
+            (Some(part), _) => (None, part.offset, 0),
+            (None, None) => (None, 0, 0),
+            (None, Some(Restart { tx, offset, listed: false })) => (Some(tx), offset, 0),
+            (None, Some(Restart { tx, offset, listed: true })) => (Some(tx), 0, offset),
         };
         let mut request = Request {
             tx: self.tx,
@@ -182,7 +184,8 @@ impl Session {
             direction: Some(direction),
             arg: said.text.clone(),
             path: None,
-            offset: offset.unwrap_or(0),
+            offset,
+            kept_offset,
             offset_from,
             part_len: part.and_then(|part| part.len),
             representation: None,
@@ -213,6 +216,16 @@ impl Session {
             let detail = format!("{} without PASV, PORT or their like before it", said.name);
             self.anomaly(at, Some(self.tx), AnomalyId::TransferWithoutEndpoint, &detail, out);
         }
+    }
+
+    /// The offset for a transfer command. It stays where the command is a listing.
+    fn take_restart(&mut self, direction: FileDirection) -> Option<Restart> {
+        if direction != FileDirection::Listing {
+            return self.restart.take().map(|restart| *restart);
+        }
+        let restart = self.restart.as_deref_mut().filter(|restart| !restart.listed)?;
+        restart.listed = true;
+        Some(Restart { listed: false, ..*restart })
     }
 
     fn announced_by_client(&mut self, at: Timestamp, command: &Command<'_>, out: &mut Outbox) {

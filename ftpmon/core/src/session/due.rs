@@ -76,7 +76,14 @@ impl Due {
     /// The transfer moved fewer bytes than every reading of the dialogue requires. `offset`: where in the file it
     /// began; `part`: the most bytes that were asked for.
     pub(super) fn proves_short(self, offset: u64, part: Option<u64>, moved: u64) -> bool {
-        self.comparable && self.least(offset, part).is_some_and(|least| moved < least)
+        let past_the_end = moved == 0 && self.may_begin_past_the_end(offset);
+        self.comparable && !past_the_end && self.least(offset, part).is_some_and(|least| moved < least)
+    }
+
+    /// The 1yz reply may have said the whole size, and the offset is not before it: nothing is due then.
+    fn may_begin_past_the_end(self, offset: u64) -> bool {
+        let rest_is_said = |said| self.size.is_some_and(|size| size.checked_sub(offset) == Some(said));
+        self.said.is_some_and(|said| said <= offset && !rest_is_said(said))
     }
 
     fn least(self, offset: u64, part: Option<u64>) -> Option<u64> {
@@ -88,7 +95,7 @@ impl Due {
             (Some(said), Some(size)) if said == size => rest_of(size),
             // The rest is said.
             (Some(said), Some(size)) if size.checked_sub(offset) == Some(said) => said,
-            // Behind the end of the file nothing begins: it is the rest.
+            // Bytes behind the end of the file: it is the rest.
             (Some(said), _) if said < offset => said,
             (Some(said), _) => rest_of(said),
         };
@@ -126,6 +133,24 @@ mod tests {
                 let due = Due { comparable: false, ..due };
                 assert!(!due.proves_short(offset, part, 0));
             }
+        }
+    }
+
+    /// vsftpd says the whole size, and accepts an offset behind it.
+    #[test]
+    fn nothing_is_due_past_the_end() {
+        for (size, said, offset, moved, short) in [
+            (None, 1_234, 200_000, 0, false),
+            (Some(1_234), 1_234, 200_000, 0, false),
+            (None, 1_234, 1_234, 0, false),
+            (None, 1_234, 1_233, 0, true),
+            // The rest is said: SIZE tells so, or bytes that come.
+            (Some(10_000), 3_000, 7_000, 0, true),
+            (None, 3_000, 4_000, 2_999, true),
+            (None, 3_000, 4_000, 3_000, false),
+        ] {
+            let due = Due { comparable: true, size, said: Some(said), allocated: None };
+            assert_eq!(due.proves_short(offset, None, moved), short, "{size:?} {said} {offset} {moved}");
         }
     }
 

@@ -79,6 +79,16 @@ pub struct Beginning {
     pub implicit_tls: bool,
 }
 
+/// REST's offset, for the next transfer.
+#[derive(Debug)]
+struct Restart {
+    /// The REST command.
+    tx: u64,
+    offset: u64,
+    /// A listing had it. Servers are known that keep it for the file behind the listing.
+    listed: bool,
+}
+
 /// A control session, from its first line until its last data connection has ended.
 #[derive(Debug)]
 pub struct Session {
@@ -111,8 +121,7 @@ pub struct Session {
     secrets: MaskedSecrets,
     too_many_pending_told: bool,
     remote: Remote,
-    /// REST's command and offset, for the next transfer.
-    restart: Option<Box<(u64, u64)>>,
+    restart: Option<Box<Restart>>,
     /// The reason and the closer of the control connection's end, while data connections are still open.
     ended: Option<(EndReason, Option<ClosedBy>)>,
     over: bool,

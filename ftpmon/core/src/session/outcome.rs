@@ -32,6 +32,7 @@ pub(super) fn transfer_event(transfer: Transfer, summary: Option<Box<DataSummary
     let direction = request.direction.or_else(|| direction(up, down, tls));
     let sender = if direction == Some(FileDirection::Upload) { server.other() } else { server };
     let bytes = from(sender);
+    let is_short = |offset| request.due.proves_short(offset, request.part_len, bytes);
     let evidence = Evidence {
         preliminary,
         aborted,
@@ -39,7 +40,7 @@ pub(super) fn transfer_event(transfer: Transfer, summary: Option<Box<DataSummary
         summary,
         sender,
         client: server.other(),
-        is_short: request.due.proves_short(request.offset, request.part_len, bytes),
+        is_short: is_short(request.offset) && is_short(request.kept_offset.max(request.offset)),
         connection_due: request.tx != 0
             && !endpoint_lost
             && !shares_connection

@@ -229,7 +229,7 @@ impl Session {
                 self.tell_login(at, login.map(|login| Login { tx: command.tx, login }), out);
             }
             (Verb::Rest, Intent::Offset(_)) if code != 350 => {
-                self.restart.take_if(|restart| restart.0 == command.tx);
+                self.restart.take_if(|restart| restart.tx == command.tx);
                 self.transfers.void_offset(command.tx);
             }
             (verb, _) if verb.asks_for_endpoint() && code >= 400 => {

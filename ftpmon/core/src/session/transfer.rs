@@ -126,6 +126,8 @@ pub(super) struct Request {
     pub(super) arg: Option<SmolStr>,
     pub(super) path: Option<Text>,
     pub(super) offset: u64,
+    /// The offset that a listing had before. Servers are known that begin there.
+    pub(super) kept_offset: u64,
     /// The REST command that set the offset, which is void if that is refused.
     pub(super) offset_from: Option<u64>,
     /// No more of the file than this is wanted, bytes.

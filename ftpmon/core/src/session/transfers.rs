@@ -264,7 +264,7 @@ impl Transfers {
     /// The REST command `tx` was refused: what was to start at its offset starts at 0.
     pub(super) fn void_offset(&mut self, tx: u64) {
         for transfer in self.open.iter_mut().filter(|transfer| transfer.request.offset_from == Some(tx)) {
-            transfer.request.offset = 0;
+            (transfer.request.offset, transfer.request.kept_offset) = (0, 0);
         }
     }
 
