@@ -69,13 +69,16 @@ impl Session {
     ) {
         match command.verb {
             Verb::User => {
-                let abandoned = self.logins.abandon();
-                self.tell_login(at, abandoned, out);
+                let waits = self.logins.last_said().is_some_and(|tx| self.pending.index_of(tx).is_some());
                 let name = secrets::user_name(command, *context.secrets == Secrets::Show);
-                self.logins.user(self.tx, name.map(Text::from_bytes));
+                let before = self.logins.user.clone();
+                let abandoned = self.logins.user(self.tx, name.map(Text::from_bytes), waits);
+                if let Some(abandoned) = abandoned {
+                    out.event(at, &self.identity, before.as_ref(), EventKind::Login(abandoned));
+                }
             }
             Verb::Pass => self.logins.password(self.tx, said.text.clone()),
-            Verb::Acct => self.logins.account(said.text.clone()),
+            Verb::Acct => self.logins.account(self.tx, said.text.clone()),
             _ => {}
         }
     }

@@ -290,8 +290,9 @@ impl Session {
         self.half_closed(at, Direction::Reply, context, out);
         self.confirm_repeated(out);
         self.report_tls(at, out);
-        let abandoned = self.logins.abandon();
-        self.tell_login(at, abandoned, out);
+        while let Some(abandoned) = self.logins.abandon() {
+            self.tell_login(at, Some(abandoned), out);
+        }
         let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
         self.transfers.finish(at, all, session, out);
         let (reason, closed_by) = self.ended.take().unwrap_or((reason, closed_by));

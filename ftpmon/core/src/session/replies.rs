@@ -11,7 +11,7 @@ use super::transfers::SessionRef;
 use super::{STRIPES_MAX, Session};
 use crate::addr::Endpoint;
 use crate::event::{
-    AnomalyId, CommandRef, DataAnnouncement, DataChannel, EventKind, Login, Mode, Nat, Reply as ReplyEvent,
+    AnomalyId, CommandRef, DataAnnouncement, DataChannel, EventKind, Mode, Nat, Reply as ReplyEvent,
     ReplyLine, Via,
 };
 use crate::ftp::{Announced, Code, Ending, LINE_MAX, Line, Reply, Verb, size, stou};
@@ -225,8 +225,8 @@ impl Session {
         self.remote.answered(command.tx, reply);
         match (command.verb.canonical(), command.intent) {
             (Verb::User | Verb::Pass | Verb::Acct | Verb::Adat, _) => {
-                let login = self.logins.reply(command.verb, code);
-                self.tell_login(at, login.map(|login| Login { tx: command.tx, login }), out);
+                let login = self.logins.reply(command.tx, command.verb, code);
+                self.tell_login(at, login, out);
             }
             (Verb::Rest, Intent::Offset(_)) if code != 350 => {
                 self.restart.take_if(|restart| restart.tx == command.tx);
