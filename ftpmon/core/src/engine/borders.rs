@@ -31,10 +31,11 @@ impl Borders {
         over
     }
 
-    /// Time went on to `now` without a packet. True where the batch is over by that.
+    /// Time went on to `now` without a packet. True where the batch is over by that, or was before: no packet has to come for what
+    /// timers do.
     pub fn time(&mut self, now: Timestamp) -> bool {
         self.now = self.now.max(now);
-        let over = self.batch.is_some_and(|(began, _)| self.now.nanos_since(began) >= BORDER_NS);
+        let over = self.batch.is_none_or(|(began, _)| self.now.nanos_since(began) >= BORDER_NS);
         if over {
             self.batch = None;
         }
@@ -59,6 +60,8 @@ mod tests {
         assert!(borders.packet(at(2), BORDER_PACKETS) && !borders.packet(at(3), BORDER_PACKETS + 1));
         assert!(borders.packet(at(2 + BORDER_NS as i64), BORDER_PACKETS + 2));
         assert!(!borders.packet(at(5), BORDER_PACKETS + 3), "time does not step back");
+        assert!(!borders.time(at(1 + 2 * BORDER_NS as i64)));
         assert!(borders.time(at(2 + 2 * BORDER_NS as i64)) && borders.due().is_none());
+        assert!(borders.time(at(3 + 2 * BORDER_NS as i64)), "what timers do is exchanged at once");
     }
 }

@@ -143,6 +143,24 @@ fn transfers(events: &[Event]) -> Vec<&crate::event::Transfer> {
         .collect()
 }
 
+/// An endpoint waits when the client resets, and no packet follows from anybody.
+#[test]
+fn a_session_ends_by_time_alone() {
+    let mut bench = Bench::new(EngineConfig::default());
+    let mut control = bench.connect(end(1, 40_000), end(2, 21));
+    bench.say(&mut control, &["220 hello", "USER mary", "230 in", "PORT 192,0,2,1,156,65", "200 ok"]);
+    bench.send(&mut control, true, TcpFlags::RST | ACK, b"");
+    bench.events();
+    for _ in 0..10 {
+        if let Some(due) =
+            bench.engine.poll_timeout().filter(|due| *due < Timestamp::from_nanos(1_000_000_000))
+        {
+            bench.engine.handle_timeout(due);
+        }
+    }
+    assert_eq!(names(&bench.events()), ["session_end"]);
+}
+
 #[test]
 fn a_session_from_handshake_to_goodbye() {
     let mut bench = Bench::new(EngineConfig { files: FilesMode::Hash, ..EngineConfig::default() });
