@@ -6,11 +6,12 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ftpmon_event::RunId;
+use ftpmon_event::text::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::super::place::Place;
-use super::segment::{hex, sync_folder};
+use super::segment::sync_folder;
 
 /// The place that an output has come to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use ftpmon_event::DropReason;
+use ftpmon_event::text::hex;
 use sha2::{Digest as _, Sha256};
 
 use super::super::place::Place;
@@ -171,7 +172,7 @@ impl Writer {
             self.sync();
         }
         if let Some(last) = self.current.take() {
-            self.header.previous = Some(segment::hex(&last.hasher.finalize()));
+            self.header.previous = Some(hex(&last.hasher.finalize()));
         }
         let next = self
             .shared
