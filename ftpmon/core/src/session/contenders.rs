@@ -46,8 +46,19 @@ struct Contender {
     stage: Stage,
 }
 
-/// The likelihood that a connection is the transfer's: the greater the more.
-type Rank = (bool, bool, bool, bool, bool, bool);
+/// The likelihood that a connection is the transfer's: the greater the more. An earlier field outweighs all later ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    /// It carried bytes in the transfer's direction.
+    moved: bool,
+    established: bool,
+    /// The expected host opened it.
+    expected: bool,
+    open: bool,
+    /// It carried bytes in any direction.
+    moved_any: bool,
+    not_reset: bool,
+}
 
 impl Contender {
     /// The end that is to send, by the direction of the transfer; none where either may.
@@ -61,12 +72,26 @@ impl Contender {
 
     fn rank(&self, direction: Option<FileDirection>) -> Rank {
         match &self.stage {
-            &Stage::Open { established } => (false, established, self.expected, true, false, true),
+            &Stage::Open { established } => Rank {
+                moved: false,
+                established,
+                expected: self.expected,
+                open: true,
+                moved_any: false,
+                not_reset: true,
+            },
             Stage::Ended(summary) => {
                 let sent = |side| summary.from_side(side).bytes > 0;
                 let moved = self.sender(direction).map_or_else(|| summary.has_moved(), sent);
                 let reset = summary.from_initiator.rst || summary.from_listener.rst;
-                (moved, true, self.expected, false, summary.has_moved(), !reset)
+                Rank {
+                    moved,
+                    established: true,
+                    expected: self.expected,
+                    open: false,
+                    moved_any: summary.has_moved(),
+                    not_reset: !reset,
+                }
             }
         }
     }
