@@ -7,7 +7,7 @@ use ftpmon_common::{
 use ftpmon_tests::kernel::bench::{Record, boot_seconds};
 use ftpmon_tests::kernel::frame::{ACK, RST, SYN, address};
 use ftpmon_tests::kernel::talk::{CLIENT, CONTROL, DATA, SERVER, greet};
-use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, Talk, privileged};
+use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, Talk};
 
 fn reports(bench: &mut Bench) -> Vec<(ReportReason, FlowEvent)> {
     let mut reports = Vec::new();
@@ -24,27 +24,17 @@ fn reasons(bench: &mut Bench) -> Vec<ReportReason> {
     reports(bench).into_iter().map(|(reason, _)| reason).collect()
 }
 
-fn value(bench: &Bench, counter: Counter) -> u64 {
-    bench.stats().unwrap().value(counter)
-}
-
 /// The sender's half: 0 the initiator's, 1 the listener's.
 fn half(state: &FlowState, from: usize) -> FlowHalf {
     let initiator = usize::from(state.flags & FlowState::INITIATOR_HIGH != 0);
     state.halves[initiator ^ from]
 }
 
-/// Loads for one test, which says its name where it is skipped.
-fn bench(test: &str, settings: Settings) -> Option<Bench> {
-    if privileged(test) { Some(Bench::load(settings).unwrap()) } else { None }
-}
-
 #[test]
 fn a_candidate_is_counted_from_its_syn_and_reported_closed() {
     let hooks = &[Hooked::Xdp, Hooked::TcIngress, Hooked::TcEgress];
-    let Some(mut bench) = bench("candidate", Settings { programs: hooks, ..Settings::default() }) else {
-        return;
-    };
+    let settings = Settings { programs: hooks, ..Settings::default() };
+    let Some(mut bench) = Bench::for_test("candidate", settings) else { return };
     for hook in hooks.iter().copied() {
         bench.forget().unwrap();
         bench.mark(26_758, PortMark::default()).unwrap();
@@ -71,16 +61,16 @@ fn a_candidate_is_counted_from_its_syn_and_reported_closed() {
         assert_eq!((client.fin, client.packets, client.payload_bytes), (0, 5, 0));
         assert_eq!((server.fin, server.packets, server.payload_bytes), (2_000, 5, 2_000));
         assert_eq!(server.wire_bytes, 5 * 54 + 2_000);
-        assert_eq!(value(&bench, Counter::FlowsCandidate), 1);
-        assert_eq!(value(&bench, Counter::FlowsClosed), 1);
-        assert_eq!(value(&bench, Counter::Data), 10);
+        assert_eq!(bench.value(Counter::FlowsCandidate).unwrap(), 1);
+        assert_eq!(bench.value(Counter::FlowsClosed).unwrap(), 1);
+        assert_eq!(bench.value(Counter::Data).unwrap(), 10);
         assert!(bench.marked(26_758).unwrap().is_watched(boot_seconds().unwrap()));
     }
 }
 
 #[test]
 fn active_mode_is_tracked_from_port_20() {
-    let Some(mut bench) = bench("active", Settings::default()) else { return };
+    let Some(mut bench) = Bench::for_test("active", Settings::default()) else { return };
     greet(&mut bench);
     let mut data = Talk::new(&bench, Hooked::Xdp, ((SERVER, 20), (CLIENT, 40_001)), [1, 2]);
     data.open();
@@ -90,7 +80,7 @@ fn active_mode_is_tracked_from_port_20() {
 
 #[test]
 fn what_is_no_candidate_is_left_alone() {
-    let Some(mut bench) = bench("no candidate", Settings::default()) else { return };
+    let Some(mut bench) = Bench::for_test("no candidate", Settings::default()) else { return };
     // No pair yet: nobody has answered.
     let mut early = Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]);
     early.open();
@@ -104,36 +94,35 @@ fn what_is_no_candidate_is_left_alone() {
     Talk::new(&bench, Hooked::Xdp, ((CLIENT, 40_000), ("192.168.1.110", 5_000)), [1, 2]).open();
     Talk::new(&bench, Hooked::Xdp, ((CLIENT, 40_000), (SERVER, 5_000)), [1, 2]).say(1, ACK, 100);
     Talk::new(&bench, Hooked::Xdp, ((CLIENT, 40_000), (SERVER, 5_000)), [1, 2]).say(0, SYN | RST, 0);
-    assert_eq!(value(&bench, Counter::Data), 0);
+    assert_eq!(bench.value(Counter::Data).unwrap(), 0);
     assert_eq!(reasons(&mut bench), []);
 }
 
 #[test]
 fn candidates_can_be_switched_off() {
-    let Some(mut bench) = bench("switched off", Settings { candidates: false, ..Settings::default() }) else {
-        return;
-    };
+    let settings = Settings { candidates: false, ..Settings::default() };
+    let Some(mut bench) = Bench::for_test("switched off", settings) else { return };
     greet(&mut bench);
     Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]).open();
-    assert_eq!(value(&bench, Counter::Data), 0);
+    assert_eq!(bench.value(Counter::Data).unwrap(), 0);
 }
 
 #[test]
 fn an_endpoint_of_the_announcers_own_is_tracked_whoever_comes() {
-    let Some(mut bench) = bench("expected", Settings::default()) else { return };
+    let Some(mut bench) = Bench::for_test("expected", Settings::default()) else { return };
     let now = boot_seconds().unwrap();
     let ends = (("203.0.113.7", 1_234), (SERVER, 26_758));
     let listener = Frame::new(ends.0, ends.1, 0, 0, 0).destination();
     bench.expect(listener, Expected::new(address(CLIENT), true, now.saturating_sub(1), false)).unwrap();
     Talk::new(&bench, Hooked::Xdp, ends, [1, 2]).open();
-    assert_eq!(value(&bench, Counter::FlowsExpected), 0, "it has run out");
+    assert_eq!(bench.value(Counter::FlowsExpected).unwrap(), 0, "it has run out");
     bench.expect(listener, Expected::new(address(CLIENT), true, now + 60, false)).unwrap();
     let mut data = Talk::new(&bench, Hooked::Xdp, ends, [1, 2]);
     data.open();
     data.say(0, ACK, 5);
     assert_eq!(data.account().flags & !FlowState::INITIATOR_HIGH, FlowState::EXPECTED);
     data.close();
-    assert_eq!(value(&bench, Counter::FlowsExpected), 1);
+    assert_eq!(bench.value(Counter::FlowsExpected).unwrap(), 1);
     assert_eq!(reasons(&mut bench), [ReportReason::Open, ReportReason::Close]);
     // What trails behind opens nothing.
     let mut late = Talk::new(&bench, Hooked::Xdp, ends, [100, 200]);
@@ -144,11 +133,11 @@ fn an_endpoint_of_the_announcers_own_is_tracked_whoever_comes() {
 
 #[test]
 fn an_announcement_that_comes_late_picks_the_connection_up() {
-    let Some(mut bench) = bench("late", Settings::default()) else { return };
+    let Some(mut bench) = Bench::for_test("late", Settings::default()) else { return };
     let ends = (("203.0.113.7", 1_234), (SERVER, 26_758));
     let mut data = Talk::new(&bench, Hooked::Xdp, ends, [u32::MAX - 10, u32::MAX]);
     data.open();
-    assert_eq!(value(&bench, Counter::Data), 0);
+    assert_eq!(bench.value(Counter::Data).unwrap(), 0);
     let next = data.next;
     let listener = Frame::new(ends.0, ends.1, 0, 0, 0).destination();
     let until = boot_seconds().unwrap() + 60;
@@ -169,7 +158,7 @@ fn an_announcement_that_comes_late_picks_the_connection_up() {
 
 #[test]
 fn repeats_holes_and_disorder_leave_the_count_exact() {
-    let Some(mut bench) = bench("disorder", Settings::default()) else { return };
+    let Some(mut bench) = Bench::for_test("disorder", Settings::default()) else { return };
     greet(&mut bench);
     let mut data = Talk::new(&bench, Hooked::TcEgress, DATA, [u32::MAX, u32::MAX - 500]);
     data.open();
@@ -195,7 +184,7 @@ fn repeats_holes_and_disorder_leave_the_count_exact() {
     // Far out of the window: none of the connection's.
     data.run(&data.at(1, ACK, start.wrapping_add(0x7000_0000), 100));
     data.run(&data.at(1, RST, start.wrapping_sub(0x7000_0000), 0));
-    assert_eq!(value(&bench, Counter::DataOutOfWindow), 2);
+    assert_eq!(bench.value(Counter::DataOutOfWindow).unwrap(), 2);
     assert_eq!(half(&data.account(), 1).highest, 2_000);
     data.next[1] = start.wrapping_add(2_000);
     data.close();
@@ -205,7 +194,7 @@ fn repeats_holes_and_disorder_leave_the_count_exact() {
 
 #[test]
 fn five_gibibytes_are_counted_across_the_wrap() {
-    let Some(mut bench) = bench("wrap", Settings::default()) else { return };
+    let Some(mut bench) = Bench::for_test("wrap", Settings::default()) else { return };
     greet(&mut bench);
     let mut data = Talk::new(&bench, Hooked::TcEgress, DATA, [5, 0xf000_0000]);
     data.open();
@@ -226,7 +215,7 @@ fn five_gibibytes_are_counted_across_the_wrap() {
 
 #[test]
 fn two_vantage_points_count_once_and_one_takes_over_where_the_other_is_blind() {
-    let Some(mut bench) = bench("vantage", Settings::default()) else { return };
+    let Some(mut bench) = Bench::for_test("vantage", Settings::default()) else { return };
     greet(&mut bench);
     let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]);
     let twice = |data: &mut Talk<'_>, from: usize, flags: u8, payload: usize| {
@@ -243,7 +232,7 @@ fn two_vantage_points_count_once_and_one_takes_over_where_the_other_is_blind() {
     twice(&mut data, 1, SYN | ACK, 0);
     twice(&mut data, 0, ACK, 0);
     twice(&mut data, 1, ACK, 700);
-    assert_eq!(value(&bench, Counter::DataDuplicates), 4);
+    assert_eq!(bench.value(Counter::DataDuplicates).unwrap(), 4);
     let server = half(&data.account(), 1);
     assert_eq!((server.packets, server.payload_bytes), (2, 700));
     // XDP goes blind.
@@ -251,12 +240,12 @@ fn two_vantage_points_count_once_and_one_takes_over_where_the_other_is_blind() {
     data.say(1, ACK, 300);
     let server = half(&data.account(), 1);
     assert_eq!((server.highest, server.packets), (1_000, 3));
-    assert_eq!(value(&bench, Counter::DataDuplicates), 4);
+    assert_eq!(bench.value(Counter::DataDuplicates).unwrap(), 4);
 }
 
 #[test]
 fn a_reset_closes_and_data_in_flight_still_counts() {
-    let Some(mut bench) = bench("reset", Settings::default()) else { return };
+    let Some(mut bench) = Bench::for_test("reset", Settings::default()) else { return };
     greet(&mut bench);
     let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]);
     data.open();
@@ -269,12 +258,12 @@ fn a_reset_closes_and_data_in_flight_still_counts() {
     assert_ne!(half(&state, 0).flags & FlowHalf::RST, 0);
     assert_eq!(half(&state, 1).highest, 200);
     assert_eq!(reasons(&mut bench), [ReportReason::Open, ReportReason::Close]);
-    assert_eq!(value(&bench, Counter::FlowsClosed), 1);
+    assert_eq!(bench.value(Counter::FlowsClosed).unwrap(), 1);
 }
 
 #[test]
 fn a_refused_connection_is_reported() {
-    let Some(mut bench) = bench("refused", Settings::default()) else { return };
+    let Some(mut bench) = Bench::for_test("refused", Settings::default()) else { return };
     greet(&mut bench);
     let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [1, 0]);
     data.say(0, SYN, 0);
@@ -284,7 +273,7 @@ fn a_refused_connection_is_reported() {
 
 #[test]
 fn ports_used_again_open_another_account() {
-    let Some(mut bench) = bench("reuse", Settings::default()) else { return };
+    let Some(mut bench) = Bench::for_test("reuse", Settings::default()) else { return };
     greet(&mut bench);
     // Closed by RST: the entry is still there.
     let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]);
@@ -310,7 +299,7 @@ fn ports_used_again_open_another_account() {
     assert_eq!(half(&seen[2].1.state, 1).highest, 100);
     assert_eq!(half(&seen[4].1.state, 1).fin, 40);
     assert_ne!(seen[2].1.state.first_ns, seen[4].1.state.first_ns);
-    assert_eq!(value(&bench, Counter::FlowsReused), 1);
+    assert_eq!(bench.value(Counter::FlowsReused).unwrap(), 1);
 
     // An open connection: a SYN alone proves nothing, the answer to it does.
     bench.forget().unwrap();
@@ -320,7 +309,7 @@ fn ports_used_again_open_another_account() {
     data.say(1, ACK, 100);
     let mut again = Talk::new(&bench, Hooked::Xdp, DATA, [0x7fff_0000, 0x7fff_8000]);
     again.say(0, SYN, 0);
-    assert_eq!(value(&bench, Counter::FlowsReused), 0);
+    assert_eq!(bench.value(Counter::FlowsReused).unwrap(), 0);
     data.say(1, ACK, 100);
     assert_eq!(half(&data.account(), 1).highest, 200);
     again.say(1, SYN | ACK, 0);
@@ -328,30 +317,30 @@ fn ports_used_again_open_another_account() {
     again.say(1, ACK, 40);
     again.close();
     let seen = reports(&mut bench);
-    assert_eq!(value(&bench, Counter::FlowsReused), 1);
+    assert_eq!(bench.value(Counter::FlowsReused).unwrap(), 1);
     assert_eq!(half(&seen.last().unwrap().1.state, 1).fin, 40);
 }
 
 #[test]
 fn a_full_table_is_counted_and_live_accounts_stay() {
-    let Some(mut bench) = bench("full", Settings { flows: 8, ..Settings::default() }) else { return };
+    let settings = Settings { flows: 8, ..Settings::default() };
+    let Some(mut bench) = Bench::for_test("full", settings) else { return };
     greet(&mut bench);
     for port in 0..20 {
         Talk::new(&bench, Hooked::Xdp, ((CLIENT, 40_000 + port), (SERVER, 26_758)), [1, 2]).open();
     }
-    let opened = value(&bench, Counter::FlowsCandidate);
+    let opened = bench.value(Counter::FlowsCandidate).unwrap();
     assert!((8..20).contains(&opened), "{opened}");
     // The SYN and the SYN-ACK of each connection that found no room.
-    assert_eq!(value(&bench, Counter::LostFlow), 2 * (20 - opened));
+    assert_eq!(bench.value(Counter::LostFlow).unwrap(), 2 * (20 - opened));
     let first = Talk::new(&bench, Hooked::Xdp, ((CLIENT, 40_000), (SERVER, 26_758)), [1, 2]);
     assert_eq!(half(&first.account(), 0).packets, 2);
 }
 
 #[test]
 fn a_closing_report_without_room_stays_in_the_table() {
-    let Some(mut bench) = bench("unreported", Settings { ring: 4_096, ..Settings::default() }) else {
-        return;
-    };
+    let settings = Settings { ring: 4_096, ..Settings::default() };
+    let Some(mut bench) = Bench::for_test("unreported", settings) else { return };
     greet(&mut bench);
     let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]);
     data.open();
@@ -359,20 +348,20 @@ fn a_closing_report_without_room_stays_in_the_table() {
     for _ in 0..40 {
         control.say(1, ACK, 20);
     }
-    assert_ne!(value(&bench, Counter::LostControl), 0);
+    assert_ne!(bench.value(Counter::LostControl).unwrap(), 0);
     data.close();
     let state = data.account();
     assert_eq!(
         state.flags & (FlowState::CLOSED | FlowState::UNREPORTED),
         FlowState::CLOSED | FlowState::UNREPORTED
     );
-    assert_eq!(value(&bench, Counter::LostReport), 1);
+    assert_eq!(bench.value(Counter::LostReport).unwrap(), 1);
 }
 
 #[test]
 fn a_flood_of_files_pushes_no_dialogue_out() {
     let settings = Settings { payload: true, payload_ring: 4_096, ..Settings::default() };
-    let Some(mut bench) = bench("payload ring", settings) else { return };
+    let Some(mut bench) = Bench::for_test("payload ring", settings) else { return };
     greet(&mut bench);
     let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]);
     data.open();
@@ -382,23 +371,24 @@ fn a_flood_of_files_pushes_no_dialogue_out() {
         control.say(1, ACK, 20);
     }
     data.close();
-    assert_ne!(value(&bench, Counter::LostData), 0);
-    assert_eq!(value(&bench, Counter::LostControl), 0);
+    assert_ne!(bench.value(Counter::LostData).unwrap(), 0);
+    assert_eq!(bench.value(Counter::LostControl).unwrap(), 0);
     // The greeting's four frames were read before.
     let kind = |kind: RecordKind| move |record: &Record| matches!(record, Record::Frame(header, _) if header.kind == kind as u8);
     let records = bench.records().unwrap();
     assert_eq!(records.iter().filter(|record| kind(RecordKind::Control)(record)).count(), 40);
     let frames = records.iter().filter(|record| kind(RecordKind::Data)(record)).count() as u64;
-    assert_eq!(frames, value(&bench, Counter::DataFrames));
+    assert_eq!(frames, bench.value(Counter::DataFrames).unwrap());
     // Its account came by the dialogues' ring.
     let closing = |record: &Record| matches!(record, Record::Flow(event) if event.header.report == ReportReason::Close as u8);
     assert_eq!(records.iter().filter(|record| closing(record)).count(), 1);
-    assert_eq!(value(&bench, Counter::LostReport), 0);
+    assert_eq!(bench.value(Counter::LostReport).unwrap(), 0);
 }
 
 #[test]
 fn a_live_connection_reports_at_intervals() {
-    let Some(mut bench) = bench("progress", Settings { report_ns: 0, ..Settings::default() }) else { return };
+    let settings = Settings { report_ns: 0, ..Settings::default() };
+    let Some(mut bench) = Bench::for_test("progress", settings) else { return };
     greet(&mut bench);
     let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [1, 2]);
     data.open();
@@ -418,7 +408,8 @@ fn payload_is_copied_only_where_it_is_wanted() {
         (true, Some(Verdict::COUNT), 0),
         (true, Some(Verdict::COPY), 5),
     ] {
-        let Some(mut bench) = bench("payload", Settings { payload, ..Settings::default() }) else { return };
+        let settings = Settings { payload, ..Settings::default() };
+        let Some(mut bench) = Bench::for_test("payload", settings) else { return };
         greet(&mut bench);
         let key = Frame::new(DATA.0, DATA.1, 0, 0, 0).key().0;
         if let Some(verdict) = verdict {
@@ -428,7 +419,7 @@ fn payload_is_copied_only_where_it_is_wanted() {
         data.open();
         data.say(1, ACK, 1_000);
         data.close();
-        assert_eq!(value(&bench, Counter::DataFrames), copied, "{payload} {verdict:?}");
+        assert_eq!(bench.value(Counter::DataFrames).unwrap(), copied, "{payload} {verdict:?}");
         let frames = bench.records().unwrap().into_iter().filter(
             |record| matches!(record, Record::Frame(header, _) if header.kind == RecordKind::Data as u8),
         );
@@ -438,7 +429,7 @@ fn payload_is_copied_only_where_it_is_wanted() {
 
 #[test]
 fn tags_of_the_first_packet_stand_in_the_account() {
-    let Some(mut bench) = bench("tags", Settings::default()) else { return };
+    let Some(mut bench) = Bench::for_test("tags", Settings::default()) else { return };
     greet(&mut bench);
     let syn = Frame::new(DATA.0, DATA.1, SYN, 1, 0).tag(0x88a8, 200).tag(0x8100, 0x2064);
     bench.run(Hooked::Xdp, &syn.bytes()).unwrap();

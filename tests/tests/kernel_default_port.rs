@@ -7,10 +7,6 @@ use ftpmon_tests::kernel::frame::{ACK, address};
 use ftpmon_tests::kernel::talk::{CONTROL, SERVER, greet};
 use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, Talk, privileged};
 
-fn value(bench: &Bench, counter: Counter) -> u64 {
-    bench.stats().unwrap().value(counter)
-}
-
 /// RFC 959 section 3.2: the server connects to the port that the control connection comes from.
 #[test]
 fn the_default_data_port_is_tracked_beside_the_dialogue() {
@@ -27,7 +23,7 @@ fn the_default_data_port_is_tracked_beside_the_dialogue() {
     early.close();
     let expected = Expected::new(address(SERVER), true, boot_seconds().unwrap() + 60, false);
     bench.expect(Frame::new(ends.0, ends.1, 0, 0, 0).destination(), expected).unwrap();
-    let before = value(&bench, Counter::ControlFrames);
+    let before = bench.value(Counter::ControlFrames).unwrap();
     let mut control = Talk::new(&bench, Hooked::Xdp, CONTROL, [100, 200]);
     control.say(1, ACK, 20);
     let mut data = Talk::new(&bench, Hooked::Xdp, ends, [1_000_000, 2_000_000]);
@@ -38,7 +34,7 @@ fn the_default_data_port_is_tracked_beside_the_dialogue() {
     assert!(data.account().halves.iter().any(|half| half.payload_bytes == 333));
     assert_eq!(data.account().flags & !FlowState::INITIATOR_HIGH, FlowState::EXPECTED);
     data.close();
-    assert_eq!(value(&bench, Counter::ControlFrames), before + 3, "the dialogue is still one");
-    assert_eq!(value(&bench, Counter::FlowsExpected), 1);
-    assert_eq!(value(&bench, Counter::FlowsMidstream), 0);
+    assert_eq!(bench.value(Counter::ControlFrames).unwrap(), before + 3, "the dialogue is still one");
+    assert_eq!(bench.value(Counter::FlowsExpected).unwrap(), 1);
+    assert_eq!(bench.value(Counter::FlowsMidstream).unwrap(), 0);
 }

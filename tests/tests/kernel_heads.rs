@@ -5,15 +5,7 @@ use ftpmon_common::{Counter, Endpoint, Expected, RecordKind, Verdict};
 use ftpmon_tests::kernel::bench::{Record, boot_seconds};
 use ftpmon_tests::kernel::frame::ACK;
 use ftpmon_tests::kernel::talk::{CONTROL, DATA, greet};
-use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, Talk, privileged};
-
-fn bench(test: &str, settings: Settings) -> Option<Bench> {
-    if privileged(test) { Some(Bench::load(settings).unwrap()) } else { None }
-}
-
-fn value(bench: &Bench, counter: Counter) -> u64 {
-    bench.stats().unwrap().value(counter)
-}
+use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, Talk};
 
 /// Segments of an encrypted control connection: short ones go to the ring, long ones that begin like a line as well, and
 /// from then on all, until the verdict is asked for again.
@@ -31,15 +23,15 @@ fn text_on_a_counted_control_connection_is_handed_over() {
         ("a verb of three letters", long(b"MKD "), [true, true]),
         ("three bytes", b"PWD".to_vec(), [true, false]),
     ] {
-        let Some(mut bench) = bench("text", Settings::default()) else { return };
+        let Some(mut bench) = Bench::for_test("text", Settings::default()) else { return };
         let key = Frame::new(CONTROL.0, CONTROL.1, 0, 0, 0).key().0;
         bench.decide(key, Verdict::COUNT).unwrap();
         let mut control = Talk::new(&bench, Hooked::Xdp, CONTROL, [100, 200]);
         control.open();
         for (step, (payload, copied)) in [payload, vec![0; 700]].into_iter().zip(copied).enumerate() {
-            let before = value(control.bench, Counter::ControlFrames);
+            let before = control.bench.value(Counter::ControlFrames).unwrap();
             control.tell(1, &payload);
-            let now = value(control.bench, Counter::ControlFrames);
+            let now = control.bench.value(Counter::ControlFrames).unwrap();
             assert_eq!(now - before, u64::from(copied), "{what}, step {step}");
         }
     }
@@ -59,7 +51,7 @@ fn heads(bench: &mut Bench) -> Vec<(u32, u32)> {
 #[test]
 fn the_beginning_of_a_handshake_is_copied_and_of_anything_else_a_banner() {
     let hello = |len: usize| [&[22, 3, 1, 6, 0][..], &vec![0x5a; len - 5]].concat();
-    let Some(mut bench) = bench("heads", Settings::default()) else { return };
+    let Some(mut bench) = Bench::for_test("heads", Settings::default()) else { return };
     for hook in [Hooked::Xdp, Hooked::TcEgress] {
         bench.forget().unwrap();
         greet(&mut bench);
@@ -83,7 +75,7 @@ fn the_beginning_of_a_handshake_is_copied_and_of_anything_else_a_banner() {
 
 #[test]
 fn a_banner_is_short_and_one_an_end() {
-    let Some(mut bench) = bench("banner", Settings::default()) else { return };
+    let Some(mut bench) = Bench::for_test("banner", Settings::default()) else { return };
     greet(&mut bench);
     let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [7_000, 9_000]);
     data.open();
@@ -92,14 +84,14 @@ fn a_banner_is_short_and_one_an_end() {
         data.say(0, ACK, 20);
     }
     assert_eq!(heads(&mut bench), [(1_454, 128), (74, 74)]);
-    assert_eq!(value(&bench, Counter::DataBeginnings), 2);
-    assert_eq!(value(&bench, Counter::DataFrames), 0);
+    assert_eq!(bench.value(Counter::DataBeginnings).unwrap(), 2);
+    assert_eq!(bench.value(Counter::DataFrames).unwrap(), 0);
 }
 
 /// An end that says its hello again and again, and one whose first segment comes late.
 #[test]
 fn heads_are_bounded_whatever_comes() {
-    let Some(mut bench) = bench("bounded heads", Settings::default()) else { return };
+    let Some(mut bench) = Bench::for_test("bounded heads", Settings::default()) else { return };
     greet(&mut bench);
     let mut data = Talk::new(&bench, Hooked::Xdp, DATA, [7_000, 9_000]);
     data.open();
@@ -117,7 +109,7 @@ fn heads_are_bounded_whatever_comes() {
 /// An announced connection that is no TLS: not a byte of it is copied.
 #[test]
 fn nothing_of_an_announced_file_is_copied() {
-    let Some(mut bench) = bench("announced", Settings::default()) else { return };
+    let Some(mut bench) = Bench::for_test("announced", Settings::default()) else { return };
     greet(&mut bench);
     let address = |end: &str| end.parse::<std::net::IpAddr>().unwrap().into();
     let announced = Expected::new(address(DATA.0.0), false, boot_seconds().unwrap() + 60, false);

@@ -5,20 +5,12 @@ use ftpmon_common::{Counter, Expected, FlowState};
 use ftpmon_tests::kernel::bench::boot_seconds;
 use ftpmon_tests::kernel::frame::{ACK, FIN, address};
 use ftpmon_tests::kernel::talk::{CLIENT, CONTROL, SERVER};
-use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, Talk, privileged};
-
-fn value(bench: &Bench, counter: Counter) -> u64 {
-    bench.stats().unwrap().value(counter)
-}
-
-/// Loads for one test, which says its name where it is skipped.
-fn bench(test: &str, settings: Settings) -> Option<Bench> {
-    if privileged(test) { Some(Bench::load(settings).unwrap()) } else { None }
-}
+use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, Talk};
 
 #[test]
 fn what_a_peer_says_of_a_third_host_counts_and_copies_none_of_its_traffic() {
-    let Some(mut bench) = bench("third host", Settings { payload: true, ..Settings::default() }) else {
+    let Some(mut bench) = Bench::for_test("third host", Settings { payload: true, ..Settings::default() })
+    else {
         return;
     };
     let until = boot_seconds().unwrap() + 60;
@@ -30,7 +22,7 @@ fn what_a_peer_says_of_a_third_host_counts_and_copies_none_of_its_traffic() {
     open.say(1, ACK, 1_000);
     open.say(0, ACK, 1_000);
     Talk::new(&bench, Hooked::Xdp, (("203.0.113.9", 50_002), victim), [1, 2]).open();
-    assert_eq!(value(&bench, Counter::Data), 0);
+    assert_eq!(bench.value(Counter::Data).unwrap(), 0);
     assert_eq!(bench.records().unwrap().len(), 0);
     // The server does connect there: that is a transfer.
     let mut data = Talk::new(&bench, Hooked::Xdp, ((SERVER, 20), victim), [1, 2]);
@@ -41,18 +33,19 @@ fn what_a_peer_says_of_a_third_host_counts_and_copies_none_of_its_traffic() {
     // A port of the announcer's own: others need a SYN.
     let own = Frame::new((SERVER, 1), (CLIENT, 40_000), 0, 0, 0).destination();
     bench.expect(own, Expected::new(address(SERVER), true, until, true)).unwrap();
-    let before = value(&bench, Counter::Data);
+    let before = bench.value(Counter::Data).unwrap();
     let mut open = Talk::new(&bench, Hooked::Xdp, (("203.0.113.9", 50_001), (CLIENT, 40_000)), [100, 200]);
     open.say(1, ACK, 1_000);
     open.say(0, ACK, 1_000);
-    assert_eq!(value(&bench, Counter::Data), before);
+    assert_eq!(bench.value(Counter::Data).unwrap(), before);
     Talk::new(&bench, Hooked::Xdp, (("203.0.113.9", 50_002), (CLIENT, 40_000)), [1, 2]).open();
-    assert_eq!(value(&bench, Counter::Data), before + 3);
+    assert_eq!(bench.value(Counter::Data).unwrap(), before + 3);
 }
 
 #[test]
 fn a_well_known_port_is_never_copied() {
-    let Some(mut bench) = bench("well-known", Settings { payload: true, ..Settings::default() }) else {
+    let Some(mut bench) = Bench::for_test("well-known", Settings { payload: true, ..Settings::default() })
+    else {
         return;
     };
     let until = boot_seconds().unwrap() + 60;
@@ -62,12 +55,14 @@ fn a_well_known_port_is_never_copied() {
     data.open();
     data.say(0, ACK, 100);
     data.say(1, ACK, 100);
-    assert_eq!(value(&bench, Counter::DataFrames), 0);
+    assert_eq!(bench.value(Counter::DataFrames).unwrap(), 0);
 }
 
 #[test]
 fn one_connection_does_not_take_the_ring_from_others() {
-    let Some(mut bench) = bench("loud", Settings { ring: 1 << 16, ..Settings::default() }) else { return };
+    let Some(mut bench) = Bench::for_test("loud", Settings { ring: 1 << 16, ..Settings::default() }) else {
+        return;
+    };
     let mut loud = Talk::new(&bench, Hooked::Xdp, CONTROL, [100, 200]);
     loud.open();
     for _ in 0..100 {
@@ -81,13 +76,13 @@ fn one_connection_does_not_take_the_ring_from_others() {
     let next = loud.next;
     // Its end is told all the same.
     loud.say(0, FIN | ACK, 0);
-    assert!(value(&bench, Counter::LostLoud) > 80, "{}", value(&bench, Counter::LostLoud));
-    assert_eq!(value(&bench, Counter::LostControl), 0);
-    let delivered = value(&bench, Counter::ControlFrames);
-    assert_eq!(delivered + value(&bench, Counter::LostLoud), 3 + 100 + 3 + 100 + 1);
+    assert!(bench.value(Counter::LostLoud).unwrap() > 80, "{}", bench.value(Counter::LostLoud).unwrap());
+    assert_eq!(bench.value(Counter::LostControl).unwrap(), 0);
+    let delivered = bench.value(Counter::ControlFrames).unwrap();
+    assert_eq!(delivered + bench.value(Counter::LostLoud).unwrap(), 3 + 100 + 3 + 100 + 1);
     assert_eq!(bench.records().unwrap().len() as u64, delivered);
     // Where there is room it may be as loud as it likes.
     let mut loud = Talk { next, ..Talk::new(&bench, Hooked::Xdp, CONTROL, [0, 0]) };
     loud.say(0, ACK, 1_400);
-    assert_eq!(value(&bench, Counter::ControlFrames), delivered + 1);
+    assert_eq!(bench.value(Counter::ControlFrames).unwrap(), delivered + 1);
 }

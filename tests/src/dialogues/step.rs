@@ -1,4 +1,4 @@
-//! That which a client does, one step after another. A step stands for itself: any of them may be left out.
+//! The steps of a client. Each stands for itself: any of them may be left out.
 
 /// The way in which the endpoint of a transfer comes about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

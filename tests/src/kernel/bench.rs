@@ -248,6 +248,24 @@ impl Bench {
         Ok(result.duration)
     }
 
+    /// [`Self::load`] for one test, which says its name where it is skipped: none without root.
+    ///
+    /// # Panics
+    /// Where the object does not load, and as [`privileged`].
+    #[must_use]
+    #[expect(clippy::unwrap_used, reason = "a test whose programs do not load fails")]
+    pub fn for_test(test: &str, settings: Settings) -> Option<Self> {
+        privileged(test).then(|| Self::load(settings).unwrap())
+    }
+
+    /// A counter, all CPUs together.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn value(&self, counter: Counter) -> Result<u64> {
+        Ok(self.stats()?.value(counter))
+    }
+
     /// The counters, all CPUs together.
     ///
     /// # Errors
