@@ -247,7 +247,7 @@ fn dialogue(transaction: &Transaction) -> Ftp<'_> {
         command_truncated: command_data.map(|_| transaction.cut),
         completion_code: transaction.replies.iter().filter_map(code).collect(),
         reply: transaction.replies.iter().flat_map(|reply| reply.text.split('\n')).collect(),
-        dynamic_port: transaction.announced().map(|(_, endpoint)| endpoint.port),
+        dynamic_port: transaction.channel.as_ref().map(|channel| channel.port),
         mode: if announces.announces_endpoint() {
             Some("active")
         } else if announces.asks_for_endpoint() {

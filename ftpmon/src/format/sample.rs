@@ -8,10 +8,10 @@ use ftpmon_event::text::Text;
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{
     AlertDetail, ClosedBy, Command, CommandLine, CommandRef, Confidence, ConfigChange, ConfigDetail,
-    ConfigOutcome, ConfigReload, DataAnnouncement, DataConnection, DataTls, DropDetail, DropReason, Dropped,
-    End, EndReason, Event, EventKind, Evidence, FileDirection, FileFacts, FoundBy, LocalProcess, Mode, Nat,
-    Origin, Outcome, Reply, ReplyClass, ReplyLine, RepresentationType, RunId, SessionEnd, SessionIdentity,
-    Transfer, TransferFacts, Via,
+    ConfigOutcome, ConfigReload, DataAnnouncement, DataChannel, DataConnection, DataTls, DropDetail,
+    DropReason, Dropped, End, EndReason, Event, EventKind, Evidence, FileDirection, FileFacts, FoundBy,
+    LocalProcess, Mode, Nat, Origin, Outcome, Reply, ReplyClass, ReplyLine, RepresentationType, RunId,
+    SessionEnd, SessionIdentity, Transfer, TransferFacts, Via,
 };
 
 pub(crate) fn endpoint(text: &str) -> Endpoint {
@@ -79,6 +79,21 @@ pub(crate) fn reply(tx: u64, code: u16, text: &str, asked: Option<(&str, Option<
     })
 }
 
+fn announcement() -> DataAnnouncement {
+    DataAnnouncement {
+        mode: Some(Mode::Passive),
+        via: Via::Pasv,
+        ip: endpoint("192.168.1.109:0").ip,
+        port: 26758,
+        advertised_ip: Some(endpoint("10.0.0.9:0").ip),
+        nat: Nat::Private,
+    }
+}
+
+pub(crate) fn data_channel(tx: u64) -> EventKind {
+    EventKind::DataChannel(DataChannel { tx, data: announcement() })
+}
+
 pub(crate) fn transfer(tx: u64) -> EventKind {
     EventKind::Transfer(Box::new(Transfer {
         tx,
@@ -97,14 +112,7 @@ pub(crate) fn transfer(tx: u64) -> EventKind {
             code: Some(226),
         },
         data: Some(DataConnection {
-            announced: DataAnnouncement {
-                mode: Some(Mode::Passive),
-                via: Via::Pasv,
-                ip: endpoint("192.168.1.109:0").ip,
-                port: 26758,
-                advertised_ip: Some(endpoint("10.0.0.9:0").ip),
-                nat: Nat::Private,
-            },
+            announced: announcement(),
             initiator: Some(endpoint("192.168.1.106:58985")),
             listener: Some(endpoint("192.168.1.109:26758")),
             bytes_from_client: 0,
@@ -202,6 +210,7 @@ pub(crate) fn session() -> Vec<Event> {
         reply(3, 250, "Done.", Some(("CWD", Some("/pub")))),
         command(4, "PASV", None),
         reply(4, 227, pasv, Some(("PASV", None))),
+        data_channel(4),
         command(5, "RETR", Some("a.txt")),
         reply(5, 150, "Opening (77 bytes).", Some(("RETR", Some("a.txt")))),
         reply(5, 226, "Done.", Some(("RETR", Some("a.txt")))),

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use smol_str::SmolStr;
 
-use ftpmon_core::ftp::{Announced, Code, Verb};
+use ftpmon_core::ftp::Verb;
 use ftpmon_event::text::Text;
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{CommandLine, CommandRef, Event, EventKind, ReplyLine, SessionIdentity, Transfer, Via};
+use ftpmon_event::{
+    CommandLine, CommandRef, DataAnnouncement, Event, EventKind, ReplyLine, SessionIdentity, Transfer, Via,
+};
 
 /// The bytes that commands which are not complete may hold over all sessions. Beyond it the sessions that were held
 /// first give way: their rows are written as they are. Stops clients that never let a command be answered, and servers that
@@ -31,6 +33,8 @@ pub(super) struct Transaction {
     pub(super) cut: bool,
     pub(super) replies: Vec<ReplyLine>,
     pub(super) transfer: Option<Box<Transfer>>,
+    /// The endpoint that the command or its reply announced. None if it announced one per stripe: a row has columns for one.
+    pub(super) channel: Option<DataAnnouncement>,
     answered: bool,
 }
 
@@ -56,17 +60,11 @@ impl Transaction {
         self.replies.iter().rev().find(|reply| reply.code.is_some())
     }
 
-    /// The endpoint that the command or its reply announced.
-    pub(super) fn announced(&self) -> Option<(Via, Announced)> {
-        let of_reply = |reply: &ReplyLine| {
-            let code = Code::new(reply.code?).filter(|_| !reply.truncated)?;
-            Announced::in_reply(code, reply.text.as_bytes())
-        };
-        let arg = self.arg.as_deref().filter(|_| !self.cut);
-        let (via, found) = arg
-            .and_then(|arg| Announced::in_command(self.known_verb(), arg.as_bytes()))
-            .or_else(|| self.replies.iter().find_map(of_reply))?;
-        Some((via, found.ok()?))
+    /// True if the `data_channel` event of the endpoint in the reply is still to come. It is the session's next event,
+    /// unless the endpoint is malformed.
+    fn awaits_channel(&self) -> bool {
+        let code = self.outcome().and_then(|reply| reply.code).unwrap_or_default();
+        matches!(code, 227..=229) && self.channel.is_none()
     }
 
     fn size(&self) -> usize {
@@ -136,6 +134,7 @@ impl<M: Memory> Transactions<M> {
     /// give way.
     pub(super) fn event(&mut self, event: &Event, mut write: impl FnMut(Row<'_, M>)) {
         let Some(identity) = &event.session else { return };
+        self.write_unannounced(identity, event, &mut write);
         match &event.kind {
             EventKind::Command(command) => {
                 let mut transaction = Transaction::of_command(event.ts, command.tx, &command.command);
@@ -153,8 +152,8 @@ impl<M: Memory> Transactions<M> {
                 let waits = with_transfer
                     && transaction.transfer.is_none()
                     && transaction.known_verb().transfer().is_some();
-                let complete = transaction.answered && !waits;
-                self.put(identity, transaction, complete, event, &mut write);
+                let complete = transaction.answered && !waits && !transaction.awaits_channel();
+                self.put(identity, transaction, complete, event.user.as_ref(), &mut write);
             }
             EventKind::Transfer(transfer) if self.with_transfer => {
                 let mut transaction = self.take(identity, transfer.tx).unwrap_or_else(|| Transaction {
@@ -164,7 +163,15 @@ impl<M: Memory> Transactions<M> {
                 });
                 transaction.transfer = Some(transfer.clone());
                 let complete = transaction.answered;
-                self.put(identity, transaction, complete, event, &mut write);
+                self.put(identity, transaction, complete, event.user.as_ref(), &mut write);
+            }
+            EventKind::DataChannel(channel) => {
+                if let Some(mut transaction) = self.take(identity, channel.tx) {
+                    let striped = matches!(channel.data.via, Via::Spas | Via::Spor);
+                    transaction.channel = Some(channel.data).filter(|_| !striped);
+                    let complete = transaction.answered;
+                    self.put(identity, transaction, complete, event.user.as_ref(), &mut write);
+                }
             }
             EventKind::SessionEnd(_) => self.end(identity.id(), &mut write),
             _ => {}
@@ -172,6 +179,27 @@ impl<M: Memory> Transactions<M> {
         while self.held > self.held_max {
             let Some((_, oldest)) = self.order.pop_first() else { break };
             self.end(&oldest, &mut write);
+        }
+    }
+
+    /// Writes the answered transactions of a session that wait for a `data_channel` that did not come: `event` came instead.
+    fn write_unannounced(
+        &mut self,
+        identity: &Arc<SessionIdentity>,
+        event: &Event,
+        write: &mut impl FnMut(Row<'_, M>),
+    ) {
+        let announced = match &event.kind {
+            EventKind::DataChannel(channel) => Some(channel.tx),
+            _ => None,
+        };
+        let is_due =
+            |open: &&Transaction| open.answered && Some(open.tx) != announced && open.awaits_channel();
+        while let Some(session) = self.sessions.get(identity.id())
+            && let Some(open) = session.open.iter().find(is_due)
+            && let Some(transaction) = self.take(identity, open.tx)
+        {
+            self.put(identity, transaction, true, None, write);
         }
     }
 
@@ -185,28 +213,29 @@ impl<M: Memory> Transactions<M> {
         })
     }
 
-    /// Takes a held transaction out.
+    /// Removes a transaction that is held.
     fn take(&mut self, identity: &Arc<SessionIdentity>, tx: u64) -> Option<Transaction> {
         let open = &mut self.sessions.get_mut(identity.id())?.open;
-        let at = open.iter().position(|open| open.tx == tx && tx != 0)?;
+        let at = open.iter().position(|open| open.tx == tx)?;
         let transaction = open.remove(at)?;
         self.held -= transaction.size();
         Some(transaction)
     }
 
-    /// Writes a transaction where it is complete, or is no command's that is held; otherwise holds it.
+    /// Writes a transaction that is complete, or has no command and waits for no `data_channel`. Holds others.
     fn put(
         &mut self,
         identity: &Arc<SessionIdentity>,
         mut transaction: Transaction,
         complete: bool,
-        event: &Event,
+        user: Option<&Arc<Text>>,
         write: &mut impl FnMut(Row<'_, M>),
     ) {
-        if let Some(user) = &event.user {
+        if let Some(user) = user {
             transaction.user = Some(Arc::clone(user));
         }
-        if !complete && transaction.tx != 0 && transaction.verb.is_some() {
+        let of_command = transaction.tx != 0 && transaction.verb.is_some();
+        if !complete && (of_command || transaction.answered && transaction.awaits_channel()) {
             self.held += transaction.size();
             let open = &mut self.session(identity).open;
             let at = open.partition_point(|open| open.tx < transaction.tx);
@@ -244,7 +273,9 @@ impl<M: Memory> Transactions<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::sample::{command, event, identity, reply, session, session_end, transfer};
+    use crate::format::sample::{
+        command, data_channel, event, identity, reply, session, session_end, transfer,
+    };
 
     /// The rows: number, verb and codes of each transaction.
     fn written(with_transfer: bool, events: &[Event]) -> Vec<(u64, String, Vec<u16>)> {
@@ -260,6 +291,39 @@ mod tests {
     fn summary(transaction: &Transaction) -> (u64, String, Vec<u16>) {
         let codes = transaction.replies.iter().filter_map(|reply| reply.code).collect();
         (transaction.tx, transaction.verb.as_deref().unwrap_or_default().to_owned(), codes)
+    }
+
+    #[test]
+    fn an_announcement_waits_for_its_endpoint_and_no_longer() {
+        let id = identity("s");
+        let passive = |tx| reply(tx, 227, "=", Some(("PASV", None)));
+        for (kinds, announced) in [
+            (vec![command(1, "PASV", None), passive(1), data_channel(1)], vec![true]),
+            // Nothing can be read of the reply: the session's next event shows it.
+            (vec![command(1, "PASV", None), passive(1), command(2, "QUIT", None)], vec![false]),
+            (
+                vec![
+                    command(1, "PASV", None),
+                    command(2, "PASV", None),
+                    passive(1),
+                    passive(2),
+                    data_channel(2),
+                ],
+                vec![false, true],
+            ),
+            (vec![command(1, "PASV", None), passive(1), session_end()], vec![false]),
+            // Replies without commands, as a capture of one direction has them.
+            (vec![reply(0, 227, "=", None), data_channel(0)], vec![true]),
+            (vec![reply(0, 227, "=", None), reply(0, 227, "=", None), data_channel(0)], vec![false, true]),
+            (vec![reply(0, 227, "=", None), reply(0, 226, "=", None)], vec![false, false]),
+        ] {
+            let (mut transactions, mut rows) = (Transactions::<()>::new(false), Vec::new());
+            for kind in kinds {
+                let write = |row: Row<'_, ()>| rows.push(row.transaction.channel.is_some());
+                transactions.event(&event(&id, 0, kind), write);
+            }
+            assert_eq!(rows, announced);
+        }
     }
 
     #[test]

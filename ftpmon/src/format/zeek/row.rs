@@ -226,14 +226,14 @@ impl DataColumns {
                 missed_bytes: seen.then_some(data.gap_bytes),
             };
         }
-        let Some((via, announced)) = transaction.announced() else { return Self::default() };
-        let passive = via.mode() == Some(Mode::Passive);
-        let (orig, resp) = ends(passive);
+        let Some(channel) = &transaction.channel else { return Self::default() };
+        let passive = channel.via.mode() == Some(Mode::Passive);
+        let (orig, _) = ends(passive);
         Self {
             passive: Some(passive),
             orig_h: Some(orig),
-            resp_h: Some(announced.ip.unwrap_or(resp)),
-            resp_p: Some(announced.port),
+            resp_h: Some(channel.advertised_ip.unwrap_or(channel.ip)),
+            resp_p: Some(channel.port),
             ..Self::default()
         }
     }
