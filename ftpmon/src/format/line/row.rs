@@ -50,7 +50,8 @@ fn units(value: &[u8]) -> impl Iterator<Item = Unit> {
         let rest = value.get(at..).filter(|rest| !rest.is_empty())?;
         let (written, text) = match rest {
             [b'\\', b'x', _, _, ..] => (4, 1),
-            [b'\\', _, ..] => (2, 1),
+            [b'\\', following, ..] if following.is_ascii() => (2, 1),
+            // Some formats write a backslash as it is: the character behind it may have several bytes.
             [_, following @ ..] => {
                 let more = following.iter().take_while(|byte| **byte & 0xc0 == 0x80).count();
                 (1 + more, 1 + more)
@@ -61,4 +62,25 @@ fn units(value: &[u8]) -> impl Iterator<Item = Unit> {
         at += written;
         Some(unit)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_character_or_escape_sequence_is_cut() {
+        for (unit, text) in [("a", 1), ("\\x0a", 1), ("\\n", 1), ("ü", 2), ("\\ü", 3), ("\\\u{fffd}", 4)] {
+            let separate = unit.starts_with('\\') && !unit.is_ascii();
+            let line = unit.repeat(100);
+            for room in MARK..100 {
+                let mut out = Vec::new();
+                cut(line.as_bytes(), room, &mut out);
+                let out = String::from_utf8(out).unwrap();
+                let kept = out.strip_suffix(&format!("[{} bytes]", 100 * text)).unwrap();
+                assert!(out.len() <= room, "{unit} {room}: {out}");
+                assert!(separate || kept.len().is_multiple_of(unit.len()), "{unit} {room}: {out}");
+            }
+        }
+    }
 }
