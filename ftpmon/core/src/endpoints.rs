@@ -107,6 +107,14 @@ impl Gone {
     }
 }
 
+/// A claim that waited, and to which a connection came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Contacted {
+    pub(crate) claim: Claim,
+    /// Another claim on the endpoint was evicted for it.
+    pub(crate) evicted: bool,
+}
+
 /// The claims of a partition's sessions by endpoint, capped and expiring.
 pub(crate) struct Endpoints {
     claims: HashMap<Endpoint, Claims>,
@@ -194,10 +202,10 @@ impl Endpoints {
         session: SessionRef,
         endpoint: EndpointId,
         pairs: &mut PairTable,
-    ) -> Option<Claim> {
+    ) -> Option<Contacted> {
         let Gone { claim, .. } = self.take_waiting(listener, session, endpoint, pairs)?;
-        add_contacted(&mut self.contacted, listener, claim);
-        Some(claim)
+        let evicted = add_contacted(&mut self.contacted, listener, claim);
+        Some(Contacted { claim, evicted })
     }
 
     /// Connections came to a claim.
@@ -322,12 +330,15 @@ fn first_fulfilled(
     SmallVec::new()
 }
 
-fn add_contacted(table: &mut HashMap<Endpoint, Claims>, listener: Endpoint, claim: Claim) {
+/// Adds a claim to which a connection came. True if the oldest one was evicted at the cap.
+fn add_contacted(table: &mut HashMap<Endpoint, Claims>, listener: Endpoint, claim: Claim) -> bool {
     let claims = table.entry(listener).or_default();
-    if claims.len() >= CLAIMS_PER_ENDPOINT_MAX {
+    let full = claims.len() >= CLAIMS_PER_ENDPOINT_MAX;
+    if full {
         claims.remove(0);
     }
     claims.push(claim);
+    full
 }
 
 fn release_share(claim: &Claim, pairs: &mut PairTable) {
@@ -353,21 +364,21 @@ impl SharedEndpoints {
         len(&self.waiting) + len(&self.contacted)
     }
 
-    /// A claim was announced.
-    pub(crate) fn insert(&mut self, listener: Endpoint, claim: Claim) {
+    /// A claim was announced. True if another one was evicted at the cap.
+    pub(crate) fn insert(&mut self, listener: Endpoint, claim: Claim) -> bool {
         let claims = self.waiting.entry(listener).or_default();
-        if claims.len() >= CLAIMS_PER_ENDPOINT_MAX {
+        let full = claims.len() >= CLAIMS_PER_ENDPOINT_MAX;
+        if full {
             let foreign = claims.iter().position(|claim| claim.announcer != listener.ip);
             claims.remove(foreign.unwrap_or(0));
         }
         claims.push(claim);
+        full
     }
 
-    /// A connection came to a claim.
-    pub(crate) fn contacted(&mut self, listener: Endpoint, claim: &Claim) {
-        if remove(&mut self.waiting, listener, claim) {
-            add_contacted(&mut self.contacted, listener, *claim);
-        }
+    /// A connection came to a claim. True if another one was evicted at the cap.
+    pub(crate) fn contacted(&mut self, listener: Endpoint, claim: &Claim) -> bool {
+        remove(&mut self.waiting, listener, claim) && add_contacted(&mut self.contacted, listener, *claim)
     }
 
     /// A claim is gone.

@@ -1,6 +1,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Admitted, Claim, Endpoints, SharedEndpoints};
+use super::{Admitted, CLAIMS_PER_ENDPOINT_MAX, Claim, Contacted, Endpoints, SharedEndpoints};
 use crate::addr::Endpoint;
 use crate::event::Mode;
 use crate::flow::test_ids::flow_ids;
@@ -91,7 +91,8 @@ fn a_claim_to_which_a_connection_came_takes_more_behind_others() {
     let (first, second) = (claim(1, Mode::Passive, 3), claim(2, Mode::Passive, 3));
     bench.announce(listener, first);
     let contacted = |bench: &mut Bench, claim: &Claim| {
-        bench.endpoints.contacted(listener, claim.session, claim.endpoint, &mut bench.pairs)
+        let contacted = bench.endpoints.contacted(listener, claim.session, claim.endpoint, &mut bench.pairs);
+        contacted.map(|contacted| contacted.claim)
     };
     assert_eq!(contacted(&mut bench, &first), Some(first));
     assert_eq!(contacted(&mut bench, &first), None, "it waits no longer");
@@ -114,6 +115,23 @@ fn a_claim_to_which_a_connection_came_takes_more_behind_others() {
     shared.remove(listener, &second);
     shared.remove(listener, &first);
     assert_eq!(shared.len(), 0);
+}
+
+#[test]
+fn evicted_claims_are_reported() {
+    let (mut bench, mut shared, listener) = (Bench::new(99), SharedEndpoints::default(), end(2, 4_000));
+    for n in 1..=CLAIMS_PER_ENDPOINT_MAX as u16 + 1 {
+        let (claim, full) = (claim(n, Mode::Passive, 3), usize::from(n) > CLAIMS_PER_ENDPOINT_MAX);
+        bench.announce(listener, claim);
+        let Bench { endpoints, pairs } = &mut bench;
+        let contacted = endpoints.contacted(listener, claim.session, claim.endpoint, pairs);
+        assert_eq!(contacted, Some(Contacted { claim, evicted: full }));
+        assert_eq!(shared.insert(listener, claim), false);
+        assert_eq!(shared.contacted(listener, &claim), full);
+    }
+    let waiting = (100..).map(|n| claim(n, Mode::Passive, 3));
+    let evicted: Vec<_> = waiting.map(|claim| shared.insert(end(2, 5_000), claim)).take(17).collect();
+    assert_eq!(evicted, [[false; CLAIMS_PER_ENDPOINT_MAX].as_slice(), &[true]].concat());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The mail between the partitions of all parts of an engine.
 
 use super::{Engine, Run};
+use crate::endpoints::Claim;
 use crate::partition::{Mail, Partition, Phase, Posted, Stamp};
 use crate::time::Timestamp;
 
@@ -85,8 +86,14 @@ impl Engine {
     fn deliver(&mut self, stamp: Stamp, now: Timestamp, mail: &[Posted]) {
         for Posted { mail, .. } in mail {
             match mail {
-                Mail::Announced { listener, claim } => self.shared.insert(*listener, *claim),
-                Mail::Contacted { listener, claim } => self.shared.contacted(*listener, claim),
+                Mail::Announced { listener, claim } => {
+                    let evicted = self.shared.insert(*listener, *claim);
+                    self.count_shared_eviction(claim, evicted);
+                }
+                Mail::Contacted { listener, claim } => {
+                    let evicted = self.shared.contacted(*listener, claim);
+                    self.count_shared_eviction(claim, evicted);
+                }
                 Mail::Retracted { listener, claim } => self.shared.remove(*listener, claim),
                 Mail::DataOpened { .. } | Mail::Refused { .. } | Mail::DataEnded { .. } => {}
             }
@@ -103,6 +110,13 @@ impl Engine {
             partition.take_runs(&mut runs);
         }
         self.add_runs(runs);
+    }
+
+    /// Counts a claim that the shared table evicted. Every part has a copy of the table: the part that owns the session of the
+    /// new claim counts.
+    fn count_shared_eviction(&mut self, claim: &Claim, evicted: bool) {
+        let owns = self.partitions.get(usize::from(claim.session.partition)).is_some_and(Option::is_some);
+        self.counters.lose("shared_endpoints_evicted", u64::from(evicted && owns));
     }
 
     /// Calls something for each partition, and puts what comes out in order.

@@ -231,22 +231,21 @@ impl PairTable {
 
 /// Sessions that cannot be read, and connections that may be theirs.
 impl PairTable {
-    /// An unreadable session sent something, or became unreadable.
-    pub(crate) fn note_unreadable(&mut self, pair: HostPair, session: FlowId) {
+    /// An unreadable session sent something, or became unreadable. True if another one is no longer considered, at the cap.
+    pub(crate) fn note_unreadable(&mut self, pair: HostPair, session: FlowId) -> bool {
         let sessions = &mut self.pairs.entry(pair).or_default().rare().unreadable;
         if sessions.last() == Some(&session) {
-            return;
+            return false;
         }
-        match sessions.iter().rposition(|known| *known == session) {
-            Some(place) => {
-                sessions.remove(place);
-            }
-            None if sessions.len() >= UNREADABLE_OF_PAIR_MAX => {
-                sessions.remove(0);
-            }
+        let known = sessions.iter().rposition(|known| *known == session);
+        let full = known.is_none() && sessions.len() >= UNREADABLE_OF_PAIR_MAX;
+        match known {
+            Some(at) => drop(sessions.remove(at)),
+            None if full => drop(sessions.remove(0)),
             None => self.unreadable += 1,
         }
         sessions.push(session);
+        full
     }
 
     /// A session can be read again, or is over. Gives the inference candidates that are left without any session.

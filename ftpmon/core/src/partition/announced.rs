@@ -21,10 +21,11 @@ impl Partition {
     /// A connection whose announcement may still come is in the table.
     pub(super) fn wait_for_announcement(&mut self, listener: Endpoint, id: FlowId) {
         let waiting = self.by_listener.entry(listener).or_default();
-        if waiting.len() >= CONNECTIONS_OF_LISTENER_MAX {
-            waiting.remove(0);
+        if waiting.flows.len() >= CONNECTIONS_OF_LISTENER_MAX {
+            waiting.flows.remove(0);
+            waiting.crowded = true;
         }
-        waiting.push(id);
+        waiting.flows.push(id);
     }
 
     /// The role of a connection is known now, or it leaves the table.
@@ -32,8 +33,8 @@ impl Partition {
         let Some(flow) = self.flows.get(id) else { return };
         let (pair, listener) = (flow.pair(), flow.listener);
         if let Some(waiting) = self.by_listener.get_mut(&listener) {
-            waiting.retain(|known| *known != id);
-            if waiting.is_empty() {
+            waiting.flows.retain(|known| *known != id);
+            if waiting.flows.is_empty() {
                 self.by_listener.remove(&listener);
             }
         }
@@ -42,6 +43,10 @@ impl Partition {
 
     /// An endpoint was announced, `said` when: a connection between the hosts of its session may have been quicker.
     pub(super) fn adopt_own(&mut self, at: Timestamp, said: Timestamp, listener: Endpoint, claim: &Claim) {
+        // A busy listener that nobody announces is no loss.
+        if self.by_listener.get(&listener).is_some_and(|waiting| waiting.crowded) {
+            self.counters.lose("connections_of_listener_full", 1);
+        }
         let own = |pair: HostPair| pair == claim.pair();
         let Some(id) = self.waiting_connection(said, listener, claim, own) else { return };
         let Some(flow) = self.flows.get(id) else { return };
@@ -64,7 +69,7 @@ impl Partition {
         // Of each pair of hosts one: which of them the session takes is decided where it is kept.
         let Some(waiting) = self.by_listener.get(&listener) else { return };
         let mut pairs: SmallVec<[HostPair; CONNECTIONS_OF_LISTENER_MAX]> =
-            waiting.iter().filter_map(|id| self.flows.get(*id)).map(Flow::pair).collect();
+            waiting.flows.iter().filter_map(|id| self.flows.get(*id)).map(Flow::pair).collect();
         pairs.sort_unstable();
         pairs.dedup();
         let chosen = pairs
@@ -127,7 +132,7 @@ impl Partition {
             })
         };
         let waiting: SmallVec<[EarlyConnection; CONNECTIONS_OF_LISTENER_MAX]> =
-            self.by_listener.get(&listener)?.iter().filter_map(evidence).collect();
+            self.by_listener.get(&listener)?.flows.iter().filter_map(evidence).collect();
         announced_connection(&waiting)
     }
 

@@ -139,6 +139,7 @@ impl Partition {
         }
         if is_inference {
             if let Some(oldest) = self.pairs.add_candidate(pair, id) {
+                self.counters.lose("inference_candidates_full", 1);
                 self.decide_candidate(at, oldest, true);
             }
         } else if is_candidate {

@@ -3,7 +3,7 @@
 use super::{Mail, Partition};
 use crate::addr::Endpoint;
 use crate::config::FilesMode;
-use crate::endpoints::{Claim, Gone};
+use crate::endpoints::{Claim, Contacted, Gone};
 use crate::flow::{Flow, FlowId, Role, SessionRef, Timer};
 use crate::pair::Window;
 use crate::selector::SelectorUpdate;
@@ -66,6 +66,7 @@ impl Partition {
             Effect::HeardAgain { direction, at: heard } => self.close_windows(id, direction, heard),
             Effect::EndpointMissed { at: began } => self.admit_transfer(at, id, began),
             Effect::Unreadable(unreadable) => self.set_unreadable(at, id, unreadable),
+            Effect::Lost(reason) => self.counters.lose(reason, 1),
             Effect::Wake(wake) => self.schedule(id, Timer::Session, wake.max(at.plus_nanos(1))),
         }
     }
@@ -105,7 +106,7 @@ impl Partition {
         let identity = control.session.identity();
         let (client, server, pair) = (identity.client, identity.server, control.pair());
         if unreadable {
-            self.pairs.note_unreadable(pair, id);
+            self.note_unreadable(pair, id);
         } else {
             self.forget_unreadable(at, pair, id);
         }
@@ -114,9 +115,13 @@ impl Partition {
 
     /// A connection came to an announced endpoint.
     fn note_contact(&mut self, listener: Endpoint, session: SessionRef, endpoint: EndpointId) {
-        if let Some(claim) = self.endpoints.contacted(listener, session, endpoint, &mut self.pairs)
-            && claim.epoch != self.epoch
-        {
+        let Some(Contacted { claim, evicted }) =
+            self.endpoints.contacted(listener, session, endpoint, &mut self.pairs)
+        else {
+            return;
+        };
+        self.counters.lose("announcements_evicted", evicted.into());
+        if claim.epoch != self.epoch {
             self.post(Mail::Contacted { listener, claim });
         }
     }

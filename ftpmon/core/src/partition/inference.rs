@@ -62,7 +62,7 @@ impl Partition {
     /// A session that cannot be read sent something; `answer`: its server did.
     pub(super) fn unreadable_spoke(&mut self, at: Timestamp, session: FlowId, answer: bool) {
         let Some(pair) = self.unreadable_session(session).map(Control::pair) else { return };
-        self.pairs.note_unreadable(pair, session);
+        self.note_unreadable(pair, session);
         if answer {
             let ended = |id: &FlowId| self.candidate(*id).is_some_and(|candidate| candidate.ended);
             let ended: Vec<FlowId> = self.pairs.candidates(pair).iter().copied().filter(ended).collect();
@@ -70,6 +70,12 @@ impl Partition {
                 self.decide_candidate(at, id, false);
             }
         }
+    }
+
+    /// An unreadable session sent something, or became unreadable.
+    pub(super) fn note_unreadable(&mut self, pair: HostPair, session: FlowId) {
+        let full = self.pairs.note_unreadable(pair, session);
+        self.counters.lose("unreadable_sessions_full", full.into());
     }
 
     /// A session ends: what may be its own is decided while it is known.

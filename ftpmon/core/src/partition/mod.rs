@@ -46,6 +46,14 @@ use repeats::Repeats;
 /// and leaves a busy listener of another protocol cheap.
 const CONNECTIONS_OF_LISTENER_MAX: usize = 8;
 
+/// Connections to one listener whose announcement may still come, the oldest first.
+#[derive(Debug, Default)]
+struct Waiting {
+    flows: SmallVec<[FlowId; 2]>,
+    /// At the cap, older ones were left out.
+    crowded: bool,
+}
+
 /// Everything that is known of some pairs of hosts.
 pub(crate) struct Partition {
     number: u8,
@@ -58,7 +66,7 @@ pub(crate) struct Partition {
     endpoints: Endpoints,
     pairs: PairTable,
     /// Connections whose announcement may still come, by their listener.
-    by_listener: HashMap<Endpoint, SmallVec<[FlowId; 2]>>,
+    by_listener: HashMap<Endpoint, Waiting>,
     held: Held,
     repeats: Repeats,
     out: Outbox,

@@ -47,10 +47,12 @@ impl Session {
             secrets::in_argument(&command).filter(|_| *context.secrets != Secrets::Show)
         {
             let user = self.logins.user.as_ref().map(|user| user.text.as_str());
-            self.secrets.remember(&command, secret, user);
+            let forgotten = self.secrets.remember(&command, secret, user);
+            out.lose_if(forgotten, "secrets_forgotten");
         }
         if hidden {
-            self.secrets.remember(&command, line.bytes, None);
+            let forgotten = self.secrets.remember(&command, line.bytes, None);
+            out.lose_if(forgotten, "secrets_forgotten");
         }
         self.tell_command(at, line, &command, &said, out);
         let tls_may_follow = self.after_telling(at, &command, said, context, out);
@@ -141,7 +143,8 @@ impl Session {
         if let Some(direction) = command.verb.transfer() {
             self.begin_transfer(at, command, direction, &said, context, out);
         }
-        self.remote.asked(self.tx, command);
+        let full = self.remote.asked(self.tx, command);
+        out.lose_if(full, "remote_commands_full");
         let pending = Pending::new(self.tx, command.verb, said.name, said.text, at, intent);
         self.wait_for_reply(at, pending, context, out);
         if command.verb.announces_endpoint() {
@@ -240,9 +243,11 @@ impl Session {
                 self.anomaly(at, Some(tx), AnomalyId::BadEndpoint, &error.to_string(), out);
             }
             None => {
-                for endpoint in Announced::stripes(arg).take(STRIPES_MAX) {
+                let mut stripes = Announced::stripes(arg);
+                for endpoint in stripes.by_ref().take(STRIPES_MAX) {
                     self.announce(at, tx, Via::Spor, endpoint, out);
                 }
+                out.lose_if(stripes.next().is_some(), "stripes_full");
             }
         }
     }

@@ -222,6 +222,7 @@ impl Session {
             let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
             tell_stranger(at, tx, initiator, false, session, out);
         }
+        out.lose_if(reception == Reception::Full, "contenders_full");
         reception == Reception::Taken
     }
 

@@ -77,6 +77,8 @@ pub enum Effect {
     },
     /// The dialogue can be read no more (`true`), or again (`false`).
     Unreadable(bool),
+    /// Something was left out at a cap, for this reason.
+    Lost(&'static str),
     /// Call [`super::Session::report_due`] at this time.
     Wake(Timestamp),
 }
@@ -101,6 +103,14 @@ impl Outbox {
         kind: EventKind,
     ) {
         self.outputs.event(Event { ts, session: Some(Arc::clone(session)), user: user.cloned(), kind });
+    }
+
+    /// Where something was left out at a cap, has the engine count it for this reason.
+    #[inline]
+    pub(super) fn lose_if(&mut self, left_out: bool, reason: &'static str) {
+        if left_out {
+            self.effects.push(Effect::Lost(reason));
+        }
     }
 
     /// An endpoint was announced in the same call as what was heard behind a gap: nobody looked yet whether its connection came.

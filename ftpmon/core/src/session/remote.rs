@@ -88,14 +88,14 @@ impl Remote {
         self.directory.greeting(&reply.text);
     }
 
-    /// The command `tx` was sent.
-    pub(super) fn asked(&mut self, tx: u64, command: &Command<'_>) {
+    /// The command `tx` was sent. True if an older one was given up at the cap.
+    pub(super) fn asked(&mut self, tx: u64, command: &Command<'_>) -> bool {
         let arg = match command.verb {
-            verb if command.cut && verb.transfer().is_some() => return,
+            verb if command.cut && verb.transfer().is_some() => return false,
             _ if command.cut => &[],
             verb if verb.transfer().is_some() => match transfer_name(command) {
                 Some(name) => name,
-                None => return,
+                None => return false,
             },
             Verb::Cwd | Verb::Xcwd | Verb::Mkd | Verb::Xmkd | Verb::Size | Verb::Site => {
                 command.arg.unwrap_or_default()
@@ -105,16 +105,18 @@ impl Remote {
             }
             Verb::Cdup | Verb::Xcup | Verb::Pwd | Verb::Xpwd | Verb::Smnt | Verb::Syst | Verb::Rein => &[],
             verb if verb.is_login() || verb.writes() => &[],
-            _ => return,
+            _ => return false,
         };
         if command.verb == Verb::Allo {
             self.allocated = size::in_allo(arg).map(|size| (tx, size));
         }
-        if self.asked.len() >= ASKED_MAX {
+        let full = self.asked.len() >= ASKED_MAX;
+        if full {
             let lost = self.asked.remove(0);
             self.unanswered(&lost);
         }
         self.asked.push(Asked { tx, verb: command.verb, arg: SmallVec::from_slice(arg), begun: false });
+        full
     }
 
     /// A reply, to the command `tx` (0: to none that was seen). Returns a transfer's basis at its first reply.

@@ -253,9 +253,11 @@ impl Session {
             _ => {}
         }
         if command.verb == Verb::Spas && completed {
-            for endpoint in Announced::stripes(&reply.text).take(STRIPES_MAX) {
+            let mut stripes = Announced::stripes(&reply.text);
+            for endpoint in stripes.by_ref().take(STRIPES_MAX) {
                 self.announce(at, command.tx, Via::Spas, endpoint, out);
             }
+            out.lose_if(stripes.next().is_some(), "stripes_full");
         } else {
             self.announced_by_server(at, command.tx, reply, out);
         }

@@ -159,25 +159,32 @@ impl MaskedSecrets {
         self.due && is_other && !is_empty && in_argument(command).is_none() && !is_like_a_secret_verb(command)
     }
 
-    /// Remembers what a command had in the place of a secret. A name that is shown elsewhere is none.
-    pub(super) fn remember(&mut self, command: &Command<'_>, secret: &[u8], user: Option<&str>) {
-        self.add(secret.trim_ascii(), user);
+    /// Remembers what a command had in the place of a secret. A name that is shown elsewhere is none. True if an older secret was
+    /// forgotten at the cap: a reply that repeats it shows it.
+    pub(super) fn remember(&mut self, command: &Command<'_>, secret: &[u8], user: Option<&str>) -> bool {
+        let mut forgotten = self.add(secret.trim_ascii(), user);
         if !command.verb.has_secret_argument() {
-            secret.split(u8::is_ascii_whitespace).for_each(|word| self.add(word, user));
+            for word in secret.split(u8::is_ascii_whitespace) {
+                forgotten |= self.add(word, user);
+            }
         }
+        forgotten
     }
 
-    fn add(&mut self, secret: &[u8], user: Option<&str>) {
+    /// True if an older secret was forgotten for it.
+    fn add(&mut self, secret: &[u8], user: Option<&str>) -> bool {
         let is_shown = user.is_some_and(|user| user.as_bytes().eq_ignore_ascii_case(secret));
         let head = secret.get(..COMPARED_MAX).unwrap_or(secret);
         if head.len() < COMPARED_MIN || is_shown || self.known.iter().any(|(known, _)| **known == *head) {
-            return;
+            return false;
         }
-        if self.known.len() >= REMEMBERED_MAX {
+        let full = self.known.len() >= REMEMBERED_MAX;
+        if full {
             self.known.remove(0);
         }
         // A compared secret's length fits.
         self.known.push((head.into(), rarest(head) as u16));
+        full
     }
 
     /// A reply's text with `***` in the place of each secret.

@@ -51,8 +51,10 @@ pub(super) enum DataSource {
 pub(super) enum Reception {
     /// It may be the transfer's.
     Taken,
-    /// Nothing is known of the endpoint, or too many connections came to it.
-    Refused,
+    /// Nothing is known of the endpoint.
+    Unknown,
+    /// Too many connections came to the endpoint.
+    Full,
     /// The transfer of this command was reported with another one.
     Late { tx: u64 },
 }
@@ -295,7 +297,7 @@ impl Transfers {
         let Some(announced) = self.announced(id) else {
             return match self.reported.iter().find(|known| known.0 == id) {
                 Some(&(_, tx)) => Reception::Late { tx },
-                None => Reception::Refused,
+                None => Reception::Unknown,
             };
         };
         let mode = announced.mode_at(contact.listener.port);
@@ -309,7 +311,7 @@ impl Transfers {
         if let Some(data) = used {
             self.last_used = Some(Box::new((data, endpoints)));
         }
-        if taken { Reception::Taken } else { Reception::Refused }
+        if taken { Reception::Taken } else { Reception::Full }
     }
 
     /// A connection to an announced endpoint ended. Gives the time at which that is known together with its final reply, which

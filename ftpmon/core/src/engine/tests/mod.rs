@@ -1,5 +1,6 @@
 //! The engine from outside: segments and accounts in, events and port updates out.
 
+mod caps;
 mod files;
 mod missed;
 mod parts;
