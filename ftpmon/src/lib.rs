@@ -2,6 +2,7 @@
 //!
 //! Data flows one way: frame, segment, stream, line, message, session, event, format, sink.
 
+mod boot;
 mod bounded;
 pub mod capture;
 mod chain;

@@ -81,3 +81,24 @@ impl Sampled for Changes {
         into.extend(Kind::Agent, counters);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_is_documented() {
+        let mut snapshot = Snapshot::default();
+        RecordCounters::default().sample(&mut snapshot);
+        DecodeCounters::default().sample(&mut snapshot);
+        let lost = snapshot.samples().iter().filter(|sample| sample.kind == Kind::Lost);
+        let kernel = Counter::ALL.iter().filter(|counter| counter.is_loss()).map(|counter| counter.name());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/events.md");
+        let document = std::fs::read_to_string(path).unwrap();
+        for reason in lost.map(|sample| &*sample.name).chain(kernel) {
+            assert!(document.contains(&format!("`{reason}`")), "{reason} is not in docs/events.md");
+        }
+    }
+}

@@ -23,6 +23,29 @@ pub(super) fn commands(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// Calls that count a loss: the next text in them is its reason.
+const LOSSES: [&str; 4] = [".lose(", ".lose_if(", "(Kind::Lost, ", "(Kind::Lost,\n"];
+
+/// `docs/events.md` has every reason for which something is counted as lost.
+pub(super) fn reasons(tree: &Tree) -> Vec<Finding> {
+    const LIST: &str = "docs/events.md";
+    let Some(list) = tree.texts.get(LIST) else { return Vec::new() };
+    let mut findings = Vec::new();
+    for (path, text) in tree.sources().filter(|(path, _)| path.starts_with("ftpmon/")) {
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (at, call) in LOSSES.iter().flat_map(|call| text.match_indices(call)) {
+            let rest = text.get(at + call.len()..).unwrap_or_default();
+            let statement = rest.split(';').next().unwrap_or_default();
+            if let Some(reason) = statement.split('"').nth(1)
+                && !list.contains(&format!("`{reason}"))
+            {
+                findings.push(Finding::new(path, format!("counts {reason}, which {LIST} does not have")));
+            }
+        }
+    }
+    findings
+}
+
 /// A decision record's name is `NNNN-title.md`, no number stands twice, and `docs/adr/README.md` lists each.
 pub(super) fn decisions(tree: &Tree) -> Vec<Finding> {
     let list = tree.texts.get(&format!("{DECISIONS}README.md"));
@@ -92,6 +115,16 @@ mod tests {
         let found = commands(&tree);
         assert_eq!(found.len(), 1);
         assert!(found[0].what.contains("fly"), "{found:?}");
+    }
+
+    #[test]
+    fn reasons_that_no_document_has_are_found() {
+        let code = "fn f() { self.lose(\"a\", 1); out.lose_if(x > 1, \"b\"); into.add(Kind::Lost, \"c\", n); lose(d); }";
+        let of = |list| {
+            let tree = Tree::of(&[("docs/events.md", list), ("ftpmon/src/a.rs", code)]);
+            reasons(&tree).len()
+        };
+        assert_eq!((of("`a`, `b`, `c`"), of("`a`"), of("")), (0, 2, 3));
     }
 
     #[test]

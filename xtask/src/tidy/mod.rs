@@ -20,13 +20,14 @@ use tree::{Finding, Tree};
 type Check = (&'static str, fn(&Tree) -> Vec<Finding>);
 
 /// All checks.
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 10] = [
     ("only the kernel module knows aya", imports::aya),
     ("no files import from one another", circles::circles),
     ("no source file is too long", source::length),
     ("nothing is left to be done, no name says nothing", source::words),
     ("documentation comments say what a thing is", comments::comments),
     ("commands in the documents exist", documents::commands),
+    ("reasons of losses are documented", documents::reasons),
     ("decisions are numbered and listed", documents::decisions),
     ("links in the documents lead somewhere", documents::links),
     ("no captures from elsewhere, no paths of one machine", strays::strays),

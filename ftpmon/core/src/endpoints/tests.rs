@@ -126,7 +126,7 @@ fn evicted_claims_are_reported() {
         let Bench { endpoints, pairs } = &mut bench;
         let contacted = endpoints.contacted(listener, claim.session, claim.endpoint, pairs);
         assert_eq!(contacted, Some(Contacted { claim, evicted: full }));
-        assert_eq!(shared.insert(listener, claim), false);
+        assert!(!shared.insert(listener, claim));
         assert_eq!(shared.contacted(listener, &claim), full);
     }
     let waiting = (100..).map(|n| claim(n, Mode::Passive, 3));

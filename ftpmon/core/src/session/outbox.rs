@@ -105,7 +105,7 @@ impl Outbox {
         self.outputs.event(Event { ts, session: Some(Arc::clone(session)), user: user.cloned(), kind });
     }
 
-    /// Where something was left out at a cap, has the engine count it for this reason.
+    /// Counts something that was left out at a cap, if it was.
     #[inline]
     pub(super) fn lose_if(&mut self, left_out: bool, reason: &'static str) {
         if left_out {

@@ -209,6 +209,7 @@ impl LiveEngine {
             [&engine, self.decoder.counters(), counters, &records, steering, flows, &self.changes];
         parts.iter().for_each(|part| part.sample(&mut snapshot));
         self.dump.iter().for_each(|dump| dump.sample(&mut snapshot));
+        self.journal.iter().for_each(|journal| journal.sample(&mut snapshot));
         let uptime_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.chain.emit_stats(self.clock.now(), uptime_ms, snapshot);
         self.chain.flush();

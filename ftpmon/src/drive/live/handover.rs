@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::engine::{LiveEngine, hand_over};
-use super::journal::{Entry, Journal, Kind};
+use super::journal::{Entry, EntryKind, Journal};
 use crate::kernel::{Clock, RecordReader};
 use crate::notice::notice;
 use ftpmon_core::engine::Output;
@@ -22,12 +22,12 @@ impl LiveEngine {
     pub(super) fn take_over(&mut self, journal: Journal, earlier: Option<Vec<Entry>>) {
         self.journal = Some(journal);
         let earlier = earlier.unwrap_or_default();
-        let in_order = earlier.last().is_some_and(|entry| entry.kind == Kind::End);
+        let in_order = earlier.last().is_some_and(|entry| entry.kind == EntryKind::End);
         let mut open: Vec<Arc<SessionIdentity>> = Vec::new();
         let mut reader = RecordReader::default();
         for (number, entry) in earlier.iter().enumerate() {
             match entry.kind {
-                Kind::Record => {
+                EntryKind::Record => {
                     let clock = Clock::standing(entry.distance);
                     let journal = &mut self.journal;
                     if let Some(record) = &reader.read(&entry.body, &clock) {
@@ -39,14 +39,14 @@ impl LiveEngine {
                         journal.part(&entry.body, entry.distance);
                     }
                 }
-                Kind::Timeout => {
+                EntryKind::Timeout => {
                     let at = entry.body.first_chunk().copied().map(i64::from_le_bytes);
                     at.into_iter().for_each(|at| self.engine.handle_timeout(Timestamp::from_nanos(at)));
                     if let (Some(journal), Some(at)) = (&mut self.journal, at) {
                         journal.timeout(at);
                     }
                 }
-                Kind::End => {}
+                EntryKind::End => {}
             }
             if number % EXCHANGE_RECORDS == 0 {
                 self.engine.exchange();

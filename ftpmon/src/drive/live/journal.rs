@@ -11,12 +11,15 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use flate2::Crc;
+use crc32c::crc32c;
 use ftpmon_common::{ABI_VERSION, RecordHeader};
 use ftpmon_event::addr::Endpoint;
 
+use crate::boot::boot_id;
+use crate::telemetry::{Kind, Sampled, Snapshot};
+
 /// The beginning of a file, with the version of its form.
-const MAGIC: [u8; 8] = *b"ftpmonj1";
+const MAGIC: [u8; 8] = *b"ftpmonj2";
 /// Bytes of an entry before its body: length, checksum, kind, distance of the clocks.
 const ENTRY_HEAD: usize = 17;
 /// The part of a connection's beginning that is kept, bytes: the login is there.
@@ -39,7 +42,7 @@ type Ends = (Endpoint, Endpoint);
 
 /// Something that an agent did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EntryKind {
     /// It read a record of the ring.
     Record = 1,
     /// Something was due, at the wall-clock time in the body.
@@ -51,7 +54,7 @@ pub(super) enum Kind {
 /// An entry that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    pub(super) kind: Kind,
+    pub(super) kind: EntryKind,
     /// Wall clock less boot time, nanoseconds.
     pub(super) distance: i64,
     pub(super) body: Vec<u8>,
@@ -83,6 +86,14 @@ pub(super) struct Journal {
     kept_bytes: usize,
     timeouts: VecDeque<(u64, Vec<u8>)>,
     entries: u64,
+    /// Records that were left out at a cap.
+    left_out: u64,
+}
+
+impl Sampled for Journal {
+    fn sample(&self, into: &mut Snapshot) {
+        into.add(Kind::Lost, "journal_full", self.left_out);
+    }
 }
 
 impl Journal {
@@ -105,7 +116,7 @@ impl Journal {
             Ok(file) => {
                 let mut bytes = Vec::new();
                 file.take(FILE_MAX).read_to_end(&mut bytes)?;
-                parse(&bytes, &boot()?)
+                parse(&bytes, &boot_id()?)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
@@ -123,6 +134,7 @@ impl Journal {
             kept_bytes: 0,
             timeouts: VecDeque::new(),
             entries: 0,
+            left_out: 0,
         };
         Ok((journal, earlier))
     }
@@ -130,7 +142,9 @@ impl Journal {
     /// Notes a record that is no whole frame: the next one that is has the rest.
     pub(super) fn part(&mut self, record: &[u8], distance: i64) {
         if self.parts.iter().map(Vec::len).sum::<usize>() < HEAD_MAX {
-            self.parts.push(encode(Kind::Record, distance, record));
+            self.parts.push(encode(EntryKind::Record, distance, record));
+        } else {
+            self.left_out += 1;
         }
     }
 
@@ -139,12 +153,12 @@ impl Journal {
         for part in core::mem::take(&mut self.parts) {
             self.keep(one, other, part);
         }
-        self.keep(one, other, encode(Kind::Record, distance, &masked(record)));
+        self.keep(one, other, encode(EntryKind::Record, distance, &masked(record)));
     }
 
     /// Notes that something came out because it was due.
     pub(super) fn timeout(&mut self, now: i64) {
-        let entry = encode(Kind::Timeout, 0, &now.to_le_bytes());
+        let entry = encode(EntryKind::Timeout, 0, &now.to_le_bytes());
         self.unwritten.extend_from_slice(&entry);
         if self.timeouts.len() >= TIMEOUTS_MAX {
             self.timeouts.pop_front();
@@ -183,13 +197,14 @@ impl Journal {
     /// # Errors
     /// The file cannot be written.
     pub(super) fn end(mut self) -> io::Result<()> {
-        self.unwritten.extend(encode(Kind::End, 0, &[]));
+        self.unwritten.extend(encode(EntryKind::End, 0, &[]));
         self.flush()
     }
 
     fn keep(&mut self, one: Endpoint, other: Endpoint, entry: Vec<u8>) {
         let len = entry.len();
         if self.kept_bytes + len > KEPT_MAX {
+            self.left_out += 1;
             return;
         }
         self.entries += 1;
@@ -249,28 +264,21 @@ fn private() -> OpenOptions {
 fn begin(path: &Path, entries: &[&[u8]]) -> io::Result<(File, usize)> {
     let new = path.with_extension("new");
     let mut file = private().open(&new)?;
-    let mut bytes = [&MAGIC[..], &ABI_VERSION.to_le_bytes(), &boot()?].concat();
+    let mut bytes = [&MAGIC[..], &ABI_VERSION.to_le_bytes(), &boot_id()?].concat();
     entries.iter().for_each(|entry| bytes.extend_from_slice(entry));
     file.write_all(&bytes)?;
     fs::rename(&new, path)?;
     Ok((file, bytes.len()))
 }
 
-/// The machine's boot: records of another one mean nothing.
-fn boot() -> io::Result<[u8; 36]> {
-    let id = fs::read("/proc/sys/kernel/random/boot_id")?;
-    id.first_chunk().copied().ok_or_else(|| io::Error::other("the kernel has no boot_id"))
-}
-
-fn encode(kind: Kind, distance: i64, body: &[u8]) -> Vec<u8> {
+fn encode(kind: EntryKind, distance: i64, body: &[u8]) -> Vec<u8> {
     let mut rest = Vec::with_capacity(ENTRY_HEAD + body.len());
     rest.extend([0; 8]);
     rest.push(kind as u8);
     rest.extend_from_slice(&distance.to_le_bytes());
     rest.extend_from_slice(body);
-    let mut crc = Crc::new();
-    crc.update(rest.get(8..).unwrap_or_default());
-    let head = [(body.len() as u32).to_le_bytes(), crc.sum().to_le_bytes()].concat();
+    let crc = crc32c(rest.get(8..).unwrap_or_default());
+    let head = [(body.len() as u32).to_le_bytes(), crc.to_le_bytes()].concat();
     rest.iter_mut().zip(head).for_each(|(to, from)| *to = from);
     rest
 }
@@ -292,14 +300,14 @@ fn parse_entry(bytes: &[u8]) -> Option<(Entry, &[u8])> {
     let (sum, rest) = rest.split_first_chunk()?;
     let len = u32::from_le_bytes(*len) as usize + ENTRY_HEAD - 8;
     let (checked, behind) = rest.split_at_checked(len)?;
-    let mut crc = Crc::new();
-    crc.update(checked);
-    if crc.sum() != u32::from_le_bytes(*sum) {
+    if crc32c(checked) != u32::from_le_bytes(*sum) {
         return None;
     }
     let (kind, rest) = checked.split_first()?;
     let (distance, body) = rest.split_first_chunk()?;
-    let kind = [Kind::Record, Kind::Timeout, Kind::End].into_iter().find(|known| *known as u8 == *kind)?;
+    let kind = [EntryKind::Record, EntryKind::Timeout, EntryKind::End]
+        .into_iter()
+        .find(|known| *known as u8 == *kind)?;
     Some((Entry { kind, distance: i64::from_le_bytes(*distance), body: body.to_vec() }, behind))
 }
 
@@ -351,8 +359,8 @@ mod tests {
         journal.end().unwrap();
         let (_, earlier) = Journal::open(&path).unwrap();
         let earlier = earlier.unwrap();
-        let kinds: Vec<Kind> = earlier.iter().map(|entry| entry.kind).collect();
-        assert_eq!(kinds, [Kind::Record, Kind::Record, Kind::Timeout, Kind::End]);
+        let kinds: Vec<EntryKind> = earlier.iter().map(|entry| entry.kind).collect();
+        assert_eq!(kinds, [EntryKind::Record, EntryKind::Record, EntryKind::Timeout, EntryKind::End]);
         assert_eq!((earlier[0].distance, earlier[0].body.as_slice()), (7, &b"a part"[..]));
         assert_eq!(earlier[1].body, record(b"USER a\r\n"));
         fs::remove_dir_all(path.parent().unwrap()).unwrap();
@@ -360,10 +368,11 @@ mod tests {
 
     #[test]
     fn a_file_ends_where_an_entry_is_damaged() {
-        let boot = boot().unwrap();
+        let boot = boot_id().unwrap();
         let header = [&MAGIC[..], &ABI_VERSION.to_le_bytes(), &boot].concat();
         let whole =
-            [header.clone(), encode(Kind::Record, 1, b"one"), encode(Kind::Record, 1, b"two")].concat();
+            [header.clone(), encode(EntryKind::Record, 1, b"one"), encode(EntryKind::Record, 1, b"two")]
+                .concat();
         assert_eq!(parse(&whole, &boot).unwrap().len(), 2);
         for (at, left) in [(whole.len() - 1, 1), (header.len() + 9, 0), (header.len() + 2, 0)] {
             let mut damaged = whole.clone();
@@ -372,6 +381,22 @@ mod tests {
         }
         assert_eq!(parse(&whole[..whole.len() - 1], &boot).unwrap().len(), 1);
         assert_eq!(parse(&whole, &[b'x'; 36]), None, "of another boot");
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted() {
+        let (mut journal, _) = Journal::open(&scratch("full")).unwrap();
+        let part = vec![0; HEAD_MAX];
+        journal.part(&part, 0);
+        assert_eq!(journal.left_out, 0);
+        journal.part(&part, 0);
+        assert_eq!(journal.left_out, 1, "a frame whose end does not come");
+        journal.kept_bytes = KEPT_MAX;
+        journal.timeout(0);
+        journal.record(&record(b"more"), end(40_000), end(21), 0);
+        let mut snapshot = Snapshot::default();
+        journal.sample(&mut snapshot);
+        assert_eq!(snapshot.stats(0).lost["journal_full"], 3, "and its first part with it");
     }
 
     #[test]
@@ -385,7 +410,7 @@ mod tests {
         journal.renew().unwrap();
         journal.flush().unwrap();
         let bytes = fs::read(&path).unwrap();
-        let entries = parse(&bytes, &boot().unwrap()).unwrap();
+        let entries = parse(&bytes, &boot_id().unwrap()).unwrap();
         assert_eq!(entries.first().unwrap().body, record(&0_u32.to_le_bytes()));
         assert_eq!(entries.last().unwrap().body, record(&4_999_u32.to_le_bytes()));
         fs::remove_dir_all(path.parent().unwrap()).unwrap();

@@ -33,6 +33,7 @@ use ftpmon_event::Origin;
 use rustix::fs::{FlockOperation, flock};
 
 use super::batch::LineBatch;
+use crate::boot::boot_id;
 use crate::notice::notice;
 use segment::Header;
 use shared::{Shared, State};
@@ -97,7 +98,7 @@ impl Spool {
             number: last.unwrap_or(0),
             sensor: origin.sensor.clone(),
             run: origin.run,
-            boot: boot_id(),
+            boot: boot_id().map(|id| String::from_utf8_lossy(&id).into_owned()).unwrap_or_default(),
             previous,
             next: std::collections::BTreeMap::new(),
         };
@@ -167,11 +168,6 @@ fn recover(folder: &std::path::Path, number: u64) -> io::Result<u64> {
         notice(format_args!("spool: {cut} bytes behind the last whole record of segment {number} were cut"));
     }
     Ok(end)
-}
-
-/// The kernel's id of this boot.
-fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 /// The number of a route: the same in every run in which it has the same format and event types.

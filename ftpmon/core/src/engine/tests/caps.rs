@@ -1,4 +1,4 @@
-//! What a cap leaves out is counted.
+//! Caps: input that one leaves out is counted.
 
 use super::{ACK, Bench, SYN, Talk, end, names};
 use crate::config::Secrets;
