@@ -8,7 +8,7 @@ use arbitrary::Arbitrary;
 use ftpmon_core::account::Side;
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::GapCause;
-use ftpmon_core::tcp::{Closing, Conflict, Connection, Keep, Limits, Receiver};
+use ftpmon_core::tcp::{Closing, Conflict, Connection, Keep, StreamLimits, Receiver};
 use ftpmon_event::time::Timestamp;
 use ftpmon_fuzz::stream::{Shot, Talk, byte_at};
 use libfuzzer_sys::fuzz_target;
@@ -70,7 +70,7 @@ fuzz_target!(|input: Input| {
     let mut talk = Talk::new(end(1, 40_000), end(2, 21), input.isn);
     let mut connection = Connection::new();
     let keep = if input.ranges { Keep::Ranges } else { Keep::Bytes };
-    let limits = if input.ranges { Limits::BULK } else { Limits::CONTROL };
+    let limits = if input.ranges { StreamLimits::BULK } else { StreamLimits::CONTROL };
     let syn = |back| Shot {
         back,
         position: ftpmon_fuzz::stream::Place::At(0),

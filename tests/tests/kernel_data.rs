@@ -4,7 +4,7 @@
 use ftpmon_common::{
     Counter, Expected, FlowEvent, FlowHalf, FlowState, PortMark, RecordKind, ReportReason, Verdict,
 };
-use ftpmon_tests::kernel::bench::{Record, boot_seconds};
+use ftpmon_tests::kernel::bench::{BenchRecord, boot_seconds};
 use ftpmon_tests::kernel::frame::{ACK, RST, SYN, address};
 use ftpmon_tests::kernel::talk::{CLIENT, CONTROL, DATA, SERVER, greet};
 use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, Talk};
@@ -12,7 +12,7 @@ use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, Talk};
 fn reports(bench: &mut Bench) -> Vec<(ReportReason, FlowEvent)> {
     let mut reports = Vec::new();
     for record in bench.records().unwrap() {
-        if let Record::Flow(event) = record {
+        if let BenchRecord::Flow(event) = record {
             assert_eq!(event.header.kind, RecordKind::Flow as u8);
             reports.push((ReportReason::from_raw(event.header.report).unwrap(), *event));
         }
@@ -374,13 +374,13 @@ fn a_flood_of_files_pushes_no_dialogue_out() {
     assert_ne!(bench.value(Counter::LostData).unwrap(), 0);
     assert_eq!(bench.value(Counter::LostControl).unwrap(), 0);
     // The greeting's four frames were read before.
-    let kind = |kind: RecordKind| move |record: &Record| matches!(record, Record::Frame(header, _) if header.kind == kind as u8);
+    let kind = |kind: RecordKind| move |record: &BenchRecord| matches!(record, BenchRecord::Frame(header, _) if header.kind == kind as u8);
     let records = bench.records().unwrap();
     assert_eq!(records.iter().filter(|record| kind(RecordKind::Control)(record)).count(), 40);
     let frames = records.iter().filter(|record| kind(RecordKind::Data)(record)).count() as u64;
     assert_eq!(frames, bench.value(Counter::DataFrames).unwrap());
     // Its account came by the dialogues' ring.
-    let closing = |record: &Record| matches!(record, Record::Flow(event) if event.header.report == ReportReason::Close as u8);
+    let closing = |record: &BenchRecord| matches!(record, BenchRecord::Flow(event) if event.header.report == ReportReason::Close as u8);
     assert_eq!(records.iter().filter(|record| closing(record)).count(), 1);
     assert_eq!(bench.value(Counter::LostReport).unwrap(), 0);
 }
@@ -421,7 +421,7 @@ fn payload_is_copied_only_where_it_is_wanted() {
         data.close();
         assert_eq!(bench.value(Counter::DataFrames).unwrap(), copied, "{payload} {verdict:?}");
         let frames = bench.records().unwrap().into_iter().filter(
-            |record| matches!(record, Record::Frame(header, _) if header.kind == RecordKind::Data as u8),
+            |record| matches!(record, BenchRecord::Frame(header, _) if header.kind == RecordKind::Data as u8),
         );
         assert_eq!(frames.count() as u64, copied);
     }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests")]
 
 use ftpmon_common::{Counter, Endpoint, Expected, RecordKind, Verdict};
-use ftpmon_tests::kernel::bench::{Record, boot_seconds};
+use ftpmon_tests::kernel::bench::{BenchRecord, boot_seconds};
 use ftpmon_tests::kernel::frame::ACK;
 use ftpmon_tests::kernel::talk::{CONTROL, DATA, greet};
 use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, Talk};
@@ -40,7 +40,7 @@ fn text_on_a_counted_control_connection_is_handed_over() {
 /// The heads that went to the ring: of each the frame's length and the bytes copied.
 fn heads(bench: &mut Bench) -> Vec<(u32, u32)> {
     let of = |record| match record {
-        Record::Frame(header, _) if header.kind == RecordKind::Beginning as u8 => {
+        BenchRecord::Frame(header, _) if header.kind == RecordKind::Beginning as u8 => {
             Some((header.frame_len, header.chunk_len))
         }
         _ => None,

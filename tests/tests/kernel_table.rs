@@ -2,7 +2,7 @@
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "the helpers of tests")]
 
 use ftpmon_common::{Counter, Hook, Link, RecordKind};
-use ftpmon_tests::kernel::bench::Record;
+use ftpmon_tests::kernel::bench::BenchRecord;
 use ftpmon_tests::kernel::frame::{ACK, FIN, RST, SYN};
 use ftpmon_tests::kernel::{Bench, Frame, Hooked, Settings, privileged};
 
@@ -195,7 +195,7 @@ fn each_packet_is_counted_and_copied_as_it_should() {
             match case.ring {
                 Ring::Empty => assert_eq!(records, [], "{} at {hooked:?}", case.what),
                 Ring::Whole => {
-                    let [Record::Frame(header, bytes)] = records.as_slice() else {
+                    let [BenchRecord::Frame(header, bytes)] = records.as_slice() else {
                         panic!("{} at {hooked:?}: {records:?}", case.what)
                     };
                     assert_eq!(*bytes, case.frame, "{} at {hooked:?}", case.what);
@@ -277,11 +277,11 @@ fn a_frame_cut_at_any_byte_of_its_headers_is_counted_and_passes() {
 }
 
 /// Puts a frame together from its records.
-fn joined(records: &[Record]) -> (usize, Vec<u8>) {
+fn joined(records: &[BenchRecord]) -> (usize, Vec<u8>) {
     let mut whole = Vec::new();
     let mut id = None;
     for record in records {
-        let Record::Frame(header, bytes) = record else { panic!("{record:?}") };
+        let BenchRecord::Frame(header, bytes) = record else { panic!("{record:?}") };
         assert_eq!(*id.get_or_insert(header.frame_id), header.frame_id);
         assert_eq!(header.offset as usize, whole.len());
         assert_eq!(header.chunk_len as usize, bytes.len());

@@ -35,7 +35,7 @@ impl Eve {
 
 impl Formatter for Eve {
     fn event(&mut self, seq: u64, event: &Event, out: &mut Vec<u8>) {
-        let (clock, place) = (&mut self.clock, Place { seq, run: self.run });
+        let (clock, place) = (&mut self.clock, EventKey { seq, run: self.run });
         self.transactions.event(event, |row| ftp(clock, place, &row, out));
         match &event.kind {
             EventKind::Transfer(transfer) => {
@@ -58,7 +58,7 @@ impl Formatter for Eve {
 
 /// The event that completed a record, in its run.
 #[derive(Clone, Copy, Serialize)]
-struct Place {
+struct EventKey {
     seq: u64,
     run: RunId,
 }
@@ -88,12 +88,12 @@ struct OwnBody<'a> {
     kind: &'a EventKind,
 }
 
-fn own(clock: &mut Rfc3339, place: Place, event: &Event, record: &OwnRecord<'_>, out: &mut Vec<u8>) {
+fn own(clock: &mut Rfc3339, place: EventKey, event: &Event, record: &OwnRecord<'_>, out: &mut Vec<u8>) {
     #[derive(Serialize)]
     struct Line<'a> {
         timestamp: &'a str,
         #[serde(flatten)]
-        place: Place,
+        place: EventKey,
         #[serde(skip_serializing_if = "Option::is_none")]
         flow_id: Option<u64>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,7 +118,7 @@ fn own(clock: &mut Rfc3339, place: Place, event: &Event, record: &OwnRecord<'_>,
 struct Header<'a> {
     timestamp: &'a str,
     #[serde(flatten)]
-    place: Place,
+    place: EventKey,
     flow_id: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent_id: Option<u64>,
@@ -188,7 +188,7 @@ struct FileInfo<'a> {
 
 /// A record: header and, under the name of its type, body.
 #[derive(Serialize)]
-struct Record<'a> {
+struct EveRecord<'a> {
     #[serde(flatten)]
     header: Header<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,7 +199,7 @@ struct Record<'a> {
     fileinfo: Option<FileInfo<'a>>,
 }
 
-impl<'a> Record<'a> {
+impl<'a> EveRecord<'a> {
     const fn new(header: Header<'a>) -> Self {
         Self { header, ftp: None, ftp_data: None, fileinfo: None }
     }
@@ -210,12 +210,12 @@ impl<'a> Record<'a> {
     }
 }
 
-fn ftp(clock: &mut Rfc3339, place: Place, row: &Row<'_, ()>, out: &mut Vec<u8>) {
+fn ftp(clock: &mut Rfc3339, place: EventKey, row: &Row<'_, ()>, out: &mut Vec<u8>) {
     let Row { identity, transaction, .. } = row;
     let timestamp = timestamp(clock, transaction.ts);
-    let record = Record {
+    let record = EveRecord {
         ftp: Some(dialogue(transaction)),
-        ..Record::new(Header {
+        ..EveRecord::new(Header {
             timestamp: &timestamp,
             place,
             flow_id: flow_id(identity),
@@ -263,7 +263,7 @@ fn dialogue(transaction: &Transaction) -> Ftp<'_> {
 /// The records of a data connection; none where no connection was seen.
 fn data(
     clock: &mut Rfc3339,
-    place: Place,
+    place: EventKey,
     ts: Timestamp,
     identity: &SessionIdentity,
     transfer: &Transfer,
@@ -298,7 +298,7 @@ fn data(
     let filename = facts.arg.as_deref().filter(|arg| !arg.is_empty()).or(facts.path.as_deref());
     let filename = filename.filter(|_| !listing);
     let ftp_data = Some(FtpData { filename, command });
-    Record { ftp_data, ..Record::new(header("ftp_data", initiator, listener)) }.write(out);
+    EveRecord { ftp_data, ..EveRecord::new(header("ftp_data", initiator, listener)) }.write(out);
     if listing || data.tls {
         return;
     }
@@ -318,7 +318,7 @@ fn data(
         tx_id: DATA_TX_ID,
     };
     let header = Header { app_proto: Some("ftp-data"), ..header("fileinfo", from, to) };
-    Record { ftp_data, fileinfo: Some(fileinfo), ..Record::new(header) }.write(out);
+    EveRecord { ftp_data, fileinfo: Some(fileinfo), ..EveRecord::new(header) }.write(out);
 }
 
 /// The two ends of a data connection, the one that sent the file first.

@@ -12,7 +12,7 @@ use super::formatter::{Formatter, Unnumbered};
 use ftpmon_event::text::Text;
 use ftpmon_event::time::Rfc3339;
 use ftpmon_event::{Event, EventKind, Origin, SessionIdentity};
-use writer::Writer;
+use writer::JsonWriter;
 
 /// Sessions whose constant fields are kept in written form: [`SETS`] times [`WAYS`]. Sessions take turns event by event, and
 /// writing four addresses anew for each would cost more than all the rest of a line. Which set a session's are in follows from
@@ -196,7 +196,7 @@ fn member<T: Serialize + ?Sized>(name: &str, of: &T, out: &mut Vec<u8>) {
 /// `null` stands for any other.
 pub(super) fn value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
     let before = out.len();
-    if value.serialize(Writer(out)).is_err() {
+    if value.serialize(JsonWriter(out)).is_err() {
         out.truncate(before);
         out.extend_from_slice(b"null");
     }

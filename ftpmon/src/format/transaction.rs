@@ -145,7 +145,7 @@ impl<M: Memory> Transactions<M> {
             EventKind::Reply(reply) => {
                 let with_transfer = self.with_transfer;
                 let mut transaction = self
-                    .take(identity, reply.tx)
+                    .remove(identity, reply.tx)
                     .unwrap_or_else(|| Transaction::of_reply(event.ts, reply.tx, reply.command.as_ref()));
                 transaction.replies.push(reply.reply.clone());
                 transaction.answered |= reply.reply.is_final;
@@ -153,24 +153,24 @@ impl<M: Memory> Transactions<M> {
                     && transaction.transfer.is_none()
                     && transaction.known_verb().transfer().is_some();
                 let complete = transaction.answered && !waits && !transaction.awaits_channel();
-                self.put(identity, transaction, complete, event.user.as_ref(), &mut write);
+                self.hold_or_write(identity, transaction, complete, event.user.as_ref(), &mut write);
             }
             EventKind::Transfer(transfer) if self.with_transfer => {
-                let mut transaction = self.take(identity, transfer.tx).unwrap_or_else(|| Transaction {
+                let mut transaction = self.remove(identity, transfer.tx).unwrap_or_else(|| Transaction {
                     tx: transfer.tx,
                     ts: event.ts,
                     ..Transaction::default()
                 });
                 transaction.transfer = Some(transfer.clone());
                 let complete = transaction.answered;
-                self.put(identity, transaction, complete, event.user.as_ref(), &mut write);
+                self.hold_or_write(identity, transaction, complete, event.user.as_ref(), &mut write);
             }
             EventKind::DataChannel(channel) => {
-                if let Some(mut transaction) = self.take(identity, channel.tx) {
+                if let Some(mut transaction) = self.remove(identity, channel.tx) {
                     let striped = matches!(channel.data.via, Via::Spas | Via::Spor);
                     transaction.channel = Some(channel.data).filter(|_| !striped);
                     let complete = transaction.answered;
-                    self.put(identity, transaction, complete, event.user.as_ref(), &mut write);
+                    self.hold_or_write(identity, transaction, complete, event.user.as_ref(), &mut write);
                 }
             }
             EventKind::SessionEnd(_) => self.end(identity.id(), &mut write),
@@ -197,9 +197,9 @@ impl<M: Memory> Transactions<M> {
             |open: &&Transaction| open.answered && Some(open.tx) != announced && open.awaits_channel();
         while let Some(session) = self.sessions.get(identity.id())
             && let Some(open) = session.open.iter().find(is_due)
-            && let Some(transaction) = self.take(identity, open.tx)
+            && let Some(transaction) = self.remove(identity, open.tx)
         {
-            self.put(identity, transaction, true, None, write);
+            self.hold_or_write(identity, transaction, true, None, write);
         }
     }
 
@@ -214,7 +214,7 @@ impl<M: Memory> Transactions<M> {
     }
 
     /// Removes a transaction that is held.
-    fn take(&mut self, identity: &Arc<SessionIdentity>, tx: u64) -> Option<Transaction> {
+    fn remove(&mut self, identity: &Arc<SessionIdentity>, tx: u64) -> Option<Transaction> {
         let open = &mut self.sessions.get_mut(identity.id())?.open;
         let at = open.iter().position(|open| open.tx == tx)?;
         let transaction = open.remove(at)?;
@@ -223,7 +223,7 @@ impl<M: Memory> Transactions<M> {
     }
 
     /// Writes a transaction that is complete, or has no command and waits for no `data_channel`. Holds others.
-    fn put(
+    fn hold_or_write(
         &mut self,
         identity: &Arc<SessionIdentity>,
         mut transaction: Transaction,

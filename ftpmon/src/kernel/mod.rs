@@ -48,7 +48,7 @@ pub use object::{Object, ObjectOptions};
 pub use pattern::{InterfacePattern, InterfacePatternError};
 pub use pins::{Pins, detach};
 pub use preflight::{Missing, preflight};
-pub use record::{Record, RecordCounters, RecordReader, SeenFrame};
+pub use record::{RecordCounters, RecordReader, RingRecord, SeenFrame};
 pub use ring::{Drained, Ring};
 pub use steer::Steering;
 pub use version::{KernelVersion, running_release};

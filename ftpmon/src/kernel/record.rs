@@ -12,7 +12,7 @@ use ftpmon_event::time::Timestamp;
 
 /// A record of a ring.
 #[derive(Debug)]
-pub enum Record<'a> {
+pub enum RingRecord<'a> {
     /// A frame of a control or data connection.
     Frame(SeenFrame<'a>),
     /// An account of a data connection. Borrowed, because it is several times as large as the other variant.
@@ -74,7 +74,7 @@ pub struct RecordReader {
 impl RecordReader {
     /// Reads `record`. None: it is a part of a frame that is not complete yet, or it was skipped and counted.
     #[inline]
-    pub fn read<'a>(&'a mut self, record: &'a [u8], clock: &Clock) -> Option<Record<'a>> {
+    pub fn read<'a>(&'a mut self, record: &'a [u8], clock: &Clock) -> Option<RingRecord<'a>> {
         self.counters.records += 1;
         let Some(header) = plain::<RecordHeader>(record) else {
             self.counters.short += 1;
@@ -98,7 +98,7 @@ impl RecordReader {
                 self.counters.short += u64::from(event.is_none());
                 self.counters.unknown_report += u64::from(event.is_some() && reason.is_none());
                 let (event, reason) = (event?, reason?);
-                Some(Record::Account(self.account.insert(account::flow_record(&event, reason, clock))))
+                Some(RingRecord::Account(self.account.insert(account::flow_record(&event, reason, clock))))
             }
             None => {
                 self.counters.unknown += 1;
@@ -108,7 +108,7 @@ impl RecordReader {
     }
 
     /// A frame whose missing parts are given up; call it until it returns none.
-    pub fn overdue(&mut self, boot_ns: u64, clock: &Clock) -> Option<Record<'_>> {
+    pub fn overdue(&mut self, boot_ns: u64, clock: &Clock) -> Option<RingRecord<'_>> {
         self.joined = Some(self.joiner.overdue(boot_ns)?);
         self.ready(clock)
     }
@@ -119,7 +119,12 @@ impl RecordReader {
         RecordCounters { joined, cut, orphans, ..self.counters }
     }
 
-    fn frame<'a>(&'a mut self, header: &RecordHeader, record: &'a [u8], clock: &Clock) -> Option<Record<'a>> {
+    fn frame<'a>(
+        &'a mut self,
+        header: &RecordHeader,
+        record: &'a [u8],
+        clock: &Clock,
+    ) -> Option<RingRecord<'a>> {
         let start = size_of::<RecordHeader>();
         let Some(bytes) = record.get(start..start + header.chunk_len as usize) else {
             self.counters.short += 1;
@@ -135,13 +140,13 @@ impl RecordReader {
         }
     }
 
-    fn ready(&self, clock: &Clock) -> Option<Record<'_>> {
+    fn ready(&self, clock: &Clock) -> Option<RingRecord<'_>> {
         let joined = self.joined.as_ref()?;
         frame_record(&joined.header, &joined.bytes, clock)
     }
 }
 
-fn frame_record<'a>(header: &RecordHeader, bytes: &'a [u8], clock: &Clock) -> Option<Record<'a>> {
+fn frame_record<'a>(header: &RecordHeader, bytes: &'a [u8], clock: &Clock) -> Option<RingRecord<'a>> {
     let link = match Link::from_raw(header.link)? {
         Link::Ethernet => LinkType::Ethernet,
         Link::RawIp => LinkType::Ip,
@@ -153,7 +158,7 @@ fn frame_record<'a>(header: &RecordHeader, bytes: &'a [u8], clock: &Clock) -> Op
     let outbound = header.hook == Hook::TcEgress as u8;
     let of_data = header.kind != RecordKind::Control as u8;
     let of_beginning = header.kind == RecordKind::Beginning as u8;
-    Some(Record::Frame(SeenFrame { at: clock.utc(header.at_ns), frame, outbound, of_data, of_beginning }))
+    Some(RingRecord::Frame(SeenFrame { at: clock.utc(header.at_ns), frame, outbound, of_data, of_beginning }))
 }
 
 /// The value at the start of `bytes`.
@@ -198,7 +203,7 @@ mod tests {
     fn a_frame_is_taken_from_its_record_without_the_slack_behind() {
         let mut reader = RecordReader::default();
         let record = control(b"frame", 5, 0);
-        let Some(Record::Frame(seen)) = reader.read(&record, &Clock::start()) else { panic!() };
+        let Some(RingRecord::Frame(seen)) = reader.read(&record, &Clock::start()) else { panic!() };
         let frame = seen.frame;
         assert!(seen.outbound && !seen.of_data);
         assert_eq!((frame.bytes, frame.wire_len, frame.interface), (&b"frame"[..], 5, InterfaceId(3)));
@@ -213,7 +218,7 @@ mod tests {
         let whole = vec![7; CHUNK_MAX + 10];
         assert!(reader.read(&control(&whole[..CHUNK_MAX], whole.len(), 0), &Clock::start()).is_none());
         let second = control(&whole[CHUNK_MAX..], whole.len(), CHUNK_MAX);
-        let Some(Record::Frame(seen)) = reader.read(&second, &Clock::start()) else { panic!() };
+        let Some(RingRecord::Frame(seen)) = reader.read(&second, &Clock::start()) else { panic!() };
         assert_eq!(seen.frame.bytes, whole);
         assert_eq!(reader.counters().joined, 1);
     }
@@ -254,6 +259,9 @@ mod tests {
             ..RecordCounters::default()
         };
         assert_eq!(reader.counters(), expected);
-        assert!(matches!(reader.read(&account(ReportReason::Close as u8), &clock), Some(Record::Account(_))));
+        assert!(matches!(
+            reader.read(&account(ReportReason::Close as u8), &clock),
+            Some(RingRecord::Account(_))
+        ));
     }
 }

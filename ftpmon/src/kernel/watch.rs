@@ -88,7 +88,7 @@ impl Watch {
             // A pattern may match what cannot be watched; a name, or a forced hook, is meant as said.
             let named = watch.options.patterns.iter().any(|p| p.is_name() && p.matches(&link.name));
             let strict = named || watch.options.hook != HookChoice::Auto;
-            match watch.take(object, link).await {
+            match watch.attach_if_wanted(object, link).await {
                 Ok(()) => {}
                 Err(e) if strict => return Err(e),
                 Err(e) => notice(format_args!("{e}")),
@@ -147,7 +147,7 @@ impl Watch {
         self.refused.retain(|&ifindex| present.iter().any(|link| link.ifindex == ifindex));
         for link in &present {
             let before = self.attached.len();
-            if let Err(e) = self.take(object, link).await {
+            if let Err(e) = self.attach_if_wanted(object, link).await {
                 notice(format_args!("{e}"));
             }
             if let Some(attached) = self.attached.get(&link.ifindex).filter(|_| self.attached.len() > before)
@@ -160,7 +160,7 @@ impl Watch {
     }
 
     /// Attaches to `link` where it is asked for and not watched yet.
-    async fn take(&mut self, object: &mut Object, link: &LinkFacts) -> Result<(), KernelError> {
+    async fn attach_if_wanted(&mut self, object: &mut Object, link: &LinkFacts) -> Result<(), KernelError> {
         let wanted = self.options.patterns.iter().any(|pattern| pattern.matches(&link.name));
         if !wanted || self.attached.contains_key(&link.ifindex) || self.refused.contains(&link.ifindex) {
             return Ok(());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::place::Behind;
+use super::spool_position::Behind;
 
 /// Encoded events, shared by all outputs of a route.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::batch::{LineBatch, SeqRange};
 use super::destination::Unread;
-use super::place::Behind;
+use super::spool_position::Behind;
 
 /// A batch, and how much of it is written.
 pub(super) type Partial = (LineBatch, usize);
@@ -71,7 +71,7 @@ impl HandedOver {
     }
 
     /// Forgets what the reader has.
-    pub(super) fn settle(&mut self, unread: Unread) {
+    pub(super) fn forget_read(&mut self, unread: Unread) {
         let Unread::Bytes(unread) = unread else { return };
         let read = self.position.saturating_sub(unread);
         while self.kept.front().is_some_and(|written| written.end <= read) {
@@ -81,7 +81,7 @@ impl HandedOver {
 
     /// Takes what the reader may not have, each batch from the start of the first event in question.
     pub(super) fn take_unread(&mut self, unread: Unread) -> Vec<Partial> {
-        self.settle(unread);
+        self.forget_read(unread);
         let read = match unread {
             Unread::Bytes(unread) => self.position.saturating_sub(unread),
             Unread::Unknown => 0,
@@ -97,7 +97,7 @@ impl HandedOver {
 
     /// The whole events that were written and that the reader may not have.
     pub(super) fn unread_events(&mut self, unread: u64) -> Vec<SeqRange> {
-        self.settle(Unread::Bytes(unread));
+        self.forget_read(Unread::Bytes(unread));
         let read = self.position.saturating_sub(unread);
         let events = |Written { batch, from, start, end }: &Written| {
             let bytes = |length: u64| from.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
@@ -152,8 +152,8 @@ mod tests {
     #[test]
     fn what_was_read_is_forgotten() {
         let mut handed_over = three();
-        handed_over.settle(Unread::Unknown);
-        handed_over.settle(Unread::Bytes(13));
+        handed_over.forget_read(Unread::Unknown);
+        handed_over.forget_read(Unread::Bytes(13));
         assert_eq!(rest(&handed_over.take_unread(Unread::Unknown)), [(3, 3), (6, 3)]);
         assert!(handed_over.is_empty());
     }

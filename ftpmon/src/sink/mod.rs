@@ -26,7 +26,6 @@ mod kinds;
 mod losses;
 mod output_spec;
 mod outputs;
-mod place;
 mod queue;
 mod queued;
 mod report;
@@ -34,6 +33,7 @@ mod rotation;
 mod socket;
 mod spec;
 mod spool;
+mod spool_position;
 mod stdout;
 mod worker;
 

@@ -14,7 +14,7 @@ use super::destination::{Destination, Recovery, Unit};
 use super::handed_over::{HandedOver, Partial};
 use super::queue::{Next, Queue};
 use super::report::Report;
-use super::spool::Reader;
+use super::spool::SpoolReader;
 
 /// First pause before an output is opened again; it doubles with each attempt.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
@@ -51,7 +51,7 @@ impl Shared {
 pub(super) struct Worker {
     shared: Arc<Shared>,
     /// The spool, which is read instead of the queue.
-    spool: Option<Reader>,
+    spool: Option<SpoolReader>,
     destination: Box<dyn Destination>,
     state: State,
     /// The lines that stand first, and how many bytes of them are written since the output was opened.
@@ -84,7 +84,7 @@ impl Worker {
     /// A worker for an output, which may be open already. `resend_bytes` of what it took are kept to be sent again.
     pub(super) fn new(
         shared: Arc<Shared>,
-        spool: Option<Reader>,
+        spool: Option<SpoolReader>,
         destination: Box<dyn Destination>,
         open: bool,
         resend_bytes: usize,
@@ -114,7 +114,7 @@ impl Worker {
         self.again.push_back((LineBatch::new(Vec::new(), Vec::new(), 0), 0));
         while let Some((batch, written)) = self.next() {
             match self.deliver(batch, written) {
-                Ok(()) => self.settle(),
+                Ok(()) => self.forget_confirmed(),
                 Err(stop) => return self.stop(&stop),
             }
         }
@@ -274,7 +274,7 @@ impl Worker {
     }
 
     /// Forgets what the reader has.
-    fn settle(&mut self) {
+    fn forget_confirmed(&mut self) {
         if self.state != State::Open {
             return;
         }
@@ -288,7 +288,7 @@ impl Worker {
         }
         if !self.handed_over.is_empty() {
             let unread = self.destination.unread(None);
-            self.handed_over.settle(unread);
+            self.handed_over.forget_read(unread);
         }
     }
 
@@ -325,7 +325,7 @@ impl Worker {
                 return;
             }
         }
-        self.settle();
+        self.forget_confirmed();
         if let Some(spool) = &mut self.spool {
             spool.save();
         }

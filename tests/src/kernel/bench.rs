@@ -122,7 +122,7 @@ impl Default for Settings {
 
 /// One record of the ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record {
+pub enum BenchRecord {
     /// A frame, or a part of one.
     Frame(RecordHeader, Vec<u8>),
     /// An account.
@@ -325,7 +325,7 @@ impl Bench {
     ///
     /// # Errors
     /// When a record has an unknown kind.
-    pub fn records(&mut self) -> Result<Vec<Record>> {
+    pub fn records(&mut self) -> Result<Vec<BenchRecord>> {
         let mut records = Vec::new();
         for ring in [&mut self.ring, &mut self.payload_ring] {
             while let Some(item) = ring.next() {
@@ -400,14 +400,14 @@ impl Bench {
     }
 }
 
-fn record(item: &[u8]) -> Result<Record> {
+fn record(item: &[u8]) -> Result<BenchRecord> {
     let header: RecordHeader = read(item)?;
     let body = item.get(size_of::<RecordHeader>()..).unwrap_or_default();
     Ok(match RecordKind::from_raw(header.kind) {
-        Some(RecordKind::Flow) => Record::Flow(Box::new(read(item)?)),
+        Some(RecordKind::Flow) => BenchRecord::Flow(Box::new(read(item)?)),
         Some(RecordKind::Control | RecordKind::Data | RecordKind::Beginning) => {
             let bytes = body.get(..header.chunk_len as usize).context("a record shorter than it says")?;
-            Record::Frame(header, bytes.to_vec())
+            BenchRecord::Frame(header, bytes.to_vec())
         }
         None => bail!("a record of kind {}", header.kind),
     })

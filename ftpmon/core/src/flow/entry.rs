@@ -11,7 +11,7 @@ use crate::output::OutputQueue;
 use crate::pair::HostPair;
 use crate::segment::{InterfaceId, Segment, VlanTags};
 use crate::session::DataSummary;
-use crate::tcp::{Connection, Limits};
+use crate::tcp::{Connection, StreamLimits};
 use crate::time::Timestamp;
 use crate::timing::ANNOUNCEMENT_LATE_NS;
 use crate::tls::TlsFacts;
@@ -158,20 +158,22 @@ impl Flow {
     }
 
     /// The caps on what its connection may hold back, and for how long.
-    pub(crate) fn tcp_limits(&self, late_ms: u32) -> Limits {
+    pub(crate) fn tcp_limits(&self, late_ms: u32) -> StreamLimits {
         match &self.role {
             // Bytes that the kernel only counted are not waited for.
-            Role::Control(control) if late_ms != Limits::NEVER && control.session.has_records() => Limits {
-                window: Limits::BULK.window,
-                acknowledged_wait_ms: 0,
-                hole_wait_ms: 0,
-                ..Limits::CONTROL
-            },
-            Role::Nascent { .. } | Role::Control(_) | Role::Candidate(Candidate::Probe(_)) => {
-                let hole_wait_ms = late_ms.max(Limits::CONTROL.hole_wait_ms);
-                Limits { acknowledged_wait_ms: late_ms, hole_wait_ms, ..Limits::CONTROL }
+            Role::Control(control) if late_ms != StreamLimits::NEVER && control.session.has_records() => {
+                StreamLimits {
+                    window: StreamLimits::BULK.window,
+                    acknowledged_wait_ms: 0,
+                    hole_wait_ms: 0,
+                    ..StreamLimits::CONTROL
+                }
             }
-            Role::Data(_) | Role::Candidate(_) | Role::Ended => Limits::BULK,
+            Role::Nascent { .. } | Role::Control(_) | Role::Candidate(Candidate::Probe(_)) => {
+                let hole_wait_ms = late_ms.max(StreamLimits::CONTROL.hole_wait_ms);
+                StreamLimits { acknowledged_wait_ms: late_ms, hole_wait_ms, ..StreamLimits::CONTROL }
+            }
+            Role::Data(_) | Role::Candidate(_) | Role::Ended => StreamLimits::BULK,
         }
     }
 

@@ -13,7 +13,7 @@ const HELLO_END: u32 = 8 << 10;
 
 /// The kind of a direction's beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ContentKind {
     /// Nothing was said yet, or too little to tell.
     Silent,
     /// A TLS handshake.
@@ -57,9 +57,9 @@ impl FirstBytes {
             return false;
         }
         let kind = start.kind();
-        let mut hello = start.take(segment.seq, segment.payload);
+        let mut hello = start.push(segment.seq, segment.payload);
         if let Some((seq, bytes)) = start.early.take() {
-            hello = hello.or(start.take(seq, &bytes));
+            hello = hello.or(start.push(seq, &bytes));
         }
         let news = hello.is_some() || start.kind() != kind;
         if let Some(hello) = hello {
@@ -72,7 +72,7 @@ impl FirstBytes {
     }
 
     /// The kind of an end's first bytes.
-    pub(crate) fn kind(&self, from: Side) -> Kind {
+    pub(crate) fn kind(&self, from: Side) -> ContentKind {
         match from {
             Side::Initiator => self.from_initiator.kind(),
             Side::Listener => self.from_listener.kind(),
@@ -81,12 +81,12 @@ impl FirstBytes {
 
     /// Neither end sent enough to tell anything.
     pub(crate) fn is_silent(&self) -> bool {
-        self.kind(Side::Initiator) == Kind::Silent && self.kind(Side::Listener) == Kind::Silent
+        self.kind(Side::Initiator) == ContentKind::Silent && self.kind(Side::Listener) == ContentKind::Silent
     }
 
     /// An end began with a TLS handshake.
     pub(crate) fn is_tls(&self) -> bool {
-        self.kind(Side::Initiator) == Kind::Tls || self.kind(Side::Listener) == Kind::Tls
+        self.kind(Side::Initiator) == ContentKind::Tls || self.kind(Side::Listener) == ContentKind::Tls
     }
 
     /// The facts in the hellos.
@@ -125,7 +125,7 @@ struct DirectionStart {
 
 impl DirectionStart {
     /// Takes payload at a sequence number. The hello, when it is complete.
-    fn take(&mut self, seq: u32, payload: &[u8]) -> Option<Hello> {
+    fn push(&mut self, seq: u32, payload: &[u8]) -> Option<Hello> {
         let next = *self.next.get_or_insert(seq);
         let ahead = seq.wrapping_sub(next);
         if (1..HELLO_END).contains(&ahead) {
@@ -152,7 +152,7 @@ impl DirectionStart {
         }
         let room = (FIRST_LEN - self.first.len().min(FIRST_LEN)).min(bytes.len());
         self.first.extend_from_slice(bytes.get(..room).unwrap_or_default());
-        if self.kind() == Kind::Tls {
+        if self.kind() == ContentKind::Tls {
             let mut records = Box::<RecordReader>::default();
             let hello = records.feed(&self.first).hello.or(records.feed(bytes.get(room..)?).hello);
             self.records = Some(records);
@@ -162,12 +162,12 @@ impl DirectionStart {
         None
     }
 
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ContentKind {
         match &*self.first {
-            first if first.len() < 3 => Kind::Silent,
-            first if tls::begins_handshake(first) => Kind::Tls,
-            first if is_foreign(first) => Kind::Foreign,
-            _ => Kind::Bytes,
+            first if first.len() < 3 => ContentKind::Silent,
+            first if tls::begins_handshake(first) => ContentKind::Tls,
+            first if is_foreign(first) => ContentKind::Foreign,
+            _ => ContentKind::Bytes,
         }
     }
 }
@@ -195,7 +195,7 @@ fn is_foreign(first: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{FirstBytes, Kind};
+    use super::{ContentKind, FirstBytes};
     use crate::account::Side;
     use crate::addr::Endpoint;
     use crate::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
@@ -248,17 +248,17 @@ mod tests {
     #[test]
     fn banners_of_other_protocols_are_known() {
         for (bytes, kind) in [
-            (&b"SSH-2.0-OpenSSH_9.2p1\r\n"[..], Kind::Foreign),
-            (b"GET /index.html HTTP/1.1\r\n", Kind::Foreign),
-            (b"GETTING STARTED\r\nwith it", Kind::Bytes),
-            (b"\x16\x03", Kind::Silent),
-            (b"\x16\x03\x01", Kind::Tls),
-            (b"\x16\x04\x01", Kind::Bytes),
+            (&b"SSH-2.0-OpenSSH_9.2p1\r\n"[..], ContentKind::Foreign),
+            (b"GET /index.html HTTP/1.1\r\n", ContentKind::Foreign),
+            (b"GETTING STARTED\r\nwith it", ContentKind::Bytes),
+            (b"\x16\x03", ContentKind::Silent),
+            (b"\x16\x03\x01", ContentKind::Tls),
+            (b"\x16\x04\x01", ContentKind::Bytes),
         ] {
             let mut first_bytes = FirstBytes::default();
             first_bytes.segment(Side::Listener, &segment(1, false, bytes));
             assert_eq!(first_bytes.kind(Side::Listener), kind, "{bytes:?}");
-            assert_eq!(first_bytes.kind(Side::Initiator), Kind::Silent);
+            assert_eq!(first_bytes.kind(Side::Initiator), ContentKind::Silent);
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use control::{Control, Ending, InferredData};
 pub(crate) use data::{ClaimRef, DataFlow, Files, SessionRef};
 pub(crate) use early::{EARLY_BYTES_MAX, EarlyBytes};
 pub(crate) use entry::Flow;
-pub(crate) use first_bytes::{FirstBytes, Kind};
+pub(crate) use first_bytes::{ContentKind, FirstBytes};
 pub(crate) use key::FlowKey;
 pub(crate) use probe::ProbeResult;
 pub(crate) use receivers::{ControlReceiver, Discard, FileReceiver, ProbeReceiver};

@@ -194,7 +194,7 @@ impl LineSplitter {
     }
 
     /// Takes one byte of a line; true where it ended the line.
-    fn take(&mut self, byte: u8) -> bool {
+    fn push_byte(&mut self, byte: u8) -> bool {
         match self.telnet {
             Telnet::Text => match byte {
                 b'\n' => return true,
@@ -239,7 +239,7 @@ impl LineSplitter {
     /// Takes a byte that proved the bytes before it to be no Telnet.
     fn take_as_text(&mut self, byte: u8) -> bool {
         self.telnet_was_text();
-        self.take(byte)
+        self.push_byte(byte)
     }
 }
 
@@ -291,7 +291,7 @@ impl<'i> Lines<'_, 'i> {
             }
             let Some((&byte, rest)) = self.input.split_first() else { break };
             self.input = rest;
-            if splitter.take(byte) {
+            if splitter.push_byte(byte) {
                 let after_gap = core::mem::take(&mut splitter.after_gap);
                 return Some(splitter.hand_out(true, after_gap));
             }

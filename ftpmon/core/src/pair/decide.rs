@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::window::Window;
 use crate::account::Side;
 use crate::event::{Direction, Mode};
-use crate::flow::{FirstBytes, FlowId, Kind};
+use crate::flow::{ContentKind, FirstBytes, FlowId};
 use crate::time::Timestamp;
 use crate::tls::TlsFacts;
 
@@ -81,9 +81,9 @@ pub(crate) fn likeliest(sessions: impl Iterator<Item = Weighed>) -> Option<Weigh
 /// The first bytes are those of no data connection: data connections have TLS in both directions, or bytes in one only.
 pub(crate) fn is_another_protocol(first_bytes: &FirstBytes) -> bool {
     match (first_bytes.kind(Side::Initiator), first_bytes.kind(Side::Listener)) {
-        (Kind::Foreign, _) | (_, Kind::Foreign) => true,
-        (Kind::Silent, _) | (_, Kind::Silent) => false,
-        kinds => kinds != (Kind::Tls, Kind::Tls),
+        (ContentKind::Foreign, _) | (_, ContentKind::Foreign) => true,
+        (ContentKind::Silent, _) | (_, ContentKind::Silent) => false,
+        kinds => kinds != (ContentKind::Tls, ContentKind::Tls),
     }
 }
 

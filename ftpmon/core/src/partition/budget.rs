@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{EngineConfig, FilesMode};
 use crate::flow::Flow;
-use crate::tcp::Limits;
+use crate::tcp::StreamLimits;
 
 /// Bytes that all partitions hold together, by purpose.
 #[derive(Clone, Debug, Default)]
@@ -70,8 +70,8 @@ impl Held {
 }
 
 /// The limits of a flow's connection: less than its own cap where all together hold much. A connection's own cap is that of
-/// [`Limits`]; a thousand connections with a hole each would multiply it.
-pub(super) fn limits_with_room(config: &EngineConfig, held: usize, flow: &Flow) -> Limits {
+/// [`StreamLimits`]; a thousand connections with a hole each would multiply it.
+pub(super) fn limits_with_room(config: &EngineConfig, held: usize, flow: &Flow) -> StreamLimits {
     let mut limits = flow.tcp_limits(config.limits.late_ms);
     if config.files != FilesMode::Off && held > 0 {
         let room = config.limits.reorder_bytes.saturating_sub(held) + flow.held as usize;

@@ -3,7 +3,7 @@
 use super::Partition;
 use crate::config::FilesMode;
 use crate::flow::{Candidate, FlowId, Role};
-use crate::tcp::Limits;
+use crate::tcp::StreamLimits;
 
 impl Partition {
     /// Takes account of what the connection of `id` holds now.
@@ -23,8 +23,8 @@ impl Partition {
     }
 
     /// A connection gave bytes up: it may have been because all together held so much.
-    pub(super) fn count_gap(&mut self, limits: &Limits) {
-        if limits.held_bytes < Limits::BULK.held_bytes {
+    pub(super) fn count_gap(&mut self, limits: &StreamLimits) {
+        if limits.held_bytes < StreamLimits::BULK.held_bytes {
             self.counters.lose("reorder_bytes_full", 1);
         }
     }

@@ -14,7 +14,7 @@ use crate::flow::{
 use crate::output::OutputQueue;
 use crate::segment::Segment;
 use crate::selector::SelectorUpdate;
-use crate::tcp::{Connection, Keep, Limits};
+use crate::tcp::{Connection, Keep, StreamLimits};
 use crate::time::Timestamp;
 use crate::timing::{AFTER_FIN_NS, AFTER_RST_NS};
 
@@ -170,7 +170,7 @@ impl Partition {
     }
 
     /// The consequences of a segment of a data connection, or of a possible one.
-    fn after_data(&mut self, id: FlowId, read: DataRead, limits: &Limits) {
+    fn after_data(&mut self, id: FlowId, read: DataRead, limits: &StreamLimits) {
         if read.gave_up {
             self.count_gap(limits);
             self.want_no_bytes(id);
@@ -245,7 +245,7 @@ fn read_data(
     segment: &Segment<'_>,
     connection: &mut Connection,
     counted: bool,
-    limits: &Limits,
+    limits: &StreamLimits,
     data: &mut DataFlow,
     out: &mut OutputQueue,
 ) -> DataRead {

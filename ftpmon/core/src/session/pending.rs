@@ -28,7 +28,7 @@ pub(super) struct Pending {
     pub(super) arg: Option<SmolStr>,
     pub(super) at: Timestamp,
     pub(super) intent: Intent,
-    kind: Kind,
+    kind: PendingKind,
     doubt: Doubt,
     /// It has its preliminary reply.
     preliminary: bool,
@@ -48,7 +48,7 @@ pub(super) enum Intent {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum PendingKind {
     Command,
     /// Nothing but an end of line.
     EmptyLine,
@@ -75,7 +75,7 @@ impl Pending {
         at: Timestamp,
         intent: Intent,
     ) -> Self {
-        let kind = if name.is_empty() { Kind::EmptyLine } else { Kind::Command };
+        let kind = if name.is_empty() { PendingKind::EmptyLine } else { PendingKind::Command };
         Self {
             tx,
             verb,
@@ -92,12 +92,12 @@ impl Pending {
 
     fn unseen(at: Timestamp) -> Self {
         let unnamed = Self::new(0, Verb::Other, SmolStr::default(), None, at, Intent::None);
-        Self { kind: Kind::Unseen, ..unnamed }
+        Self { kind: PendingKind::Unseen, ..unnamed }
     }
 
     /// It stands for a command that was not captured.
     pub(super) fn is_unseen(&self) -> bool {
-        self.kind == Kind::Unseen
+        self.kind == PendingKind::Unseen
     }
 
     fn is_sure(&self) -> bool {
@@ -111,11 +111,11 @@ impl Pending {
     fn fit(&self, code: u16) -> Fit {
         match self.kind {
             _ if self.preliminary => fit_running(code),
-            Kind::Unseen => Fit::Possible,
-            Kind::EmptyLine => fit_empty_line(code),
+            PendingKind::Unseen => Fit::Possible,
+            PendingKind::EmptyLine => fit_empty_line(code),
             // EPSV ALL sets an option (RFC 2428 section 4).
-            Kind::Command if self.verb == Verb::Epsv && self.has_arg("ALL") => fit(Verb::Opts, code),
-            Kind::Command => fit(self.verb, code),
+            PendingKind::Command if self.verb == Verb::Epsv && self.has_arg("ALL") => fit(Verb::Opts, code),
+            PendingKind::Command => fit(self.verb, code),
         }
     }
 
@@ -315,7 +315,8 @@ impl PendingCommands {
     pub(super) fn complete(&mut self, index: usize, code: u16) -> Option<Box<Pending>> {
         self.last = Some((code, self.get(index)?.verb));
         let completed = self.queue.remove(index);
-        let beside_transfers = completed.kind == Kind::EmptyLine || is_asked_during_transfers(completed.verb);
+        let beside_transfers =
+            completed.kind == PendingKind::EmptyLine || is_asked_during_transfers(completed.verb);
         // A server that has a new endpoint is through with the transfer before it.
         let of_endpoint = completed.verb.asks_for_endpoint() || completed.verb.announces_endpoint();
         if code == CANNOT_CONNECT && completed.is_transfer() {
@@ -330,7 +331,7 @@ impl PendingCommands {
                 Doubt::ReplyLost => return false,
                 _ if older.is_unseen() => return false,
                 // Servers answer it at once or not at all.
-                _ if older.kind == Kind::EmptyLine => return false,
+                _ if older.kind == PendingKind::EmptyLine => return false,
                 Doubt::None if older.preliminary && ends_transfers => 0,
                 Doubt::None if older.preliminary => return true,
                 _ if beside_transfers && older.is_transfer() => return true,
@@ -367,7 +368,9 @@ impl PendingCommands {
 
 /// Servers are known that do not answer it.
 fn may_stay_unanswered(pending: &Pending) -> bool {
-    pending.kind == Kind::EmptyLine || pending.verb == Verb::Other || is_asked_during_transfers(pending.verb)
+    pending.kind == PendingKind::EmptyLine
+        || pending.verb == Verb::Other
+        || is_asked_during_transfers(pending.verb)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Handing on what is in order, giving up what is missing.
 
-use super::backlog::{Backlog, Hole, Kind, Overdue, Pending, Piece};
-use super::limits::{Limits, after_millis};
+use super::backlog::{Backlog, Hole, Overdue, Pending, Piece, PieceKind};
+use super::limits::{StreamLimits, after_millis};
 use super::pair::Pair;
 use super::receiver::{Keep, Receiver};
 use super::stream::{Marks, Stream};
@@ -17,7 +17,7 @@ pub(super) struct Assembly<'a, R> {
     pub(super) streams: &'a mut Pair<Stream>,
     pub(super) backlog: &'a mut Backlog,
     pub(super) closed_by: &'a mut Option<Side>,
-    pub(super) limits: &'a Limits,
+    pub(super) limits: &'a StreamLimits,
     pub(super) keep: Keep,
     pub(super) now: Timestamp,
     pub(super) receiver: &'a mut R,
@@ -64,8 +64,8 @@ impl<R: Receiver> Assembly<'_, R> {
     fn pass_front(&mut self, from: Side) {
         let Some(piece) = self.backlog.pending.side_mut(from).pop() else { return };
         match piece.kind {
-            Kind::End(how) => self.close(piece.at, from, how),
-            Kind::Data => {
+            PieceKind::End(how) => self.close(piece.at, from, how),
+            PieceKind::Data => {
                 self.pass(piece.at, from, piece.len, &piece.bytes);
                 let pending = self.backlog.pending.side_mut(from);
                 pending.cut = pending.cut.max(u64::from(piece.cut));

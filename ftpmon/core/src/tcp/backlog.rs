@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 /// The content at a position of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PieceKind {
     /// Payload, possibly none.
     Data,
     /// The stream's end.
@@ -29,7 +29,7 @@ pub(super) struct Piece {
     /// Bytes behind it that its packet carried and the capture cut off.
     pub(super) cut: u32,
     /// Data or end.
-    pub(super) kind: Kind,
+    pub(super) kind: PieceKind,
     /// The other stream comes first up to here; 0 if it need not.
     pub(super) after: u64,
     /// Its packet's time.
@@ -44,8 +44,8 @@ impl Piece {
 
     /// `other`, which follows at once, becomes part of it. Only of pieces whose bytes do not matter.
     fn absorb(&mut self, other: &Self) -> bool {
-        let plain = self.kind == Kind::Data
-            && other.kind == Kind::Data
+        let plain = self.kind == PieceKind::Data
+            && other.kind == PieceKind::Data
             && self.bytes.is_empty()
             && other.bytes.is_empty();
         let joins = plain && self.len > 0 && other.len > 0 && self.end() == other.start && self.cut == 0;
@@ -244,7 +244,11 @@ impl Pending {
 
     /// The index of the piece with RST.
     pub(super) fn reset_at(&self) -> Option<u64> {
-        self.pieces.iter().rev().find(|piece| piece.kind == Kind::End(Closing::Rst)).map(|piece| piece.start)
+        self.pieces
+            .iter()
+            .rev()
+            .find(|piece| piece.kind == PieceKind::End(Closing::Rst))
+            .map(|piece| piece.start)
     }
 }
 

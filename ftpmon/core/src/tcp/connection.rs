@@ -2,7 +2,7 @@
 
 use super::assembly::Assembly;
 use super::backlog::{Backlog, Piece};
-use super::limits::Limits;
+use super::limits::StreamLimits;
 use super::pair::Pair;
 use super::receiver::{Keep, Receiver};
 use super::sequence;
@@ -82,7 +82,7 @@ impl Connection {
         at: Timestamp,
         from: Side,
         segment: &Segment<'_>,
-        limits: &Limits,
+        limits: &StreamLimits,
         keep: Keep,
         receiver: &mut impl Receiver,
     ) {
@@ -141,7 +141,7 @@ impl Connection {
     pub fn handle_timeout(
         &mut self,
         now: Timestamp,
-        limits: &Limits,
+        limits: &StreamLimits,
         keep: Keep,
         receiver: &mut impl Receiver,
     ) {
@@ -156,7 +156,7 @@ impl Connection {
     /// Nothing more will come: holes become gaps, and what is held is handed on.
     pub fn finish(&mut self, at: Timestamp, keep: Keep, receiver: &mut impl Receiver) {
         if self.backlog.is_some() {
-            self.assemble(at, &Limits::CONTROL, keep, receiver, |assembly| {
+            self.assemble(at, &StreamLimits::CONTROL, keep, receiver, |assembly| {
                 assembly.finish();
             });
             self.backlog = None;
@@ -214,7 +214,7 @@ impl Connection {
             && segment.flags.0 & (TcpFlags::SYN | TcpFlags::RST | TcpFlags::ACK) == TcpFlags::ACK
             && segment.wire_payload_len > 0
             && ahead
-            && position <= stream.closed_at() + u64::from(Limits::CONTROL.held_bytes)
+            && position <= stream.closed_at() + u64::from(StreamLimits::CONTROL.held_bytes)
     }
 
     /// No SYN was seen: the connection is older than the capture.
@@ -273,7 +273,7 @@ impl Connection {
     fn assemble<R: Receiver>(
         &mut self,
         now: Timestamp,
-        limits: &Limits,
+        limits: &StreamLimits,
         keep: Keep,
         receiver: &mut R,
         work: impl FnOnce(&mut Assembly<'_, R>),

@@ -1,7 +1,7 @@
 //! Taking a segment in: what it tells, where its bytes belong.
 
 use super::assembly::Assembly;
-use super::backlog::{Kind, Piece};
+use super::backlog::{Piece, PieceKind};
 use super::receiver::{Closing, Conflict, Keep, Receiver};
 use super::sequence;
 use super::stream::Marks;
@@ -155,7 +155,7 @@ impl<R: Receiver> Assembly<'_, R> {
             stream.marks.set(Marks::FIN_SEEN);
             return self.accept_end(from, position, after, Closing::Fin);
         }
-        let kind = Kind::End(Closing::Fin);
+        let kind = PieceKind::End(Closing::Fin);
         let pending = self.backlog.pending.side(from);
         let contradicts = |piece: &Piece| piece.start < position;
         let held = pending.pieces.iter().any(|piece| piece.kind == kind)
@@ -242,7 +242,7 @@ impl<R: Receiver> Assembly<'_, R> {
                     len: stop - cursor,
                     bytes: bytes.into(),
                     cut: 0,
-                    kind: Kind::Data,
+                    kind: PieceKind::Data,
                     after,
                     at: self.now,
                 };
@@ -297,7 +297,7 @@ impl<R: Receiver> Assembly<'_, R> {
         let mut covered = covered.max(stream.next);
         let pending = self.backlog.pending.side_mut(from);
         let index = pending.index_behind(covered);
-        for piece in pending.pieces.iter().skip(index).take_while(|piece| piece.kind == Kind::Data) {
+        for piece in pending.pieces.iter().skip(index).take_while(|piece| piece.kind == PieceKind::Data) {
             if piece.start > covered {
                 break;
             }
@@ -314,7 +314,7 @@ impl<R: Receiver> Assembly<'_, R> {
         let cut = u32::try_from(span.end - covered).unwrap_or(u32::MAX);
         let before = pending.index_behind(covered).checked_sub(1);
         let piece = before.and_then(|before| pending.pieces.get_mut(before));
-        if let Some(piece) = piece.filter(|piece| piece.end() == covered && piece.kind == Kind::Data) {
+        if let Some(piece) = piece.filter(|piece| piece.end() == covered && piece.kind == PieceKind::Data) {
             piece.cut = piece.cut.max(cut);
         } else if self.has_room(from, 0) {
             let piece = Piece {
@@ -322,7 +322,7 @@ impl<R: Receiver> Assembly<'_, R> {
                 len: 0,
                 bytes: Box::default(),
                 cut,
-                kind: Kind::Data,
+                kind: PieceKind::Data,
                 after: span.after,
                 at: self.now,
             };
@@ -345,7 +345,7 @@ impl<R: Receiver> Assembly<'_, R> {
             let contradicted = pending.pieces.get(index).is_some_and(|piece| piece.start < position);
             let mut before =
                 pending.pieces.iter().take(index).rev().take_while(|piece| piece.start == position);
-            if contradicted || before.any(|piece| piece.kind == Kind::End(how)) {
+            if contradicted || before.any(|piece| piece.kind == PieceKind::End(how)) {
                 return;
             }
             let is_due = position == stream.next
@@ -361,7 +361,7 @@ impl<R: Receiver> Assembly<'_, R> {
                     len: 0,
                     bytes: Box::default(),
                     cut: 0,
-                    kind: Kind::End(how),
+                    kind: PieceKind::End(how),
                     after,
                     at: self.now,
                 };

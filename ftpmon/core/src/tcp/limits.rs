@@ -8,7 +8,7 @@ pub(super) const NEVER: Timestamp = Timestamp::from_nanos(i64::MAX);
 /// Caps on one connection. They stop a peer that opens holes and never fills them from filling the monitor's memory, and
 /// one that invents sequence or acknowledgment numbers from leading the monitor astray.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct StreamLimits {
     /// Payload bytes held in a direction. Reached: the oldest hole is given up.
     pub held_bytes: u32,
     /// Pieces (segments, or runs of them) held in a direction. Reached: the oldest hole is given up. Stops a peer that sends each
@@ -20,10 +20,10 @@ pub struct Limits {
     /// Bytes that their receiver acknowledged can only be late in the capture, or lost: they are given up after this many
     /// further segments of the connection …
     pub acknowledged_segments: u16,
-    /// … or this many milliseconds of packet time, whichever is first. [`Limits::NEVER`]: however long it takes.
+    /// … or this many milliseconds of packet time, whichever is first. [`StreamLimits::NEVER`]: however long it takes.
     pub acknowledged_wait_ms: u32,
     /// Bytes that nobody acknowledged may still be sent again: they are given up after this many milliseconds without progress.
-    /// [`Limits::NEVER`]: however long it takes.
+    /// [`StreamLimits::NEVER`]: however long it takes.
     pub hole_wait_ms: u32,
     /// An RST whose sequence number is not the next one ends the connection after this many milliseconds in which nothing
     /// contradicts it.
@@ -32,7 +32,7 @@ pub struct Limits {
     pub compare_copies: bool,
 }
 
-impl Limits {
+impl StreamLimits {
     /// Milliseconds that never pass: only segments, caps and the end give up what is waited for. Right where time between packets means
     /// little and nobody waits for events, as in capture files.
     pub const NEVER: u32 = u32::MAX;
@@ -65,5 +65,5 @@ impl Limits {
 
 /// The time `ms` milliseconds after `now`.
 pub(super) const fn after_millis(now: Timestamp, ms: u32) -> Timestamp {
-    if ms == Limits::NEVER { NEVER } else { now.plus_nanos(ms as i64 * 1_000_000) }
+    if ms == StreamLimits::NEVER { NEVER } else { now.plus_nanos(ms as i64 * 1_000_000) }
 }

@@ -25,5 +25,5 @@ mod stream;
 mod tests;
 
 pub use connection::{Connection, HandshakeTimes};
-pub use limits::Limits;
+pub use limits::StreamLimits;
 pub use receiver::{Closing, Conflict, Keep, Receiver};

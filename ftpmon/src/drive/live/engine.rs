@@ -11,7 +11,9 @@ use crate::chain::{Chain, PreparedRoute, Route};
 use crate::config::Config;
 use crate::config::RouteConfig;
 use crate::dump::Dump;
-use crate::kernel::{self, Changes, Clock, Counters, Drained, Flows, Record, RecordReader, Ring, Steering};
+use crate::kernel::{
+    self, Changes, Clock, Counters, Drained, Flows, RecordReader, Ring, RingRecord, Steering,
+};
 use crate::notice::notice;
 use crate::sink::{OutputError, QueuedOutputs, Spool, route_number};
 use crate::telemetry::{Sampled, Snapshot, StartFacts};
@@ -385,7 +387,7 @@ pub(super) fn open_outputs(
 /// Hands a record to the engine, and on the way to the dump and, with its bytes and the distance of the clocks, to the journal.
 #[inline]
 pub(super) fn hand_over(
-    record: &Record<'_>,
+    record: &RingRecord<'_>,
     noted: Option<(&mut Journal, &[u8], i64)>,
     index: u64,
     decoder: &mut Decoder,
@@ -393,7 +395,7 @@ pub(super) fn hand_over(
     engine: &mut Engine,
 ) {
     match record {
-        Record::Frame(seen) => {
+        RingRecord::Frame(seen) => {
             let segment = decoder.decode(seen.at, &seen.frame);
             if let Some(dump) = dump {
                 dump.frame(seen, segment.as_ref());
@@ -407,7 +409,7 @@ pub(super) fn hand_over(
                 engine.handle_segment(seen.at, index, &segment);
             }
         }
-        Record::Account(account) => {
+        RingRecord::Account(account) => {
             if let Some(dump) = dump {
                 dump.account(account);
             }

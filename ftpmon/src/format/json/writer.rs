@@ -9,7 +9,7 @@ use serde_json::Error;
 use super::string;
 
 /// Appends one value.
-pub(super) struct Writer<'o>(pub(super) &'o mut Vec<u8>);
+pub(super) struct JsonWriter<'o>(pub(super) &'o mut Vec<u8>);
 
 /// Appends members of an object or elements of an array.
 pub(super) struct Members<'o> {
@@ -29,7 +29,7 @@ impl<'o> Members<'o> {
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         self.out.push(self.before);
         self.before = b',';
-        value.serialize(Writer(self.out))
+        value.serialize(JsonWriter(self.out))
     }
 
     #[inline]
@@ -41,7 +41,7 @@ impl<'o> Members<'o> {
     }
 }
 
-impl Writer<'_> {
+impl JsonWriter<'_> {
     #[inline]
     fn integer(self, integer: impl itoa::Integer) {
         self.0.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
@@ -55,7 +55,7 @@ impl Writer<'_> {
 
 /// The shapes that the event model has no use for are refused: a tuple with a name, and a variant of an enumeration that
 /// holds something.
-impl<'o> Serializer for Writer<'o> {
+impl<'o> Serializer for JsonWriter<'o> {
     type Ok = ();
     type Error = Error;
     type SerializeSeq = Members<'o>;
@@ -271,7 +271,7 @@ impl ser::SerializeMap for Members<'_> {
 
     #[inline]
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        value.serialize(Writer(self.out))
+        value.serialize(JsonWriter(self.out))
     }
 
     #[inline]
@@ -290,7 +290,7 @@ impl ser::SerializeStruct for Members<'_> {
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
         string::append_name(self.before, key, self.out);
         self.before = b',';
-        value.serialize(Writer(self.out))
+        value.serialize(JsonWriter(self.out))
     }
 
     #[inline]

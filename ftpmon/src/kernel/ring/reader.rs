@@ -184,13 +184,13 @@ mod tests {
     const CAPACITY: usize = 1 << 16;
 
     /// The kernel's end, as far as a file can play it.
-    struct Writer {
+    struct RingWriter {
         file: File,
         page: usize,
         position: usize,
     }
 
-    impl Writer {
+    impl RingWriter {
         fn new() -> (Self, RingReader<File>) {
             let page = rustix::param::page_size();
             let memory = rustix::fs::memfd_create("ring", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_record_that_is_being_written_holds_up_those_behind_it() {
-        let (mut kernel, mut reader) = Writer::new();
+        let (mut kernel, mut reader) = RingWriter::new();
         assert!(reader.peek().is_none());
         let first = kernel.reserve(3).unwrap();
         let second = kernel.reserve(3).unwrap();
@@ -259,7 +259,7 @@ mod tests {
         fn records_come_as_they_went_in_however_often_the_end_is_passed(
             lens in proptest::collection::vec((0_usize..9_000, any::<bool>(), 1_usize..5), 1..80),
         ) {
-            let (mut kernel, mut reader) = Writer::new();
+            let (mut kernel, mut reader) = RingWriter::new();
             let mut waiting = std::collections::VecDeque::new();
             for (number, (len, discarded, held)) in lens.into_iter().enumerate() {
                 let bytes: Vec<u8> = (0..len).map(|at| (at * 31 + number) as u8).collect();

@@ -10,7 +10,7 @@ use ftpmon_event::text::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::super::place::Place;
+use super::super::spool_position::SpoolPosition;
 use super::segment::sync_folder;
 
 /// The place that an output has come to.
@@ -20,7 +20,7 @@ pub(super) struct Cursor {
     pub(super) output: String,
     /// The next record to read.
     #[serde(flatten)]
-    pub(super) place: Place,
+    pub(super) place: SpoolPosition,
     /// The run whose events it read last.
     pub(super) run: Option<RunId>,
     /// `seq` of the next event of that run.

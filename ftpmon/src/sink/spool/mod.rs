@@ -36,11 +36,11 @@ use super::batch::LineBatch;
 use crate::boot::boot_id;
 use crate::notice::notice;
 use segment::Header;
-use shared::{Shared, State};
-use writer::Writer;
+use shared::{Shared, SpoolState};
+use writer::SpoolWriter;
 
 pub use options::{SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, SpoolFull, SpoolOptions};
-pub(super) use reader::Reader;
+pub(super) use reader::SpoolReader;
 pub(super) use shared::Lose;
 
 /// The interval at which the end of a run asks whether everything is written.
@@ -70,7 +70,7 @@ impl Spool {
             .open(folder.join("lock"))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| io::Error::new(io::ErrorKind::ResourceBusy, "another ftpmon uses it"))?;
-        let mut state = State::default();
+        let mut state = SpoolState::default();
         let mut last = None;
         for number in segment::list(&folder)? {
             let bytes = std::fs::metadata(segment::path(&folder, number)).map_or(0, |facts| facts.len());
@@ -103,7 +103,7 @@ impl Spool {
             next: std::collections::BTreeMap::new(),
         };
         let shared = Arc::new(Shared::new(options, origin.run, state));
-        let mut writer = Writer::new(Arc::clone(&shared), header);
+        let mut writer = SpoolWriter::new(Arc::clone(&shared), header);
         writer.begin()?;
         let thread = Builder::new().name("spool".to_owned()).spawn(move || writer.run())?;
         Ok(Self { shared, thread: Some(thread), _lock: lock })
@@ -115,8 +115,8 @@ impl Spool {
     }
 
     /// An output's reader of a route. `lose` is told what it will not get.
-    pub(super) fn reader(&self, output: &str, route: u64, lose: Lose) -> Reader {
-        Reader::new(Arc::clone(&self.shared), output.to_owned(), route, lose)
+    pub(super) fn reader(&self, output: &str, route: u64, lose: Lose) -> SpoolReader {
+        SpoolReader::new(Arc::clone(&self.shared), output.to_owned(), route, lose)
     }
 
     /// All outputs have their readers: what none of them needs may go.

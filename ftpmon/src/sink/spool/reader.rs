@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use ftpmon_event::DropReason;
 
 use super::super::batch::LineBatch;
-use super::super::place::{Behind, Place};
+use super::super::spool_position::{Behind, SpoolPosition};
 use super::cursor::Cursor;
-use super::record::{self, Record};
+use super::record::{self, SpoolRecord};
 use super::segment::{self, Header};
 use super::shared::{Lose, ReaderState, Shared};
 use crate::notice::notice;
@@ -19,7 +19,7 @@ use crate::notice::notice;
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
 /// Reads the events of one route, from where its output had come to.
-pub(in crate::sink) struct Reader {
+pub(in crate::sink) struct SpoolReader {
     shared: Arc<Shared>,
     output: String,
     /// The output among the spool's readers.
@@ -38,7 +38,7 @@ struct Open {
     begin: u64,
 }
 
-impl Drop for Reader {
+impl Drop for SpoolReader {
     fn drop(&mut self) {
         if let Some(reader) = self.shared.state().readers.get_mut(self.index) {
             reader.gone = true;
@@ -46,13 +46,13 @@ impl Drop for Reader {
     }
 }
 
-impl Reader {
+impl SpoolReader {
     /// A reader for `output`, which is told by `lose` what it will not get. One that the spool does not know begins with this run.
     pub(super) fn new(shared: Arc<Shared>, output: String, route: u64, lose: Lose) -> Self {
         let known = Cursor::load(shared.folder(), &output);
         let mut state = shared.state();
         let newest = state.segments.keys().next_back().copied().unwrap_or(0);
-        let place = Place { segment: newest, offset: 0 };
+        let place = SpoolPosition { segment: newest, offset: 0 };
         let cursor =
             known.unwrap_or_else(|| Cursor { output: output.clone(), place, run: None, next_seq: 0 });
         // The next run has to know it, though it may never have had an event.
@@ -93,7 +93,7 @@ impl Reader {
             };
             match self.read(place, limit) {
                 Ok(Some(record)) => {
-                    if let Some(batch) = self.take(record, place.segment) {
+                    if let Some(batch) = self.batch_of(record, place.segment) {
                         return Some(batch);
                     }
                 }
@@ -149,7 +149,7 @@ impl Reader {
     }
 
     /// The next place to read, how many bytes its segment has, and the segment after it.
-    fn position(&self) -> Option<(Place, Option<u64>, Option<u64>)> {
+    fn position(&self) -> Option<(SpoolPosition, Option<u64>, Option<u64>)> {
         let state = self.shared.state();
         let place = state.readers.get(self.index)?.place;
         let limit = state.segments.get(&place.segment).copied();
@@ -159,11 +159,11 @@ impl Reader {
 
     fn go_to(&mut self, segment: u64) {
         if let Some(reader) = self.shared.state().readers.get_mut(self.index) {
-            reader.place = Place { segment, offset: 0 };
+            reader.place = SpoolPosition { segment, offset: 0 };
         }
     }
 
-    fn read(&mut self, place: Place, limit: u64) -> io::Result<Option<Record>> {
+    fn read(&mut self, place: SpoolPosition, limit: u64) -> io::Result<Option<SpoolRecord>> {
         if self.open.as_ref().is_none_or(|open| open.number != place.segment) {
             let (file, header, begin) = segment::open(self.shared.folder(), place.segment)?;
             self.open = Some(Open { number: place.segment, file, header, begin });
@@ -173,9 +173,9 @@ impl Reader {
     }
 
     /// Moves behind a record; its batch, where it is of this route.
-    fn take(&mut self, record: Record, segment: u64) -> Option<LineBatch> {
+    fn batch_of(&mut self, record: SpoolRecord, segment: u64) -> Option<LineBatch> {
         let run = self.open.as_ref()?.header.run;
-        let behind = Place { segment, offset: record.end };
+        let behind = SpoolPosition { segment, offset: record.end };
         let mut state = self.shared.state();
         let reader = state.readers.get_mut(self.index)?;
         if reader.place.segment != segment {
@@ -191,7 +191,7 @@ impl Reader {
     }
 
     /// A segment is damaged: it is set aside, and what was in it is missing.
-    fn give_up(&mut self, place: Place, error: &io::Error) {
+    fn give_up(&mut self, place: SpoolPosition, error: &io::Error) {
         let damaged = self.open.take().map(|open| open.header);
         let folder = self.shared.folder().clone();
         let mut state = self.shared.state();
@@ -231,6 +231,6 @@ impl Reader {
             };
             reader.pass_over(own, run, next_seq, DropReason::WriteFailed);
         }
-        reader.place = Place { segment: place.segment + 1, offset: 0 };
+        reader.place = SpoolPosition { segment: place.segment + 1, offset: 0 };
     }
 }

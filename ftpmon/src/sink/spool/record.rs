@@ -24,7 +24,7 @@ const FIXED: usize = 20;
 const LENGTH_MAX: usize = 64 << 20;
 
 /// A record that was read.
-pub(in crate::sink) struct Record {
+pub(in crate::sink) struct SpoolRecord {
     /// The route whose events it holds.
     pub(in crate::sink) route: u64,
     /// The events.
@@ -57,7 +57,7 @@ pub(super) fn encode(route: u64, batch: &LineBatch, out: &mut Vec<u8>) {
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidData`] where there is no whole record, or one whose checksum is wrong.
-pub(super) fn read(segment: &File, offset: u64, limit: u64) -> io::Result<Option<Record>> {
+pub(super) fn read(segment: &File, offset: u64, limit: u64) -> io::Result<Option<SpoolRecord>> {
     if offset >= limit {
         return Ok(None);
     }
@@ -87,7 +87,7 @@ pub(super) fn scan(
     segment: &File,
     mut offset: u64,
     limit: u64,
-    mut each: impl FnMut(&Record),
+    mut each: impl FnMut(&SpoolRecord),
 ) -> io::Result<u64> {
     loop {
         match read(segment, offset, limit) {
@@ -102,7 +102,7 @@ pub(super) fn scan(
     }
 }
 
-fn parse(body: &[u8], end: u64) -> Option<Record> {
+fn parse(body: &[u8], end: u64) -> Option<SpoolRecord> {
     let (first_seq, rest) = body.split_first_chunk::<8>()?;
     let (route, rest) = rest.split_first_chunk::<8>()?;
     let (events, rest) = rest.split_first_chunk::<4>()?;
@@ -115,7 +115,7 @@ fn parse(body: &[u8], end: u64) -> Option<Record> {
     let first_seq = u64::from_le_bytes(*first_seq);
     let next_seq = first_seq.checked_add(events as u64)?;
     let batch = LineBatch::new(lines.to_vec(), ends, first_seq);
-    Some(Record { route: u64::from_le_bytes(*route), batch, next_seq, end })
+    Some(SpoolRecord { route: u64::from_le_bytes(*route), batch, next_seq, end })
 }
 
 fn damaged(what: &'static str) -> io::Error {

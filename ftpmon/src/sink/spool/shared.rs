@@ -8,7 +8,7 @@ use std::time::Duration;
 use ftpmon_event::{DropReason, RunId};
 
 use super::super::batch::{LineBatch, SeqRange};
-use super::super::place::Place;
+use super::super::spool_position::SpoolPosition;
 use super::options::{SpoolFull, SpoolOptions};
 
 /// Bytes of events that wait to be written. A disk that hangs costs this much memory; what comes then is lost and reported.
@@ -21,14 +21,14 @@ pub(in crate::sink) type Lose = Box<dyn Fn(Option<RunId>, SeqRange, DropReason) 
 pub(in crate::sink) struct Shared {
     pub(super) options: SpoolOptions,
     pub(super) run: RunId,
-    state: Mutex<State>,
+    state: Mutex<SpoolState>,
     pub(super) changed: Condvar,
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct SpoolState {
     /// The batches to be written.
-    pub(super) queue: VecDeque<Waiting>,
+    pub(super) queue: VecDeque<WaitingBatch>,
     pub(super) queue_bytes: usize,
     /// All segments and their bytes, oldest first; the last one is being written.
     pub(super) segments: BTreeMap<u64, u64>,
@@ -48,7 +48,7 @@ pub(super) struct State {
 }
 
 /// A batch that is to be written.
-pub(super) struct Waiting {
+pub(super) struct WaitingBatch {
     pub(super) route: u64,
     pub(super) batch: LineBatch,
     /// It is to be on the disk at once.
@@ -60,12 +60,12 @@ pub(super) struct ReaderState {
     pub(super) output: String,
     pub(super) route: u64,
     /// The next record to read.
-    pub(super) place: Place,
+    pub(super) place: SpoolPosition,
     /// The run of the events that it read last, and the next `seq` of it.
     pub(super) run: Option<RunId>,
     pub(super) next_seq: u64,
     /// The place before which nothing is needed any more.
-    pub(super) saved: Place,
+    pub(super) saved: SpoolPosition,
     /// Its output reads nothing more; what it did not have is kept for the next run.
     pub(super) gone: bool,
     /// Another reader of the same output is in its place.
@@ -89,7 +89,7 @@ impl ReaderState {
 }
 
 impl Shared {
-    pub(super) fn new(options: SpoolOptions, run: RunId, state: State) -> Self {
+    pub(super) fn new(options: SpoolOptions, run: RunId, state: SpoolState) -> Self {
         Self { options, run, state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -113,7 +113,7 @@ impl Shared {
         }
         state.queue_bytes += cost;
         state.pending += 1;
-        state.queue.push_back(Waiting { route, batch, urgent });
+        state.queue.push_back(WaitingBatch { route, batch, urgent });
         drop(state);
         self.changed.notify_all();
     }
@@ -139,12 +139,12 @@ impl Shared {
         self.options.max_bytes
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, SpoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl SpoolState {
     /// Tells the outputs of a route that they will not get a batch of this run.
     pub(super) fn lose(&mut self, route: u64, batch: &LineBatch, reason: DropReason) {
         let Some(missing) = batch.rest(0) else { return };

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use ftpmon_event::{DropReason, RunId};
 
 use super::super::batch::SeqRange;
-use super::super::place::Place;
+use super::super::spool_position::SpoolPosition;
 use super::*;
 
 const ROUTE: u64 = 7;
@@ -39,7 +39,7 @@ fn open(folder: &Path, run: u64) -> Spool {
 
 type Told = Arc<Mutex<Vec<(Option<u64>, SeqRange, DropReason)>>>;
 
-fn reader(spool: &Spool) -> (Reader, Told) {
+fn reader(spool: &Spool) -> (SpoolReader, Told) {
     let told = Told::default();
     let tell = Arc::clone(&told);
     let lose: Lose = Box::new(move |run, missing, reason| {
@@ -62,7 +62,7 @@ fn flush(spool: &Spool) {
 }
 
 /// The numbers of all events that the reader gives.
-fn read(reader: &mut Reader) -> Vec<u64> {
+fn read(reader: &mut SpoolReader) -> Vec<u64> {
     let mut numbers = Vec::new();
     while let Some(batch) = reader.next() {
         numbers.extend(
@@ -137,7 +137,7 @@ fn a_torn_tail_is_cut() {
         OpenOptions::new().append(true).open(&last).unwrap().write_all(&vec![9; torn as usize / 2]).unwrap();
         let cursor = cursor::Cursor {
             output: "unix:/x".to_owned(),
-            place: Place { segment: 1, offset: 0 },
+            place: SpoolPosition { segment: 1, offset: 0 },
             run: None,
             next_seq: 0,
         };

@@ -9,12 +9,12 @@ use ftpmon_event::DropReason;
 use ftpmon_event::text::hex;
 use sha2::{Digest as _, Sha256};
 
-use super::super::place::Place;
 use super::super::report::Report;
+use super::super::spool_position::SpoolPosition;
 use super::options::{SEGMENT_BYTES, SpoolFull};
 use super::record;
 use super::segment::{self, Header};
-use super::shared::{Shared, Waiting};
+use super::shared::{Shared, WaitingBatch};
 
 /// The longest time that something is written and not synced.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
@@ -24,7 +24,7 @@ const SYNC_BYTES: u64 = 1 << 20;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Writes the spool.
-pub(super) struct Writer {
+pub(super) struct SpoolWriter {
     shared: Arc<Shared>,
     /// The next segment's header, without its number.
     header: Header,
@@ -43,7 +43,7 @@ struct Current {
     hasher: Sha256,
 }
 
-impl Writer {
+impl SpoolWriter {
     /// A writer that begins with the segment behind `header`'s number.
     pub(super) fn new(shared: Arc<Shared>, header: Header) -> Self {
         let report = Report::new(format!("spool {}", shared.folder().display()));
@@ -88,7 +88,7 @@ impl Writer {
     }
 
     /// The batches to be written; waits for some, as long as nothing waits to be synced.
-    fn wait(&self) -> (Vec<Waiting>, bool) {
+    fn wait(&self) -> (Vec<WaitingBatch>, bool) {
         let mut state = self.shared.state();
         if state.queue.is_empty() && !state.closed {
             let pause = if self.unsynced > 0 {
@@ -103,7 +103,7 @@ impl Writer {
     }
 
     /// Appends a batch, or loses it as the policy says.
-    fn append(&mut self, waiting: &Waiting) {
+    fn append(&mut self, waiting: &WaitingBatch) {
         self.buffer.clear();
         record::encode(waiting.route, &waiting.batch, &mut self.buffer);
         let length = self.buffer.len() as u64;
@@ -250,7 +250,7 @@ impl Writer {
                 }
                 reader.pass_over(self.shared.run, header.run, next_seq, DropReason::SpoolFull);
             }
-            reader.place = Place { segment: after, offset: 0 };
+            reader.place = SpoolPosition { segment: after, offset: 0 };
         }
         true
     }

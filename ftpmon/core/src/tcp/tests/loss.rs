@@ -40,7 +40,7 @@ fn bytes_the_receiver_has_are_given_up_after_a_while() {
 #[test]
 fn where_time_means_nothing_only_segments_end_the_wait() {
     let mut it = Monitor::established();
-    it.limits.acknowledged_wait_ms = Limits::NEVER;
+    it.limits.acknowledged_wait_ms = StreamLimits::NEVER;
     it.send(SERVER, 5000, 1006, ACK, "331 pw\r\n");
     assert_eq!(it.connection.poll_timeout(), None);
     it.pass_millis(i64::from(u32::MAX) * 100);
@@ -238,7 +238,7 @@ fn five_gibibytes_are_counted_exactly() {
     const LEN: u32 = 65_535;
     const SEGMENTS: u64 = 5 * (1 << 30) / LEN as u64;
     let mut it = Monitor::established();
-    (it.keep, it.limits) = (Keep::Ranges, Limits::BULK);
+    (it.keep, it.limits) = (Keep::Ranges, StreamLimits::BULK);
     let seq_of = |n: u64| 5000_u32.wrapping_add((n * u64::from(LEN)) as u32);
     let mut lost = 0;
     for n in 0..SEGMENTS {

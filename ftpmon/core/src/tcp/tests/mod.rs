@@ -10,7 +10,7 @@ mod start;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Closing, Conflict, Connection, Keep, Limits, Receiver};
+use super::{Closing, Conflict, Connection, Keep, Receiver, StreamLimits};
 use crate::account::Side;
 use crate::addr::Endpoint;
 use crate::event::GapCause;
@@ -100,7 +100,7 @@ fn segment(from: Side, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Segment
 struct Monitor {
     connection: Connection,
     recorder: Recorder,
-    limits: Limits,
+    limits: StreamLimits,
     keep: Keep,
     now: i64,
 }
@@ -121,7 +121,7 @@ impl Monitor {
         Self {
             connection: Connection::new(),
             recorder: Recorder::default(),
-            limits: Limits::CONTROL,
+            limits: StreamLimits::CONTROL,
             keep: Keep::Bytes,
             now: 0,
         }

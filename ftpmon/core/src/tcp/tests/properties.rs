@@ -136,7 +136,7 @@ proptest! {
         let mut ledger = Ledger::new(&dialogue);
         ledger.slack = usize::MAX;
         let mut it = monitor(Keep::Bytes);
-        it.limits = Limits { held_pieces: pieces, held_bytes: bytes, ..it.limits };
+        it.limits = StreamLimits { held_pieces: pieces, held_bytes: bytes, ..it.limits };
         for sent in &captured {
             sent.give(&mut it, isns, &mut ledger);
             check_held(&it)?;
@@ -219,15 +219,15 @@ fn garbage() -> impl Strategy<Value = Garbage> {
     )
 }
 
-fn limits() -> impl Strategy<Value = Limits> {
+fn limits() -> impl Strategy<Value = StreamLimits> {
     let window = prop_oneof![Just((1 << 31) - 1), 0..200_u32];
     (0..300_u32, 0..12_u16, window, 0..20_u16).prop_map(
-        |(held_bytes, held_pieces, window, acknowledged_segments)| Limits {
+        |(held_bytes, held_pieces, window, acknowledged_segments)| StreamLimits {
             held_bytes,
             held_pieces,
             window,
             acknowledged_segments,
-            ..Limits::CONTROL
+            ..StreamLimits::CONTROL
         },
     )
 }

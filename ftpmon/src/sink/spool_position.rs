@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A place between two records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Place {
+pub(super) struct SpoolPosition {
     /// The segment.
     pub(super) segment: u64,
     /// The byte in it.
@@ -16,7 +16,7 @@ pub(super) struct Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Behind {
     /// The place of the next record.
-    pub(super) place: Place,
+    pub(super) place: SpoolPosition,
     /// The batch's run.
     pub(super) run: RunId,
     /// `seq` of the event behind the batch's last.
