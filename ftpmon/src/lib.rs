@@ -16,6 +16,7 @@ mod named_file;
 mod notice;
 pub mod process;
 mod quantity;
+pub mod sandbox;
 pub mod sink;
 mod store;
 pub mod telemetry;

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     let invocation = Invocation::of_process().unwrap_or_else(|error| error.exit());
     let config = invocation.config.clone().unwrap_or_default();
     let result: anyhow::Result<()> = match &invocation.command {
-        Command::Run(_) => ftpmon::run(&config, &reread),
+        Command::Run(_) => ftpmon::run(&config, reread),
         Command::Read(_) => ftpmon::read(&config),
         Command::Config(ConfigCommand::Check(_)) => print(&checked(&invocation)),
         Command::Config(ConfigCommand::Show(_)) => print(&invocation.shown()),

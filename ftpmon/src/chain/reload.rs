@@ -1,11 +1,8 @@
 //! Other routes in the place of those that are there, while events come.
 
-use std::io;
-
 use super::{Chain, Route};
 use crate::config::{Config, RouteConfig};
 use crate::sink::{OutputSpec, Outputs};
-use ftpmon_event::Event;
 use ftpmon_event::time::Timestamp;
 
 /// A route of the new configuration.
@@ -55,35 +52,31 @@ impl<O: Outputs> Chain<O> {
         before.map(|(_, route)| route.next_seq()).max()
     }
 
-    /// Puts routes in the place of those that are there. New ones begin with `start`. `close` closes those that are no longer wanted;
-    /// it is to wait for that where an output of theirs is written to by a new route.
+    /// Puts routes in the place of those that are there. `start` starts new ones; `close` closes those that are no longer wanted, and is
+    /// to wait for that where a new route writes to an output of theirs.
     ///
     /// # Errors
-    /// The system gives no thread for an output; the routes are in place all the same.
-    pub(crate) fn replace_routes(
+    /// A new route could not be started, and is left out.
+    pub(crate) fn replace_routes<E>(
         &mut self,
         prepared: Vec<PreparedRoute<O>>,
-        start: &mut Event,
+        mut start: impl FnMut(Route<O>) -> Result<Route<O>, E>,
         close: impl FnOnce(Vec<Route<O>>, bool),
-    ) -> io::Result<()> {
+    ) -> Result<(), E> {
         self.flush();
         let mut old: Vec<Option<Route<O>>> = self.routes.drain(..).map(Some).collect();
-        let (mut new, mut wait) = (Vec::new(), false);
-        for route in prepared {
-            match route {
-                PreparedRoute::Kept(at) => self.routes.extend(old.get_mut(at).and_then(Option::take)),
-                PreparedRoute::New { route, takes_over } => {
-                    wait |= takes_over;
-                    new.push(self.routes.len());
-                    self.routes.push(route);
-                }
-            }
-        }
+        let keep = |prepared| match prepared {
+            PreparedRoute::Kept(at) => Some((old.get_mut(at).and_then(Option::take)?, None)),
+            PreparedRoute::New { route, takes_over } => Some((route, Some(takes_over))),
+        };
+        let wanted: Vec<_> = prepared.into_iter().filter_map(keep).collect();
+        let wait = wanted.iter().any(|(_, takes_over)| *takes_over == Some(true));
         close(old.into_iter().flatten().collect(), wait);
         let mut result = Ok(());
-        for at in new {
-            if let Some(route) = self.routes.get_mut(at) {
-                result = result.and(route.start(start));
+        for (route, takes_over) in wanted {
+            match if takes_over.is_some() { start(route) } else { Ok(route) } {
+                Ok(route) => self.routes.push(route),
+                Err(error) => result = Err(error),
             }
         }
         result

@@ -47,7 +47,7 @@ impl<O: Outputs> Route<O> {
     }
 
     /// Starts the outputs; each begins with the format's header and `start`.
-    pub(super) fn start(&mut self, start: &mut Event) -> io::Result<()> {
+    pub(crate) fn start(&mut self, start: &mut Event) -> io::Result<()> {
         let mut opening = Vec::new();
         let seq = self.encoder.written();
         self.encoder.header(start.ts, &mut opening);

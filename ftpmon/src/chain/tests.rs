@@ -119,12 +119,12 @@ fn a_reload_keeps_routes_that_stay_and_numbers_of_outputs_go_on() {
     let Ok(prepared) = chain.prepare_routes(&old, &new, open);
     let mut closed = Vec::new();
     let mut start = sample::session().remove(0);
-    chain
-        .replace_routes(prepared, &mut start, |routes, wait| {
-            assert!(wait, "c has another route");
-            closed = routes;
-        })
-        .unwrap();
+    let begin = |mut route: Route<Kept>| route.start(&mut start).map(|()| route);
+    let close = |routes: Vec<Route<Kept>>, wait: bool| {
+        assert!(wait, "c has another route");
+        closed = routes;
+    };
+    chain.replace_routes(prepared, begin, close).unwrap();
     let written = sample::session().len() as u64;
     let next: Vec<u64> = chain.routes.iter().map(Route::next_seq).collect();
     assert_eq!((closed.len(), next), (2, vec![1, written + 1, written]));

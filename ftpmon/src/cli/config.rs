@@ -36,6 +36,8 @@ impl From<&RunOptions> for Config {
                 threads: options.threads,
                 kernel_log: options.kernel_log,
                 owners: options.owners == OwnersChoice::On,
+                user: options.user.clone(),
+                sandbox: !options.no_sandbox,
                 write_pcap: write_pcap
                     .map(|path| WritePcapConfig { path, max_bytes: options.write_pcap_max_bytes }),
                 pin: options.pin.clone().map(|folder| PinConfig { folder, state: options.pin_state.clone() }),

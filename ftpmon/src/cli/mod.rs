@@ -137,6 +137,12 @@ pub struct RunOptions {
     /// Report which local process owns an end of a connection
     #[arg(long, value_enum, default_value_t = OwnersChoice::On)]
     pub owners: OwnersChoice,
+    /// Unprivileged user to become once everything is open [default for root: ftpmon, or nobody if there is no such user]
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Keep all rights: to find out whether the sandbox is in the way
+    #[arg(long)]
+    pub no_sandbox: bool,
     /// The control ports, shared with `read`.
     #[command(flatten)]
     pub ports: PortOptions,

@@ -209,6 +209,10 @@ pub struct LiveConfig {
     pub kernel_log: Option<KernelLogLevel>,
     /// Report which process of this host owns an end of a connection.
     pub owners: bool,
+    /// The user that the agent becomes; none for the default, which only root does not stay with.
+    pub user: Option<String>,
+    /// Rights that are not needed are given up.
+    pub sandbox: bool,
     /// A pcapng file for the matched packets.
     pub write_pcap: Option<WritePcapConfig>,
     /// Pins for the next agent.
@@ -243,6 +247,8 @@ impl Default for LiveConfig {
             threads: None,
             kernel_log: None,
             owners: true,
+            user: None,
+            sandbox: true,
             write_pcap: None,
             pin: None,
             spool: None,

@@ -1,14 +1,16 @@
 //! `ftpmon run`: live traffic through the kernel to events.
 //!
-//! Start order: check privileges, open the outputs, load, attach, mark the control ports, emit `sensor_start`, run. Whatever fails
-//! on the way leaves nothing attached: the kernel takes the programs off when their links are dropped.
+//! Start order: check privileges, load, start the attacher, open the outputs, attach, mark the control ports, emit `sensor_start`, give
+//! up rights, run. Whatever fails on the way leaves nothing attached: the kernel takes the programs off when the attacher ends.
 
+mod attacher;
 mod engine;
 mod handover;
 mod journal;
 mod pace;
 mod reload;
 mod retired;
+mod routes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,17 +23,20 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 use crate::chain::{Attribution, Chain, Files};
 use crate::config::{Config, FilesPolicy, PinConfig};
 use crate::dump::Dump;
-use crate::kernel::{self, KernelVersion, ObjectOptions, Parts, Pins, Ring, Watch, WatchOptions};
+use crate::kernel::{self, KernelVersion, Maps, Object, ObjectOptions, Parts, Pins, Ring, WatchOptions};
 use crate::notice::notice;
 use crate::process::ProcessLookup;
+use crate::sandbox::{self, Account, Opener, Role};
 use crate::sink::{QueuedOutputs, SinkSpec, Spool, SpoolOptions, reader_gone};
 use crate::telemetry::{self, StartFacts};
-use engine::{KernelSide, LiveEngine, open_outputs};
-use ftpmon_core::engine::FilesMode;
+use attacher::{Attacher, Forked};
+use engine::{KernelSide, LiveEngine};
+use ftpmon_core::engine::{EngineConfig, FilesMode};
 use ftpmon_event::StopReason;
 use journal::{Entry, Journal};
 use pace::Pace;
 pub use reload::Reread;
+use routes::open_outputs;
 
 /// The interval at which the kernel's counters, clock and tables are polled.
 const TICK: Duration = Duration::from_secs(1);
@@ -50,18 +55,76 @@ const WAKE_MIN: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// Whatever keeps the kernel programs from being attached or the outputs from being opened.
-pub fn run(config: &Config, reread: &Reread) -> anyhow::Result<()> {
+pub fn run(config: &Config, reread: Reread) -> anyhow::Result<()> {
     let kernel = kernel::preflight(config.live.promiscuous)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the system gives no event loop")?;
-    runtime.block_on(watch(config, reread, kernel))
+    if config.live.sandbox {
+        sandbox::enable(Account::find(config.live.user.as_deref())?, kernel.maps_need_rights());
+    } else {
+        notice(format_args!(
+            "--no-sandbox: all that peers send is parsed with all rights that ftpmon was started with"
+        ));
+    }
+    let engine = config.live_engine()?;
+    let pin = config.live.pin.as_ref();
+    let pins = pin.map(|pin| Pins::open(&pin.folder, kernel)).transpose()?;
+    // Without the maps that went with it, what an earlier agent noted is of no use.
+    let take_over = pins.as_ref().is_some_and(Pins::are_there);
+    let started = load(config, kernel, &engine, pins).and_then(|loaded| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("the system gives no event loop")?;
+        runtime.block_on(watch(config, reread, engine, loaded, take_over))
+    });
+    if let (Err(_), Some(pin), false) = (&started, pin, take_over) {
+        // Pins of a start that failed serve nobody.
+        let _ = kernel::detach(&pin.folder);
+    }
+    started
 }
 
-async fn watch(config: &Config, reread: &Reread, kernel: KernelVersion) -> anyhow::Result<()> {
+/// The kernel's part of a run, from before the agent has an event loop.
+struct Loaded {
+    maps: Maps,
+    options: ObjectOptions,
+    attacher: Forked,
+    /// The log of the kernel programs is the agent's, the programs are the attacher's.
+    log: Option<kernel::Log>,
+}
+
+fn load(
+    config: &Config,
+    kernel: KernelVersion,
+    engine: &EngineConfig,
+    pins: Option<Pins>,
+) -> anyhow::Result<Loaded> {
+    let options = ObjectOptions {
+        ring_bytes: ring_bytes(config.live.ring_bytes),
+        payload_bytes: (engine.files != FilesMode::Off).then_some(ring_bytes(config.live.files_ring_bytes)),
+        log: config.live.kernel_log,
+    };
+    let (mut object, maps) = Object::load(options, pins.as_ref())?;
+    let wanted = WatchOptions {
+        patterns: config.live.interfaces.clone(),
+        hook: config.live.hook,
+        promiscuous: config.live.promiscuous,
+        pins,
+    };
+    let log = options.log.map(|_| object.take_log()).transpose()?;
+    let attacher = Forked::start(wanted, kernel, object).context("the system gives no second process")?;
+    Ok(Loaded { maps, options, attacher, log })
+}
+
+/// Opens what the run writes to, attaches and watches. An error is of the start.
+async fn watch(
+    config: &Config,
+    reread: Reread,
+    engine: EngineConfig,
+    loaded: Loaded,
+    take_over: bool,
+) -> anyhow::Result<()> {
     let signals = Signals::new().context("cannot wait for signals")?;
-    let engine = config.live_engine()?;
+    let opener = Opener::start().context("the system gives no thread")?;
     let origin = telemetry::origin(config)?;
     let open_spool = |options: SpoolOptions| {
         let folder = options.folder.display().to_string();
@@ -70,31 +133,11 @@ async fn watch(config: &Config, reread: &Reread, kernel: KernelVersion) -> anyho
     let spool = config.spool().map(open_spool).transpose()?.map(Arc::new);
     let mut chain = Chain::new(config, &origin, |route| open_outputs(route, spool.as_ref()))?;
     spool.iter().for_each(|spool| spool.outputs_are_known());
-    let object = ObjectOptions {
-        ring_bytes: ring_bytes(config.live.ring_bytes),
-        payload_bytes: (engine.files != FilesMode::Off).then_some(ring_bytes(config.live.files_ring_bytes)),
-        log: config.live.kernel_log,
-    };
-    let pinned = config.live.pin.as_ref().map(|pin| take_pins(pin, kernel)).transpose()?;
-    let (pins, handed_over) = pinned.unzip();
-    // Pins of a start that fails serve nobody, unless an agent before left them.
-    let made = config.live.pin.as_ref().filter(|_| pins.as_ref().is_some_and(|pins| !pins.are_there()));
-    let undone = |error| {
-        made.iter().for_each(|pin| drop(kernel::detach(&pin.folder)));
-        error
-    };
-    let parts = kernel::load(object, pins.as_ref()).map_err(undone)?;
-    let Parts { mut object, mut ring, counters, mut steering, flows } = parts;
-    if config.live.kernel_log.is_some() {
-        kernel::follow_log(&mut object)?;
-    }
-    let wanted = WatchOptions {
-        patterns: config.live.interfaces.clone(),
-        hook: config.live.hook,
-        promiscuous: config.live.promiscuous,
-        pins,
-    };
-    let watch = Watch::start(wanted, kernel, &mut object).await.map_err(undone)?;
+    let journal = config.live.pin.as_ref().map(|pin| open_journal(pin, opener.clone())).transpose()?;
+    let Loaded { maps, options, attacher, log } = loaded;
+    let Parts { mut ring, counters, mut steering, flows } = kernel::open(maps, options)?;
+    log.map(kernel::Log::follow).transpose()?;
+    let attacher = attacher.attach().await?;
     steering.open(&config.ports.control, &config.ports.tls);
 
     if let Some(store) = config.store() {
@@ -114,14 +157,15 @@ async fn watch(config: &Config, reread: &Reread, kernel: KernelVersion) -> anyho
     let facts = StartFacts::live(config, &engine, kernel::running_release());
     let kernel_side = KernelSide { steering, flows, counters };
     let mut engine = LiveEngine::new(engine, kernel_side, chain, spool, dump, facts);
-    engine.start(watch.facts()).context("the system gives no thread for an output")?;
-    let pinned = handed_over.is_some();
-    if let Some((journal, earlier)) = handed_over {
-        engine.take_over(journal, earlier);
+    engine.start(attacher.facts()).context("the system gives no thread for an output")?;
+    let pinned = journal.is_some();
+    if let Some((journal, earlier)) = journal {
+        engine.take_over(journal, earlier.filter(|_| take_over));
     }
 
     set_priority(config);
-    let mut running = Running { config: config.clone(), reread, object, watch, signals };
+    sandbox::enter(Role::Reader)?;
+    let mut running = Running { config: config.clone(), reread, opener, attacher, signals };
     let reason = running.events(&mut ring, &mut engine).await;
 
     if pinned {
@@ -132,23 +176,16 @@ async fn watch(config: &Config, reread: &Reread, kernel: KernelVersion) -> anyho
     }
     engine.close();
     // Off the interfaces first: what is in the ring then is all there will be.
-    running.watch.stop().await;
+    running.attacher.stop().await;
     while !engine.drain_ring(&mut ring).empty {}
     engine.stop(reason);
     Ok(())
 }
 
 /// The file for the next agent, and the entries that an earlier one noted for this one.
-type HandedOver = (Journal, Option<Vec<Entry>>);
-
-/// Opens the pins, and the state of the agent that had them before.
-fn take_pins(pin: &PinConfig, kernel: KernelVersion) -> anyhow::Result<(Pins, HandedOver)> {
-    let (journal, earlier) =
-        Journal::open(&pin.state).with_context(|| format!("cannot use the state {}", pin.state.display()))?;
-    let pins = Pins::open(&pin.folder, kernel)?;
-    // Without the maps that went with it, it is of no use.
-    let earlier = earlier.filter(|_| pins.are_there());
-    Ok((pins, (journal, earlier)))
+fn open_journal(pin: &PinConfig, opener: Opener) -> anyhow::Result<(Journal, Option<Vec<Entry>>)> {
+    let cannot = || format!("cannot use the state {}", pin.state.display());
+    Journal::open(&pin.state, opener).with_context(cannot)
 }
 
 /// Files come as fast as the network is, and what is not read in time is lost: with `--files` the reading of packets goes before
@@ -169,15 +206,15 @@ fn ring_bytes(asked: u64) -> u32 {
 }
 
 /// A run under way, as far as it is not the engine's.
-struct Running<'a> {
+struct Running {
     config: Config,
-    reread: &'a Reread,
-    object: kernel::Object,
-    watch: Watch,
+    reread: Reread,
+    opener: Opener,
+    attacher: Attacher,
     signals: Signals,
 }
 
-impl Running<'_> {
+impl Running {
     /// Handles what comes until the run is over; says why it is.
     async fn events(&mut self, ring: &mut Ring, engine: &mut LiveEngine) -> StopReason {
         let mut tick = every(TICK);
@@ -198,7 +235,7 @@ impl Running<'_> {
                     // What came before is read by the settings before.
                     (0..RELOAD_DRAINS).any(|_| engine.drain_ring(ring).empty);
                     let before = self.config.live.stats_interval_s;
-                    reload::reload(&mut self.config, self.reread, engine, self.watch.facts());
+                    reload::reload(&mut self.config, (self.reread, &self.opener), engine, self.attacher.facts());
                     if self.config.live.stats_interval_s != before {
                         stats = every(Duration::from_secs(u64::from(self.config.live.stats_interval_s)));
                     }
@@ -208,9 +245,12 @@ impl Running<'_> {
                     watch_stdout = false;
                     engine.chain().outputs().for_each(QueuedOutputs::stdout_gone);
                 }
-                () = self.watch.changed() => match self.watch.rescan(&mut self.object).await {
-                    Ok(changes) => engine.interfaces_changed(changes, self.watch.facts()),
-                    Err(e) => notice(format_args!("{e}")),
+                changes = self.attacher.changed() => match changes {
+                    Ok(changes) => engine.interfaces_changed(changes, self.attacher.facts()),
+                    Err(_) => {
+                        notice(format_args!("the process that attaches to interfaces ended: nothing is watched any more"));
+                        return StopReason::Error;
+                    }
                 },
                 () = notified(answered.as_deref()) => engine.take_answers(),
                 _ = tick.tick() => engine.tick(),

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use aya::maps::{MapData, PerCpuArray};
+use super::cpu_stats::CpuStats;
 use ftpmon_common::{Counter, Stats};
 
 /// The kernel programs' counters, as of the last poll.
 pub struct Counters {
-    map: PerCpuArray<MapData, Stats>,
+    map: CpuStats,
     last: Stats,
 }
 
 impl Counters {
     /// The counters in this map.
-    pub(super) fn new(map: PerCpuArray<MapData, Stats>) -> Self {
+    pub(super) fn new(map: CpuStats) -> Self {
         Self { map, last: Stats::default() }
     }
 
@@ -59,9 +59,9 @@ impl Counters {
         lost_frames(&self.last)
     }
 
-    fn sum(&self) -> Stats {
+    fn sum(&mut self) -> Stats {
         // Where the kernel does not answer, the counters keep their values.
-        let Ok(values) = self.map.get(&0, 0) else { return self.last };
+        let Ok(values) = self.map.read() else { return self.last };
         values.iter().fold(Stats::default(), |mut sum, cpu| {
             sum.add(cpu);
             sum

@@ -42,23 +42,36 @@ impl KernelLogLevel {
     }
 }
 
-/// Writes the programs' log as notices for as long as the runtime lives.
-///
-/// # Errors
-/// The object holds no log statement.
-pub(super) fn follow(object: &mut Ebpf) -> Result<(), KernelError> {
-    let refused = |cause: String| KernelError::Load { what: "its log", cause };
-    let logger = EbpfLogger::init_with_logger(object, Notices).map_err(|e| refused(root_cause(&e)))?;
-    // SAFETY: the logger owns its ring buffer and is moved into the `AsyncFd`: the descriptor stays open and the same.
-    let logger = unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) };
-    let mut logger = logger.map_err(|e| KernelError::Ring(e.into()))?;
-    tokio::spawn(async move {
-        while let Ok(mut guard) = logger.readable_mut().await {
-            guard.clear_ready();
-            guard.get_inner_mut().flush();
-        }
-    });
-    Ok(())
+/// The programs' log, which nobody reads yet.
+pub struct Log(EbpfLogger<Notices>);
+
+impl Log {
+    /// Takes the log out of the object.
+    ///
+    /// # Errors
+    /// The object holds no log statement.
+    pub(super) fn take(object: &mut Ebpf) -> Result<Self, KernelError> {
+        let refused = |cause: String| KernelError::Load { what: "its log", cause };
+        let logger = EbpfLogger::init_with_logger(object, Notices);
+        logger.map(Self).map_err(|e| refused(root_cause(&e)))
+    }
+
+    /// Writes it as notices for as long as the runtime lives. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    pub fn follow(self) -> Result<(), KernelError> {
+        // SAFETY: the logger owns its ring buffer and is moved into the `AsyncFd`: the descriptor stays open and the same.
+        let logger = unsafe { AsyncFd::register_with_interest(self.0, Interest::READABLE) };
+        let mut logger = logger.map_err(|e| KernelError::Ring(e.into()))?;
+        tokio::spawn(async move {
+            while let Ok(mut guard) = logger.readable_mut().await {
+                guard.clear_ready();
+                guard.get_inner_mut().flush();
+            }
+        });
+        Ok(())
+    }
 }
 
 /// A message with the name of the counter in place of the number that it begins with.

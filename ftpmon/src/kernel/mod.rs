@@ -9,7 +9,7 @@
 //! | `pins` | maps and links that outlive an agent |
 //! | `ring`, `record`, `joiner`, `account` | the records of the programs, in the core's terms |
 //! | `steer`, `ports`, `flows` | the maps that steer the programs |
-//! | `counters` | what the programs counted |
+//! | `counters`, `cpu_stats` | what the programs counted |
 //! | `clock` | the kernel's time as wall-clock time |
 
 mod account;
@@ -18,6 +18,7 @@ mod cause;
 mod clock;
 mod clsact;
 mod counters;
+mod cpu_stats;
 mod error;
 mod flows;
 mod hook;
@@ -43,8 +44,8 @@ pub use counters::Counters;
 pub use error::KernelError;
 pub use flows::Flows;
 pub use hook::{HookChoice, IngressHook, LinkFacts, LinkLayer};
-pub use log::KernelLogLevel;
-pub use object::{Object, ObjectOptions};
+pub use log::{KernelLogLevel, Log};
+pub use object::{Maps, Object, ObjectOptions};
 pub use pattern::{InterfacePattern, InterfacePatternError};
 pub use pins::{Pins, detach};
 pub use preflight::{Missing, preflight};
@@ -54,10 +55,8 @@ pub use steer::Steering;
 pub use version::{KernelVersion, running_release};
 pub use watch::{Changes, INTERFACES_MAX, Watch, WatchOptions};
 
-/// The loaded object and its maps.
+/// The maps of a loaded object.
 pub struct Parts {
-    /// The programs.
-    pub object: Object,
     /// The reading end of their rings.
     pub ring: Ring,
     /// Their counters.
@@ -68,22 +67,12 @@ pub struct Parts {
     pub flows: Flows,
 }
 
-/// Writes the kernel programs' log as notices for as long as the runtime lives.
+/// Opens the maps of an object that was loaded with these options. Needs a tokio runtime.
 ///
 /// # Errors
-/// The object holds no log statement.
-pub fn follow_log(object: &mut Object) -> Result<(), KernelError> {
-    log::follow(object.ebpf())
-}
-
-/// Loads the kernel object, with the maps that are pinned, where some are. Needs a tokio runtime.
-///
-/// # Errors
-/// The kernel refuses a map, or a ring cannot be waited for.
-pub fn load(options: ObjectOptions, pins: Option<&Pins>) -> Result<Parts, KernelError> {
-    let (object, maps) = Object::load(options, pins)?;
+/// A ring cannot be waited for.
+pub fn open(maps: Maps, options: ObjectOptions) -> Result<Parts, KernelError> {
     Ok(Parts {
-        object,
         ring: Ring::new(maps.events, maps.payload, options.ring_bytes as usize)?,
         counters: Counters::new(maps.stats),
         steering: Steering::new(maps.ports, maps.expected, maps.verdicts, options.payload_bytes.is_some()),

@@ -1,13 +1,14 @@
 //! The kernel object: loading it, and the maps it brings.
 
-use aya::maps::{HashMap, Map, MapData, PerCpuArray};
+use aya::maps::{HashMap, Map, MapData};
 use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
-use ftpmon_common::{Endpoint, Expected, FlowKey, FlowState, Stats, Verdict, names};
+use ftpmon_common::{Endpoint, Expected, FlowKey, FlowState, Verdict, names};
 
 use super::cause::explained;
+use super::cpu_stats::CpuStats;
 use super::error::KernelError;
-use super::log::KernelLogLevel;
+use super::log::{KernelLogLevel, Log};
 use super::pins::{MAPS, Pins};
 use super::ports::Ports;
 use super::verifier;
@@ -46,7 +47,7 @@ pub struct Maps {
     /// [`names::FLOWS`].
     pub flows: HashMap<MapData, FlowKey, FlowState>,
     /// [`names::STATS`].
-    pub stats: PerCpuArray<MapData, Stats>,
+    pub stats: CpuStats,
     /// [`names::EVENTS`].
     pub events: MapData,
     /// [`names::PAYLOAD`], where it is used.
@@ -90,7 +91,7 @@ impl Object {
             expected: map(&mut ebpf, names::EXPECTED)?,
             verdicts: map(&mut ebpf, names::VERDICTS)?,
             flows: map(&mut ebpf, names::FLOWS)?,
-            stats: map(&mut ebpf, names::STATS)?,
+            stats: stats(&mut ebpf)?,
             events: ring(&mut ebpf, names::EVENTS)?,
             payload: options.payload_bytes.map(|_| ring(&mut ebpf, names::PAYLOAD)).transpose()?,
         };
@@ -125,9 +126,12 @@ impl Object {
         Ok(program)
     }
 
-    /// The loaded object, for its log.
-    pub(super) fn ebpf(&mut self) -> &mut Ebpf {
-        &mut self.ebpf
+    /// The programs' own log.
+    ///
+    /// # Errors
+    /// The object holds no log statement.
+    pub fn take_log(&mut self) -> Result<Log, KernelError> {
+        Log::take(&mut self.ebpf)
     }
 
     fn program(&mut self, name: &'static str) -> Result<&mut Program, KernelError> {
@@ -138,6 +142,15 @@ impl Object {
 fn map<M: TryFrom<Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, KernelError> {
     let map = ebpf.take_map(name).ok_or(KernelError::NotInObject(name))?;
     M::try_from(map).map_err(|_wrong_type| KernelError::NotInObject(name))
+}
+
+fn stats(ebpf: &mut Ebpf) -> Result<CpuStats, KernelError> {
+    match ebpf.take_map(names::STATS) {
+        Some(Map::PerCpuArray(map)) => {
+            CpuStats::new(map).map_err(|e| KernelError::Load { what: "its counters", cause: e.to_string() })
+        }
+        _ => Err(KernelError::NotInObject(names::STATS)),
+    }
 }
 
 fn ring(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, KernelError> {

@@ -69,6 +69,11 @@ impl Pins {
         Ok(pins)
     }
 
+    /// The directory of this layout's pins.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The path of a map.
     pub(super) fn map(&self, name: &str) -> PathBuf {
         self.folder.join(name)

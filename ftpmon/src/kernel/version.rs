@@ -8,6 +8,8 @@ pub(super) const OLDEST: KernelVersion = KernelVersion { major: 5, minor: 15 };
 const XDP_FRAGS: KernelVersion = KernelVersion { major: 5, minor: 18 };
 /// TCX links.
 const TCX: KernelVersion = KernelVersion { major: 6, minor: 6 };
+/// Descriptors of maps can be used without rights, also where bpf(2) is kept from users (`kernel.unprivileged_bpf_disabled`).
+const MAPS_WITHOUT_RIGHTS: KernelVersion = KernelVersion { major: 6, minor: 0 };
 
 /// A kernel's version, as far as features hang on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +30,11 @@ impl KernelVersion {
     /// It can run the XDP programs.
     pub fn has_xdp_frags(self) -> bool {
         self >= XDP_FRAGS
+    }
+
+    /// A process needs CAP_BPF to use maps that it has open.
+    pub fn maps_need_rights(self) -> bool {
+        self < MAPS_WITHOUT_RIGHTS
     }
 
     /// It attaches TC programs by TCX; before that clsact stands in.

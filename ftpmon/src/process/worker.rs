@@ -17,6 +17,7 @@ use super::request::{Answer, PENDING_MAX, Request, Shared};
 use super::sockets::{SocketState, Sockets};
 use crate::bounded::BoundedMap;
 use crate::notice::notice;
+use crate::sandbox::{self, Role};
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::{FoundBy, LocalProcess};
 
@@ -84,6 +85,7 @@ impl Worker {
 
     /// Answers requests until the other side is gone.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
+        sandbox::enter_or_exit(Role::Owners);
         loop {
             let due = self.pending.iter().map(|pending| pending.due).min();
             let idle_since = Instant::now();

@@ -19,6 +19,7 @@ use super::rotation::Rotation;
 use super::stdout::wait_writable;
 use crate::named_file;
 use crate::notice::notice;
+use crate::sandbox;
 
 /// A file that could not be rotated goes on, and is tried again after this time.
 const ROTATE_AGAIN: Duration = Duration::from_secs(60);
@@ -150,6 +151,8 @@ impl OpenFile {
                 file.set_permissions(std::fs::Permissions::from_mode(settings.mode))?;
                 if settings.uid.is_some() || settings.gid.is_some() {
                     fchown(&file, settings.uid, settings.gid)?;
+                } else {
+                    sandbox::hand_back(&file);
                 }
                 file
             }
@@ -159,6 +162,9 @@ impl OpenFile {
             Err(error) => return Err(error),
         };
         let facts = file.metadata()?;
+        if facts.is_file() && settings.uid.is_none() && settings.gid.is_none() {
+            sandbox::hand_over(&file);
+        }
         if facts.is_file() && !ends_with_line_feed(path, facts.len()) {
             file.write_all(b"\n")?;
         }

@@ -19,6 +19,7 @@ use super::spec::SinkSpec;
 use super::spool::{Lose, Spool};
 use super::worker::{Shared, Worker};
 use crate::notice::notice;
+use crate::sandbox::Role;
 use crate::telemetry::{Kind, Sampled, Snapshot};
 
 /// The longest wait at the end of a run for outputs that are slow or gone.
@@ -128,7 +129,9 @@ impl QueuedOutputs {
                 spool.reader(&shared.name, *route, lose)
             });
             let resend = settings.resend_bytes;
-            let idle = Some(Worker::new(Arc::clone(&shared), reader, destination, open_now, resend));
+            let owned = settings.file.uid.is_some() || settings.file.gid.is_some();
+            let role = if owned { Role::OwnedOutput } else { Role::Output };
+            let idle = Some(Worker::new(Arc::clone(&shared), reader, role, destination, open_now, resend));
             outputs.push(Output { spec: sink.clone(), shared, idle, thread: None, said: None });
         }
         Ok(Self { outputs, gone, spool })

@@ -62,7 +62,17 @@ impl Rotation {
                     notice(format_args!("cannot compress {}: {error}; it stays as it is", latest.display()));
                 }
             };
-            self.compressing = Builder::new().name("gzip".to_owned()).spawn(compress).ok();
+            // It has the rights of the output's thread.
+            self.compressing = match Builder::new().name("gzip".to_owned()).spawn(compress) {
+                Ok(thread) => Some(thread),
+                Err(error) => {
+                    notice(format_args!(
+                        "the system gives no thread to compress {}: {error}",
+                        self.path.display()
+                    ));
+                    None
+                }
+            };
         }
         Ok(())
     }

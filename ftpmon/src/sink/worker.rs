@@ -15,6 +15,7 @@ use super::handed_over::{HandedOver, Partial};
 use super::queue::{Next, Queue};
 use super::report::Report;
 use super::spool::SpoolReader;
+use crate::sandbox::{self, Role};
 
 /// First pause before an output is opened again; it doubles with each attempt.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
@@ -49,6 +50,7 @@ impl Shared {
 
 /// One output's thread.
 pub(super) struct Worker {
+    role: Role,
     shared: Arc<Shared>,
     /// The spool, which is read instead of the queue.
     spool: Option<SpoolReader>,
@@ -85,12 +87,14 @@ impl Worker {
     pub(super) fn new(
         shared: Arc<Shared>,
         spool: Option<SpoolReader>,
+        role: Role,
         destination: Box<dyn Destination>,
         open: bool,
         resend_bytes: usize,
     ) -> Self {
         Self {
             spool,
+            role,
             report: Report::new(shared.name.clone()),
             shared,
             destination,
@@ -105,6 +109,7 @@ impl Worker {
 
     /// Writes until the queue is closed and empty, or the output is gone.
     pub(super) fn run(mut self) {
+        sandbox::enter_or_exit(self.role);
         self.opening = self.shared.opening();
         if self.spool.is_some() {
             // They come from the spool, behind what is left of earlier runs.

@@ -16,6 +16,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use crate::sandbox;
 use ftpmon_event::text::hex;
 
 /// The directory of files that are not whole yet.
@@ -62,6 +63,7 @@ impl Folder {
         for name in names(&incoming)? {
             unlinkat(&incoming, &*name, AtFlags::empty())?;
         }
+        hand_over(&root, &incoming, &lock);
         let used = used(&root)?;
         Ok(Self { path: path.to_owned(), root, incoming, _lock: lock, next: 0, used })
     }
@@ -144,6 +146,18 @@ impl Folder {
                 Ok(whole)
             }
             Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Directories that an earlier run made as root go to the agent's own user.
+fn hand_over(root: &OwnedFd, incoming: &OwnedFd, lock: &OwnedFd) {
+    [root, incoming, lock].into_iter().for_each(sandbox::hand_over);
+    for shelf in names(root).into_iter().flatten() {
+        if let Some(shelf) = shelf.to_str().ok().filter(|name| name.len() == 2)
+            && let Ok(shelf) = directory(root, shelf)
+        {
+            sandbox::hand_over(&shelf);
         }
     }
 }

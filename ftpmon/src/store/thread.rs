@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::FileOutcome;
 use super::files::{Store, StoreCounters, StoreOptions};
+use crate::sandbox::{self, Role};
 use ftpmon_core::engine::FilePiece;
 use ftpmon_event::{FileId, FileReason};
 
@@ -80,6 +81,7 @@ impl StoreThread {
         let thread = Builder::new().name("files".to_owned()).spawn(move || {
             let mut store = Store::new(options);
             store.open();
+            sandbox::enter_or_exit(Role::Files);
             while let Some(piece) = theirs.next() {
                 let outcome = store.piece(piece);
                 let mut state = theirs.state();

@@ -7,24 +7,24 @@ use std::time::{Duration, Instant};
 use ftpmon_common::{CHUNK_MAX, Counter, RecordHeader};
 
 use super::journal::Journal;
-use crate::chain::{Chain, PreparedRoute, Route};
+use crate::chain::{Chain, PreparedRoute};
 use crate::config::Config;
-use crate::config::RouteConfig;
 use crate::dump::Dump;
 use crate::kernel::{
     self, Changes, Clock, Counters, Drained, Flows, RecordReader, Ring, RingRecord, Steering,
 };
 use crate::notice::notice;
-use crate::sink::{OutputError, QueuedOutputs, Spool, route_number};
+use crate::sandbox::Opener;
+use crate::sink::{QueuedOutputs, Spool};
 use crate::telemetry::{Sampled, Snapshot, StartFacts};
 use ftpmon_core::account::FlowReport;
 use ftpmon_core::engine::{Engine, EngineConfig, Loss, Output, Secrets};
 use ftpmon_core::frame::Decoder;
 use ftpmon_event::link::InterfaceId;
-use ftpmon_event::time::Timestamp;
 use ftpmon_event::{ConfigDetail, ConfigReload, Event, EventKind, InterfaceFacts, SensorStop, StopReason};
 
 use super::retired::RetiredPorts;
+use super::routes::{close, open_outputs, started};
 
 /// Records handled between two looks at everything else: some milliseconds of work.
 const DRAIN_RECORDS: usize = 2_048;
@@ -234,8 +234,17 @@ impl LiveEngine {
     }
 
     /// Opens the outputs that `new` has and `old` has not.
-    pub(super) fn prepare_routes(&self, old: &Config, new: &Config) -> Result<PreparedRoutes, OutputError> {
-        self.chain.prepare_routes(old, new, |route| open_outputs(route, self.spool.as_ref()))
+    pub(super) fn prepare_routes(
+        &self,
+        old: &Config,
+        new: &Config,
+        opener: &Opener,
+    ) -> Result<PreparedRoutes, String> {
+        self.chain.prepare_routes(old, new, |route| {
+            let (route, spool) = (route.clone(), self.spool.clone());
+            let open = move || open_outputs(&route, spool.as_ref()).map_err(|error| error.to_string());
+            opener.call(open).map_err(|error| error.to_string())?
+        })
     }
 
     /// Puts a new configuration into force: ports, secrets, limits and routes.
@@ -250,14 +259,22 @@ impl LiveEngine {
     }
 
     /// Tells what came of a reload to the outputs that are there, and then puts the new routes in their place.
-    pub(super) fn finish_reload(&mut self, detail: ConfigDetail, interfaces: Vec<InterfaceFacts>) {
+    pub(super) fn finish_reload(
+        &mut self,
+        detail: ConfigDetail,
+        interfaces: Vec<InterfaceFacts>,
+        opener: &Opener,
+    ) {
         self.emit(EventKind::Config(Box::new(ConfigReload { config: detail })));
         self.chain.flush();
         let now = self.clock.now();
-        let mut start = self.facts.event(now, interfaces);
+        let start = self.facts.event(now, interfaces);
         if let Some(routes) = self.routes.take()
-            && let Err(error) =
-                self.chain.replace_routes(routes, &mut start, |old, wait| close(old, now, wait))
+            && let Err(error) = self.chain.replace_routes(
+                routes,
+                |route| started(route, start.clone(), opener),
+                |old, wait| close(old, now, wait),
+            )
         {
             notice(format_args!("the system gives no thread for an output: {error}"));
         }
@@ -358,30 +375,6 @@ impl LiveEngine {
             }
         }
     }
-}
-
-/// Closes routes that are no longer wanted, on a thread of its own: a slow reader holds up nothing. Waits for it where lines of two
-/// routes could mix.
-fn close(routes: Vec<Route<QueuedOutputs>>, at: Timestamp, wait: bool) {
-    if routes.is_empty() {
-        return;
-    }
-    let closing = move || routes.into_iter().for_each(|route| route.close(at));
-    match std::thread::Builder::new().name("closing".to_owned()).spawn(closing) {
-        Ok(thread) if wait => drop(thread.join()),
-        Ok(_) => {}
-        Err(error) => notice(format_args!("the system gives no thread to close outputs: {error}")),
-    }
-}
-
-/// The outputs of a route, which read the spool where there is one.
-pub(super) fn open_outputs(
-    route: &RouteConfig,
-    spool: Option<&Arc<Spool>>,
-) -> Result<QueuedOutputs, OutputError> {
-    let Some(spool) = spool else { return QueuedOutputs::open(&route.outputs) };
-    let number = route_number(route.format.name(), &route.events);
-    QueuedOutputs::open_spooled(&route.outputs, Arc::clone(spool), number)
 }
 
 /// Hands a record to the engine, and on the way to the dump and, with its bytes and the distance of the clocks, to the journal.

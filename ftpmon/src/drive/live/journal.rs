@@ -11,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::sandbox::{self, Opener};
 use crc32c::crc32c;
 use ftpmon_common::{ABI_VERSION, RecordHeader};
 use ftpmon_event::addr::Endpoint;
@@ -88,6 +89,8 @@ pub(super) struct Journal {
     entries: u64,
     /// Records that were left out at a cap.
     left_out: u64,
+    /// Makes the file anew for a thread that opens nothing.
+    opener: Opener,
 }
 
 impl Sampled for Journal {
@@ -102,9 +105,13 @@ impl Journal {
     ///
     /// # Errors
     /// Another agent uses it, or it cannot be written.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Option<Vec<Entry>>)> {
+    pub(super) fn open(path: &Path, opener: Opener) -> io::Result<(Self, Option<Vec<Entry>>)> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            let is_new = !folder.exists();
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            if is_new {
+                sandbox::hand_over_path(folder);
+            }
         }
         let lock = private().open(path.with_extension("lock"))?;
         match lock.try_lock() {
@@ -123,6 +130,8 @@ impl Journal {
         };
         // In place of the earlier one when that was taken over: a start that fails leaves it as it is.
         let file = private().open(path.with_extension("new"))?;
+        sandbox::hand_over(&file);
+        sandbox::hand_over(&lock);
         let journal = Self {
             path: path.to_owned(),
             file,
@@ -135,6 +144,7 @@ impl Journal {
             timeouts: VecDeque::new(),
             entries: 0,
             left_out: 0,
+            opener,
         };
         Ok((journal, earlier))
     }
@@ -243,7 +253,8 @@ impl Journal {
         let mut entries: Vec<&(u64, Vec<u8>)> = of_connections.chain(&self.timeouts).collect();
         entries.sort_unstable_by_key(|(number, _)| *number);
         let entries: Vec<&[u8]> = entries.into_iter().map(|(_, entry)| entry.as_slice()).collect();
-        (self.file, self.file_bytes) = begin(&self.path, &entries)?;
+        let (path, entries) = (self.path.clone(), entries.concat());
+        (self.file, self.file_bytes) = self.opener.call(move || begin(&path, &entries))??;
         Ok(())
     }
 }
@@ -261,11 +272,12 @@ fn private() -> OpenOptions {
 }
 
 /// A new file in place of the one that is there: nobody reads half of it.
-fn begin(path: &Path, entries: &[&[u8]]) -> io::Result<(File, usize)> {
+fn begin(path: &Path, entries: &[u8]) -> io::Result<(File, usize)> {
     let new = path.with_extension("new");
     let mut file = private().open(&new)?;
+    sandbox::hand_over(&file);
     let mut bytes = [&MAGIC[..], &ABI_VERSION.to_le_bytes(), &boot_id()?].concat();
-    entries.iter().for_each(|entry| bytes.extend_from_slice(entry));
+    bytes.extend_from_slice(entries);
     file.write_all(&bytes)?;
     fs::rename(&new, path)?;
     Ok((file, bytes.len()))
@@ -347,9 +359,9 @@ mod tests {
     #[test]
     fn what_was_noted_of_open_connections_is_read_by_the_next_one() {
         let path = scratch("next");
-        let (mut journal, earlier) = Journal::open(&path).unwrap();
+        let (mut journal, earlier) = Journal::open(&path, Opener::start().unwrap()).unwrap();
         assert_eq!(earlier, None);
-        assert!(Journal::open(&path).is_err(), "two agents must not share it");
+        assert!(Journal::open(&path, Opener::start().unwrap()).is_err(), "two agents must not share it");
         journal.part(b"a part", 7);
         journal.record(&record(b"USER a\r\n"), end(40_000), end(21), 7);
         journal.record(&record(b"of another"), end(40_001), end(21), 7);
@@ -357,7 +369,7 @@ mod tests {
         journal.session_over(end(21), end(40_001));
         journal.renew().unwrap();
         journal.end().unwrap();
-        let (_, earlier) = Journal::open(&path).unwrap();
+        let (_, earlier) = Journal::open(&path, Opener::start().unwrap()).unwrap();
         let earlier = earlier.unwrap();
         let kinds: Vec<EntryKind> = earlier.iter().map(|entry| entry.kind).collect();
         assert_eq!(kinds, [EntryKind::Record, EntryKind::Record, EntryKind::Timeout, EntryKind::End]);
@@ -385,7 +397,7 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_is_counted() {
-        let (mut journal, _) = Journal::open(&scratch("full")).unwrap();
+        let (mut journal, _) = Journal::open(&scratch("full"), Opener::start().unwrap()).unwrap();
         let part = vec![0; HEAD_MAX];
         journal.part(&part, 0);
         assert_eq!(journal.left_out, 0);
@@ -402,7 +414,7 @@ mod tests {
     #[test]
     fn a_long_session_keeps_its_beginning_and_its_end() {
         let path = scratch("long");
-        let (mut journal, _) = Journal::open(&path).unwrap();
+        let (mut journal, _) = Journal::open(&path, Opener::start().unwrap()).unwrap();
         for number in 0..5_000_u32 {
             journal.record(&record(&number.to_le_bytes()), end(40_000), end(21), 0);
         }

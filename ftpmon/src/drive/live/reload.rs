@@ -5,10 +5,12 @@
 use super::engine::LiveEngine;
 use crate::config::{Change, Config};
 use crate::notice::notice;
+use crate::sandbox::Opener;
+use ftpmon_core::engine::EngineConfig;
 use ftpmon_event::{ConfigChange, ConfigDetail, ConfigOutcome, InterfaceFacts};
 
 /// Reads the configuration anew; the text of an error says what is wrong with it.
-pub type Reread = dyn Fn() -> Result<Config, String>;
+pub type Reread = fn() -> Result<Config, String>;
 
 /// The outcome of reading the configuration again.
 struct Attempt {
@@ -20,11 +22,11 @@ struct Attempt {
 /// and on standard error.
 pub(super) fn reload(
     config: &mut Config,
-    reread: &Reread,
+    (reread, opener): (Reread, &Opener),
     engine: &mut LiveEngine,
     interfaces: Vec<InterfaceFacts>,
 ) {
-    let attempt = attempt(config, reread, engine);
+    let attempt = attempt(config, reread, opener, engine);
     let outcome = if attempt.result.is_ok() { ConfigOutcome::Applied } else { ConfigOutcome::Refused };
     match (&attempt.result, attempt.changes.len()) {
         (Err(reason), _) => notice(format_args!("the configuration stays as it is: {reason}")),
@@ -33,23 +35,35 @@ pub(super) fn reload(
     }
     let changes = attempt.changes.iter().map(change).collect();
     let detail = ConfigDetail { outcome, changes, reason: attempt.result.err() };
-    engine.finish_reload(detail, interfaces);
+    engine.finish_reload(detail, interfaces, opener);
 }
 
-fn attempt(config: &mut Config, reread: &Reread, engine: &mut LiveEngine) -> Attempt {
-    let new = match reread() {
+fn attempt(config: &mut Config, reread: Reread, opener: &Opener, engine: &mut LiveEngine) -> Attempt {
+    let read = move || {
+        let config = reread()?;
+        let engine = config.live_engine().map_err(|error| error.to_string())?;
+        Ok((config, engine))
+    };
+    let read = opener.call(read).unwrap_or_else(|error| Err(error.to_string()));
+    let (new, engine_config) = match read {
         Ok(new) => new,
         Err(reason) => return Attempt { changes: Vec::new(), result: Err(reason) },
     };
     let changes = config.diff(&new);
-    let result = apply(config, &new, &changes, engine);
+    let result = apply(config, (&new, engine_config), &changes, opener, engine);
     if result.is_ok() {
         *config = new;
     }
     Attempt { changes, result }
 }
 
-fn apply(config: &Config, new: &Config, changes: &[Change], engine: &mut LiveEngine) -> Result<(), String> {
+fn apply(
+    config: &Config,
+    (new, mut engine_config): (&Config, EngineConfig),
+    changes: &[Change],
+    opener: &Opener,
+    engine: &mut LiveEngine,
+) -> Result<(), String> {
     if let Some(change) = changes.iter().find(|change| !change.without_restart) {
         return Err(format!("{} cannot change while the agent runs; restart it", change.name));
     }
@@ -61,12 +75,11 @@ fn apply(config: &Config, new: &Config, changes: &[Change], engine: &mut LiveEng
             change.name
         ));
     }
-    let mut engine_config = new.live_engine().map_err(|error| error.to_string())?;
     if config.secrets == new.secrets && new.secrets.key_file.is_none() {
         // A random key is kept for the whole run, so that hashes can be compared.
         engine_config.secrets = engine.secrets().clone();
     }
-    let routes = engine.prepare_routes(config, new).map_err(|error| error.to_string())?;
+    let routes = engine.prepare_routes(config, new, opener)?;
     engine.apply(new, engine_config, routes);
     Ok(())
 }

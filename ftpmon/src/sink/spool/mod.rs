@@ -24,7 +24,7 @@ mod writer;
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -35,6 +35,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::batch::LineBatch;
 use crate::boot::boot_id;
 use crate::notice::notice;
+use crate::sandbox;
 use segment::Header;
 use shared::{Shared, SpoolState};
 use writer::SpoolWriter;
@@ -105,6 +106,7 @@ impl Spool {
         let shared = Arc::new(Shared::new(options, origin.run, state));
         let mut writer = SpoolWriter::new(Arc::clone(&shared), header);
         writer.begin()?;
+        hand_over(&folder, &lock);
         let thread = Builder::new().name("spool".to_owned()).spawn(move || writer.run())?;
         Ok(Self { shared, thread: Some(thread), _lock: lock })
     }
@@ -154,6 +156,19 @@ impl Drop for Spool {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// The spool goes to the user that the agent becomes: its own files, and the directory where no other user can use that.
+fn hand_over(folder: &std::path::Path, lock: &File) {
+    sandbox::hand_over(lock);
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if segment::is_spools(&entry.file_name().to_string_lossy()) {
+            sandbox::hand_over_path(&entry.path());
+        }
+    }
+    if std::fs::metadata(folder).is_ok_and(|facts| facts.mode() & 0o077 == 0) {
+        sandbox::hand_over_path(folder);
     }
 }
 

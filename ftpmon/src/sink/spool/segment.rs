@@ -53,6 +53,11 @@ pub(super) fn path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:020}.seg"))
 }
 
+/// A file in the directory of a spool is the spool's, by its name.
+pub(super) fn is_spools(name: &str) -> bool {
+    name.ends_with(".seg") || name.starts_with("cursor-")
+}
+
 /// The numbers of all segments, in order.
 pub(super) fn list(folder: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();

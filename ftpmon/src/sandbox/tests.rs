@@ -1,0 +1,86 @@
+use std::io;
+
+use super::*;
+
+/// The numbers of errors that calls gave.
+type Refusals = Vec<(&'static str, i32)>;
+
+fn settings(user: Option<&str>) -> Settings {
+    Settings { account: Account::find(user).unwrap(), for_maps: CapabilitySet::empty() }
+}
+
+/// The errors that a thread in a role gets for each of the calls that an intruder would like to make.
+fn attempts(role: Role) -> Refusals {
+    let thread = std::thread::spawn(move || {
+        let settings = settings(Some("nobody"));
+        settings.enter(role).unwrap();
+        let null = core::ptr::null::<u8>();
+        let path = c"/etc/passwd".as_ptr();
+        let calls: [(&str, libc::c_long, [libc::c_long; 4]); 9] = [
+            ("open", libc::SYS_openat, [libc::AT_FDCWD.into(), path as libc::c_long, 0, 0]),
+            ("inet", libc::SYS_socket, [libc::AF_INET.into(), libc::SOCK_STREAM.into(), 0, 0]),
+            ("packet", libc::SYS_socket, [libc::AF_PACKET.into(), libc::SOCK_RAW.into(), 0, 0]),
+            ("exec", libc::SYS_execve, [path as libc::c_long, null as libc::c_long, null as libc::c_long, 0]),
+            ("ptrace", libc::SYS_ptrace, [libc::PTRACE_ATTACH.into(), 1, 0, 0]),
+            ("bpf map", libc::SYS_bpf, [0, null as libc::c_long, 0, 0]),
+            ("bpf load", libc::SYS_bpf, [5, null as libc::c_long, 0, 0]),
+            ("fork", libc::SYS_clone, [libc::SIGCHLD.into(), 0, 0, 0]),
+            ("mount", libc::SYS_mount, [path as libc::c_long, path as libc::c_long, 0, 0]),
+        ];
+        let attempt = |(name, call, [a, b, c, d]): (&'static str, libc::c_long, [libc::c_long; 4])| {
+            // SAFETY: the calls are refused, or open a descriptor that nobody uses; pointers are null or to a string that stays.
+            let result = unsafe { libc::syscall(call, a, b, c, d, 0) };
+            (name, if result < 0 { io::Error::last_os_error().raw_os_error().unwrap_or(0) } else { 0 })
+        };
+        calls.map(attempt).to_vec()
+    });
+    thread.join().unwrap()
+}
+
+fn allowed(refusals: &Refusals) -> Vec<&'static str> {
+    refusals.iter().filter(|(_, error)| *error != libc::EPERM).map(|(name, _)| *name).collect()
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "makes system calls")]
+fn each_role_is_refused_what_it_does_not_need() {
+    for (role, may) in [
+        (Role::Reader, &[][..]),
+        (Role::Attacher { pins: false }, &["open", "inet", "packet", "bpf map", "bpf load"]),
+        (Role::Opener, &["open", "inet"]),
+        (Role::Output, &["open", "inet"]),
+        (Role::OwnedOutput, &["open", "inet"]),
+        (Role::Files, &["open"]),
+        (Role::Owners, &["open"]),
+    ] {
+        let refusals = attempts(role);
+        assert_eq!(allowed(&refusals), may, "{role:?}: {refusals:?}");
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "makes system calls")]
+fn a_thread_in_a_role_has_no_rights_and_works() {
+    for role in Role::ALL {
+        let thread = std::thread::spawn(move || {
+            let settings = settings(Some("nobody"));
+            settings.enter(role).unwrap();
+            // What it starts has its rights, and can be waited for.
+            let inner = std::thread::Builder::new().name("inner".to_owned()).spawn(|| {
+                std::thread::sleep(core::time::Duration::from_millis(1));
+                let sets = rustix::thread::no_new_privs().map(|_| ());
+                (vec![7_u8; 1 << 22].len(), sets.is_err(), rustix::process::geteuid().is_root())
+            });
+            inner.unwrap().join().unwrap()
+        });
+        assert_eq!(thread.join().unwrap(), (1 << 22, true, false), "{role:?}");
+    }
+}
+
+#[test]
+fn a_user_that_is_not_there_is_named() {
+    let error = Account::find(Some("no-such-user")).unwrap_err().to_string();
+    assert!(error.contains("no-such-user") && error.contains("useradd"), "{error}");
+    let default = Account::find(None).unwrap();
+    assert_eq!(default.ids().is_some(), rustix::process::geteuid().is_root(), "only root becomes another");
+}
