@@ -171,8 +171,8 @@ impl Ledger {
 
 /// No container of the engine holds more than its cap.
 fn check_caps(engine: &Engine) {
-    for (table, fill) in &engine.counters().tables {
-        assert!(fill.used <= fill.cap, "{table} holds {} of {}", fill.used, fill.cap);
+    for (container, fill) in engine.fills().iter() {
+        assert!(fill.used <= fill.cap, "{container} holds {} of {}", fill.used, fill.cap);
     }
 }
 

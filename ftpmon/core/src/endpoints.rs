@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::addr::Endpoint;
 use crate::event::Mode;
+use crate::fill::Fills;
 use crate::flow::{ClaimRef, SessionRef};
 use crate::pair::{HostPair, PairTable};
 use crate::selector::SelectorUpdate;
@@ -405,6 +406,24 @@ fn remove(table: &mut HashMap<Endpoint, Claims>, listener: Endpoint, claim: &Cla
         table.remove(&listener);
     }
     removed
+}
+
+fn note_fill_of(table: &HashMap<Endpoint, Claims>, fills: &mut Fills) {
+    table.values().for_each(|claims| fills.note("claims_of_endpoint", claims.len(), CLAIMS_PER_ENDPOINT_MAX));
+}
+
+impl Endpoints {
+    /// Notes the fill of each endpoint's claims.
+    pub(crate) fn note_fill(&self, fills: &mut Fills) {
+        [&self.claims, &self.contacted].into_iter().for_each(|table| note_fill_of(table, fills));
+    }
+}
+
+impl SharedEndpoints {
+    /// Notes the fill of each endpoint's claims.
+    pub(crate) fn note_fill(&self, fills: &mut Fills) {
+        [&self.waiting, &self.contacted].into_iter().for_each(|table| note_fill_of(table, fills));
+    }
 }
 
 #[cfg(test)]

@@ -41,9 +41,11 @@ pub use crate::selector::{Loss, SelectorUpdate};
 use crate::account::FlowRecord;
 use crate::endpoints::SharedEndpoints;
 use crate::event::TableFill;
+use crate::fill::Fills;
 use crate::pair::HostPair;
 use crate::partition::{Budgets, Partition, Run, Stamp};
 use crate::segment::{InterfaceId, Segment};
+use crate::tcp::Connection;
 use crate::time::Timestamp;
 
 /// The pools that the parts of an engine draw on together.
@@ -261,6 +263,20 @@ impl Engine {
             }
         }
         counters
+    }
+
+    /// The fill of every container beside its cap. Visits every connection.
+    pub fn fills(&self) -> Fills {
+        let mut fills = Fills::default();
+        for (name, table) in self.counters().tables {
+            // What a connection may hold beside its share of these bytes has a cap of its own.
+            let beside = if name == "reorder_bytes" { Connection::HELD_BESIDE_MAX } else { 0 };
+            let flows = self.partitions.iter().flatten().map(Partition::flows_len).sum::<usize>();
+            fills.note(name, table.used as usize, table.cap as usize + flows * beside);
+        }
+        self.shared.note_fill(&mut fills);
+        self.partitions.iter().flatten().for_each(|it| it.note_fill(&mut fills));
+        fills
     }
 }
 

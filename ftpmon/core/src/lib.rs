@@ -8,6 +8,7 @@ pub mod config;
 mod counters;
 mod endpoints;
 pub mod engine;
+pub mod fill;
 mod flow;
 pub mod frame;
 pub mod ftp;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::event::{Event, FileId};
+use crate::fill::Fills;
 use crate::selector::SelectorUpdate;
 
 /// Bytes of files that may wait to be polled. A caller that polls after each call never comes near; for one that does not
@@ -70,6 +71,12 @@ impl OutputQueue {
     #[inline]
     pub fn len(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// Notes the fill.
+    pub(crate) fn note_fill(&self, fills: &mut Fills) {
+        fills.note("selector_updates", self.updates, UPDATES_MAX);
+        fills.note("file_piece_bytes", self.piece_bytes, PIECE_BYTES_MAX);
     }
 
     /// None waits.

@@ -5,6 +5,7 @@
 //! One end alone is enough only where what it says is said in no other protocol.
 
 use crate::account::Side;
+use crate::fill::Fills;
 use crate::ftp::{Announced, Code, Command, Verb};
 use crate::time::Timestamp;
 
@@ -54,6 +55,11 @@ impl Probe {
     /// Bytes held.
     pub(crate) fn held(&self) -> usize {
         self.held
+    }
+
+    /// Notes the fill.
+    pub(crate) fn note_fill(&self, fills: &mut Fills) {
+        fills.note("probe_bytes_of_connection", self.held, HELD_MAX);
     }
 
     /// The held bytes, in order, to be read again by the session that they begin.

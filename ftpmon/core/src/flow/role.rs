@@ -23,6 +23,11 @@ impl Role {
     /// Nothing is held or known of the connection.
     pub(crate) const PLAIN: Self = Self::Candidate(Candidate::Plain);
 
+    /// Its bytes are, or may turn out to be, those of a file.
+    pub(crate) fn may_be_a_file(&self) -> bool {
+        matches!(self, Self::Data(_) | Self::Candidate(Candidate::Early(_) | Candidate::Inference(_)))
+    }
+
     /// The connection ended, and what follows from that waits for the next exchange.
     pub(crate) fn is_ending(&self) -> bool {
         match self {

@@ -7,7 +7,7 @@ use crate::addr::Endpoint;
 
 /// Listeners of one pair of hosts. Stops a host that opens connections to port after port: the oldest is forgotten, and
 /// counted.
-const SERVICES_OF_PAIR_MAX: usize = 64;
+pub(super) const SERVICES_OF_PAIR_MAX: usize = 64;
 
 /// Listeners, with the host that connected to them.
 #[derive(Debug, Default)]
@@ -26,6 +26,10 @@ impl Services {
     /// The listener is known, for connections of this host.
     pub(super) fn contains(&self, initiator: IpAddr, listener: Endpoint) -> bool {
         self.0.contains(&(initiator, listener))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {

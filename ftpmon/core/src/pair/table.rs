@@ -6,10 +6,12 @@ use std::net::IpAddr;
 use hashbrown::HashMap;
 
 use super::host_pair::HostPair;
+use super::services::SERVICES_OF_PAIR_MAX;
 use super::state::{PairState, Rare};
 use super::window::Window;
 use crate::addr::Endpoint;
 use crate::event::Direction;
+use crate::fill::Fills;
 use crate::flow::FlowId;
 use crate::time::Timestamp;
 
@@ -316,6 +318,23 @@ impl PairTable {
             || self
                 .rare(HostPair::new(initiator, listener.ip))
                 .is_some_and(|rare| rare.answering.contains(initiator, listener))
+    }
+}
+
+impl PairTable {
+    /// Notes the fill of each pair's lists.
+    pub(crate) fn note_fill(&self, fills: &mut Fills) {
+        fills.note("idle_pairs", self.idle.len(), IDLE_PAIRS_MAX);
+        for state in self.pairs.values() {
+            fills.note("unclaimed_of_pair", state.unclaimed.len(), UNCLAIMED_OF_PAIR_MAX);
+            let Some(rare) = state.rare.as_deref() else { continue };
+            fills.note("unreadable_of_pair", rare.unreadable.len(), UNREADABLE_OF_PAIR_MAX);
+            fills.note("candidates_of_pair", rare.candidates.len(), CANDIDATES_OF_PAIR_MAX);
+            fills.note("windows_of_pair", rare.windows.len(), WINDOWS_OF_PAIR_MAX);
+            for services in [&rare.foreign, &rare.answering] {
+                fills.note("services_of_pair", services.len(), SERVICES_OF_PAIR_MAX);
+            }
+        }
     }
 }
 

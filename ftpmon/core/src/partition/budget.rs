@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
+use crate::account::Side;
 use crate::config::{EngineConfig, FilesMode};
 use crate::flow::Flow;
 use crate::tcp::StreamLimits;
@@ -69,13 +70,18 @@ impl Held {
     }
 }
 
-/// The limits of a flow's connection: less than its own cap where all together hold much. A connection's own cap is that of
-/// [`StreamLimits`]; a thousand connections with a hole each would multiply it.
-pub(super) fn limits_with_room(config: &EngineConfig, held: usize, flow: &Flow) -> StreamLimits {
+/// The limits of a flow's connection for a segment that `from` sent: less than its own caps where the connections of files hold
+/// `held` bytes together, nearly as many as they may. The caps of [`StreamLimits`] are those of one connection; a thousand
+/// connections with a hole each would multiply them.
+pub(super) fn limits_with_room(config: &EngineConfig, held: usize, flow: &Flow, from: Side) -> StreamLimits {
     let mut limits = flow.tcp_limits(config.limits.late_ms);
-    if config.files != FilesMode::Off && held > 0 {
-        let room = config.limits.reorder_bytes.saturating_sub(held) + flow.held as usize;
-        limits.held_bytes = limits.held_bytes.min(u32::try_from(room).unwrap_or(u32::MAX));
+    if config.files != FilesMode::Off && flow.role.may_be_a_file() {
+        let others = held.saturating_sub(flow.held as usize);
+        let room = config.limits.reorder_bytes.saturating_sub(others);
+        if room < 2 * limits.held_bytes as usize {
+            let payload = flow.connection.payload_that_fits(from, room);
+            limits.held_bytes = limits.held_bytes.min(u32::try_from(payload).unwrap_or(u32::MAX));
+        }
     }
     limits
 }

@@ -2,7 +2,7 @@
 
 use super::Partition;
 use crate::config::FilesMode;
-use crate::flow::{Candidate, FlowId, Role};
+use crate::flow::FlowId;
 use crate::tcp::StreamLimits;
 
 impl Partition {
@@ -12,12 +12,8 @@ impl Partition {
             return;
         }
         let Some(flow) = self.flows.get_mut(id) else { return };
-        let held = match flow.role {
-            Role::Data(_) | Role::Candidate(Candidate::Early(_)) => {
-                u32::try_from(flow.connection.held_bytes()).unwrap_or(u32::MAX)
-            }
-            _ => 0,
-        };
+        let counts = flow.role.may_be_a_file();
+        let held = if counts { u32::try_from(flow.connection.held_bytes()).unwrap_or(u32::MAX) } else { 0 };
         self.held.reorder.change(flow.held as usize, held as usize);
         flow.held = held;
     }

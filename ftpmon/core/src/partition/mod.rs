@@ -31,7 +31,8 @@ use crate::config::{EngineConfig, FilesMode, Limits};
 use crate::counters::EngineCounters;
 use crate::endpoints::{Claim, Endpoints};
 use crate::event::TableFill;
-use crate::flow::{Class, Flow, FlowId, FlowTable, Moment, Role, TimerQueue};
+use crate::fill::Fills;
+use crate::flow::{Candidate, Class, EARLY_BYTES_MAX, Flow, FlowId, FlowTable, Moment, Role, TimerQueue};
 use crate::output::OutputQueue;
 use crate::pair::PairTable;
 use crate::segment::InterfaceId;
@@ -213,6 +214,34 @@ impl Partition {
         if self.config.files != FilesMode::Off {
             fill("early_bytes", self.held.early.used(), 0);
             fill("reorder_bytes", self.held.reorder.used(), 0);
+        }
+    }
+
+    /// The number of connections that are followed.
+    pub(crate) fn flows_len(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Notes the fill of every container.
+    pub(crate) fn note_fill(&self, fills: &mut Fills) {
+        self.endpoints.note_fill(fills);
+        self.pairs.note_fill(fills);
+        self.repeats.note_fill(fills);
+        self.out.outputs.note_fill(fills);
+        fills.note("ended_flows", self.flows.len_of(Class::Ended), self.ended_max + 1);
+        for waiting in self.by_listener.values() {
+            fills.note("connections_of_listener", waiting.flows.len(), CONNECTIONS_OF_LISTENER_MAX);
+        }
+        for flow in self.flows.ids().filter_map(|id| self.flows.get(id)) {
+            flow.connection.note_fill(&flow.tcp_limits(self.config.limits.late_ms), fills);
+            match &flow.role {
+                Role::Control(control) => control.session.note_fill(&self.config.limits, fills),
+                Role::Candidate(Candidate::Early(early)) => {
+                    fills.note("early_bytes_of_connection", early.cost(), EARLY_BYTES_MAX);
+                }
+                Role::Candidate(Candidate::Probe(probe)) => probe.note_fill(fills),
+                _ => {}
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use hashbrown::HashMap;
 
 use crate::addr::Endpoint;
+use crate::fill::Fills;
 use crate::time::Timestamp;
 
 /// The latest sessions that a partition remembers, by a hash of 64 bits each. Stops captures of many short sessions from filling the
@@ -39,6 +40,11 @@ impl Repeats {
         self.counts.insert(key, 0);
         self.order.push_back(key);
         0
+    }
+
+    /// Notes the fill.
+    pub(super) fn note_fill(&self, fills: &mut Fills) {
+        fills.note("repeats", self.counts.len().max(self.order.len()), REMEMBERED_MAX);
     }
 }
 

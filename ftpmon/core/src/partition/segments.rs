@@ -103,9 +103,9 @@ impl Partition {
         {
             return;
         }
-        let limits = limits_with_room(config, total_held, flow);
-        flow.note_packet(at);
         let from = flow.side_of(segment);
+        let limits = limits_with_room(config, total_held, flow, from);
+        flow.note_packet(at);
         let Flow { connection, role, record, .. } = flow;
         match role {
             Role::Control(control) => {

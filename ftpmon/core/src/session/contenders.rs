@@ -11,6 +11,7 @@ use super::data::{ConnectionId, Contact, DataSummary};
 use crate::account::Side;
 use crate::addr::Endpoint;
 use crate::event::{FileDirection, Mode};
+use crate::fill::Fills;
 use crate::time::Timestamp;
 use crate::timing::DISORDER_NS;
 
@@ -127,6 +128,11 @@ pub(super) struct Chosen {
 pub(super) struct Contenders(SmallVec<[Contender; 1]>);
 
 impl Contenders {
+    /// Notes the fill.
+    pub(super) fn note_fill(&self, fills: &mut Fills) {
+        fills.note("contenders_of_endpoint", self.0.len(), CONTENDERS_MAX);
+    }
+
     /// A connection came, or it is established now. False where there are too many.
     pub(super) fn contact(&mut self, contact: Contact, expected: bool, mode: Option<Mode>) -> bool {
         let Contact { connection, initiator, established, .. } = contact;

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use crate::event::{Login, LoginAttempt, LoginOutcome};
+use crate::fill::Fills;
 use crate::ftp::Verb;
 use crate::text::Text;
 
@@ -140,6 +141,11 @@ impl Logins {
 
     fn earlier_len(&self) -> usize {
         self.earlier.as_ref().map_or(0, |earlier| earlier.len())
+    }
+
+    /// Notes the fill.
+    pub(super) fn note_fill(&self, fills: &mut Fills) {
+        fills.note("logins_of_session", self.earlier_len(), EARLIER_MAX);
     }
 
     /// The attempt before the last one that the reply to `tx` ends: it decides, or there was no command behind it.

@@ -38,7 +38,8 @@ use crate::event::{
     Anomaly, AnomalyDetail, AnomalyId, ClosedBy, DataAnnouncement, Direction, End, EndReason, EventKind,
     Handshake, Mode, SessionEnd, SessionIdentity, SessionStart, TlsVia,
 };
-use crate::ftp::{LineSplitter, ReplyAssembler};
+use crate::fill::Fills;
+use crate::ftp::{LINE_MAX, LineSplitter, REPLY_TEXT_MAX, ReplyAssembler};
 use crate::time::Timestamp;
 use crate::tls::TlsFacts;
 use channel::Channel;
@@ -305,6 +306,21 @@ impl Session {
     }
 
     #[inline]
+    /// Notes the fill of what the session holds, beside these caps.
+    pub(crate) fn note_fill(&self, limits: &Limits, fills: &mut Fills) {
+        fills.note("pending_of_session", self.pending.len(), limits.pending_commands);
+        self.transfers.note_fill(limits.open_transfers, fills);
+        self.remote.note_fill(fills);
+        self.logins.note_fill(fills);
+        self.secrets.note_fill(fills);
+        fills.note("reply_bytes_of_session", self.assembler.held(), 3 * REPLY_TEXT_MAX);
+        for channel in [&self.from_client, &self.from_server] {
+            if let Channel::Text(splitter) = channel {
+                fills.note("line_bytes_of_session", splitter.held(), 3 * LINE_MAX);
+            }
+        }
+    }
+
     fn tell(&self, at: Timestamp, kind: EventKind, out: &mut Outbox) {
         out.event(at, &self.identity, self.logins.user.as_ref(), kind);
     }

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::due::{Due, Parameters, representation};
 use crate::event::FileDirection;
+use crate::fill::Fills;
 use crate::ftp::path::{Answer, WorkingDirectory};
 use crate::ftp::{Code, Command, Reply, Verb, size};
 
@@ -117,6 +118,11 @@ impl Remote {
         }
         self.asked.push(Asked { tx, verb: command.verb, arg: SmallVec::from_slice(arg), begun: false });
         full
+    }
+
+    /// Notes the fill.
+    pub(super) fn note_fill(&self, fills: &mut Fills) {
+        fills.note("remote_commands_of_session", self.asked.len(), ASKED_MAX);
     }
 
     /// A reply, to the command `tx` (0: to none that was seen). Returns a transfer's basis at its first reply.

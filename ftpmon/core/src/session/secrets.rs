@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::fill::Fills;
 use crate::ftp::{Command, Verb};
 
 /// Words with which servers take passwords behind SITE, and some as commands of their own. RFC 959 section 4.1.3 leaves
@@ -169,6 +170,11 @@ impl MaskedSecrets {
             }
         }
         forgotten
+    }
+
+    /// Notes the fill.
+    pub(super) fn note_fill(&self, fills: &mut Fills) {
+        fills.note("secrets_of_session", self.known.len(), REMEMBERED_MAX);
     }
 
     /// True if an older secret was forgotten for it.

@@ -13,6 +13,7 @@ use super::data::{ConnectionId, Contact, DataSummary, EndpointId, FoundData};
 use super::outbox::{Effect, ExpectedEndpoints, Outbox};
 use super::transfer::{Announced, Aside, Request, Transfer};
 use crate::event::{DataAnnouncement, Mode, SessionIdentity};
+use crate::fill::Fills;
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::timing::DISORDER_NS;
@@ -81,6 +82,14 @@ impl Transfers {
     pub(super) fn is_empty(&self) -> bool {
         let waits = |current: &Announced| matches!(current.state(None), DataState::Waiting);
         self.open.is_empty() && self.current.as_deref().is_none_or(waits)
+    }
+
+    /// Notes the fill, beside the cap on unfinished transfers.
+    pub(super) fn note_fill(&self, cap: usize, fills: &mut Fills) {
+        fills.note("transfers_of_session", self.open.len(), cap);
+        fills.note("reported_of_session", self.reported.len(), REPORTED_MAX);
+        let open = self.open.iter().filter_map(|transfer| transfer.announced.as_deref());
+        open.chain(self.current.as_deref()).for_each(|announced| announced.contenders.note_fill(fills));
     }
 
     /// A transfer command comes, and another may have been lost before it: the connection that was over by then had that one.

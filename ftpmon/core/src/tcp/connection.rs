@@ -2,14 +2,20 @@
 
 use super::assembly::Assembly;
 use super::backlog::{Backlog, Piece};
+use super::doubt::{DOUBTED_BYTES_MAX, DOUBTED_MAX};
 use super::limits::StreamLimits;
 use super::pair::Pair;
 use super::receiver::{Keep, Receiver};
+use super::recent::RECENT_BYTES;
 use super::sequence;
 use super::stream::{Marks, Stream};
 use crate::account::{DirectionAccount, Side};
+use crate::fill::Fills;
 use crate::segment::{Segment, TcpFlags};
 use crate::time::Timestamp;
+
+/// Pieces for which the first one makes room.
+const FIRST_PIECES: usize = 4;
 
 /// When the three steps of the handshake were seen (RFC 9293 section 3.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -262,6 +268,36 @@ impl Connection {
             };
             size_of::<Backlog>() + of(Side::Initiator) + of(Side::Listener)
         })
+    }
+
+    /// Bytes that [`Self::held_bytes`] may have beyond those that [`Self::payload_that_fits`] allows: doubtful segments, which have a
+    /// cap of their own, and the first pieces of both directions.
+    pub(crate) const HELD_BESIDE_MAX: usize =
+        size_of::<Backlog>() + 2 * (DOUBTED_MAX * DOUBTED_BYTES_MAX + 2 * FIRST_PIECES * size_of::<Piece>());
+
+    /// Payload bytes that `from` may have held, so that the connection holds no more than `room` bytes with one more piece.
+    pub(crate) fn payload_that_fits(&self, from: Side, room: usize) -> usize {
+        let Some(backlog) = self.backlog.as_deref() else {
+            return room.saturating_sub(size_of::<Backlog>() + FIRST_PIECES * size_of::<Piece>());
+        };
+        let pending = backlog.pending.side(from);
+        let (pieces, capacity) = (pending.pieces.len(), pending.pieces.capacity());
+        let growth = if pieces == capacity { capacity.max(FIRST_PIECES) * size_of::<Piece>() } else { 0 };
+        room.saturating_sub(self.held_bytes() - pending.bytes() + growth)
+    }
+
+    /// Notes the fill of what is held, beside these caps.
+    pub(crate) fn note_fill(&self, limits: &StreamLimits, fills: &mut Fills) {
+        for from in [Side::Initiator, Side::Listener] {
+            fills.note("compared_bytes_of_stream", self.streams.side(from).recent.len(), RECENT_BYTES);
+            let Some(backlog) = self.backlog.as_deref() else { continue };
+            let pending = backlog.pending.side(from);
+            fills.note("held_bytes_of_stream", pending.bytes(), limits.held_bytes as usize);
+            fills.note("held_pieces_of_stream", pending.pieces.len(), limits.held_pieces.into());
+            fills.note("doubtful_segments_of_stream", pending.doubted.len(), DOUBTED_MAX);
+            let longest = pending.doubted.iter().map(|doubted| doubted.bytes.len()).max();
+            fills.note("doubtful_segment_bytes", longest.unwrap_or_default(), DOUBTED_BYTES_MAX);
+        }
     }
 
     /// An end said FIN or RST.

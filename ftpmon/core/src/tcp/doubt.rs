@@ -13,9 +13,9 @@ use crate::segment::{Segment, Signs};
 /// A hop limit this far from the connection's usual one is doubtful. Routes change by a few hops.
 const HOPS_MAX: u8 = 8;
 /// Doubted segments held in a direction. Stops forged ones from taking memory; the oldest is dropped.
-const DOUBTED_MAX: usize = 16;
+pub(super) const DOUBTED_MAX: usize = 16;
 /// Bytes of a doubted segment that are held.
-const DOUBTED_BYTES_MAX: usize = 2048;
+pub(super) const DOUBTED_BYTES_MAX: usize = 2048;
 
 impl Stream {
     /// Whether a segment of this direction has the signs of the others. Learns them from segments that are in order.

@@ -30,6 +30,11 @@ pub(super) struct Difference {
 }
 
 impl Recent {
+    /// The number of bytes that are kept.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Adds bytes that were handed on.
     #[inline]
     pub(super) fn push(&mut self, bytes: &[u8]) {

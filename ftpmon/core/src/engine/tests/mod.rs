@@ -124,6 +124,9 @@ impl Bench {
     }
 
     fn finish(&mut self) -> Vec<Event> {
+        for (container, fill) in self.engine.fills().iter() {
+            assert!(fill.used <= fill.cap, "{container} holds {} of {}", fill.used, fill.cap);
+        }
         let at = self.at();
         self.engine.finish(at);
         self.events()
