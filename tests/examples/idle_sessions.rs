@@ -117,7 +117,12 @@ fn main() -> Result<()> {
     let mut numbers = std::env::args().skip(1).map(|word| word.parse::<usize>());
     let sessions = numbers.next().context("how many sessions?")??;
     let messages = numbers.next().context("how many messages?")??;
-    let limits = Limits { flows: sessions.max(1), control_idle_s: u32::MAX, ..Limits::default() };
+    let limits = Limits {
+        flows: sessions.max(1),
+        control_idle_s: u32::MAX,
+        memory_bytes: usize::MAX / 2,
+        ..Limits::default()
+    };
     let engine = Engine::new(EngineConfig { limits, ..EngineConfig::default() });
     let mut world = World { engine, now: 1_767_225_600_000_000_000, index: 0, events: 0 };
     let mut ends: Vec<Next> = Vec::with_capacity(sessions);

@@ -76,7 +76,10 @@ struct Flood {
 
 impl Flood {
     fn new() -> Self {
-        let limits = Limits { flows: FLOWS, ..Limits::default() };
+        Self::with(Limits { flows: FLOWS, memory_bytes: usize::MAX / 2, ..Limits::default() })
+    }
+
+    fn with(limits: Limits) -> Self {
         let config = EngineConfig { limits, partitions: 1, ..EngineConfig::default() };
         let at = Timestamp::from_parts(1_767_225_600, 0);
         Self { engine: Engine::new(config), at, index: 0, told: BTreeMap::new() }
@@ -187,4 +190,80 @@ fn idle_sessions_stay_under_the_cap_and_those_that_give_way_are_told() {
     flood.engine.finish(flood.at);
     flood.drain();
     assert_eq!(flood.told("session_end end_of_input"), FLOWS as u64);
+}
+
+/// Segments of lines from hosts that nobody asked, without a handshake: they begin no session, and are counted.
+#[test]
+fn one_end_alone_begins_no_session() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    const ACK: u8 = 0x10;
+    const FORGED: u32 = if cfg!(debug_assertions) { 4_000 } else { 40_000 };
+    for from_server in [false, true] {
+        let before = allocated();
+        let mut flood = Flood::with(Limits::default());
+        let payload = if from_server { b"220 x\n".repeat(240) } else { b"\n".repeat(1_440) };
+        let mut most = 0;
+        for number in 0..FORGED {
+            flood.segment(client(number), from_server, [1, 1], ACK, &payload);
+            most = most.max(allocated().saturating_sub(before));
+        }
+        println!("from the server: {from_server}: at most {} MiB", most >> 20);
+        assert!(most <= Limits::default().memory_bytes, "{most} bytes");
+        flood.engine.finish(flood.at);
+        flood.drain();
+        assert_eq!(flood.told("session_start"), 0);
+        assert_eq!(flood.engine.counters().lost.get("unproven_connections"), Some(&u64::from(FORGED)));
+    }
+}
+
+/// Lines that make much of few bytes, in two segments each from hosts that nobody asked: memory stays within the budget, and
+/// a session that both ends hold goes on.
+#[test]
+fn forged_lines_stay_within_the_memory_budget() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    const BUDGET: usize = 64 << 20;
+    const ACK: u8 = 0x10;
+    const SYN: u8 = 0x02;
+    const FORGED: u32 = if cfg!(debug_assertions) { 4_000 } else { 40_000 };
+    let long = [&[b'x'; 1_400][..], b"\r\n"].concat();
+    let user = [b"USER ", &[b'u'; 1_400][..], b"\r\n"].concat();
+    let lines: [(&str, Vec<u8>); 5] = [
+        ("newlines", b"\n".repeat(1_440)),
+        ("short lines", b"A\n".repeat(720)),
+        ("transfers", b"RETR x\r\n".repeat(180)),
+        ("long lines", long),
+        ("users", user),
+    ];
+    for (what, payload) in lines {
+        let before = allocated();
+        let mut flood = Flood::with(Limits { memory_bytes: BUDGET, ..Limits::default() });
+        let victim = Endpoint::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)), 50_000);
+        flood.segment(victim, false, [100, 0], SYN, b"");
+        flood.segment(victim, true, [500, 101], SYN | ACK, b"");
+        flood.segment(victim, false, [101, 501], ACK, b"");
+        flood.segment(victim, true, [501, 101], ACK, b"220 ready\r\n");
+        let mut most = 0;
+        for number in 0..FORGED {
+            // An acknowledgment that goes on is what makes a session of one end. What it acknowledges is waited for.
+            flood.at = flood.at.plus_nanos(5_000_000);
+            flood.segment(client(number), false, [1, 1], ACK, b"NOOP\r\n");
+            flood.segment(client(number), false, [7, 9], ACK, &payload);
+            if number % 256 == 0 {
+                most = most.max(allocated().saturating_sub(before));
+                let fill = flood.engine.counters().tables.get("memory_bytes").copied().unwrap_or_default();
+                assert!(fill.used <= fill.cap + (4 << 20), "{what}: {fill:?}");
+            }
+        }
+        println!("{what}: at most {} MiB; lost: {:?}", most >> 20, flood.engine.counters().lost);
+        assert!(most <= BUDGET + BUDGET / 2, "{what}: {most} bytes");
+        let refused = flood.engine.counters().lost.get("memory_full").copied().unwrap_or_default();
+        let starts = flood.told("session_start");
+        assert_eq!(flood.told("session_end evicted"), refused, "{what}");
+        flood.segment(victim, false, [101, 512], ACK, b"QUIT\r\n");
+        flood.segment(victim, true, [512, 107], ACK, b"221 bye\r\n");
+        flood.engine.finish(flood.at);
+        flood.drain();
+        assert_eq!(flood.told("session_start"), starts, "{what}: the victim's session was given up");
+        assert_eq!(flood.told("reply"), 2, "{what}");
+    }
 }

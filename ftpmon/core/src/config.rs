@@ -107,6 +107,10 @@ pub struct Limits {
     /// With files wanted: bytes held because others are missing before them, of all connections together. Stops many connections
     /// with a hole each. Beyond it the oldest hole is given up, and that file is incomplete.
     pub reorder_bytes: usize,
+    /// Memory of all connections and sessions together, bytes: tables, commands that wait, lines and replies that are not complete,
+    /// bytes held for a decision. Stops floods that stay below every other cap. The longest idle gives way, those whose server
+    /// never answered first.
+    pub memory_bytes: usize,
 }
 
 impl Default for Limits {
@@ -121,6 +125,9 @@ impl Limits {
     pub const UNHURRIED: Self =
         Self { control_idle_s: u32::MAX, data_idle_s: u32::MAX, late_ms: u32::MAX, ..Self::DEFAULT };
 
+    /// Memory of all connections and sessions unless another limit is given, bytes.
+    pub const MEMORY_BYTES_DEFAULT: usize = 256 << 20;
+
     const DEFAULT: Self = Self {
         flows: 524_288,
         ended_flows: 131_072,
@@ -134,10 +141,11 @@ impl Limits {
         probe_bytes: 8 << 20,
         early_bytes: 8 << 20,
         reorder_bytes: 16 << 20,
+        memory_bytes: Self::MEMORY_BYTES_DEFAULT,
     };
 
     /// Every cap with its name, as `sensor_start` gives it.
-    pub fn named(&self) -> [(&'static str, u64); 12] {
+    pub fn named(&self) -> [(&'static str, u64); 13] {
         [
             ("flows", self.flows as u64),
             ("ended_flows", self.ended_flows as u64),
@@ -151,6 +159,7 @@ impl Limits {
             ("probe_bytes", self.probe_bytes as u64),
             ("early_bytes", self.early_bytes as u64),
             ("reorder_bytes", self.reorder_bytes as u64),
+            ("memory_bytes", self.memory_bytes as u64),
         ]
     }
 }

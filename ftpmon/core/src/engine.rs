@@ -257,6 +257,7 @@ impl Engine {
             ("probe_bytes", limits.probe_bytes),
             ("early_bytes", limits.early_bytes),
             ("reorder_bytes", limits.reorder_bytes),
+            ("memory_bytes", limits.memory_bytes),
         ] {
             if let Some(table) = counters.tables.get_mut(name) {
                 table.cap = cap as u64;

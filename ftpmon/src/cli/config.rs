@@ -2,8 +2,8 @@
 
 use super::{Command, ConfigCommand, EventOptions, OwnersChoice, PortOptions, ReadOptions, RunOptions};
 use crate::config::{
-    Config, FilesConfig, LiveConfig, PinConfig, PortsConfig, ReadConfig, RouteConfig, SecretsConfig,
-    SpoolConfig, WritePcapConfig,
+    Config, FilesConfig, LimitsConfig, LiveConfig, PinConfig, PortsConfig, ReadConfig, RouteConfig,
+    SecretsConfig, SpoolConfig, WritePcapConfig,
 };
 use crate::sink::{OutputSpec, SinkSpec};
 
@@ -73,6 +73,10 @@ fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[OutputSpec]) ->
             directory: events.store.files_dir.clone(),
             max_bytes: events.store.files_max_bytes,
             quota_bytes: events.store.files_quota,
+        },
+        limits: LimitsConfig {
+            memory_bytes: events.memory.and_then(|bytes| usize::try_from(bytes).ok()),
+            ..LimitsConfig::default()
         },
         routes: vec![RouteConfig {
             events: events.kinds.clone(),

@@ -14,6 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command as Definition, CommandFactory as 
 
 use super::{Cli, Command, ConfigCommand};
 use crate::config::{Config, FileError, FileSettings, Location, Setting, SettingValue};
+use crate::format::LINE_BYTES_DEFAULT;
 
 /// Options that are no settings.
 const NO_SETTINGS: [&str; 3] = ["config", "help", "version"];
@@ -256,6 +257,7 @@ fn values_of(option: &Arg) -> String {
 fn with_tables(mut config: Config, files: &FileSettings, origins: &Origins) -> Result<Config, LayerError> {
     config.limits.fill(&files.limits);
     let Some(routes_at) = &files.routes_at else { return Ok(config) };
+    let max_line_bytes = config.routes.first().map_or(LINE_BYTES_DEFAULT, |route| route.max_line_bytes);
     match origins.get("output") {
         Some(Origin::File(_)) => config.routes.extend(files.routes.iter().cloned()),
         Some(_) => {}
@@ -269,6 +271,9 @@ fn with_tables(mut config: Config, files: &FileSettings, origins: &Origins) -> R
             }
             config.routes.clone_from(&files.routes);
         }
+    }
+    for route in config.routes.iter_mut().filter(|route| route.max_line_bytes == LINE_BYTES_DEFAULT) {
+        route.max_line_bytes = max_line_bytes;
     }
     Ok(config)
 }

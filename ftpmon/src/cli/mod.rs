@@ -14,8 +14,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{
     FILE_BYTES_DEFAULT, FILES_QUOTA_DEFAULT, FILES_RING_BYTES_DEFAULT, FilesPolicy, HashAlgorithm,
-    RING_BYTES_DEFAULT, RING_BYTES_MAX, RING_BYTES_MIN, SENSOR_NAME_MAX, STATS_INTERVAL_DEFAULT,
-    SecretsPolicy,
+    MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, RING_BYTES_DEFAULT, RING_BYTES_MAX, RING_BYTES_MIN, SENSOR_NAME_MAX,
+    STATS_INTERVAL_DEFAULT, SecretsPolicy,
 };
 use crate::format::{Format, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
@@ -180,6 +180,9 @@ pub struct EventOptions {
     #[arg(long, value_name = "BYTES", default_value_t = LINE_BYTES_DEFAULT,
         value_parser = clap::value_parser!(u32).range(i64::from(LINE_BYTES_MIN)..=i64::from(LINE_BYTES_MAX)))]
     pub max_line: u32,
+    /// Memory of all connections and sessions together; beyond it the longest idle are given up [default: 256M]
+    #[arg(long, value_name = "BYTES", value_parser = bytes(MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX))]
+    pub memory: Option<u64>,
     /// Form of passwords and account information in events
     #[arg(long, value_enum, default_value_t = SecretsPolicy::Mask)]
     pub secrets: SecretsPolicy,

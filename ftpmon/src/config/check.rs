@@ -13,6 +13,10 @@ use ftpmon_event::EventKind;
 pub const RING_BYTES_MIN: u64 = 4 << 10;
 /// Largest ring, bytes: kernel memory is pinned and not swapped, a typo must not take all of it.
 pub const RING_BYTES_MAX: u64 = 1 << 30;
+/// Smallest budget of memory, bytes: a MiB for each partition of the engine.
+pub const MEMORY_BYTES_MIN: u64 = 16 << 20;
+/// Largest budget of memory, bytes.
+pub const MEMORY_BYTES_MAX: u64 = 1 << 40;
 /// Control ports, of each kind, that may be given: each is an entry of a kernel map of 65,536.
 pub const PORTS_MAX: usize = 1024;
 /// Longest sensor name, bytes: it stands in every event.
@@ -89,6 +93,9 @@ impl Config {
         range("--stats-interval", live.stats_interval_s.into(), 1, 86_400)?;
         range("--ring-size", live.ring_bytes, RING_BYTES_MIN, RING_BYTES_MAX)?;
         range("--files-ring-size", live.files_ring_bytes, RING_BYTES_MIN, RING_BYTES_MAX)?;
+        if let Some(bytes) = self.limits.memory_bytes {
+            range("--memory", bytes as u64, MEMORY_BYTES_MIN, MEMORY_BYTES_MAX)?;
+        }
         for route in &self.routes {
             range("--max-line", route.max_line_bytes.into(), LINE_BYTES_MIN.into(), LINE_BYTES_MAX.into())?;
         }

@@ -43,6 +43,7 @@ limits! {
     probe_bytes: usize,
     early_bytes: usize,
     reorder_bytes: usize,
+    memory_bytes: usize,
 }
 
 #[cfg(test)]

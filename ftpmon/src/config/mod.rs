@@ -26,7 +26,10 @@ use crate::sink::{OutputSpec, SinkSpec, SpoolFull, SpoolOptions};
 use crate::store::StoreOptions;
 
 pub use crate::quantity::{parse_bytes, parse_seconds};
-pub use check::{Contradiction, PORTS_MAX, RING_BYTES_MAX, RING_BYTES_MIN, SENSOR_NAME_MAX};
+pub use check::{
+    Contradiction, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, PORTS_MAX, RING_BYTES_MAX, RING_BYTES_MIN,
+    SENSOR_NAME_MAX,
+};
 pub use diff::Change;
 pub use engine::{KeyError, SECRETS_KEY_MIN};
 pub use file::{DEFAULT_FILE, FILE_BYTES_MAX, FileError, FileSettings, Location, Setting, SettingValue};

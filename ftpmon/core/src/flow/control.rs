@@ -14,6 +14,8 @@ pub(crate) struct Control {
     pub(crate) session: Session,
     /// The end that sends commands.
     pub(crate) client: Side,
+    /// Nothing of the server was seen, not even its part of the handshake: anybody could have sent the client's part.
+    pub(crate) unanswered: bool,
     pub(crate) missed: MissedDirections,
     /// The state of a session whose dialogue cannot be read. Boxed, since few of a million idle sessions need it.
     pub(crate) unread: Option<Box<Unread>>,
@@ -25,7 +27,14 @@ pub(crate) struct Control {
 impl Control {
     /// A control connection whose commands come from `client`.
     pub(crate) fn new(session: Session, client: Side) -> Self {
-        Self { session, client, missed: MissedDirections::default(), unread: None, ending: None }
+        Self {
+            session,
+            client,
+            unanswered: false,
+            missed: MissedDirections::default(),
+            unread: None,
+            ending: None,
+        }
     }
 
     /// The hosts of its two ends, the client's first.

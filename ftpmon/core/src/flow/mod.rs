@@ -7,7 +7,6 @@ mod early;
 mod entry;
 mod file_reader;
 mod first_bytes;
-
 mod key;
 mod probe;
 mod receivers;
@@ -16,6 +15,7 @@ mod table;
 #[cfg(test)]
 pub(crate) mod test_ids;
 mod timers;
+mod unproven;
 
 pub(crate) use candidate::{Candidate, InferenceCandidate};
 pub(crate) use control::{Control, Ending, InferredData};
@@ -29,3 +29,4 @@ pub(crate) use receivers::{ControlReceiver, Discard, FileReceiver, ProbeReceiver
 pub(crate) use role::Role;
 pub(crate) use table::{Class, FlowId, FlowTable, Moment};
 pub(crate) use timers::{Deadline, Timer, TimerQueue};
+pub(crate) use unproven::Said;

@@ -3,12 +3,17 @@
 use super::candidate::Candidate;
 use super::control::Control;
 use super::data::DataFlow;
+use super::unproven::Unproven;
 
 /// The role of a connection.
 pub(crate) enum Role {
-    /// A connection to a control port that is no session yet: no end has answered or sent payload. A flood of SYNs makes
-    /// many of these, and nothing larger.
-    Nascent { implicit_tls: bool },
+    /// A connection to a control port that is no session yet: only one of its ends was seen. A flood of SYNs makes many of these,
+    /// and nothing larger.
+    Nascent {
+        implicit_tls: bool,
+        /// The words of that end.
+        unproven: Option<Box<Unproven>>,
+    },
     /// A control connection.
     Control(Box<Control>),
     /// A data connection.

@@ -1,4 +1,4 @@
-//! Budgets of bytes that are held for a decision. All partitions draw on one pool for each purpose.
+//! Budgets of bytes that are held for a decision, and of all memory. All partitions draw on one pool for each purpose.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
@@ -14,6 +14,14 @@ pub(crate) struct Budgets {
     probe: Arc<AtomicUsize>,
     early: Arc<AtomicUsize>,
     reorder: Arc<AtomicUsize>,
+    memory: Arc<AtomicUsize>,
+}
+
+impl Budgets {
+    /// The memory that partitions drew from what they share.
+    pub(super) fn memory(&self) -> &Arc<AtomicUsize> {
+        &self.memory
+    }
 }
 
 /// A partition's part of a pool.
@@ -84,4 +92,48 @@ pub(super) fn limits_with_room(config: &EngineConfig, held: usize, flow: &Flow, 
         }
     }
     limits
+}
+
+/// Steps in which a partition draws on the pool, bytes. Threads meet there seldom.
+const STEP: usize = 64 << 10;
+
+/// A partition's part of the budget.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// Bytes that are this partition's alone.
+    pub(super) own: usize,
+    /// Bytes in sessions beyond what each takes anyway: commands that wait, lines and replies that are not complete.
+    pub(super) waiting: usize,
+    /// Bytes drawn from the pool.
+    drawn: usize,
+    pool: Arc<AtomicUsize>,
+    pool_max: usize,
+    /// Bytes of the budget divided by the partitions.
+    pub(super) share: usize,
+}
+
+impl Memory {
+    /// The part of one of `count` partitions in a budget of `bytes`.
+    pub(super) fn new(bytes: usize, count: u8, pool: &Arc<AtomicUsize>) -> Self {
+        let mut memory = Self { own: 0, waiting: 0, drawn: 0, pool: Arc::clone(pool), pool_max: 0, share: 0 };
+        memory.set_limit(bytes, usize::from(count));
+        memory
+    }
+
+    /// From now on the budget of `count` partitions has so many bytes.
+    pub(super) fn set_limit(&mut self, bytes: usize, count: usize) {
+        self.share = bytes / count.max(1);
+        (self.own, self.pool_max) = (self.share / 2, bytes / 2);
+    }
+
+    /// The partition takes `used` bytes. False where the budget does not have them.
+    pub(super) fn has_room_for(&mut self, used: usize) -> bool {
+        let drawn = used.saturating_sub(self.own).next_multiple_of(STEP);
+        if drawn != self.drawn {
+            // Wraps where less is drawn than before: the sum over all is right.
+            self.pool.fetch_add(drawn.wrapping_sub(self.drawn), Ordering::Relaxed);
+            self.drawn = drawn;
+        }
+        drawn == 0 || self.pool.load(Ordering::Relaxed) <= self.pool_max
+    }
 }

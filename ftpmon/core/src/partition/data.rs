@@ -65,7 +65,8 @@ impl Partition {
         shared: &SharedEndpoints,
     ) -> Role {
         if has_segments && self.is_control(listener.port) {
-            return Role::Nascent { implicit_tls: self.config.tls_ports.contains(&listener.port) };
+            let implicit_tls = self.config.tls_ports.contains(&listener.port);
+            return Role::Nascent { implicit_tls, unproven: None };
         }
         let claims = self.claims_on(initiator, listener, shared);
         if !claims.is_empty() {
@@ -115,16 +116,8 @@ impl Partition {
 
     /// Puts a new flow into the table; the longest idle one gives way at the cap.
     pub(super) fn insert(&mut self, at: Timestamp, key: FlowKey, flow: Flow) -> FlowId {
-        while self.flows.len() >= self.flows_max {
-            let victim = [Class::Ended, Class::Unclaimed, Class::Other, Class::Control]
-                .into_iter()
-                .find_map(|class| self.flows.longest_idle(class));
-            let Some((victim, _)) = victim else { break };
-            if !matches!(self.role(victim), Some(Role::Ended)) {
-                self.counters.lose("flows_evicted", 1);
-            }
-            self.remove(at, victim, EndReason::Evicted);
-        }
+        while self.flows.len() >= self.flows_max && self.evict(at, "flows_evicted") {}
+        self.keep_within_memory(at, None);
         if self.flows.len_of(Class::Ended) > self.ended_max
             && let Some((first, _)) = self.flows.longest_idle(Class::Ended)
         {

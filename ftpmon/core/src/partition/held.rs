@@ -2,7 +2,7 @@
 
 use super::Partition;
 use crate::config::FilesMode;
-use crate::flow::FlowId;
+use crate::flow::{FlowId, Role};
 use crate::tcp::StreamLimits;
 
 impl Partition {
@@ -12,6 +12,10 @@ impl Partition {
             return;
         }
         let Some(flow) = self.flows.get_mut(id) else { return };
+        // What a session holds is part of the budget of memory.
+        if matches!(flow.role, Role::Control(_)) {
+            return;
+        }
         let counts = flow.role.may_be_a_file();
         let held = if counts { u32::try_from(flow.connection.held_bytes()).unwrap_or(u32::MAX) } else { 0 };
         self.held.reorder.change(flow.held as usize, held as usize);

@@ -67,7 +67,8 @@ impl Partition {
                 self.end_unclaimed(at, id, reason.is_some());
             }
             Role::Candidate(Candidate::Plain) => self.end_unclaimed(at, id, reason.is_some()),
-            Role::Nascent { .. } | Role::Ended => self.retire(id),
+            Role::Nascent { .. } => self.end_nascent(at, id, reason),
+            Role::Ended => self.retire(id),
         }
     }
 
@@ -83,20 +84,22 @@ impl Partition {
         self.note_held(id);
         self.stop_waiting(id);
         self.timers.remove(id);
+        self.forget_waiting(id);
         if let Some(Flow { role: Role::Control(control), .. }) = self.flows.remove(id) {
-            self.session_closed(control.pair());
+            self.session_closed(&control);
         }
     }
 
     /// The flow has nothing more to tell.
     pub(super) fn retire(&mut self, id: FlowId) {
+        self.forget_waiting(id);
         let Some(flow) = self.flows.get_mut(id) else { return };
         let packets = flow.packets();
         if let Role::Control(control) = flow.end() {
             self.counters.matched += packets;
             let pair = control.pair();
             self.forget_unreadable(self.now.at, pair, id);
-            self.session_closed(pair);
+            self.session_closed(&control);
         }
         self.timers.remove(id);
         self.flows.move_to(id, Class::Ended, self.now);

@@ -11,6 +11,7 @@ mod held;
 mod inference;
 mod lifecycle;
 mod mail;
+mod memory;
 mod repeats;
 mod segments;
 mod stamp;
@@ -40,7 +41,7 @@ use crate::selector::SelectorUpdate;
 use crate::session::Outbox;
 use crate::time::Timestamp;
 use crate::timing::{ENDED_KEPT_S, LOSS_ECHO_NS, UNCLAIMED_KEPT_S};
-use budget::Held;
+use budget::{Held, Memory};
 use repeats::Repeats;
 
 /// Connections to one listener that are considered when it is announced: the latest. Stops a flood of connections to one port,
@@ -69,6 +70,9 @@ pub(crate) struct Partition {
     /// Connections whose announcement may still come, by their listener.
     by_listener: HashMap<Endpoint, Waiting>,
     held: Held,
+    memory: Memory,
+    /// Sessions whose server did not answer yet: they are given up before others.
+    unanswered_sessions: usize,
     repeats: Repeats,
     out: Outbox,
     /// In which order outputs stand among those of other partitions.
@@ -103,6 +107,8 @@ impl Partition {
             pairs: PairTable::default(),
             by_listener: HashMap::new(),
             held: Held::new(budgets),
+            memory: Memory::new(limits.memory_bytes, count, budgets.memory()),
+            unanswered_sessions: 0,
             repeats: Repeats::default(),
             // 2⁴⁸ files a partition: names never meet.
             out: Outbox { outputs: OutputQueue::numbered_from(u64::from(number) << 48), effects: Vec::new() },
@@ -129,6 +135,7 @@ impl Partition {
         self.endpoints.set_limits(share(limits.announced_endpoints), limits.announcement_s);
         self.flows_max = share(limits.flows).max(1);
         self.ended_max = share(limits.ended_flows).max(1);
+        self.memory.set_limit(limits.memory_bytes, count);
         self.config = config;
     }
 
@@ -202,7 +209,9 @@ impl Partition {
             table.cap += cap as u64;
         };
         fill("flows", self.flows.len(), self.flows_max);
-        fill("sessions", self.flows.len_of(Class::Control), self.flows_max);
+        fill("sessions", self.flows.len_of(Class::Control) + self.unanswered_sessions, self.flows_max);
+        let (used, share) = self.memory_fill();
+        fill("memory_bytes", used, share);
         fill("timers", self.timers.len(), self.flows_max);
         fill("announced_endpoints", self.endpoints.len(), self.endpoints.cap());
         let (unclaimed, most) = self.pairs.unclaimed_fill();

@@ -18,6 +18,10 @@ use crate::tcp::{Connection, Keep, StreamLimits};
 use crate::time::Timestamp;
 use crate::timing::{AFTER_FIN_NS, AFTER_RST_NS};
 
+/// Bytes of payload that make so little wait in a session that it need not be counted: what a session is taken to hold anyway has
+/// room for as much.
+const LIGHT_BYTES: usize = 128;
+
 impl Partition {
     /// A segment was seen. False where it belongs to no connection that is followed.
     pub(crate) fn handle_segment(
@@ -106,7 +110,7 @@ impl Partition {
         let from = flow.side_of(segment);
         let limits = limits_with_room(config, total_held, flow, from);
         flow.note_packet(at);
-        let Flow { connection, role, record, .. } = flow;
+        let Flow { connection, role, record, held, .. } = flow;
         match role {
             Role::Control(control) => {
                 let answers = control.note_unreadable(at, from, segment);
@@ -115,9 +119,21 @@ impl Partition {
                 if limits.hole_wait_ms == 0 {
                     connection.handle_timeout(at, &limits, Keep::Bytes, &mut receiver);
                 }
+                let is_answer = control.unanswered && from != control.client;
+                let is_heavy = *held > 0
+                    || segment.payload.len() > LIGHT_BYTES
+                    || segment.payload.last().is_some_and(|last| *last != b'\n')
+                    || connection.holds_bytes()
+                    || !control.session.is_light();
                 self.apply_effects(at, id);
                 if let Some(answers) = answers {
                     self.unreadable_spoke(at, id, answers);
+                }
+                if is_answer {
+                    self.note_answer(id);
+                }
+                if is_heavy {
+                    self.note_waiting(at, id);
                 }
             }
             Role::Data(data) => {
@@ -161,6 +177,11 @@ impl Partition {
                     }
                     ProbeResult::Undecided => {}
                 }
+            }
+            Role::Nascent { unproven: Some(unproven), .. } => {
+                let before = unproven.held();
+                connection.handle_segment(at, from, segment, &limits, Keep::Bytes, &mut **unproven);
+                self.note_unproven(id, before);
             }
             Role::Nascent { .. } | Role::Candidate(Candidate::Plain) | Role::Ended => {
                 connection.handle_segment(at, from, segment, &limits, Keep::Ranges, &mut Discard);

@@ -108,6 +108,7 @@ impl Partition {
                 let mut receiver = ControlReceiver { control, config, out, ring_full };
                 connection.handle_timeout(now, &limits, Keep::Bytes, &mut receiver);
                 self.apply_effects(now, id);
+                self.note_waiting(now, id);
                 return;
             }
             Role::Data(data) => {
@@ -129,6 +130,11 @@ impl Partition {
             }
             Role::Candidate(Candidate::Probe(_)) => {
                 connection.handle_timeout(now, &limits, Keep::Bytes, &mut Discard);
+            }
+            Role::Nascent { unproven: Some(unproven), .. } => {
+                let before = unproven.held();
+                connection.handle_timeout(now, &limits, Keep::Bytes, &mut **unproven);
+                self.note_unproven(id, before);
             }
             Role::Nascent { .. } | Role::Candidate(Candidate::Plain) | Role::Ended => {
                 connection.handle_timeout(now, &limits, Keep::Ranges, &mut Discard);

@@ -12,6 +12,17 @@ pub(super) enum Channel {
     Opaque,
 }
 
+impl Channel {
+    /// Bytes held of a line or record that is not complete.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Self::Text(lines) => lines.held(),
+            Self::Tls(reader) => size_of_val(&**reader),
+            Self::Opaque => 0,
+        }
+    }
+}
+
 impl Default for Channel {
     fn default() -> Self {
         Self::Text(LineSplitter::new())

@@ -29,6 +29,9 @@ impl Session {
             }
             return false;
         };
+        if command.name.is_empty() && !command.cut {
+            return self.empty_line(at, out);
+        }
         let head_of_a_lost_line =
             command.cut && !line.truncated && (command.verb == Verb::Other || command.arg.is_none());
         if head_of_a_lost_line {
@@ -58,6 +61,15 @@ impl Session {
         let tls_may_follow = self.after_telling(at, &command, said, context, out);
         self.report_decided_if_open(at, out);
         tls_may_follow
+    }
+
+    /// A line of nothing: no command, though some servers answer it. The first of a session is told, the others cost nothing.
+    fn empty_line(&mut self, at: Timestamp, out: &mut Outbox) -> bool {
+        self.pending.push_empty_line(at);
+        if !core::mem::replace(&mut self.empty_line_told, true) {
+            self.anomaly(at, None, AnomalyId::MalformedCommand, "an empty line", out);
+        }
+        false
     }
 
     /// Changes of the session's user, made first so that the command's own event has the new one.
@@ -198,7 +210,7 @@ impl Session {
             due: Due::default(),
         };
         request.set_basis(basis);
-        if self.transfers.open_len() >= context.limits.open_transfers {
+        if self.transfers.open().len() >= context.limits.open_transfers {
             let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
             self.transfers.evict_oldest(at, session, out);
         }

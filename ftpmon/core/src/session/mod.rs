@@ -121,6 +121,7 @@ pub struct Session {
     not_ftp: bool,
     secrets: MaskedSecrets,
     too_many_pending_told: bool,
+    empty_line_told: bool,
     remote: Remote,
     restart: Option<Box<Restart>>,
     /// The reason and the closer of the control connection's end, while data connections are still open.
@@ -168,6 +169,7 @@ impl Session {
             not_ftp: false,
             secrets: MaskedSecrets::default(),
             too_many_pending_told: false,
+            empty_line_told: false,
             remote: Remote::new(midstream),
             restart: None,
             ended: None,
@@ -198,6 +200,26 @@ impl Session {
     /// A direction carries TLS records: not all of its bytes may be handed over.
     pub fn has_records(&self) -> bool {
         matches!((&self.from_client, &self.from_server), (Channel::Tls(_), _) | (_, Channel::Tls(_)))
+    }
+
+    /// Little waits in the session besides lines that are not complete: nothing that has to be counted.
+    #[inline]
+    pub fn is_light(&self) -> bool {
+        self.pending.len() <= 2 && self.transfers.open().len() <= 1 && self.assembler.held() == 0
+    }
+
+    /// Memory of what waits in the session for more to come, bytes: commands without a reply, unfinished transfers, lines and
+    /// replies that are not complete; and of what was said to be remembered.
+    pub fn held(&self) -> usize {
+        let user = self.logins.user.as_ref().map_or(0, |user| user.text.len());
+        self.pending.held()
+            + self.transfers.open().iter().map(|transfer| transfer.held()).sum::<usize>()
+            + self.assembler.held()
+            + self.from_client.held()
+            + self.from_server.held()
+            + self.secrets.held()
+            + self.remote.held()
+            + user
     }
 
     /// The facts in the hellos on the control connection, while it is under TLS.

@@ -50,8 +50,8 @@ pub(super) enum Intent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PendingKind {
     Command,
-    /// Nothing but an end of line.
-    EmptyLine,
+    /// Nothing but ends of lines: so many in a row.
+    EmptyLine(u32),
     /// A command that was not captured.
     Unseen,
 }
@@ -75,7 +75,7 @@ impl Pending {
         at: Timestamp,
         intent: Intent,
     ) -> Self {
-        let kind = if name.is_empty() { PendingKind::EmptyLine } else { PendingKind::Command };
+        let kind = PendingKind::Command;
         Self {
             tx,
             verb,
@@ -95,9 +95,29 @@ impl Pending {
         Self { kind: PendingKind::Unseen, ..unnamed }
     }
 
+    fn empty_line(at: Timestamp) -> Self {
+        let unnamed = Self::new(0, Verb::Other, SmolStr::default(), None, at, Intent::None);
+        Self { kind: PendingKind::EmptyLine(1), ..unnamed }
+    }
+
+    /// It is no command, but a server may answer it.
+    pub(super) fn is_empty_line(&self) -> bool {
+        matches!(self.kind, PendingKind::EmptyLine(_))
+    }
+
+    /// A transfer, or something else that has its preliminary reply.
+    fn runs(&self) -> bool {
+        self.preliminary || self.is_transfer()
+    }
+
     /// It stands for a command that was not captured.
     pub(super) fn is_unseen(&self) -> bool {
         self.kind == PendingKind::Unseen
+    }
+
+    /// Its memory, bytes.
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + 32 + self.name.len() + self.arg.as_ref().map_or(0, SmolStr::len)
     }
 
     fn is_sure(&self) -> bool {
@@ -112,7 +132,7 @@ impl Pending {
         match self.kind {
             _ if self.preliminary => fit_running(code),
             PendingKind::Unseen => Fit::Possible,
-            PendingKind::EmptyLine => fit_empty_line(code),
+            PendingKind::EmptyLine(_) => fit_empty_line(code),
             // EPSV ALL sets an option (RFC 2428 section 4).
             PendingKind::Command if self.verb == Verb::Epsv && self.has_arg("ALL") => fit(Verb::Opts, code),
             PendingKind::Command => fit(self.verb, code),
@@ -137,6 +157,12 @@ impl Pending {
 #[derive(Debug, Default)]
 pub(super) struct PendingCommands {
     queue: SmallVec<[Box<Pending>; 1]>,
+    /// Memory of those that wait, bytes.
+    bytes: usize,
+    /// The number of those that run.
+    running: usize,
+    /// One was asked while another ran.
+    asked_meanwhile: bool,
     /// The last final reply, and the verb that it answered.
     last: Option<(u16, Verb)>,
     /// Transfer commands that will not be answered any more.
@@ -150,28 +176,57 @@ impl PendingCommands {
         self.queue.len()
     }
 
+    /// Memory of the commands that wait, bytes.
+    pub(super) fn held(&self) -> usize {
+        self.bytes
+    }
+
     /// A command was sent.
-    pub(super) fn push(&mut self, mut pending: Pending) {
-        let runs = self.queue.iter().any(|waiting| waiting.is_transfer() || waiting.preliminary);
+    pub(super) fn push(&mut self, pending: Pending) {
+        // Boxed first: it is copied once.
+        let mut pending = Box::new(pending);
+        let runs = self.running > 0;
         pending.during_transfer = runs;
-        if !runs {
+        if !runs && core::mem::take(&mut self.asked_meanwhile) {
             // The client goes on behind the transfer without a reply to what it asked meanwhile.
             self.doubt_where(|waiting| waiting.during_transfer);
         }
-        self.queue.push(Box::new(pending));
+        self.asked_meanwhile |= runs;
+        self.add(pending);
+    }
+
+    /// An empty line, which a server may answer. Those in a row are one.
+    pub(super) fn push_empty_line(&mut self, at: Timestamp) {
+        match self.queue.last_mut().map(|last| &mut last.kind) {
+            Some(PendingKind::EmptyLine(lines)) => *lines = lines.saturating_add(1),
+            _ => self.push(Pending::empty_line(at)),
+        }
+    }
+
+    fn add(&mut self, pending: Box<Pending>) {
+        self.bytes += pending.bytes();
+        self.running += usize::from(pending.runs());
+        self.queue.push(pending);
+    }
+
+    /// One that waited is gone.
+    fn forget(&mut self, gone: &Pending) {
+        self.bytes = self.bytes.saturating_sub(gone.bytes());
+        self.running = self.running.saturating_sub(usize::from(gone.runs()));
     }
 
     /// A command was not captured: one of the next replies is its.
     pub(super) fn push_unseen(&mut self, at: Timestamp) {
         if !self.queue.last().is_some_and(|last| last.is_unseen()) {
-            self.queue.push(Box::new(Pending::unseen(at)));
+            self.add(Box::new(Pending::unseen(at)));
         }
     }
 
     /// The oldest command gives way at the cap.
     pub(super) fn evict_oldest(&mut self) {
         if !self.queue.is_empty() {
-            self.queue.remove(0);
+            let oldest = self.queue.remove(0);
+            self.forget(&oldest);
         }
     }
 
@@ -267,7 +322,9 @@ impl PendingCommands {
     /// A command has a preliminary reply. A transfer that ran before is over: a session has one at a time.
     pub(super) fn begin(&mut self, index: usize) {
         let Some(pending) = self.queue.get_mut(index) else { return };
+        let ran = pending.runs();
         if !core::mem::replace(&mut pending.preliminary, true) {
+            self.running += usize::from(!ran);
             self.retain_before(index, |older| !older.preliminary);
         } else if pending.is_sure() {
             // Servers are known that end a broken transfer with a second preliminary reply.
@@ -303,6 +360,8 @@ impl PendingCommands {
                 && matches!(code, 125 | 150 | 226 | 250 | 426 | 450 | 451 | 452 | 550..=553)
         };
         let Some(resumed) = self.unconnected.take_if(fits) else { return waiting };
+        self.bytes += resumed.bytes();
+        self.running += usize::from(resumed.runs());
         self.queue.insert(0, resumed);
         Some(0)
     }
@@ -314,9 +373,14 @@ impl PendingCommands {
     /// A command has its final reply.
     pub(super) fn complete(&mut self, index: usize, code: u16) -> Option<Box<Pending>> {
         self.last = Some((code, self.get(index)?.verb));
+        if let Some(PendingKind::EmptyLine(lines @ 2..)) = self.queue.get_mut(index).map(|pending| &mut pending.kind)
+        {
+            *lines -= 1;
+            return None;
+        }
         let completed = self.queue.remove(index);
-        let beside_transfers =
-            completed.kind == PendingKind::EmptyLine || is_asked_during_transfers(completed.verb);
+        self.forget(&completed);
+        let beside_transfers = completed.is_empty_line() || is_asked_during_transfers(completed.verb);
         // A server that has a new endpoint is through with the transfer before it.
         let of_endpoint = completed.verb.asks_for_endpoint() || completed.verb.announces_endpoint();
         if code == CANNOT_CONNECT && completed.is_transfer() {
@@ -331,7 +395,7 @@ impl PendingCommands {
                 Doubt::ReplyLost => return false,
                 _ if older.is_unseen() => return false,
                 // Servers answer it at once or not at all.
-                _ if older.kind == PendingKind::EmptyLine => return false,
+                _ if older.is_empty_line() => return false,
                 Doubt::None if older.preliminary && ends_transfers => 0,
                 Doubt::None if older.preliminary => return true,
                 _ if beside_transfers && older.is_transfer() => return true,
@@ -354,10 +418,14 @@ impl PendingCommands {
 
     fn retain_before(&mut self, end: usize, mut keep: impl FnMut(&mut Pending) -> bool) {
         let mut index = 0;
-        let abandoned = &mut self.abandoned;
+        let Self { abandoned, bytes, running, .. } = self;
         self.queue.retain(|pending| {
             let kept = index >= end || keep(pending);
             index += 1;
+            if !kept {
+                *bytes = bytes.saturating_sub(pending.bytes());
+                *running = running.saturating_sub(usize::from(pending.runs()));
+            }
             if !kept && pending.is_transfer() {
                 abandoned.push(pending.tx);
             }
@@ -368,9 +436,7 @@ impl PendingCommands {
 
 /// Servers are known that do not answer it.
 fn may_stay_unanswered(pending: &Pending) -> bool {
-    pending.kind == PendingKind::EmptyLine
-        || pending.verb == Verb::Other
-        || is_asked_during_transfers(pending.verb)
+    pending.is_empty_line() || pending.verb == Verb::Other || is_asked_during_transfers(pending.verb)
 }
 
 #[cfg(test)]

@@ -63,6 +63,13 @@ pub(super) struct Remote {
 }
 
 impl Remote {
+    /// Memory of what is known of the server's side, bytes.
+    pub(super) fn held(&self) -> usize {
+        let size = self.known_size.as_ref().map_or(0, |known| known.0.len());
+        let asked: usize = self.asked.iter().map(|asked| size_of::<Asked>() + asked.arg.len()).sum();
+        self.directory.held() + size + asked
+    }
+
     pub(super) fn new(midstream: bool) -> Self {
         Self {
             directory: WorkingDirectory::new(midstream),

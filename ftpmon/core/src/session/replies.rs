@@ -86,12 +86,14 @@ impl Session {
         let code = reply.code.filter(|code| code.class().is_some());
         let number = code.map(Code::number);
         let preliminary = code.is_some_and(Code::is_preliminary);
-        let command = index.and_then(|index| self.pending.get(index)).filter(|command| !command.is_unseen());
+        let waiting = index.and_then(|index| self.pending.get(index));
+        let to_empty_line = waiting.is_some_and(Pending::is_empty_line);
+        let command = waiting.filter(|command| !command.is_unseen() && !command.is_empty_line());
         let tx = command.map_or(0, |command| command.tx);
         let latency_us = command.map(|command| at.micros_since(command.at));
         let command =
             command.map(|command| CommandRef { verb: command.name.clone(), arg: command.arg.clone() });
-        let unasked = command.is_none();
+        let unasked = command.is_none() && !to_empty_line;
         if let Some(basis) = self.remote.heard(tx, reply)
             && let Some(transfer) = self.transfers.by_command(tx)
         {
@@ -131,7 +133,7 @@ impl Session {
             self.unasked(at, number, reply, out);
         } else if preliminary {
             self.preliminary(tx, reply);
-        } else if let Some(command) = completed {
+        } else if let Some(command) = completed.filter(|_| !to_empty_line) {
             self.answered(at, *command, number, reply, out);
         }
         for tx in self.pending.take_abandoned() {

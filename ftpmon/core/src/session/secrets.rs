@@ -147,6 +147,11 @@ pub(super) struct MaskedSecrets {
 }
 
 impl MaskedSecrets {
+    /// Memory of the remembered secrets, bytes.
+    pub(super) fn held(&self) -> usize {
+        self.known.iter().map(|secret| size_of::<Box<[u8]>>() + secret.0.len()).sum()
+    }
+
     /// A final reply.
     pub(super) fn replied(&mut self, code: u16) {
         self.due = matches!(code, 331 | 332 | 336);

@@ -167,6 +167,12 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
+    /// Its memory, bytes.
+    pub(super) fn held(&self) -> usize {
+        let arg = self.request.arg.as_ref().map_or(0, SmolStr::len);
+        size_of::<Self>() + arg + self.request.path.as_ref().map_or(0, |path| path.text.len())
+    }
+
     /// [`Self::new`], where a session keeps it.
     pub(super) fn boxed(request: Request, announced: Option<Box<Announced>>) -> Box<Self> {
         Box::new(Self::new(request, announced))

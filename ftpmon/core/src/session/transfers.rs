@@ -104,8 +104,8 @@ impl Transfers {
     }
 
     /// Transfers that are not reported yet.
-    pub(super) fn open_len(&self) -> usize {
-        self.open.len()
+    pub(super) fn open(&self) -> &[Box<Transfer>] {
+        &self.open
     }
 
     /// An endpoint was learned by the command `tx` or its reply. It supersedes the one before, and goes to a transfer

@@ -229,6 +229,20 @@ impl Connection {
             && !self.streams.side(Side::Listener).marks.has(Marks::SYN)
     }
 
+    /// The end `from` sent something other than RST.
+    pub fn has_heard(&self, from: Side) -> bool {
+        self.streams.side(from).marks.any(Marks::SYN | Marks::TALKED)
+    }
+
+    /// `segment`, sent by the end `from`, acknowledges more of the other end's bytes than its first segment did: the other end
+    /// is there, though it was never seen.
+    pub fn acknowledges_more(&self, from: Side, segment: &Segment<'_>) -> bool {
+        let other = self.streams.side(from.other());
+        segment.flags.ack()
+            && other.marks.has(Marks::STARTED)
+            && segment.ack.wrapping_sub(other.start as u32).cast_signed() > 0
+    }
+
     /// `segment`, sent by the end `from`, opens another connection between the same ports (RFC 9293 section 3.6.1): the caller
     /// then finishes this one and gives the segment to a new one, whose initiator may be the other end.
     ///
@@ -256,6 +270,12 @@ impl Connection {
         for from in [Side::Initiator, Side::Listener] {
             self.streams.side_mut(from).recent.clear();
         }
+    }
+
+    /// Something is held back or waited for.
+    #[inline]
+    pub fn holds_bytes(&self) -> bool {
+        self.backlog.is_some()
     }
 
     /// Bytes of memory that are held beyond the connection itself.
