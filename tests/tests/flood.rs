@@ -72,6 +72,10 @@ struct Flood {
     index: u64,
     /// Events by name, and session ends by reason.
     told: BTreeMap<String, u64>,
+    /// Commands by client.
+    commands: BTreeMap<Endpoint, u64>,
+    /// Events that others stand for.
+    repeated: u64,
 }
 
 impl Flood {
@@ -82,7 +86,14 @@ impl Flood {
     fn with(limits: Limits) -> Self {
         let config = EngineConfig { limits, partitions: 1, ..EngineConfig::default() };
         let at = Timestamp::from_parts(1_767_225_600, 0);
-        Self { engine: Engine::new(config), at, index: 0, told: BTreeMap::new() }
+        Self {
+            engine: Engine::new(config),
+            at,
+            index: 0,
+            told: BTreeMap::new(),
+            commands: BTreeMap::new(),
+            repeated: 0,
+        }
     }
 
     fn segment(&mut self, client: Endpoint, back: bool, seq: [u32; 2], flags: u8, text: &[u8]) {
@@ -110,6 +121,15 @@ impl Flood {
     fn drain(&mut self) {
         while let Some(output) = self.engine.poll() {
             let Output::Event(event) = output else { continue };
+            match (&event.kind, &event.session) {
+                (EventKind::Command(_), Some(session)) => {
+                    *self.commands.entry(session.client).or_default() += 1;
+                }
+                (EventKind::Anomaly(anomaly), _) => {
+                    self.repeated += anomaly.anomaly.repeated.as_ref().map_or(0, |repeated| repeated.count);
+                }
+                _ => {}
+            }
             let name = match &event.kind {
                 EventKind::SessionEnd(end) => format!("session_end {}", end.end.reason.as_str()),
                 kind => kind.name().to_owned(),
@@ -214,6 +234,47 @@ fn one_end_alone_begins_no_session() {
         assert_eq!(flood.told("session_start"), 0);
         assert_eq!(flood.engine.counters().lost.get("unproven_connections"), Some(&u64::from(FORGED)));
     }
+}
+
+/// A client that sends the shortest lines at 1 Mbit/s makes a few events a segment, and the rest is counted. What another
+/// client says meanwhile is told whole.
+#[test]
+fn a_flood_of_lines_is_told_in_few_events() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    const ACK: u8 = 0x10;
+    const SYN: u8 = 0x02;
+    const LINES: u32 = 720;
+    const SECONDS: u32 = 8;
+    const SEGMENTS_A_SECOND: u32 = 87;
+    let mut flood = Flood::with(Limits::default());
+    let victim = Endpoint::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)), 50_000);
+    let attacker = client(0);
+    for one in [victim, attacker] {
+        flood.segment(one, false, [100, 0], SYN, b"");
+        flood.segment(one, true, [500, 101], SYN | ACK, b"");
+        flood.segment(one, false, [101, 501], ACK, b"");
+    }
+    let lines = b"A\n".repeat(LINES as usize);
+    let (mut victims, mut servers, mut attackers) = (101, 501, 101);
+    for _ in 0..SECONDS * SEGMENTS_A_SECOND {
+        flood.at = flood.at.plus_nanos(1_000_000_000 / i64::from(SEGMENTS_A_SECOND));
+        flood.segment(attacker, false, [attackers, 501], ACK, &lines);
+        attackers += 2 * LINES;
+        flood.segment(victim, false, [victims, servers], ACK, b"NOOP\r\n");
+        victims += 6;
+        flood.segment(victim, true, [servers, victims], ACK, b"200 ok\r\n");
+        servers += 8;
+    }
+    flood.engine.finish(flood.at);
+    flood.drain();
+    let sent = u64::from(SECONDS * SEGMENTS_A_SECOND);
+    assert_eq!(flood.commands.get(&victim), Some(&sent));
+    let told = flood.commands.get(&attacker).copied().unwrap_or_default();
+    println!("{} lines: {told} commands told, {} events held back", sent * u64::from(LINES), flood.repeated);
+    // Each segment pays for 2 events and one for each 64 bytes; the pair of hosts has 8,192 at first, and 200 a second.
+    assert!(told <= sent * 25 + 8_192 + 200 * u64::from(SECONDS) + 100, "{told}");
+    assert!(told + flood.repeated >= sent * u64::from(LINES), "what is not told is counted");
+    assert_eq!(flood.engine.counters().lost.get("events_held_back"), Some(&flood.repeated));
 }
 
 /// Lines that make much of few bytes, in two segments each from hosts that nobody asked: memory stays within the budget, and

@@ -42,6 +42,9 @@ pub(crate) const ANSWERED_BEFORE_NS: i64 = 1_000_000_000;
 /// The time by which two data connections of an unreadable session may overlap while one closes.
 pub(crate) const OVERLAP_NS: u64 = 100_000_000;
 
+/// The time for which events that are held back are counted before one event stands for them.
+pub(crate) const HELD_BACK_NS: i64 = 1_000_000_000;
+
 /// The delay that an announcement may have. Less than a final reply waits for its connection.
 pub(crate) const ANNOUNCED_LATE_NS: i64 = 1_000_000_000;
 

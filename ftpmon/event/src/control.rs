@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 
 use super::connection::{ClosedBy, Handshake};
 use super::process::LocalProcess;
+use super::time::Timestamp;
 
 /// An FTP verb in upper case as the RFCs spell it; an unknown verb as the client spelt it, upper-cased.
 pub type Verb = SmolStr;
@@ -300,6 +301,20 @@ pub struct AnomalyDetail {
     pub id: AnomalyId,
     /// More, for people.
     pub detail: SmolStr,
+    /// The events that this one stands for, where it stands for several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeated: Option<Box<Repeated>>,
+}
+
+/// Events of a session that were counted and not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Repeated {
+    /// Their number.
+    pub count: u64,
+    /// When the first of them was due.
+    pub first: Timestamp,
+    /// When the last of them was due.
+    pub last: Timestamp,
 }
 
 /// The anomalies by their stable names.
@@ -328,12 +343,13 @@ pub enum AnomalyId {
     /// Another host than the expected one connected to an announced endpoint.
     UnexpectedPeer,
     /// Retransmitted bytes differ from the first ones.
-    /// Retransmitted bytes differ from the first ones.
     OverlapConflict,
     /// A segment that contradicts the connection: its receiver drops it, or another host forged it.
     DoubtfulSegment,
     /// The two control streams are not FTP.
     NotFtp,
+    /// A session makes more events than its segments and its hosts are allowed.
+    EventFlood,
 }
 
 /// `session_end`.

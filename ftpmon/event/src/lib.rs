@@ -26,8 +26,8 @@ pub use alert::{Alert, AlertDetail, Confidence, Evidence};
 pub use connection::{ClosedBy, Handshake};
 pub use control::{
     Anomaly, AnomalyDetail, AnomalyId, Category, Command, CommandLine, CommandRef, Direction, End, EndReason,
-    Gap, GapCause, GapDetail, Login, LoginAttempt, LoginOutcome, Reply, ReplyClass, ReplyLine, SessionEnd,
-    SessionStart, Tls, TlsState, TlsTurn, TlsVia, Verb,
+    Gap, GapCause, GapDetail, Login, LoginAttempt, LoginOutcome, Repeated, Reply, ReplyClass, ReplyLine,
+    SessionEnd, SessionStart, Tls, TlsState, TlsTurn, TlsVia, Verb,
 };
 pub use data::{
     DataAnnouncement, DataChannel, DataConnection, DataTls, FileDirection, FileFacts, FileId, FileRange,

@@ -1,12 +1,13 @@
 //! One way of events out of the agent: a filter, an encoder and outputs.
 
 use std::io;
+use std::net::IpAddr;
 
 use crate::config::RouteConfig;
 use crate::format::{Encoder, Format, KindFilter, Pretty};
 use crate::sink::{Lines, Loss, OutputSpec, Outputs, SinkSpec};
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{Event, EventKind, Origin};
+use ftpmon_event::{Event, EventKind, Origin, SessionIdentity};
 
 /// Writes the events that it wants, in its format and with numbers of its own, to its outputs.
 pub(crate) struct Route<O> {
@@ -82,7 +83,7 @@ impl<O: Outputs> Route<O> {
         }
         if self.encoder.event(event, &mut self.lines.bytes) {
             self.lines.urgent |= matches!(event.kind, EventKind::Login(_) | EventKind::Alert(_));
-            self.end_event();
+            self.end_event(event.session.as_deref());
         }
     }
 
@@ -91,13 +92,14 @@ impl<O: Outputs> Route<O> {
     #[inline]
     pub(super) fn line(&mut self, before: &[u8], behind: &[u8]) {
         self.encoder.line(before, behind, &mut self.lines.bytes);
-        self.end_event();
+        self.end_event(None);
     }
 
     #[inline]
-    fn end_event(&mut self) {
+    fn end_event(&mut self, session: Option<&SessionIdentity>) {
         if O::BY_EVENT {
             self.lines.ends.push(self.lines.bytes.len() as u32);
+            self.lines.owners.push(session.map_or(0, |session| owner_of(session.client.ip)));
         }
         if self.lines.bytes.len() >= O::BLOCK_BYTES {
             self.flush();
@@ -125,6 +127,7 @@ impl<O: Outputs> Route<O> {
         }
         // Events that the format cannot say.
         self.lines.ends.clear();
+        self.lines.owners.clear();
         self.lines.urgent = false;
         self.lines.first_seq = self.encoder.written();
     }
@@ -135,4 +138,15 @@ impl<O: Outputs> Route<O> {
         self.flush();
         self.outputs.finish()
     }
+}
+
+/// The number of a client among the owners of events.
+fn owner_of(client: IpAddr) -> u8 {
+    let number = match client {
+        IpAddr::V4(client) => u64::from(client.to_bits()),
+        IpAddr::V6(client) => (client.to_bits() >> 64) as u64 ^ client.to_bits() as u64,
+    };
+    // The multiplier of a linear congruential generator (Knuth, MMIX) spreads neighbouring addresses.
+    let spread = number.wrapping_mul(6_364_136_223_846_793_005);
+    1 + (spread >> 32) as u8 % u8::MAX
 }

@@ -109,7 +109,7 @@ mod tests {
         });
         let kind = EventKind::Anomaly(Anomaly {
             tx: None,
-            anomaly: AnomalyDetail { id: AnomalyId::NotFtp, detail: name.into() },
+            anomaly: AnomalyDetail { id: AnomalyId::NotFtp, detail: name.into(), repeated: None },
         });
         Event { ts: Timestamp::default(), session: identity, user: None, kind }
     }

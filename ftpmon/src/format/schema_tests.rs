@@ -35,7 +35,7 @@ fn others() -> Vec<EventKind> {
         ja4: None,
     };
     let gap = GapDetail { direction: Direction::Reply, bytes: 7, cause: GapCause::RingFull };
-    let anomaly = AnomalyDetail { id: AnomalyId::BadEndpoint, detail: "x".into() };
+    let anomaly = AnomalyDetail { id: AnomalyId::BadEndpoint, detail: "x".into(), repeated: None };
     let EventKind::Transfer(transfer) = sample::transfer(1) else { panic!("not a transfer") };
     vec![
         EventKind::SessionStart(SessionStart { handshake: Some(handshake), ..SessionStart::default() }),

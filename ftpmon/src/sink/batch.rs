@@ -18,7 +18,12 @@ struct Body {
     lines: Vec<u8>,
     /// The end of each event in `lines`. An event that its format cannot say ends where it begins.
     ends: Vec<u32>,
+    /// The owner of each event; empty where there are none.
+    owners: Vec<Owner>,
 }
+
+/// The client that made an event, as one of 255 numbers. 0 stands for the sensor itself.
+pub(super) type Owner = u8;
 
 /// Consecutive events of a route by their `seq`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +45,31 @@ impl LineBatch {
     /// `lines` hold the events from `first_seq` on, of which each ends at its place in `ends`. What stands behind the last
     /// event belongs to none.
     pub(super) fn new(lines: Vec<u8>, ends: Vec<u32>, first_seq: u64) -> Self {
-        Self { body: Arc::new(Body { lines, ends }), first_seq, behind: None }
+        Self::owned(lines, ends, Vec::new(), first_seq)
+    }
+
+    /// The same with the owner of each event.
+    pub(super) fn owned(lines: Vec<u8>, ends: Vec<u32>, owners: Vec<Owner>, first_seq: u64) -> Self {
+        Self { body: Arc::new(Body { lines, ends, owners }), first_seq, behind: None }
+    }
+
+    /// The owner and the length of each event, where its owner is known.
+    pub(super) fn owned_lengths(&self) -> impl Iterator<Item = (Owner, u32)> + '_ {
+        let Body { ends, owners, .. } = &*self.body;
+        let starts = core::iter::once(0).chain(ends.iter().copied());
+        owners.iter().zip(ends).zip(starts).map(|((owner, end), start)| (*owner, end.saturating_sub(start)))
+    }
+
+    /// The events from one place to another, as a batch of their own.
+    pub(super) fn part(&self, from: usize, to: usize) -> Self {
+        let Body { lines, ends, owners } = &*self.body;
+        let end_of =
+            |count: usize| count.checked_sub(1).and_then(|last| ends.get(last)).map_or(0, |&end| end);
+        let start = end_of(from);
+        let lines = lines.get(start as usize..end_of(to) as usize).unwrap_or_default().to_vec();
+        let ends = ends.get(from..to).unwrap_or_default().iter().map(|end| end - start).collect();
+        let owners = owners.get(from..to).unwrap_or_default().to_vec();
+        Self::owned(lines, ends, owners, self.first_seq + from as u64)
     }
 
     /// The same batch, read from the spool.
@@ -66,7 +95,9 @@ impl LineBatch {
 
     /// Its size in memory, bytes.
     pub(super) fn capacity(&self) -> usize {
-        self.body.lines.capacity() + self.body.ends.capacity() * size_of::<u32>()
+        self.body.lines.capacity()
+            + self.body.ends.capacity() * size_of::<u32>()
+            + self.body.owners.capacity()
     }
 
     /// The lines.

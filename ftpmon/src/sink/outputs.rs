@@ -12,6 +12,8 @@ pub struct Lines {
     pub bytes: Vec<u8>,
     /// The end of each event in them; empty where [`Outputs::BY_EVENT`] is not asked for.
     pub ends: Vec<u32>,
+    /// The owner of each event in them; empty as the ends are.
+    pub owners: Vec<u8>,
     /// `seq` of the first event.
     pub first_seq: u64,
     /// An event among them is to be on the disk at once.

@@ -6,13 +6,19 @@ use std::time::{Duration, Instant};
 
 use ftpmon_event::{DropReason, RunId};
 
-use super::batch::{LineBatch, SeqRange};
+use super::batch::{LineBatch, Owner, SeqRange};
 use super::losses::{Loss, Losses};
 
 /// The memory that a waiting batch takes beside its lines, bytes: many tiny batches count as the memory they are.
 const BATCH_OVERHEAD: usize = 96;
 /// Bytes of `drop` events that find room in a full queue: what a reader missed has to reach it.
 const REPORT_BYTES_MAX: usize = 64 << 10;
+
+/// An owner's events may take this many times the room that is left: one that floods leaves a fifth of the queue to others, and
+/// loses its own events first.
+const SHARE: usize = 4;
+/// The numbers that owners have.
+const OWNERS: usize = Owner::MAX as usize + 1;
 
 /// A queue of batches with one writer and one reader.
 pub(super) struct Queue {
@@ -26,6 +32,7 @@ pub(super) struct Queue {
 struct State {
     batches: VecDeque<LineBatch>,
     bytes: usize,
+    by_owner: ByOwner,
     losses: Losses,
     /// Nothing more comes; what is there may be written until then.
     closed: Option<Instant>,
@@ -64,17 +71,12 @@ impl Queue {
 
     fn push_within(&self, batch: &LineBatch, cap: usize) {
         let mut state = self.state();
-        let cost = cost(batch);
-        if state.abandoned || state.bytes + cost > cap {
-            let reason = if state.abandoned { DropReason::WriteFailed } else { DropReason::QueueFull };
-            if let Some(missing) = batch.rest(0) {
-                state.losses.add(missing, reason);
-            }
-            return;
+        let room = cap.saturating_sub(state.bytes + cost(batch));
+        if state.bytes + cost(batch) <= SHARE * room || state.abandoned {
+            state.push(batch, cap);
+        } else {
+            state.push_shares(batch, cap);
         }
-        state.losses.close();
-        state.bytes += cost;
-        state.batches.push_back(batch.clone());
         drop(state);
         self.changed.notify_all();
     }
@@ -86,6 +88,7 @@ impl Queue {
         loop {
             if let Some(batch) = state.batches.pop_front() {
                 state.bytes -= cost(&batch);
+                state.by_owner.forget(&batch);
                 return Next::Batch(batch);
             }
             if state.closed.is_some() {
@@ -198,12 +201,85 @@ impl Queue {
     }
 }
 
+/// Bytes of events that wait, by their owner.
+struct ByOwner([u32; OWNERS]);
+
+impl Default for ByOwner {
+    fn default() -> Self {
+        Self([0; OWNERS])
+    }
+}
+
+impl ByOwner {
+    fn of(&self, owner: Owner) -> usize {
+        self.0.get(usize::from(owner)).map_or(0, |&bytes| bytes as usize)
+    }
+
+    fn add(&mut self, batch: &LineBatch) {
+        for (owner, len) in batch.owned_lengths() {
+            self.0
+                .get_mut(usize::from(owner))
+                .into_iter()
+                .for_each(|bytes| *bytes = bytes.saturating_add(len));
+        }
+    }
+
+    fn forget(&mut self, batch: &LineBatch) {
+        for (owner, len) in batch.owned_lengths() {
+            self.0
+                .get_mut(usize::from(owner))
+                .into_iter()
+                .for_each(|bytes| *bytes = bytes.saturating_sub(len));
+        }
+    }
+}
+
 impl State {
+    fn push(&mut self, batch: &LineBatch, cap: usize) {
+        if self.abandoned || self.bytes + cost(batch) > cap {
+            let reason = if self.abandoned { DropReason::WriteFailed } else { DropReason::QueueFull };
+            if let Some(missing) = batch.rest(0) {
+                self.losses.add(missing, reason);
+            }
+            return;
+        }
+        self.losses.close();
+        self.bytes += cost(batch);
+        self.by_owner.add(batch);
+        self.batches.push_back(batch.clone());
+    }
+
+    /// Takes the events of a batch whose owners have not more than their share.
+    fn push_shares(&mut self, batch: &LineBatch, cap: usize) {
+        let owned: Vec<_> = batch.owned_lengths().collect();
+        if owned.len() as u64 != batch.events() {
+            return self.push(batch, cap);
+        }
+        let mut from = 0;
+        while let Some(first) = owned.get(from) {
+            let room = cap.saturating_sub(self.bytes);
+            let fits = |&(owner, len): &(Owner, u32)| {
+                owner == 0 || self.by_owner.of(owner) + len as usize <= SHARE * room
+            };
+            let first_fits = fits(first);
+            let rest = owned.get(from..).unwrap_or_default();
+            let len = rest.iter().position(|event| fits(event) != first_fits).unwrap_or(rest.len());
+            let part = batch.part(from, from + len);
+            if first_fits {
+                self.push(&part, cap);
+            } else if let Some(missing) = part.rest(0) {
+                self.losses.add(missing, DropReason::QueueFull);
+            }
+            from += len;
+        }
+    }
+
     fn drain(&mut self, reason: DropReason) {
         for missing in self.batches.drain(..).filter_map(|batch| batch.rest(0)) {
             self.losses.add(missing, reason);
         }
         self.bytes = 0;
+        self.by_owner = ByOwner::default();
     }
 }
 
@@ -249,6 +325,36 @@ mod tests {
         assert_eq!(queue.lost(), 7);
         (0..CAP as u64).for_each(|seq| queue.push_report(&line(seq)));
         assert!(queue.bytes() <= CAP + REPORT_BYTES_MAX);
+    }
+
+    /// Ten events of an owner, 100 bytes each.
+    fn of_owner(owner: Owner, seq: u64) -> LineBatch {
+        LineBatch::owned(vec![b'\n'; 1_000], (1..=10).map(|n| n * 100).collect(), vec![owner; 10], seq)
+    }
+
+    #[test]
+    fn who_floods_loses_its_own_events_first() {
+        let queue = Queue::new(CAP);
+        let mut seq = 0;
+        for _ in 0..2_000 {
+            queue.push(&of_owner(7, seq));
+            seq += 10;
+        }
+        let lost = queue.lost();
+        assert!(lost > 0);
+        assert!(queue.bytes() <= CAP / 10 * 9);
+        let mixed = LineBatch::owned(vec![b'\n'; 400], vec![100, 200, 300, 400], vec![7, 9, 7, 0], seq);
+        queue.push(&mixed);
+        assert_eq!(queue.lost(), lost + 2, "the events of the others are taken");
+        for round in 1..=20 {
+            queue.push(&of_owner(9, seq + round * 10));
+        }
+        assert_eq!(queue.lost(), lost + 2);
+        let losses = queue.take_losses(true);
+        assert_eq!(losses.iter().map(|loss| loss.count).sum::<u64>(), lost + 2);
+        while is_batch(queue.next(Duration::ZERO)) {}
+        assert_eq!(queue.bytes(), 0);
+        assert_eq!(queue.state().by_owner.0, [0; OWNERS]);
     }
 
     #[test]

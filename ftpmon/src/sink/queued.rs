@@ -270,17 +270,21 @@ impl Outputs for QueuedOutputs {
 /// Takes `lines` and leaves them empty. A few are copied, so that they take no more room than they need while they wait.
 fn batch(lines: &mut Lines) -> LineBatch {
     let first_seq = lines.first_seq;
+    let owners;
     let (bytes, ends) = if lines.bytes.len() < QueuedOutputs::BLOCK_BYTES / 2 {
         let copy = (lines.bytes.clone(), lines.ends.clone());
+        owners = lines.owners.clone();
+        lines.owners.clear();
         lines.bytes.clear();
         lines.ends.clear();
         copy
     } else {
         let room = Vec::with_capacity(QueuedOutputs::BLOCK_BYTES + QueuedOutputs::BLOCK_BYTES / 8);
         let ends = Vec::with_capacity(lines.ends.len());
+        owners = core::mem::take(&mut lines.owners);
         (core::mem::replace(&mut lines.bytes, room), core::mem::replace(&mut lines.ends, ends))
     };
-    LineBatch::new(bytes, ends, first_seq)
+    LineBatch::owned(bytes, ends, owners, first_seq)
 }
 
 #[cfg(test)]

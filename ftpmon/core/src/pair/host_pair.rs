@@ -23,12 +23,22 @@ impl HostPair {
     /// and in every run.
     #[inline]
     pub fn partition(&self, count: u8) -> u8 {
+        ((self.mixed() * u64::from(count.max(1))) >> 32) as u8
+    }
+
+    /// One of `count` places, which does not depend on the partition.
+    pub(crate) fn slot(&self, count: usize) -> usize {
+        self.mixed() as usize % count
+    }
+
+    /// 32 bits of the two addresses.
+    #[inline]
+    fn mixed(&self) -> u64 {
         let fold = |number: u128| (number >> 64) as u64 ^ number as u64;
         // The multiplier of a linear congruential generator (Knuth, MMIX) spreads neighbouring addresses.
         const SPREAD: u64 = 6_364_136_223_846_793_005;
         let mixed = (fold(self.low).wrapping_mul(SPREAD) ^ fold(self.high)).wrapping_mul(SPREAD);
-        let mixed = (mixed ^ mixed >> 32).wrapping_mul(SPREAD) >> 32;
-        ((mixed * u64::from(count.max(1))) >> 32) as u8
+        (mixed ^ mixed >> 32).wrapping_mul(SPREAD) >> 32
     }
 }
 

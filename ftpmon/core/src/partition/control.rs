@@ -14,6 +14,9 @@ use crate::session::{Beginning, Context, Session};
 use crate::tcp::{Keep, Receiver as _};
 use crate::time::Timestamp;
 
+/// Events that a session may have at first, if both of its ends were seen and its hosts are allowed as many.
+const EVENTS_OF_A_DIALOGUE: usize = 48;
+
 impl Partition {
     /// A connection to a control port becomes a session when its handshake is complete, or when payload is sent and both
     /// ends are there. What one end said until then is read by the session.
@@ -57,7 +60,10 @@ impl Partition {
         let mut receiver = ControlReceiver { control, config, out, ring_full: false };
         for (at, from, said) in pieces {
             match said {
-                Said::Data(bytes) => receiver.data(at, from, &bytes),
+                Said::Data(bytes) => {
+                    receiver.control.session.earn_events(bytes.len());
+                    receiver.data(at, from, &bytes);
+                }
                 Said::Gap(bytes, cause) => receiver.gap(at, from, bytes, cause),
             }
         }
@@ -115,6 +121,7 @@ impl Partition {
         let Some(Flow { role: Role::Control(control), .. }) = self.flows.get_mut(id) else { return };
         for (at, from, bytes) in pieces {
             let direction = if from == client { Direction::Command } else { Direction::Reply };
+            control.session.earn_events(bytes.len());
             control.session.data(at, direction, &bytes, Context::from(&*self.config), &mut self.out);
         }
     }
@@ -143,6 +150,9 @@ impl Partition {
         flow.role =
             Role::Control(Box::new(Control { unanswered: !answered, ..Control::new(session, client) }));
         if answered {
+            if let Role::Control(control) = &mut flow.role {
+                self.sources.lend(control, at, EVENTS_OF_A_DIALOGUE);
+            }
             self.flows.move_to(id, Class::Control, self.now);
         } else {
             self.unanswered_sessions += 1;
@@ -154,7 +164,7 @@ impl Partition {
     /// Ends the session of a control connection whose streams were handed on whole. `all`: transfers that are still open end
     /// with it.
     pub(super) fn end_session(&mut self, at: Timestamp, id: FlowId, reason: Option<EndReason>, all: bool) {
-        let Self { flows, config, out, .. } = self;
+        let Self { flows, config, out, sources, counters, .. } = self;
         let Some(flow) = flows.get_mut(id) else { return };
         let (reset, closed_by) = (flow.was_reset(), flow.connection.closed_by());
         let Role::Control(control) = &mut flow.role else { return };
@@ -163,6 +173,7 @@ impl Partition {
             closed_by.map(|side| if side == control.client { ClosedBy::Client } else { ClosedBy::Server });
         let reason = reason.unwrap_or(if reset { EndReason::Rst } else { EndReason::Fin });
         control.session.end(at, reason, closed_by, all, Context::from(&**config), out);
+        counters.lose("events_held_back", sources.settle(control, 0));
         self.apply_effects(at, id);
         self.retire_if_over(id);
     }

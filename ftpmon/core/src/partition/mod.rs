@@ -14,6 +14,7 @@ mod mail;
 mod memory;
 mod repeats;
 mod segments;
+mod sources;
 mod stamp;
 mod timeouts;
 mod unclaimed;
@@ -43,6 +44,7 @@ use crate::time::Timestamp;
 use crate::timing::{ENDED_KEPT_S, LOSS_ECHO_NS, UNCLAIMED_KEPT_S};
 use budget::{Held, Memory};
 use repeats::Repeats;
+use sources::Sources;
 
 /// Connections to one listener that are considered when it is announced: the latest. Stops a flood of connections to one port,
 /// and leaves a busy listener of another protocol cheap.
@@ -74,6 +76,7 @@ pub(crate) struct Partition {
     /// Sessions whose server did not answer yet: they are given up before others.
     unanswered_sessions: usize,
     repeats: Repeats,
+    sources: Sources,
     out: Outbox,
     /// In which order outputs stand among those of other partitions.
     runs: Vec<Run>,
@@ -110,6 +113,7 @@ impl Partition {
             memory: Memory::new(limits.memory_bytes, count, budgets.memory()),
             unanswered_sessions: 0,
             repeats: Repeats::default(),
+            sources: Sources::default(),
             // 2⁴⁸ files a partition: names never meet.
             out: Outbox { outputs: OutputQueue::numbered_from(u64::from(number) << 48), effects: Vec::new() },
             runs: Vec::new(),

@@ -100,7 +100,7 @@ impl Partition {
         self.begin_if_established(at, id, segment);
         let ring_full = self.lost_lately(at);
         let total_held = self.held.reorder.total();
-        let Self { flows, config, out, .. } = self;
+        let Self { flows, config, out, sources, counters, .. } = self;
         let Some(flow) = flows.get_mut(id) else { return };
         if matches!(&flow.role, Role::Candidate(Candidate::Inference(candidate)) if candidate.ended)
             || matches!(&flow.role, Role::Data(data) if data.ended.is_some())
@@ -113,6 +113,9 @@ impl Partition {
         let Flow { connection, role, record, held, .. } = flow;
         match role {
             Role::Control(control) => {
+                let payload = segment.payload.len();
+                let short = payload > 0 && control.session.earn_events(payload) && !control.unanswered;
+                let lent = if short { sources.lend(control, at, payload) } else { 0 };
                 let answers = control.note_unreadable(at, from, segment);
                 let mut receiver = ControlReceiver { control, config, out, ring_full };
                 connection.handle_segment(at, from, segment, &limits, Keep::Bytes, &mut receiver);
@@ -125,6 +128,9 @@ impl Partition {
                     || segment.payload.last().is_some_and(|last| *last != b'\n')
                     || connection.holds_bytes()
                     || !control.session.is_light();
+                if payload > 0 {
+                    counters.lose("events_held_back", sources.settle(control, lent));
+                }
                 self.apply_effects(at, id);
                 if let Some(answers) = answers {
                     self.unreadable_spoke(at, id, answers);

@@ -88,7 +88,9 @@ impl Session {
                 let before = self.logins.user.clone();
                 let abandoned = self.logins.user(self.tx, name.map(Text::from_bytes), waits);
                 if let Some(abandoned) = abandoned {
-                    out.event(at, &self.identity, before.as_ref(), EventKind::Login(abandoned));
+                    let (identity, allowance) = (&self.identity, &self.allowance);
+                    let session = SessionRef { identity, user: before.as_ref(), allowance };
+                    session.tell(at, EventKind::Login(abandoned), out);
                 }
             }
             Verb::Pass => self.logins.password(self.tx, said.text.clone()),
@@ -211,7 +213,11 @@ impl Session {
         };
         request.set_basis(basis);
         if self.transfers.open().len() >= context.limits.open_transfers {
-            let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
+            let session = SessionRef {
+                identity: &self.identity,
+                user: self.logins.user.as_ref(),
+                allowance: &self.allowance,
+            };
             self.transfers.evict_oldest(at, session, out);
         }
         if !self.all_read {

@@ -4,6 +4,7 @@
 //! order, tells it what became of the data connections that it announced, and calls [`Session::report_due`] when it asked
 //! for that. Events and wishes go into an [`Outbox`].
 
+mod allowance;
 mod answers;
 mod channel;
 mod commands;
@@ -42,6 +43,7 @@ use crate::fill::Fills;
 use crate::ftp::{LINE_MAX, LineSplitter, REPLY_TEXT_MAX, ReplyAssembler};
 use crate::time::Timestamp;
 use crate::tls::TlsFacts;
+use allowance::Allowance;
 use channel::Channel;
 use login::Logins;
 use pending::PendingCommands;
@@ -122,6 +124,7 @@ pub struct Session {
     secrets: MaskedSecrets,
     too_many_pending_told: bool,
     empty_line_told: bool,
+    allowance: Allowance,
     remote: Remote,
     restart: Option<Box<Restart>>,
     /// The reason and the closer of the control connection's end, while data connections are still open.
@@ -170,6 +173,7 @@ impl Session {
             secrets: MaskedSecrets::default(),
             too_many_pending_told: false,
             empty_line_told: false,
+            allowance: Allowance::default(),
             remote: Remote::new(midstream),
             restart: None,
             ended: None,
@@ -242,7 +246,11 @@ impl Session {
         if let Reception::Late { tx } = reception
             && stranger
         {
-            let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
+            let session = SessionRef {
+                identity: &self.identity,
+                user: self.logins.user.as_ref(),
+                allowance: &self.allowance,
+            };
             tell_stranger(at, tx, initiator, false, session, out);
         }
         out.lose_if(reception == Reception::Full, "contenders_full");
@@ -259,7 +267,11 @@ impl Session {
         out: &mut Outbox,
     ) {
         let at = self.transfers.ended(at, id, connection, summary);
-        let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
+        let session = SessionRef {
+            identity: &self.identity,
+            user: self.logins.user.as_ref(),
+            allowance: &self.allowance,
+        };
         self.transfers.report_decided(at, session, out);
         self.end_if_nothing_open(at, out);
     }
@@ -281,8 +293,13 @@ impl Session {
 
     /// Reports the transfers that are decided by now.
     pub fn report_due(&mut self, at: Timestamp, out: &mut Outbox) {
-        let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
+        let session = SessionRef {
+            identity: &self.identity,
+            user: self.logins.user.as_ref(),
+            allowance: &self.allowance,
+        };
         self.transfers.report_due(at, session, out);
+        self.tell_held_back(at, false, out);
         self.end_if_nothing_open(at, out);
     }
 
@@ -317,7 +334,11 @@ impl Session {
         while let Some(abandoned) = self.logins.abandon() {
             self.tell_login(at, Some(abandoned), out);
         }
-        let session = SessionRef { identity: &self.identity, user: self.logins.user.as_ref() };
+        let session = SessionRef {
+            identity: &self.identity,
+            user: self.logins.user.as_ref(),
+            allowance: &self.allowance,
+        };
         self.transfers.finish(at, all, session, out);
         let (reason, closed_by) = self.ended.take().unwrap_or((reason, closed_by));
         if self.transfers.is_empty() {
@@ -327,6 +348,7 @@ impl Session {
         }
     }
 
+    /// Tells an event, if the session may have more.
     #[inline]
     /// Notes the fill of what the session holds, beside these caps.
     pub(crate) fn note_fill(&self, limits: &Limits, fills: &mut Fills) {
@@ -344,11 +366,40 @@ impl Session {
     }
 
     fn tell(&self, at: Timestamp, kind: EventKind, out: &mut Outbox) {
-        out.event(at, &self.identity, self.logins.user.as_ref(), kind);
+        if self.allowance.spend(at, &kind, out) {
+            out.event(at, &self.identity, self.logins.user.as_ref(), kind);
+        }
+    }
+
+    /// A segment of the control connection came with this many bytes of payload: what it says may be told. True where that may
+    /// be more than the session is allowed.
+    #[inline]
+    pub fn earn_events(&mut self, payload: usize) -> bool {
+        self.allowance.earn(payload);
+        self.allowance.is_short_of(payload)
+    }
+
+    /// The session may tell so many events more.
+    pub fn lend_events(&mut self, events: u32) {
+        self.allowance.lend(events);
+    }
+
+    /// Gives back what is left of events that were lent, and the number of those that were not told since the last call.
+    pub fn settle_events(&mut self, lent: u32) -> (u32, u64) {
+        (self.allowance.give_back(lent), self.allowance.take_counted())
+    }
+
+    /// Tells of the events that were not told, when that is due, or if `all` is.
+    fn tell_held_back(&self, at: Timestamp, all: bool, out: &mut Outbox) {
+        if let Some(held) = self.allowance.take_held_back(at, all) {
+            for anomaly in held.anomalies() {
+                out.event(at, &self.identity, self.logins.user.as_ref(), EventKind::Anomaly(anomaly));
+            }
+        }
     }
 
     fn anomaly(&self, at: Timestamp, tx: Option<u64>, id: AnomalyId, detail: &str, out: &mut Outbox) {
-        let anomaly = AnomalyDetail { id, detail: SmolStr::new(detail) };
+        let anomaly = AnomalyDetail { id, detail: SmolStr::new(detail), repeated: None };
         self.tell(at, EventKind::Anomaly(Anomaly { tx, anomaly }), out);
     }
 
@@ -368,6 +419,8 @@ impl Session {
             bytes_down: totals.bytes_down,
             gaps: self.gaps,
         };
-        self.tell(at, EventKind::SessionEnd(SessionEnd { end }), out);
+        self.tell_held_back(at, true, out);
+        let kind = EventKind::SessionEnd(SessionEnd { end });
+        out.event(at, &self.identity, self.logins.user.as_ref(), kind);
     }
 }

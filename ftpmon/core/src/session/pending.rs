@@ -373,7 +373,8 @@ impl PendingCommands {
     /// A command has its final reply.
     pub(super) fn complete(&mut self, index: usize, code: u16) -> Option<Box<Pending>> {
         self.last = Some((code, self.get(index)?.verb));
-        if let Some(PendingKind::EmptyLine(lines @ 2..)) = self.queue.get_mut(index).map(|pending| &mut pending.kind)
+        if let Some(PendingKind::EmptyLine(lines @ 2..)) =
+            self.queue.get_mut(index).map(|pending| &mut pending.kind)
         {
             *lines -= 1;
             return None;

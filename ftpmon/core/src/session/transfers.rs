@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 pub(super) use report::tell_stranger;
 
+use super::allowance::Allowance;
 use super::contenders::DataState;
 use super::data::{ConnectionId, Contact, DataSummary, EndpointId, FoundData};
 use super::outbox::{Effect, ExpectedEndpoints, Outbox};
 use super::transfer::{Announced, Aside, Request, Transfer};
-use crate::event::{DataAnnouncement, Mode, SessionIdentity};
+use crate::event::{DataAnnouncement, EventKind, Mode, SessionIdentity};
 use crate::fill::Fills;
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -34,6 +35,16 @@ const REPORTED_MAX: usize = 4;
 pub(super) struct SessionRef<'a> {
     pub(super) identity: &'a Arc<SessionIdentity>,
     pub(super) user: Option<&'a Arc<Text>>,
+    pub(super) allowance: &'a Allowance,
+}
+
+impl SessionRef<'_> {
+    /// Tells an event of the session, if it may have more.
+    pub(super) fn tell(&self, at: Timestamp, kind: EventKind, out: &mut Outbox) {
+        if self.allowance.spend(at, &kind, out) {
+            out.event(at, self.identity, self.user, kind);
+        }
+    }
 }
 
 /// The endpoint of a transfer's data, as far as is known when its command comes.

@@ -142,7 +142,11 @@ fn what_is_not_known_is_left_out() {
 fn what_a_peer_says_is_escaped() {
     let mut event = event(EventKind::Anomaly(Anomaly {
         tx: None,
-        anomaly: AnomalyDetail { id: AnomalyId::NotFtp, detail: "\"}\n\u{1b}[31m\u{7f}".into() },
+        anomaly: AnomalyDetail {
+            id: AnomalyId::NotFtp,
+            detail: "\"}\n\u{1b}[31m\u{7f}".into(),
+            repeated: None,
+        },
     }));
     event.user = Some(Text::from_bytes(b"a\"b\\c\n\0").into());
     let mut out = Vec::new();
@@ -397,7 +401,7 @@ fn what_is_odd_and_the_sensor_itself() {
     let gap = GapDetail { direction: Direction::Reply, bytes: 9, cause: GapCause::RingFull };
     let value = own(EventKind::Gap(Gap { gap }));
     assert_eq!(fields(&value["gap"]), sorted(["direction", "bytes", "cause"]));
-    let anomaly = AnomalyDetail { id: AnomalyId::NotFtp, detail: "x".into() };
+    let anomaly = AnomalyDetail { id: AnomalyId::NotFtp, detail: "x".into(), repeated: None };
     let value = own(EventKind::Anomaly(Anomaly { tx: None, anomaly }));
     assert_eq!((fields(&value), fields(&value["anomaly"])), (vec!["anomaly"], sorted(["id", "detail"])));
     let alert = sample::alert();

@@ -184,7 +184,7 @@ impl Transfers {
         self.totals.transfers += 1;
         self.totals.bytes_up += up;
         self.totals.bytes_down += down;
-        out.event(at, session.identity, session.user, EventKind::Transfer(event));
+        session.tell(at, EventKind::Transfer(event), out);
     }
 }
 
@@ -212,7 +212,7 @@ pub(in super::super) fn tell_stranger(
     let what =
         if chosen { "the transfer had its connection" } else { "the transfer did not have its connection" };
     let detail = format_smolstr!("{initiator} connected to the announced endpoint: {what}");
-    let anomaly = AnomalyDetail { id: AnomalyId::UnexpectedPeer, detail };
+    let anomaly = AnomalyDetail { id: AnomalyId::UnexpectedPeer, detail, repeated: None };
     let anomaly = Anomaly { tx: Some(tx).filter(|&tx| tx != 0), anomaly };
-    out.event(at, session.identity, session.user, EventKind::Anomaly(anomaly));
+    session.tell(at, EventKind::Anomaly(anomaly), out);
 }
