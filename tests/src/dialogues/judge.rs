@@ -198,6 +198,7 @@ fn whole(record: &Record, session: &Events, out: &mut Vec<String>) {
         match anomaly.text("/anomaly/id") {
             "unasked_reply" if surplus > 0 || record.leaving != Leaving::Closed => {}
             "malformed_command" | "transfer_without_endpoint" | "bad_endpoint" => {}
+            "unexpected_peer" => out.extend(stranger(record, anomaly)),
             id => out.push(format!("anomaly {id}: {}", anomaly.text("/anomaly/detail"))),
         }
     }
@@ -211,6 +212,20 @@ fn whole(record: &Record, session: &Events, out: &mut Vec<String>) {
     if !right.contains(&reason) {
         out.push(format!("end: expected {right:?}, found {reason}"));
     }
+}
+
+/// A stranger who is told has to be one who connected, and to have had the transfer's connection where the client knows so.
+fn stranger(record: &Record, anomaly: &Event) -> Option<String> {
+    let detail = anomaly.text("/anomaly/detail");
+    let who = detail.split(' ').next().and_then(|who| who.parse::<SocketAddr>().ok());
+    let Some(who) = who.filter(|who| record.strangers.contains(who)) else {
+        return Some(format!("anomaly unexpected_peer: nobody but the client connected: {detail}"));
+    };
+    let tx = anomaly.number("/tx");
+    let moved = record.transfers.iter().find(|moved| Some(moved.command as u64 + 1) == tx)?;
+    let served = moved.ends.map(|ends| ends.initiator == who)?;
+    let told = detail.contains("the transfer had its connection");
+    (served != told).then(|| format!("anomaly unexpected_peer: served {served}, told {detail}"))
 }
 
 #[cfg(test)]

@@ -121,6 +121,8 @@ pub struct Record {
     pub announced: Vec<(&'static str, SocketAddr)>,
     /// Connections that no transfer used.
     pub loose: Vec<Ends>,
+    /// The ends of the stranger's connections.
+    pub strangers: Vec<SocketAddr>,
     /// The way in which it ended.
     pub leaving: Leaving,
     /// The server did not answer, and the client left.
@@ -140,6 +142,7 @@ impl Record {
             transfers: Vec::new(),
             announced: Vec::new(),
             loose: Vec::new(),
+            strangers: Vec::new(),
             leaving: Leaving::Closed,
             stalled: false,
             lost: None,

@@ -14,6 +14,9 @@ use crate::ftp::{Reply, extended, host_port, parse_extended_port, parse_host_por
 /// The time that the client waits for a reply.
 pub(super) const REPLY_LIMIT: Duration = Duration::from_secs(10);
 
+/// The time within which a reply too many comes.
+const SURPLUS_LIMIT: Duration = Duration::from_millis(50);
+
 /// The hosts of a dialogue.
 #[derive(Clone, Copy, Debug)]
 pub struct Cast {
@@ -180,7 +183,14 @@ impl Talker {
 
     pub(super) fn ask(&mut self, line: &str) -> Result<Option<Reply>> {
         let command = self.say(line)?;
-        self.answer(command)
+        let answer = self.answer(command)?;
+        // ProFTPD refuses it twice before a login.
+        if !self.logged_in && line.starts_with("RNTO") && self.logged_in_as.is_none() {
+            while let Some(surplus) = self.control.wait(SURPLUS_LIMIT)? {
+                self.hear(&surplus, None);
+            }
+        }
+        Ok(answer)
     }
 
     /// The next reply; none where the server ended, or does not answer: the client leaves then.
@@ -396,6 +406,7 @@ impl Talker {
         let from = if stranger { self.cast.stranger } else { self.record.client.ip() };
         let pipe = Pipe::open(SocketAddr::new(from, 0), endpoint.at, stranger)?;
         let opened = pipe.is_some();
+        self.record.strangers.extend(pipe.as_ref().filter(|_| stranger).map(|pipe| pipe.ends.initiator));
         endpoint.pipes.extend(pipe);
         Ok(opened)
     }

@@ -239,11 +239,15 @@ impl Talker {
                 let answers = self.owner(going, reply.code, &reply.text());
                 self.hear(&reply, answers);
                 // Pure-FTPd says the end of a transfer with the code of what it said last.
-                let borrowed =
-                    answers == Some(going.command) && going.preliminary && (500..=504).contains(&reply.code);
-                if let Some(heard) = self.record.replies.last_mut().filter(|_| borrowed) {
-                    heard.doubtful = true;
+                let of_transfer = answers == Some(going.command);
+                let borrowed = of_transfer && going.preliminary && (500..=504).contains(&reply.code);
+                if borrowed {
                     going.code = Some(0);
+                }
+                // So it says the end of what was asked meanwhile: which of them an error answers nobody can tell.
+                let guessed = answers.is_some() && !of_transfer && reply.code >= 400;
+                if let Some(heard) = self.record.replies.last_mut().filter(|_| borrowed || guessed) {
+                    heard.doubtful = true;
                 }
             }
             let moved = self.move_bytes(going)?;

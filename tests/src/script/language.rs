@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::capture::{Container, Style};
+use super::capture::{Container, Frame, Style};
 use super::manner::{Lost, Marks, Payload, Way};
 use super::scene::Scene;
 use super::text::unescape;
@@ -15,6 +15,18 @@ use super::wrap::{Link, Wrap};
 
 /// The bytes of the capture file that `script` describes. An error names the line.
 pub fn capture(script: &str) -> Result<Vec<u8>> {
+    let Play { mut style, scene, .. } = played(script)?;
+    style.link = scene.manner.link.number();
+    style.snap_len = scene.manner.snap_len as u32;
+    Ok(style.write(&scene.finish()))
+}
+
+/// The frames of that capture.
+pub fn frames(script: &str) -> Result<Vec<Frame>> {
+    Ok(played(script)?.scene.finish())
+}
+
+fn played(script: &str) -> Result<Play> {
     let mut play = Play::default();
     for (number, line) in script.lines().enumerate() {
         let line = line.trim();
@@ -23,10 +35,7 @@ pub fn capture(script: &str) -> Result<Vec<u8>> {
         }
         play.statement(line).with_context(|| format!("line {}: {line}", number + 1))?;
     }
-    let Play { mut style, scene, .. } = play;
-    style.link = scene.manner.link.number();
-    style.snap_len = scene.manner.snap_len as u32;
-    Ok(style.write(&scene.finish()))
+    Ok(play)
 }
 
 #[derive(Default)]

@@ -76,6 +76,6 @@ pub mod tls;
 pub mod wire;
 mod wrap;
 
-pub use language::capture;
+pub use language::{capture, frames};
 pub use text::pattern;
 pub use wrap::{Link, Wrap};

@@ -1,6 +1,7 @@
 //! The mail between the partitions of all parts of an engine.
 
 use super::{Engine, Run};
+use crate::addr::Endpoint;
 use crate::endpoints::Claim;
 use crate::partition::{Mail, Partition, Phase, Posted, Stamp};
 use crate::time::Timestamp;
@@ -10,14 +11,19 @@ const MAIL_OF_ROUND_MAX: i64 = 1 << 32;
 
 /// Exchanges what concerns partitions of each other, between two packets. All parts of an engine take part.
 pub fn exchange(parts: &mut [&mut Engine]) {
+    let mut newcomers: Vec<Endpoint> = Vec::new();
+    for part in &mut *parts {
+        part.partitions.iter_mut().flatten().for_each(|it| it.take_newcomers(&mut newcomers));
+    }
     if !parts.iter().any(|part| part.has_mail()) {
         return;
     }
+    newcomers.sort_unstable();
     let Some(now) = parts.iter().map(|part| part.now).max() else { return };
     let index = parts.iter().map(|part| part.index).max().unwrap_or_default();
     let mut stamp = Stamp { index, phase: Phase::Exchange, ..Stamp::default() };
     for part in &mut *parts {
-        part.each_partition(Partition::post_announced);
+        part.each_partition(|partition| partition.post_announced(&newcomers));
     }
     deliver_all(parts, &mut stamp, now);
     for part in &mut *parts {
@@ -86,7 +92,7 @@ impl Engine {
     fn deliver(&mut self, stamp: Stamp, now: Timestamp, mail: &[Posted]) {
         for Posted { mail, .. } in mail {
             match mail {
-                Mail::Announced { listener, claim } => {
+                Mail::Announced { listener, claim, .. } => {
                     let evicted = self.shared.insert(*listener, *claim);
                     self.count_shared_eviction(claim, evicted);
                 }
@@ -95,7 +101,10 @@ impl Engine {
                     self.count_shared_eviction(claim, evicted);
                 }
                 Mail::Retracted { listener, claim } => self.shared.remove(*listener, claim),
-                Mail::DataOpened { .. } | Mail::Refused { .. } | Mail::DataEnded { .. } => {}
+                Mail::Passed { .. }
+                | Mail::DataOpened { .. }
+                | Mail::Refused { .. }
+                | Mail::DataEnded { .. } => {}
             }
         }
         let mut runs: Vec<Run> = Vec::new();

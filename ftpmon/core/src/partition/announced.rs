@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-use super::{CONNECTIONS_OF_LISTENER_MAX, Partition, Stamp};
+use super::{CONNECTIONS_OF_LISTENER_MAX, Mail, Partition, Stamp};
 use crate::addr::Endpoint;
 use crate::config::FilesMode;
 use crate::endpoints::{Claim, SharedEndpoints};
@@ -14,8 +14,9 @@ use crate::flow::{Candidate, ClaimRef, EARLY_BYTES_MAX, Flow, FlowId, Role, Time
 use crate::pair::HostPair;
 use crate::pair::decide::{EarlyConnection, announced_connection};
 use crate::selector::SelectorUpdate;
+use crate::session::Contact;
 use crate::time::Timestamp;
-use crate::timing::{ANNOUNCEMENT_LATE_NS, DISORDER_NS};
+use crate::timing::{ANNOUNCEMENT_LATE_NS, BORDER_NS, DISORDER_NS};
 
 impl Partition {
     /// A connection whose announcement may still come is in the table.
@@ -55,10 +56,11 @@ impl Partition {
         self.adopt(at, id, claims);
     }
 
-    /// An endpoint was announced by a session of other hosts: a connection to it may have been quicker.
+    /// An endpoint was announced by a session of other hosts, `said` when: a connection to it may have been quicker.
     pub(super) fn adopt_foreign(
         &mut self,
         at: Timestamp,
+        said: Timestamp,
         listener: Endpoint,
         claim: &Claim,
         shared: &SharedEndpoints,
@@ -75,13 +77,33 @@ impl Partition {
         let chosen = pairs
             .into_iter()
             .filter(|pair| *pair != claim.pair())
-            .filter_map(|pair| self.waiting_connection(at, listener, claim, |its| its == pair));
+            .filter_map(|pair| self.waiting_connection(said, listener, claim, |its| its == pair));
         let mut chosen: SmallVec<[(u64, FlowId); CONNECTIONS_OF_LISTENER_MAX]> =
             chosen.filter_map(|id| Some((self.flows.get(id)?.birth, id))).collect();
         chosen.sort_unstable();
         for (birth, id) in chosen {
             self.begin(Stamp { minor: birth, ..self.stamp }, self.now.at);
             self.adopt_foreign_connection(at, id, listener, shared);
+        }
+    }
+
+    /// Connections of other hosts to an endpoint that its session has used by now: it is told of them.
+    pub(super) fn tell_newcomers(&mut self, listener: Endpoint, claim: &Claim) {
+        let Some(waiting) = self.by_listener.get(&listener) else { return };
+        let contact = |&id: &FlowId| {
+            let flow = self.flows.get(id)?;
+            let lately = self.now.at.nanos_since(flow.first) <= BORDER_NS;
+            let stranger = lately && flow.pair() != claim.pair() && flow.was_established();
+            let Flow { initiator, first, .. } = *flow;
+            let contact =
+                Contact { connection: self.connection_id(id), initiator, listener, established: true };
+            stranger.then_some((first, contact))
+        };
+        let contacts: SmallVec<[(Timestamp, Contact); CONNECTIONS_OF_LISTENER_MAX]> =
+            waiting.flows.iter().filter_map(contact).collect();
+        let &Claim { session, endpoint, .. } = claim;
+        for (at, contact) in contacts {
+            self.post(Mail::DataOpened { session, endpoint, at, contact });
         }
     }
 

@@ -129,6 +129,7 @@ impl Partition {
         let id = self.flows.insert(key, Class::Other, self.now, flow);
         if is_candidate {
             self.wait_for_announcement(listener, id);
+            self.newcomers.push(listener);
         }
         if is_inference {
             if let Some(oldest) = self.pairs.add_candidate(pair, id) {
@@ -180,7 +181,7 @@ impl Partition {
         }
     }
 
-    fn connection_id(&self, id: FlowId) -> ConnectionId {
+    pub(super) fn connection_id(&self, id: FlowId) -> ConnectionId {
         ConnectionId { partition: self.number, flow: id.to_bits() }
     }
 

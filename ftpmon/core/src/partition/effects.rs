@@ -1,6 +1,6 @@
 //! The effects that sessions ask for, and the messages to sessions.
 
-use super::{Mail, Partition};
+use super::{Mail, Partition, Saying};
 use crate::addr::Endpoint;
 use crate::config::FilesMode;
 use crate::endpoints::{Claim, Contacted, Gone};
@@ -81,7 +81,7 @@ impl Partition {
                     self.update(gone.forget());
                 }
             }
-            self.announced.push((self.stamp, listener, claim));
+            self.announced.push(Saying { stamp: self.stamp, said, listener, claim });
             self.update(SelectorUpdate::Expect {
                 listener,
                 peer: admitted.peer,

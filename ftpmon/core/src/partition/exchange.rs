@@ -1,7 +1,8 @@
 //! The exchange between partitions, at the border of a batch of packets: messages go to whom they concern, until there are
 //! none; then flows end whose end waited for that.
 
-use super::{Mail, Partition, Posted, Stamp};
+use super::{Mail, Partition, Posted, Saying, Stamp};
+use crate::addr::Endpoint;
 use crate::endpoints::{Gone, SharedEndpoints};
 use crate::event::EndReason;
 use crate::flow::{Candidate, ControlReceiver, Flow, FlowId, Role};
@@ -21,13 +22,21 @@ impl Partition {
         }
     }
 
-    /// Posts the announcements since the last exchange that still hold.
-    pub(crate) fn post_announced(&mut self) {
+    /// Hands over the listeners of connections that nobody had announced, since the last call.
+    pub(crate) fn take_newcomers(&mut self, into: &mut Vec<Endpoint>) {
+        into.append(&mut self.newcomers);
+    }
+
+    /// Posts the announcements since the last exchange that still hold, and those to whose port one of the `newcomers`, which are in
+    /// order, connected.
+    pub(crate) fn post_announced(&mut self, newcomers: &[Endpoint]) {
         let mut announced = core::mem::take(&mut self.announced);
-        for (stamp, listener, claim) in announced.drain(..) {
+        for Saying { stamp, said, listener, claim } in announced.drain(..) {
             let contacted = self.endpoints.is_contacted(listener, &claim);
             if contacted || self.endpoints.waits(listener, &claim) {
-                self.posted.push(Posted { stamp, mail: Mail::Announced { listener, claim } });
+                self.posted.push(Posted { stamp, mail: Mail::Announced { said, listener, claim } });
+            } else if newcomers.binary_search(&listener).is_ok() {
+                self.posted.push(Posted { stamp, mail: Mail::Passed { listener, claim } });
             }
             if contacted {
                 self.posted.push(Posted { stamp, mail: Mail::Contacted { listener, claim } });
@@ -50,7 +59,7 @@ impl Partition {
     /// A message is for this partition.
     pub(crate) fn is_told(&self, mail: &Mail) -> bool {
         match mail {
-            Mail::Announced { .. } => true,
+            Mail::Announced { .. } | Mail::Passed { .. } => true,
             Mail::Contacted { .. } | Mail::Retracted { .. } => false,
             Mail::DataOpened { session, .. } | Mail::DataEnded { session, .. } => {
                 session.partition == self.number
@@ -63,7 +72,10 @@ impl Partition {
     pub(crate) fn deliver(&mut self, stamp: Stamp, now: Timestamp, mail: &Mail, shared: &SharedEndpoints) {
         self.begin(stamp, now);
         match mail {
-            Mail::Announced { listener, claim } => self.adopt_foreign(now, *listener, claim, shared),
+            Mail::Announced { said, listener, claim } => {
+                self.adopt_foreign(now, *said, *listener, claim, shared);
+            }
+            Mail::Passed { listener, claim } => self.tell_newcomers(*listener, claim),
             Mail::Contacted { .. } | Mail::Retracted { .. } => {}
             &Mail::DataOpened { session, endpoint, at, contact } => {
                 if session.partition == self.number && !self.data_opened(at, session.flow, endpoint, contact)
@@ -103,11 +115,13 @@ impl Partition {
     /// Ends sessions whose end waited.
     pub(crate) fn end_waiting_sessions(&mut self, stamp: Stamp, now: Timestamp) {
         for id in self.ending_flows(|role| matches!(role, Role::Control(_))) {
-            let Some(Flow { role: Role::Control(control), birth, .. }) = self.flows.get(id) else { continue };
-            let (birth, ending) = (*birth, control.ending.as_deref().copied());
+            let Some(flow) = self.flows.get(id) else { continue };
+            let (birth, last) = (flow.birth, flow.last_packet());
+            let Role::Control(control) = &flow.role else { continue };
+            let ending = control.ending.as_deref().copied();
             if let Some(ending) = ending {
                 self.begin(Stamp { minor: birth, ..stamp }, now);
-                self.end_session(ending.at, id, ending.reason, false);
+                self.end_session(ending.at.max(last), id, ending.reason, false);
             }
         }
         self.ending.clear();

@@ -32,7 +32,7 @@ impl Partition {
                 let reason = reason.filter(|_| !connection.is_closed());
                 self.apply_effects(at, id);
                 self.settle_missed(at, id, all);
-                if all || !self.awaits_exchange(id) {
+                if all || !self.awaits_exchange(at, id) {
                     self.end_session(at, id, reason, all);
                 } else if let Some(Flow { role: Role::Control(control), .. }) = self.flows.get_mut(id) {
                     control.ending = Some(Box::new(Ending { at, reason }));
@@ -111,9 +111,9 @@ impl Partition {
         }
     }
 
-    /// A session has an announcement that a connection of other hosts may fulfil: whether one did is known at the next
-    /// exchange.
-    fn awaits_exchange(&self, id: FlowId) -> bool {
-        matches!(self.role(id), Some(Role::Control(control)) if control.session.awaits_connection())
+    /// A session has an announcement that a connection of other hosts may fulfil, or had one lately: whether one did is known at the
+    /// next exchange.
+    fn awaits_exchange(&self, at: Timestamp, id: FlowId) -> bool {
+        matches!(self.role(id), Some(Role::Control(control)) if control.session.awaits_exchange(at))
     }
 }

@@ -11,9 +11,11 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug)]
 pub(crate) enum Mail {
     /// To all: a session announced an endpoint to which hosts outside its pair may connect.
-    Announced { listener: Endpoint, claim: Claim },
+    Announced { said: Timestamp, listener: Endpoint, claim: Claim },
     /// To all: a connection to it came, which need not be the one that was meant.
     Contacted { listener: Endpoint, claim: Claim },
+    /// To all: an endpoint was announced and is used by now, and in the same batch somebody connected to its port.
+    Passed { listener: Endpoint, claim: Claim },
     /// To all: it waits no longer.
     Retracted { listener: Endpoint, claim: Claim },
     /// To the session's partition: a connection between other hosts came to its endpoint, or was established.
@@ -28,6 +30,14 @@ pub(crate) enum Mail {
         connection: ConnectionId,
         summary: Box<DataSummary>,
     },
+}
+
+/// An announcement that may be posted at the next exchange.
+pub(super) struct Saying {
+    pub(super) stamp: Stamp,
+    pub(super) said: Timestamp,
+    pub(super) listener: Endpoint,
+    pub(super) claim: Claim,
 }
 
 /// A message with its sender's place in the order of all.

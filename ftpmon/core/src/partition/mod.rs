@@ -25,13 +25,14 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 pub(crate) use budget::Budgets;
+use mail::Saying;
 pub(crate) use mail::{Mail, Posted};
 pub(crate) use stamp::{Phase, Run, Stamp};
 
 use crate::addr::Endpoint;
 use crate::config::{EngineConfig, FilesMode, Limits};
 use crate::counters::EngineCounters;
-use crate::endpoints::{Claim, Endpoints};
+use crate::endpoints::Endpoints;
 use crate::event::TableFill;
 use crate::fill::Fills;
 use crate::flow::{Candidate, Class, EARLY_BYTES_MAX, Flow, FlowId, FlowTable, Moment, Role, TimerQueue};
@@ -82,7 +83,9 @@ pub(crate) struct Partition {
     runs: Vec<Run>,
     posted: Vec<Posted>,
     /// Claims announced since the last exchange.
-    announced: Vec<(Stamp, Endpoint, Claim)>,
+    announced: Vec<Saying>,
+    /// The listeners of connections that nobody had announced, since the last exchange.
+    newcomers: Vec<Endpoint>,
     /// Counts exchanges.
     epoch: u32,
     /// Flows whose end waits for the next exchange.
@@ -119,6 +122,7 @@ impl Partition {
             runs: Vec::new(),
             posted: Vec::new(),
             announced: Vec::new(),
+            newcomers: Vec::new(),
             epoch: 0,
             ending: Vec::new(),
             interfaces: HashMap::new(),

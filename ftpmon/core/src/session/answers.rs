@@ -73,6 +73,10 @@ pub(super) const fn is_asked_during_transfers(verb: Verb) -> bool {
 
 /// A code of the second hundred that is in no list of the verb.
 fn completion(verb: Verb, code: u16) -> Fit {
+    // It names the directory: servers answer a change of it so as well.
+    if code == 257 && matches!(verb, Verb::Cwd | Verb::Cdup) {
+        return Fit::Possible;
+    }
     let carries_a_value = verb.transfer().is_some()
         || verb.asks_for_endpoint()
         || matches!(
@@ -240,7 +244,7 @@ mod tests {
             (Verb::Pasv, &[150, 200, 213, 226, 230, 250, 257, 331]),
             (Verb::Pwd, &[200, 213, 227, 226, 250, 331]),
             (Verb::Size, &[200, 226, 227, 250, 257]),
-            (Verb::Cwd, &[150, 213, 226, 227, 257, 331]),
+            (Verb::Cwd, &[150, 213, 226, 227, 331]),
             (Verb::Type, &[150, 213, 226, 227, 257, 331]),
             (Verb::Retr, &[211, 213, 215, 221, 227, 257, 331, 350]),
             (Verb::Quit, &[200, 226, 250, 257]),

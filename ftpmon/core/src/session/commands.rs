@@ -228,7 +228,9 @@ impl Session {
         let endpoint_due = self.all_read && self.pending.expects_reply_to(Verb::asks_for_endpoint);
         let source = self.transfers.begin(request, connection_due, endpoint_due);
         if source != DataSource::Unknown {
-            if connection_due && self.transfers.may_use_default(self.tx) {
+            // In stream mode the end of a file is that of its connection: the server may open another one.
+            let may_have_another = source == DataSource::OpenConnection;
+            if connection_due && (may_have_another || self.transfers.may_use_default(self.tx)) {
                 self.expect_at_default_port(at, out);
             }
             return;

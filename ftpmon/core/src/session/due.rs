@@ -80,6 +80,15 @@ impl Due {
         self.comparable && !past_the_end && self.least(offset, part).is_some_and(|least| moved < least)
     }
 
+    /// The file was sent from the offset that a listing had before: so many bytes moved as are left of it from there, and the whole
+    /// would be more.
+    pub(super) fn proves_kept(self, offset: u64, kept: u64, moved: u64) -> bool {
+        let whole = self.said.max(self.size);
+        self.comparable
+            && kept > offset
+            && whole.is_some_and(|whole| whole.checked_sub(kept) == Some(moved) && moved > 0)
+    }
+
     /// The 1yz reply may have said the whole size, and the offset is not before it: nothing is due then.
     fn may_begin_past_the_end(self, offset: u64) -> bool {
         let rest_is_said = |said| self.size.is_some_and(|size| size.checked_sub(offset) == Some(said));
@@ -151,6 +160,23 @@ mod tests {
         ] {
             let due = Due { comparable: true, size, said: Some(said), allocated: None };
             assert_eq!(due.proves_short(offset, None, moved), short, "{size:?} {said} {offset} {moved}");
+        }
+    }
+
+    #[test]
+    fn an_offset_that_a_listing_had_is_proved_by_the_bytes() {
+        for (size, said, moved, kept) in [
+            (None, Some(1_000), 900, true),
+            (Some(1_000), Some(900), 900, true),
+            (Some(1_000), None, 900, true),
+            (None, Some(1_000), 1_000, false),
+            (None, Some(1_000), 500, false),
+            (None, Some(100), 0, false),
+            (None, None, 900, false),
+        ] {
+            let due = Due { comparable: true, size, said, allocated: None };
+            assert_eq!(due.proves_kept(0, 100, moved), kept, "{size:?} {said:?} {moved}");
+            assert!(!due.proves_kept(100, 100, moved) && !due.proves_kept(0, 0, moved));
         }
     }
 

@@ -231,9 +231,10 @@ impl Session {
         self.tls.as_ref().map(|watch| &watch.facts)
     }
 
-    /// An announced endpoint waits for its connection.
-    pub fn awaits_connection(&self) -> bool {
-        self.transfers.awaits_connection()
+    /// An announced endpoint waits for its connection, or did lately: what other hosts did there is known at the next exchange between
+    /// partitions.
+    pub fn awaits_exchange(&self, at: Timestamp) -> bool {
+        self.transfers.awaits_connection() || self.transfers.used_lately(at)
     }
 
     /// A connection to an announced endpoint was opened, or established. False where the endpoint takes none any longer.

@@ -21,8 +21,9 @@ pub(super) struct ReportedTransfer {
 
 /// The event of a transfer. `summary`: the account of its connection.
 pub(super) fn transfer_event(transfer: Transfer, summary: Option<Box<DataSummary>>) -> ReportedTransfer {
-    let Transfer { request, announced, preliminary, aborted, endpoint_lost, shares_connection, code, .. } =
-        transfer;
+    let Transfer {
+        mut request, announced, preliminary, aborted, endpoint_lost, shares_connection, code, ..
+    } = transfer;
     let announced = announced.map(|announced| announced.data);
     let summary = summary.as_deref();
     let server = server_side(announced.and_then(|data| data.mode), summary);
@@ -32,6 +33,9 @@ pub(super) fn transfer_event(transfer: Transfer, summary: Option<Box<DataSummary
     let direction = request.direction.or_else(|| direction(up, down, tls));
     let sender = if direction == Some(FileDirection::Upload) { server.other() } else { server };
     let bytes = from(sender);
+    if request.due.proves_kept(request.offset, request.kept_offset, bytes) {
+        request.offset = request.kept_offset;
+    }
     let is_short = |offset| request.due.proves_short(offset, request.part_len, bytes);
     let evidence = Evidence {
         preliminary,

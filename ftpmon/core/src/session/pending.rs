@@ -133,8 +133,11 @@ impl Pending {
             _ if self.preliminary => fit_running(code),
             PendingKind::Unseen => Fit::Possible,
             PendingKind::EmptyLine(_) => fit_empty_line(code),
-            // EPSV ALL sets an option (RFC 2428 section 4).
-            PendingKind::Command if self.verb == Verb::Epsv && self.has_arg("ALL") => fit(Verb::Opts, code),
+            // EPSV ALL sets an option (RFC 2428 section 4): 200, and servers are known that say 220.
+            PendingKind::Command if self.verb == Verb::Epsv && self.has_arg("ALL") => match code {
+                200 | 220 | 229 => Fit::Typical,
+                _ => fit(Verb::Opts, code),
+            },
             PendingKind::Command => fit(self.verb, code),
         }
     }
@@ -277,6 +280,9 @@ impl PendingCommands {
             .map(|(index, pending)| (index, pending, pending.fit(code)))
             .filter(|(_, _, fit)| *fit >= Fit::Possible);
         let (index, oldest, fit) = fitting.next()?;
+        if let Some(odd) = self.odd_before(index, code).filter(|_| oldest.verb == Verb::Other) {
+            return Some((odd, Fit::Possible));
+        }
         let other = if matches!(code, 125 | 150) && oldest.preliminary {
             // The transfer before it is over, though its final reply was not seen.
             fitting.find(|(_, pending, _)| pending.is_transfer() && !pending.preliminary)
@@ -286,10 +292,20 @@ impl PendingCommands {
             && !oldest.is_named_by(text)
         {
             fitting.find(|(_, pending, _)| pending.verb != Verb::Mode && pending.is_named_by(text))
+        } else if fit == Fit::Possible && !oldest.is_unseen() && is_distinctive(code) {
+            fitting.find(|(_, _, fit)| *fit == Fit::Typical)
         } else {
             None
         };
         Some(other.map_or((index, fit), |(index, _, fit)| (index, fit)))
+    }
+
+    /// A command before another one that a server may answer with a code of its own, and does not leave unanswered. So it is likelier to
+    /// have the code than one of which nothing is known.
+    fn odd_before(&self, index: usize, code: u16) -> Option<usize> {
+        let mut older = self.sure().take_while(|(older, _)| *older < index);
+        let odd = |pending: &Pending| pending.fit(code) == Fit::Odd && !may_stay_unanswered(pending);
+        older.find(|(_, pending)| code < 300 && odd(pending)).map(|(older, _)| older)
     }
 
     /// The doubtful command that fits best, among equals the oldest.
@@ -389,8 +405,11 @@ impl PendingCommands {
         } else if of_endpoint || completed.is_transfer() {
             self.unconnected = None;
         }
-        // A server that has a new endpoint, or has aborted, is through with the transfer before.
-        let ends_transfers = code < 400 && (of_endpoint || completed.verb == Verb::Abor);
+        // A server that has a new endpoint, or has aborted, is through with the transfer before. So is one that answers what was said
+        // behind ABOR.
+        let abort_waits = self.queue.iter().take(index).any(|older| older.verb == Verb::Abor);
+        let ends_transfers = (code < 400 && (of_endpoint || completed.verb == Verb::Abor))
+            || (abort_waits && !beside_transfers);
         self.retain_before(index, |older| {
             let unanswered = match older.doubt {
                 Doubt::ReplyLost => return false,
@@ -433,6 +452,11 @@ impl PendingCommands {
             kept
         });
     }
+}
+
+/// The code says what one command, or a few like it, asked for: of commands whose replies are not known none is likely to have it.
+const fn is_distinctive(code: u16) -> bool {
+    matches!(code, 125 | 150 | 213 | 215 | 221 | 226..=229 | 257 | 331 | 350)
 }
 
 /// Servers are known that do not answer it.

@@ -159,7 +159,7 @@ pub(super) struct Transfer {
     pub(super) aborted: bool,
     /// The announcement of its endpoint may have been missed.
     pub(super) endpoint_lost: bool,
-    /// Its bytes go over the connection of a transfer before it, which stays open (RFC 959 section 3.3).
+    /// Its bytes may go over the connection of a transfer before it, which is open still (RFC 959 section 3.3).
     pub(super) shares_connection: bool,
     /// The final reply.
     pub(super) code: Option<u16>,
@@ -203,6 +203,11 @@ impl Transfer {
             && matches!(self.state(), Some(DataState::Ended(summary)) if !summary.has_moved())
     }
 
+    /// A connection to its endpoint is open, or about to be.
+    fn has_open_connection(&self) -> bool {
+        self.announced.as_ref().is_some_and(|it| it.contenders.has_open())
+    }
+
     /// Refused at once: no data connection was wanted for it any more.
     pub(super) fn refused(&self) -> bool {
         !self.preliminary && self.code.is_some_and(|code| code >= 400)
@@ -226,7 +231,7 @@ impl Transfer {
 
     /// It has its final reply, and no connection yet, though it was not refused.
     pub(super) fn waits_for_connection(&self) -> bool {
-        matches!(self.state(), Some(DataState::Waiting) | None) && !self.refused() && !self.shares_connection
+        matches!(self.state(), Some(DataState::Waiting) | None) && !self.refused()
     }
 
     /// When it can be reported whatever else comes; none as long as something decisive is due.
@@ -239,6 +244,10 @@ impl Transfer {
             }
             Some(DataState::Open) => None,
             Some(DataState::Ended(_)) if self.request.tx == 0 => Some(Timestamp::EARLIEST),
+            // Another one that is still open may have carried it: a stranger's who stays.
+            Some(DataState::Ended(_)) if self.succeeded_empty() && self.has_open_connection() => {
+                Some(decided?.plus_nanos(GRACE_NS))
+            }
             Some(DataState::Ended(_)) if self.succeeded_empty() => Some(decided?.plus_nanos(OTHERS_CAME_NS)),
             // Servers say 425 of a connection that they refused, and serve the next one.
             Some(DataState::Ended(_)) if self.code == Some(CANNOT_CONNECT) => {
@@ -246,12 +255,10 @@ impl Transfer {
             }
             Some(DataState::Ended(_)) => decided,
             // Its connection was under way when it was refused.
-            Some(DataState::Waiting)
-                if self.refused() && self.announced.as_ref().is_some_and(|it| it.contenders.has_open()) =>
-            {
+            Some(DataState::Waiting) if self.refused() && self.has_open_connection() => {
                 Some(decided?.plus_nanos(GRACE_NS))
             }
-            Some(DataState::Waiting) | None if self.refused() || self.shares_connection => decided,
+            Some(DataState::Waiting) | None if self.refused() => decided,
             Some(DataState::Waiting) | None => Some(decided?.plus_nanos(GRACE_NS)),
         }
     }

@@ -17,7 +17,7 @@ use crate::event::{DataAnnouncement, EventKind, Mode, SessionIdentity};
 use crate::fill::Fills;
 use crate::text::Text;
 use crate::time::Timestamp;
-use crate::timing::DISORDER_NS;
+use crate::timing::{BORDER_NS, DISORDER_NS};
 
 /// Totals over the reported transfers, for `session_end`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,6 +83,8 @@ pub(super) struct Transfers {
     last_used: Option<Box<(DataAnnouncement, ExpectedEndpoints)>>,
     /// Endpoints whose transfers were reported last, and the commands of these: a stranger may come to be known later.
     reported: Vec<(EndpointId, u64)>,
+    /// When the last of them was.
+    reported_at: Timestamp,
     aside: Option<Box<Aside>>,
     next_id: u32,
     pub(super) totals: Totals,
@@ -358,6 +360,11 @@ impl Transfers {
         let waits = |announced: &Announced| matches!(announced.state(None), DataState::Waiting);
         self.current.as_deref().is_some_and(waits)
             || self.open.iter().any(|it| it.announced.as_deref().is_some_and(waits) || it.succeeded_empty())
+    }
+
+    /// An announced endpoint was used since the last exchange between partitions, or may have been.
+    pub(super) fn used_lately(&self, at: Timestamp) -> bool {
+        !self.reported.is_empty() && at.nanos_since(self.reported_at) <= BORDER_NS
     }
 
     fn fresh_id(&mut self) -> EndpointId {

@@ -8,6 +8,7 @@ use super::sequence;
 use super::stream::Marks;
 use crate::account::Side;
 use crate::segment::Segment;
+use crate::timing::DISORDER_NS;
 
 /// An RST behind a FIN may answer a segment that was sent before the FIN arrived: its sequence number is as much lower as bytes
 /// were on their way.
@@ -69,7 +70,9 @@ impl<R: Receiver> Assembly<'_, R> {
         let goes_on = |noted: &NotedReset| {
             let acks_more =
                 segment.flags.ack() && sequence::position(segment.ack, noted.other_next) > noted.other_next;
-            end > noted.position.max(next) || acks_more
+            // Bytes that were on their way come soon: what comes later was sent behind the RST, which was not its sender's then.
+            let sent_behind = end > next && self.now.nanos_since(noted.at) > DISORDER_NS as u64;
+            end > noted.position.max(next) || acks_more || sent_behind
         };
         if self.backlog.pending.side(from).reset.as_ref().is_some_and(goes_on) {
             self.drop_noted_reset(from);

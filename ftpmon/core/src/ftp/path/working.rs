@@ -111,7 +111,11 @@ impl WorkingDirectory {
             arg => resolve(self.system, &self.place, arg, Target::Directory),
         };
         self.place = joined.map_or(Directory::Unknown, |path| Directory::At(path.into()));
-        self.stated(answer, Some(arg));
+        // 257 names a directory by itself, as it does to PWD.
+        match stated_by_257(self.system, answer.text).filter(|_| answer.code == 257 && !answer.truncated) {
+            Some(found) => self.set(found),
+            None => self.stated(answer, Some(arg)),
+        }
     }
 
     fn stated(&mut self, answer: Answer<'_>, arg: Option<&[u8]>) {

@@ -88,7 +88,33 @@ fn servers_have_codes_of_their_own() {
     check(&["C EPSV", "S 227 > 1", "C PASV", "S 229 > 2"]);
     check(&["C LIST", "S 226 > 1", "C DELE", "S 200 > 2", "C TYPE", "S 250 > 3", "C NOOP", "S 550 > 4"]);
     check(&["C USER", "S 220 > 1", "C PASS", "S 202 > 2", "C AUTH", "S 550 > 3", "C XFOO", "S 299 > 4"]);
+    check(&["C CWD", "S 257 > 1", "C CDUP", "S 257 > 2", "C CWD", "C PWD", "S 250 > 3", "S 257 > 4"]);
+    check(&["C CWD", "C PWD", "S 257 > 2", "C MKD", "S 257 > 3"]);
     check(&["C MIC", "S 631 > 1", "C QUIT", "S 421 > 2"]);
+}
+
+#[test]
+fn a_command_of_which_nothing_is_known_takes_no_reply_of_another() {
+    check(&["C XYZZY", "C PWD", "S 257 > 2", "C NOOP", "S 200 > 3"]);
+    check(&["C SITE", "C PASV", "S 227 > 2", "C RETR", "S 150 > 3", "S 226 > 3"]);
+    check(&["C XYZZY", "C SIZE", "S 500 > 1", "S 213 > 2"]);
+    check(&["C CWD", "C XYZZY", "C PWD", "S 220 > 1", "S 500 > 2", "S 257 > 3"]);
+}
+
+#[test]
+fn what_is_said_behind_an_abort_ends_the_transfer() {
+    check(&[
+        "C RETR",
+        "S 150 > 1",
+        "C ABOR",
+        "C SYST",
+        "S 215 > 3",
+        "C RMD",
+        "S 550 > 4",
+        "C PWD",
+        "S 257 > 5",
+    ]);
+    check(&["C RETR", "S 150 > 1", "C ABOR", "S 426 > 1", "S 226 > 2", "C RMD", "S 550 > 3"]);
 }
 
 #[test]

@@ -161,6 +161,7 @@ impl Transfers {
                 self.reported.remove(0);
             }
             self.reported.push((id, transfer.request.tx));
+            self.reported_at = at;
             out.effects.push(match contacted {
                 true => Effect::Used { id, endpoints, turned_down },
                 false => Effect::Retract { id, endpoints },
