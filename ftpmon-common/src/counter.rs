@@ -25,6 +25,16 @@ macro_rules! counters {
                 matches!(self, Self::LostData | Self::LostDataContinuation | Self::LostReport)
             }
 
+            /// It counts connections that nothing is known of: there may have been a data connection where none was seen.
+            pub const fn hides_connections(self) -> bool {
+                matches!(self, Self::LostFlow | Self::TablePairs | Self::CandidatesRefused)
+            }
+
+            /// It counts frames of control connections, or parts of them: a dialogue may lack something.
+            pub const fn is_of_control(self) -> bool {
+                self.is_loss() && !self.is_of_data() && !self.hides_connections() && !matches!(self, Self::LostHalfOpen)
+            }
+
             /// It counts FTP packets or records, or possible ones, that did not reach the agent whole.
             pub const fn is_loss(self) -> bool {
                 match self { $(Self::$variant => counters!(@loss $($loss)?),)+ }
@@ -96,6 +106,11 @@ counters! {
     FlowsExpected = "flows_expected",
     /// Candidates opened between a pair of hosts.
     FlowsCandidate = "flows_candidate",
+    /// Candidates and further connections to announced endpoints that gave way to another before they were established.
+    CandidatesReplaced = "candidates_replaced",
+    /// SYNs between a pair of hosts, or to an endpoint that had its connection, that found the pair's share of
+    /// [`crate::names::FLOWS`] taken: such a connection is tracked from its SYN-ACK.
+    CandidatesRefused = "candidates_refused",
     /// Data connections picked up at an expected endpoint after their SYN.
     FlowsMidstream = "flows_midstream",
     /// Data connections whose ends were used again for another.
@@ -108,6 +123,8 @@ counters! {
     LostControl = "lost_ring_control" loss,
     /// The ring was half full, and the frame's control connection had used up its share of it.
     LostLoud = "lost_loud_control" loss,
+    /// The ring was half full, and of the frame's control connection nothing was seen of the other end.
+    LostHalfOpen = "lost_half_open_control" loss,
     /// No room in the ring for a further part of a control connection's frame: its beginning was delivered.
     LostContinuation = "lost_ring_continuation" loss,
     /// No room in the ring for a frame of a data connection.
@@ -138,7 +155,7 @@ pub struct Stats {
     /// Indexed by [`Counter`].
     pub counters: [u64; COUNTERS],
 }
-no_padding!(Stats: 360 { counters: [u64; COUNTERS] });
+no_padding!(Stats: 384 { counters: [u64; COUNTERS] });
 
 impl Default for Stats {
     fn default() -> Self {

@@ -114,4 +114,9 @@ impl FlowState {
     pub const VLAN: u32 = 512;
     /// `vlan_inner` is set.
     pub const VLAN_INNER: u32 = 1024;
+    /// It has no announcement of its own: a candidate, or a further connection to an announced endpoint. Such connections share
+    /// a part of the table ([`crate::names::CANDIDATES`]).
+    pub const SHARED: u32 = 2048;
+    /// Only its SYN was seen, and it was not reported.
+    pub const UNTOLD: u32 = 4096;
 }

@@ -22,6 +22,12 @@ impl Address {
         Self { first, last }
     }
 
+    /// The two halves of the address, in memory order.
+    #[inline(always)]
+    pub const fn halves(self) -> [u64; 2] {
+        [self.first, self.last]
+    }
+
     /// From an IPv4 address in network byte order.
     #[inline(always)]
     pub const fn from_ipv4(address: u32) -> Self {

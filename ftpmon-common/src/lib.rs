@@ -12,6 +12,7 @@
 //! | [`names::EXPECTED`] | agent; the kernel only sets [`Expected::TAKEN`] | agent, or the LRU |
 //! | [`names::PAIRS`] | kernel | the LRU |
 //! | [`names::FLOWS`] | kernel | kernel on an orderly close, agent otherwise |
+//! | [`names::CANDIDATES`] | kernel | never deleted |
 //! | [`names::CONTROL`] | kernel | the LRU |
 //! | [`names::VERDICTS`] | agent | agent, or the LRU |
 //! | [`names::STATS`] | kernel | never deleted |
@@ -37,7 +38,7 @@ pub use record::{
 
 /// The version of this crate's layouts. It goes into pin paths, so that an agent never opens the maps of another layout.
 /// Raised by every change to a size, an offset, a meaning, a map or a program name.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// Marks the shared types as plain data for aya: no padding, no pointers, any bit pattern is a value.
 #[cfg(feature = "user")]

@@ -22,6 +22,9 @@ pub const PAIRS: &str = "PAIRS";
 /// `HashMap<FlowKey, FlowState>`: tracked data connections. A plain hash: a full table is counted, a live account is
 /// never thrown out.
 pub const FLOWS: &str = "FLOWS";
+/// `Array<FlowKey>` of [`CANDIDATES_MAX`]: the connections of [`FLOWS`] that share a part of it ([`crate::FlowState::SHARED`]), in
+/// groups of [`CANDIDATES_GROUP_MAX`]. The key of a connection that is gone is as good as none.
+pub const CANDIDATES: &str = "CANDIDATES";
 /// `LruHashMap<FlowKey, ControlState>`: control connections.
 pub const CONTROL: &str = "CONTROL";
 /// `LruHashMap<FlowKey, Verdict>`: the agent's verdict on a connection, control or data.
@@ -48,6 +51,9 @@ pub const SETTING_FLOW_IDLE_S: &str = "SETTING_FLOW_IDLE_S";
 /// Setting, `u64`, nanoseconds, default 10 s: a live flow is reported at most this often.
 pub const SETTING_REPORT_NS: &str = "SETTING_REPORT_NS";
 
+/// Setting, `u64`, random: which pairs of hosts share a group of [`CANDIDATES`].
+pub const SETTING_SEED: &str = "SETTING_SEED";
+
 /// Setting, `u8`, 0 or 1, default 0: rare diagnostics go to aya-log's ring. At 0 the verifier removes their code.
 pub const SETTING_LOG: &str = "SETTING_LOG";
 
@@ -57,8 +63,14 @@ pub const CANDIDATE_PORT_MIN: u16 = 1024;
 pub const EXPECTED_MAX: usize = 65_536;
 /// Default number of entries of [`PAIRS`].
 pub const PAIRS_MAX: usize = 65_536;
-/// Default number of entries of [`FLOWS`].
-pub const FLOWS_MAX: usize = 65_536;
+/// Default number of entries of [`FLOWS`]: 65,536 for connections that were announced, and the share of the others.
+pub const FLOWS_MAX: usize = 65_536 + CANDIDATES_MAX;
+/// Number of entries of [`CANDIDATES`].
+pub const CANDIDATES_MAX: usize = CANDIDATES_GROUPS * CANDIDATES_GROUP_MAX;
+/// Groups of [`CANDIDATES`]; each pair of hosts has one.
+pub const CANDIDATES_GROUPS: usize = 4;
+/// Entries of a group.
+pub const CANDIDATES_GROUP_MAX: usize = 8_192;
 /// Default number of entries of [`CONTROL`].
 pub const CONTROL_MAX: usize = 131_072;
 /// Default number of entries of [`VERDICTS`].

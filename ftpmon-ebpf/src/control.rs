@@ -15,8 +15,11 @@ const COPIED_FREE: u32 = 4_096;
 /// Once the ring is half full, a connection may take one part in this many of its free bytes in about a second. So many connections
 /// can flood together without filling it.
 const COPIED_SHARE: u64 = 512;
-/// A pair of hosts is refreshed at most this often, seconds.
-const PAIR_REFRESH_S: u32 = 4;
+/// A pair of hosts is refreshed at most this often, seconds. The table keeps what was entered last: a pair whose server replies is
+/// in it, however many others are entered.
+const PAIR_REFRESH_S: u32 = 1;
+/// The largest distance of an acknowledgment from what was seen of the other end: the largest window (RFC 7323 section 2.3).
+const WINDOW_MAX: u32 = 1 << 30;
 /// A new entry.
 static EMPTY: ControlState = ControlState {
     first_ns: 0,
@@ -64,6 +67,11 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     refresh_pair(state, segment, now_ns, counters);
     let undecided = current_verdict(state, segment, now_ns) <= Verdict::COPY.0;
     if !undecided && !is_wanted(packet, segment, state, counters) {
+        return;
+    }
+    if half_open_in_a_full_ring(state, segment) {
+        counters.count(Counter::LostHalfOpen);
+        segment.note_loss(Counter::LostHalfOpen);
         return;
     }
     if !marks && over_fair_share(state, segment) {
@@ -137,11 +145,33 @@ fn over_fair_share(state: &mut ControlState, segment: &Segment) -> bool {
     false
 }
 
-/// Enters or refreshes the pair of hosts. Payload from the server proves that the connection is established: a flood of SYNs with
-/// forged sources makes no pair.
+/// The ring is half full, and nothing was seen of the other end, nor of a session between the two hosts: packets of invented
+/// connections give way to those of others.
+#[inline(always)]
+fn half_open_in_a_full_ring(state: &ControlState, segment: &Segment) -> bool {
+    if other_half(state, segment).owner_hook != 0 || emit::left_of_a_full_ring() == u64::MAX {
+        return false;
+    }
+    // SAFETY: the value is not read.
+    unsafe { PAIRS.get(segment.key.pair()) }.is_none()
+}
+
+/// The half of the end that the packet goes to.
+#[inline(always)]
+fn other_half<'a>(state: &'a ControlState, segment: &Segment) -> &'a ControlHalf {
+    // SAFETY: the index is 0 or 1, of two.
+    unsafe { &*(&raw const state.halves).cast::<ControlHalf>().add(segment.index() ^ 1) }
+}
+
+/// Enters or refreshes the pair of hosts. Payload from the server that acknowledges what the client sent proves that the connection
+/// is established: packets of one end alone make no pair, whatever sources they have.
 #[inline(always)]
 fn refresh_pair(state: &mut ControlState, segment: &mut Segment, now_ns: u64, counters: Counters) {
     if segment.payload == 0 || !segment.source_mark.is_control() {
+        return;
+    }
+    let client = other_half(state, segment);
+    if client.owner_hook == 0 || client.next_seq.wrapping_sub(segment.ack) > WINDOW_MAX {
         return;
     }
     let now_s = (now_ns / 1_000_000_000) as u32;

@@ -36,7 +36,7 @@ impl Counters {
 
     /// Adds with wrap-around, so that adding the largest number subtracts one.
     #[inline(always)]
-    fn add(self, counter: Counter, number: u64) {
+    pub(crate) fn add(self, counter: Counter, number: u64) {
         // SAFETY: the pointer is this CPU's value of a per-CPU map. A program that interrupts this one on the same CPU can at
         // worst lose one count.
         unsafe {

@@ -8,8 +8,10 @@ use ftpmon_common::{
 };
 
 use crate::account::{self, Step};
+use crate::candidates;
 use crate::counters::Counters;
 use crate::emit;
+use crate::hide::hide_from_compiler;
 use crate::maps::{
     EXPECTED, FLOWS, PAIRS, PORTS, SETTING_CANDIDATES, SETTING_FLOW_IDLE_S, SETTING_PAIR_S, SETTING_PAYLOAD,
     SETTING_REPORT_NS, VERDICTS,
@@ -58,6 +60,14 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
                 return;
             }
             // An entry may exist all the same, where its port's mark has expired.
+            let now_ns = boot_ns();
+            if flags & FlowState::SHARED != 0
+                && FLOWS.get_ptr_mut(&segment.key).is_none()
+                && !candidates::take_slot(segment, now_ns, counters)
+            {
+                note_no_slot(segment, counters);
+                return;
+            }
             let inserted = FLOWS.insert(&segment.key, &EMPTY, BPF_NOEXIST).is_ok();
             let Some(state) = FLOWS.get_ptr_mut(&segment.key) else {
                 counters.count(Counter::LostFlow);
@@ -67,7 +77,7 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
             if inserted {
                 opened = true;
                 // SAFETY: a map value, see below.
-                begin(unsafe { &mut *state }, segment, flags, boot_ns(), counters);
+                begin(unsafe { &mut *state }, segment, flags, now_ns, counters);
             }
             state
         }
@@ -78,13 +88,18 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     let state = unsafe { &mut *state };
     let Now { ns: now_ns, fresh } = now(state, segment);
     if !opened && account::is_another(state, segment, now_ns) {
-        emit::report(packet, segment, state, ReportReason::Reused, counters);
+        if state.flags & FlowState::UNTOLD == 0 {
+            emit::report(packet, segment, state, ReportReason::Reused, counters);
+        }
         counters.count(Counter::FlowsReused);
+        // The entry stays what it is to the table: it has its slot, or a place of its own.
+        let shared = state.flags & FlowState::SHARED;
         let kept = state.flags & (FlowState::EXPECTED | FlowState::CANDIDATE | FlowState::PAYLOAD);
-        let flags = match origin(segment, true) {
+        let flags = match origin(segment, true) & !FlowState::SHARED {
             0 => kept | initiator_of_syn(segment),
             flags => flags,
         };
+        let flags = flags | shared;
         *state = EMPTY;
         opened = true;
         begin(state, segment, flags, now_ns, counters);
@@ -95,7 +110,8 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     if fresh {
         keep_watched(state, segment, seconds(now_ns));
     }
-    if opened {
+    if is_told_now(state, segment, opened) {
+        state.flags &= !FlowState::UNTOLD;
         emit::report(packet, segment, state, ReportReason::Open, counters);
     }
     if SETTING_PAYLOAD.load() != 0
@@ -108,7 +124,7 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
         copy_beginning(packet, segment, state, now_ns, counters);
     }
     match step {
-        Step::Continues if fresh && now_ns.wrapping_sub(state.report_ns) >= SETTING_REPORT_NS.load() => {
+        Step::Continues if fresh && is_report_due(state, now_ns) => {
             emit::report(packet, segment, state, ReportReason::Progress, counters);
         }
         Step::Continues => {}
@@ -129,6 +145,35 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
             }
         }
     }
+}
+
+/// The connection's opening is reported with this packet. That of one without an announcement of its own waits for more than its
+/// SYN: a flood of SYNs makes no reports.
+#[inline(always)]
+fn is_told_now(state: &mut FlowState, segment: &Segment, opened: bool) -> bool {
+    let only_syn = segment.has_any(SYN) && !segment.has_any(ACK);
+    if opened {
+        if only_syn && state.flags & FlowState::SHARED != 0 {
+            state.flags |= FlowState::UNTOLD;
+            return false;
+        }
+        return true;
+    }
+    !only_syn && state.flags & FlowState::UNTOLD != 0
+}
+
+/// The connection was not reported for a while.
+#[inline(always)]
+fn is_report_due(state: &FlowState, now_ns: u64) -> bool {
+    state.flags & FlowState::UNTOLD == 0 && now_ns.wrapping_sub(state.report_ns) >= SETTING_REPORT_NS.load()
+}
+
+/// A connection without an announcement of its own found no slot. With its SYN that is no loss yet.
+#[inline(never)]
+fn note_no_slot(segment: &mut Segment, counters: Counters) {
+    let counter = if segment.has_any(ACK) { Counter::LostFlow } else { Counter::CandidatesRefused };
+    counters.count(counter);
+    segment.note_loss(counter);
 }
 
 /// The sender's half of an account.
@@ -250,7 +295,7 @@ fn origin(segment: &Segment, marked: bool) -> u32 {
         if seconds(boot_ns()).wrapping_sub(pair.last_s) as i32 > SETTING_PAIR_S.load() as i32 {
             return 0;
         }
-        return FlowState::CANDIDATE | initiator_of_syn(segment);
+        return FlowState::CANDIDATE | FlowState::SHARED | initiator_of_syn(segment);
     }
     if !marked {
         return 0;
@@ -324,9 +369,11 @@ fn expected((address, port): (Address, u32), other: Address, syn: bool) -> u32 {
     if !admitted || entry.expires_s <= seconds(boot_ns()) || (!syn && entry.flags & Expected::TAKEN != 0) {
         return 0;
     }
+    // One announcement has one place of its own.
+    let shared = hide_from_compiler(entry.flags & Expected::TAKEN) * (FlowState::SHARED / Expected::TAKEN);
     entry.flags |= Expected::TAKEN;
     let payload = entry.flags & Expected::PAYLOAD != 0 && port >= u32::from(CANDIDATE_PORT_MIN);
-    FlowState::EXPECTED | if payload { FlowState::PAYLOAD } else { 0 }
+    FlowState::EXPECTED | shared | if payload { FlowState::PAYLOAD } else { 0 }
 }
 
 /// Opens an account.

@@ -20,6 +20,7 @@
 )]
 
 mod account;
+mod candidates;
 mod control;
 mod counters;
 mod data;

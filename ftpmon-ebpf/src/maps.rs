@@ -5,7 +5,8 @@ use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::macros::btf_map;
 use ftpmon_common::names::{
-    CONTROL_MAX, EVENTS_BYTES, EXPECTED_MAX, FLOWS_MAX, PAIRS_MAX, PAYLOAD_BYTES, VERDICTS_MAX,
+    CANDIDATES_MAX, CONTROL_MAX, EVENTS_BYTES, EXPECTED_MAX, FLOWS_MAX, PAIRS_MAX, PAYLOAD_BYTES,
+    VERDICTS_MAX,
 };
 use ftpmon_common::{
     ControlState, Endpoint, Expected, FlowKey, FlowState, Pair, PairKey, PortMark, RecordHeader, Stats,
@@ -22,6 +23,8 @@ pub(crate) static EXPECTED: LruHashMap<Endpoint, Expected, EXPECTED_MAX> = LruHa
 pub(crate) static PAIRS: LruHashMap<PairKey, Pair, PAIRS_MAX> = LruHashMap::new();
 #[btf_map]
 pub(crate) static FLOWS: HashMap<FlowKey, FlowState, FLOWS_MAX> = HashMap::new();
+#[btf_map]
+pub(crate) static CANDIDATES: Array<FlowKey, CANDIDATES_MAX> = Array::new();
 #[btf_map]
 pub(crate) static CONTROL: LruHashMap<FlowKey, ControlState, CONTROL_MAX> = LruHashMap::new();
 #[btf_map]
@@ -40,6 +43,8 @@ pub(crate) static PAYLOAD: RingBuf<RecordHeader, PAYLOAD_BYTES> = RingBuf::new()
 pub(crate) static SETTING_PAYLOAD: Global<u8> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static SETTING_CANDIDATES: Global<u8> = Global::new(1);
+#[unsafe(no_mangle)]
+pub(crate) static SETTING_SEED: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static SETTING_LOG: Global<u8> = Global::new(0);
 #[unsafe(no_mangle)]

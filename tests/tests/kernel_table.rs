@@ -50,12 +50,7 @@ fn copied(what: &'static str, frame: &Frame) -> Case {
 fn control() -> Vec<Case> {
     vec![
         copied("a command", &command()),
-        case(
-            "a reply",
-            &Frame::new(SERVER, CLIENT, ACK | 8, 5_000, 1_016).payload(b"331 Password?\r\n"),
-            &[(Counter::Control, 1), (Counter::ControlFrames, 1), (Counter::Pairs, 1)],
-            Ring::Whole,
-        ),
+        copied("a reply", &Frame::new(SERVER, CLIENT, ACK | 8, 5_000, 1_016).payload(b"331 Password?\r\n")),
         copied("a SYN", &Frame::new(CLIENT, SERVER, SYN, 999, 0)),
         copied("a SYN-ACK", &Frame::new(SERVER, CLIENT, SYN | ACK, 4_999, 1_000)),
         copied("a FIN", &Frame::new(CLIENT, SERVER, FIN | ACK, 1_016, 5_000)),
@@ -353,7 +348,8 @@ fn a_full_ring_is_counted_by_what_was_lost() {
     let stats = bench.stats().unwrap();
     assert_eq!(stats.value(Counter::ControlFrames), delivered);
     // By then the one connection has had more than its part.
-    let lost = stats.value(Counter::LostControl) + stats.value(Counter::LostLoud);
+    let lost = [Counter::LostControl, Counter::LostLoud, Counter::LostHalfOpen].map(|it| stats.value(it));
+    let lost: u64 = lost.iter().sum();
     assert_eq!(lost, 40 - delivered);
     assert!(delivered > 0 && delivered < 40);
 

@@ -177,6 +177,11 @@ impl Engine {
         self.partitions.iter_mut().flatten().for_each(|it| it.note_loss(at));
     }
 
+    /// The kernel's tables had no room for connections: that none was seen says nothing for a while.
+    pub fn handle_unseen(&mut self, at: Timestamp, reason: &'static str) {
+        self.partitions.iter_mut().flatten().for_each(|it| it.note_unseen(at, reason));
+    }
+
     /// When [`Self::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let timer = self.partitions.iter().flatten().filter_map(Partition::due).min();

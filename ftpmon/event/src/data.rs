@@ -162,6 +162,9 @@ pub struct TransferFacts {
     pub rate_bps: Option<u64>,
     /// The outcome.
     pub outcome: Outcome,
+    /// The reason for which its connection may have gone by unseen: the name of a counter in `stats`. Only with `unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<SmolStr>,
     /// The final reply's code; left out where none was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,

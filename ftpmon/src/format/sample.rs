@@ -109,6 +109,7 @@ pub(crate) fn transfer(tx: u64) -> EventKind {
             bytes: 77,
             rate_bps: Some(616),
             outcome: Outcome::Complete,
+            reason: None,
             code: Some(226),
         },
         data: Some(DataConnection {

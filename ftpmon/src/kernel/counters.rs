@@ -17,10 +17,11 @@ impl Counters {
         Self { map, last: Stats::default() }
     }
 
-    /// Reads the counters again, and hands each loss since the last poll to `report`: its counter and the number of records.
+    /// Reads the counters again, and hands what was lost or went by unseen since the last poll to `report`: the counter and the number
+    /// of records.
     pub fn poll(&mut self, mut report: impl FnMut(Counter, u64)) {
         let now = self.sum();
-        for &counter in Counter::ALL.iter().filter(|counter| counter.is_loss()) {
+        for &counter in Counter::ALL.iter().filter(|it| it.is_loss() || it.hides_connections()) {
             let records = now.value(counter).saturating_sub(self.last.value(counter));
             if records > 0 {
                 report(counter, records);

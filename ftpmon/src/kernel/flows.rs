@@ -18,6 +18,8 @@ const SLICE: usize = 512;
 const LINGER_NS: u64 = 5_000_000_000;
 /// A connection without a packet for this long has ended, nanoseconds: keep-alive would have shown it.
 const IDLE_NS: u64 = 2 * 3_600 * 1_000_000_000;
+/// A connection of which nothing but its SYN was seen is dropped after this long, nanoseconds.
+const UNANSWERED_NS: u64 = 1_000_000_000;
 /// A candidate that no session adopted is dropped after this long without a packet, nanoseconds.
 const CANDIDATE_IDLE_NS: u64 = 300 * 1_000_000_000;
 
@@ -62,6 +64,7 @@ impl Flows {
         for key in self.map.keys().flatten().take(ftpmon_common::names::FLOWS_MAX) {
             let Ok(state) = self.map.get(&key, 0) else { continue };
             let kind = match state.flags & (FlowState::CLOSED | FlowState::UNREPORTED) {
+                _ if state.flags & FlowState::UNTOLD != 0 => continue,
                 FlowState::CLOSED => continue,
                 0 => FlowReport::Progress,
                 _ => FlowReport::Close,
@@ -106,6 +109,9 @@ enum Sweep {
 fn sweep_action(state: &FlowState, now_ns: u64) -> Sweep {
     let has = |flag| state.flags & flag != 0;
     let idle = now_ns.saturating_sub(state.last_ns);
+    if has(FlowState::UNTOLD) {
+        return if idle >= UNANSWERED_NS { Sweep::Drop } else { Sweep::Keep };
+    }
     if has(FlowState::UNREPORTED) {
         return Sweep::Report;
     }
@@ -134,6 +140,13 @@ mod tests {
     fn what_was_reported_goes_without_a_word_after_late_packets() {
         assert_eq!(sweep_action(&state(FlowState::CLOSED), 1_000), Sweep::Keep);
         assert_eq!(sweep_action(&state(FlowState::CLOSED), 1_000 + LINGER_NS), Sweep::Drop);
+    }
+
+    #[test]
+    fn a_syn_without_an_answer_goes_without_a_word() {
+        let syn = state(FlowState::CANDIDATE | FlowState::SHARED | FlowState::UNTOLD);
+        assert_eq!(sweep_action(&syn, 1_000), Sweep::Keep);
+        assert_eq!(sweep_action(&syn, 1_000 + UNANSWERED_NS), Sweep::Drop);
     }
 
     #[test]

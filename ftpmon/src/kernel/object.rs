@@ -64,6 +64,10 @@ impl Object {
         let payload = u8::from(options.payload_bytes.is_some());
         let payload_bytes = options.payload_bytes.unwrap_or(names::PAYLOAD_BYTES as u32);
         let (log, level) = (u8::from(options.log.is_some()), options.log.map_or(0, KernelLogLevel::raw));
+        let seed = getrandom::u64().map_err(|e| KernelError::Load {
+            what: "its settings",
+            cause: format!("no random number: {e}"),
+        })?;
         let mut loader = EbpfLoader::new();
         if let Some(pins) = pins {
             pins.check_size(names::EVENTS, options.ring_bytes)?;
@@ -78,6 +82,7 @@ impl Object {
             .map_max_entries(names::EVENTS, options.ring_bytes)
             .map_max_entries(names::PAYLOAD, payload_bytes)
             .override_global(names::SETTING_PAYLOAD, &payload, true)
+            .override_global(names::SETTING_SEED, &seed, true)
             .override_global(names::SETTING_LOG, &log, true)
             .override_global(aya_log::LEVEL, &level, false)
             .load(OBJECT)

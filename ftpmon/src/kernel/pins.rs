@@ -18,11 +18,12 @@ use super::error::KernelError;
 use super::version::KernelVersion;
 
 /// The maps that outlive an agent. The others are working memory.
-pub(super) const MAPS: [&str; 9] = [
+pub(super) const MAPS: [&str; 10] = [
     names::PORTS,
     names::EXPECTED,
     names::PAIRS,
     names::FLOWS,
+    names::CANDIDATES,
     names::CONTROL,
     names::VERDICTS,
     names::STATS,

@@ -87,6 +87,7 @@ fn limits_of_live_capture(config: &Config, engine: &EngineConfig) -> Vec<(&'stat
         ("kernel_expected", names::EXPECTED_MAX as u64),
         ("kernel_pairs", names::PAIRS_MAX as u64),
         ("kernel_flows", names::FLOWS_MAX as u64),
+        ("kernel_candidates", names::CANDIDATES_MAX as u64),
         ("kernel_control", names::CONTROL_MAX as u64),
         ("kernel_verdicts", names::VERDICTS_MAX as u64),
         ("ring_bytes", config.live.ring_bytes.next_power_of_two()),

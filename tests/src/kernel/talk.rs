@@ -6,8 +6,9 @@
     reason = "the helpers of tests"
 )]
 
-use ftpmon_common::{FlowKey, FlowState};
+use ftpmon_common::{FlowEvent, FlowKey, FlowState, ReportReason};
 
+use super::bench::BenchRecord;
 use super::frame::{ACK, FIN, SYN};
 use super::{Bench, Frame, Hooked};
 
@@ -107,4 +108,13 @@ pub fn greet(bench: &mut Bench) {
     let pair = control.key().pair();
     assert!(bench.is_pair(pair).unwrap());
     bench.records().unwrap();
+}
+
+/// Takes the accounts out of the rings.
+pub fn reports(bench: &mut Bench) -> Vec<(ReportReason, FlowEvent)> {
+    let account = |record| match record {
+        BenchRecord::Flow(event) => Some((ReportReason::from_raw(event.header.report).unwrap(), *event)),
+        BenchRecord::Frame(..) => None,
+    };
+    bench.records().unwrap().into_iter().filter_map(account).collect()
 }

@@ -67,6 +67,17 @@ impl Replay {
         Ok(Self { bytes, frames })
     }
 
+    /// These frames.
+    pub fn of(frames: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let mut replay = Self { bytes: Vec::new(), frames: Vec::new() };
+        for frame in frames {
+            let begin = replay.bytes.len();
+            replay.bytes.extend_from_slice(&frame);
+            replay.frames.push(begin..replay.bytes.len());
+        }
+        replay
+    }
+
     /// The number of frames.
     pub fn len(&self) -> usize {
         self.frames.len()

@@ -118,7 +118,11 @@ impl Partition {
             repeats: Repeats::default(),
             sources: Sources::default(),
             // 2⁴⁸ files a partition: names never meet.
-            out: Outbox { outputs: OutputQueue::numbered_from(u64::from(number) << 48), effects: Vec::new() },
+            out: Outbox {
+                outputs: OutputQueue::numbered_from(u64::from(number) << 48),
+                effects: Vec::new(),
+                unseen: None,
+            },
             runs: Vec::new(),
             posted: Vec::new(),
             announced: Vec::new(),
@@ -164,6 +168,11 @@ impl Partition {
     /// Records that would have come were lost.
     pub(crate) fn note_loss(&mut self, at: Timestamp) {
         self.last_loss = Some(at);
+    }
+
+    /// Connections went by unseen.
+    pub(crate) fn note_unseen(&mut self, at: Timestamp, reason: &'static str) {
+        self.out.unseen = Some((at, reason));
     }
 
     /// The outputs, in causal order.

@@ -90,9 +90,16 @@ pub struct Outbox {
     pub outputs: OutputQueue,
     /// Requests of the session that was called last; the engine takes them after each call.
     pub effects: Vec<Effect>,
+    /// When connections last went by unseen, and the kernel counter that tells why.
+    pub unseen: Option<(Timestamp, &'static str)>,
 }
 
 impl Outbox {
+    /// The reason for which a connection may have gone by unseen since a moment.
+    pub fn unseen_since(&self, since: Timestamp) -> Option<&'static str> {
+        self.unseen.filter(|(at, _)| *at >= since).map(|(_, reason)| reason)
+    }
+
     /// Adds an event of a session.
     #[inline]
     pub fn event(

@@ -1,6 +1,9 @@
 //! The outcome of a transfer, from the data connection and the replies together.
 
+use smol_str::SmolStr;
+
 use super::data::DataSummary;
+use super::outbox::Outbox;
 use super::overhead::direction;
 use super::transfer::{Request, Transfer};
 use crate::account::Side;
@@ -19,8 +22,12 @@ pub(super) struct ReportedTransfer {
     pub(super) down: u64,
 }
 
-/// The event of a transfer. `summary`: the account of its connection.
-pub(super) fn transfer_event(transfer: Transfer, summary: Option<Box<DataSummary>>) -> ReportedTransfer {
+/// The event of a transfer. `summary`: the account of its connection. `out` knows whether connections went by unseen.
+pub(super) fn transfer_event(
+    transfer: Transfer,
+    summary: Option<Box<DataSummary>>,
+    out: &Outbox,
+) -> ReportedTransfer {
     let Transfer {
         mut request, announced, preliminary, aborted, endpoint_lost, shares_connection, code, ..
     } = transfer;
@@ -37,6 +44,7 @@ pub(super) fn transfer_event(transfer: Transfer, summary: Option<Box<DataSummary
         request.offset = request.kept_offset;
     }
     let is_short = |offset| request.due.proves_short(offset, request.part_len, bytes);
+    let unseen = out.unseen_since(request.at).filter(|_| summary.is_none() && request.tx != 0);
     let evidence = Evidence {
         preliminary,
         aborted,
@@ -48,10 +56,12 @@ pub(super) fn transfer_event(transfer: Transfer, summary: Option<Box<DataSummary
         connection_due: request.tx != 0
             && !endpoint_lost
             && !shares_connection
+            && unseen.is_none()
             && announced.is_none_or(|data| data.port >= UNPRIVILEGED),
         has_command: request.tx != 0,
     };
     let outcome = evidence.outcome();
+    let reason = unseen.filter(|_| outcome == Outcome::Unknown).map(SmolStr::new_static);
     let file = summary.and_then(|summary| match sender {
         Side::Initiator => summary.file_from_initiator.clone(),
         Side::Listener => summary.file_from_listener.clone(),
@@ -72,6 +82,7 @@ pub(super) fn transfer_event(transfer: Transfer, summary: Option<Box<DataSummary
             bytes,
             rate_bps: summary.and_then(|summary| rate(bytes, summary)),
             outcome,
+            reason,
             code,
         },
         data: announced.map(|announced| connection(announced, server, summary)),

@@ -354,8 +354,10 @@ impl LiveEngine {
         self.kernel.counters.poll(|counter, records| {
             self.reports_lost |= counter == Counter::LostReport;
             // A hole in a file is no hole in a dialogue.
-            if !counter.is_of_data() {
+            if counter.is_of_control() {
                 self.engine.handle_loss(now, Loss { records, reason: counter.name() });
+            } else if counter.hides_connections() {
+                self.engine.handle_unseen(now, counter.name());
             }
         });
         self.unpolled = 0;

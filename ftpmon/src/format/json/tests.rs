@@ -300,6 +300,7 @@ fn data_connections() {
         bytes: 10,
         rate_bps: Some(80),
         outcome: Outcome::NoData,
+        reason: None,
         code: Some(226),
     };
     let data = DataConnection {

@@ -336,6 +336,25 @@ fn what_is_missing_after_a_loss_is_laid_to_it() {
 }
 
 #[test]
+fn a_connection_that_may_have_gone_by_unseen_is_not_said_to_be_none() {
+    for unseen in [false, true] {
+        let mut bench = Bench::new(EngineConfig::default());
+        let mut control = bench.connect(end(1, 40_000), end(2, 21));
+        bench.say(&mut control, &["220 hello", "PASV", "227 x (192,0,2,2,19,136)", "RETR a", "150 go"]);
+        if unseen {
+            let at = bench.at();
+            bench.engine.handle_unseen(at, "lost_table_flows");
+        }
+        bench.say(&mut control, &["226 done"]);
+        let events = bench.finish();
+        let told = &transfers(&events)[0].transfer;
+        let expected =
+            if unseen { (Outcome::Unknown, Some("lost_table_flows")) } else { (Outcome::NoData, None) };
+        assert_eq!((told.outcome, told.reason.as_deref()), expected);
+    }
+}
+
+#[test]
 fn ports_used_again_without_an_end_make_a_second_session() {
     let mut bench = Bench::new(EngineConfig::default());
     let mut first = bench.connect(end(1, 4000), end(2, 21));

@@ -178,7 +178,7 @@ impl Transfers {
             return;
         }
         let nobodys = tx == 0 && transfer.announced.as_ref().is_some_and(|it| it.refused);
-        let ReportedTransfer { event, up, down } = transfer_event(*transfer, summary);
+        let ReportedTransfer { event, up, down } = transfer_event(*transfer, summary, out);
         if nobodys && up == 0 && down == 0 {
             return;
         }
