@@ -18,7 +18,9 @@ pub mod process;
 mod quantity;
 pub mod sandbox;
 pub mod sink;
+pub mod status;
 mod store;
 pub mod telemetry;
+pub mod verify;
 
 pub use drive::{Reread, read, run};

@@ -1,11 +1,12 @@
 //! The `ftpmon` command.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ftpmon::cli::{Command, ConfigCommand, Invocation, example};
 use ftpmon::config::Config;
+use ftpmon::status::StatusAddress;
 
 fn main() -> ExitCode {
     let invocation = Invocation::of_process().unwrap_or_else(|error| error.exit());
@@ -17,6 +18,8 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Show(_)) => print(&invocation.shown()),
         Command::Config(ConfigCommand::Example) => print(&example()),
         Command::Detach { pin } => detach(pin),
+        Command::Verify { paths } => return verify(paths),
+        Command::Status { status, json } => show_status(status, *json),
         Command::Schema => schema(),
     };
     match result {
@@ -41,6 +44,26 @@ fn checked(invocation: &Invocation) -> String {
 fn reread() -> Result<Config, String> {
     let invocation = Invocation::of_process().map_err(|error| error.to_string())?;
     Ok(invocation.config.unwrap_or_default())
+}
+
+/// `ftpmon verify`: what is not complete is a failure.
+fn verify(paths: &[PathBuf]) -> ExitCode {
+    let verdict = match ftpmon::verify::verify(paths) {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            eprintln!("ftpmon: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match print(&verdict.text) {
+        Ok(()) if verdict.whole => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// `ftpmon status`.
+fn show_status(address: &StatusAddress, json: bool) -> anyhow::Result<()> {
+    print(&ftpmon::status::status(address, json)?)
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

@@ -135,7 +135,10 @@ fn every_thread_has_the_rights_that_it_needs_and_no_others() {
         let threads = threads(pid)?;
         let mut names: Vec<&str> = threads.iter().map(|thread| thread.field("Name")).collect();
         names.sort_unstable();
-        ensure!(names == ["files", "ftpmon", "opener", "output", "output", "owners", "pcap"], "{names:?}");
+        ensure!(
+            names == ["files", "ftpmon", "opener", "output", "output", "owners", "pcap", "status"],
+            "{names:?}"
+        );
         for thread in &threads {
             thread.confined(match thread.field("Name") {
                 "owners" => OWNERS,
@@ -233,7 +236,7 @@ fn outputs_work_within(name: &str, user: Option<&str>) {
         for thread in threads(pid)? {
             thread.confined(match thread.field("Name") {
                 "owners" => OWNERS,
-                "ftpmon" => NONE,
+                "ftpmon" | "status" => NONE,
                 // CAP_DAC_OVERRIDE
                 "spool" if user.is_none() => capabilities(&[1]),
                 _ if user.is_none() => PATHS,

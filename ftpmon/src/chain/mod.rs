@@ -79,6 +79,11 @@ impl<O: Outputs> Chain<O> {
         self.attribution = Some(attribution);
     }
 
+    /// The fields that all events have in common.
+    pub(crate) const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     /// The outputs of each route.
     pub(crate) fn outputs(&self) -> impl Iterator<Item = &O> {
         self.routes.iter().map(Route::outputs)

@@ -16,7 +16,11 @@ impl Command {
                 Some((&**options).into())
             }
             Self::Read(options) => Some((&**options).into()),
-            Self::Config(ConfigCommand::Example) | Self::Detach { .. } | Self::Schema => None,
+            Self::Config(ConfigCommand::Example)
+            | Self::Detach { .. }
+            | Self::Status { .. }
+            | Self::Verify { .. }
+            | Self::Schema => None,
         }
     }
 }
@@ -38,6 +42,7 @@ impl From<&RunOptions> for Config {
                 owners: options.owners == OwnersChoice::On,
                 user: options.user.clone(),
                 sandbox: !options.no_sandbox,
+                status: options.status.clone(),
                 write_pcap: write_pcap
                     .map(|path| WritePcapConfig { path, max_bytes: options.write_pcap_max_bytes }),
                 pin: options.pin.clone().map(|folder| PinConfig { folder, state: options.pin_state.clone() }),

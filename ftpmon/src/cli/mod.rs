@@ -20,6 +20,7 @@ use crate::config::{
 use crate::format::{Format, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
 use crate::sink::{OutputSpec, SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, SpoolFull};
+use crate::status::StatusAddress;
 use ftpmon_event::EventKind;
 
 pub use layers::{Invocation, LayerError, Origin, Origins};
@@ -49,6 +50,21 @@ pub enum Command {
         /// The folder that was given to --pin
         #[arg(long, value_name = "DIR")]
         pin: PathBuf,
+    },
+    /// Show what running agents watch, what flows and what is lost
+    Status {
+        /// Address that was given to run --status; auto for all agents in /run/ftpmon
+        #[arg(long, value_name = "ADDRESS", default_value_t = StatusAddress::Auto)]
+        status: StatusAddress,
+        /// Write a line of JSON for each agent
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check that event files (--format json) and spools are complete
+    Verify {
+        /// All event files of one output, also gzipped, or directories of spools
+        #[arg(required = true, value_name = "FILE|DIR")]
+        paths: Vec<PathBuf>,
     },
     /// Check or show the configuration
     #[command(subcommand)]
@@ -143,6 +159,9 @@ pub struct RunOptions {
     /// Keep all rights: to find out whether the sandbox is in the way
     #[arg(long)]
     pub no_sandbox: bool,
+    /// Address that serves /metrics, /healthz, /readyz and /status: unix:PATH, IP:PORT, off, or auto for a socket in /run/ftpmon
+    #[arg(long, value_name = "ADDRESS", default_value_t = StatusAddress::Auto)]
+    pub status: StatusAddress,
     /// The control ports, shared with `read`.
     #[command(flatten)]
     pub ports: PortOptions,

@@ -23,6 +23,7 @@ use crate::dump::DumpOptions;
 use crate::format::{Format, LINE_BYTES_DEFAULT};
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
 use crate::sink::{OutputSpec, SinkSpec, SpoolFull, SpoolOptions};
+use crate::status::StatusAddress;
 use crate::store::StoreOptions;
 
 pub use crate::quantity::{parse_bytes, parse_seconds};
@@ -216,6 +217,8 @@ pub struct LiveConfig {
     pub user: Option<String>,
     /// Rights that are not needed are given up.
     pub sandbox: bool,
+    /// The address at which the state is served.
+    pub status: StatusAddress,
     /// A pcapng file for the matched packets.
     pub write_pcap: Option<WritePcapConfig>,
     /// Pins for the next agent.
@@ -252,6 +255,7 @@ impl Default for LiveConfig {
             owners: true,
             user: None,
             sandbox: true,
+            status: StatusAddress::Auto,
             write_pcap: None,
             pin: None,
             spool: None,

@@ -11,7 +11,9 @@ mod pace;
 mod reload;
 mod retired;
 mod routes;
+mod state;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,11 +30,12 @@ use crate::notice::notice;
 use crate::process::ProcessLookup;
 use crate::sandbox::{self, Account, Opener, Role};
 use crate::sink::{QueuedOutputs, SinkSpec, Spool, SpoolOptions, reader_gone};
+use crate::status::{self, StatusListener, Supervisor};
 use crate::telemetry::{self, StartFacts};
 use attacher::{Attacher, Forked};
 use engine::{KernelSide, LiveEngine};
 use ftpmon_core::engine::{EngineConfig, FilesMode};
-use ftpmon_event::StopReason;
+use ftpmon_event::{InterfaceFacts, StopReason};
 use journal::{Entry, Journal};
 use pace::Pace;
 pub use reload::Reread;
@@ -124,6 +127,10 @@ async fn watch(
     take_over: bool,
 ) -> anyhow::Result<()> {
     let signals = Signals::new().context("cannot wait for signals")?;
+    let supervisor = Supervisor::of_process().context("cannot use the socket NOTIFY_SOCKET")?;
+    let listener = StatusListener::open(&config.live.status)
+        .with_context(|| format!("cannot serve the state at {}", config.live.status))?;
+    let socket = listener.as_ref().and_then(StatusListener::path).map(Path::to_owned);
     let opener = Opener::start().context("the system gives no thread")?;
     let origin = telemetry::origin(config)?;
     let open_spool = |options: SpoolOptions| {
@@ -163,10 +170,19 @@ async fn watch(
         engine.take_over(journal, earlier.filter(|_| take_over));
     }
 
+    if let Some(listener) = listener {
+        status::serve(listener, engine.board.clone()).context("the system gives no thread")?;
+    }
+    engine.publish(attacher.facts());
     set_priority(config);
     sandbox::enter(Role::Reader)?;
-    let mut running = Running { config: config.clone(), reread, opener, attacher, signals };
+    supervisor.ready(&watching(&attacher.facts()));
+    let mut running = Running { config: config.clone(), reread, opener, attacher, signals, supervisor };
     let reason = running.events(&mut ring, &mut engine).await;
+    running.supervisor.stopping();
+    if let Some(socket) = socket {
+        let _ = running.opener.call(move || status::unlink(&socket));
+    }
 
     if pinned {
         // What comes from now on is in the ring for the next agent.
@@ -212,6 +228,7 @@ struct Running {
     opener: Opener,
     attacher: Attacher,
     signals: Signals,
+    supervisor: Supervisor,
 }
 
 impl Running {
@@ -253,7 +270,11 @@ impl Running {
                     }
                 },
                 () = notified(answered.as_deref()) => engine.take_answers(),
-                _ = tick.tick() => engine.tick(),
+                _ = tick.tick() => {
+                    engine.tick();
+                    engine.publish(self.attacher.facts());
+                    self.supervisor.alive(&watching(&self.attacher.facts()));
+                }
                 _ = stats.tick() => engine.emit_stats(),
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => engine.handle_timeout(),
                 () = engine.chain().stored() => engine.release_stored(),
@@ -279,6 +300,16 @@ impl Running {
     fn writes_to_stdout(&self) -> bool {
         let mut outputs = self.config.routes.iter().flat_map(|route| &route.outputs);
         self.config.routes.is_empty() || outputs.any(|output| output.sink == SinkSpec::Stdout)
+    }
+}
+
+/// The watched interfaces in a line.
+fn watching(interfaces: &[InterfaceFacts]) -> String {
+    let names: Vec<&str> = interfaces.iter().map(|interface| interface.name.as_str()).collect();
+    if names.is_empty() {
+        "waiting for an interface".to_owned()
+    } else {
+        format!("watching {}", names.join(", "))
     }
 }
 

@@ -15,6 +15,8 @@ pub enum Role {
     OwnedOutput,
     /// Stores files, and the spool's segments.
     Files,
+    /// Serves the state of the agent at a socket that is open.
+    Status,
     /// Looks up the processes that own connections.
     Owners,
     /// Attaches the programs to interfaces. It is a process of its own, which gets no packet.
@@ -26,12 +28,13 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Reader,
         Self::Opener,
         Self::Output,
         Self::OwnedOutput,
         Self::Files,
+        Self::Status,
         Self::Owners,
         Self::Attacher { pins: true },
     ];
@@ -40,7 +43,7 @@ impl Role {
     pub fn capabilities(self) -> CapabilitySet {
         match self {
             // Maps and rings are used through their descriptors.
-            Self::Reader | Self::Opener | Self::Output | Self::Files => CapabilitySet::empty(),
+            Self::Reader | Self::Opener | Self::Output | Self::Files | Self::Status => CapabilitySet::empty(),
             // A new file is given away (CHOWN), and opened again when it is the other user's (DAC_OVERRIDE).
             Self::OwnedOutput => CapabilitySet::CHOWN | CapabilitySet::DAC_OVERRIDE,
             // Links in /proc/PID of other users' processes can be read (SYS_PTRACE), and their folders opened (DAC_READ_SEARCH).
@@ -62,7 +65,7 @@ impl Role {
     /// open to that user.
     pub(super) fn for_paths(self) -> CapabilitySet {
         match self {
-            Self::Reader | Self::Owners | Self::Attacher { .. } => CapabilitySet::empty(),
+            Self::Reader | Self::Status | Self::Owners | Self::Attacher { .. } => CapabilitySet::empty(),
             Self::Files => CapabilitySet::DAC_OVERRIDE,
             // New files are root's, as those are that root opened.
             Self::Opener | Self::Output | Self::OwnedOutput => {

@@ -51,6 +51,7 @@ fn each_role_is_refused_what_it_does_not_need() {
         (Role::Output, &["open", "inet"]),
         (Role::OwnedOutput, &["open", "inet"]),
         (Role::Files, &["open"]),
+        (Role::Status, &[]),
         (Role::Owners, &["open"]),
     ] {
         let refusals = attempts(role);

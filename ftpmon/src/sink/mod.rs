@@ -47,5 +47,8 @@ pub use output_spec::{
 pub use outputs::{Lines, Outputs};
 pub use queued::{OutputError, QueuedOutputs};
 pub use spec::{SinkSpec, SinkSpecError};
-pub use spool::{SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, Spool, SpoolFull, SpoolOptions, route_number};
+pub use spool::{
+    SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, Spool, SpoolFull, SpoolOptions, SpoolReport, route_number,
+    verify_spool,
+};
 pub use stdout::reader_gone;

@@ -75,6 +75,10 @@ impl Sampled for QueuedOutputs {
             into.add_labelled(Kind::Lost, "output", label(), shared.queue.lost());
             let cap = shared.queue.cap() as u64;
             into.add_labelled(Kind::Table { cap }, "output_queue", label(), shared.queue.bytes() as u64);
+            let up = shared.up.load(Ordering::Relaxed);
+            into.add_labelled(Kind::Gauge, "output_up", label(), u64::from(up));
+            let delivered = shared.delivered_s.load(Ordering::Relaxed);
+            into.add_labelled(Kind::Gauge, "output_last_delivery_s", label(), delivered);
             reopened += shared.reopened.load(Ordering::Relaxed);
         }
         into.add(Kind::Agent, "outputs_reopened", reopened);
@@ -119,6 +123,8 @@ impl QueuedOutputs {
                 queue: Queue::new(settings.queue_bytes),
                 opening: Mutex::new(Arc::default()),
                 reopened: AtomicU64::new(0),
+                up: AtomicBool::new(open_now),
+                delivered_s: AtomicU64::new(0),
                 reopen: AtomicBool::new(false),
                 gone: Arc::clone(&gone),
             });

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ftpmon_event::DropReason;
 use tokio::sync::Notify;
@@ -36,6 +36,10 @@ pub(super) struct Shared {
     pub(super) opening: Mutex<Arc<[u8]>>,
     /// The number of times that it was opened again.
     pub(super) reopened: AtomicU64,
+    /// It takes events.
+    pub(super) up: AtomicBool,
+    /// The last time that it took some, seconds since 1970.
+    pub(super) delivered_s: AtomicU64,
     /// The operator asks for its file to be opened again.
     pub(super) reopen: AtomicBool,
     /// Told when it is gone for good.
@@ -43,6 +47,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// It took events just now.
+    fn delivered(&self) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.delivered_s.store(now.as_secs(), Ordering::Relaxed);
+    }
+
     fn opening(&self) -> Arc<[u8]> {
         Arc::clone(&self.opening.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -212,6 +222,7 @@ impl Worker {
             let Some(rest) = batch.bytes().get(*written..end).filter(|rest| !rest.is_empty()) else { break };
             *written += self.destination.write(rest)?;
             self.backoff = BACKOFF_MIN;
+            self.shared.delivered();
             self.report.works(self.shared.queue.lost());
         }
         Ok(())
@@ -222,6 +233,7 @@ impl Worker {
             self.shared.reopened.fetch_add(1, Ordering::Relaxed);
         }
         self.state = State::Open;
+        self.shared.up.store(true, Ordering::Relaxed);
         self.handed_over.restart();
         if self.opening_written == 0 {
             self.opening = self.shared.opening();
@@ -233,6 +245,7 @@ impl Worker {
 
     fn failed(&mut self, error: &io::Error) -> Recovery {
         let recovery = self.destination.recovery();
+        self.shared.up.store(false, Ordering::Relaxed);
         match recovery {
             // Whoever ends `| head` knows that the rest is not wanted.
             Recovery::Never if error.kind() == io::ErrorKind::BrokenPipe => {}

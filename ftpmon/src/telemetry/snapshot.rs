@@ -15,6 +15,8 @@ pub enum Kind {
     Agent,
     /// A count of what was lost or left out; the name is the reason.
     Lost,
+    /// A value now that only metrics have.
+    Gauge,
     /// The fill of a table now.
     Table {
         /// Its entries, or bytes, at most.
@@ -100,6 +102,7 @@ impl Snapshot {
                 (Kind::Kernel, _) => drop(stats.kernel.insert(sample.full_name(), value)),
                 (Kind::Agent, _) => drop(stats.agent.insert(sample.full_name(), value)),
                 (Kind::Lost, _) if value == 0 => {}
+                (Kind::Gauge, _) => {}
                 (Kind::Lost, _) => drop(stats.lost.insert(sample.full_name(), value)),
                 (Kind::Table { cap }, _) => {
                     stats.tables.insert(sample.full_name(), TableFill { used: value, cap });

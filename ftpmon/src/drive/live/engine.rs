@@ -16,7 +16,8 @@ use crate::kernel::{
 use crate::notice::notice;
 use crate::sandbox::Opener;
 use crate::sink::{QueuedOutputs, Spool};
-use crate::telemetry::{Sampled, Snapshot, StartFacts};
+use crate::status::{Board, Tally};
+use crate::telemetry::StartFacts;
 use ftpmon_core::account::FlowReport;
 use ftpmon_core::engine::{Engine, EngineConfig, Loss, Output, Secrets};
 use ftpmon_core::frame::Decoder;
@@ -44,7 +45,7 @@ pub(super) struct KernelSide {
 /// The engine between the kernel's ring and the chain.
 pub(super) struct LiveEngine {
     pub(super) clock: Clock,
-    reader: RecordReader,
+    pub(super) reader: RecordReader,
     pub(super) decoder: Decoder,
     pub(super) engine: Engine,
     /// Index of the latest record.
@@ -57,14 +58,17 @@ pub(super) struct LiveEngine {
     pub(super) dump: Option<Dump>,
     /// With `--pin`: for the next agent.
     pub(super) journal: Option<Journal>,
+    /// The state for those who ask.
+    pub(super) board: Board,
+    pub(super) tally: Tally,
     facts: StartFacts,
-    started: Instant,
+    pub(super) started: Instant,
     /// Bytes of the ring that were handled since the kernel's counters were polled.
     unpolled: usize,
     /// Accounts found no room in the ring: they have to be read from the kernel's table.
     reports_lost: bool,
     ticks: u64,
-    changes: Changes,
+    pub(super) changes: Changes,
     /// The engine's settings.
     config: EngineConfig,
     retired: RetiredPorts,
@@ -92,6 +96,8 @@ impl LiveEngine {
             chain,
             dump,
             journal: None,
+            board: Board::default(),
+            tally: Tally::default(),
             facts,
             started: Instant::now(),
             unpolled: 0,
@@ -204,16 +210,8 @@ impl LiveEngine {
     /// Emits `stats`.
     pub(super) fn emit_stats(&mut self) {
         self.poll_counters();
-        let mut snapshot = Snapshot::default();
-        let KernelSide { steering, flows, counters } = &self.kernel;
-        let (engine, records) = (self.engine.counters(), self.reader.counters());
-        let parts: [&dyn Sampled; 7] =
-            [&engine, self.decoder.counters(), counters, &records, steering, flows, &self.changes];
-        parts.iter().for_each(|part| part.sample(&mut snapshot));
-        self.dump.iter().for_each(|dump| dump.sample(&mut snapshot));
-        self.journal.iter().for_each(|journal| journal.sample(&mut snapshot));
-        let uptime_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.chain.emit_stats(self.clock.now(), uptime_ms, snapshot);
+        let snapshot = self.snapshot();
+        self.chain.emit_stats(self.clock.now(), self.uptime_ms(), snapshot);
         self.chain.flush();
     }
 
@@ -320,6 +318,7 @@ impl LiveEngine {
             outputs += 1;
             match output {
                 Output::Event(event) => {
+                    self.tally.count(&event);
                     if let Some(dump) = &mut self.dump {
                         dump.note(&event);
                     }

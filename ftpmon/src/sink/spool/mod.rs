@@ -7,6 +7,7 @@
 //! | `record`, `segment` | the bytes of a record and of a file |
 //! | `cursor` | how far an output has come |
 //! | `shared` | what writer and readers have in common |
+//! | `verify` | a look at a whole spool |
 //! | `writer` | the thread that appends, syncs and gives space back |
 //! | `reader` | an output's way through it |
 //!
@@ -20,6 +21,7 @@ mod segment;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod writer;
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -43,6 +45,7 @@ use writer::SpoolWriter;
 pub use options::{SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, SpoolFull, SpoolOptions};
 pub(super) use reader::SpoolReader;
 pub(super) use shared::Lose;
+pub use verify::{SpoolReport, verify_spool};
 
 /// The interval at which the end of a run asks whether everything is written.
 const FINISH_LOOK: Duration = Duration::from_millis(50);

@@ -1,0 +1,41 @@
+//! The state of a run for those who ask.
+
+use super::engine::{KernelSide, LiveEngine};
+use crate::kernel;
+use crate::status::Published;
+use crate::telemetry::{Sampled, Snapshot};
+use ftpmon_event::InterfaceFacts;
+
+impl LiveEngine {
+    /// The state for those who ask, but for the counters of the chain's own.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        let KernelSide { steering, flows, counters } = &self.kernel;
+        let (engine, records) = (self.engine.counters(), self.reader.counters());
+        let parts: [&dyn Sampled; 7] =
+            [&engine, self.decoder.counters(), counters, &records, steering, flows, &self.changes];
+        parts.iter().for_each(|part| part.sample(&mut snapshot));
+        self.dump.iter().for_each(|dump| dump.sample(&mut snapshot));
+        self.journal.iter().for_each(|journal| journal.sample(&mut snapshot));
+        snapshot
+    }
+
+    /// Puts the state on the board.
+    pub(super) fn publish(&self, interfaces: Vec<InterfaceFacts>) {
+        let mut snapshot = self.snapshot();
+        self.chain.sample(&mut snapshot);
+        self.board.publish(Published {
+            sensor: self.chain.origin().sensor.clone(),
+            kernel: kernel::running_release(),
+            uptime_ms: self.uptime_ms(),
+            interfaces,
+            snapshot,
+            tally: self.tally.clone(),
+        });
+    }
+
+    /// Milliseconds since the start.
+    pub(super) fn uptime_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
