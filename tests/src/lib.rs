@@ -5,6 +5,7 @@
 //! killed. `cargo xtask demo` and the end-to-end tests are built from the same parts.
 
 pub mod agent;
+pub mod attack;
 pub mod bed;
 pub mod chatter;
 pub mod compare;

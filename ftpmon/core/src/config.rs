@@ -2,6 +2,8 @@
 
 use smol_str::SmolStr;
 
+pub use crate::tcp::Checksums;
+
 /// The treatment of the secrets that clients send (PASS, ACCT).
 #[derive(Clone, PartialEq, Eq, Default)]
 pub enum Secrets {
@@ -183,6 +185,8 @@ pub struct EngineConfig {
     pub file_bytes_max: u64,
     /// The caps.
     pub limits: Limits,
+    /// Which checksums count.
+    pub checksums: Checksums,
     /// Selector updates are wanted. Not for capture files: nothing selects packets there.
     pub selects: bool,
     /// Partitions, 1 to 64. Results do not depend on it, except where a cap is reached: each partition has its share.
@@ -200,6 +204,7 @@ impl Default for EngineConfig {
             hashes: Hashes::default(),
             file_bytes_max: u64::MAX,
             limits: Limits::default(),
+            checksums: Checksums::default(),
             selects: true,
             partitions: 16,
         }

@@ -33,7 +33,7 @@ pub use borders::Borders;
 pub use exchange::{exchange, finish};
 pub use outputs::{Order, Outputs, for_each_output};
 
-pub use crate::config::{EngineConfig, FilesMode, Hashes, Limits, Secrets};
+pub use crate::config::{Checksums, EngineConfig, FilesMode, Hashes, Limits, Secrets};
 pub use crate::counters::EngineCounters;
 pub use crate::output::{FilePiece, Output};
 pub use crate::selector::{Loss, SelectorUpdate};

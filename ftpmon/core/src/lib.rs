@@ -4,6 +4,7 @@
 //! live ring and a capture file run through the very same code, and every test has a clock of its own.
 
 pub mod account;
+pub mod checksum;
 pub mod config;
 mod counters;
 mod endpoints;

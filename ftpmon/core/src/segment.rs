@@ -41,6 +41,19 @@ impl TcpFlags {
     }
 }
 
+/// The checksums of a segment's headers, apart from what a [`Segment`] has anyway.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeaderSum {
+    /// The checksum of the TCP header.
+    pub checksum: u16,
+    /// The sum of the words of the TCP header that are no part of a [`Segment`], and its length.
+    pub rest: u32,
+    /// The IPv4 header has another checksum than its own.
+    pub bad_ip: bool,
+    /// All of this is known.
+    pub is_known: bool,
+}
+
 /// Signs of whether a segment comes from where its connection's others come from, and whether its receiver takes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Signs {
@@ -50,6 +63,10 @@ pub struct Signs {
     pub md5: bool,
     /// Its timestamp (RFC 7323 section 3.2).
     pub timestamp: Option<u32>,
+    /// Its checksums.
+    pub sum: HeaderSum,
+    /// Its urgent pointer, with the URG flag (RFC 6093): the position behind the urgent byte, as BSD sockets have it.
+    pub urgent: u16,
 }
 
 /// One TCP segment.

@@ -71,6 +71,7 @@ fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[OutputSpec]) ->
     Config {
         sensor: events.sensor.clone(),
         ports: PortsConfig { control: ports.ports.clone(), tls: ports.tls_ports.clone() },
+        checksums: events.checksums,
         secrets: SecretsConfig { policy: events.secrets, key_file: events.secrets_key.clone() },
         files: FilesConfig {
             policy: events.files,

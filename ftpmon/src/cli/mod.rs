@@ -13,9 +13,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{
-    FILE_BYTES_DEFAULT, FILES_QUOTA_DEFAULT, FILES_RING_BYTES_DEFAULT, FilesPolicy, HashAlgorithm,
-    MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, RING_BYTES_DEFAULT, RING_BYTES_MAX, RING_BYTES_MIN, SENSOR_NAME_MAX,
-    STATS_INTERVAL_DEFAULT, SecretsPolicy,
+    ChecksumsPolicy, FILE_BYTES_DEFAULT, FILES_QUOTA_DEFAULT, FILES_RING_BYTES_DEFAULT, FilesPolicy,
+    HashAlgorithm, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, RING_BYTES_DEFAULT, RING_BYTES_MAX, RING_BYTES_MIN,
+    SENSOR_NAME_MAX, STATS_INTERVAL_DEFAULT, SecretsPolicy,
 };
 use crate::format::{Format, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
@@ -202,6 +202,9 @@ pub struct EventOptions {
     /// Memory of all connections and sessions together; beyond it the longest idle are given up [default: 256M]
     #[arg(long, value_name = "BYTES", value_parser = bytes(MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX))]
     pub memory: Option<u64>,
+    /// Which IP and TCP checksums count: a segment with a wrong one is not believed
+    #[arg(long, value_enum, default_value_t = ChecksumsPolicy::Auto)]
+    pub checksums: ChecksumsPolicy,
     /// Form of passwords and account information in events
     #[arg(long, value_enum, default_value_t = SecretsPolicy::Mask)]
     pub secrets: SecretsPolicy,

@@ -5,7 +5,7 @@ use clap::builder::PossibleValue;
 
 use core::ops::RangeInclusive;
 
-use crate::config::{FilesPolicy, HashAlgorithm, SecretsPolicy, parse_bytes, parse_seconds};
+use crate::config::{ChecksumsPolicy, FilesPolicy, HashAlgorithm, SecretsPolicy, parse_bytes, parse_seconds};
 use crate::format::Format;
 use crate::kernel::{HookChoice, KernelLogLevel};
 use crate::sink::SpoolFull;
@@ -83,6 +83,11 @@ values! {
     OwnersChoice {
         On: "on", "Add the process to session_start and transfer events";
         Off: "off", "Do not look processes up";
+    }
+    ChecksumsPolicy {
+        Auto: "auto", "Verify where the sender has right ones; a capture on the sending host has none";
+        Verify: "verify", "Verify all";
+        Ignore: "ignore", "Verify none";
     }
     SecretsPolicy {
         Mask: "mask", "Replace them with ***";

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 
-use super::{Config, FilesPolicy, HashAlgorithm, SecretsConfig, SecretsPolicy};
+use super::{ChecksumsPolicy, Config, FilesPolicy, HashAlgorithm, SecretsConfig, SecretsPolicy};
 use crate::named_file;
-use ftpmon_core::engine::{EngineConfig, FilesMode, Hashes, Limits, Secrets};
+use ftpmon_core::engine::{Checksums, EngineConfig, FilesMode, Hashes, Limits, Secrets};
 
 /// Shortest key that `--secrets-key` accepts, bytes: a shorter one can be guessed by trying.
 pub const SECRETS_KEY_MIN: usize = 16;
@@ -67,6 +67,11 @@ impl Config {
         Ok(EngineConfig {
             control_ports: self.ports.control.clone(),
             tls_ports: self.ports.tls.clone(),
+            checksums: match self.checksums {
+                ChecksumsPolicy::Auto => Checksums::Auto,
+                ChecksumsPolicy::Verify => Checksums::Verify,
+                ChecksumsPolicy::Ignore => Checksums::Ignore,
+            },
             secrets: secrets(&self.secrets)?,
             files: match self.files.policy {
                 FilesPolicy::Off => FilesMode::Off,

@@ -57,6 +57,8 @@ pub struct Config {
     pub ports: PortsConfig,
     /// Caps of the protocol engine.
     pub limits: LimitsConfig,
+    /// Which checksums count.
+    pub checksums: ChecksumsPolicy,
     /// Passwords and account secrets.
     pub secrets: SecretsConfig,
     /// Transferred files.
@@ -83,6 +85,19 @@ impl Default for PortsConfig {
     fn default() -> Self {
         Self { control: vec![21], tls: vec![990] }
     }
+}
+
+/// Which IP and TCP checksums count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChecksumsPolicy {
+    /// Those of a sender that has right ones.
+    #[default]
+    Auto,
+    /// All.
+    Verify,
+    /// None.
+    Ignore,
 }
 
 /// Passwords and account secrets.

@@ -140,7 +140,12 @@ async fn watch(
     let spool = config.spool().map(open_spool).transpose()?.map(Arc::new);
     let mut chain = Chain::new(config, &origin, |route| open_outputs(route, spool.as_ref()))?;
     spool.iter().for_each(|spool| spool.outputs_are_known());
-    let journal = config.live.pin.as_ref().map(|pin| open_journal(pin, opener.clone())).transpose()?;
+    let journal = config
+        .live
+        .pin
+        .as_ref()
+        .map(|pin| open_journal(pin, opener.clone(), config.ports.control.clone()))
+        .transpose()?;
     let Loaded { maps, options, attacher, log } = loaded;
     let Parts { mut ring, counters, mut steering, flows } = kernel::open(maps, options)?;
     log.map(kernel::Log::follow).transpose()?;
@@ -199,9 +204,13 @@ async fn watch(
 }
 
 /// The file for the next agent, and the entries that an earlier one noted for this one.
-fn open_journal(pin: &PinConfig, opener: Opener) -> anyhow::Result<(Journal, Option<Vec<Entry>>)> {
+fn open_journal(
+    pin: &PinConfig,
+    opener: Opener,
+    ports: Vec<u16>,
+) -> anyhow::Result<(Journal, Option<Vec<Entry>>)> {
     let cannot = || format!("cannot use the state {}", pin.state.display());
-    Journal::open(&pin.state, opener).with_context(cannot)
+    Journal::open(&pin.state, opener, ports).with_context(cannot)
 }
 
 /// Files come as fast as the network is, and what is not read in time is lost: with `--files` the reading of packets goes before

@@ -5,10 +5,11 @@
 //! secret. Anything else becomes `*`, byte for byte, up to the line's end: an unknown verb, a secret, what follows a CR. A
 //! segment that does not follow on what was seen (a retransmission, one that overtook another) may begin anywhere in a
 //! line: it is overwritten up to its first line's end. So a password is never written, and at worst more than it is
-//! overwritten. In replies, the passwords that the client sent are overwritten. The TCP checksum is left as it was, and is
-//! wrong then.
+//! overwritten. In replies, the passwords that the client sent are overwritten. The TCP checksum is adjusted: a right one
+//! stays right.
 
 use crate::bounded::BoundedMap;
+use ftpmon_core::checksum::adjusted;
 use ftpmon_core::ftp::{LineSplitter, Verb};
 use ftpmon_core::segment::Segment;
 use ftpmon_event::addr::Endpoint;
@@ -57,7 +58,7 @@ enum State {
 }
 
 /// Overwrites passwords in the frames of control connections.
-pub(super) struct Mask {
+pub(crate) struct Mask {
     ports: Vec<u16>,
     /// By client and server.
     clients: BoundedMap<(Endpoint, Endpoint), Client>,
@@ -65,13 +66,26 @@ pub(super) struct Mask {
 
 impl Mask {
     /// Overwrites what goes to and comes from these ports.
-    pub(super) fn new(ports: Vec<u16>) -> Self {
+    pub(crate) fn new(ports: Vec<u16>) -> Self {
         Self { ports, clients: BoundedMap::new(LINES_MAX) }
     }
 
     /// Overwrites secrets in `bytes`, a copy of `frame`. False where it cannot tell where they are.
-    pub(super) fn apply(&mut self, frame: &[u8], segment: Option<&Segment<'_>>, bytes: &mut [u8]) -> bool {
+    pub(crate) fn apply(&mut self, frame: &[u8], segment: Option<&Segment<'_>>, bytes: &mut [u8]) -> bool {
         let Some(segment) = segment else { return false };
+        let is_known = self.overwrite(frame, segment, bytes);
+        if is_known {
+            adjust_checksum(frame, segment, bytes);
+        }
+        is_known
+    }
+
+    /// It goes to or comes from one of the ports.
+    pub(crate) fn covers(&self, segment: &Segment<'_>) -> bool {
+        self.ports.contains(&segment.dst.port) || self.ports.contains(&segment.src.port)
+    }
+
+    fn overwrite(&mut self, frame: &[u8], segment: &Segment<'_>, bytes: &mut [u8]) -> bool {
         let to_server = self.ports.contains(&segment.dst.port);
         if !to_server && !self.ports.contains(&segment.src.port) {
             return true;
@@ -84,7 +98,7 @@ impl Mask {
         if segment.payload.is_empty() {
             return true;
         }
-        let at = (segment.payload.as_ptr() as usize).checked_sub(frame.as_ptr() as usize);
+        let at = place_of(segment, frame);
         let Some(payload) = at.and_then(|at| bytes.get_mut(at..at.checked_add(segment.payload.len())?))
         else {
             // It was put together from several frames.
@@ -120,6 +134,26 @@ impl Mask {
             client.state = State::Secret;
         }
         true
+    }
+}
+
+/// The place of a segment's payload in its frame, if it is a part of that.
+fn place_of(segment: &Segment<'_>, frame: &[u8]) -> Option<usize> {
+    (segment.payload.as_ptr() as usize).checked_sub(frame.as_ptr() as usize)
+}
+
+/// Adjusts the TCP checksum in `bytes`, a copy of `frame` with another payload.
+fn adjust_checksum(frame: &[u8], segment: &Segment<'_>, bytes: &mut [u8]) {
+    const FIELD: usize = 16;
+    let Some(at) = place_of(segment, frame).filter(|_| segment.header_len() > 0) else { return };
+    let Some(new) = at.checked_add(segment.payload.len()).and_then(|end| bytes.get(at..end)) else { return };
+    if new == segment.payload {
+        return;
+    }
+    let checksum = adjusted(segment.signs.sum.checksum, segment.payload, new);
+    let field = at.checked_sub(segment.header_len()).map(|header| header + FIELD);
+    if let Some(field) = field.and_then(|field| bytes.get_mut(field..field + 2)) {
+        field.copy_from_slice(&checksum.to_be_bytes());
     }
 }
 

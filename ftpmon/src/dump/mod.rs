@@ -29,13 +29,13 @@ use ftpmon_core::account::FlowRecord;
 use ftpmon_core::segment::{InterfaceId, Segment};
 use ftpmon_event::Event;
 use ftpmon_event::time::Timestamp;
-use mask::Mask;
 use writer::PcapWriter;
 
 pub use blocks::INTERFACES_MAX;
 pub use counters::DumpCounters;
 pub use error::DumpError;
 pub use mask::LINES_MAX;
+pub(crate) use mask::Mask;
 pub use writer::QUEUE_BYTES_MAX;
 
 /// The settings of `--write-pcap`.

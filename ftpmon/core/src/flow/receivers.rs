@@ -8,7 +8,7 @@ use crate::config::EngineConfig;
 use crate::event::{Direction, GapCause};
 use crate::output::OutputQueue;
 use crate::session::{Context, Effect, Outbox};
-use crate::tcp::{Closing, Conflict, Receiver};
+use crate::tcp::{Closing, Conflict, Oddity, Receiver};
 use crate::time::Timestamp;
 
 /// Takes the streams of a control connection.
@@ -45,6 +45,14 @@ impl Receiver for ControlReceiver<'_> {
     fn conflict(&mut self, at: Timestamp, from: Side, conflict: &Conflict<'_>) {
         let direction = self.direction(from);
         self.control.session.conflict(at, direction, conflict, self.out);
+    }
+
+    fn doubtful(&mut self, at: Timestamp, from: Side, doubt: Oddity) {
+        let direction = self.direction(from);
+        if doubt == Oddity::Checksum {
+            self.out.effects.push(Effect::Lost("checksum_bad"));
+        }
+        self.control.session.doubtful(at, direction, doubt, self.out);
     }
 
     fn end_revoked(&mut self, at: Timestamp, from: Side) {

@@ -10,6 +10,7 @@ use etherparse::{
 
 use super::counters::Reason;
 use super::span::Span;
+use crate::checksum::{fold, sum};
 
 /// IP protocol number of TCP.
 pub(super) const TCP: u8 = IpNumber::TCP.0;
@@ -44,6 +45,8 @@ pub(super) struct Header {
     pub(super) dst: IpAddr,
     /// Time to live, or hop limit.
     pub(super) hop_limit: u8,
+    /// It has another checksum than its own; IPv6 has none.
+    pub(super) bad_checksum: bool,
     pub(super) payload: Payload,
 }
 
@@ -68,6 +71,7 @@ fn v4(span: &mut Span<'_>) -> Result<Header, Reason> {
     let header_len = header.slice().len();
     let (src, dst) = (IpAddr::from(header.source()), IpAddr::from(header.destination()));
     let hop_limit = header.ttl();
+    let bad_checksum = fold(sum(header.slice())) != 0xffff;
     span.skip(header_len)?;
     match usize::from(header.total_len()) {
         0 => {}
@@ -76,11 +80,11 @@ fn v4(span: &mut Span<'_>) -> Result<Header, Reason> {
     let (protocol, offset, more) =
         (header.protocol().0, header.fragments_offset().value(), header.more_fragments());
     if offset == 0 && !more {
-        return Ok(Header { src, dst, hop_limit, payload: Payload::Whole(protocol) });
+        return Ok(Header { src, dst, hop_limit, bad_checksum, payload: Payload::Whole(protocol) });
     }
     let id = u32::from(header.identification());
     let payload = Payload::Fragment { protocol, id, offset: usize::from(offset) * 8, more };
-    Ok(Header { src, dst, hop_limit, payload })
+    Ok(Header { src, dst, hop_limit, bad_checksum, payload })
 }
 
 /// RFC 8200 section 3. A payload length of 0 is a jumbogram (RFC 2675) or a packet captured before segmentation
@@ -98,7 +102,8 @@ fn v6(span: &mut Span<'_>) -> Result<Header, Reason> {
         0 => {}
         len => span.limit(len),
     }
-    Ok(Header { src, dst, hop_limit, payload: Payload::Whole(header.next_header().0) })
+    let payload = Payload::Whole(header.next_header().0);
+    Ok(Header { src, dst, hop_limit, bad_checksum: false, payload })
 }
 
 /// The protocol number is that of a header between IP and the transport.

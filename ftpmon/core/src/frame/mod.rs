@@ -1,8 +1,8 @@
 //! A raw frame becomes a TCP segment.
 //!
 //! [`Decoder`] reads header after header: link layer, VLAN tags, PPPoE, MPLS, tunnels, IPv4 and IPv6, down to TCP. The
-//! segment borrows its payload from the frame. No checksum is verified: a frame captured on its way out of a host has
-//! no checksums yet.
+//! segment borrows its payload from the frame. Checksums are summed up as far as headers go: whether they count is decided
+//! where the connection is known, since a frame captured on its way out of a host has none yet.
 //!
 //! It never allocates for a frame that is no fragment, never panics on any bytes, and counts every frame that gives no
 //! segment by reason.

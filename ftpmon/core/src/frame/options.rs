@@ -15,7 +15,7 @@ pub(super) fn signs(hop_limit: u8, options: &[u8]) -> Signs {
         [] => Signs { hop_limit, ..Signs::default() },
         // The layout of every segment behind the SYN (RFC 7323 appendix A).
         [NO_OPERATION, NO_OPERATION, TIMESTAMPS, TIMESTAMPS_LEN, a, b, c, d, _, _, _, _] => {
-            Signs { hop_limit, md5: false, timestamp: Some(u32::from_be_bytes([a, b, c, d])) }
+            Signs { hop_limit, timestamp: Some(u32::from_be_bytes([a, b, c, d])), ..Signs::default() }
         }
         _ => scan(hop_limit, options),
     }
@@ -53,12 +53,12 @@ mod tests {
     #[test]
     fn timestamps_and_signatures_are_found_wherever_they_stand() {
         let plain = [1, 1, 8, 10, 0, 0, 1, 2, 0, 0, 0, 0];
-        assert_eq!(signs(64, &plain), Signs { hop_limit: 64, md5: false, timestamp: Some(258) });
+        assert_eq!(signs(64, &plain), Signs { hop_limit: 64, timestamp: Some(258), ..Signs::default() });
         let syn = [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 9, 0, 0, 0, 0, 1, 3, 3, 7];
         assert_eq!(signs(64, &syn).timestamp, Some(9));
         let mut signed = vec![1, 1, 19, 18];
         signed.extend([7; 16]);
-        assert_eq!(signs(1, &signed), Signs { hop_limit: 1, md5: true, timestamp: None });
+        assert_eq!(signs(1, &signed), Signs { hop_limit: 1, md5: true, ..Signs::default() });
         assert!(!signs(1, &[0, 0, 19, 18]).md5);
         assert_eq!(signs(1, &[8, 0, 8, 10]), Signs { hop_limit: 1, ..Signs::default() });
     }

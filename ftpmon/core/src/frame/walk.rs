@@ -8,7 +8,8 @@ use super::layer::{LAYERS_MAX, Layer};
 use super::span::Span;
 use super::{ip, link_layers, options, tunnel};
 use crate::addr::Endpoint;
-use crate::segment::{InterfaceId, Segment, TcpFlags, VlanTags};
+use crate::checksum::{fold, sum};
+use crate::segment::{HeaderSum, InterfaceId, Segment, TcpFlags, VlanTags};
 
 /// The end of a walk.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Walk<'a> {
     pub(super) interface: InterfaceId,
     /// Of the last IP header.
     pub(super) hop_limit: u8,
+    /// The last IPv4 header has another checksum than its own.
+    pub(super) bad_ip: bool,
     layers_left: u8,
 }
 
@@ -46,6 +49,7 @@ impl<'a> Walk<'a> {
             vlan,
             interface,
             hop_limit: 0,
+            bad_ip: false,
             layers_left: LAYERS_MAX,
         }
     }
@@ -59,7 +63,17 @@ impl<'a> Walk<'a> {
     ) -> Self {
         let FragmentKey { src, dst, vlan, .. } = fragment.key;
         let layer = Layer::Transport(protocol);
-        Self { span, layer, src, dst, vlan, interface, hop_limit: 0, layers_left: fragment.layers_left }
+        Self {
+            span,
+            layer,
+            src,
+            dst,
+            vlan,
+            interface,
+            hop_limit: 0,
+            bad_ip: false,
+            layers_left: fragment.layers_left,
+        }
     }
 
     /// Reads header after header, down to TCP.
@@ -74,7 +88,8 @@ impl<'a> Walk<'a> {
                 }
                 Layer::Ip => {
                     let header = ip::header(&mut self.span)?;
-                    (self.src, self.dst, self.hop_limit) = (header.src, header.dst, header.hop_limit);
+                    (self.src, self.dst) = (header.src, header.dst);
+                    (self.hop_limit, self.bad_ip) = (header.hop_limit, header.bad_checksum);
                     match header.payload {
                         ip::Payload::Whole(protocol) => Layer::Transport(protocol),
                         ip::Payload::Fragment { protocol, id, offset, more } => {
@@ -111,19 +126,33 @@ impl<'a> Walk<'a> {
         const HEADER_MIN: usize = 20;
         let wire_len = self.span.wire_len();
         let header = self.span.header::<HEADER_MIN>()?;
-        let &[s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, data_offset, flags, ..] = header;
+        let &[s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, data_offset, flags, w0, w1, c0, c1, u0, u1] =
+            header;
         let header_len = usize::from(data_offset >> 4) * 4;
         let Some(wire_payload_len) = wire_len.checked_sub(header_len.max(HEADER_MIN)) else {
             return Err(Reason::BadHeader);
         };
         let Some(options_len) = header_len.checked_sub(HEADER_MIN) else { return Err(Reason::BadHeader) };
+        let options = self.span.bytes.get(..options_len);
+        let mut signs = options::signs(self.hop_limit, options.unwrap_or_default());
+        let pointer = u16::from_be_bytes([u0, u1]);
+        signs.urgent = if flags & TcpFlags::URG == 0 { 0 } else { pointer };
+        let words = u32::from(u16::from_be_bytes([data_offset, flags]))
+            + u32::from(u16::from_be_bytes([w0, w1]))
+            + u32::from(pointer);
+        signs.sum = HeaderSum {
+            checksum: u16::from_be_bytes([c0, c1]),
+            rest: (words + u32::from(fold(sum(options.unwrap_or_default())))) | ((header_len as u32) << 24),
+            bad_ip: self.bad_ip,
+            is_known: options.is_some(),
+        };
         Ok(Segment {
             src: Endpoint::new(self.src, u16::from_be_bytes([s0, s1])),
             dst: Endpoint::new(self.dst, u16::from_be_bytes([d0, d1])),
             seq: u32::from_be_bytes([q0, q1, q2, q3]),
             ack: u32::from_be_bytes([a0, a1, a2, a3]),
             flags: TcpFlags(flags),
-            signs: options::signs(self.hop_limit, self.span.bytes.get(..options_len).unwrap_or_default()),
+            signs,
             payload: self.span.bytes.get(options_len..).unwrap_or_default(),
             // An IP length has 16 bits, and no frame is as long as 4 GiB.
             wire_payload_len: u32::try_from(wire_payload_len).unwrap_or(u32::MAX),

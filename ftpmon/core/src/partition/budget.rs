@@ -83,6 +83,7 @@ impl Held {
 /// connections with a hole each would multiply them.
 pub(super) fn limits_with_room(config: &EngineConfig, held: usize, flow: &Flow, from: Side) -> StreamLimits {
     let mut limits = flow.tcp_limits(config.limits.late_ms);
+    limits.checksums = config.checksums;
     if config.files != FilesMode::Off && flow.role.may_be_a_file() {
         let others = held.saturating_sub(flow.held as usize);
         let room = config.limits.reorder_bytes.saturating_sub(others);

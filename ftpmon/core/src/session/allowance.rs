@@ -100,20 +100,33 @@ impl Allowance {
 
     #[cold]
     fn hold_back(&self, at: Timestamp, kind: &EventKind, out: &mut Outbox) {
+        self.uncounted.set(self.uncounted.get().saturating_add(1));
+        let id = match kind {
+            EventKind::Anomaly(anomaly) => Some(anomaly.anomaly.id),
+            _ => None,
+        };
+        self.count(at, id, out);
+    }
+
+    /// An anomaly that was told before came again: it is counted.
+    #[cold]
+    pub(super) fn repeat(&self, at: Timestamp, id: AnomalyId, out: &mut Outbox) {
+        self.count(at, Some(id), out);
+    }
+
+    /// Counts an event that is not told: an anomaly, or another one.
+    fn count(&self, at: Timestamp, id: Option<AnomalyId>, out: &mut Outbox) {
         let mut held = self.held_back.take().unwrap_or_else(|| {
             out.effects.push(Effect::Wake(at.plus_nanos(HELD_BACK_NS)));
             Box::new(HeldBack { first: at, last: at, events: 0, anomalies: SmallVec::new() })
         });
         held.last = held.last.max(at);
-        self.uncounted.set(self.uncounted.get().saturating_add(1));
-        match kind {
-            EventKind::Anomaly(Anomaly { anomaly: AnomalyDetail { id, .. }, .. }) => {
-                match held.anomalies.iter_mut().find(|(held, _)| held == id) {
-                    Some((_, count)) => *count += 1,
-                    None => held.anomalies.push((*id, 1)),
-                }
-            }
-            _ => held.events += 1,
+        match id {
+            Some(id) => match held.anomalies.iter_mut().find(|(held, _)| *held == id) {
+                Some((_, count)) => *count += 1,
+                None => held.anomalies.push((id, 1)),
+            },
+            None => held.events += 1,
         }
         self.held_back.set(Some(held));
     }

@@ -3,7 +3,7 @@
 use super::{Outbox, Session};
 use crate::event::{AnomalyId, Direction};
 use crate::ftp::Verb;
-use crate::tcp::Conflict;
+use crate::tcp::{Conflict, Oddity};
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -30,6 +30,26 @@ impl Session {
             shown(conflict.second),
         );
         self.anomaly(at, None, AnomalyId::OverlapConflict, &detail, out);
+    }
+
+    /// A segment came that its receiver drops or reads otherwise, or that another host forged. The first of each kind is told, the
+    /// others are counted.
+    pub fn doubtful(&mut self, at: Timestamp, direction: Direction, doubt: Oddity, out: &mut Outbox) {
+        let (number, what) = match doubt {
+            Oddity::Checksum => (0, "has a wrong checksum"),
+            Oddity::NoAck => (1, "has no ACK flag"),
+            Oddity::OldTimestamp => (2, "has an old timestamp"),
+            Oddity::Signature => (3, "differs from the others in its MD5 signature"),
+            Oddity::HopLimit => (4, "came over another number of hops than the others"),
+            Oddity::Urgent => (5, "has an urgent byte, which its receiver may take out of the text"),
+        };
+        let told = 1 << (number + if direction == Direction::Command { 0 } else { 8 });
+        if self.doubts_told & told != 0 {
+            return self.allowance.repeat(at, AnomalyId::DoubtfulSegment, out);
+        }
+        self.doubts_told |= told;
+        let detail = format!("a segment of the {} {what}", sender(direction));
+        self.anomaly(at, None, AnomalyId::DoubtfulSegment, &detail, out);
     }
 
     /// An RST or FIN did not end the connection.

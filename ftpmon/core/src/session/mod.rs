@@ -125,6 +125,8 @@ pub struct Session {
     too_many_pending_told: bool,
     empty_line_told: bool,
     allowance: Allowance,
+    /// The doubts that were told, a bit each.
+    doubts_told: u16,
     remote: Remote,
     restart: Option<Box<Restart>>,
     /// The reason and the closer of the control connection's end, while data connections are still open.
@@ -174,6 +176,7 @@ impl Session {
             too_many_pending_told: false,
             empty_line_told: false,
             allowance: Allowance::default(),
+            doubts_told: 0,
             remote: Remote::new(midstream),
             restart: None,
             ended: None,

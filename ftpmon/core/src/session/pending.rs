@@ -6,6 +6,8 @@
 //! dialogue: what is asked meanwhile may be answered before it, behind it, or never. Where a reply was lost or cannot be read,
 //! every command that it may have answered is doubtful. A reply that fits no command answers none, and shifts nothing.
 
+mod doubts;
+
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
@@ -236,29 +238,6 @@ impl PendingCommands {
     /// A command of this kind waits, and its reply is still to come.
     pub(super) fn expects_reply_to(&self, wanted: impl Fn(Verb) -> bool) -> bool {
         self.sure().any(|(_, pending)| wanted(pending.verb))
-    }
-
-    /// Replies were lost: any command that waits may have been answered.
-    pub(super) fn doubt_all(&mut self) {
-        self.queue.iter_mut().for_each(|pending| pending.doubt = Doubt::ReplyLost);
-    }
-
-    /// A reply that cannot be read was probably meant for the oldest command.
-    pub(super) fn doubt_oldest(&mut self) {
-        if let Some(pending) = self.queue.iter_mut().find(|pending| pending.doubt == Doubt::None) {
-            pending.doubt = Doubt::ReplyLost;
-        }
-    }
-
-    /// Servers answer a transfer and the ABOR that ended it with two replies or with one.
-    pub(super) fn doubt_aborts(&mut self) {
-        self.doubt_where(|pending| pending.verb == Verb::Abor);
-    }
-
-    fn doubt_where(&mut self, wanted: impl Fn(&Pending) -> bool) {
-        for pending in self.queue.iter_mut().filter(|it| it.doubt == Doubt::None && wanted(it)) {
-            pending.doubt = Doubt::Unanswered(0);
-        }
     }
 
     /// The waiting command that a reply answers; none where it can answer none of them.

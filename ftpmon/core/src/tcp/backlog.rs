@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::limits::NEVER;
 use super::pair::Pair;
-use super::receiver::Closing;
+use super::receiver::{Closing, Oddity};
 use crate::segment::Signs;
 use crate::time::Timestamp;
 
@@ -99,6 +99,8 @@ pub(super) struct Doubted {
     pub(super) at: Timestamp,
     /// Its segment's signs.
     pub(super) signs: Signs,
+    /// The one by which it is doubtful.
+    pub(super) oddity: Oddity,
 }
 
 impl Doubted {

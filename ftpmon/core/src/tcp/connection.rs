@@ -3,7 +3,7 @@
 use super::assembly::Assembly;
 use super::backlog::{Backlog, Piece};
 use super::doubt::{DOUBTED_BYTES_MAX, DOUBTED_MAX};
-use super::limits::StreamLimits;
+use super::limits::{Checksums, StreamLimits};
 use super::pair::Pair;
 use super::receiver::{Keep, Receiver};
 use super::recent::RECENT_BYTES;
@@ -94,7 +94,11 @@ impl Connection {
     ) {
         let (own, other) = self.streams.split_mut(from);
         own.packets += 1;
-        if self.backlog.is_none() && is_in_order(own, other, segment) && own.is_usual(segment) {
+        let checksums = if keep == Keep::Bytes { limits.checksums } else { Checksums::Ignore };
+        if self.backlog.is_none()
+            && is_in_order(own, other, segment)
+            && own.oddity(segment, checksums).is_none()
+        {
             other.note_ack(segment.ack);
             if !segment.payload.is_empty() {
                 own.shown_by = segment.interface;
@@ -126,7 +130,7 @@ impl Connection {
         let is_bare = self.backlog.is_none()
             && segment.wire_payload_len == 0
             && is_in_order(own, other, segment)
-            && own.is_usual(segment);
+            && own.oddity(segment, Checksums::Ignore).is_none();
         if is_bare {
             own.packets += 1;
             other.note_ack(segment.ack);
@@ -357,7 +361,7 @@ impl Connection {
 
 /// The usual case: an ACK, with or without payload, exactly where both streams are.
 fn is_in_order(own: &Stream, other: &Stream, segment: &Segment<'_>) -> bool {
-    const FLAGS: u8 = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST | TcpFlags::ACK;
+    const FLAGS: u8 = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST | TcpFlags::ACK | TcpFlags::URG;
     segment.flags.0 & FLAGS == TcpFlags::ACK
         && segment.seq == own.next as u32
         && segment.payload.len() == segment.wire_payload_len as usize

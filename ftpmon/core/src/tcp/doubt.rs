@@ -4,10 +4,12 @@
 use super::assembly::Assembly;
 use super::backlog::Doubted;
 use super::intake::Span;
-use super::receiver::{Conflict, Receiver};
+use super::limits::Checksums;
+use super::receiver::{Conflict, Keep, Oddity, Receiver};
 use super::sequence;
 use super::stream::{Marks, Stream};
 use crate::account::Side;
+use crate::checksum::Verdict;
 use crate::segment::{Segment, Signs};
 
 /// A hop limit this far from the connection's usual one is doubtful. Routes change by a few hops.
@@ -18,23 +20,38 @@ pub(super) const DOUBTED_MAX: usize = 16;
 pub(super) const DOUBTED_BYTES_MAX: usize = 2048;
 
 impl Stream {
-    /// Whether a segment of this direction has the signs of the others. Learns them from segments that are in order.
+    /// The sign by which a segment of this direction differs from the others. Learns from segments that are in order.
     #[inline]
-    pub(super) fn is_usual(&mut self, segment: &Segment<'_>) -> bool {
-        let Signs { hop_limit, md5, timestamp } = segment.signs;
-        if md5 != self.marks.has(Marks::MD5) || !self.is_usual_hop_limit(hop_limit) {
-            return false;
+    pub(super) fn oddity(&mut self, segment: &Segment<'_>, checksums: Checksums) -> Option<Oddity> {
+        let Signs { hop_limit, md5, timestamp, .. } = segment.signs;
+        if md5 != self.marks.has(Marks::MD5) {
+            return Some(Oddity::Signature);
         }
-        let Some(timestamp) = timestamp else { return true };
-        if !self.marks.has(Marks::TIMESTAMP) {
-            return true;
+        if !self.is_usual_hop_limit(hop_limit) {
+            return Some(Oddity::HopLimit);
         }
+        if checksums != Checksums::Ignore && !self.has_usual_checksum(segment, checksums) {
+            return Some(Oddity::Checksum);
+        }
+        let timestamp = timestamp.filter(|_| self.marks.has(Marks::TIMESTAMP))?;
         // PAWS (RFC 7323 section 5.3).
         let is_new = timestamp.wrapping_sub(self.timestamp).cast_signed() >= 0;
         if is_new && segment.seq == self.next as u32 {
             self.timestamp = timestamp;
         }
-        is_new
+        (!is_new).then_some(Oddity::OldTimestamp)
+    }
+
+    /// Whether a segment has the right checksums, or its direction has none.
+    fn has_usual_checksum(&mut self, segment: &Segment<'_>, checksums: Checksums) -> bool {
+        match segment.checksums() {
+            Verdict::Good => {
+                self.marks.set(Marks::CHECKSUMS);
+                true
+            }
+            Verdict::Bad => checksums == Checksums::Auto && !self.marks.has(Marks::CHECKSUMS),
+            Verdict::Unknown => true,
+        }
     }
 
     const fn is_usual_hop_limit(&self, hop_limit: u8) -> bool {
@@ -55,29 +72,45 @@ impl Stream {
 }
 
 impl<R: Receiver> Assembly<'_, R> {
-    /// Whether the receiver of a segment drops it, or it is likely to be forged.
-    pub(super) fn is_doubtful(&mut self, from: Side, segment: &Segment<'_>) -> bool {
+    /// The sign by which the receiver of a segment drops it, or by which it is likely to be forged.
+    pub(super) fn doubt_of(&mut self, from: Side, segment: &Segment<'_>) -> Option<Oddity> {
+        let checksums = if self.keep == Keep::Bytes { self.limits.checksums } else { Checksums::Ignore };
         let stream = self.streams.side_mut(from);
         if segment.flags.syn() || !stream.marks.has(Marks::TALKED | Marks::SIGNS) {
             if segment.flags.syn() || !stream.marks.has(Marks::SIGNS) {
                 stream.marks.set(Marks::SIGNS);
                 stream.learn_signs(segment.signs);
             }
-            return false;
+            if checksums != Checksums::Ignore && !stream.has_usual_checksum(segment, checksums) {
+                return Some(Oddity::Checksum);
+            }
+            return None;
         }
         // RFC 9293 section 3.10.7.4: without ACK it is dropped.
-        let lacks_ack = !segment.flags.ack() && !segment.flags.rst();
+        if !segment.flags.ack() && !segment.flags.rst() {
+            return Some(Oddity::NoAck);
+        }
         let mut usual = *segment;
         if segment.flags.rst() {
             // An RST carries no timestamp that counts (RFC 7323 section 5.3).
             usual.signs.timestamp = None;
             usual.signs.md5 = stream.marks.has(Marks::MD5);
         }
-        lacks_ack || !stream.is_usual(&usual)
+        stream.oddity(&usual, checksums)
+    }
+
+    /// Tells of an urgent byte that is text and that a receiver may read otherwise. The bytes of Telnet's Synch (RFC 854), and the
+    /// end of the line behind it, are none.
+    pub(super) fn tell_urgent(&mut self, from: Side, segment: &Segment<'_>) {
+        let index = usize::from(segment.signs.urgent).checked_sub(1);
+        let byte = index.and_then(|index| segment.payload.get(index));
+        if byte.is_some_and(|byte| byte.is_ascii_graphic() || *byte == b' ') {
+            self.receiver.doubtful(self.now, from, Oddity::Urgent);
+        }
     }
 
     /// Holds the payload of a doubtful segment, after comparing it with what was seen.
-    pub(super) fn doubt(&mut self, from: Side, segment: &Segment<'_>) {
+    pub(super) fn doubt(&mut self, from: Side, segment: &Segment<'_>, oddity: Oddity) {
         let stream = self.streams.side(from);
         let start = sequence::position(segment.seq, stream.next);
         let end = start + segment.payload.len() as u64;
@@ -97,7 +130,8 @@ impl<R: Receiver> Assembly<'_, R> {
             pending.doubted.remove(0);
         }
         let bytes = segment.payload.get(..DOUBTED_BYTES_MAX).unwrap_or(segment.payload);
-        pending.doubted.push(Doubted { start, bytes: bytes.into(), at: self.now, signs: segment.signs });
+        let (at, signs) = (self.now, segment.signs);
+        pending.doubted.push(Doubted { start, bytes: bytes.into(), at, signs, oddity });
     }
 
     /// Bytes of a segment without doubt take the place of doubted ones. Where they differ, that is a conflict.

@@ -33,12 +33,15 @@ impl<R: Receiver> Assembly<'_, R> {
                 return;
             }
         }
-        let doubtful = self.is_doubtful(from, segment);
-        if flags.rst() {
-            return self.accept_rst(from, segment, doubtful);
+        let doubt = self.doubt_of(from, segment);
+        if let Some(doubt) = doubt {
+            self.receiver.doubtful(self.now, from, doubt);
         }
-        if doubtful {
-            return self.doubt(from, segment);
+        if flags.rst() {
+            return self.accept_rst(from, segment, doubt.is_some());
+        }
+        if let Some(doubt) = doubt {
+            return self.doubt(from, segment, doubt);
         }
         let seq = if flags.syn() { segment.seq.wrapping_add(1) } else { segment.seq };
         let wire_len =
@@ -68,6 +71,9 @@ impl<R: Receiver> Assembly<'_, R> {
         if wire_len > 0 && !self.backlog.pending.side(from).doubted.is_empty() {
             let span = Span { start, end, bytes: segment.payload, after, same_place: false };
             self.replace_doubted(from, &span);
+        }
+        if flags.urg() && wire_len > 0 {
+            self.tell_urgent(from, segment);
         }
         if wire_len > 0 {
             let same_place = self.is_where_it_was(from, segment.interface, end);
@@ -213,11 +219,20 @@ impl<R: Receiver> Assembly<'_, R> {
         let after = if self.keep == Keep::Bytes { span.after } else { 0 };
         let mut cursor = span.start;
         loop {
-            let stream = self.streams.side(from);
-            cursor = cursor.max(stream.next);
+            let next = self.streams.side(from).next;
+            if cursor < next {
+                // Pieces that were held behind a hole, which this segment filled, were handed on meanwhile.
+                let end = next.min(covered);
+                self.compare_recent(
+                    from,
+                    &Span { start: cursor, end, bytes: span.slice(cursor, end, self.keep), ..*span },
+                );
+                cursor = next;
+            }
             if cursor >= covered {
                 return;
             }
+            let stream = self.streams.side(from);
             let closed = stream.marks.has(Marks::CLOSED);
             let pending = self.backlog.pending.side(from);
             let index = pending.index_behind(cursor);

@@ -30,6 +30,20 @@ pub struct StreamLimits {
     pub reset_wait_ms: u32,
     /// Whether copies of bytes seen before are compared with them, as far as those are kept. Costs a copy of every byte.
     pub compare_copies: bool,
+    /// Which checksums count. Only those of segments whose bytes are wanted.
+    pub checksums: Checksums,
+}
+
+/// Which checksums count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checksums {
+    /// Those of a direction that has right ones: a capture on the sending host has wrong ones in all of its segments.
+    #[default]
+    Auto,
+    /// All.
+    Verify,
+    /// None.
+    Ignore,
 }
 
 impl StreamLimits {
@@ -47,6 +61,7 @@ impl StreamLimits {
         hole_wait_ms: 60_000,
         reset_wait_ms: 5_000,
         compare_copies: true,
+        checksums: Checksums::Auto,
     };
 
     /// For bulk data: windows of megabytes, thousands of segments behind one that was lost, and captures that hold a few
@@ -60,6 +75,7 @@ impl StreamLimits {
         hole_wait_ms: 60_000,
         reset_wait_ms: 5_000,
         compare_copies: false,
+        checksums: Checksums::Auto,
     };
 }
 

@@ -25,5 +25,5 @@ mod stream;
 mod tests;
 
 pub use connection::{Connection, HandshakeTimes};
-pub use limits::StreamLimits;
-pub use receiver::{Closing, Conflict, Keep, Receiver};
+pub use limits::{Checksums, StreamLimits};
+pub use receiver::{Closing, Conflict, Keep, Oddity, Receiver};

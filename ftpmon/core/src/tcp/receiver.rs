@@ -23,6 +23,23 @@ pub enum Keep {
     Ranges,
 }
 
+/// The sign by which a segment is doubtful.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Oddity {
+    /// Its checksum is wrong.
+    Checksum,
+    /// It has no ACK flag (RFC 9293 section 3.10.7.4).
+    NoAck,
+    /// Its timestamp is older than the last one (PAWS, RFC 7323 section 5.3).
+    OldTimestamp,
+    /// It has an MD5 signature and the others have none, or the other way round (RFC 2385).
+    Signature,
+    /// It came over another number of hops than the others.
+    HopLimit,
+    /// It has an urgent byte, which its receiver reads in its place or takes out of the stream (RFC 6093).
+    Urgent,
+}
+
 /// Two different texts for the same bytes of a direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conflict<'a> {
@@ -50,6 +67,12 @@ pub trait Receiver {
 
     /// A copy of bytes seen before has other content. The bytes seen first are handed on.
     fn conflict(&mut self, at: Timestamp, from: Side, conflict: &Conflict<'_>);
+
+    /// A doubtful segment came. Its bytes are handed on only if the other end acknowledges them and no other segment has them; an
+    /// urgent byte is handed on in its place.
+    fn doubtful(&mut self, at: Timestamp, from: Side, doubt: Oddity) {
+        let _ = (at, from, doubt);
+    }
 
     /// An RST or FIN was not of its sender: the direction goes on.
     fn end_revoked(&mut self, at: Timestamp, from: Side);

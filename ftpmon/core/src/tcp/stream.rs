@@ -46,6 +46,8 @@ impl Marks {
     pub(super) const SIGNS: u32 = 1 << 16;
     /// Its segments have MD5 signatures.
     pub(super) const MD5: u32 = 1 << 17;
+    /// A segment of it had the right checksums.
+    pub(super) const CHECKSUMS: u32 = 1 << 19;
     /// Its segments have timestamps.
     pub(super) const TIMESTAMP: u32 = 1 << 18;
     /// The connection was finished: nothing of it is handed on any more.

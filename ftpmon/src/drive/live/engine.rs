@@ -398,7 +398,7 @@ pub(super) fn hand_over(
                 if let Some((journal, bytes, distance)) = noted
                     && seen.is_kept()
                 {
-                    journal.record(bytes, segment.src, segment.dst, distance);
+                    journal.frame(bytes, &segment, distance);
                 }
                 engine.handle_segment(seen.at, index, &segment);
             }

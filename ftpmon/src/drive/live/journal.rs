@@ -13,10 +13,12 @@ use std::time::{Duration, Instant};
 
 use crate::sandbox::{self, Opener};
 use crc32c::crc32c;
-use ftpmon_common::{ABI_VERSION, RecordHeader};
+use ftpmon_common::ABI_VERSION;
+use ftpmon_core::segment::Segment;
 use ftpmon_event::addr::Endpoint;
 
 use crate::boot::boot_id;
+use crate::dump::Mask;
 use crate::telemetry::{Kind, Sampled, Snapshot};
 
 /// The beginning of a file, with the version of its form.
@@ -72,7 +74,6 @@ struct Kept {
 }
 
 /// The file.
-#[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
@@ -91,6 +92,7 @@ pub(super) struct Journal {
     left_out: u64,
     /// Makes the file anew for a thread that opens nothing.
     opener: Opener,
+    mask: Mask,
 }
 
 impl Sampled for Journal {
@@ -105,7 +107,11 @@ impl Journal {
     ///
     /// # Errors
     /// Another agent uses it, or it cannot be written.
-    pub(super) fn open(path: &Path, opener: Opener) -> io::Result<(Self, Option<Vec<Entry>>)> {
+    pub(super) fn open(
+        path: &Path,
+        opener: Opener,
+        ports: Vec<u16>,
+    ) -> io::Result<(Self, Option<Vec<Entry>>)> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             let is_new = !folder.exists();
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -145,6 +151,7 @@ impl Journal {
             entries: 0,
             left_out: 0,
             opener,
+            mask: Mask::new(ports),
         };
         Ok((journal, earlier))
     }
@@ -158,12 +165,24 @@ impl Journal {
         }
     }
 
+    /// Notes a record with a frame, without the secrets in it: they were reported, as far as they are, when they were read.
+    pub(super) fn frame(&mut self, record: &[u8], segment: &Segment<'_>, distance: i64) {
+        let mut bytes = record.to_vec();
+        let is_whole = self.parts.is_empty() || !self.mask.covers(segment);
+        if is_whole && self.mask.apply(record, Some(segment), &mut bytes) {
+            return self.record(&bytes, segment.src, segment.dst, distance);
+        }
+        // Secrets in a frame that was put together of several records stand in those.
+        self.left_out += 1 + self.parts.len() as u64;
+        self.parts.clear();
+    }
+
     /// Notes a record of a connection.
     pub(super) fn record(&mut self, record: &[u8], one: Endpoint, other: Endpoint, distance: i64) {
         for part in core::mem::take(&mut self.parts) {
             self.keep(one, other, part);
         }
-        self.keep(one, other, encode(EntryKind::Record, distance, &masked(record)));
+        self.keep(one, other, encode(EntryKind::Record, distance, record));
     }
 
     /// Notes that something came out because it was due.
@@ -323,114 +342,5 @@ fn parse_entry(bytes: &[u8]) -> Option<(Entry, &[u8])> {
     Some((Entry { kind, distance: i64::from_le_bytes(*distance), body: body.to_vec() }, behind))
 }
 
-/// A record without the arguments of PASS and ACCT: they were reported, as far as they are, when they were read.
-fn masked(record: &[u8]) -> Vec<u8> {
-    let mut masked = record.to_vec();
-    let from = size_of::<RecordHeader>();
-    for word in [&b"PASS "[..], b"ACCT "] {
-        let found = record.windows(word.len()).enumerate().skip(from);
-        for (at, _) in found.filter(|(_, window)| window.eq_ignore_ascii_case(word)) {
-            let argument = masked.iter_mut().skip(at + word.len());
-            argument.take_while(|byte| !matches!(byte, b'\r' | b'\n')).for_each(|byte| *byte = b'*');
-        }
-    }
-    masked
-}
-
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use super::*;
-
-    fn end(port: u16) -> Endpoint {
-        Endpoint::new(Ipv4Addr::LOCALHOST.into(), port)
-    }
-
-    fn scratch(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("ftpmon-journal-{}-{name}", std::process::id()));
-        folder.join("state")
-    }
-
-    fn record(text: &[u8]) -> Vec<u8> {
-        [&[0; size_of::<RecordHeader>()], text].concat()
-    }
-
-    #[test]
-    fn what_was_noted_of_open_connections_is_read_by_the_next_one() {
-        let path = scratch("next");
-        let (mut journal, earlier) = Journal::open(&path, Opener::start().unwrap()).unwrap();
-        assert_eq!(earlier, None);
-        assert!(Journal::open(&path, Opener::start().unwrap()).is_err(), "two agents must not share it");
-        journal.part(b"a part", 7);
-        journal.record(&record(b"USER a\r\n"), end(40_000), end(21), 7);
-        journal.record(&record(b"of another"), end(40_001), end(21), 7);
-        journal.timeout(99);
-        journal.session_over(end(21), end(40_001));
-        journal.renew().unwrap();
-        journal.end().unwrap();
-        let (_, earlier) = Journal::open(&path, Opener::start().unwrap()).unwrap();
-        let earlier = earlier.unwrap();
-        let kinds: Vec<EntryKind> = earlier.iter().map(|entry| entry.kind).collect();
-        assert_eq!(kinds, [EntryKind::Record, EntryKind::Record, EntryKind::Timeout, EntryKind::End]);
-        assert_eq!((earlier[0].distance, earlier[0].body.as_slice()), (7, &b"a part"[..]));
-        assert_eq!(earlier[1].body, record(b"USER a\r\n"));
-        fs::remove_dir_all(path.parent().unwrap()).unwrap();
-    }
-
-    #[test]
-    fn a_file_ends_where_an_entry_is_damaged() {
-        let boot = boot_id().unwrap();
-        let header = [&MAGIC[..], &ABI_VERSION.to_le_bytes(), &boot].concat();
-        let whole =
-            [header.clone(), encode(EntryKind::Record, 1, b"one"), encode(EntryKind::Record, 1, b"two")]
-                .concat();
-        assert_eq!(parse(&whole, &boot).unwrap().len(), 2);
-        for (at, left) in [(whole.len() - 1, 1), (header.len() + 9, 0), (header.len() + 2, 0)] {
-            let mut damaged = whole.clone();
-            damaged[at] ^= 1;
-            assert_eq!(parse(&damaged, &boot).unwrap().len(), left, "byte {at}");
-        }
-        assert_eq!(parse(&whole[..whole.len() - 1], &boot).unwrap().len(), 1);
-        assert_eq!(parse(&whole, &[b'x'; 36]), None, "of another boot");
-    }
-
-    #[test]
-    fn what_finds_no_room_is_counted() {
-        let (mut journal, _) = Journal::open(&scratch("full"), Opener::start().unwrap()).unwrap();
-        let part = vec![0; HEAD_MAX];
-        journal.part(&part, 0);
-        assert_eq!(journal.left_out, 0);
-        journal.part(&part, 0);
-        assert_eq!(journal.left_out, 1, "a frame whose end does not come");
-        journal.kept_bytes = KEPT_MAX;
-        journal.timeout(0);
-        journal.record(&record(b"more"), end(40_000), end(21), 0);
-        let mut snapshot = Snapshot::default();
-        journal.sample(&mut snapshot);
-        assert_eq!(snapshot.stats(0).lost["journal_full"], 3, "and its first part with it");
-    }
-
-    #[test]
-    fn a_long_session_keeps_its_beginning_and_its_end() {
-        let path = scratch("long");
-        let (mut journal, _) = Journal::open(&path, Opener::start().unwrap()).unwrap();
-        for number in 0..5_000_u32 {
-            journal.record(&record(&number.to_le_bytes()), end(40_000), end(21), 0);
-        }
-        assert!(journal.kept_bytes <= HEAD_MAX + TAIL_MAX, "{}", journal.kept_bytes);
-        journal.renew().unwrap();
-        journal.flush().unwrap();
-        let bytes = fs::read(&path).unwrap();
-        let entries = parse(&bytes, &boot_id().unwrap()).unwrap();
-        assert_eq!(entries.first().unwrap().body, record(&0_u32.to_le_bytes()));
-        assert_eq!(entries.last().unwrap().body, record(&4_999_u32.to_le_bytes()));
-        fs::remove_dir_all(path.parent().unwrap()).unwrap();
-    }
-
-    #[test]
-    fn passwords_are_not_kept() {
-        let kept = masked(&record(b"USER a\r\npass secret\r\nNOOP\r\n"));
-        assert_eq!(kept, record(b"USER a\r\npass ******\r\nNOOP\r\n"));
-    }
-}
+mod tests;

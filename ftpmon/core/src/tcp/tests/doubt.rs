@@ -2,7 +2,15 @@
 
 use super::*;
 
-const USUAL: Signs = Signs { hop_limit: 60, md5: false, timestamp: Some(1000) };
+use crate::segment::HeaderSum;
+
+const USUAL: Signs = Signs {
+    hop_limit: 60,
+    md5: false,
+    timestamp: Some(1000),
+    urgent: 0,
+    sum: HeaderSum { checksum: 0, rest: 0, bad_ip: false, is_known: false },
+};
 
 /// A connection whose client sends with [`USUAL`] signs.
 fn established() -> Monitor {

@@ -1,0 +1,100 @@
+//! Any dialogue around a password, in every format: the password is in no output, and what is to be JSON is JSON, a line an event.
+#![no_main]
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ftpmon::format::{Encoder, Format, KindFilter};
+use ftpmon_core::engine::{Engine, EngineConfig, Output};
+use ftpmon_core::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
+use ftpmon_event::addr::Endpoint;
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::{Event, Origin, RunId};
+use libfuzzer_sys::fuzz_target;
+
+const SECRET: &[u8] = b"s3sAmE-0p3n";
+/// Formats whose lines are JSON.
+const JSON: [Format; 4] = [Format::Json, Format::Eve, Format::ZeekJson, Format::Ecs];
+
+struct Dialogue {
+    engine: Engine,
+    at: Timestamp,
+    next: [u32; 2],
+    events: Vec<Event>,
+}
+
+impl Dialogue {
+    fn say(&mut self, back: bool, text: &[u8]) {
+        let ends = [
+            Endpoint::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 4_000),
+            Endpoint::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 21),
+        ];
+        let own = usize::from(back);
+        for piece in text.chunks(1_400) {
+            let segment = Segment {
+                src: ends[own],
+                dst: ends[1 - own],
+                seq: self.next[own],
+                ack: self.next[1 - own],
+                flags: TcpFlags(TcpFlags::ACK),
+                payload: piece,
+                wire_payload_len: piece.len() as u32,
+                interface: InterfaceId(0),
+                vlan: VlanTags::default(),
+                signs: Signs::default(),
+            };
+            self.next[own] = self.next[own].wrapping_add(piece.len() as u32);
+            self.at = self.at.plus_nanos(1_000_000);
+            self.engine.handle_segment(self.at, 0, &segment);
+        }
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.engine.poll() {
+            if let Output::Event(event) = output {
+                self.events.push(event);
+            }
+        }
+    }
+}
+
+fn has_secret(text: &[u8]) -> bool {
+    text.windows(SECRET.len()).any(|window| window.eq_ignore_ascii_case(SECRET))
+}
+
+fuzz_target!(|input: (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>)| {
+    let (before, reply, after, repeated) = input;
+    // Who says the password outside of PASS does not keep it.
+    if [&before, &reply, &after].iter().any(|text| has_secret(text)) {
+        return;
+    }
+    let engine = Engine::new(EngineConfig::default());
+    let at = Timestamp::from_parts(1_700_000_000, 0);
+    let mut it = Dialogue { engine, at, next: [1, 1], events: Vec::new() };
+    it.say(true, b"220 ready\r\n");
+    it.say(false, b"USER bob\r\n");
+    it.say(true, b"331 more\r\n");
+    it.say(true, &reply);
+    it.say(false, &before);
+    it.say(false, &[b"\r\nPASS ", SECRET, b"\r\n"].concat());
+    it.say(true, &[&repeated[..], b" ", SECRET, b"\r\n"].concat());
+    it.say(false, &after);
+    it.engine.finish(it.at);
+    it.drain();
+    let origin = Origin { run: RunId(1), sensor: "fuzz".to_owned() };
+    for format in Format::ALL {
+        let mut encoder = Encoder::new(format.formatter(&origin), KindFilter::only::<&str>(&[]), 65_536);
+        let mut out = Vec::new();
+        it.events.iter().for_each(|event| {
+            encoder.event(event, &mut out);
+        });
+        assert!(!has_secret(&out), "{}: {}", format.name(), String::from_utf8_lossy(&out));
+        let text = std::str::from_utf8(&out).expect("UTF-8");
+        assert!(text.is_empty() || text.ends_with('\n'));
+        if JSON.contains(format) {
+            for line in text.lines() {
+                serde_json::from_str::<serde_json::Value>(line).expect("JSON");
+            }
+        }
+    }
+});
