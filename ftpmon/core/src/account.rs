@@ -9,9 +9,9 @@ use crate::time::Timestamp;
 pub enum FlowReport {
     /// The connection's first packet.
     Open,
-    /// It goes on: given at intervals.
+    /// It continues: reported at intervals.
     Progress,
-    /// Both ends said FIN, or one said RST, or the kernel's entry ran out.
+    /// Both ends sent FIN, or one sent RST, or the kernel's entry ran out.
     Close,
 }
 

@@ -10,7 +10,7 @@ pub enum Secrets {
     /// `***` stands in their place.
     #[default]
     Mask,
-    /// HMAC-SHA256 under this key, so that equal secrets can be told without being known.
+    /// HMAC-SHA256 under this key, so that equal secrets can be recognised and not read.
     Hash([u8; 32]),
     /// They are shown.
     Show,
@@ -81,10 +81,10 @@ impl Default for Hashes {
 /// The caps on everything that a peer could make grow. Each is reported in `sensor_start`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections of any kind followed at once. Stops a flood of connections: the one idle longest gives way.
+    /// Connections of any kind followed at once. Stops a flood of connections: the one idle longest is evicted.
     pub flows: usize,
     /// Connections that ended and are remembered, for 10 s at most, so that their late packets start nothing. Stops a flood of
-    /// short connections: the one that ended first gives way.
+    /// short connections: the one that ended first is evicted.
     pub ended_flows: usize,
     /// Commands of a session that may wait for a reply. Stops a client that only sends.
     pub pending_commands: usize,
@@ -98,16 +98,16 @@ pub struct Limits {
     pub control_idle_s: u32,
     /// Seconds without a packet after which any other connection is given up.
     pub data_idle_s: u32,
-    /// Milliseconds that bytes of a dialogue which their receiver acknowledged, and which were not seen, are waited for before they are a
-    /// gap; `u32::MAX` for however long. A few further segments of the connection end the wait as well.
+    /// Milliseconds that bytes of a dialogue which their receiver acknowledged, and which were not seen, are waited for before
+    /// they are a gap; `u32::MAX` for however long. A few further segments of the connection end the wait as well.
     pub late_ms: u32,
-    /// Bytes of undecided connections held for a decision whether they speak FTP. Stops a flood of half-spoken greetings.
+    /// Bytes of undecided connections held until it is decided whether they are FTP. Stops a flood of unfinished greetings.
     pub probe_bytes: usize,
-    /// With files wanted: bytes held of connections between the hosts of a session whose announcement may be behind, for up to 10 s;
-    /// 4 MiB a connection. Stops bulk connections beside a session. Beyond it such a connection's file is incomplete.
+    /// With files wanted: bytes held of connections between the hosts of a session whose announcement may be behind, for up to
+    /// 10 s; 4 MiB a connection. Stops bulk connections beside a session. Beyond it such a connection's file is incomplete.
     pub early_bytes: usize,
-    /// With files wanted: bytes held because others are missing before them, of all connections together. Stops many connections
-    /// with a hole each. Beyond it the oldest hole is given up, and that file is incomplete.
+    /// With files wanted: bytes held because others are missing before them, of all connections together. Stops many
+    /// connections with a hole each. Beyond it the oldest hole is given up, and that file is incomplete.
     pub reorder_bytes: usize,
     /// Memory of all connections and sessions together, bytes: tables, commands that wait, lines and replies that are not complete,
     /// bytes held for a decision. Stops floods that stay below every other cap. The longest idle gives way, those whose server
@@ -122,7 +122,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// For capture files: however long a connection was silent, it goes on where it was. What it costs is bounded by the
+    /// For capture files: however long a connection was silent, it continues where it was. What it costs is bounded by the
     /// number of flows; its end is FIN, RST, the ports used again, or the end of the input.
     pub const UNHURRIED: Self =
         Self { control_idle_s: u32::MAX, data_idle_s: u32::MAX, late_ms: u32::MAX, ..Self::DEFAULT };

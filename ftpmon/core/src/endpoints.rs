@@ -17,7 +17,7 @@ use crate::session::EndpointId;
 use crate::time::Timestamp;
 
 /// One pair of hosts may have at most 1/SHARE of all claims of its partition. Stops two hosts that fill the table with
-/// announcements that nothing follows, so that those of others give way.
+/// announcements that nothing follows, so that those of others are evicted.
 const SHARE: usize = 2;
 /// A pair of hosts may have as many claims whatever the cap is.
 const SHARE_MIN: usize = 64;
@@ -157,7 +157,7 @@ impl Endpoints {
         self.cap
     }
 
-    /// Adds a claim. Gives those that had to give way at a cap, the oldest of the same two hosts where they have more than
+    /// Adds a claim. Returns those evicted at a cap, the oldest of the same two hosts where they have more than
     /// their share, otherwise the oldest of all; and who may connect to the endpoint now.
     pub(crate) fn announce(
         &mut self,

@@ -18,8 +18,8 @@
 //! [`Engine::poll_timeout`] says so; a call before its time does nothing. After each call poll until there is no output.
 //!
 //! An engine owns partitions of the pairs of hosts, all of them or a part ([`Engine::part`]). Several engines that own parts
-//! of the same partitions give together what one engine gives that owns them all: each is told of every packet, takes those
-//! of its partitions, and what comes out is merged ([`for_each_output`]). What partitions have to tell each other is
+//! of the same partitions give together what one engine gives that owns them all: each is given every packet, takes those
+//! of its partitions, and what comes out is merged ([`for_each_output`]). Messages between partitions are
 //! exchanged at [`Borders`], which depend on the packets alone.
 
 mod borders;
@@ -61,7 +61,7 @@ pub struct Engine {
     /// The latest time, which never steps back.
     now: Timestamp,
     index: u64,
-    /// The borders at which partitions exchange; none in a part of an engine, whose owner sees to it.
+    /// The borders at which partitions exchange; none in a part of an engine: its owner exchanges.
     borders: Option<Borders>,
     /// Before this time no partition has anything to do.
     quiet_until: Timestamp,
@@ -97,8 +97,8 @@ impl Engine {
         }
     }
 
-    /// From now on ports, secrets and limits are those of `config`; everything else stays. Sessions go on, those on ports that are
-    /// no longer control ports too.
+    /// From now on ports, secrets and limits are those of `config`; everything else stays. Sessions continue, those on ports
+    /// that are no longer control ports too.
     pub fn reconfigure(&mut self, config: &EngineConfig) {
         let config = Arc::new(EngineConfig {
             control_ports: config.control_ports.clone(),
@@ -138,7 +138,7 @@ impl Engine {
         self.handle_segment_of(self.partition_of(segment), at, segment);
     }
 
-    /// A segment of partition `partition` was seen at `at`, in the packet that [`Self::handle_time`] was told of last.
+    /// A segment of partition `partition` was seen at `at`, in the packet given to [`Self::handle_time`] last.
     pub fn handle_segment_of(&mut self, partition: u8, at: Timestamp, segment: &Segment<'_>) {
         let Some(Some(own)) = self.partitions.get_mut(usize::from(partition)) else { return };
         self.counters.segments += 1;

@@ -19,7 +19,7 @@ pub enum Output {
     Event(Event),
     /// The updates for the kernel's selection of packets.
     SelectorUpdate(SelectorUpdate),
-    /// A piece of a file, with [`crate::config::FilesMode::Extract`]. The last one comes before the event that tells of the
+    /// A piece of a file, with [`crate::config::FilesMode::Extract`]. The last one comes before the event that reports the
     /// file.
     FilePiece(FilePiece),
 }

@@ -15,8 +15,8 @@ pub enum SelectorUpdate {
         listener: Endpoint,
         /// The host that is expected to open it.
         peer: IpAddr,
-        /// Other hosts may open it as well: it is a port of the host that announced it. Otherwise what a peer says of a third
-        /// host would have that host's connections counted and copied.
+        /// Other hosts may open it as well: it is a port of the host that announced it. Otherwise what a peer announces for a
+        /// third host would have that host's connections counted and copied.
         anyone: bool,
         /// For how long the announcement holds, seconds.
         ttl_s: u32,

@@ -14,7 +14,7 @@ pub(crate) const LOSS_ECHO_NS: u64 = 5_000_000_000;
 pub(crate) const ENDED_KEPT_S: u32 = 10;
 
 /// The time for which a connection that ended is kept in case that it turns out to be a data connection, seconds: that its
-/// announcement is missing is known only when the session goes on.
+/// announcement is missing is known only when the session continues.
 pub(crate) const UNCLAIMED_KEPT_S: u32 = 300;
 
 /// The wait for late packets after a RST, or after the FINs of both ends.
@@ -23,8 +23,8 @@ pub(crate) const AFTER_RST_NS: i64 = 200_000_000;
 /// The wait for the other end's FIN after the first one.
 pub(crate) const AFTER_FIN_NS: i64 = 60_000_000_000;
 
-/// The time for which a connection waits for its announcement: the kernel stops counting it then, and bytes held of it go. One that
-/// began longer ago than this before an announcement is another one, to a port that is used again.
+/// The time for which a connection waits for its announcement: the kernel stops counting it then, and bytes held of it go. One
+/// that began longer ago than this before an announcement is another one, to a port that is used again.
 pub(crate) const ANNOUNCEMENT_LATE_NS: i64 = 10_000_000_000;
 
 /// The longest time between a transfer command and the opening of its data connection.

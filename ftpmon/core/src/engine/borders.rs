@@ -31,8 +31,8 @@ impl Borders {
         over
     }
 
-    /// Time went on to `now` without a packet. True where the batch is over by that, or was before: no packet has to come for what
-    /// timers do.
+    /// Time advanced to `now` without a packet. True if the batch ends with that, or ended before: no packet has to come for
+    /// what timers do.
     pub fn time(&mut self, now: Timestamp) -> bool {
         self.now = self.now.max(now);
         let over = self.batch.is_none_or(|(began, _)| self.now.nanos_since(began) >= BORDER_NS);
@@ -42,7 +42,7 @@ impl Borders {
         over
     }
 
-    /// When the batch is over, if there is one.
+    /// The time at which the batch ends, if there is one.
     pub fn due(&self) -> Option<Timestamp> {
         self.batch.map(|(began, _)| began.plus_nanos(BORDER_NS as i64))
     }

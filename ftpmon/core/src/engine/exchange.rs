@@ -55,7 +55,7 @@ fn deliver_all(parts: &mut [&mut Engine], stamp: &mut Stamp, now: Timestamp) {
     }
 }
 
-/// The input is over: all that is open in all parts of an engine is ended and reported.
+/// The input ended: all that is open in all parts of an engine is ended and reported.
 pub fn finish(parts: &mut [&mut Engine], at: Timestamp) {
     type Step = fn(&mut Partition, Stamp, Timestamp);
     const STEPS: [Step; 3] = [Partition::finish_data, Partition::finish_streams, Partition::finish_flows];
@@ -74,7 +74,7 @@ pub fn finish(parts: &mut [&mut Engine], at: Timestamp) {
 }
 
 impl Engine {
-    /// Partitions have something to tell each other, or wait until all have.
+    /// Partitions have messages for each other, or wait for the exchange.
     pub(super) fn has_mail(&self) -> bool {
         !self.partitions.iter().flatten().all(Partition::needs_no_exchange)
     }
@@ -84,7 +84,7 @@ impl Engine {
         exchange(&mut [self]);
     }
 
-    /// The input is over: all that is open is ended and reported.
+    /// The input ended: all that is open is ended and reported.
     pub fn finish(&mut self, at: Timestamp) {
         finish(&mut [self], at);
     }

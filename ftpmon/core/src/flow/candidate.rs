@@ -9,11 +9,11 @@ use super::table::FlowId;
 
 /// A connection that may turn out to be FTP's, by what is held of it until then.
 pub(crate) enum Candidate {
-    /// Nothing. It may be announced, or be told by what is found to be missing.
+    /// Nothing. It may still be announced, or inferred from missing bytes.
     Plain,
     /// Its first bytes, in case that they are a file's.
     Early(Box<EarlyBytes>),
-    /// Its first lines, which will tell whether it is a control connection.
+    /// Its first lines, which decide whether it is a control connection.
     Probe(Box<Probe>),
     /// It was opened between the hosts of a session that cannot be read, and is followed as a data connection.
     Inference(Box<InferenceCandidate>),

@@ -27,7 +27,7 @@ pub(crate) struct SessionRef {
 pub(crate) struct ClaimRef {
     pub(crate) session: SessionRef,
     pub(crate) endpoint: EndpointId,
-    /// The connection's hosts are not those of the session: it is told by message.
+    /// The connection's hosts are not those of the session, which is notified by message.
     pub(crate) foreign: bool,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct DataFlow {
     pub(crate) established_told: bool,
     /// Bytes passed before the connection was known to be a data connection.
     pub(crate) late: bool,
-    /// When it ended, and its account: sessions of other hosts are told at the next exchange.
+    /// Its end and its account: sessions of other hosts are notified at the next exchange.
     pub(crate) ended: Option<(Timestamp, Box<DataSummary>)>,
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Flow {
     pub(crate) timers: Timers,
     /// Bytes that its connection holds back of a file, as counted last.
     pub(crate) held: u32,
-    /// The kernel's latest account of it, until it is over.
+    /// The kernel's latest account of it, until it ends.
     pub(crate) record: Option<Box<FlowRecord>>,
     /// Which connection between its ports the kernel's accounts were of; 0 where there was none.
     pub(crate) incarnation: u64,
@@ -55,7 +55,7 @@ impl Flow {
         Self::new(at, birth, (initiator, listener), segment.interface, segment.vlan, role)
     }
 
-    /// A flow that the kernel tells of.
+    /// A flow that the kernel reports.
     pub(crate) fn from_record(birth: u64, record: &FlowRecord, role: Role) -> Self {
         let ends = (record.initiator, record.listener);
         Self::new(record.first, birth, ends, record.interface, record.vlan, role)
@@ -186,7 +186,7 @@ impl Flow {
         }
     }
 
-    /// When it waits for its announcement no longer; once that is over, when to look at it again.
+    /// The time until which it waits for its announcement; after that, the time of the next check.
     pub(crate) fn announcement_due(&self, at: Timestamp) -> Timestamp {
         let due = self.first.plus_nanos(ANNOUNCEMENT_LATE_NS);
         if due > at { due } else { at.plus_nanos(ANNOUNCEMENT_LATE_NS) }
@@ -228,7 +228,7 @@ impl Flow {
             || self.connection.account(Side::Listener).fin
     }
 
-    /// It is over, and carried nothing.
+    /// It ended and carried nothing.
     pub(crate) fn ended_empty(&self) -> bool {
         let ended = self.is_counted_to_its_end() || (self.record.is_none() && self.connection.is_closed());
         ended && !self.has_moved()

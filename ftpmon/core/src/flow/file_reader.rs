@@ -11,7 +11,7 @@ use crate::event::{FileFacts, FileId, FileRange, FileReason};
 use crate::output::OutputQueue;
 use crate::text::hex;
 
-/// So many bytes of a file's head tell its type.
+/// Bytes of a file's beginning from which its type is determined.
 const HEAD_LEN: usize = 512;
 
 /// Hashes one direction of a data connection.
@@ -33,7 +33,7 @@ struct Kept {
     len: u64,
     /// Bytes to hand out at most.
     max: u64,
-    /// The hash at the cap, where the file goes on beyond it.
+    /// The hash at the cap, if the file is longer.
     cut: Option<Sha256>,
     /// It was given up.
     lost: bool,

@@ -6,7 +6,7 @@ use crate::account::Side;
 use crate::segment::Segment;
 use crate::tls::{self, Hello, Opening, RecordReader, TlsFacts};
 
-/// Bytes kept that tell what a direction begins with.
+/// Bytes kept to identify the protocol at the beginning of a direction.
 const FIRST_LEN: usize = 16;
 /// Bytes of a direction that may pass until its hello is complete, and that one segment may come ahead of another.
 const HELLO_END: u32 = 8 << 10;
@@ -14,7 +14,7 @@ const HELLO_END: u32 = 8 << 10;
 /// The kind of a direction's beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ContentKind {
-    /// Nothing was said yet, or too little to tell.
+    /// Nothing was sent yet, or too little to decide.
     Silent,
     /// A TLS handshake.
     Tls,
@@ -40,7 +40,7 @@ impl FirstBytes {
         Self { from_initiator: unseen(), from_listener: unseen(), ..Self::default() }
     }
 
-    /// Looks at a segment. True where it told something new.
+    /// Inspects a segment. True if it changes the result.
     pub(crate) fn segment(&mut self, from: Side, segment: &Segment<'_>) -> bool {
         let start = match from {
             Side::Initiator => &mut self.from_initiator,
@@ -79,7 +79,7 @@ impl FirstBytes {
         }
     }
 
-    /// Neither end sent enough to tell anything.
+    /// Neither end sent enough to decide.
     pub(crate) fn is_silent(&self) -> bool {
         self.kind(Side::Initiator) == ContentKind::Silent && self.kind(Side::Listener) == ContentKind::Silent
     }

@@ -1,8 +1,8 @@
-//! Whether a connection on any port speaks FTP, told from the first lines of both ends.
+//! Detection of FTP on any port, by the first lines of both ends.
 //!
 //! Its relatives must not be taken for it: SMTP and NNTP greet and answer with three digits too, POP3 and IRC know USER
 //! and PASS. So it takes both ends to agree: a server that answers in FTP's codes, and a client that uses FTP's verbs.
-//! One end alone is enough only where what it says is said in no other protocol.
+//! One end alone is enough only if its lines occur in no other protocol.
 
 use crate::account::Side;
 use crate::fill::Fills;
@@ -95,7 +95,7 @@ impl Probe {
     }
 }
 
-/// The protocol that an end's lines look like. `certain`: no other protocol says that.
+/// The protocol that an end's lines look like. `certain`: no other protocol has such lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Voice {
     Silent,
@@ -104,7 +104,7 @@ enum Voice {
     Foreign,
 }
 
-/// The first line that tells something decides.
+/// The first conclusive line decides.
 fn voice(said: &[u8]) -> Voice {
     said.split_inclusive(|&byte| byte == b'\n')
         .map(|line| match line.strip_suffix(b"\n") {
@@ -143,7 +143,8 @@ fn server_voice(line: &[u8], complete: bool) -> Voice {
     if !complete {
         return Voice::Silent;
     }
-    // SMTP's greeting is 220 as well: the client's words tell. Its other codes are FTP's only where both have them.
+    // SMTP's greeting is 220 as well: the client's commands decide. Its other codes count for FTP only if both protocols have
+    // them.
     if code.is_assigned() { Voice::Server { certain: false } } else { Voice::Foreign }
 }
 
@@ -155,7 +156,7 @@ fn client_voice(line: &[u8]) -> Voice {
     let has_arg = command.arg.is_some_and(|arg| !arg.is_empty());
     match command.verb {
         Verb::Other => Voice::Foreign,
-        // SMTP, POP3 and NNTP know these too: what comes next tells.
+        // SMTP, POP3 and NNTP have these too: what comes next decides.
         Verb::Quit | Verb::Help | Verb::Noop | Verb::List | Verb::Stat | Verb::Mode => Voice::Silent,
         Verb::Dele | Verb::Retr | Verb::Mail => Voice::Silent,
         verb if verb.announces_endpoint() => {

@@ -131,7 +131,7 @@ pub(crate) struct FlowTable<T> {
 }
 
 impl<T> FlowTable<T> {
-    /// A table whose entries of each class may be idle for so many nanoseconds.
+    /// A table with an idle timeout per class, in nanoseconds.
     pub(crate) fn new(idle_ns: impl Fn(Class) -> i64) -> Self {
         let list = |class| List { front: NIL, back: NIL, len: 0, idle_ns: idle_ns(class) };
         Self {
@@ -146,7 +146,7 @@ impl<T> FlowTable<T> {
         }
     }
 
-    /// From now on entries of each class may be idle for so many nanoseconds.
+    /// Sets the idle timeout per class, in nanoseconds.
     pub(crate) fn set_idle(&mut self, idle_ns: impl Fn(Class) -> i64) {
         for class in Class::ALL {
             self.lists.of_mut(class).idle_ns = idle_ns(class);

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::{Class, FlowId, FlowKey, FlowTable, Moment};
 use crate::addr::Endpoint;
 
-/// The ids of so many connections between different hosts, all in one table.
+/// The ids of `n` connections between different hosts, all in one table.
 pub(crate) fn flow_ids(count: usize) -> Vec<FlowId> {
     let mut table = FlowTable::new(|_| 1);
     let end = |n: usize| Endpoint::new(Ipv4Addr::from_bits(n as u32).into(), 1);

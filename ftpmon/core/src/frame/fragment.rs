@@ -86,7 +86,7 @@ impl Fragment<'_> {
 struct Datagram {
     /// When its first fragment came.
     since: Timestamp,
-    /// Tells it from another one with the same key in [`FragmentTable::ages`].
+    /// Distinguishes it from another one with the same key in [`FragmentTable::ages`].
     serial: u64,
     protocol: u8,
     bytes: Vec<u8>,
@@ -204,7 +204,7 @@ pub(super) struct FragmentTable {
     ages: VecDeque<(FragmentKey, u64)>,
     serial: u64,
     bytes: usize,
-    /// When the oldest datagram's time is over.
+    /// The time at which the oldest datagram expires.
     due: Option<Timestamp>,
 }
 

@@ -50,7 +50,7 @@ pub(super) struct Header {
     pub(super) payload: Payload,
 }
 
-/// Reads an IP header of the version that its first four bits say.
+/// Reads an IP header of the version in its first four bits.
 #[inline]
 pub(super) fn header(span: &mut Span<'_>) -> Result<Header, Reason> {
     match span.bytes.first().ok_or(Reason::TruncatedHeader)? >> 4 {

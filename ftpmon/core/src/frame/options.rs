@@ -1,4 +1,4 @@
-//! The options of a TCP header that tell a forged segment (RFC 9293 section 3.2).
+//! The options of a TCP header that reveal a forged segment (RFC 9293 section 3.2).
 
 use crate::segment::Signs;
 

@@ -67,7 +67,7 @@ impl Code {
         self.0 / 100 == 2
     }
 
-    /// 3yz: another command is wanted to go on.
+    /// 3yz: another command has to follow.
     pub const fn is_intermediate(self) -> bool {
         self.0 / 100 == 3
     }
@@ -77,7 +77,7 @@ impl Code {
         matches!(self.0 / 100, 4 | 5)
     }
 
-    /// An RFC assigns both the first and the second digit. Tells a reply from prose that starts with a number.
+    /// An RFC assigns both the first and the second digit. Distinguishes a reply from text that starts with a number.
     pub const fn is_assigned(self) -> bool {
         self.class().is_some() && self.category().is_some()
     }

@@ -34,8 +34,8 @@ impl Line<'_> {
 
 /// Cuts one direction of a control connection into lines, however it was cut into segments.
 ///
-/// A line ends with LF; CRs directly before and behind that belong to the end (so CRLF, LF, LF CR and CR CR LF all do). A CR elsewhere
-/// stays in the line, a NUL (also that of Telnet's CR NUL) does not. Telnet commands are taken out as `ftp::telnet`
+/// A line ends with LF; CRs directly before and behind that belong to the end (so CRLF, LF, LF CR and CR CR LF all do). A CR
+/// elsewhere stays in the line, a NUL (also that of Telnet's CR NUL) does not. Telnet commands are taken out as `ftp::telnet`
 /// describes.
 ///
 /// A line that lies whole in one segment and holds neither Telnet nor NUL is handed out without being copied. Only
@@ -98,7 +98,7 @@ impl LineSplitter {
         self.interrupt(true)
     }
 
-    /// The stream is over. Gives the line that its end interrupted, unterminated.
+    /// The stream ended. Returns the line that has no end, as unterminated.
     pub fn finish(&mut self) -> Option<Line<'_>> {
         self.interrupt(false)
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::code::Code;
 use super::line::Line;
 
-/// The text of a reply longer than this many bytes keeps its head and is flagged; lines go on being counted. Bounds
+/// The text of a reply longer than this many bytes is cut and flagged; its lines are still counted. Bounds
 /// what a server that never ends a multi-line reply can make the monitor hold.
 pub const REPLY_TEXT_MAX: usize = 64 * 1024;
 
@@ -80,10 +80,12 @@ impl<'a> Iterator for Completed<'a> {
 /// anything. Servers exist that end it with another code (`230-…`, `226 done`) or not at all. A line that begins with
 /// another code and a space is therefore text at first, as the RFC wants it, and taken for the end, or for the next
 /// reply, when the dialogue shows that it was:
-/// * it is the last line, and the client goes on ([`client_spoke`](Self::client_spoke)) or the stream ends: it was
+/// * it is the last line, and the client sends its next command ([`client_spoke`](Self::client_spoke)) or the stream ends: it
+/// was
 ///   the end;
 /// * 1yz is followed by 2yz to 5yz at once: the first was the end, the second the final reply of a transfer;
-/// * several lines like it stand there when the client goes on or the stream ends: the first was the end, each other one
+/// * several lines like it are there when the client sends its next command or the stream ends: the first was the end, each
+/// other one
 ///   is a reply;
 /// * the client had spoken, or a gap had come, since the line before it: the open reply never ended, and the line is
 ///   the next one.
@@ -104,7 +106,7 @@ struct Open {
     truncated: bool,
     /// The last lines, as far as each begins with another code and a space.
     others: Vec<OtherCode>,
-    /// The client spoke, or bytes were lost, since the last line.
+    /// Since the last line, the client sent something or bytes were lost.
     interrupted: bool,
 }
 

@@ -1,6 +1,6 @@
 //! Telnet inside the control connection (RFC 854, RFC 959 section 4.1.2, RFC 1123 section 4.1.2.12).
 //!
-//! What a byte stream says in Telnet is taken out of the lines: `IAC IAC` is the data byte 0xFF, negotiations and
+//! Telnet commands in a byte stream are removed from the lines: `IAC IAC` is the data byte 0xFF, negotiations and
 //! other commands vanish, also those of the Synch that goes before ABOR (`IAC IP IAC DM`). They may be split over
 //! segments anywhere. The commands that erase a character or a line (EC, EL) vanish without erasing, as the servers
 //! in use have it.

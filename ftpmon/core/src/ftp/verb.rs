@@ -25,7 +25,7 @@ const fn key(name: &[u8]) -> Option<u64> {
     if name.len() > LONGEST {
         return None;
     }
-    // The leading 1 tells names apart that differ in zeros at their head.
+    // The leading 1 distinguishes names that differ in leading zeros.
     let (mut key, mut rest) = (1, name);
     while let [byte, after @ ..] = rest {
         key = key << 8 | byte.to_ascii_uppercase() as u64;

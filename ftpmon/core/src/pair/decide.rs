@@ -23,7 +23,7 @@ pub(crate) const POINTS_ENOUGH: u8 = 4;
 pub(crate) struct Evidence {
     pub(crate) session: FlowId,
     pub(crate) mode: Mode,
-    /// The ClientHello compared with the session's own; none where it speaks against a data connection.
+    /// The ClientHello compared with the session's own; none if it is evidence against a data connection.
     pub(crate) same_client: Option<bool>,
     /// Nanoseconds from the session's possible announcement to the connection's opening.
     pub(crate) asked_before: Option<u64>,
@@ -50,7 +50,7 @@ pub(crate) struct Weighed {
     asked_before: u64,
 }
 
-/// The strength of the evidence that a candidate is a session's data connection; none where something speaks against it.
+/// The strength of the evidence that a candidate is a session's data connection; none if there is evidence against it.
 pub(crate) fn weigh(evidence: &Evidence) -> Option<Weighed> {
     let Evidence { session, mode, answered, unlike_last, .. } = *evidence;
     let same_client = evidence.same_client?;
@@ -134,7 +134,7 @@ pub(crate) struct GapClaim {
     pub(crate) mode: Mode,
     /// The session has a transfer whose endpoint was lost and that waits for just such a connection.
     pub(crate) wanted: bool,
-    /// Until then something may speak against it.
+    /// Until then there may be evidence against it.
     pub(crate) due: Timestamp,
 }
 
@@ -143,14 +143,14 @@ pub(crate) struct GapClaim {
 pub(crate) enum Owner {
     /// No session's: none lost what could have announced it.
     None,
-    /// One of several; until then something may tell which.
+    /// One of several; until then evidence may decide which.
     Several(Timestamp),
     /// This session's.
     One(GapClaim),
 }
 
 /// The owner of a connection, of the sessions that may have announced it unseen: a session that waits for it comes first; of
-/// several like that it is none's.
+/// several like that it belongs to none.
 pub(crate) fn owner(claims: &[GapClaim]) -> Owner {
     let among = |wanted: bool| {
         let mut some = claims.iter().filter(|claim| claim.wanted || !wanted);

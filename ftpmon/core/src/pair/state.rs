@@ -27,7 +27,7 @@ pub(super) struct Rare {
     pub(super) unreadable: Vec<FlowId>,
     /// Inference candidates, in the order in which they were opened.
     pub(super) candidates: Vec<FlowId>,
-    /// Times in which sessions may have said something that was not seen.
+    /// Times in which sessions may have sent something that was not seen.
     pub(super) windows: Vec<Window>,
     /// Listeners whose first bytes are those of another protocol.
     pub(super) foreign: Services,

@@ -105,7 +105,7 @@ impl PairTable {
         (self.windows, WINDOWS_MAX)
     }
 
-    /// No session can have said anything unseen.
+    /// No session has missing bytes.
     pub(crate) const fn nothing_missed(&self) -> bool {
         self.windows == 0
     }
@@ -124,7 +124,7 @@ impl PairTable {
     }
 }
 
-/// Connections that nobody announced readably so far.
+/// Connections without a readable announcement so far.
 impl PairTable {
     /// A connection was opened. Gives the one that is no longer kept at the cap.
     pub(crate) fn keep_unclaimed(&mut self, pair: HostPair, id: FlowId) -> Option<FlowId> {
@@ -159,7 +159,7 @@ impl PairTable {
     }
 }
 
-/// Times in which sessions may have said something that was not seen.
+/// Times in which sessions may have sent something that was not seen.
 impl PairTable {
     /// Bytes of a session are missing.
     pub(crate) fn add_window(&mut self, pair: HostPair, window: Window) -> LeftOut {
@@ -210,7 +210,7 @@ impl PairTable {
         self.rare(pair).map(|rare| rare.windows.as_slice()).unwrap_or_default()
     }
 
-    /// A session is over.
+    /// A session ended.
     pub(crate) fn forget_windows_of(&mut self, pair: HostPair, session: FlowId) {
         let Some(rare) = self.rare_mut(pair) else { return };
         let before = rare.windows.len();
@@ -250,7 +250,7 @@ impl PairTable {
         full
     }
 
-    /// A session can be read again, or is over. Gives the inference candidates that are left without any session.
+    /// A session can be read again, or ended. Gives the inference candidates that are left without any session.
     pub(crate) fn forget_unreadable(&mut self, pair: HostPair, session: FlowId) -> Vec<FlowId> {
         let Some(rare) = self.rare_mut(pair) else { return Vec::new() };
         let before = rare.unreadable.len();
@@ -273,7 +273,7 @@ impl PairTable {
         self.rare(pair).map(|rare| rare.candidates.as_slice()).unwrap_or_default()
     }
 
-    /// A connection was opened between the hosts of an unreadable session. Gives the candidate that has to give way at the cap.
+    /// A connection was opened between the hosts of an unreadable session. Returns the candidate that is evicted at the cap.
     pub(crate) fn add_candidate(&mut self, pair: HostPair, id: FlowId) -> Option<FlowId> {
         let candidates = &mut self.rare_mut(pair)?.candidates;
         candidates.push(id);

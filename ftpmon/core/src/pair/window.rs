@@ -1,4 +1,4 @@
-//! Times in which a session may have said something that was not seen.
+//! Times in which a session may have sent something that was not seen.
 
 use crate::event::Direction;
 use crate::flow::FlowId;
@@ -28,7 +28,7 @@ impl Window {
         self.since <= at && at <= self.until.plus_nanos(DISORDER_NS)
     }
 
-    /// `later` begins before this one is over.
+    /// `later` begins before this one ends.
     pub(super) fn is_continued_by(&self, later: &Self) -> bool {
         (self.session, self.direction) == (later.session, later.direction) && later.since <= self.until
     }

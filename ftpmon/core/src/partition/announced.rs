@@ -42,7 +42,7 @@ impl Partition {
         self.pairs.forget_unclaimed(pair, id);
     }
 
-    /// An endpoint was announced, `said` when: a connection between the hosts of its session may have been quicker.
+    /// An endpoint was announced at `said`: a connection between the hosts of its session may have been opened before.
     pub(super) fn adopt_own(&mut self, at: Timestamp, said: Timestamp, listener: Endpoint, claim: &Claim) {
         // A busy listener that nobody announces is no loss.
         if self.by_listener.get(&listener).is_some_and(|waiting| waiting.crowded) {
@@ -137,10 +137,10 @@ impl Partition {
         let evidence = |&id: &FlowId| {
             let flow = self.flows.get(id).filter(|flow| among(flow.pair()))?;
             let expected_peer = flow.initiator.ip == claim.peer;
-            // What was said behind a gap may come to be known much later.
+            // What was sent after a gap may become known much later.
             let in_time = said.nanos_since(flow.first) <= ANNOUNCEMENT_LATE_NS as u64;
-            // A connection that was over by then and carried nothing was not made for it, nor one that came to an endpoint of another
-            // session.
+            // A connection that had ended before and carried nothing was not made for it, nor one that came to an endpoint of
+            // another session.
             let over = flow.ended_empty() && flow.last_packet().plus_nanos(DISORDER_NS) < said;
             let others =
                 flow.turned_down_by.is_some_and(|session| session != claim.session || flow.ended_empty());
@@ -158,7 +158,7 @@ impl Partition {
         announced_connection(&waiting)
     }
 
-    /// A connection was quicker than its announcement.
+    /// A connection was opened before its announcement.
     fn adopt(&mut self, at: Timestamp, id: FlowId, claims: SmallVec<[ClaimRef; 1]>) {
         if claims.is_empty() {
             return;

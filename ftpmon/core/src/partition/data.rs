@@ -114,7 +114,7 @@ impl Partition {
         DataFlow { files, ..DataFlow::default() }
     }
 
-    /// Puts a new flow into the table; the longest idle one gives way at the cap.
+    /// Puts a new flow into the table; at the cap the longest idle one is evicted.
     pub(super) fn insert(&mut self, at: Timestamp, key: FlowKey, flow: Flow) -> FlowId {
         while self.flows.len() >= self.flows_max && self.evict(at, "flows_evicted") {}
         self.keep_within_memory(at, None);
@@ -144,7 +144,7 @@ impl Partition {
         id
     }
 
-    /// Tells the sessions that announced a new data connection that it came.
+    /// Notifies the sessions that announced a new data connection.
     pub(super) fn tell_claimants(&mut self, id: FlowId) {
         let Some(flow) = self.flows.get(id) else { return };
         let Role::Data(data) = &flow.role else { return };
@@ -162,7 +162,7 @@ impl Partition {
             return;
         }
         if claims.iter().any(|claim| claim.foreign) {
-            // A session of other hosts may announce it as well, and is heard at the next exchange.
+            // A session of other hosts may announce it as well, which is known at the next exchange.
             self.wait_for_announcement(listener, id);
         }
         self.update(SelectorUpdate::Adopt { initiator, listener, payload });
@@ -262,7 +262,7 @@ impl Partition {
         self.tell_claimants(id);
     }
 
-    /// A data connection ended: its sessions are told. Where those of other hosts are among them, all are told at the next
+    /// A data connection ended: its sessions are notified. If those of other hosts are among them, all are notified at the next
     /// exchange, when it is known which sessions announced it.
     pub(super) fn end_data(&mut self, at: Timestamp, id: FlowId) {
         let Some(flow) = self.flows.get_mut(id) else { return };
@@ -276,7 +276,7 @@ impl Partition {
         }
     }
 
-    /// Tells the sessions of a data connection that ended.
+    /// Notifies the sessions of a data connection that ended.
     pub(super) fn report_data(&mut self, id: FlowId) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         let packets = flow.packets();

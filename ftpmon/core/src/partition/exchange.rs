@@ -1,5 +1,5 @@
-//! The exchange between partitions, at the border of a batch of packets: messages go to whom they concern, until there are
-//! none; then flows end whose end waited for that.
+//! The exchange between partitions, at the border of a batch of packets: messages are delivered to the partitions that they
+//! concern, until there are none; then flows end whose end waited for that.
 
 use super::{Mail, Partition, Posted, Saying, Stamp};
 use crate::addr::Endpoint;
@@ -15,7 +15,7 @@ impl Partition {
         self.posted.push(Posted { stamp: self.stamp, mail });
     }
 
-    /// A claim is gone. Where others know of it they are told.
+    /// A claim was removed. Notifies other partitions if they know it.
     pub(super) fn post_retracted(&mut self, gone: &Gone) {
         if gone.claim.epoch != self.epoch {
             self.post(Mail::Retracted { listener: gone.listener, claim: gone.claim });
@@ -150,7 +150,7 @@ impl Partition {
         }
     }
 
-    /// Ends connections that nobody announced, and hands on what control connections hold: then all is known that sessions
+    /// Ends connections that were not announced, and delivers what control connections hold: then all is known that sessions
     /// lost.
     pub(crate) fn finish_streams(&mut self, stamp: Stamp, at: Timestamp) {
         for (birth, id) in self.flows_by_birth(|role| matches!(role, Role::Candidate(_))) {

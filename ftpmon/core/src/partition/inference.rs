@@ -1,9 +1,9 @@
 //! Data connections of sessions that cannot be read. Between the hosts of such a session every new connection is a
 //! candidate: counted from its first packet, and adopted or given up when the evidence is in.
 //!
-//! For a session speak: it sent something just before the connection was opened (the announcement), it sent a reply about
+//! Evidence for a session: it sent something just before the connection was opened (the announcement), it sent a reply about
 //! when the connection ended (226), and the connection's ClientHello has the cipher suites of the session's own. Two of the
-//! three make a data connection. Against it speak: the banner of another protocol, clear text in both directions, TLS in
+//! three make a data connection. Evidence against it: the banner of another protocol, clear text in both directions, TLS in
 //! one direction only, another program's ClientHello or one that offers another protocol, a TLS client where the server
 //! should be.
 
@@ -99,14 +99,14 @@ impl Partition {
         }
     }
 
-    /// A session can be read again, or is over: candidates that have no other session are decided.
+    /// A session can be read again, or ended: candidates that have no other session are decided.
     pub(super) fn forget_unreadable(&mut self, at: Timestamp, pair: HostPair, session: FlowId) {
         for candidate in self.pairs.forget_unreadable(pair, session) {
             self.decide_candidate(at, candidate, true);
         }
     }
 
-    /// A candidate's first bytes told something: it may be known by now to be another protocol.
+    /// A candidate's first bytes changed the result: it may be known to be another protocol.
     pub(super) fn look_at_candidate(&mut self, at: Timestamp, id: FlowId) {
         let Some(flow) = self.flows.get(id) else { return };
         let (initiator, listener) = (flow.initiator, flow.listener);

@@ -9,7 +9,7 @@ use crate::tcp::Keep;
 use crate::time::Timestamp;
 
 impl Partition {
-    /// A connection ended: what its streams held is handed on, its session or the sessions that announced it are told.
+    /// A connection ended: what its streams held is delivered, its session or the sessions that announced it are notified.
     /// The flow stays for a while, so that its late packets start nothing new. `reason`: why, where neither FIN nor RST
     /// says it.
     pub(super) fn end(&mut self, at: Timestamp, id: FlowId, reason: Option<EndReason>) {
@@ -90,7 +90,7 @@ impl Partition {
         }
     }
 
-    /// The flow has nothing more to tell.
+    /// The flow has nothing more to report.
     pub(super) fn retire(&mut self, id: FlowId) {
         self.forget_waiting(id);
         let Some(flow) = self.flows.get_mut(id) else { return };

@@ -138,7 +138,7 @@ impl Partition {
         }
     }
 
-    /// From now on these settings count, for the `count` partitions that there are. Sessions go on; a table that is above its new
+    /// Applies these settings, for the `count` partitions that there are. Sessions continue; a table that is above its new
     /// cap shrinks as entries come.
     pub(crate) fn reconfigure(&mut self, count: usize, config: Arc<EngineConfig>) {
         let share = |cap: usize| cap.div_ceil(count.max(1));
@@ -207,7 +207,7 @@ impl Partition {
         }
     }
 
-    /// The order of the outputs of the packet that [`Self::begin`] told of; none where there are none.
+    /// The order of the outputs of the packet given to [`Self::begin`]; none if there are none.
     #[inline]
     pub(crate) fn take_run(&mut self) -> Option<Run> {
         let len = self.out.outputs.mark();

@@ -9,11 +9,11 @@ use crate::addr::Endpoint;
 use crate::fill::Fills;
 use crate::time::Timestamp;
 
-/// The latest sessions that a partition remembers, by a hash of 64 bits each. Stops captures of many short sessions from filling the
-/// memory: a copy that begins more sessions later repeats the ids of the first.
+/// The latest sessions that a partition remembers, by a hash of 64 bits each. Stops captures of many short sessions from
+/// filling the memory: a copy that begins more sessions later repeats the ids of the first.
 const REMEMBERED_MAX: usize = 4_096;
 
-/// Numbers sessions that nothing else tells apart.
+/// Numbers sessions that nothing else distinguishes.
 #[derive(Default)]
 pub(super) struct Repeats {
     counts: HashMap<u64, u32>,

@@ -31,7 +31,7 @@ impl Partition {
         shared: &SharedEndpoints,
     ) -> bool {
         let key = FlowKey::new(segment.src, segment.dst);
-        // A SYN begins another connection, and payload beyond its end shows that one goes on.
+        // A SYN begins another connection, and payload beyond its end shows that one continues.
         let may_replace = segment.flags.syn() || segment.wire_payload_len > 0;
         let known = self.flows.find(&key).filter(|&id| !(may_replace && self.is_replaced(at, id, segment)));
         let Some(id) = known.or_else(|| self.open(at, key, segment, shared)) else { return false };
@@ -56,7 +56,7 @@ impl Partition {
         replaced
     }
 
-    /// Opens a flow for the first segment seen of a connection, unless that tells nothing.
+    /// Opens a flow for the first segment seen of a connection, unless that shows nothing.
     fn open(
         &mut self,
         at: Timestamp,
@@ -257,7 +257,7 @@ impl Partition {
 /// The effect of a segment of a data connection.
 #[derive(Clone, Copy)]
 struct DataRead {
-    /// The first bytes told something new.
+    /// The first bytes changed the result.
     news: bool,
     /// Bytes of a file are missing: no more of them are wanted.
     gave_up: bool,

@@ -1,11 +1,11 @@
 //! Data connections whose announcement and command were lost before they came here. The connection was seen, and so was the
-//! session's gap; each alone says nothing, together they tell a transfer.
+//! session's gap; neither alone is evidence, together they show a transfer.
 //!
 //! A connection between the hosts of a session is its own where an announcement of one of its kind may be among the missing
 //! bytes: it was opened after the last bytes before them, and before the first ones behind them (or soon after, where a
 //! transfer without an endpoint began); and the bytes are missing in the direction that announces it. Its own bytes went in
-//! one direction only, as those of data connections do. Where several sessions may have announced it, it is none's, unless
-//! one alone has a transfer whose endpoint was lost. An announcement that comes late takes it first.
+//! one direction only, as those of data connections do. Where several sessions may have announced it, it belongs to none,
+//! unless one alone has a transfer whose endpoint was lost. An announcement that comes late takes it first.
 
 use smallvec::SmallVec;
 
@@ -93,8 +93,8 @@ impl Partition {
         }
     }
 
-    /// Adopts a connection that ended where it is one session's. Where it may be several's it is none's. Waits until something
-    /// may speak against that, unless this is the `last_call`.
+    /// Adopts a connection that ended if it can belong to one session only. If it can belong to several it belongs to none.
+    /// Waits as long as evidence against that may come, unless this is the `last_call`.
     pub(super) fn decide_unclaimed(&mut self, at: Timestamp, id: FlowId, last_call: bool) {
         match self.owner_of(id) {
             Owner::One(GapClaim { due, .. }) | Owner::Several(due) if due > at && !last_call => {
@@ -118,7 +118,7 @@ impl Partition {
             if !all || self.is_ended_unclaimed(id) {
                 match self.owner_of(id) {
                     Owner::One(claim) if claim.session == session => self.adopt_unclaimed(at, id, claim),
-                    // It does not become the other's because this one is over.
+                    // It does not become the other's because this one ended.
                     Owner::Several(_) => self.let_go_unclaimed(id),
                     _ => {}
                 }
@@ -132,8 +132,8 @@ impl Partition {
         self.flows.class_of(id) == Some(Class::Unclaimed)
     }
 
-    /// A connection that the kernel counts may be told to be a data connection by what is found to be missing later: the
-    /// kernel counts it on.
+    /// A connection that the kernel counts may turn out to be a data connection when bytes are found missing later: the
+    /// kernel continues to count it.
     pub(super) fn may_be_told_by_a_gap(&mut self, id: FlowId) -> bool {
         let Some(flow) = self.flows.get(id) else { return false };
         let counts_on = matches!(senders(flow), Senders::One(_))

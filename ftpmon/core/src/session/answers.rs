@@ -21,7 +21,7 @@ pub(super) fn fit(verb: Verb, code: u16) -> Fit {
     let verb = verb.canonical();
     match code {
         _ if listed(verb).contains(&code) => Fit::Typical,
-        // Protected replies (RFC 2228 section 5) hide what they say.
+        // Protected replies (RFC 2228 section 5) hide their content.
         421 | 600..=699 => Fit::Possible,
         100..=199 => Fit::No,
         200..=299 if verb.is_login() => Fit::Typical,
@@ -36,15 +36,15 @@ pub(super) fn fit(verb: Verb, code: u16) -> Fit {
         }
         // Not understood, not implemented, not logged in.
         500..=504 | 530 | 533..=536 => Fit::Possible,
-        // They speak of a data connection. Servers also say them unasked, of one that nobody uses.
+        // They concern a data connection. Servers also send them unasked, for one that is not used.
         425 | 426 if !concerns_data(verb) => Fit::No,
         400..=599 if has_file_errors(verb) => Fit::Possible,
         _ => Fit::Odd,
     }
 }
 
-/// The fit of `code` and a transfer that has its preliminary reply: it has a final one of its own, and what is asked meanwhile may
-/// be answered first (RFC 959 sections 4.1.3 and 5.4).
+/// The fit of `code` and a transfer that has its preliminary reply: it has a final one of its own, and what is asked meanwhile
+/// may be answered first (RFC 959 sections 4.1.3 and 5.4).
 pub(super) fn fit_running(code: u16) -> Fit {
     match code {
         110 | 125 | 150 | 226 | 250 | 425 | 426 | 450 | 451 | 452 | 550 | 551 | 552 | 553 => Fit::Typical,
@@ -87,7 +87,7 @@ fn completion(verb: Verb, code: u16) -> Fit {
         _ if is_unknown(verb) && !matches!(code, 226..=229) => Fit::Possible,
         200 | 202 if verb.transfer().is_some() => Fit::Odd,
         _ if carries_a_value => Fit::No,
-        // Codes that say what one command asked for.
+        // Codes that answer one command only.
         211..=215 | 221 | 225..=229 | 230..=235 | 257 => Fit::No,
         _ => Fit::Odd,
     }

@@ -191,7 +191,7 @@ impl Session {
         let basis = self.remote.basis_now(self.tx, command, direction);
         let part = command.part();
         let (offset_from, offset, kept_offset) = match (&part, self.take_restart(direction)) {
-            // The command itself says where.
+            // The command has the offset itself.
             (Some(part), _) => (None, part.offset, 0),
             (None, None) => (None, 0, 0),
             (None, Some(Restart { tx, offset, listed: false })) => (Some(tx), offset, 0),

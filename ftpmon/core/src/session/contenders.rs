@@ -168,8 +168,9 @@ impl Contenders {
         moved
     }
 
-    /// Forgets what was over before `at` and carried nothing: it was not made for a command that comes then. Strangers are told all
-    /// the same. `refused`: the endpoint was there for a command that was refused, whose connection this was.
+    /// Forgets connections that ended before `at` and carried nothing: they were not made for a command sent then. Unexpected
+    /// hosts are reported all the same. `refused`: the endpoint was there for a command that was refused, whose connection
+    /// this was.
     pub(super) fn forget_spent(&mut self, at: Timestamp, refused: bool) {
         let disorder = if refused { 0 } else { DISORDER_NS };
         let is_spent = |it: &Contender| {

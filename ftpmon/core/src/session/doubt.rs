@@ -1,4 +1,4 @@
-//! Segments that contradict others: told as anomalies, never read as part of the dialogue.
+//! Segments that contradict others: reported as anomalies, never read as part of the dialogue.
 
 use super::{Outbox, Session};
 use crate::event::{AnomalyId, Direction};

@@ -1,4 +1,4 @@
-//! The number of bytes that a transfer had to move, as far as the dialogue tells.
+//! The number of bytes that a transfer had to move, as far as the dialogue shows.
 
 use crate::event::RepresentationType;
 
@@ -61,14 +61,14 @@ pub(super) struct Due {
     pub(super) comparable: bool,
     /// The reply to SIZE for this file under these parameters.
     pub(super) size: Option<u64>,
-    /// The 1yz reply's `(N bytes)`. Behind REST servers say the whole size or the rest of it.
+    /// The 1yz reply's `(N bytes)`. After REST servers give the whole size or the rest of it.
     pub(super) said: Option<u64>,
     /// ALLO: storage to reserve, at least the file's size (RFC 959 section 4.1.3).
     pub(super) allocated: Option<u64>,
 }
 
 impl Due {
-    /// The size to tell: that of the transfer's own reply before others.
+    /// The size to report: that of the transfer's own reply before others.
     pub(super) fn declared(self) -> Option<u64> {
         self.said.or(self.size).or(self.allocated)
     }
@@ -100,9 +100,9 @@ impl Due {
         let least = match (self.said, self.size) {
             (None, None) => return None,
             (None, Some(size)) => rest_of(size),
-            // The whole is said.
+            // The whole size is given.
             (Some(said), Some(size)) if said == size => rest_of(size),
-            // The rest is said.
+            // The rest is given.
             (Some(said), Some(size)) if size.checked_sub(offset) == Some(said) => said,
             // Bytes behind the end of the file: it is the rest.
             (Some(said), _) if said < offset => said,
@@ -126,7 +126,7 @@ mod tests {
             (None, Some(10_000), 0, None, Some(10_000)),
             // The reply of the transfer is nearer than SIZE.
             (Some(10_000), Some(12_000), 0, None, Some(12_000)),
-            // SIZE tells whether the rest or the whole is said.
+            // SIZE shows whether the rest or the whole is given.
             (Some(10_000), Some(6_000), 4_000, None, Some(6_000)),
             (Some(10_000), Some(10_000), 4_000, None, Some(6_000)),
             // Both readings hold: the smaller number is due.
@@ -145,7 +145,7 @@ mod tests {
         }
     }
 
-    /// vsftpd says the whole size, and accepts an offset behind it.
+    /// vsftpd gives the whole size, and accepts an offset behind it.
     #[test]
     fn nothing_is_due_past_the_end() {
         for (size, said, offset, moved, short) in [
@@ -153,7 +153,7 @@ mod tests {
             (Some(1_234), 1_234, 200_000, 0, false),
             (None, 1_234, 1_234, 0, false),
             (None, 1_234, 1_233, 0, true),
-            // The rest is said: SIZE tells so, or bytes that come.
+            // The rest is given: SIZE shows it, or bytes that come.
             (Some(10_000), 3_000, 7_000, 0, true),
             (None, 3_000, 4_000, 2_999, true),
             (None, 3_000, 4_000, 3_000, false),

@@ -83,7 +83,7 @@ impl Session {
         self.report_tls(at, out);
         if self.tls.take().is_some() {
             self.tls_agreed = false;
-            // What was said under TLS is not known: what it answered, where it went.
+            // Commands and replies under TLS are not known: neither the pairing nor the directory.
             self.pending.doubt_all();
             self.all_read = false;
             self.remote = Remote::new(true);

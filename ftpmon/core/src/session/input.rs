@@ -52,7 +52,7 @@ impl Session {
         context: Context<'_>,
         out: &mut Outbox,
     ) {
-        // Nothing was heard: `last` stays what it was, also for a gap in the other direction that is told now as well.
+        // Nothing was received: `last` stays, also for a gap in the other direction that is reported now as well.
         let mut channel = core::mem::take(self.channel(direction));
         let unreadable = self.tls.is_some() || matches!(channel, Channel::Tls(_));
         match &mut channel {
@@ -72,7 +72,7 @@ impl Session {
             Channel::Opaque => {}
         }
         *self.channel(direction) = channel;
-        // Bytes under TLS that nobody wanted are not missing.
+        // Bytes under TLS that were not asked for are not missing.
         if !unreadable {
             self.gaps += 1;
             self.tell(at, EventKind::Gap(Gap { gap: GapDetail { direction, bytes, cause } }), out);
@@ -83,7 +83,7 @@ impl Session {
         }
     }
 
-    /// A direction ended: what it began to say is complete.
+    /// A direction ended: its last line is complete.
     pub fn half_closed(
         &mut self,
         at: Timestamp,
@@ -178,7 +178,8 @@ impl Session {
         let of_reply = id == AnomalyId::MalformedReply;
         self.malformed = self.malformed.saturating_add(1);
         self.malformed_replies = self.malformed_replies.saturating_add(u8::from(of_reply));
-        // Other protocols have FTP's verbs: IRC has PASS, USER and QUIT. A server that never says three digits speaks none of FTP.
+        // Other protocols have FTP's verbs: IRC has PASS, USER and QUIT. A server that never sends a reply code does not speak
+        // FTP.
         let server_is_foreign =
             self.malformed_replies >= MALFORMED_MAX && !self.well_formed_reply && self.all_read;
         let nothing_fits =

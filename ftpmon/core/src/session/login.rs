@@ -1,5 +1,5 @@
-//! Login attempts and their outcome, as the diagram of RFC 959 section 6 has them: the first digit of the reply to USER, PASS or
-//! ACCT decides, success ends the sequence, and what is sent behind it begins no attempt (RFC 2228 section 3 adds ADAT).
+//! Login attempts and their outcome, as the diagram of RFC 959 section 6 has them: the first digit of the reply to USER, PASS
+//! or ACCT decides, success ends the sequence, and what is sent behind it begins no attempt (RFC 2228 section 3 adds ADAT).
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::text::Text;
 /// Attempts that wait for their replies behind which another one began. Stops a client that sends nothing but USER.
 const EARLIER_MAX: usize = 16;
 
-/// The attempt that is not decided yet, and what came of those before.
+/// The attempt that is not decided yet, and the outcomes of those before.
 #[derive(Debug, Default)]
 pub(super) struct Logins {
     /// The name given last.
@@ -83,7 +83,7 @@ impl Logins {
         }
     }
 
-    /// ACCT, the command `tx`, which goes on with an attempt and begins none.
+    /// ACCT, the command `tx`, which continues an attempt and begins none.
     pub(super) fn account(&mut self, tx: u64, secret: Option<SmolStr>) {
         if self.begun.is_some() {
             self.said = tx;
@@ -118,7 +118,7 @@ impl Logins {
         Some(Login { tx, login: decided })
     }
 
-    /// REIN: nobody is logged in, nobody has said a name.
+    /// REIN: no user is logged in, no name is given.
     pub(super) fn reinitialize(&mut self) -> Option<Login> {
         let abandoned = self.abandon_last();
         self.user = None;
@@ -217,8 +217,8 @@ mod tests {
     use crate::ftp::Verb;
     use crate::text::Text;
 
-    /// `USER`, `PASS`, `ACCT`, `REIN` are sent; `VERB CODE` is the final reply to the oldest one that waits. The outcomes, `A` for an
-    /// abandoned attempt, and the totals of `session_end`.
+    /// `USER`, `PASS`, `ACCT`, `REIN` are sent; `VERB CODE` is the final reply to the oldest one that waits. The outcomes, `A`
+    /// for an abandoned attempt, and the totals of `session_end`.
     fn outcomes(dialogue: &str) -> (String, u32, u32) {
         let mut logins = Logins::default();
         let mut told = String::new();

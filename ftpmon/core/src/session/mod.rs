@@ -1,7 +1,7 @@
 //! One control session: the two ordered streams of a control connection, and what they mean together.
 //!
 //! A [`Session`] owns no connection and keeps no time. Its caller hands it the bytes, gaps and ends of each direction in
-//! order, tells it what became of the data connections that it announced, and calls [`Session::report_due`] when it asked
+//! order, reports the ends of the data connections that it announced, and calls [`Session::report_due`] when it asked
 //! for that. Events and wishes go into an [`Outbox`].
 
 mod allowance;
@@ -53,7 +53,7 @@ use secrets::MaskedSecrets;
 use tls_watch::TlsWatch;
 use transfers::{Reception, SessionRef, Transfers, tell_stranger};
 
-/// Endpoints of one striped transfer (GridFTP) that are told. Stops an argument of nothing but endpoints.
+/// Endpoints of one striped transfer (GridFTP) that are reported. Stops an argument of nothing but endpoints.
 const STRIPES_MAX: usize = 16;
 
 /// The part of the configuration that a session needs with each call.
@@ -78,7 +78,7 @@ pub struct Beginning {
     pub midstream: bool,
     /// Its handshake, where the SYN was seen.
     pub handshake: Option<Handshake>,
-    /// It speaks TLS from the first byte.
+    /// It uses TLS from the first byte.
     pub implicit_tls: bool,
 }
 
@@ -113,13 +113,13 @@ pub struct Session {
     replies: u64,
     gaps: u64,
     greeting_due: bool,
-    /// Everything that was said so far was read: what has no place in it is odd.
+    /// All of the dialogue so far was read: what does not fit is an anomaly.
     all_read: bool,
     malformed: u8,
     malformed_replies: u8,
     well_formed_command: bool,
     well_formed_reply: bool,
-    /// It was told that this is no FTP.
+    /// The anomaly `not_ftp` was reported.
     not_ftp: bool,
     secrets: MaskedSecrets,
     too_many_pending_told: bool,
@@ -135,7 +135,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that begins at `at`; tells so.
+    /// Begins a session at `at` and reports it.
     pub fn begin(
         at: Timestamp,
         identity: Arc<SessionIdentity>,
@@ -189,7 +189,7 @@ impl Session {
         &self.identity
     }
 
-    /// `session_end` was told: the session can go.
+    /// `session_end` was reported: the session can be removed.
     pub fn is_over(&self) -> bool {
         self.over
     }
@@ -280,7 +280,7 @@ impl Session {
         self.end_if_nothing_open(at, out);
     }
 
-    /// A data connection that nobody announced readably was opened.
+    /// A data connection without a readable announcement was opened.
     pub fn data_inferred(&mut self, data: DataAnnouncement) -> EndpointId {
         self.transfers.infer(data)
     }
@@ -307,7 +307,7 @@ impl Session {
         self.end_if_nothing_open(at, out);
     }
 
-    /// The session is over when its last data connection is.
+    /// The session ends with its last data connection.
     fn end_if_nothing_open(&mut self, at: Timestamp, out: &mut Outbox) {
         if self.transfers.is_empty()
             && let Some(ended) = self.ended.take()

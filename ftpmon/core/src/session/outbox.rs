@@ -20,7 +20,7 @@ pub type ExpectedEndpoints = SmallVec<[Endpoint; 2]>;
 pub enum Effect {
     /// A data connection is announced.
     Announce {
-        /// When that was said.
+        /// The time of the announcement.
         said: Timestamp,
         /// Its name within the session.
         id: EndpointId,
@@ -60,10 +60,10 @@ pub enum Effect {
     Missed {
         /// Which way it went.
         direction: Direction,
-        /// When the last thing before it was heard.
+        /// The time of the last bytes before it.
         since: Timestamp,
     },
-    /// Behind what was not seen something was heard.
+    /// Bytes after the missing ones were received.
     HeardAgain {
         /// Which way it went.
         direction: Direction,
@@ -120,7 +120,8 @@ impl Outbox {
         }
     }
 
-    /// An endpoint was announced in the same call as what was heard behind a gap: nobody looked yet whether its connection came.
+    /// An endpoint was announced in the same call as bytes after a gap: its connection may have been seen, and was not looked
+    /// for yet.
     pub(super) fn announces_behind_a_gap(&self, endpoint: EndpointId) -> bool {
         let missed = |effect: &Effect| matches!(effect, Effect::Missed { .. } | Effect::HeardAgain { .. });
         let announces = |effect: &Effect| matches!(effect, Effect::Announce { id, .. } if *id == endpoint);

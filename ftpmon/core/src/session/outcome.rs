@@ -12,7 +12,7 @@ use crate::event::{
     FileReason, Mode, Outcome, TransferFacts,
 };
 
-/// Connections to ports below are not followed, but to port 20: that none was seen says nothing.
+/// Connections to ports below are not followed, but to port 20: the absence of one proves nothing.
 pub(super) const UNPRIVILEGED: u16 = 1024;
 
 /// A transfer's event, and what it adds to the session's totals.
@@ -93,7 +93,7 @@ pub(super) fn transfer_event(
     ReportedTransfer { event, up, down }
 }
 
-/// A file's facts with what the dialogue says of them: where in the peer's file the bytes lie, and whether they end too early.
+/// A file's facts, completed from the dialogue: where in the peer's file the bytes lie, and whether they end too early.
 fn placed(mut facts: FileFacts, request: &Request, outcome: Outcome) -> FileFacts {
     let offset = request.offset;
     let appends = request.verb.as_deref() == Some("APPE");
@@ -116,7 +116,7 @@ fn server_side(mode: Option<Mode>, summary: Option<&DataSummary>) -> Side {
     match mode {
         Some(Mode::Active) => Side::Initiator,
         Some(Mode::Passive) => Side::Listener,
-        // Nobody announced it: RFC 959 section 3.2 has the server connect from its data port, 20.
+        // It was not announced: RFC 959 section 3.2 has the server connect from its data port, 20.
         None if summary.is_some_and(|summary| summary.initiator.port == 20) => Side::Initiator,
         None => Side::Listener,
     }
@@ -164,7 +164,7 @@ impl Evidence<'_> {
         Outcome::Complete
     }
 
-    /// The client reset the connection: an error is what came of it. A server that fails at an upload may reset it as well,
+    /// The client reset the connection: the outcome is an error. A server that fails at an upload may reset it as well,
     /// as it leaves bytes unread.
     fn client_gave_up(&self) -> bool {
         self.summary.is_some_and(|summary| {
@@ -242,8 +242,8 @@ mod tests {
     use crate::time::Timestamp;
     use crate::tls::TlsFacts;
 
-    /// A download of `bytes` over a passive connection: the server listens and sends. `ends` names who sent FIN (`f`) or RST (`r`) in
-    /// their order, in capitals the server.
+    /// A download of `bytes` over a passive connection: the server listens and sends. `ends` names who sent FIN (`f`) or RST
+    /// (`r`) in their order, in capitals the server.
     fn connection(bytes: u64, ends: &str) -> DataSummary {
         let end = Endpoint::new([192, 0, 2, 1].into(), 50_000);
         let account = |fin, rst, bytes| DirectionAccount {

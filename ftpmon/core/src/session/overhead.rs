@@ -1,4 +1,4 @@
-//! Which way a transfer goes that no command names: told from the bytes of both ends, less what TLS says for itself.
+//! The direction of a transfer without a known command, derived from the bytes of both ends less TLS's own.
 
 use core::cmp::Ordering;
 
@@ -16,7 +16,7 @@ const NO_CERTIFICATE_13: u64 = 30;
 const CLOSE_12: u64 = 64;
 
 /// The direction of a transfer in which the client sent `up` bytes and the server `down`, under TLS as the hellos and the
-/// client's opening tell.
+/// client's opening decide.
 pub(super) fn direction(
     up: u64,
     down: u64,
@@ -33,7 +33,7 @@ pub(super) fn direction(
     Some(if client_sends { FileDirection::Upload } else { FileDirection::Download })
 }
 
-/// The client says more than its handshake and goodbye.
+/// The client sends more than its handshake and close_notify.
 fn says_more(up: u64, server: ServerHello, opening: Opening) -> Option<bool> {
     let rest = up.saturating_sub(u64::from(opening.bytes));
     if server.version != ServerHello::TLS13 {
@@ -71,7 +71,7 @@ mod tests {
         for (cipher, finished) in [(0x1301, 58), (0x1302, 74), (0x1303, 58)] {
             let (facts, opening) = tls(0x0304, cipher, true);
             for (file, goodbye, down, expected) in [
-                // Of an empty file nothing tells which way it went.
+                // Nothing shows the direction of an empty file.
                 (0, 0, 3_000, Download),
                 (0, 24, 3_000, Download),
                 (0, 24, 200, Download),

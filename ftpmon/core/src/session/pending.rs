@@ -157,8 +157,8 @@ impl Pending {
     }
 }
 
-/// The commands that wait, the oldest first. An idle session holds nothing here, and nearly always one command waits at a time: it
-/// has its place in memory, and a list of several only where there are several.
+/// The commands that wait, the oldest first. An idle session holds nothing here, and nearly always one command waits at a
+/// time: it has its place in memory, and a list of several only where there are several.
 #[derive(Debug, Default)]
 pub(super) struct PendingCommands {
     queue: SmallVec<[Box<Pending>; 1]>,
@@ -227,7 +227,7 @@ impl PendingCommands {
         }
     }
 
-    /// The oldest command gives way at the cap.
+    /// Evicts the oldest command at the cap.
     pub(super) fn evict_oldest(&mut self) {
         if !self.queue.is_empty() {
             let oldest = self.queue.remove(0);
@@ -263,7 +263,7 @@ impl PendingCommands {
             return Some((odd, Fit::Possible));
         }
         let other = if matches!(code, 125 | 150) && oldest.preliminary {
-            // The transfer before it is over, though its final reply was not seen.
+            // The transfer before it ended, though its final reply was not seen.
             fitting.find(|(_, pending, _)| pending.is_transfer() && !pending.preliminary)
         } else if code == 200
             && !oldest.is_unseen()
@@ -314,7 +314,7 @@ impl PendingCommands {
         self.queue.get(index).map(Box::as_ref)
     }
 
-    /// A command has a preliminary reply. A transfer that ran before is over: a session has one at a time.
+    /// A command has a preliminary reply. A transfer that ran before ended: a session has one at a time.
     pub(super) fn begin(&mut self, index: usize) {
         let Some(pending) = self.queue.get_mut(index) else { return };
         let ran = pending.runs();
@@ -343,7 +343,7 @@ impl PendingCommands {
             && others.all(|(_, pending)| pending.fit(code) < Fit::Typical)
     }
 
-    /// A reply that answers no waiting command goes on with a transfer that was answered with 425: servers say that of a
+    /// A reply that answers no waiting command belongs to a transfer that was answered with 425: servers send that for a
     /// connection which they refused, and serve the next one. So does 426 before the reply to ABOR (RFC 959 section 4.1.3).
     pub(super) fn resume(&mut self, code: u16, waiting: Option<usize>) -> Option<usize> {
         let to_abort = |index| self.get(index).is_some_and(|it| it.verb == Verb::Abor && it.is_sure());

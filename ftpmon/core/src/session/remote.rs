@@ -164,7 +164,7 @@ impl Remote {
     }
 
     /// Commands are answered in order, but for those beside a transfer: a reply to `tx` shows that the reply to an
-    /// older command was not seen. `transfers`: older transfers are over as well.
+    /// older command was not seen. `transfers`: older transfers ended as well.
     fn forget_unanswered(&mut self, tx: u64, transfers: bool) {
         let mut index = 0;
         while let Some(asked) = self.asked.get(index) {
@@ -219,7 +219,7 @@ impl Remote {
         Basis { path, parameters, due }
     }
 
-    /// The reply to a command that was lost, or to one behind the gap, tells whether the lost ones changed anything.
+    /// The reply to a command that was lost, or to one behind the gap, shows whether the lost ones changed anything.
     fn judge_gap(&mut self, tx: u64, code: Code) {
         let Some(gap) = &mut self.gap else { return };
         let changes = matches!(code.number(), 200..=209 | 230..=239 | 250..=256);

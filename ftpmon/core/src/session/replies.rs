@@ -21,8 +21,8 @@ use crate::time::Timestamp;
 /// FTP's own data port (RFC 959 section 8).
 const DATA_PORT: u16 = 20;
 
-/// Whether data connections to a port are followed. To a port of another well-known service they are not, whoever announces it: it would
-/// make the monitor look at that service's traffic.
+/// Whether data connections to a port are followed. To a port of another well-known service they are not, whoever announces
+/// it: it would make the monitor look at that service's traffic.
 const fn is_followed(port: u16) -> bool {
     port >= UNPRIVILEGED || port == DATA_PORT
 }
@@ -44,7 +44,7 @@ impl Session {
         self.tls_agreed
     }
 
-    /// The stream of replies is over.
+    /// The stream of replies ended.
     pub(super) fn finish_reply(&mut self, out: &mut Outbox) {
         for reply in self.assembler.finish() {
             self.reply(self.last_reply_line, &reply, out);
@@ -117,7 +117,7 @@ impl Session {
             self.secrets.replied(number);
         }
         let Some(number) = number else {
-            // It was probably meant for the oldest command: the next reply's code will tell.
+            // It was probably meant for the oldest command: the next reply's code decides.
             self.pending.doubt_oldest();
             return;
         };
@@ -203,7 +203,7 @@ impl Session {
     fn preliminary(&mut self, tx: u64, reply: &Reply<'_>) {
         let Some(transfer) = self.transfers.by_command(tx) else { return };
         transfer.preliminary = true;
-        // What was said before was not the end of it.
+        // The earlier reply was not the end of it.
         (transfer.code, transfer.decided_at) = (None, None);
         let request = &mut transfer.request;
         let arg = request.arg.as_ref().map(|arg| arg.as_bytes());
@@ -211,7 +211,7 @@ impl Session {
         self.stored_as(tx, reply);
     }
 
-    /// The name that the server gave a file of STOU, in whichever reply it says so.
+    /// The name that the server gave a file of STOU, in whichever reply has it.
     fn stored_as(&mut self, tx: u64, reply: &Reply<'_>) {
         if let Some(transfer) = self.transfers.by_command(tx)
             && transfer.request.verb.as_deref() == Some("STOU")
@@ -311,7 +311,7 @@ impl Session {
         );
     }
 
-    /// An endpoint was announced: it is told, and expected as advertised and at the address of the peer that said it,
+    /// An endpoint was announced: it is reported, and expected as advertised and at the address of the peer that announced it,
     /// since that is where clients and servers connect when the advertised one is behind NAT.
     pub(super) fn announce(
         &mut self,

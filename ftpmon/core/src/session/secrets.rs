@@ -165,8 +165,8 @@ impl MaskedSecrets {
         self.due && is_other && !is_empty && in_argument(command).is_none() && !is_like_a_secret_verb(command)
     }
 
-    /// Remembers what a command had in the place of a secret. A name that is shown elsewhere is none. True if an older secret was
-    /// forgotten at the cap: a reply that repeats it shows it.
+    /// Remembers what a command had in the place of a secret. A name that is shown elsewhere is none. True if an older secret
+    /// was forgotten at the cap: a reply that repeats it shows it.
     pub(super) fn remember(&mut self, command: &Command<'_>, secret: &[u8], user: Option<&str>) -> bool {
         let mut forgotten = self.add(secret.trim_ascii(), user);
         if !command.verb.has_secret_argument() {
@@ -303,7 +303,7 @@ mod tests {
         let site = Command::parse(b"SITE PSWD oldpass newpass");
         secrets.remember(&site, b"oldpass newpass", None);
         assert_eq!(masked(&secrets, "changed from oldpass to newpass"), "changed from *** to ***");
-        // What is shown as the user's name, and what is too short to be told from a word.
+        // What is shown as the user's name, and what is too short to be distinguished from a word.
         secrets.remember(&Command::parse(b"PASS anonymous"), b"anonymous", Some("Anonymous"));
         secrets.remember(&Command::parse(b"PASS in"), b"in", None);
         assert_eq!(masked(&secrets, "anonymous is logged in"), "anonymous is logged in");

@@ -1,4 +1,4 @@
-//! One transfer: what a command asked for, the endpoint announced for it, and what came of both so far.
+//! One transfer: what a command asked for, the endpoint announced for it, and their state so far.
 
 use smol_str::SmolStr;
 
@@ -50,7 +50,7 @@ impl Announced {
         }
     }
 
-    /// A connection that nobody announced readably: it comes at once.
+    /// A connection without a readable announcement: it is known at once.
     pub(super) fn inferred(id: EndpointId, data: DataAnnouncement) -> Self {
         Self::waiting(id, data, ExpectedEndpoints::new())
     }
@@ -119,7 +119,7 @@ pub(super) enum Before {
 pub(super) struct Request {
     /// The command; 0 for a data connection without one.
     pub(super) tx: u64,
-    /// When it was said.
+    /// The time of the announcement.
     pub(super) at: Timestamp,
     pub(super) verb: Option<SmolStr>,
     pub(super) direction: Option<FileDirection>,
@@ -223,7 +223,7 @@ impl Transfer {
     pub(super) fn lacks(&self, found: &FoundData) -> bool {
         let uploads = self.request.direction == Some(FileDirection::Upload);
         let lacks_one = self.endpoint_lost && self.announced.is_none() && !self.refused();
-        // What is sent is sent after the command, and before the server says that it is done.
+        // What is sent is sent after the command, and before the server reports completion.
         let in_time = found.last.plus_nanos(DISORDER_NS) >= self.request.at
             && self.decided_at.is_none_or(|decided| found.first <= decided.plus_nanos(DISORDER_NS));
         lacks_one && uploads == found.upload && in_time
@@ -249,7 +249,7 @@ impl Transfer {
                 Some(decided?.plus_nanos(GRACE_NS))
             }
             Some(DataState::Ended(_)) if self.succeeded_empty() => Some(decided?.plus_nanos(OTHERS_CAME_NS)),
-            // Servers say 425 of a connection that they refused, and serve the next one.
+            // Servers send 425 for a connection that they refused, and serve the next one.
             Some(DataState::Ended(_)) if self.code == Some(CANNOT_CONNECT) => {
                 Some(decided?.plus_nanos(GRACE_NS))
             }

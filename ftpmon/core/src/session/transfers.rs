@@ -78,8 +78,8 @@ pub(super) struct Transfers {
     current: Option<Box<Announced>>,
     #[expect(clippy::vec_box, reason = "most sessions have one at a time, and a list makes room for four")]
     open: Vec<Box<Transfer>>,
-    /// The announced endpoint that was used last. It is the default for transfers without one of their own: RFC 959 section 4.1.2 has
-    /// the server remember the last value of a parameter, and servers keep listening on a passive port.
+    /// The announced endpoint that was used last. It is the default for transfers without one of their own: RFC 959 section
+    /// 4.1.2 has the server remember the last value of a parameter, and servers keep listening on a passive port.
     last_used: Option<Box<(DataAnnouncement, ExpectedEndpoints)>>,
     /// Endpoints whose transfers were reported last, and the commands of these: a stranger may come to be known later.
     reported: Vec<(EndpointId, u64)>,
@@ -105,7 +105,8 @@ impl Transfers {
         open.chain(self.current.as_deref()).for_each(|announced| announced.contenders.note_fill(fills));
     }
 
-    /// A transfer command comes, and another may have been lost before it: the connection that was over by then had that one.
+    /// A transfer command comes, and another may have been lost before it: the connection that had ended before belongs to the
+    /// lost command.
     pub(super) fn disown_spent(&mut self, at: Timestamp) {
         let over = |current: &mut Box<Announced>| match current.state(None) {
             DataState::Ended(summary) => summary.last.plus_nanos(DISORDER_NS) < at,
@@ -213,7 +214,7 @@ impl Transfers {
         Box::new(Announced::waiting(id, data, endpoints))
     }
 
-    /// A data connection that nobody announced readably: reported when it ends.
+    /// A data connection without a readable announcement: reported when it ends.
     pub(super) fn infer(&mut self, data: DataAnnouncement) -> EndpointId {
         let id = self.fresh_id();
         let announced = Box::new(Announced::inferred(id, data));
@@ -238,7 +239,7 @@ impl Transfers {
 
     /// A transfer command: it claims the endpoint announced last, unless the reply to PASV or its like is still to come
     /// (`endpoint_due`). `connection_due`: it would have
-    /// a connection of its own, as nothing that was said before is missing and none stays open by MODE.
+    /// a connection of its own, as nothing of the dialogue before is missing and none stays open by MODE.
     pub(super) fn begin(&mut self, request: Request, connection_due: bool, endpoint_due: bool) -> DataSource {
         let mut announced = if endpoint_due { None } else { self.current.take().or_else(|| self.reclaim()) };
         if let Some(announced) = &mut announced {
@@ -262,7 +263,7 @@ impl Transfers {
         source
     }
 
-    /// The oldest transfer gives way at the cap.
+    /// Evicts the oldest transfer at the cap.
     pub(super) fn evict_oldest(&mut self, at: Timestamp, session: SessionRef<'_>, out: &mut Outbox) {
         if !self.open.is_empty() {
             let transfer = self.open.remove(0);

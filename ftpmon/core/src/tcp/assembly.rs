@@ -116,7 +116,7 @@ impl<R: Receiver> Assembly<'_, R> {
         }
     }
 
-    /// Bytes that the capture cut off are given up as soon as the stream is known to go on behind them.
+    /// Bytes that the capture cut off are given up as soon as the stream is known to continue after them.
     pub(super) fn give_up_cut(&mut self, from: Side) {
         let stream = self.streams.side(from);
         let pending = self.backlog.pending.side(from);
@@ -158,7 +158,7 @@ impl<R: Receiver> Assembly<'_, R> {
                     if self.streams.side(other).settled() < after && self.front_in_place(other).is_none() {
                         self.skip_hole(other, after);
                     } else {
-                        // Each stream waits for the other: no honest pair of ends does that, so the order is nobody's.
+                        // Each stream waits for the other: no real pair of ends does that, so either order will do.
                         self.pass_front(from);
                     }
                 }
@@ -242,7 +242,7 @@ impl<R: Receiver> Assembly<'_, R> {
     }
 
     /// Bytes that the other end has, that come before an RST, or the SYN. Gives up at once what is not worth waiting for, and
-    /// then says so.
+    /// then reports it.
     fn wait_shortly(&mut self, from: Side) -> bool {
         let stream = self.streams.side(from);
         let pending = self.backlog.pending.side_mut(from);

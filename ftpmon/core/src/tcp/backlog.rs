@@ -77,7 +77,7 @@ pub(super) struct Hole {
     pub(super) deadline: Timestamp,
 }
 
-/// Segments at a place where none is believed, each following the last: a stream that goes on where it is not looked for.
+/// Segments outside of the window, each following the last: a stream that continues at an unexpected position.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stray {
     /// Sequence number of the last one.

@@ -76,8 +76,8 @@ impl Connection {
         Self::default()
     }
 
-    /// The sender of `first`, the first segment seen of a connection: the listener if it answers a SYN, otherwise the initiator, for
-    /// want of better.
+    /// The sender of `first`, the first segment seen of a connection: the listener if it answers a SYN, otherwise the
+    /// initiator, for want of better.
     pub fn sender_of(first: &Segment<'_>) -> Side {
         if first.flags.syn() && first.flags.ack() { Side::Listener } else { Side::Initiator }
     }
@@ -176,8 +176,8 @@ impl Connection {
         }
     }
 
-    /// The account of the end `from`, as far as it is known by now. Bytes that came after they had been given up count as gap and
-    /// as seen again.
+    /// The account of the end `from`, as far as it is known by now. Bytes that came after they had been given up count as gap
+    /// and as seen again.
     pub fn account(&self, from: Side) -> DirectionAccount {
         let stream = self.streams.side(from);
         let end = self.backlog.as_ref().map_or(0, |backlog| {
@@ -203,18 +203,18 @@ impl Connection {
         self.closed_by
     }
 
-    /// Both ends said FIN, or one said RST, and all before it was handed on. Copies of what was seen, bytes of the other
+    /// Both ends sent FIN, or one sent RST, and all before it was delivered. Copies of what was seen, bytes of the other
     /// direction and a last ACK may still come: a caller does well to keep the connection for a while.
     pub fn is_closed(&self) -> bool {
         let (a, b) = (self.streams.side(Side::Initiator).marks, self.streams.side(Side::Listener).marks);
-        // Two FINs that nobody acknowledged may both be forged.
+        // Two FINs that were never acknowledged may both be forged.
         let confirmed = a.any(Marks::END_REPORTED | Marks::FINISHED) || b.has(Marks::END_REPORTED);
         a.has(Marks::RESET)
             || b.has(Marks::RESET)
             || (a.has(Marks::CLOSED) && b.has(Marks::CLOSED) && confirmed)
     }
 
-    /// `segment`, sent by the end `from`, shows that a finished connection goes on: what ended it was not of its ends. The
+    /// `segment`, sent by the end `from`, shows that a finished connection continues: what ended it was forged. The
     /// caller then gives the segment to a new connection.
     pub fn goes_on(&self, from: Side, segment: &Segment<'_>) -> bool {
         let stream = self.streams.side(from);
@@ -250,7 +250,7 @@ impl Connection {
     /// `segment`, sent by the end `from`, opens another connection between the same ports (RFC 9293 section 3.6.1): the caller
     /// then finishes this one and gives the segment to a new one, whose initiator may be the other end.
     ///
-    /// A SYN is believed when this connection is ending, or nobody answered it yet. On a living one anybody may have forged it:
+    /// A SYN is believed when this connection is ending, or is not answered yet. On an established connection it may be forged:
     /// there it is the SYN-ACK to it that counts.
     pub fn starts_anew(&self, from: Side, segment: &Segment<'_>) -> bool {
         if !segment.flags.syn() {
@@ -294,8 +294,8 @@ impl Connection {
         })
     }
 
-    /// Bytes that [`Self::held_bytes`] may have beyond those that [`Self::payload_that_fits`] allows: doubtful segments, which have a
-    /// cap of their own, and the first pieces of both directions.
+    /// Bytes that [`Self::held_bytes`] may have beyond those that [`Self::payload_that_fits`] allows: doubtful segments, which
+    /// have a cap of their own, and the first pieces of both directions.
     pub(crate) const HELD_BESIDE_MAX: usize =
         size_of::<Backlog>() + 2 * (DOUBTED_MAX * DOUBTED_BYTES_MAX + 2 * FIRST_PIECES * size_of::<Piece>());
 
@@ -324,7 +324,7 @@ impl Connection {
         }
     }
 
-    /// An end said FIN or RST.
+    /// An end sent FIN or RST.
     fn is_ending(&self) -> bool {
         let ends = |from| self.streams.side(from).marks.has(Marks::CLOSED);
         ends(Side::Initiator) || ends(Side::Listener)

@@ -66,7 +66,7 @@ impl<R: Receiver> Assembly<'_, R> {
             && segment.ack.wrapping_sub(stream.other_at_reset).cast_signed() > 0
     }
 
-    /// The segment that ended a direction was not its sender's. The stream goes on with what is held of it.
+    /// The segment that ended a direction was forged. The stream continues with what is held of it.
     pub(super) fn revoke_end(&mut self, from: Side) {
         let stream = self.streams.side_mut(from);
         if stream.marks.has(Marks::END_REPORTED) {

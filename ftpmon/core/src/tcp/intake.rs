@@ -1,4 +1,4 @@
-//! Taking a segment in: what it tells, where its bytes belong.
+//! Intake of a segment: what it shows, and the position of its bytes.
 
 use super::assembly::Assembly;
 use super::backlog::{Piece, PieceKind};
@@ -204,7 +204,7 @@ impl<R: Receiver> Assembly<'_, R> {
         self.receiver.conflict(self.now, from, &conflict);
     }
 
-    /// The stream goes on at `start`: bytes before it that the capture cut off are not waited for.
+    /// The stream continues at `start`: bytes before it that the capture cut off are not waited for.
     fn give_up_cut_before(&mut self, from: Side, start: u64) {
         let stream = self.streams.side(from);
         let pending = self.backlog.pending.side(from);
@@ -356,7 +356,7 @@ impl<R: Receiver> Assembly<'_, R> {
             }
             let pending = self.backlog.pending.side(from);
             let index = pending.index_behind(position);
-            // Bytes seen before say that the stream goes on here.
+            // Bytes seen before show that the stream continues here.
             let contradicted = pending.pieces.get(index).is_some_and(|piece| piece.start < position);
             let mut before =
                 pending.pieces.iter().take(index).rev().take_while(|piece| piece.start == position);
@@ -404,7 +404,7 @@ impl<R: Receiver> Assembly<'_, R> {
         pending.end().max(acked).max(next + pending.cut)
     }
 
-    /// Whether a piece with so many bytes may be held.
+    /// Whether a piece of this many bytes may be held.
     fn has_room(&self, from: Side, bytes: usize) -> bool {
         let pending = self.backlog.pending.side(from);
         pending.pieces.len() < usize::from(self.limits.held_pieces)

@@ -11,19 +11,19 @@ pub(super) const NEVER: Timestamp = Timestamp::from_nanos(i64::MAX);
 pub struct StreamLimits {
     /// Payload bytes held in a direction. Reached: the oldest hole is given up.
     pub held_bytes: u32,
-    /// Pieces (segments, or runs of them) held in a direction. Reached: the oldest hole is given up. Stops a peer that sends each
-    /// second byte, whose pieces cost many times their bytes.
+    /// Pieces (segments, or runs of them) held in a direction. Reached: the oldest hole is given up. Stops a peer that sends
+    /// each second byte, whose pieces cost many times their bytes.
     pub held_pieces: u16,
-    /// The greatest distance of a sequence or acknowledgment number from the bytes due, either way, to be believed; below 2³¹, where
-    /// ahead and behind become one.
+    /// The greatest distance of a sequence or acknowledgment number from the bytes due, either way, to be believed; below 2³¹,
+    /// where ahead and behind become one.
     pub window: u32,
     /// Bytes that their receiver acknowledged can only be late in the capture, or lost: they are given up after this many
     /// further segments of the connection …
     pub acknowledged_segments: u16,
     /// … or this many milliseconds of packet time, whichever is first. [`StreamLimits::NEVER`]: however long it takes.
     pub acknowledged_wait_ms: u32,
-    /// Bytes that nobody acknowledged may still be sent again: they are given up after this many milliseconds without progress.
-    /// [`StreamLimits::NEVER`]: however long it takes.
+    /// Bytes that were not acknowledged may still be retransmitted: they are given up after this many milliseconds without
+    /// progress. [`StreamLimits::NEVER`]: however long it takes.
     pub hole_wait_ms: u32,
     /// An RST whose sequence number is not the next one ends the connection after this many milliseconds in which nothing
     /// contradicts it.
@@ -47,8 +47,8 @@ pub enum Checksums {
 }
 
 impl StreamLimits {
-    /// Milliseconds that never pass: only segments, caps and the end give up what is waited for. Right where time between packets means
-    /// little and nobody waits for events, as in capture files.
+    /// Milliseconds that never pass: only segments, caps and the end give up what is waited for. Right where time between
+    /// packets means little and no reader waits for events, as in capture files.
     pub const NEVER: u32 = u32::MAX;
 
     /// For a control connection: lines of text, one at a time.
@@ -65,7 +65,7 @@ impl StreamLimits {
     };
 
     /// For bulk data: windows of megabytes, thousands of segments behind one that was lost, and captures that hold a few
-    /// packets of many gigabytes, whose counts follow the acknowledgments as far as numbers can tell.
+    /// packets of many gigabytes, whose counts follow the acknowledgments as far as sequence numbers allow.
     pub const BULK: Self = Self {
         held_bytes: 4 * 1024 * 1024,
         held_pieces: 4096,

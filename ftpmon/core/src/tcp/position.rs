@@ -13,7 +13,7 @@ use crate::segment::Segment;
 const STRAY_RUN: u8 = 4;
 
 impl<R: Receiver> Assembly<'_, R> {
-    /// Takes what a SYN says of the stream's start. False: it is not of this connection.
+    /// Sets the stream's start from a SYN. False: it belongs to another connection.
     pub(super) fn accept_syn(&mut self, from: Side, segment: &Segment<'_>) -> bool {
         let stream = self.streams.side_mut(from);
         let seq = segment.seq.wrapping_add(1);
@@ -62,7 +62,7 @@ impl<R: Receiver> Assembly<'_, R> {
         self.adjust_start(from, seq, wire_len);
     }
 
-    /// Moves the start of a stream of which nothing was told yet to where its first bytes turn out to be.
+    /// Moves the start of a stream of which nothing was delivered yet to its first bytes.
     fn adjust_start(&mut self, from: Side, seq: u32, wire_len: u64) {
         let other_is_untouched = self.streams.side(from.other()).is_untouched();
         let own = self.streams.side_mut(from);

@@ -18,8 +18,8 @@ pub enum Closing {
 pub enum Keep {
     /// The bytes: [`Receiver::data`] is called, and bytes that come ahead of others are kept until it is their turn.
     Bytes,
-    /// Only the number of bytes: [`Receiver::data`] is never called and no byte is kept. A cut-short frame leaves no gap here, since its
-    /// length is known.
+    /// Only the number of bytes: [`Receiver::data`] is never called and no byte is kept. A cut-short frame leaves no gap here,
+    /// since its length is known.
     Ranges,
 }
 
@@ -56,7 +56,7 @@ pub struct Conflict<'a> {
 /// Takes the two streams of a connection.
 ///
 /// Within a direction the calls are in stream order; between the directions, bytes come after the bytes that their sender
-/// had acknowledged. `at` is the time of the packet that carried the bytes or the close, or that told of the gap, so it may
+/// had acknowledged. `at` is the time of the packet that carried the bytes or the close, or that revealed the gap, so it may
 /// step back by as much as the packets were out of order.
 pub trait Receiver {
     /// The next bytes of a direction, never empty.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 /// Bytes kept a direction. Bounds the memory of an idle connection; a copy of older bytes is one that its receiver has
 /// acknowledged long ago and drops.
 pub(super) const RECENT_BYTES: usize = 2048;
-/// First allocation: what most clients say in a session.
+/// First allocation: enough for what most clients send in a session.
 const FIRST_BYTES: usize = 128;
 
 /// The last bytes of a direction, ending at its `next`.

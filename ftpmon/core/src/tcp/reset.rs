@@ -63,7 +63,7 @@ impl<R: Receiver> Assembly<'_, R> {
             || (segment.flags.ack() && segment.ack == other.start as u32)
     }
 
-    /// A segment other than RST decides about a noted one: from its sender, if it goes on; from the other end, if it answers
+    /// A segment other than RST decides about a noted one: from its sender, if it continues; from the other end, if it answers
     /// with a challenge ACK (RFC 5961 section 3.2).
     pub(super) fn weigh_noted_resets(&mut self, from: Side, segment: &Segment<'_>, end: u64) {
         let next = self.streams.side(from).next;

@@ -14,7 +14,7 @@ impl Marks {
     pub(super) const STARTED: u32 = 1;
     /// Its SYN was seen: the start is exact.
     pub(super) const SYN: u32 = 1 << 1;
-    /// Its start stands: no SYN is waited for that could tell another.
+    /// Its start is final: no SYN is awaited that could change it.
     pub(super) const ANCHORED: u32 = 1 << 2;
     /// It sent a segment other than SYN.
     pub(super) const TALKED: u32 = 1 << 3;
@@ -24,9 +24,9 @@ impl Marks {
     /// waited for again.
     pub(super) const WAIVED: u32 = 1 << 5;
     /// The other end acknowledged one byte more than was seen, and nothing came behind it: a lost FIN more likely than a
-    /// lost byte. Told as a gap only if more comes.
+    /// lost byte. Reported as a gap only if more comes.
     pub(super) const FIN_LIKELY: u32 = 1 << 6;
-    /// Its start was told by a segment of its own without payload, which a keep-alive sets one too low.
+    /// Its start is that of a segment without payload, which a keep-alive sets one too low.
     pub(super) const START_BARE: u32 = 1 << 7;
     /// `next` passed a gap last.
     pub(super) const GAP_LAST: u32 = 1 << 8;
@@ -79,9 +79,9 @@ impl Marks {
 pub(super) struct Stream {
     /// Position of the first payload byte.
     pub(super) start: u64,
-    /// Position of the next byte to hand on: everything before it was handed on or told as a gap.
+    /// Position of the next byte to hand on: everything before it was delivered or reported as a gap.
     pub(super) next: u64,
-    /// Bytes that no packet carried, as far as they were told.
+    /// Bytes that no packet carried, as far as they were reported.
     pub(super) gap_bytes: u64,
     /// Payload bytes seen again.
     pub(super) retransmitted: u64,
@@ -121,7 +121,7 @@ impl Stream {
         self.marks.clear(Marks::START_BARE);
     }
 
-    /// Neither bytes nor a gap were told yet.
+    /// Neither bytes nor a gap were reported yet.
     pub(super) const fn is_untouched(&self) -> bool {
         self.next == self.start
     }
@@ -131,7 +131,7 @@ impl Stream {
         self.marks.has(Marks::STARTED) && !self.marks.has(Marks::ANCHORED)
     }
 
-    /// The highest acknowledgment that holds nothing back: all bytes before it were handed on or told as a gap.
+    /// The highest acknowledgment that holds nothing back: all bytes before it were delivered or reported as a gap.
     pub(super) const fn settled(&self) -> u64 {
         if self.marks.has(Marks::CLOSED) {
             u64::MAX
@@ -149,7 +149,7 @@ impl Stream {
         self.acked = self.acked.max(self.next.saturating_sub(u64::from(behind)));
     }
 
-    /// `next` goes on over bytes that were seen; `bytes` are theirs, empty where only their number counts.
+    /// Moves `next` past bytes that were seen; `bytes` are theirs, empty where only their number counts.
     pub(super) fn pass(&mut self, len: u64, bytes: &[u8]) {
         self.next += len;
         self.marks.set(Marks::SHOWN | Marks::ANCHORED);
@@ -161,7 +161,7 @@ impl Stream {
         }
     }
 
-    /// `next` goes on over bytes that are given up.
+    /// Moves `next` past bytes that are given up.
     pub(super) fn pass_gap(&mut self, len: u64) {
         let before = if self.marks.has(Marks::GAP_LAST) { self.gap_len } else { 0 };
         self.recent.clear();

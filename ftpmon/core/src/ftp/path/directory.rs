@@ -4,7 +4,7 @@
 /// down for ever.
 pub const PATH_MAX: usize = 4096;
 
-/// The working directory as far as the dialogue tells.
+/// The working directory as far as the dialogue shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Directory {
     /// The directory that the server chose at login. No reply has named it.

@@ -8,7 +8,7 @@ pub enum System {
     /// Nothing has named it. Names are read as POSIX names where that reading is the only one.
     #[default]
     Unknown,
-    /// UNIX and whatever says it is.
+    /// UNIX, and servers that claim to be.
     Posix,
     /// Windows, OS/2 and DOS: drives, UNC, both slashes.
     Windows,

@@ -98,7 +98,7 @@ impl WorkingDirectory {
 
     fn named_by_syst(&mut self, text: &[u8]) {
         let named = System::from_215(text);
-        // Programs on Windows say UNIX for the sake of clients.
+        // Servers on Windows report UNIX for compatibility with clients.
         let emulated = named == System::Posix && !matches!(self.system, System::Unknown | System::Posix);
         if !emulated {
             self.system = named;

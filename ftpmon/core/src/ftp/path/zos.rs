@@ -35,7 +35,7 @@ pub(super) fn directory(path: &[u8]) -> Vec<u8> {
 pub(super) fn resolve(cwd: &Directory, name: &[u8], target: Target) -> Option<Vec<u8>> {
     if is_quoted(name) {
         let name = directory(name);
-        // Whether a name without a dot at its end becomes a prefix or is a partitioned data set, the reply says.
+        // Whether a name without a dot at its end becomes a prefix or is a partitioned data set is in the reply.
         return (target == Target::File || name.is_empty() || name.ends_with(b".")).then_some(name);
     }
     let Directory::At(cwd) = cwd else { return None };

@@ -12,8 +12,8 @@ use crate::event::{Anomaly, AnomalyDetail, AnomalyId, EventKind};
 use crate::time::Timestamp;
 use crate::timing::GRACE_NS;
 
-/// Unfinished transfers beside which an endpoint that was superseded in the same flush is still waited for. Stops a client that only
-/// announces.
+/// Unfinished transfers beside which an endpoint that was superseded in the same flush is still waited for. Stops a client
+/// that only announces.
 const UNHEARD_MAX: usize = 16;
 
 impl Transfers {
@@ -22,8 +22,8 @@ impl Transfers {
         self.report_where(at, true, session, out);
     }
 
-    /// Reports every transfer that waits for no connection. Of one that was announced by what was heard just now nobody knows yet
-    /// whether it came: much may be heard at once, behind a gap.
+    /// Reports every transfer that waits for no connection. Of one that was announced just now it is not known yet whether its
+    /// connection came: after a gap much is received at once.
     pub(in super::super) fn report_decided(
         &mut self,
         at: Timestamp,
@@ -57,7 +57,7 @@ impl Transfers {
         out.effects.extend(wake.map(Effect::Wake));
     }
 
-    /// The dialogue is over: what waits for a reply or for a connection is reported. Connections that are still open are
+    /// The dialogue ended: what waits for a reply or for a connection is reported. Connections that are still open are
     /// waited for, unless `all` are to end.
     pub(in super::super) fn finish(
         &mut self,
@@ -84,7 +84,7 @@ impl Transfers {
         let Some(current) = self.current.take() else { return };
         let waits = matches!(current.state(None), DataState::Waiting);
         if waits && self.open.len() < UNHEARD_MAX && out.announces_behind_a_gap(current.id) {
-            // Both were heard at once: the first one's connection may have come and gone meanwhile.
+            // Both were received at once: the first one's connection may have been opened and closed meanwhile.
             let decided_at = Some(at);
             let transfer = Transfer { decided_at, ..Transfer::new(Request::default(), Some(current)) };
             self.open.push(Box::new(transfer));
@@ -171,7 +171,7 @@ impl Transfers {
         for stranger in &strangers {
             tell_stranger(at, tx, stranger.initiator, stranger.chosen, session, out);
         }
-        // Where the server did not connect to the default port, nobody said that it would.
+        // Where the server did not connect to the default port, no announcement said that it would.
         transfer.announced.take_if(|announced| announced.unannounced && waits && summary.is_none());
         let moved = summary.as_ref().is_some_and(|summary| summary.has_moved());
         if tx == 0 && !moved && (waits || strangers.iter().any(|it| it.chosen)) {
