@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use hashbrown::{Equivalent, HashMap};
 
-/// Values by key; at the cap the oldest key gives way.
+/// Values by key; at the cap the oldest key is evicted.
 pub(crate) struct BoundedMap<K, V> {
     values: HashMap<K, V>,
     /// The keys in the order in which they came.

@@ -136,7 +136,7 @@ impl Agent {
         found.with_context(|| self.so_far())
     }
 
-    /// Ends it with SIGINT. Gives all its events.
+    /// Ends it with SIGINT. Returns all its events.
     ///
     /// # Errors
     /// It did not end in time, said it failed, did not say `sensor_stop`, or wrote what the schema does not allow.

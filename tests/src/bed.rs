@@ -37,7 +37,7 @@ impl Need {
     }
 }
 
-/// Runs an end-to-end test. Where a need is not met it says `SKIP name: why` and passes, or fails when `FTPMON_NO_SKIP`
+/// Runs an end-to-end test. If a need is not met it says `SKIP name: why` and passes, or fails when `FTPMON_NO_SKIP`
 /// is set. A failure is told with all its causes.
 pub fn test(name: &str, needs: &[Need], body: impl FnOnce() -> Result<()>) {
     let always = [Need::Root, Need::Tool("ip")];

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 /// The pause between two polls.
 const INTERVAL: Duration = Duration::from_millis(5);
 
-/// Asks `look` until it gives a value. Fails with `what` when `limit` is over.
+/// Asks `look` until it gives a value. Fails with `what` when `limit` has passed.
 ///
 /// # Errors
 /// The deadline passed, or `look` failed.

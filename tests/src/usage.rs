@@ -77,7 +77,7 @@ fn wait(id: i32) -> io::Result<(i32, libc::rusage)> {
     Ok((status, unsafe { usage.assume_init() }))
 }
 
-/// The most memory of a process, looked at until it is over. The kernel's own account of a child (`ru_maxrss`) begins with what
+/// The most memory of a process, looked at until it ended. The kernel's own account of a child (`ru_maxrss`) begins with what
 /// its parent had.
 fn peak(process: u32, over: &AtomicBool) -> u64 {
     let mut peak = 0;

@@ -69,7 +69,7 @@ fn a_reader_that_comes_back_goes_on() {
         visit(&net, &server)?;
         read_until(&first, "session_end")?;
 
-        // Gone while a session goes on; what happens meanwhile is kept.
+        // Gone while a session continues; what happens meanwhile is kept.
         drop(first);
         drop(listener);
         std::fs::remove_file(&socket)?;

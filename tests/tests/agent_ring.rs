@@ -1,4 +1,4 @@
-//! A ring that is too small: traffic unharmed, losses counted by reason, gaps told, sessions that go on.
+//! A ring that is too small: traffic unharmed, losses counted by reason, gaps told, sessions that continue.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -45,7 +45,7 @@ fn starve(hook: &str) -> Result<()> {
     })?;
     agent.process().signal(Signal::SIGCONT)?;
 
-    // Once it reads again the session goes on, and what was lost shows.
+    // Once it reads again the session continues, and what was lost shows.
     agent.wait("the gap", SOON, |events| {
         // Each exchange shows the agent that the bytes before it were received.
         let _ = client.command("NOOP");

@@ -25,7 +25,7 @@ const ROUNDS_A_STAGE: u64 = 100;
 /// Differences that are made smaller; later ones are counted.
 const SHRUNK_MAX: usize = 20;
 
-/// Plays the rounds of these seeds. Gives how many sessions differ, and how many the server left without an answer.
+/// Plays the rounds of these seeds. Returns how many sessions differ, and how many the server left without an answer.
 fn rounds(
     party: Party,
     hook: &str,

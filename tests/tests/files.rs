@@ -259,7 +259,7 @@ fn with_mount(scratch: &Scratch, folder: &Path, options: &str) -> Result<PathBuf
     Ok(program)
 }
 
-/// Files that cannot be kept are reported and counted, and everything else goes on.
+/// Files that cannot be kept are reported and counted, and everything else continues.
 fn cannot_keep(options: &str, reason: &str, counter: &str, small_fits: bool) -> Result<()> {
     let net = Direct::new(1500)?;
     let at = address(Family::V4);
@@ -403,10 +403,10 @@ fn hash_rate() -> f64 {
     bytes as f64 / began.elapsed().as_secs_f64()
 }
 
-/// A download of 4 GiB (`FTPMON_SOAK_BYTES` for another size), as fast as it goes, and under `--files hash` from a server that sends at
-/// 0.7 of that rate, or at nine tenths of what one core hashes, whichever is less (`FTPMON_SOAK_PACE` for another rate): nothing lost,
-/// the hash right, the memory bounded. The agent does not delay traffic: what comes faster than a core hashes cannot be
-/// hashed whole. Prints its figures; they mean something for a release build alone.
+/// A download of 4 GiB (`FTPMON_SOAK_BYTES` for another size), as fast as it goes, and under `--files hash` from a server that
+/// sends at 0.7 of that rate, or at nine tenths of what one core hashes, whichever is less (`FTPMON_SOAK_PACE` for another
+/// rate): nothing lost, the hash right, the memory bounded. The agent does not delay traffic: what comes faster than a core
+/// hashes cannot be hashed whole. Prints its figures; they mean something for a release build alone.
 #[test]
 fn soak_hash_4_gib() {
     test("soak_hash_4_gib", &[Need::Agent], || {

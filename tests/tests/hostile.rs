@@ -77,7 +77,7 @@ fn agent(net: &Direct, more: &[&str]) -> Result<Agent> {
     Agent::start(&net.server, &[&all, more].concat())
 }
 
-/// The victim's old and new connections go on while the flood names them: nothing of them is counted, nothing copied.
+/// The victim's old and new connections continue while the flood names them: nothing of them is counted, nothing copied.
 fn copies_nothing(net: &Direct, flood: Flood) -> Result<()> {
     let mut agent = agent(net, &["--files", "hash"])?;
     let (over, exchanged) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -102,7 +102,7 @@ fn copies_nothing(net: &Direct, flood: Flood) -> Result<()> {
     Ok(())
 }
 
-/// Others' transfers are told once and to the byte while the flood goes on, though it names their ports too.
+/// Others' transfers are told once and to the byte while the flood continues, though it names their ports too.
 fn disturbs_no_other_session(net: &Direct, flood: Flood, crowd: Crowd) -> Result<()> {
     let mut agent = agent(net, &[])?;
     let at = SocketAddr::new(Direct::hosts(Family::V4).server, 21);

@@ -1,4 +1,4 @@
-//! The cost of the kernel programs, by `BPF_PROG_TEST_RUN`. The bounds are far above what is measured, as other work goes on
+//! The cost of the kernel programs, by `BPF_PROG_TEST_RUN`. The bounds are far above what is measured, as other work continues
 //! beside the tests; the figures are printed.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests")]
 

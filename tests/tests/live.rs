@@ -242,7 +242,7 @@ fn over_a_bad_wire(hook: &str) -> Result<()> {
     Ok(())
 }
 
-/// A ring far too small: traffic unharmed, losses told by reason and in the sessions, and the sessions go on.
+/// A ring far too small: traffic unharmed, losses told by reason and in the sessions, and the sessions continue.
 #[test]
 fn small_ring() {
     test("small_ring", &[Need::Agent], || {

@@ -35,7 +35,7 @@ impl Configured {
         Ok(Self { path, agent, reloads: 0 })
     }
 
-    /// Writes the file anew and has it read. Gives the event that tells what came of it.
+    /// Writes the file anew and has it read. Returns the event that tells what came of it.
     fn reload(&mut self, text: &str) -> Result<Event> {
         std::fs::write(&self.path, text)?;
         self.agent.process().signal(Signal::SIGHUP)?;

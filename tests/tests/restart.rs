@@ -55,7 +55,7 @@ impl Drop for BpfFs {
     }
 }
 
-/// A client that goes on when it is told to.
+/// A client that continues when it is told to.
 struct Download {
     allowed: Sender<u64>,
     read: Receiver<u64>,

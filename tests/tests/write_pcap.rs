@@ -417,7 +417,7 @@ fn a_fifo_without_a_reader_is_refused() {
     });
 }
 
-/// A file that has reached its size is told, and the events go on.
+/// A file that has reached its size is told, and the events continue.
 #[test]
 fn the_file_has_a_cap() {
     test("the_file_has_a_cap", &[Need::Agent], || {

@@ -89,7 +89,7 @@ fn heading(text: &str) {
     println!("\n── {text}");
 }
 
-/// Prints the lines from number `from` on, as ftpmon wrote them. Gives how many there are.
+/// Prints the lines from number `from` on, as ftpmon wrote them. Returns how many there are.
 fn print_new(lines: &Lines, from: usize) -> usize {
     let new = lines.from(from);
     for line in &new {

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     fuzz(args).map(drop)
 }
 
-/// Runs every target for a few seconds. Gives how many there are.
+/// Runs every target for a few seconds. Returns how many there are.
 pub(crate) fn smoke() -> Result<usize> {
     fuzz(&Args { target: None, seconds: 0, smoke: true, seeds: Vec::new() })
 }

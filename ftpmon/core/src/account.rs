@@ -69,7 +69,7 @@ pub struct FlowRecord {
     pub first: Timestamp,
     /// Last packet.
     pub last: Timestamp,
-    /// The SYN; none where it was not seen.
+    /// The SYN; none if it was not seen.
     pub syn: Option<Timestamp>,
     /// The SYN-ACK.
     pub syn_ack: Option<Timestamp>,

@@ -195,8 +195,8 @@ impl Endpoints {
         (gone, Admitted { peer: claim.peer, anyone })
     }
 
-    /// A connection came to a claim that waits: it takes more of them, but claims to which none came go first. Gives the claim
-    /// where it waited.
+    /// A connection came to a claim that waits: it takes more of them, but claims to which none came go first. Returns the
+    /// claim where it waited.
     pub(crate) fn contacted(
         &mut self,
         listener: Endpoint,
@@ -396,7 +396,7 @@ impl SharedEndpoints {
     }
 }
 
-/// Takes a claim out of a table. True where it was there.
+/// Takes a claim out of a table. True if it was there.
 fn remove(table: &mut HashMap<Endpoint, Claims>, listener: Endpoint, claim: &Claim) -> bool {
     let Some(claims) = table.get_mut(&listener) else { return false };
     let before = claims.len();

@@ -119,7 +119,7 @@ impl Engine {
         self.partitions.iter().flatten().any(|it| it.serves(port))
     }
 
-    /// Gives an interface the name that events have for it; an empty one takes it away.
+    /// Sets the name that events have for an interface; an empty one takes it away.
     pub fn name_interface(&mut self, interface: InterfaceId, name: &str) {
         let name: Arc<str> = name.into();
         self.partitions.iter_mut().flatten().for_each(|it| it.name_interface(interface, &name));

@@ -163,7 +163,7 @@ impl OutputQueue {
         FileId(self.next_file)
     }
 
-    /// The next bytes of a file. False where they find no room: the file is given up then.
+    /// The next bytes of a file. False if they find no room: the file is given up then.
     pub(crate) fn file_bytes(&mut self, id: FileId, bytes: &[u8]) -> bool {
         if self.piece_bytes + bytes.len() > PIECE_BYTES_MAX {
             self.lost.0 += 1;

@@ -222,7 +222,7 @@ pub struct TlsState {
 pub enum TlsTurn {
     /// TLS begins.
     Start,
-    /// TLS ends: the dialogue goes on in clear text.
+    /// TLS ends: the dialogue continues in clear text.
     Stop,
 }
 

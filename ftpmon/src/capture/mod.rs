@@ -1,7 +1,7 @@
 //! Capture files: pcap and pcapng, of either endianness, compressed with gzip or not, from a file or a stream.
 //!
 //! [`CaptureFile::step`] returns one packet after the other, borrowed from the buffer. Memory is bounded whatever lengths
-//! the file claims. Where a file is broken or cut off, the packets before that place are returned first.
+//! the file claims. If a file is broken or cut off, the packets before that place are returned first.
 //!
 //! The containers are parsed without a library (docs/adr/0040-own-pcap-and-pcapng-readers.md).
 

@@ -33,7 +33,7 @@ const NAME_LEN_MAX: usize = 64;
 enum Ticks {
     /// A tick is this many nanoseconds.
     Nanos(u64),
-    /// This many ticks are a nanosecond; none where 2⁶⁴ ticks are less than one.
+    /// This many ticks are a nanosecond; none if 2⁶⁴ ticks are less than one.
     PerNano(Option<NonZeroU64>),
     /// A tick is a second divided by two to this power.
     Binary(u8),

@@ -259,7 +259,7 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// Adds the processes to an event, unless it waits for an answer and this is not the `last` chance. False where an answer
+    /// Adds the processes to an event, unless it waits for an answer and this is not the `last` chance. False if an answer
     /// has not come.
     fn complete(&self, event: &mut Event, last: bool) -> bool {
         if !matches!(event.kind, EventKind::SessionStart(_) | EventKind::Transfer(_)) {

@@ -146,7 +146,7 @@ impl Outcomes {
         self.stored.insert(outcome.id, outcome.stored);
     }
 
-    /// Adds to an event where its file is. False where that is not known yet.
+    /// Adds to an event where its file is. False if that is not known yet.
     fn fill(&self, event: &mut Event) -> bool {
         let Some((id, facts)) = file_of(event) else { return true };
         let Some(stored) = self.stored.get(&id) else { return false };

@@ -62,7 +62,7 @@ impl<O: Outputs> Route<O> {
         self.encoder.written()
     }
 
-    /// From now on `seq` goes on from `seq`: an output that another route wrote to before has no number twice.
+    /// From now on `seq` continues from `seq`: an output that another route wrote to before has no number twice.
     pub(super) fn continue_from(&mut self, seq: u64) {
         self.encoder.continue_from(seq);
     }

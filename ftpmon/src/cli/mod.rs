@@ -147,7 +147,7 @@ pub struct RunOptions {
     /// Maximum size of the spool
     #[arg(long, value_name = "BYTES", default_value_t = SPOOL_BYTES_DEFAULT, value_parser = bytes(SPOOL_BYTES_MIN..=u64::MAX))]
     pub spool_max_bytes: u64,
-    /// The events that give way when the spool is full
+    /// The events that are dropped when the spool is full
     #[arg(long, value_enum, default_value_t = SpoolFull::DropOldest)]
     pub spool_full: SpoolFull,
     /// Report which local process owns an end of a connection

@@ -1,4 +1,4 @@
-//! `--ports` and `--tls-ports`. A default gives way to the port that the other option names.
+//! `--ports` and `--tls-ports`. A default yields to the port that the other option names.
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches};

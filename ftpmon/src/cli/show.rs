@@ -107,7 +107,7 @@ fn comment(text: &str, into: &mut String) {
     let _ = writeln!(into, "{line}");
 }
 
-/// The value in force; none where it is not set.
+/// The value in force; none if it is not set.
 fn value_of(option: &Arg, matches: &ArgMatches) -> Option<String> {
     let id = option.get_id().as_str();
     if matches!(option.get_action(), ArgAction::SetTrue) {
@@ -117,7 +117,7 @@ fn value_of(option: &Arg, matches: &ArgMatches) -> Option<String> {
     Some(value(option.get_action(), values.iter().map(String::as_str)))
 }
 
-/// Ports as a value; none where there are none.
+/// Ports as a value; none if there are none.
 fn ports(ports: &[u16]) -> Option<String> {
     let texts: Vec<String> = ports.iter().map(u16::to_string).collect();
     (!texts.is_empty()).then(|| value(&ArgAction::Set, texts.iter().map(String::as_str)))

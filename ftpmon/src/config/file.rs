@@ -193,7 +193,7 @@ impl FileSettings {
     }
 }
 
-/// The fragments, in order of their names; none where there is no such directory.
+/// The fragments, in order of their names; none if there is no such directory.
 fn fragments_in(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let unreadable = |error| FileError::Unreadable { path: folder.to_owned(), error };
     let entries = match std::fs::read_dir(folder) {

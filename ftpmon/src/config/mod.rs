@@ -251,7 +251,7 @@ pub struct SpoolConfig {
     pub directory: PathBuf,
     /// Bytes of all that it holds.
     pub max_bytes: u64,
-    /// The events that give way when it is full.
+    /// The events that are dropped when it is full.
     pub full: SpoolFull,
 }
 
@@ -348,20 +348,20 @@ impl Config {
         self.sensor.clone().unwrap_or_else(host)
     }
 
-    /// The storage of files; none where they are not stored.
+    /// The storage of files; none if they are not stored.
     pub(crate) fn store(&self) -> Option<StoreOptions> {
         let extract = self.files.policy == FilesPolicy::Extract;
         let folder = self.files.directory.clone().filter(|_| extract)?;
         Some(StoreOptions { folder, quota: self.files.quota_bytes })
     }
 
-    /// The spool; none where none is asked for.
+    /// The spool; none if none is asked for.
     pub(crate) fn spool(&self) -> Option<SpoolOptions> {
         let SpoolConfig { directory, max_bytes, full } = self.live.spool.clone()?;
         Some(SpoolOptions { folder: directory, max_bytes, full })
     }
 
-    /// The pcapng file to write; none where none is asked for.
+    /// The pcapng file to write; none if none is asked for.
     pub(crate) fn dump(&self) -> Option<DumpOptions> {
         let file = self.live.write_pcap.clone()?;
         let shown = self.secrets.policy == SecretsPolicy::Show;

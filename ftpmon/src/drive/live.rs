@@ -213,8 +213,8 @@ fn open_journal(
     Journal::open(&pin.state, opener, ports).with_context(cannot)
 }
 
-/// Files come as fast as the network is, and what is not read in time is lost: with `--files` the reading of packets goes before
-/// other work. Of this thread only: those that write are there already.
+/// Files come as fast as the network is, and what is not read in time is lost: with `--files` the reading of packets goes
+/// before other work. Of this thread only: those that write are there already.
 fn set_priority(config: &Config) {
     let files = (config.files.policy != FilesPolicy::Off).then_some(FILES_NICE);
     let Some(nice) = config.live.nice.or(files) else { return };

@@ -129,7 +129,7 @@ impl Mask {
                 (next, core::mem::take(&mut client.secrets), core::mem::take(&mut client.server));
             *client = other;
         }
-        // Where the capture cut the frame the line goes on unseen.
+        // Where the capture cut the frame the line continues unseen.
         if segment.wire_payload_len as usize != segment.payload.len() {
             client.state = State::Secret;
         }

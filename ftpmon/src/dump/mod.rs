@@ -45,7 +45,7 @@ pub struct DumpOptions {
     pub path: PathBuf,
     /// Bytes at most; what would go beyond is left out and counted.
     pub max_bytes: Option<u64>,
-    /// The control ports on which passwords are overwritten; none where they are to be shown.
+    /// The control ports on which passwords are overwritten; none if they are to be shown.
     pub mask_ports: Option<Vec<u16>>,
 }
 
@@ -92,7 +92,7 @@ impl Dump {
         })
     }
 
-    /// Gives an interface the name that the file has for it, unless frames of it were written before.
+    /// Sets the name that the file has for an interface, unless frames of it were written before.
     pub fn name_interface(&mut self, interface: InterfaceId, name: &str) {
         self.names.retain(|(known, _)| *known != interface);
         self.names.truncate(INTERFACES_MAX);

@@ -155,7 +155,7 @@ fn what_an_account_completes_stands_at_its_connections_last_frame() {
     dump.note(&event("RIGHT"));
     dump.close();
     assert_eq!(dump.queue.len(), 0);
-    // The run goes on, and no account comes.
+    // The run continues, and no account comes.
     give_fin(&mut dump);
     dump.close();
     assert_eq!(dump.queue.len(), 1);

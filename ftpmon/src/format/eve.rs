@@ -260,7 +260,7 @@ fn dialogue(transaction: &Transaction) -> Ftp<'_> {
     }
 }
 
-/// The records of a data connection; none where no connection was seen.
+/// The records of a data connection; none if no connection was seen.
 fn data(
     clock: &mut Rfc3339,
     place: EventKey,

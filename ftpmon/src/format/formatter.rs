@@ -18,7 +18,7 @@ pub trait Formatter {
         let _ = (at, out);
     }
 
-    /// The same writer without numbers; none where a line depends on its number or on the events before it.
+    /// The same writer without numbers; none if a line depends on its number or on the events before it.
     fn into_unnumbered(self: Box<Self>) -> Option<Box<dyn Unnumbered + Send>> {
         None
     }
@@ -26,6 +26,6 @@ pub trait Formatter {
 
 /// Writes events whose numbers are not known yet, each on its own: no line depends on those before it.
 pub trait Unnumbered {
-    /// Appends `event` as [`Formatter::event`] does, but for its number. Gives the position in `out` of the number.
+    /// Appends `event` as [`Formatter::event`] does, but for its number. Returns the position in `out` of the number.
     fn unnumbered(&mut self, event: &Event, out: &mut Vec<u8>) -> usize;
 }

@@ -92,7 +92,7 @@ impl Format {
         Self::ALL.iter().copied().find(|format| format.name() == name)
     }
 
-    /// A writer of this format that need not know events' numbers; none where it has to, or where a line is made of several
+    /// A writer of this format that need not know events' numbers; none if it has to, or where a line is made of several
     /// events.
     pub(crate) fn unnumbered(self, origin: &Origin) -> Option<Box<dyn Unnumbered + Send>> {
         self.formatter(origin).into_unnumbered()

@@ -14,7 +14,7 @@ use ftpmon_event::{
 };
 
 /// The bytes that commands which are not complete may hold over all sessions. Beyond it the sessions that were held
-/// first give way: their rows are written as they are. Stops clients that never let a command be answered, and servers that
+/// first are evicted: their rows are written as they are. Stops clients that never let a command be answered, and servers that
 /// never stop answering, from filling the memory.
 pub(super) const HELD_MAX: usize = 32 << 20;
 
@@ -131,7 +131,7 @@ impl<M: Memory> Transactions<M> {
     }
 
     /// Takes the next event; `write` is called for every transaction that it completes, and for those that have to
-    /// give way.
+    /// are evicted.
     pub(super) fn event(&mut self, event: &Event, mut write: impl FnMut(Row<'_, M>)) {
         let Some(identity) = &event.session else { return };
         self.write_unannounced(identity, event, &mut write);

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use ftpmon_common::{FRAME_MAX, RecordHeader};
 
 /// Frames that may be incomplete at a time; with [`FRAME_MAX`] bytes each, 16 MiB at most. Parts are delivered back to
-/// back by one CPU, so that many are there only where parts were lost: the oldest gives way, cut.
+/// back by one CPU, so that many are there only where parts were lost: the oldest is evicted, cut.
 const FRAMES_MAX: usize = 32;
 /// A frame waits this long for its next part, nanoseconds of boot time: the kernel delivers them back to back.
 const PATIENCE_NS: u64 = 1_000_000_000;

@@ -1,8 +1,8 @@
-//! Maps and links pinned in a BPF file system (`--pin`): the programs stay attached and go on counting between one agent and the
+//! Maps and links pinned in a BPF file system (`--pin`): the programs stay attached and keep counting between one agent and the
 //! next.
 //!
-//! Everything lies in a folder named after the layout ([`ABI_VERSION`]), so that an agent never opens the maps of another layout.
-//! Pins are removed by `ftpmon detach`, and with them the programs.
+//! Everything lies in a folder named after the layout ([`ABI_VERSION`]), so that an agent never opens the maps of another
+//! layout. Pins are removed by `ftpmon detach`, and with them the programs.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -138,7 +138,7 @@ impl Pins {
     }
 }
 
-/// Removes everything that agents pinned below `folder`, of every layout: their programs come off. Gives how many pins
+/// Removes everything that agents pinned below `folder`, of every layout: their programs come off. Returns how many pins
 /// there were.
 ///
 /// # Errors

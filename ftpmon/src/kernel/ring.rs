@@ -118,7 +118,7 @@ struct OldestTimes {
 impl OldestTimes {
     /// The next record in order of time is one of the second ring.
     ///
-    /// A packet's record is in its ring before the packet goes on. So whatever another packet answered is there by the time
+    /// A packet's record is in its ring before the packet continues. So whatever another packet answered is there by the time
     /// that its own record is seen; it has to be looked for after that, though: a ring that was empty before may not be.
     fn is_of_payload(&mut self, events: &mut Reader, payload: &mut Reader) -> bool {
         self.payload = self.payload.or_else(|| oldest(payload));

@@ -115,7 +115,7 @@ impl LineBatch {
         Arc::ptr_eq(&self.body, &other.body)
     }
 
-    /// The events that are incomplete when only the first `written` bytes are written; none where all are complete.
+    /// The events that are incomplete when only the first `written` bytes are written; none if all are complete.
     pub(super) fn rest(&self, written: usize) -> Option<SeqRange> {
         let complete = self.complete(written) as u64;
         let count = self.events() - complete;

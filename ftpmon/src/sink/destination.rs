@@ -2,12 +2,12 @@
 
 use std::io;
 
-/// The way to go on after a write that failed.
+/// The way to continue after a write that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Recovery {
     /// Not at all: its reader is gone for good.
     Never,
-    /// Open again and go on at the same byte: what was written stands.
+    /// Open again and continue at the same byte: what was written stands.
     SameByte,
     /// Open again and begin with a whole event: a new reader knows nothing of the last one's bytes.
     WholeEvent,
@@ -40,7 +40,7 @@ pub(super) trait Destination: Send {
     /// they come after a wait of less than a second. Any other error is followed by [`Self::recovery`].
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// The way to go on after an error.
+    /// The way to continue after an error.
     fn recovery(&self) -> Recovery;
 
     /// The bytes that a single write takes.

@@ -1,7 +1,7 @@
 //! A file that lines are appended to.
 //!
-//! A regular file stays open until it is moved away or rotated, which is looked at between two events: no event is split over two
-//! files. What was written of an event when the disk became full stands, and the rest follows in the same file.
+//! A regular file stays open until it is moved away or rotated, which is looked at between two events: no event is split over
+//! two files. What was written of an event when the disk became full stands, and the rest follows in the same file.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -21,7 +21,7 @@ use crate::named_file;
 use crate::notice::notice;
 use crate::sandbox;
 
-/// A file that could not be rotated goes on, and is tried again after this time.
+/// A file that could not be rotated continues, and is tried again after this time.
 const ROTATE_AGAIN: Duration = Duration::from_secs(60);
 
 /// An appended file.
@@ -182,7 +182,8 @@ impl OpenFile {
     }
 }
 
-/// Whether a file ends with a line feed: a line that a killed run left unfinished must not become one with what follows. A file that cannot be read is taken as it is.
+/// Whether a file ends with a line feed: a line that a killed run left unfinished must not become one with what follows. A
+/// file that cannot be read is taken as it is.
 fn ends_with_line_feed(path: &Path, length: u64) -> bool {
     let last = || {
         let mut file = File::open(path)?;

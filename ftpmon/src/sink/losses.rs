@@ -6,7 +6,7 @@ use ftpmon_event::{DropDetail, DropReason, RunId};
 
 use super::batch::SeqRange;
 
-/// A loss that goes on is reported this often.
+/// A loss that continues is reported this often.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// Separate losses that wait to be reported. A reader that takes one batch and misses the next, again and again, makes one
 /// loss each: beyond this many, a loss is joined with the one before, and its range then holds events that were delivered.
@@ -72,7 +72,7 @@ impl Losses {
         }
     }
 
-    /// The output takes events again: the loss is over.
+    /// The output takes events again: the loss ended.
     pub(super) fn close(&mut self) {
         self.open_since = None;
     }

@@ -90,7 +90,7 @@ impl Sampled for QueuedOutputs {
 }
 
 impl QueuedOutputs {
-    /// Opens each of `specs`, one named twice once. A socket whose reader is away is tried again while the run goes on.
+    /// Opens each of `specs`, one named twice once. A socket whose reader is away is tried again while the run continues.
     ///
     /// # Errors
     /// The first file that cannot be opened, or standard output that is closed.

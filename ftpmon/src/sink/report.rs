@@ -1,11 +1,12 @@
-//! An output's messages on standard error: a line when it begins to fail and one when it works again, however often it is tried.
+//! An output's messages on standard error: a line when it begins to fail and one when it works again, however often it is
+//! tried.
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use crate::notice::notice;
 
-/// An output that goes on failing says so again after this time.
+/// An output that keeps failing says so again after this time.
 const REPEAT: Duration = Duration::from_secs(60);
 
 /// The messages of an output.

@@ -86,7 +86,7 @@ enum State {
 
 /// The reason why nothing more is written.
 enum Stop {
-    /// The time to write what was left is over.
+    /// The time to write what is left has passed.
     OutOfTime,
     /// The output is gone for good.
     Gone,

@@ -2,8 +2,8 @@
 //!
 //! A file is `ab/abcdef…`, all of its SHA-256 in hexadecimal, and nothing of what a peer said. It is written under
 //! `.incoming` and moved when it is whole, so that no other program sees half a file. Everything below the directory is
-//! opened relative to it and without following links. Nothing is synced: after a power failure a file may be short, and its name
-//! tells; a later copy of it takes its place.
+//! opened relative to it and without following links. Nothing is synced: after a power failure a file may be short, and its
+//! name tells; a later copy of it takes its place.
 
 use std::fs::File;
 use std::io;
@@ -82,7 +82,7 @@ impl Folder {
         Ok(Incoming { file: file.into(), name, len: 0 })
     }
 
-    /// Adds bytes to a file. Where that fails the file is to be dropped.
+    /// Adds bytes to a file. If that fails the file is to be dropped.
     pub(super) fn write(&mut self, incoming: &mut Incoming, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -107,8 +107,8 @@ impl Folder {
         self.used = self.used.saturating_sub(incoming.len);
     }
 
-    /// Gives a whole file its name; tells its path, and whether it was there already. The file is gone from `.incoming` whatever
-    /// becomes of it.
+    /// Gives a whole file its name; returns its path, and whether it was there already. The file is gone from `.incoming`
+    /// whatever becomes of it.
     pub(super) fn finish(&mut self, incoming: Incoming, sha256: &[u8; 32]) -> io::Result<(String, bool)> {
         let name = hex(sha256);
         let shelf = name.get(..2).unwrap_or_default();

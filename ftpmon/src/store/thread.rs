@@ -28,9 +28,9 @@ const FINISH_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct StoreThread {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    /// Files given up for want of room that are not over yet.
+    /// Files given up for lack of room that are not over yet.
     refused: HashSet<FileId>,
-    /// Files given up for want of room.
+    /// Files given up for lack of room.
     full: u64,
 }
 

@@ -59,7 +59,7 @@ pub struct ClientOptions {
 pub struct Received {
     /// Payload bytes.
     pub bytes: u64,
-    /// They are the expected ones (true where none were given to compare with).
+    /// They are the expected ones (true if none were given to compare with).
     pub intact: bool,
 }
 
@@ -224,7 +224,7 @@ impl Client {
         self.expect_done()
     }
 
-    /// Begins a download, reads at least `after` bytes of it, says ABOR and reads both replies. Gives the bytes read.
+    /// Begins a download, reads at least `after` bytes of it, says ABOR and reads both replies. Returns the bytes read.
     ///
     /// # Errors
     /// Refused, or a connection failed.

@@ -51,7 +51,7 @@ impl Content {
         self.len() == 0
     }
 
-    /// Writes the bytes from `offset` on. Gives how many were written; `go_on` is asked between pieces.
+    /// Writes the bytes from `offset` on. Returns how many were written; `go_on` is asked between pieces.
     ///
     /// # Errors
     /// The writer's.

@@ -12,7 +12,7 @@ use ftpmon_common::{
     RecordHeader, RecordKind, Stats, Verdict, names,
 };
 
-/// True where tests that need root can run. Without root they say so and pass, unless `FTPMON_NO_SKIP=1` forbids it.
+/// True if tests that need root can run. Without root they say so and pass, unless `FTPMON_NO_SKIP=1` forbids it.
 ///
 /// # Panics
 /// Without root and with `FTPMON_NO_SKIP=1`.

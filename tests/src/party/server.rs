@@ -139,7 +139,7 @@ impl RealServer {
         fs::read(self.scratch.path().join("root/up").join(name)).with_context(|| format!("no upload {name}"))
     }
 
-    /// The sessions so far by the server's own log, in order; none where it keeps no such log.
+    /// The sessions so far by the server's own log, in order; none if it keeps no such log.
     ///
     /// # Errors
     /// The log cannot be read.

@@ -62,7 +62,7 @@ pub struct Marks {
 pub enum Payload {
     /// These bytes.
     Bytes(Vec<u8>),
-    /// So many bytes of the repeating pattern, which goes on where the connection's last one ended.
+    /// So many bytes of the repeating pattern, which continues where the connection's last one ended.
     Pattern(u64),
 }
 

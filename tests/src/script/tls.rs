@@ -1,7 +1,7 @@
 //! The TLS messages that stand in clear text at the beginning of a connection (RFC 8446 section 4.1), and records
 //! with contents that are not decrypted.
 
-/// A ClientHello that offers TLS 1.3 and 1.2, asks for `server_name` (RFC 6066 section 3; none where empty) and offers
+/// A ClientHello that offers TLS 1.3 and 1.2, asks for `server_name` (RFC 6066 section 3; none if empty) and offers
 /// the protocol `ftp` (RFC 7301).
 pub fn client_hello(server_name: &str) -> Vec<u8> {
     let mut extensions = Vec::new();

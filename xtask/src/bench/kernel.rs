@@ -41,7 +41,7 @@ struct Case {
 /// Everything that can run a packet.
 struct Bed {
     ftpmon: Bench,
-    /// None where there is no clang.
+    /// None if there is no clang.
     c: Option<Reference>,
     xdp: Program,
     tc: Program,
@@ -165,9 +165,9 @@ fn cases(hooked: Hooked, listener: (&str, u16)) -> Vec<Case> {
     ]
 }
 
-/// The mean of many runs, nanoseconds. The kernel tells whole ones, a tenth of what is measured: at TC the system call that runs
-/// them all is timed as well, which costs less than a tenth of one a run; at XDP it waits for milliseconds when they are over.
-/// None where there is no such program.
+/// The mean of many runs, nanoseconds. The kernel tells whole ones, a tenth of what is measured: at TC the system call that
+/// runs them all is timed as well, which costs less than a tenth of one a run; at XDP it waits for milliseconds when they are
+/// over. None if there is no such program.
 fn once(bed: &mut Bed, hooked: Hooked, case: &Case) -> Result<Option<f64>> {
     // No more runs than the ring has room for.
     let repeat = if case.frame.len() > 1_000 { 5_000 } else { 50_000 };

@@ -106,13 +106,13 @@ impl Watcher {
         }
     }
 
-    /// Waits until it has done its work. Gives what it used.
+    /// Waits until it has done its work. Returns what it used.
     pub(crate) fn used(&self) -> Result<Used> {
         let cpu = self.calm()?.saturating_sub(self.start_cpu);
         Ok(Used { cpu, peak_bytes: usage::memory(self.id()?, "VmHWM")? })
     }
 
-    /// Ends it. Gives its output and its diagnostics.
+    /// Ends it. Returns its output and its diagnostics.
     pub(crate) fn stop(mut self) -> Result<(Output, Output)> {
         self.end(Signal::SIGINT)
     }

@@ -10,7 +10,7 @@ use crate::baseline::Counts;
 pub(super) struct Row {
     /// The machine's state, device and `--hook`.
     pub(super) what: [String; 3],
-    /// The hooks of the programs, in and out; none where they were not.
+    /// The hooks of the programs, in and out; none if they were not.
     pub(super) hooks: Option<[String; 2]>,
     /// `exact`, or what was wrong.
     pub(super) result: String,

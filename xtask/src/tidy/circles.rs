@@ -69,7 +69,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// Visits a file and all that it leads to. Gives the earliest file on the stack that it leads to.
+    /// Visits a file and all that it leads to. Returns the earliest file on the stack that it leads to.
     fn visit(&mut self, file: &'a str) -> usize {
         let number = self.marks.len();
         self.marks.insert(file, (number, number));

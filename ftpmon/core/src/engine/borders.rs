@@ -16,7 +16,7 @@ pub struct Borders {
 }
 
 impl Borders {
-    /// Packet `index` was seen at `at`. True where a batch ended before it.
+    /// Packet `index` was seen at `at`. True if a batch ended before it.
     #[inline]
     pub fn packet(&mut self, at: Timestamp, index: u64) -> bool {
         self.now = self.now.max(at);

@@ -59,7 +59,7 @@ impl Control {
         }
     }
 
-    /// Notes payload of a session that cannot be read. True where the server sent it; none where there is nothing to note.
+    /// Notes payload of a session that cannot be read. True if the server sent it; none if there is nothing to note.
     pub(crate) fn note_unreadable(
         &mut self,
         at: Timestamp,
@@ -129,7 +129,7 @@ impl MissedDirections {
         *self.direction(direction) = true;
     }
 
-    /// Bytes of a direction came. True where they are the first behind missing ones.
+    /// Bytes of a direction came. True if they are the first after missing ones.
     #[inline]
     pub(crate) fn resume(&mut self, direction: Direction) -> bool {
         core::mem::take(self.direction(direction))

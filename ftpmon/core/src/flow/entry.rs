@@ -99,7 +99,7 @@ impl Flow {
         self.record = Some(Box::new(*record));
     }
 
-    /// Nothing more will be reported of it: only what keeps its late packets apart stays. Gives its role until now.
+    /// Nothing more will be reported of it: only what keeps its late packets apart stays. Returns its role until now.
     pub(crate) fn end(&mut self) -> Role {
         self.record = None;
         self.timers = Timers::default();

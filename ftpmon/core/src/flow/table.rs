@@ -231,7 +231,7 @@ impl<T> FlowTable<T> {
         self.slot(id.index).filter(|slot| slot.generation == id.generation)?.value.as_ref()
     }
 
-    /// Notes activity: the entry becomes the latest of its class. Gives its value.
+    /// Notes activity: the entry becomes the latest of its class. Returns its value.
     #[inline]
     pub(crate) fn touch(&mut self, id: FlowId, now: Moment) -> Option<&mut T> {
         let slot = self.slots.get_mut(id.index as usize)?;

@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Timer {
-    /// Its connection holds bytes behind missing ones: they are given up.
+    /// Its connection holds bytes after missing ones: they are given up.
     Streams,
     /// Its session asked to be called: a transfer waits for its connection or its reply.
     Session,

@@ -1,6 +1,6 @@
 //! Reassembly of IP fragments.
 //!
-//! Fragments come in any order, more than once, and from hostile senders. Where two of them overlap the first one wins,
+//! Fragments come in any order, more than once, and from hostile senders. If two of them overlap the first one wins,
 //! as with TCP segments, and a difference is counted. A complete datagram stays in the table for a while, so that
 //! fragments which a mirror port shows twice are distinguished from those of a new datagram with the same
 //! identification.

@@ -52,7 +52,7 @@ impl Decoder {
         Self { fragments: FragmentTable::new(limits), inner: Vec::new(), counters: DecodeCounters::default() }
     }
 
-    /// The segment in `frame`; none where there is no TCP in it, or only a part of it. `at` is when it was captured.
+    /// The segment in `frame`; none if there is no TCP in it, or only a part of it. `at` is when it was captured.
     #[inline(always)]
     pub fn decode<'a>(&'a mut self, at: Timestamp, frame: &RawFrame<'a>) -> Option<Segment<'a>> {
         self.counters.frames += 1;

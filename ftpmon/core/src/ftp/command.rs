@@ -20,7 +20,7 @@ pub struct Command<'a> {
     pub verb: Verb,
     /// Its name as the client spelt it; empty in an empty line.
     pub name: &'a [u8],
-    /// The argument; none where no space follows the verb, empty where nothing follows the space.
+    /// The argument; none if no space follows the verb, empty where nothing follows the space.
     pub arg: Option<&'a [u8]>,
     /// The line has not the form of a command: the verb does not begin with a letter, has something other than
     /// letters and digits in it or more than 16 bytes, stands behind white space or before any but a space, or the line has
@@ -36,14 +36,14 @@ pub struct Command<'a> {
 pub struct Part<'a> {
     /// Offset of the part's first byte in the file.
     pub offset: u64,
-    /// Length of the part, bytes; none where the sender decides.
+    /// Length of the part, bytes; none if the sender decides.
     pub len: Option<u64>,
     /// The file.
     pub path: &'a [u8],
 }
 
 impl<'a> Command<'a> {
-    /// Parses a line. None where the line follows a gap and does not begin with a known verb: it is the tail of a line
+    /// Parses a line. None if the line follows a gap and does not begin with a known verb: it is the tail of a line
     /// whose head was not seen.
     pub fn from_line(line: &Line<'a>) -> Option<Self> {
         let mut command = Self::parse(line.bytes);

@@ -10,7 +10,7 @@ use crate::event::Via;
 /// An endpoint for a data connection, as a peer announced it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Announced {
-    /// The address; none where the form has none (229), which means the sender's own. May be any address, including
+    /// The address; none if the form has none (229), which means the sender's own. May be any address, including
     /// 0.0.0.0 and a third host's. An IPv4-mapped address is given as IPv4.
     pub ip: Option<IpAddr>,
     /// The port, never 0.
@@ -130,7 +130,7 @@ fn after_parentheses(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     memchr::memchr_iter(b'(', text).filter_map(|at| text.get(at + 1..))
 }
 
-/// Six numbers at the head of `text`; none where there are fewer.
+/// Six numbers at the head of `text`; none if there are fewer.
 fn six_numbers(text: &[u8]) -> Option<Result<Announced, EndpointError>> {
     let mut numbers = [0_u8; 6];
     let Some((count, _)) = number::comma_list(text, &mut numbers) else {
@@ -140,7 +140,7 @@ fn six_numbers(text: &[u8]) -> Option<Result<Announced, EndpointError>> {
     (count == numbers.len()).then(|| announced(Ipv4Addr::new(a, b, c, d).into(), [high, low]))
 }
 
-/// RFC 1639's numbers at the head of `text`; none where it is no list of numbers.
+/// RFC 1639's numbers at the head of `text`; none if it is no list of numbers.
 fn long_numbers(text: &[u8]) -> Option<Result<Announced, EndpointError>> {
     let mut numbers = [0_u8; 2 + 16 + 1 + 2];
     let Some((count, _)) = number::comma_list(text, &mut numbers) else {
@@ -159,7 +159,7 @@ fn long_numbers(text: &[u8]) -> Option<Result<Announced, EndpointError>> {
     })
 }
 
-/// RFC 2428's three fields at the head of `text`, whose first byte is the delimiter; none where they are not there.
+/// RFC 2428's three fields at the head of `text`, whose first byte is the delimiter; none if they are not there.
 fn delimited(text: &[u8]) -> Option<Result<Announced, EndpointError>> {
     let (&delimiter, rest) = text.split_first()?;
     if !matches!(delimiter, 33..=126) {

@@ -44,7 +44,7 @@ impl Mechanism {
 }
 
 /// A time value of RFC 3659 section 2.3, as in the reply to MDTM and the argument of MFMT: fourteen digits, UTC,
-/// perhaps a fraction of a second. None where it is no time.
+/// perhaps a fraction of a second. None if it is no time.
 pub fn time_value(text: &[u8]) -> Option<Timestamp> {
     let (digits, rest) = text.split_at_checked(14)?;
     if !digits.iter().all(u8::is_ascii_digit) {

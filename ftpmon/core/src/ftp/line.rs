@@ -92,7 +92,7 @@ impl LineSplitter {
         Lines { splitter: self, input }
     }
 
-    /// Bytes of the stream were never seen. Gives the line that they interrupted, unterminated; the next line is
+    /// Bytes of the stream were never seen. Returns the line that they interrupted, unterminated; the next line is
     /// flagged as [`after_gap`](Line::after_gap).
     pub fn gap(&mut self) -> Option<Line<'_>> {
         self.interrupt(true)
@@ -193,7 +193,7 @@ impl LineSplitter {
         }
     }
 
-    /// Takes one byte of a line; true where it ended the line.
+    /// Takes one byte of a line; true if it ended the line.
     fn push_byte(&mut self, byte: u8) -> bool {
         match self.telnet {
             Telnet::Text => match byte {
@@ -299,7 +299,7 @@ impl<'i> Lines<'_, 'i> {
         None
     }
 
-    /// The input not taken yet. Where the lines given so far turned the stream into something else (TLS after 234),
+    /// The input not taken yet. If the lines given so far turned the stream into something else (TLS after 234),
     /// it is the first of that.
     pub fn rest(self) -> &'i [u8] {
         self.splitter.free_if_handed_out();

@@ -1,6 +1,6 @@
 //! Decimal numbers of any length, parsed without overflow.
 
-/// The number at the head of `text` and what follows it; none where no digit is there. A number beyond `u64` is
+/// The number at the head of `text` and what follows it; none if no digit is there. A number beyond `u64` is
 /// `u64::MAX`.
 pub(super) fn leading(text: &[u8]) -> Option<(u64, &[u8])> {
     let digits = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
@@ -13,7 +13,7 @@ pub(super) fn leading(text: &[u8]) -> Option<(u64, &[u8])> {
     })
 }
 
-/// `text` as a number, digits only; none where it is anything else or beyond `u64`.
+/// `text` as a number, digits only; none if it is anything else or beyond `u64`.
 pub(super) fn whole(text: &[u8]) -> Option<u64> {
     match leading(text)? {
         (value, []) if value < u64::MAX => Some(value),
@@ -21,8 +21,8 @@ pub(super) fn whole(text: &[u8]) -> Option<u64> {
     }
 }
 
-/// Numbers from 0 to 255, separated by commas with or without spaces around them, until `out` is full. Gives how many
-/// there are and what follows the last of them; none where one is above 255.
+/// Numbers from 0 to 255, separated by commas with or without spaces around them, until `out` is full. Returns how many
+/// there are and what follows the last of them; none if one is above 255.
 pub(super) fn comma_list<'a>(text: &'a [u8], out: &mut [u8]) -> Option<(usize, &'a [u8])> {
     let mut rest = text;
     let mut count = 0;

@@ -15,7 +15,7 @@ const OTHERS_MAX: usize = 64;
 /// A complete reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply<'a> {
-    /// The reply code; none where the line does not begin with three digits. A multi-line reply that ends with another
+    /// The reply code; none if the line does not begin with three digits. A multi-line reply that ends with another
     /// code than it began with has the code of its last line, since clients act on that.
     pub code: Option<Code>,
     /// All lines joined by LF, without the reply's code and the separator where a line begins with them. Borrowed

@@ -3,7 +3,7 @@
 use super::code::Code;
 
 /// The name in a reply to STOU: `FILE: name` in a 1yz (RFC 1123 section 4.1.2.9), or one of the two forms of BSD's
-/// ftpd: `… data connection for name.` in a 1yz, `… (unique file name:name).` in a 2yz. None where the reply has none.
+/// ftpd: `… data connection for name.` in a 1yz, `… (unique file name:name).` in a 2yz. None if the reply has none.
 pub fn name(code: Code, text: &[u8]) -> Option<&[u8]> {
     let name = if code.is_preliminary() {
         strip_prefix(text, b"FILE:").or_else(|| opened_for(text))

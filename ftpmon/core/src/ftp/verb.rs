@@ -20,7 +20,7 @@ pub enum Rfc {
 /// The longest verb that is known, bytes.
 const LONGEST: usize = 7;
 
-/// A name in upper case as a number, so that finding a verb takes few comparisons. None where it is too long.
+/// A name in upper case as a number, so that finding a verb takes few comparisons. None if it is too long.
 const fn key(name: &[u8]) -> Option<u64> {
     if name.len() > LONGEST {
         return None;
@@ -200,7 +200,7 @@ verbs! {
 }
 
 impl Verb {
-    /// Direction of its data transfer; none where it uses no data connection.
+    /// Direction of its data transfer; none if it uses no data connection.
     pub const fn transfer(self) -> Option<FileDirection> {
         match self {
             Self::Retr | Self::Eret | Self::Thmb => Some(FileDirection::Download),

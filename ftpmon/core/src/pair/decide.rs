@@ -1,7 +1,7 @@
 //! The owner of a data connection: pure functions from evidence to a decision.
 //!
 //! Two kinds of connections reach a session without an announcement that was read. Between the hosts of a session under TLS
-//! every new connection is a candidate, and points of evidence decide ([`weigh`]). Where bytes of a dialogue are missing, a
+//! every new connection is a candidate, and points of evidence decide ([`weigh`]). If bytes of a dialogue are missing, a
 //! connection that was opened meanwhile may have been announced in them ([`owner`]).
 
 use core::cmp::Reverse;
@@ -87,7 +87,7 @@ pub(crate) fn is_another_protocol(first_bytes: &FirstBytes) -> bool {
     }
 }
 
-/// The connection's ClientHello is like the control connection's (`own`). None where it is another program's, or comes from
+/// The connection's ClientHello is like the control connection's (`own`). None if it is another program's, or comes from
 /// the end that should be the TLS server (RFC 4217 section 7: the FTP client is the TLS client, whoever opens the
 /// connection).
 pub(crate) fn same_client(own: Option<&TlsFacts>, mode: Mode, first_bytes: &FirstBytes) -> Option<bool> {

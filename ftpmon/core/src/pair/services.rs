@@ -14,7 +14,7 @@ pub(super) const SERVICES_OF_PAIR_MAX: usize = 64;
 pub(crate) struct Services(VecDeque<(IpAddr, Endpoint)>);
 
 impl Services {
-    /// Adds a listener. True where another one was forgotten for it.
+    /// Adds a listener. True if another one was forgotten for it.
     pub(super) fn insert(&mut self, initiator: IpAddr, listener: Endpoint) -> bool {
         if self.contains(initiator, listener) {
             return false;

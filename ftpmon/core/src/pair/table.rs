@@ -126,7 +126,7 @@ impl PairTable {
 
 /// Connections without a readable announcement so far.
 impl PairTable {
-    /// A connection was opened. Gives the one that is no longer kept at the cap.
+    /// A connection was opened. Returns the one that is no longer kept at the cap.
     pub(crate) fn keep_unclaimed(&mut self, pair: HostPair, id: FlowId) -> Option<FlowId> {
         if self.unclaimed >= UNCLAIMED_MAX {
             return None;
@@ -185,7 +185,7 @@ impl PairTable {
         left_out
     }
 
-    /// Bytes of a session were received behind missing ones.
+    /// Bytes of a session were received after missing ones.
     pub(crate) fn close_windows(
         &mut self,
         pair: HostPair,
@@ -250,7 +250,7 @@ impl PairTable {
         full
     }
 
-    /// A session can be read again, or ended. Gives the inference candidates that are left without any session.
+    /// A session can be read again, or ended. Returns the inference candidates that are left without any session.
     pub(crate) fn forget_unreadable(&mut self, pair: HostPair, session: FlowId) -> Vec<FlowId> {
         let Some(rare) = self.rare_mut(pair) else { return Vec::new() };
         let before = rare.unreadable.len();

@@ -64,7 +64,7 @@ pub(super) struct Held {
     pub(super) probe: Share,
     /// First bytes of connections that may be data connections.
     pub(super) early: Share,
-    /// Bytes of files behind missing ones.
+    /// Bytes of files after missing ones.
     pub(super) reorder: Share,
 }
 

@@ -137,7 +137,7 @@ impl Partition {
     }
 
     /// Begins the session of a control connection whose first segment after the handshake, or first with payload, is about
-    /// to be handed on.
+    /// to be delivered.
     fn begin_session(&mut self, at: Timestamp, id: FlowId, client: Side, beginning: Beginning) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         let (client_end, server_end) = (flow.endpoint(client), flow.endpoint(client.other()));
@@ -161,7 +161,7 @@ impl Partition {
         self.counters.sessions += 1;
     }
 
-    /// Ends the session of a control connection whose streams were handed on whole. `all`: transfers that are still open end
+    /// Ends the session of a control connection whose streams were delivered whole. `all`: transfers that are still open end
     /// with it.
     pub(super) fn end_session(&mut self, at: Timestamp, id: FlowId, reason: Option<EndReason>, all: bool) {
         let Self { flows, config, out, sources, counters, .. } = self;

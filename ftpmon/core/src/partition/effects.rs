@@ -135,7 +135,7 @@ impl Partition {
         }
     }
 
-    /// A connection to an announced endpoint was opened, or established. False where the endpoint takes none any longer.
+    /// A connection to an announced endpoint was opened, or established. False if the endpoint takes none any longer.
     pub(super) fn data_opened(
         &mut self,
         at: Timestamp,

@@ -251,7 +251,7 @@ impl Partition {
         }
     }
 
-    /// A candidate is no data connection, as far as is known. True where the kernel still counts it.
+    /// A candidate is no data connection, as far as is known. True if the kernel still counts it.
     fn give_up_candidate(&mut self, id: FlowId) -> bool {
         let Some(candidate) = self.take_candidate(id) else { return false };
         self.counters.not_inferred += 1;

@@ -156,7 +156,7 @@ impl Partition {
         self.flows.keys_of(Class::Control).any(|key| key.has_port(port))
     }
 
-    /// Gives an interface the name that events have for it; an empty one takes it away.
+    /// Sets the name that events have for an interface; an empty one takes it away.
     pub(crate) fn name_interface(&mut self, interface: InterfaceId, name: &Arc<str>) {
         if name.is_empty() {
             self.interfaces.remove(&interface);

@@ -23,7 +23,7 @@ use crate::timing::{AFTER_FIN_NS, AFTER_RST_NS};
 const LIGHT_BYTES: usize = 128;
 
 impl Partition {
-    /// A segment was seen. False where it belongs to no connection that is followed.
+    /// A segment was seen. False if it belongs to no connection that is followed.
     pub(crate) fn handle_segment(
         &mut self,
         at: Timestamp,
@@ -263,7 +263,7 @@ struct DataRead {
     gave_up: bool,
 }
 
-/// Hands a segment to a data connection, or what may be one. Where the kernel counts (`counted`), only bytes that are wanted
+/// Hands a segment to a data connection, or what may be one. If the kernel counts (`counted`), only bytes that are wanted
 /// go through the connection.
 #[expect(clippy::too_many_arguments, reason = "parts of a flow and of the partition, borrowed apart")]
 fn read_data(

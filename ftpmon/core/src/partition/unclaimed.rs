@@ -4,7 +4,7 @@
 //! A connection between the hosts of a session is its own where an announcement of one of its kind may be among the missing
 //! bytes: it was opened after the last bytes before them, and before the first ones behind them (or soon after, where a
 //! transfer without an endpoint began); and the bytes are missing in the direction that announces it. Its own bytes went in
-//! one direction only, as those of data connections do. Where several sessions may have announced it, it belongs to none,
+//! one direction only, as those of data connections do. If several sessions may have announced it, it belongs to none,
 //! unless one alone has a transfer whose endpoint was lost. An announcement that comes late takes it first.
 
 use smallvec::SmallVec;
@@ -48,7 +48,7 @@ impl Partition {
         self.look_at_covered(at, pair, told_now);
     }
 
-    /// Bytes of a session were received behind missing ones.
+    /// Bytes of a session were received after missing ones.
     pub(super) fn close_windows(&mut self, session: FlowId, direction: Direction, at: Timestamp) {
         if let Some(Role::Control(control)) = self.role(session) {
             self.pairs.close_windows(control.pair(), session, direction, at);

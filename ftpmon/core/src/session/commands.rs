@@ -15,7 +15,7 @@ use crate::text::Text;
 use crate::time::Timestamp;
 
 impl Session {
-    /// A command line. True where TLS may follow it at once.
+    /// A command line. True if TLS may follow it at once.
     pub(super) fn command_line(
         &mut self,
         at: Timestamp,

@@ -62,7 +62,7 @@ struct Rank {
 }
 
 impl Contender {
-    /// The end that is to send, by the direction of the transfer; none where either may.
+    /// The end that is to send, by the direction of the transfer; none if either may.
     fn sender(&self, direction: Option<FileDirection>) -> Option<Side> {
         let server = match self.mode? {
             Mode::Passive => Side::Listener,
@@ -133,7 +133,7 @@ impl Contenders {
         fills.note("contenders_of_endpoint", self.0.len(), CONTENDERS_MAX);
     }
 
-    /// A connection came, or it is established now. False where there are too many.
+    /// A connection came, or it is established now. False if there are too many.
     pub(super) fn contact(&mut self, contact: Contact, expected: bool, mode: Option<Mode>) -> bool {
         let Contact { connection, initiator, established, .. } = contact;
         let known = self.0.iter_mut().find(|it| it.connection == connection);
@@ -152,7 +152,7 @@ impl Contenders {
         true
     }
 
-    /// A connection ended. What was refused, reset or not answered was none. True where it carried something.
+    /// A connection ended. What was refused, reset or not answered was none. True if it carried something.
     pub(super) fn ended(&mut self, connection: ConnectionId, summary: Box<DataSummary>) -> bool {
         let Some(place) = self.0.iter().position(|it| it.connection == connection && it.is_open()) else {
             return false;
@@ -206,7 +206,7 @@ impl Contenders {
         self.0.iter().any(|it| !it.is_open())
     }
 
-    /// Decides which connection that ended the transfer had. None where none did.
+    /// Decides which connection that ended the transfer had. None if none did.
     pub(super) fn choose(self, direction: Option<FileDirection>) -> Chosen {
         let best = self.best(direction, |it| !it.is_open());
         let mut chosen = Chosen::default();

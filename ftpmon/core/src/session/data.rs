@@ -60,7 +60,7 @@ pub struct DataSummary {
     pub first: Timestamp,
     /// Last packet.
     pub last: Timestamp,
-    /// The end that sent the first FIN or RST; none where neither was seen.
+    /// The end that sent the first FIN or RST; none if neither was seen.
     pub closed_by: Option<Side>,
     /// Another session announced it as well: a transfer between two servers.
     pub shared: bool,

@@ -2,7 +2,7 @@
 
 use crate::event::RepresentationType;
 
-/// Transfer parameters in force (RFC 959 section 5.1.2: TYPE, MODE, STRU). A field is none where it is not known.
+/// Transfer parameters in force (RFC 959 section 5.1.2: TYPE, MODE, STRU). A field is none if it is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parameters {
     pub(super) representation: Option<Representation>,

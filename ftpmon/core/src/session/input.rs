@@ -132,7 +132,7 @@ impl Session {
         rest
     }
 
-    /// One line of a direction; true where the next bytes may be TLS.
+    /// One line of a direction; true if the next bytes may be TLS.
     pub(super) fn line(
         &mut self,
         at: Timestamp,

@@ -88,7 +88,7 @@ struct Restart {
     /// The REST command.
     tx: u64,
     offset: u64,
-    /// A listing had it. Servers are known that keep it for the file behind the listing.
+    /// A listing had it. Servers are known that keep it for the file after the listing.
     listed: bool,
 }
 
@@ -240,7 +240,7 @@ impl Session {
         self.transfers.awaits_connection() || self.transfers.used_lately(at)
     }
 
-    /// A connection to an announced endpoint was opened, or established. False where the endpoint takes none any longer.
+    /// A connection to an announced endpoint was opened, or established. False if the endpoint takes none any longer.
     pub fn data_opened(&mut self, at: Timestamp, id: EndpointId, contact: Contact, out: &mut Outbox) -> bool {
         let Contact { initiator, established, .. } = contact;
         let (client, server) = (self.identity.client.ip, self.identity.server.ip);

@@ -3,7 +3,7 @@
 //! Servers answer commands in their order (RFC 959 section 5.4), so a reply answers the oldest command that it *can* answer
 //! ([`answers`](super::answers)). Commands before that one were not answered: they are *doubtful*, and forgotten when
 //! [`UNANSWERED_MAX`] later commands have been answered. A transfer that has its preliminary reply is a second track beside the
-//! dialogue: what is asked meanwhile may be answered before it, behind it, or never. Where a reply was lost or cannot be read,
+//! dialogue: what is asked meanwhile may be answered before it, behind it, or never. If a reply was lost or cannot be read,
 //! every command that it may have answered is doubtful. A reply that fits no command answers none, and shifts nothing.
 
 mod doubts;

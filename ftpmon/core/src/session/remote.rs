@@ -219,7 +219,7 @@ impl Remote {
         Basis { path, parameters, due }
     }
 
-    /// The reply to a command that was lost, or to one behind the gap, shows whether the lost ones changed anything.
+    /// The reply to a command that was lost, or to one after the gap, shows whether the lost ones changed anything.
     fn judge_gap(&mut self, tx: u64, code: Code) {
         let Some(gap) = &mut self.gap else { return };
         let changes = matches!(code.number(), 200..=209 | 230..=239 | 250..=256);

@@ -25,7 +25,7 @@ const COMPARED_MAX: usize = 256;
 /// A shorter secret would mask ordinary words of replies.
 const COMPARED_MIN: usize = 4;
 
-/// The argument of a command cut where a secret begins: what may be shown, and the secret. None where it holds none.
+/// The argument of a command cut where a secret begins: what may be shown, and the secret. None if it holds none.
 pub(super) fn in_argument<'a>(command: &Command<'a>) -> Option<(&'a [u8], &'a [u8])> {
     let arg = command.arg?;
     if command.verb.has_secret_argument() || is_like_a_secret_verb(command) {

@@ -309,7 +309,7 @@ impl Transfers {
     }
 
     /// A connection to an announced endpoint was opened, or established. `expected`: the host that was to open it did, by who
-    /// listens. False where the endpoint takes none any longer.
+    /// listens. False if the endpoint takes none any longer.
     pub(super) fn contact(
         &mut self,
         id: EndpointId,
@@ -337,8 +337,8 @@ impl Transfers {
         if taken { Reception::Taken } else { Reception::Full }
     }
 
-    /// A connection to an announced endpoint ended. Gives the time at which that is known together with its final reply, which
-    /// may have come before.
+    /// A connection to an announced endpoint ended. Returns the time at which that is known together with its final reply,
+    /// which may have come before.
     pub(super) fn ended(
         &mut self,
         at: Timestamp,

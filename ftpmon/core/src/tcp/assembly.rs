@@ -286,7 +286,7 @@ impl<R: Receiver> Assembly<'_, R> {
         }
     }
 
-    /// Nothing more will come: hands on all that is held, telling its holes.
+    /// Nothing more will come: delivers all that is held, reporting its holes.
     pub(super) fn finish(&mut self) {
         loop {
             self.drain();
@@ -325,7 +325,7 @@ impl<R: Receiver> Assembly<'_, R> {
         awaited.then_some(front)
     }
 
-    /// Hands on all that is held of a direction, telling its holes.
+    /// Hands on all that is held of a direction, reporting its holes.
     pub(super) fn flush(&mut self, from: Side) {
         while let Some(front) = self.backlog.pending.side(from).front_start() {
             if self.streams.side(from).marks.has(Marks::CLOSED) {

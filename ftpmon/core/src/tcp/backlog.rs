@@ -24,7 +24,7 @@ pub(super) struct Piece {
     pub(super) start: u64,
     /// Bytes that it covers, 0 for the stream's end.
     pub(super) len: u64,
-    /// The bytes covered; none where only their number counts.
+    /// The bytes covered; none if only their number counts.
     pub(super) bytes: Box<[u8]>,
     /// Bytes behind it that its packet carried and the capture cut off.
     pub(super) cut: u32,
@@ -150,7 +150,7 @@ pub(super) struct Pending {
     pub(super) stray: Option<Stray>,
     /// Payload of doubtful segments.
     pub(super) doubted: Vec<Doubted>,
-    /// The stream's end, while it is not handed on: its time and kind.
+    /// The stream's end, while it is not delivered: its time and kind.
     pub(super) ended: Option<(Timestamp, Closing)>,
     /// An RST not believed yet.
     pub(super) reset: Option<NotedReset>,

@@ -77,12 +77,12 @@ impl Connection {
     }
 
     /// The sender of `first`, the first segment seen of a connection: the listener if it answers a SYN, otherwise the
-    /// initiator, for want of better.
+    /// initiator, for lack of better.
     pub fn sender_of(first: &Segment<'_>) -> Side {
         if first.flags.syn() && first.flags.ack() { Side::Listener } else { Side::Initiator }
     }
 
-    /// Takes a segment that the end `from` sent, and hands on what it puts in order. [`Self::poll_timeout`] may change.
+    /// Takes a segment that the end `from` sent, and delivers what it puts in order. [`Self::poll_timeout`] may change.
     pub fn handle_segment(
         &mut self,
         at: Timestamp,
@@ -163,7 +163,7 @@ impl Connection {
         }
     }
 
-    /// Nothing more will come: holes become gaps, and what is held is handed on.
+    /// Nothing more will come: holes become gaps, and what is held is delivered.
     pub fn finish(&mut self, at: Timestamp, keep: Keep, receiver: &mut impl Receiver) {
         if self.backlog.is_some() {
             self.assemble(at, &StreamLimits::CONTROL, keep, receiver, |assembly| {

@@ -31,7 +31,7 @@ impl<R: Receiver> Assembly<'_, R> {
         }
     }
 
-    /// Hands on the end of a direction, if it has one that was not handed on.
+    /// Hands on the end of a direction, if it has one that was not delivered.
     pub(super) fn report_end(&mut self, from: Side) {
         let marks = &mut self.streams.side_mut(from).marks;
         if let Some((at, how)) = self.backlog.pending.side_mut(from).ended.take()

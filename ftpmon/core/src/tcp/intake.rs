@@ -189,7 +189,7 @@ impl<R: Receiver> Assembly<'_, R> {
         self.compare_recent(from, span);
     }
 
-    /// Compares bytes that lie before the stream's `next` with those that were handed on.
+    /// Compares bytes that lie before the stream's `next` with those that were delivered.
     pub(super) fn compare_recent(&mut self, from: Side, span: &Span<'_>) {
         let stream = self.streams.side(from);
         let behind = stream.next.saturating_sub(span.start);

@@ -1,4 +1,4 @@
-//! The receiver of what a connection hands on.
+//! The receiver of what a connection delivers.
 
 use crate::account::Side;
 use crate::event::GapCause;
@@ -45,9 +45,9 @@ pub enum Oddity {
 pub struct Conflict<'a> {
     /// Bytes compared, at least 1.
     pub bytes: u64,
-    /// The line that they are in, up to the first of them; none where its beginning is not known.
+    /// The line that they are in, up to the first of them; none if its beginning is not known.
     pub line: Option<&'a [u8]>,
-    /// The bytes that were seen first, and are handed on.
+    /// The bytes that were seen first, and are delivered.
     pub first: &'a [u8],
     /// The other bytes.
     pub second: &'a [u8],
@@ -65,7 +65,7 @@ pub trait Receiver {
     /// The next `bytes` of a direction, at least 1, were never seen whole. What comes after them follows.
     fn gap(&mut self, at: Timestamp, from: Side, bytes: u64, cause: GapCause);
 
-    /// A copy of bytes seen before has other content. The bytes seen first are handed on.
+    /// A copy of bytes seen before has other content. The bytes seen first are delivered.
     fn conflict(&mut self, at: Timestamp, from: Side, conflict: &Conflict<'_>);
 
     /// A doubtful segment came. Its bytes are handed on only if the other end acknowledges them and no other segment has them; an

@@ -1,4 +1,4 @@
-//! The bytes handed on last, kept to compare copies with them.
+//! The bytes delivered last, kept to compare copies with them.
 
 use std::collections::VecDeque;
 
@@ -23,7 +23,7 @@ pub(super) struct Difference {
     pub(super) bytes: u64,
     /// The number of bytes of the copy that lie before those that are kept.
     pub(super) skipped: usize,
-    /// The line up to the first of them; none where its beginning is not kept.
+    /// The line up to the first of them; none if its beginning is not kept.
     pub(super) line: Option<Vec<u8>>,
     /// The bytes seen first.
     pub(super) first: Vec<u8>,
@@ -35,7 +35,7 @@ impl Recent {
         self.bytes.len()
     }
 
-    /// Adds bytes that were handed on.
+    /// Adds bytes that were delivered.
     #[inline]
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let bytes = bytes.get(bytes.len().saturating_sub(RECENT_BYTES)..).unwrap_or_default();
@@ -91,7 +91,7 @@ impl Recent {
         self.line_before(self.bytes.len())
     }
 
-    /// Whether `copy`, which begins `behind` bytes before the end, is the same as the bytes kept: none where nothing of it is
+    /// Whether `copy`, which begins `behind` bytes before the end, is the same as the bytes kept: none if nothing of it is
     /// kept.
     pub(super) fn is_same(&self, behind: u64, copy: &[u8]) -> Option<bool> {
         let len = self.bytes.len() as u64;

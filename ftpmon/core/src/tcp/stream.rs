@@ -34,11 +34,11 @@ impl Marks {
     pub(super) const FIN_SEEN: u32 = 1 << 9;
     /// An RST was seen, in order or not.
     pub(super) const RST_SEEN: u32 = 1 << 10;
-    /// Its end was reached. Bytes behind it are held, and handed on if the other end acknowledges them.
+    /// Its end was reached. Bytes behind it are held, and delivered if the other end acknowledges them.
     pub(super) const CLOSED: u32 = 1 << 11;
     /// It sent RST, at the end or after it.
     pub(super) const RESET: u32 = 1 << 12;
-    /// Its end was handed on to the receiver.
+    /// Its end was delivered to the receiver.
     pub(super) const END_REPORTED: u32 = 1 << 13;
     /// A FIN ended it, not an RST.
     pub(super) const FIN_PASSED: u32 = 1 << 15;
@@ -50,7 +50,7 @@ impl Marks {
     pub(super) const CHECKSUMS: u32 = 1 << 19;
     /// Its segments have timestamps.
     pub(super) const TIMESTAMP: u32 = 1 << 18;
-    /// The connection was finished: nothing of it is handed on any more.
+    /// The connection was finished: nothing of it is delivered any more.
     pub(super) const FINISHED: u32 = 1 << 14;
 
     /// All of `bits` hold.
@@ -79,7 +79,7 @@ impl Marks {
 pub(super) struct Stream {
     /// Position of the first payload byte.
     pub(super) start: u64,
-    /// Position of the next byte to hand on: everything before it was delivered or reported as a gap.
+    /// Position of the next byte to deliver: everything before it was delivered or reported as a gap.
     pub(super) next: u64,
     /// Bytes that no packet carried, as far as they were reported.
     pub(super) gap_bytes: u64,
@@ -142,7 +142,7 @@ impl Stream {
         }
     }
 
-    /// Notes an acknowledgment of bytes that were handed on.
+    /// Notes an acknowledgment of bytes that were delivered.
     #[inline]
     pub(super) fn note_ack(&mut self, ack: u32) {
         let behind = (self.next as u32).wrapping_sub(ack);

@@ -143,7 +143,7 @@ impl LiveEngine {
         drained
     }
 
-    /// The time until [`Self::handle_timeout`] is due; none where nothing waits.
+    /// The time until [`Self::handle_timeout`] is due; none if nothing waits.
     pub(super) fn poll_timeout(&self) -> Option<Duration> {
         let engine =
             self.engine.poll_timeout().map(|due| Duration::from_nanos(due.nanos_since(self.clock.now())));
@@ -311,7 +311,7 @@ impl LiveEngine {
     }
 
     /// Passes on everything that came out of the engine, without delay: a data connection that the kernel's packet selection is
-    /// to know of may be about to open. Gives how many outputs there were.
+    /// to know of may be about to open. Returns how many outputs there were.
     pub(super) fn drain_engine(&mut self) -> usize {
         let mut outputs = 0;
         while let Some(output) = self.engine.poll() {
@@ -423,8 +423,8 @@ pub(super) fn hand_over(
     }
 }
 
-/// The number of bytes of a ring of `ring_bytes` that may be handled after the kernel's counters were polled, until they are polled
-/// again: so few that a loss is always known before the gap that it left is met.
+/// The number of bytes of a ring of `ring_bytes` that may be handled after the kernel's counters were polled, until they are
+/// polled again: so few that a loss is always known before the gap that it left is met.
 ///
 /// A record is lost only while the ring has no room for it. What was written after a loss that the last poll did not show
 /// therefore lies about a whole ring behind where reading was at that poll.

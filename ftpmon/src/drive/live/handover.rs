@@ -17,7 +17,7 @@ use ftpmon_event::{
 const EXCHANGE_RECORDS: usize = 64;
 
 impl LiveEngine {
-    /// Goes through what an earlier agent read of the connections that were open, without reporting it again. Where that agent did
+    /// Goes through what an earlier agent read of the connections that were open, without reporting it again. If that agent did
     /// not end in order, each session has a gap: what had been read and not written is not known.
     pub(super) fn take_over(&mut self, journal: Journal, earlier: Option<Vec<Entry>>) {
         self.journal = Some(journal);
@@ -85,7 +85,7 @@ impl LiveEngine {
         }
     }
 
-    /// Writes what was noted for the next agent. Where that fails it is told once.
+    /// Writes what was noted for the next agent. If that fails it is told once.
     pub(super) fn write_journal(&mut self) {
         self.written(Journal::flush);
     }

@@ -1,5 +1,5 @@
-//! The records that an agent with `--pin` read of open connections, in a file: the next agent reads them again and knows what this
-//! one knew.
+//! The records that an agent with `--pin` read of open connections, in a file: the next agent reads them again and knows what
+//! this one knew.
 //!
 //! The file has a header (magic, version, layout of the records, the machine's boot) and entries with a checksum each. It ends
 //! where an entry is not whole. It is made anew where more than half of it is of connections that are over.
@@ -27,7 +27,7 @@ const MAGIC: [u8; 8] = *b"ftpmonj2";
 const ENTRY_HEAD: usize = 17;
 /// The part of a connection's beginning that is kept, bytes: the login is there.
 const HEAD_MAX: usize = 16 << 10;
-/// The part of its end that is kept, bytes. A session that goes on for long does not fill the file.
+/// The part of its end that is kept, bytes. A session that continues for long does not fill the file.
 const TAIL_MAX: usize = 32 << 10;
 /// The sum that is kept of all connections, bytes: many sessions do not fill memory and disk. More are not taken over.
 const KEPT_MAX: usize = 64 << 20;
@@ -102,8 +102,8 @@ impl Sampled for Journal {
 }
 
 impl Journal {
-    /// Opens the file for a new run, which [`Self::renew`] puts in its place; gives what an earlier one left there, if it is of this
-    /// boot.
+    /// Opens the file for a new run, which [`Self::renew`] puts in its place; gives what an earlier one left there, if it is
+    /// of this boot.
     ///
     /// # Errors
     /// Another agent uses it, or it cannot be written.
@@ -196,14 +196,14 @@ impl Journal {
         self.timeouts.push_back((self.entries, entry));
     }
 
-    /// A session is over.
+    /// A session ended.
     pub(super) fn session_over(&mut self, one: Endpoint, other: Endpoint) {
         if let Some(kept) = self.kept.remove(&ends(one, other)) {
             self.kept_bytes -= kept.head_bytes + kept.tail_bytes;
         }
     }
 
-    /// A data connection is over.
+    /// A data connection ended.
     pub(super) fn data_over(&mut self, one: Endpoint, other: Endpoint) {
         if let Some(kept) = self.kept.get_mut(&ends(one, other)) {
             kept.over = Some(Instant::now());
@@ -314,7 +314,7 @@ fn encode(kind: EntryKind, distance: i64, body: &[u8]) -> Vec<u8> {
     rest
 }
 
-/// The entries of a file, until one that is not whole; none where it is of another version, layout or boot.
+/// The entries of a file, until one that is not whole; none if it is of another version, layout or boot.
 fn parse(bytes: &[u8], boot: &[u8; 36]) -> Option<Vec<Entry>> {
     let header = [&MAGIC[..], &ABI_VERSION.to_le_bytes(), boot].concat();
     let mut rest = bytes.strip_prefix(header.as_slice())?;

@@ -2,7 +2,7 @@
 
 use ftpmon_core::engine::EngineConfig;
 
-/// Control ports that are none any more, whose sessions go on: the kernel goes on selecting their packets until the last is over.
+/// Former control ports whose sessions continue: the kernel selects their packets until the last session ended.
 #[derive(Default)]
 pub(super) struct RetiredPorts(Vec<u16>);
 

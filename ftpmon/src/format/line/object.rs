@@ -27,7 +27,7 @@ enum Node {
     Object(Vec<(String, Node)>),
 }
 
-/// `line` with its longest texts and lists cut, so that it has `room` bytes at most where that can be; none where it is no
+/// `line` with its longest texts and lists cut, so that it has `room` bytes at most where that can be; none if it is no
 /// JSON object.
 pub(super) fn cut(line: &[u8], room: usize) -> Option<Vec<u8>> {
     let mut written = Vec::new();

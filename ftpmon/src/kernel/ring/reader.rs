@@ -95,7 +95,7 @@ impl<F> RingReader<F> {
         Some(&self.crossing)
     }
 
-    /// Gives the record that was peeked at, and has `len` bytes, back to the kernel.
+    /// Returns the record that was peeked at, and has `len` bytes, to the kernel.
     #[inline]
     pub(super) fn advance(&mut self, len: usize) {
         self.position = self.position.wrapping_add(room(len));
@@ -145,8 +145,8 @@ impl<F> RingReader<F> {
     #[inline]
     fn header(&self, place: usize) -> u32 {
         let at = self.producer.as_ptr().wrapping_add(self.page + place);
-        // SAFETY: within the mapping, which lives as long as `self`, and aligned to 8. The kernel writes the word whole. A relaxed
-        // load may be made of memory that is mapped read-only.
+        // SAFETY: within the mapping, which lives as long as `self`, and aligned to 8. The kernel writes the word whole. A
+        // relaxed load may be made of memory that is mapped read-only.
         unsafe { AtomicU32::from_ptr(at.cast_mut().cast()) }.load(Ordering::Relaxed)
     }
 
@@ -154,8 +154,8 @@ impl<F> RingReader<F> {
     #[inline]
     fn bytes(&self, at: usize, len: usize) -> &[u8] {
         let len = len.min(self.capacity.saturating_sub(at));
-        // SAFETY: within the mapping by the line above (`at` is below the capacity). The kernel writes nothing of a record that is
-        // there until it was given back, for which `self` is borrowed anew.
+        // SAFETY: within the mapping by the line above (`at` is below the capacity). The kernel writes nothing of a record
+        // that is there until it was given back, for which `self` is borrowed anew.
         unsafe { core::slice::from_raw_parts(self.producer.as_ptr().wrapping_add(self.page + at), len) }
     }
 }
@@ -207,7 +207,7 @@ mod tests {
             }
         }
 
-        /// Reserves room; false where there is none.
+        /// Reserves room; false if there is none.
         fn reserve(&mut self, len: usize) -> Option<usize> {
             let mut read = [0; 8];
             self.file.read_exact_at(&mut read, 0).unwrap();

@@ -28,7 +28,7 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// The cursor of an output; none where it has none that can be read.
+    /// The cursor of an output; none if it has none that can be read.
     pub(super) fn load(folder: &Path, output: &str) -> Option<Self> {
         let cursor: Self = serde_json::from_slice(&std::fs::read(path(folder, output)).ok()?).ok()?;
         (cursor.output == output).then_some(cursor)

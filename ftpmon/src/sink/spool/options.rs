@@ -18,11 +18,11 @@ pub struct SpoolOptions {
     pub folder: PathBuf,
     /// Bytes of all its segments.
     pub max_bytes: u64,
-    /// The events that give way when it is full.
+    /// The events that are dropped when it is full.
     pub full: SpoolFull,
 }
 
-/// The events that give way when the spool is full (`--spool-full`).
+/// The events that are dropped when the spool is full (`--spool-full`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SpoolFull {

@@ -47,7 +47,8 @@ impl Drop for SpoolReader {
 }
 
 impl SpoolReader {
-    /// A reader for `output`, which is told by `lose` what it will not get. One that the spool does not know begins with this run.
+    /// A reader for `output`, which is told by `lose` what it will not get. One that the spool does not know begins with this
+    /// run.
     pub(super) fn new(shared: Arc<Shared>, output: String, route: u64, lose: Lose) -> Self {
         let known = Cursor::load(shared.folder(), &output);
         let mut state = shared.state();
@@ -82,7 +83,7 @@ impl SpoolReader {
         Self { shared, output, index, route, open: None, accepted: None, saved_at: Instant::now() }
     }
 
-    /// The next batch; none where everything was read.
+    /// The next batch; none if everything was read.
     pub(in crate::sink) fn next(&mut self) -> Option<LineBatch> {
         loop {
             let (place, limit, after) = self.position()?;
@@ -204,7 +205,7 @@ impl SpoolReader {
                 place.segment
             ));
             if newest == Some(place.segment) {
-                // The writer goes on in the next one; nothing that is written meanwhile is read before.
+                // The writer continues in the next one; nothing that is written meanwhile is read before.
                 state.begin_next = true;
             }
         }

@@ -225,7 +225,7 @@ impl SpoolWriter {
         }
     }
 
-    /// Removes the oldest segment, though outputs need it, and tells them what they will not get. False where there is none but
+    /// Removes the oldest segment, though outputs need it, and tells them what they will not get. False if there is none but
     /// the one being written.
     fn drop_oldest(&mut self) -> bool {
         let folder = self.shared.folder();

@@ -235,7 +235,7 @@ fn an_upload_is_not_the_connection_of_a_download() {
     assert_eq!(told, [(0, true), (2, false)]);
 }
 
-/// 227 comes behind the gap, and behind the connection.
+/// 227 comes after the gap, and behind the connection.
 #[test]
 fn a_late_announcement_takes_it_first() {
     let mut bench = Bench::new(EngineConfig::default());

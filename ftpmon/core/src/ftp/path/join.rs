@@ -7,7 +7,7 @@ use super::{os400, slash, vms, zos};
 
 /// Joins a working directory and the name that a command gives.
 ///
-/// None where the result is not known: a relative name in an unknown directory, a name whose meaning depends on an
+/// None if the result is not known: a relative name in an unknown directory, a name whose meaning depends on an
 /// unknown system, or a path longer than [`PATH_MAX`].
 pub fn resolve(system: System, cwd: &Directory, name: &[u8], target: Target) -> Option<Vec<u8>> {
     let path = match Rules::select(system, cwd, name)? {
@@ -29,7 +29,7 @@ enum Rules {
 }
 
 impl Rules {
-    /// The rules for this name in this directory; none where the system that would decide is not known.
+    /// The rules for this name in this directory; none if the system that would decide is not known.
     fn select(system: System, cwd: &Directory, name: &[u8]) -> Option<Self> {
         let directory = cwd;
         let cwd = match directory {

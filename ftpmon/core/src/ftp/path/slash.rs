@@ -181,7 +181,7 @@ impl Path {
         self.bytes.extend_from_slice(name);
     }
 
-    /// Drops the last name; false where no name is known.
+    /// Drops the last name; false if no name is known.
     fn leave(&mut self) -> bool {
         let names = self.bytes.get(self.root..).unwrap_or_default();
         let (start, last) = match names.iter().rposition(|&byte| byte == self.separator) {

@@ -11,7 +11,7 @@ use super::zos;
 pub struct Stated {
     /// As [`Directory::At`] has it.
     pub path: Box<[u8]>,
-    /// The system whose form it has; none where several have it.
+    /// The system whose form it has; none if several have it.
     pub system: Option<System>,
 }
 
@@ -164,7 +164,7 @@ fn undoubled(path: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The working directory in which `arg` names `path`: what is left of `path` without `arg`. None where `path` is not
+/// The working directory in which `arg` names `path`: what is left of `path` without `arg`. None if `path` is not
 /// absolute, or does not end with `arg` as one name.
 pub fn parent_of<'a>(path: &'a [u8], arg: &[u8]) -> Option<&'a [u8]> {
     let is_name =

@@ -54,7 +54,7 @@ impl System {
         }
     }
 
-    /// The system in the greeting (220), by the name of the server program; none where it names no such program.
+    /// The system in the greeting (220), by the name of the server program; none if it names no such program.
     pub fn from_greeting(text: &[u8]) -> Option<Self> {
         let letters = Letters::of(text);
         let has = |word: &str| letters.may_have(word) && contains(text, word);

@@ -12,7 +12,7 @@ const TOP: &[u8] = b"000000";
 struct Specification<'a> {
     /// With the colon.
     device: &'a [u8],
-    /// Between the brackets; none where there are no brackets.
+    /// Between the brackets; none if there are no brackets.
     directory: Option<&'a [u8]>,
     name: &'a [u8],
 }

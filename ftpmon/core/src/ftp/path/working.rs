@@ -32,7 +32,7 @@ impl WorkingDirectory {
         Self { system: System::Unknown, place }
     }
 
-    /// The path that `name` has; none where directory or system leave it open. `certain`: no lost command may have
+    /// The path that `name` has; none if directory or system leave it open. `certain`: no lost command may have
     /// changed the directory.
     pub fn path(&self, name: &[u8], certain: bool) -> Option<Vec<u8>> {
         let cwd = if certain { &self.place } else { &Directory::Unknown };

@@ -1,4 +1,4 @@
-//! Transfers are reported, and the endpoints of those that had no connection handed on.
+//! Transfers are reported, and the endpoints of those that had no connection passed on.
 
 use smol_str::format_smolstr;
 

@@ -148,7 +148,7 @@ impl Monitor {
         self.take(from, &Segment { wire_payload_len, ..segment(from, seq, ack, ACK, payload.as_bytes()) });
     }
 
-    /// Time goes on.
+    /// Time passes.
     fn pass_millis(&mut self, ms: i64) {
         self.now += ms;
         self.connection.handle_timeout(millis(self.now), &self.limits, self.keep, &mut self.recorder);
