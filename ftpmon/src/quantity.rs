@@ -16,7 +16,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         lower => lower.strip_suffix("ib").or_else(|| lower.strip_suffix('b')).unwrap_or(lower).to_owned(),
     };
     scaled(text, unit, &short, &SIZES)
-        .ok_or_else(|| format!("`{text}` is no size; write bytes, or 64K, 16M, 2G"))
+        .ok_or_else(|| format!("`{text}` is not a size; write bytes, or 64K, 16M, 2G"))
 }
 
 /// Seconds: a number, which `s`, `m`, `h` or `d` may follow.
@@ -27,7 +27,7 @@ pub fn parse_seconds(text: &str) -> Result<u32, String> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     scaled(text, unit, unit, &DURATIONS)
         .and_then(|seconds| u32::try_from(seconds).ok())
-        .ok_or_else(|| format!("`{text}` is no duration; write seconds, or 30s, 5m, 1h"))
+        .ok_or_else(|| format!("`{text}` is not a duration; write seconds, or 30s, 5m, 1h"))
 }
 
 /// Bytes in the largest unit that divides them.

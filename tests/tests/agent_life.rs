@@ -115,7 +115,7 @@ fn an_interface_that_goes_and_comes_back_is_followed() {
             poll::until(what, SOON, || Ok(agent.diagnostics().contains(what).then_some(())))
                 .with_context(|| agent.diagnostics())
         };
-        said(&format!("interface {} went away", Direct::DEVICE))?;
+        said(&format!("interface {} was removed", Direct::DEVICE))?;
 
         // The same name again, and one that a pattern matches.
         let pair =

@@ -98,7 +98,7 @@ pub struct RunOptions {
     /// Kernel hook for incoming packets
     #[arg(long, value_enum, default_value_t = HookChoice::Auto)]
     pub hook: HookChoice,
-    /// Destination of events: - for standard output, a file path, tcp://HOST:PORT or unix:PATH, and settings behind commas
+    /// Destination of events: - for standard output, a file path, tcp://HOST:PORT or unix:PATH, and settings after commas
     /// (format=eve,events=login+transfer,queue=16M). May be given several times
     #[arg(long = "output", value_name = "SINK[,SETTING=VALUE]…", default_value = "-")]
     pub outputs: Vec<OutputSpec>,
@@ -120,7 +120,7 @@ pub struct RunOptions {
     /// [default: -20 with --files hash or extract, otherwise unchanged]
     #[arg(long, value_name = "NICE", allow_negative_numbers = true, value_parser = clap::value_parser!(i8).range(-20..=19))]
     pub nice: Option<i8>,
-    /// Threads that follow sessions at most. One is used, so that any number is enough
+    /// Maximum number of threads that follow sessions. One is used, so any number is enough
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub threads: Option<u8>,
     /// Print the kernel programs' log messages of this level and above on standard error [default: off]
@@ -137,7 +137,7 @@ pub struct RunOptions {
     /// ftpmon detach removes them
     #[arg(long, value_name = "DIR")]
     pub pin: Option<PathBuf>,
-    /// With --pin, the file that tells the next ftpmon what is known of open sessions
+    /// With --pin, the file that hands open sessions over to the next ftpmon
     #[arg(long, value_name = "FILE", default_value = "/run/ftpmon/state")]
     pub pin_state: PathBuf,
     /// Directory of a log of all events, from which outputs read: what a reader missed, and what was not delivered when ftpmon
@@ -195,7 +195,7 @@ pub struct EventOptions {
     /// Format of the events
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub format: Format,
-    /// Longest line of output; longer texts are cut, with their length beside
+    /// Longest line of output; longer texts are cut, and their length is given beside them
     #[arg(long, value_name = "BYTES", default_value_t = LINE_BYTES_DEFAULT,
         value_parser = clap::value_parser!(u32).range(i64::from(LINE_BYTES_MIN)..=i64::from(LINE_BYTES_MAX)))]
     pub max_line: u32,

@@ -39,10 +39,10 @@ pub enum KeyError {
         length: usize,
     },
     /// The file is no key.
-    #[error("{} is no key of --secrets hash: it has more than {SECRETS_KEY_MAX} bytes", .0.display())]
+    #[error("{} is not a key of --secrets hash: it has more than {SECRETS_KEY_MAX} bytes", .0.display())]
     TooLong(PathBuf),
     /// The system gives no random key.
-    #[error("the system gives no random key for --secrets hash: {0}; give one with --secrets-key")]
+    #[error("the system has no random key for --secrets hash: {0}; give one with --secrets-key")]
     NoRandom(getrandom::Error),
 }
 

@@ -109,7 +109,7 @@ impl PcapWriter {
         } else {
             if self.queue_full == 0 {
                 notice(format_args!(
-                    "packets come faster than the --write-pcap file takes them: some are left out"
+                    "packets arrive faster than the --write-pcap file can be written; some are left out"
                 ));
             }
             self.queue_full += 1;
@@ -188,7 +188,7 @@ impl WriterThread {
                 // A part of a block would make the file unreadable from there.
                 let _ = self.file.set_len(self.len);
                 if error.kind() == io::ErrorKind::BrokenPipe {
-                    notice(format_args!("the reader of --write-pcap is gone; the run continues without it"));
+                    notice(format_args!("the reader of --write-pcap closed it; the run continues without it"));
                 } else {
                     notice(format_args!(
                         "cannot write to the --write-pcap file: {error}; the run continues without it"

@@ -21,7 +21,7 @@ pub enum KernelError {
     },
     /// The kernel object lacks a map or a program: it belongs to another version.
     #[error(
-        "the kernel object has no {0}: it belongs to another version of ftpmon; build it anew with `cargo xtask ebpf`"
+        "the kernel object has no {0}: it belongs to another version of ftpmon; rebuild it with `cargo xtask ebpf`"
     )]
     NotInObject(&'static str),
     /// No such interface.

@@ -101,7 +101,7 @@ impl Pins {
             return Ok(());
         }
         Err(error(format!(
-            "it was made with size {pinned} and {entries} is asked for; give the size it has, or take everything off with \
+            "it was made with size {pinned} and {entries} is asked for; give the size it has, or remove everything with \
              `ftpmon detach`"
         )))
     }

@@ -67,7 +67,7 @@ fn missing_rights(held: CapabilitySet, promiscuous: bool) -> Vec<String> {
         })
         .map(|(_, name, why, _)| {
             format!(
-                "no right {why}: {name} is missing; run as root (sudo), or give it to the binary with setcap"
+                "no permission {why}: {name} is missing; run as root (sudo), or give it to the binary with setcap"
             )
         })
         .collect()

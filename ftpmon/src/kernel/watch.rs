@@ -138,7 +138,7 @@ impl Watch {
         self.attached.retain(|&ifindex, attached| {
             let keep = still_there(ifindex, attached);
             if !keep {
-                notice(format_args!("interface {} went away", attached.facts.name));
+                notice(format_args!("interface {} was removed", attached.facts.name));
                 changes.detached += 1;
             }
             keep

@@ -77,7 +77,7 @@ impl AppendedFile {
 
     fn rotate(&mut self) -> io::Result<bool> {
         if let Err(error) = self.rotation.rotate() {
-            notice(format_args!("cannot rotate {}: {error}; it goes on", self.path.display()));
+            notice(format_args!("cannot rotate {}: {error}; writing continues in it", self.path.display()));
             self.not_before = Some(Instant::now() + ROTATE_AGAIN);
             return Ok(false);
         }

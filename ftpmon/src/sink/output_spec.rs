@@ -84,7 +84,7 @@ pub enum OutputSpecError {
         wanted: String,
     },
     /// A setting of files on an output that is none.
-    #[error("{0} is a setting of files, and {1} is none")]
+    #[error("{0} is a setting of files, and {1} is not a file")]
     NoFile(&'static str, String),
     /// A table without the output.
     #[error("an output needs `to`, for example to = \"tcp://192.0.2.1:514\"")]

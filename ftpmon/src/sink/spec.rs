@@ -39,7 +39,7 @@ pub enum SinkSpecError {
     #[error("`tcp:{0}` is not an output; write tcp://HOST:PORT, or file:tcp:{0} for a file of that name")]
     TcpWithoutSlashes(String),
     /// `tcp://` without a host and a port.
-    #[error("`{0}` is no HOST:PORT; write tcp://192.0.2.1:514 or tcp://[2001:db8::1]:514")]
+    #[error("`{0}` is not HOST:PORT; write tcp://192.0.2.1:514 or tcp://[2001:db8::1]:514")]
     BadAddress(String),
 }
 

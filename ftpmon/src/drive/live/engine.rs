@@ -274,7 +274,7 @@ impl LiveEngine {
                 |old, wait| close(old, now, wait),
             )
         {
-            notice(format_args!("the system gives no thread for an output: {error}"));
+            notice(format_args!("cannot start a thread for an output: {error}"));
         }
         self.chain.set_opening(&start);
         self.chain.outputs().for_each(QueuedOutputs::reopen);

@@ -59,7 +59,7 @@ impl LiveEngine {
         if earlier.is_empty() {
             return;
         }
-        notice(format_args!("took over {} sessions of the agent before", open.len()));
+        notice(format_args!("took over {} sessions of the previous agent", open.len()));
         if !in_order {
             for session in open {
                 let gap = GapDetail { direction: Direction::Command, bytes: 0, cause: GapCause::Restart };

@@ -29,7 +29,7 @@ pub(super) fn reload(
     let attempt = attempt(config, reread, opener, engine);
     let outcome = if attempt.result.is_ok() { ConfigOutcome::Applied } else { ConfigOutcome::Refused };
     match (&attempt.result, attempt.changes.len()) {
-        (Err(reason), _) => notice(format_args!("the configuration stays as it is: {reason}")),
+        (Err(reason), _) => notice(format_args!("the configuration is unchanged: {reason}")),
         (Ok(()), 0) => notice(format_args!("the configuration is unchanged")),
         (Ok(()), count) => notice(format_args!("{count} settings changed")),
     }

@@ -183,7 +183,7 @@ fn recover(folder: &std::path::Path, number: u64) -> io::Result<u64> {
     if end < bytes {
         let cut = bytes - end;
         OpenOptions::new().write(true).open(segment::path(folder, number))?.set_len(end)?;
-        notice(format_args!("spool: {cut} bytes behind the last whole record of segment {number} were cut"));
+        notice(format_args!("spool: {cut} bytes after the last complete record of segment {number} were cut"));
     }
     Ok(end)
 }
