@@ -232,4 +232,4 @@ impl Contenders {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

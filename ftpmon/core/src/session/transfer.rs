@@ -263,3 +263,6 @@ impl Transfer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

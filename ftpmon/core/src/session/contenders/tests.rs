@@ -10,7 +10,7 @@ use crate::tls::TlsFacts;
 
 /// The course of a connection, and the bytes that its initiator and its listener sent.
 #[derive(Clone, Copy, Debug)]
-enum Came {
+pub(in crate::session) enum Came {
     /// A SYN that was refused or not answered.
     Attempt,
     /// SYN, SYN-ACK, RST.
@@ -70,7 +70,7 @@ fn summary(n: u64, came: Came) -> Box<DataSummary> {
 }
 
 /// Connections in the order in which they came: whether the expected host opened it, and how it went.
-fn contenders(came: &[(bool, Came)]) -> Contenders {
+pub(in crate::session) fn contenders(came: &[(bool, Came)]) -> Contenders {
     let mut contenders = Contenders::default();
     for (n, &(expected, came)) in (0..).zip(came) {
         let mut contact = Contact {
