@@ -169,7 +169,7 @@ async fn watch(
     let facts = StartFacts::live(config, &engine, kernel::running_release());
     let kernel_side = KernelSide { steering, flows, counters };
     let mut engine = LiveEngine::new(engine, kernel_side, chain, spool, dump, facts);
-    engine.start(attacher.facts()).context("the system gives no thread for an output")?;
+    engine.start(attacher.facts()).context("cannot start a thread for an output")?;
     let pinned = journal.is_some();
     if let Some((journal, earlier)) = journal {
         engine.take_over(journal, earlier.filter(|_| take_over));

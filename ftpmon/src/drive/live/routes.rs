@@ -30,7 +30,7 @@ pub(super) fn close(routes: Vec<Route<QueuedOutputs>>, at: Timestamp, wait: bool
     match std::thread::Builder::new().name("closing".to_owned()).spawn(closing) {
         Ok(thread) if wait => drop(thread.join()),
         Ok(_) => {}
-        Err(error) => notice(format_args!("the system gives no thread to close outputs: {error}")),
+        Err(error) => notice(format_args!("cannot start a thread to close outputs: {error}")),
     }
 }
 
