@@ -25,7 +25,7 @@ pub(super) enum Ready {
     End,
 }
 
-/// A source behind a buffer that grows only to what one record needs.
+/// A source with a buffer that grows only to what one record needs.
 pub(super) struct Input {
     source: Box<dyn Read + Send>,
     buffer: Vec<u8>,

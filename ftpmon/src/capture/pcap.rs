@@ -19,7 +19,7 @@ const MICROSECONDS: u32 = 0xa1b2_c3d4;
 const NANOSECONDS: u32 = 0xa1b2_3c4d;
 const MODIFIED: u32 = 0xa1b2_cd34;
 
-/// A pcap file behind its header.
+/// A pcap file after its header.
 #[derive(Debug)]
 pub(super) struct Pcap {
     big_endian: bool,

@@ -21,7 +21,7 @@ const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 /// Longest block that is parsed: the longest packet with 64 KiB of options. Stops a broken length from taking memory.
 /// Blocks of other types are skipped, whatever their length.
 const BLOCK_LEN_MAX: u32 = RECORD_LEN_MAX + (64 << 10) + 64;
-/// Type and length before a block's body, and the length again behind it.
+/// Type and length before a block's body, and the length again after it.
 const BLOCK_FRAME_LEN: usize = 12;
 /// Interfaces of a section at most. Stops a file of interface descriptions from taking memory.
 const INTERFACES_MAX: usize = 4096;

@@ -1,7 +1,7 @@
 //! Adds to events which local processes own the ends of their connections.
 //!
 //! Each look-up is requested as early as possible: when a session begins, when an endpoint is announced, when a data
-//! connection is opened. An event whose answer has not come waits, and so do those of its session behind it, for
+//! connection is opened. An event whose answer has not come waits, and so do later ones of its session, for
 //! [`WAIT_MAX`] at most.
 
 use std::collections::VecDeque;
@@ -106,7 +106,7 @@ impl Attribution {
         }
     }
 
-    /// Tells when there are answers.
+    /// Notifies when there are answers.
     pub(crate) fn answered(&self) -> Arc<Notify> {
         self.lookup.answered()
     }

@@ -133,7 +133,7 @@ impl<O: Outputs> Chain<O> {
     }
 
     /// The next lines of each route: `lines` calls something for each line of the route of a number, with what stands before
-    /// the number of its event and what behind. No step of the chain makes events wait where they come as lines.
+    /// the number of its event and what after it. No step of the chain makes events wait where they come as lines.
     pub(crate) fn emit_lines(&mut self, lines: impl Fn(usize, &mut dyn FnMut(&[u8], &[u8]))) {
         for (number, route) in self.routes.iter_mut().enumerate() {
             lines(number, &mut |before, behind| route.line(before, behind));

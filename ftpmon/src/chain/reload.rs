@@ -44,7 +44,7 @@ impl<O: Outputs> Chain<O> {
         new.routes().iter().map(prepare).collect()
     }
 
-    /// The number behind the last one that any output of a new route has from another route.
+    /// The number after the last one that any output of a new route has from another route.
     fn seq_of(&self, old: &[RouteConfig], new: &RouteConfig) -> Option<u64> {
         let is_new = |output: &OutputSpec| new.outputs.iter().any(|other| other.sink == output.sink);
         let shares = |config: &RouteConfig| config.outputs.iter().any(is_new);
@@ -52,8 +52,8 @@ impl<O: Outputs> Chain<O> {
         before.map(|(_, route)| route.next_seq()).max()
     }
 
-    /// Puts routes in the place of those that are there. `start` starts new ones; `close` closes those that are no longer wanted, and is
-    /// to wait for that where a new route writes to an output of theirs.
+    /// Puts routes in the place of those that are there. `start` starts new ones; `close` closes those that are no longer
+    /// wanted, and is to wait for that where a new route writes to an output of theirs.
     ///
     /// # Errors
     /// A new route could not be started, and is left out.

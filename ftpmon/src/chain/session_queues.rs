@@ -1,4 +1,4 @@
-//! Events that wait for something, queued by session: those of the same session that come behind one wait with it, so that a
+//! Events that wait for something, queued by session: later ones of the same session wait with it, so that a
 //! session's events stay in order. Other sessions' events do not wait.
 
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use smol_str::SmolStr;
 use ftpmon_event::Event;
 
 /// Events that wait, queued by session. Their owner knows what they wait for: its function `complete` adds to an event what is
-/// known, is told whether this is the last chance, and returns whether the event is complete.
+/// known, receives whether this is the last chance, and returns whether the event is complete.
 #[derive(Debug)]
 pub(crate) struct SessionQueues {
     sessions: HashMap<SmolStr, VecDeque<(Event, Instant)>>,
@@ -55,7 +55,7 @@ impl SessionQueues {
         self.events > self.cap
     }
 
-    /// When [`Self::release`] has something to do, whatever else happens.
+    /// The latest time at which [`Self::release`] has something to do.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.due
     }

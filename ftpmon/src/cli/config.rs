@@ -1,4 +1,4 @@
-//! From command-line options to a configuration. Nothing behind this file knows an option.
+//! From command-line options to a configuration. No other module knows the options.
 
 use super::{Command, ConfigCommand, EventOptions, OwnersChoice, PortOptions, ReadOptions, RunOptions};
 use crate::config::{

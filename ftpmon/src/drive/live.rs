@@ -1,7 +1,8 @@
 //! `ftpmon run`: live traffic through the kernel to events.
 //!
-//! Start order: check privileges, load, start the attacher, open the outputs, attach, mark the control ports, emit `sensor_start`, give
-//! up rights, run. Whatever fails on the way leaves nothing attached: the kernel takes the programs off when the attacher ends.
+//! Start order: check privileges, load, start the attacher, open the outputs, attach, mark the control ports, emit
+//! `sensor_start`, give up rights, run. Whatever fails on the way leaves nothing attached: the kernel takes the programs off
+//! when the attacher ends.
 
 mod attacher;
 mod engine;
@@ -49,12 +50,12 @@ const DRAINS_MAX: usize = 64;
 const FILES_NICE: i8 = -20;
 /// Drains of the ring before a reload at most: under a load that never lets it run empty the reload comes all the same.
 const RELOAD_DRAINS: usize = 64;
-/// The interval at which a spool that takes nothing is asked again.
+/// The interval at which a spool that is blocked is tried again.
 const FULL_LOOK: Duration = Duration::from_millis(20);
 /// The engine is not woken more often than this, whatever its timers say.
 const WAKE_MIN: Duration = Duration::from_millis(1);
 
-/// Watches until told to stop, by SIGINT or SIGTERM or by the last reader's going away. SIGHUP reads the configuration again.
+/// Watches until SIGINT or SIGTERM, or until the last reader closes. SIGHUP reads the configuration again.
 ///
 /// # Errors
 /// Whatever keeps the kernel programs from being attached or the outputs from being opened.
@@ -80,7 +81,7 @@ pub fn run(config: &Config, reread: Reread) -> anyhow::Result<()> {
         runtime.block_on(watch(config, reread, engine, loaded, take_over))
     });
     if let (Err(_), Some(pin), false) = (&started, pin, take_over) {
-        // Pins of a start that failed serve nobody.
+        // Pins of a failed start are of no use.
         let _ = kernel::detach(&pin.folder);
     }
     started
@@ -241,7 +242,7 @@ struct Running {
 }
 
 impl Running {
-    /// Handles what comes until the run is over; says why it is.
+    /// Handles input until the run ends; returns the reason.
     async fn events(&mut self, ring: &mut Ring, engine: &mut LiveEngine) -> StopReason {
         let mut tick = every(TICK);
         let mut stats = every(Duration::from_secs(u64::from(self.config.live.stats_interval_s)));

@@ -4,7 +4,7 @@ use ftpmon_core::frame::{LinkType, RawFrame};
 use ftpmon_event::link::InterfaceId;
 use ftpmon_event::time::Timestamp;
 
-/// Interfaces that a file tells apart; frames of further ones are left out.
+/// Interfaces that a file can have; frames of further ones are left out.
 pub const INTERFACES_MAX: usize = 4_096;
 
 const SECTION: u32 = 0x0a0d_0d0a;
@@ -31,7 +31,7 @@ pub(super) const OF_ALL_LEN: usize = 4 + OF_ALL.len().next_multiple_of(4);
 
 const ETHERNET: u16 = 1;
 const RAW_IP: u16 = 101;
-/// The offset of a VLAN tag: behind the two addresses.
+/// The offset of a VLAN tag: after the two addresses.
 const TAG_AT: usize = 12;
 
 /// Appends a block: its type, its length at both ends, `body` between.

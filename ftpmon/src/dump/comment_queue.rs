@@ -1,8 +1,8 @@
 //! Frames whose comments may still be coming.
 //!
 //! The events that a frame completes are known at once, except at the end of a data connection: the acknowledgment that ends
-//! it is not copied, and the kernel's account of it comes later. So a FIN or RST waits for that account, and the frames behind it
-//! wait with it: the file is in order of time.
+//! it is not copied, and the kernel's account of it comes later. So a FIN or RST waits for that account, and the frames after
+//! it wait with it: the file is in order of time.
 
 use std::collections::VecDeque;
 
@@ -80,7 +80,7 @@ impl CommentQueue {
         }
     }
 
-    /// The next frame that can be written; with `all` whatever it waits for.
+    /// The next frame that can be written; with `all` also one that still waits.
     pub(super) fn pop(&mut self, all: bool) -> Option<PendingFrame> {
         let over = self.frames.len() > FRAMES_MAX || self.bytes > BYTES_MAX;
         if self.frames.front()?.waits && !all && !over {

@@ -49,7 +49,7 @@ enum State {
     Verb,
     /// Behind a verb whose argument is no secret.
     Harmless,
-    /// Behind USER: a name, perhaps with a secret behind it.
+    /// After USER: a name, perhaps followed by a secret.
     User,
     /// Behind a CR: the line's end, or of what some servers take for the next line.
     Return,
@@ -171,7 +171,7 @@ impl Client {
             State::Return => State::Secret,
             state => state,
         };
-        // The space behind a verb belongs to neither.
+        // The space after a verb belongs to neither.
         let was_secret = self.state == State::Secret;
         let shows = state != State::Secret || (!was_secret && self.state == State::Verb && *byte == b' ');
         self.state = state;
@@ -184,7 +184,7 @@ impl Client {
         *byte = b'*';
     }
 
-    /// The state behind this byte of a verb.
+    /// The state after this byte of a verb.
     fn verb(&mut self, byte: u8) -> State {
         // It completes no line: that takes an LF.
         let _ = self.splitter.feed(&[byte]).next();
@@ -199,7 +199,7 @@ impl Client {
                 State::Secret
             }
             [b' '] if verb == Verb::User => State::User,
-            // The words that take a password behind SITE are the server's own.
+            // The words that take a password after SITE depend on the server.
             [b' '] if matches!(verb, Verb::Site | Verb::Other) => State::Secret,
             [b' '] => State::Harmless,
             _ => State::Secret,

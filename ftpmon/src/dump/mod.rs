@@ -7,7 +7,7 @@
 //! | `comment` | events as comments |
 //! | `comment_queue` | frames that wait for their comments |
 //! | `counters`, `error` | frames that were left out; why there is no file |
-//! | `writer` | the file, behind a bounded queue on a thread of its own |
+//! | `writer` | the file, written by a thread of its own with a bounded queue |
 
 mod blocks;
 mod comment;

@@ -89,7 +89,7 @@ impl PcapWriter {
         })
     }
 
-    /// Hands a frame's block over. Tells whether it will be written. `rest` is what will come at the end, bytes.
+    /// Hands a frame's block over. True if it will be written. `rest` is what will come at the end, bytes.
     pub(super) fn push(&mut self, block: Vec<u8>, rest: usize) -> bool {
         let len = block.len();
         if self.max.is_some_and(|max| self.len + (len + rest) as u64 > max) {
@@ -188,7 +188,9 @@ impl WriterThread {
                 // A part of a block would make the file unreadable from there.
                 let _ = self.file.set_len(self.len);
                 if error.kind() == io::ErrorKind::BrokenPipe {
-                    notice(format_args!("the reader of --write-pcap closed it; the run continues without it"));
+                    notice(format_args!(
+                        "the reader of --write-pcap closed it; the run continues without it"
+                    ));
                 } else {
                     notice(format_args!(
                         "cannot write to the --write-pcap file: {error}; the run continues without it"

@@ -116,7 +116,7 @@ impl KindFilter {
         Self(types.fold(0, |bits, kind| bits | kind.bit()))
     }
 
-    /// `kind` is wanted.
+    /// `kind` passes the filter.
     #[inline]
     pub const fn wants(self, kind: &EventKind) -> bool {
         self.0 & kind.event_type().bit() != 0
@@ -147,7 +147,7 @@ impl Encoder {
         self.formatter.header(at, out);
     }
 
-    /// Appends `event` and counts it, unless it is not wanted. Tells whether it was.
+    /// Appends `event` and counts it, if it passes the filter. True if it did.
     pub fn event(&mut self, event: &Event, out: &mut Vec<u8>) -> bool {
         let wanted = self.filter.wants(&event.kind);
         if wanted {
@@ -157,7 +157,7 @@ impl Encoder {
         wanted
     }
 
-    /// Appends a line that was made without its number, and counts it: what stands before the number and what behind it.
+    /// Appends a line that was made without its number, and counts it: what is before the number and what is after it.
     pub fn line(&mut self, before: &[u8], behind: &[u8], out: &mut Vec<u8>) {
         let from = out.len();
         out.extend_from_slice(before);
@@ -170,7 +170,7 @@ impl Encoder {
     }
 
     /// Appends `event` with the number `seq` of an event written before, and counts nothing: how an output that was
-    /// opened anew gets its first line.
+    /// opened again gets its first line.
     pub fn repeat(&mut self, seq: u64, event: &Event, out: &mut Vec<u8>) {
         if self.filter.wants(&event.kind) {
             self.append(seq, event, out);

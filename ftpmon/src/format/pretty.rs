@@ -1,4 +1,5 @@
-//! A line an event for people: time, session, user, and what happened in words. Colours where standard output is a terminal and
+//! One line per event for people: time, session, user, and what happened in words. Colours where standard output is a terminal
+//! and
 //! `NO_COLOR` is not set.
 
 use std::fmt::Write as _;

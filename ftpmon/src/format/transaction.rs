@@ -18,7 +18,7 @@ use ftpmon_event::{
 /// never stop answering, from filling the memory.
 pub(super) const HELD_MAX: usize = 32 << 20;
 
-/// A command and what belongs to it, or replies that nobody asked for.
+/// A command and what belongs to it, or unasked replies.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transaction {
     /// The command's number; 0 for unasked replies.
@@ -106,7 +106,7 @@ pub(super) struct Transactions<M> {
     next: u64,
     held: usize,
     held_max: usize,
-    /// A transfer command is not complete before its transfer is told.
+    /// A transfer command is not complete before its transfer is reported.
     with_transfer: bool,
 }
 

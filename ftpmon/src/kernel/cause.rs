@@ -1,4 +1,4 @@
-//! The cause behind an error of a library.
+//! The cause of a library error.
 
 use std::error::Error;
 use std::io;
@@ -8,7 +8,7 @@ pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
     innermost(error).to_string()
 }
 
-/// The innermost error's message, and the way out where a limit of the system is behind it.
+/// The innermost error's message, and the remedy if a limit of the system is the cause.
 pub(super) fn explained(error: &(dyn Error + 'static)) -> String {
     let cause = root_cause(error);
     match errno(error).and_then(way_out) {
@@ -28,7 +28,7 @@ fn way_out(errno: i32) -> Option<&'static str> {
     }
 }
 
-/// The system's error number behind `error`, if it has one.
+/// The system's error number in `error`, if it has one.
 pub(super) fn errno(error: &(dyn Error + 'static)) -> Option<i32> {
     innermost(error).downcast_ref::<io::Error>()?.raw_os_error()
 }

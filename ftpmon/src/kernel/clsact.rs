@@ -4,8 +4,8 @@
 //! socket of that number while it lives: the kernel closes it however the process ends, and both belong to the network
 //! namespace. So the next agent removes the filters of dead ones and leaves those of live ones alone.
 //!
-//! The handle says as well whether an agent of ftpmon made the qdisc. Then the last one to leave removes it, where nobody else
-//! has filters in it by then.
+//! The handle also shows whether an agent of ftpmon made the qdisc. Then the last one removes it, unless other programs
+//! have filters in it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -23,7 +23,8 @@ use rtnetlink::packet_route::tc::{TcAttribute, TcHandle as Parent, TcHeader, TcM
 const FOREIGN_QDISC: u16 = 0xf7f0;
 /// The same in a qdisc that an agent of ftpmon made.
 const OWN_QDISC: u16 = 0xf7f1;
-/// Agents in one network namespace that can be told apart. One more attaches all the same, and its filters stay if it is killed.
+/// Agents in one network namespace that can be distinguished. One more attaches all the same, and its filters stay if it is
+/// killed.
 const AGENTS_MAX: u16 = 64;
 /// The priority of the filters: before all others, so that no other program's verdict hides a packet.
 const PRIORITY: u16 = 1;
@@ -57,8 +58,8 @@ impl ClsactOwner {
         })
     }
 
-    /// Removes the filters that dead agents left on an interface, and makes the qdisc where there is none. What cannot be read or
-    /// removed stays; without a qdisc attaching fails.
+    /// Removes the filters that dead agents left on an interface, and makes the qdisc where there is none. What cannot be read
+    /// or removed stays; without a qdisc attaching fails.
     pub(super) async fn prepare(&mut self, route: &Handle, name: &str, ifindex: u32) {
         let Ok(index) = i32::try_from(ifindex) else { return };
         let present = filters(route, index).await.unwrap_or_default();

@@ -35,7 +35,7 @@ impl Counters {
         self.last.value(counter)
     }
 
-    /// Packets that the programs had looked at by then.
+    /// Packets that the programs had looked at until then.
     pub fn packets(&self) -> u64 {
         self.last.packets()
     }
@@ -55,7 +55,7 @@ impl Counters {
             .filter(|&(_, count)| count > 0)
     }
 
-    /// Frames of which nothing reached the agent, until the last poll. The kernel does not tell them apart by interface.
+    /// Frames of which nothing reached the agent, until the last poll. The kernel does not count them per interface.
     pub fn lost_frames(&self) -> u64 {
         lost_frames(&self.last)
     }

@@ -40,7 +40,7 @@ impl Flows {
     }
 
     /// Looks at the next slice of the table; hands every account that is over and was never reported so to `report`.
-    /// Tells whether the round is through.
+    /// True if the round is complete.
     pub fn sweep(&mut self, clock: &Clock, mut report: impl FnMut(FlowRecord)) -> bool {
         let now = clock.boot_now();
         for _ in 0..SLICE {
@@ -57,7 +57,7 @@ impl Flows {
         self.round.is_empty()
     }
 
-    /// Hands the account of every connection that the agent was not told to be over to `report`, as it stands: for the
+    /// Passes the current account of every connection whose end was not reported to `report`: for the
     /// end of a run, which would otherwise know open connections only as they were at the last record.
     pub fn standing(&self, clock: &Clock, mut report: impl FnMut(FlowRecord)) {
         let now = clock.boot_now();
@@ -100,7 +100,7 @@ impl Flows {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sweep {
     Keep,
-    /// Over, and the agent was not told.
+    /// Ended, and the end was not reported.
     Report,
     /// Over, and the agent knows.
     Drop,

@@ -1,6 +1,6 @@
 //! The choice of a hook for an interface, and its reason.
 //!
-//! A pure function over what is known of an interface. The costs behind it are measured: native XDP takes the offloads
+//! A pure function of what is known of an interface. Its costs are measured: native XDP takes the offloads
 //! away from veth and its like and leaves a third of their throughput, generic XDP copies every super-packet first, TC
 //! costs next to nothing; on a real network card native XDP is the cheapest place there is.
 

@@ -106,7 +106,7 @@ impl Links {
     /// Comes back when an interface came, went or changed.
     pub(super) async fn changed(&mut self) {
         if self.notices.next().await.is_none() {
-            // The connection's task ended: nothing will be told any more.
+            // The connection's task ended: no more changes will be reported.
             std::future::pending::<()>().await;
         }
         while self.notices.try_recv().is_ok() {}

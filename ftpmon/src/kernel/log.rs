@@ -1,5 +1,5 @@
-//! The kernel programs' own log (`--kernel-log`), one notice a line. It is off by default, and the verifier then removes every log
-//! statement from the programs.
+//! The kernel programs' own log (`--kernel-log`), one notice a line. It is off by default, and the verifier then removes every
+//! log statement from the programs.
 
 use aya::Ebpf;
 use aya_log::EbpfLogger;
@@ -42,7 +42,7 @@ impl KernelLogLevel {
     }
 }
 
-/// The programs' log, which nobody reads yet.
+/// The programs' log, which is not read yet.
 pub struct Log(EbpfLogger<Notices>);
 
 impl Log {

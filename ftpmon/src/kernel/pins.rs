@@ -122,7 +122,7 @@ impl Pins {
         link.pin(&path).map(FdLink::from).map_err(cause)
     }
 
-    /// Removes a pinned link by its name; the program comes off with the last descriptor of it.
+    /// Removes a pinned link by its name; the program is detached with the last descriptor of it.
     pub(super) fn unpin(&self, name: &str) {
         let _ = fs::remove_file(self.folder.join(name));
     }
@@ -138,7 +138,7 @@ impl Pins {
     }
 }
 
-/// Removes everything that agents pinned below `folder`, of every layout: their programs come off. Returns how many pins
+/// Removes everything that agents pinned below `folder`, of every layout, which detaches their programs. Returns how many pins
 /// there were.
 ///
 /// # Errors

@@ -30,7 +30,7 @@ pub struct SeenFrame<'a> {
     pub outbound: bool,
     /// It belongs to a data connection, or to a candidate for one.
     pub of_data: bool,
-    /// It is the beginning of a data connection's bytes, which may tell whose it is.
+    /// It is the beginning of a data connection's bytes, which may show which session it belongs to.
     pub of_beginning: bool,
 }
 

@@ -20,7 +20,7 @@ pub struct Ring {
     events: AsyncFd<Reader>,
     payload: Option<AsyncFd<Reader>>,
     capacity: usize,
-    /// The last drain left something behind.
+    /// The last drain left records.
     more: bool,
 }
 
@@ -76,7 +76,7 @@ impl Ring {
     }
 
     /// Hands records to `take`, oldest first, until none is left or the budget is used up: `records` of them, or `bytes`
-    /// of the dialogues' ring. Whoever drains has other things to do as well.
+    /// of the dialogues' ring. The caller has other work between drains.
     pub fn drain(&mut self, records: usize, bytes: usize, mut take: impl FnMut(&[u8])) -> Drained {
         let mut drained = Drained { records: 0, bytes: 0, empty: false };
         let events = self.events.get_mut();
@@ -118,8 +118,8 @@ struct OldestTimes {
 impl OldestTimes {
     /// The next record in order of time is one of the second ring.
     ///
-    /// A packet's record is in its ring before the packet continues. So whatever another packet answered is there by the time
-    /// that its own record is seen; it has to be looked for after that, though: a ring that was empty before may not be.
+    /// A packet's record is in its ring before the packet continues. So the packet that another one answers is there by the
+    /// time that its own record is seen; it has to be looked for after that, though: a ring that was empty before may not be.
     fn is_of_payload(&mut self, events: &mut Reader, payload: &mut Reader) -> bool {
         self.payload = self.payload.or_else(|| oldest(payload));
         self.events = self.events.or_else(|| oldest(events));

@@ -1,5 +1,5 @@
-//! The engine's updates written into the kernel's maps: the data connections to expect, and the verdict on each connection. Nothing
-//! has to be cleared: marks and announcements expire, and the LRU drops the rest.
+//! The engine's updates written into the kernel's maps: the data connections to expect, and the verdict on each connection.
+//! Nothing has to be cleared: marks and announcements expire, and the LRU drops the rest.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use ftpmon_core::engine::SelectorUpdate;
 use ftpmon_event::addr::Endpoint;
 
 /// Seconds that a port stays marked after an announcement: for a connection whose SYN came before it. One that comes later is
-/// found by its SYN, whose port need not be marked. So ports that a peer names and that nobody connects to soon cost their
+/// found by its SYN, whose port need not be marked. So ports that a peer announces and that get no connection soon cost their
 /// packets no more than others'.
 const MARK_S: u32 = 10;
 

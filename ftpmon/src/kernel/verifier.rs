@@ -3,7 +3,7 @@
 /// Lines of a reason that are shown.
 const LINES_MAX: usize = 3;
 
-/// The reason that a verifier's log ends with, without the instructions before it and the statistics behind it.
+/// The reason that a verifier's log ends with, without the instructions before it and the statistics after it.
 pub(super) fn reason(log: &str) -> Option<String> {
     let mut lines: Vec<&str> = log
         .lines()

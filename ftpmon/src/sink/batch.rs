@@ -42,7 +42,7 @@ impl SeqRange {
 }
 
 impl LineBatch {
-    /// `lines` hold the events from `first_seq` on, of which each ends at its place in `ends`. What stands behind the last
+    /// `lines` hold the events from `first_seq` on, each of which ends at its position in `ends`. What follows the last
     /// event belongs to none.
     pub(super) fn new(lines: Vec<u8>, ends: Vec<u32>, first_seq: u64) -> Self {
         Self::owned(lines, ends, Vec::new(), first_seq)
@@ -78,7 +78,7 @@ impl LineBatch {
         self
     }
 
-    /// The place behind it in the spool.
+    /// The position after it in the spool.
     pub(super) const fn behind(&self) -> Option<Behind> {
         self.behind
     }
@@ -122,7 +122,7 @@ impl LineBatch {
         (count > 0).then(|| SeqRange { first: self.first_seq + complete, count })
     }
 
-    /// The events that end behind byte `from`, and at byte `to` or before.
+    /// The events that end after byte `from`, and at byte `to` or before.
     pub(super) fn between(&self, from: usize, to: usize) -> Option<SeqRange> {
         let (first, end) = (self.complete(from) as u64, self.complete(to) as u64);
         (first < end).then(|| SeqRange { first: self.first_seq + first, count: end - first })

@@ -18,7 +18,7 @@ pub(super) enum Recovery {
 pub(super) enum Unread {
     /// So many of them.
     Bytes(u64),
-    /// Nobody can tell how many.
+    /// Their number is not known.
     Unknown,
 }
 

@@ -62,7 +62,7 @@ impl DirectOutputs {
         let failed = &mut self.failed;
         self.outputs.retain_mut(|(spec, output)| match write_all(&mut **output, lines) {
             Ok(()) => true,
-            // Whoever ends `| head` knows that the rest is not wanted.
+            // With `| head`, the rest is not wanted.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
             Err(error) => {
                 failed.get_or_insert(DirectOutputError { spec: spec.clone(), error });

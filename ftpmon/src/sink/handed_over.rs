@@ -25,7 +25,7 @@ struct Written {
     from: usize,
     /// The position of its first byte written since.
     start: u64,
-    /// The position behind its last byte written since.
+    /// The position after its last byte written since.
     end: u64,
 }
 
@@ -61,7 +61,7 @@ impl HandedOver {
         }
     }
 
-    /// The place in the spool behind the last batch that has left this host's kernel, which holds `in_kernel` bytes.
+    /// The position in the spool after the last batch that has left this host's kernel, which holds `in_kernel` bytes.
     pub(super) fn passed_on(&self, in_kernel: u64) -> Option<Behind> {
         let passed = self.position.saturating_sub(in_kernel);
         let whole = |written: &&Written| {

@@ -132,7 +132,7 @@ impl OutputSpec {
 impl FromStr for OutputSpec {
     type Err = OutputSpecError;
 
-    /// The sink, then settings behind commas. A comma that no setting's name and `=` follow belongs to the sink's name.
+    /// The sink, then settings after commas. A comma that no setting's name and `=` follow belongs to the sink's name.
     fn from_str(text: &str) -> Result<Self, OutputSpecError> {
         let mut parts = text.split(',');
         let mut sink = parts.next().unwrap_or_default().to_owned();

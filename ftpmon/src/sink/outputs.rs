@@ -22,7 +22,7 @@ pub struct Lines {
 
 /// The outputs of a route: each gets all of its lines.
 pub trait Outputs: Sampled {
-    /// Bytes of finished lines after which they are handed over, whatever else is waiting.
+    /// Bytes of finished lines after which they are handed over.
     const BLOCK_BYTES: usize;
     /// They want to know where each event ends.
     const BY_EVENT: bool;

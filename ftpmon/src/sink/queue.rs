@@ -113,7 +113,7 @@ impl Queue {
         self.state().losses.add(missing, reason);
     }
 
-    /// Waits for `pause`, or until there is no more time. Tells whether there is time left.
+    /// Waits for `pause`, or until the deadline. True if there is time left.
     pub(super) fn pause(&self, pause: Duration) -> bool {
         let until = Instant::now() + pause;
         let mut state = self.state();
@@ -139,7 +139,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// The output is gone for good: what waits, and whatever still comes, is lost.
+    /// The output failed for good: what waits, and what still comes, is lost.
     pub(super) fn abandon(&self) {
         let mut state = self.state();
         state.abandoned = true;

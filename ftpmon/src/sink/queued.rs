@@ -1,4 +1,4 @@
-//! Outputs behind queues, for live capture: a reader that is slow or gone holds up nothing.
+//! Outputs with queues, for live capture: a slow or absent reader blocks nothing.
 
 use std::convert::Infallible;
 use std::io;
@@ -27,7 +27,7 @@ const FLUSH_TIME: Duration = Duration::from_secs(2);
 /// The interval at which the end of a run checks whether they are done.
 const FLUSH_LOOK: Duration = Duration::from_millis(5);
 
-/// Standard error is told of an output's losses this often.
+/// The interval at which losses of an output are reported on standard error.
 const NOTICE_EVERY: Duration = Duration::from_secs(10);
 
 /// An output that cannot be opened.
@@ -63,7 +63,7 @@ struct Output {
     /// Until [`Outputs::start`].
     idle: Option<Worker>,
     thread: Option<JoinHandle<()>>,
-    /// The last time that standard error was told of a loss.
+    /// The last time that a loss was reported on standard error.
     said: Option<Instant>,
 }
 
@@ -166,7 +166,7 @@ impl QueuedOutputs {
         }
     }
 
-    /// Standard output was found to have no reader, before a write told.
+    /// Standard output was found to have no reader before a write failed.
     pub fn stdout_gone(&self) {
         for output in self.outputs.iter().filter(|output| output.spec == SinkSpec::Stdout) {
             output.shared.queue.abandon();
@@ -256,7 +256,7 @@ impl Outputs for QueuedOutputs {
                 std::thread::sleep(FLUSH_LOOK);
             }
             let shared = &output.shared;
-            // Whoever ends `| head` knows that the rest is not wanted.
+            // With `| head`, the rest is not wanted.
             let unwanted = output.spec == SinkSpec::Stdout && shared.queue.is_abandoned();
             for Loss { from_seq, to_seq, count, reason, .. } in shared.queue.final_losses() {
                 if unwanted {

@@ -97,7 +97,7 @@ impl<C: Connect> Socket<C> {
         Self { reader, stream: None, end: None }
     }
 
-    /// The reader is there. What was unread when it went away is told once, and its queue is empty from then on.
+    /// The reader is present. What was unread when it left is reported once; its queue is empty from then on.
     fn check(&mut self) -> io::Result<()> {
         if let Some(end) = self.end {
             return Err(ended(end));
@@ -116,7 +116,7 @@ impl<C: Connect> Destination for Socket<C> {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // The first write after the reader closed would succeed and be lost; its FIN tells before.
+        // The first write after the reader closed would succeed and be lost; its FIN shows it before.
         self.check()?;
         let stream = self.stream.as_mut().ok_or_else(not_open)?;
         let result = match stream.write(bytes) {
@@ -136,7 +136,7 @@ impl<C: Connect> Destination for Socket<C> {
         Recovery::WholeEvent
     }
 
-    /// A reader that closes with bytes unread makes its kernel reset the connection; how many there were is not told. One that
+    /// A reader that closes with bytes unread makes its kernel reset the connection; their number is not known. One that
     /// had read everything ends it with a FIN.
     fn unread(&mut self, after: Option<&io::Error>) -> Unread {
         // In this order: what is counted while the reader is there has not been thrown away.
@@ -149,7 +149,7 @@ impl<C: Connect> Destination for Socket<C> {
         }
     }
 
-    /// After a reset nobody knows what was read.
+    /// After a reset it is not known what was read.
     fn in_kernel(&mut self) -> u64 {
         let bytes = self.stream.as_ref().map_or(0, |stream| KernelQueue::Socket.bytes(stream));
         match self.check() {

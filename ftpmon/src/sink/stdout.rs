@@ -13,8 +13,8 @@ use super::kernel_queue::KernelQueue;
 /// The wait for a reader that takes nothing, before the remaining time is checked.
 const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
-/// Bytes that a pipe may hold (pipe(7)): what anybody may ask for. The kernel's own 64 KiB are some 130 events, and the writer waits
-/// and is woken for each so many.
+/// Bytes that a pipe may hold (pipe(7)): what anybody may ask for. The kernel's own 64 KiB are some 130 events, and the writer
+/// waits and is woken after each of this many.
 const PIPE_BYTES: usize = 1 << 20;
 
 /// Standard output, written without std's buffer and lock: one thread alone writes it.

@@ -1,4 +1,4 @@
-//! The thread behind each output: takes batches from its queue and writes them, whatever that takes.
+//! The thread of each output: takes batches from its queue and writes them, with retries.
 
 use std::collections::VecDeque;
 use std::io;
@@ -42,7 +42,7 @@ pub(super) struct Shared {
     pub(super) delivered_s: AtomicU64,
     /// The operator asks for its file to be opened again.
     pub(super) reopen: AtomicBool,
-    /// Told when it is gone for good.
+    /// Notified when the output failed for good.
     pub(super) gone: Arc<Notify>,
 }
 
@@ -122,7 +122,7 @@ impl Worker {
         sandbox::enter_or_exit(self.role);
         self.opening = self.shared.opening();
         if self.spool.is_some() {
-            // They come from the spool, behind what is left of earlier runs.
+            // They come from the spool, after what is left of earlier runs.
             self.opening_written = self.opening.len();
         }
         // The opening lines do not wait for the first event.
@@ -159,7 +159,7 @@ impl Worker {
         }
     }
 
-    /// Writes the rest of `batch`, or puts it back behind what has to be sent again first.
+    /// Writes the rest of `batch`, or puts it back after what has to be sent again first.
     fn deliver(&mut self, batch: LineBatch, begin: usize) -> Result<(), Stop> {
         let mut written = begin;
         loop {
@@ -247,7 +247,7 @@ impl Worker {
         let recovery = self.destination.recovery();
         self.shared.up.store(false, Ordering::Relaxed);
         match recovery {
-            // Whoever ends `| head` knows that the rest is not wanted.
+            // With `| head`, the rest is not wanted.
             Recovery::Never if error.kind() == io::ErrorKind::BrokenPipe => {}
             Recovery::Never => self.report.gone(error),
             Recovery::SameByte => self.report.fails(error, self.shared.queue.cap()),

@@ -111,14 +111,14 @@ impl Store {
         }
     }
 
-    /// Opens the directory, so that what keeps it from being used is told at the start and not with the first file.
+    /// Opens the directory, so that what keeps it from being used is reported at the start and not with the first file.
     pub(crate) fn open(&mut self) {
         if let Err(error) = self.folder() {
             self.tell(&Refusal::Io(error));
         }
     }
 
-    /// Takes a piece. Tells what became of its file, when that is decided.
+    /// Takes a piece. Returns the outcome of its file, once that is decided.
     pub(crate) fn piece(&mut self, piece: FilePiece) -> Option<FileOutcome> {
         match piece {
             FilePiece::Bytes { id, bytes } => {
@@ -203,7 +203,7 @@ impl Store {
         }
     }
 
-    /// Tells the operator, of each kind once: the rest is counted.
+    /// Reports each kind once on standard error: the rest is counted.
     fn tell(&mut self, refusal: &Refusal) {
         if !self.told.insert(refusal.name()) {
             return;

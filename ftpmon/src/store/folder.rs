@@ -3,7 +3,7 @@
 //! A file is `ab/abcdef…`, all of its SHA-256 in hexadecimal, and nothing of what a peer said. It is written under
 //! `.incoming` and moved when it is whole, so that no other program sees half a file. Everything below the directory is
 //! opened relative to it and without following links. Nothing is synced: after a power failure a file may be short, and its
-//! name tells; a later copy of it takes its place.
+//! name shows; a later copy replaces it.
 
 use std::fs::File;
 use std::io;
@@ -108,7 +108,7 @@ impl Folder {
     }
 
     /// Gives a whole file its name; returns its path, and whether it was there already. The file is gone from `.incoming`
-    /// whatever becomes of it.
+    /// in any case.
     pub(super) fn finish(&mut self, incoming: Incoming, sha256: &[u8; 32]) -> io::Result<(String, bool)> {
         let name = hex(sha256);
         let shelf = name.get(..2).unwrap_or_default();

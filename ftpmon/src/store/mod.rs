@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `files` | which piece goes into which file, under which caps, and what is reported when it does not |
 //! | `folder` | the directory: temporary files, final names, what a killed run left |
-//! | `thread` | the store on a thread of its own, behind a bounded queue |
+//! | `thread` | the store on a thread of its own, with a bounded queue |
 
 mod files;
 mod folder;

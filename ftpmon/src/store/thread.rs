@@ -19,7 +19,7 @@ use ftpmon_event::{FileId, FileReason};
 pub(crate) const QUEUE_BYTES_MAX: usize = 8 << 20;
 /// The memory that a waiting piece takes beside its bytes.
 const PIECE_COST: usize = 64;
-/// Pieces of one file that wait behind one another are written together, up to so many bytes.
+/// Pieces of one file that wait in a row are written together, up to this many bytes.
 const WRITE_BYTES: usize = 256 << 10;
 /// The longest wait for the last files at the end of a run.
 const FINISH_LIMIT: Duration = Duration::from_secs(10);

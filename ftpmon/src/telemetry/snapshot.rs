@@ -29,7 +29,7 @@ pub enum Kind {
 pub struct Sample {
     /// The stable name.
     pub name: Cow<'static, str>,
-    /// Labels that tell several samples of one name apart: name and value.
+    /// Labels that distinguish samples of one name: name and value.
     pub labels: Vec<(&'static str, String)>,
     /// The value.
     pub value: u64,
@@ -114,7 +114,7 @@ impl Snapshot {
 }
 
 impl Sample {
-    /// The name with the labels' values behind it, as `stats` has it.
+    /// The name followed by the labels' values, as `stats` has it.
     fn full_name(&self) -> String {
         self.labels.iter().fold(self.name.to_string(), |name, (_, value)| format!("{name}:{value}"))
     }

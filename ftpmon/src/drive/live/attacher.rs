@@ -1,8 +1,9 @@
 //! The interfaces in a process of their own: it keeps the rights that attaching needs, and gets no packet.
 //!
-//! It is a copy of the agent from before the agent gave up its rights. A socket pair is between the two. The agent sends a byte for
-//! each of two requests: attach, and take everything off. The attacher sends a line for each change of the interfaces. When the agent
-//! ends, however it ends, the socket closes, the attacher ends, and the programs come off where they are not pinned.
+//! It is a copy of the agent from before the agent gave up its rights. A socket pair is between the two. The agent sends a
+//! byte for each of two requests: attach, and take everything off. The attacher sends a line for each change of the
+//! interfaces. When the agent ends, however it ends, the socket closes, the attacher ends, and programs that are not pinned
+//! are detached.
 
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixStream as Pipe;
@@ -25,7 +26,7 @@ const DETACH: u8 = b'd';
 /// A line from the attacher.
 #[derive(Serialize, Deserialize)]
 enum Report {
-    /// These interfaces are watched; so many came and went since the last line.
+    /// These interfaces are watched; the counts are those added and removed since the last line.
     Watched { interfaces: Vec<InterfaceFacts>, attached: u64, detached: u64 },
     /// Watching cannot begin.
     Failed(String),

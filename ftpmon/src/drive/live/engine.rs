@@ -134,7 +134,7 @@ impl LiveEngine {
         self.drain_engine();
         self.write_journal();
         self.unpolled += drained.bytes;
-        // What the ring had no room for comes behind what is in it.
+        // What the ring had no room for comes after what is in it.
         if drained.empty && core::mem::take(&mut self.reports_lost) {
             self.kernel.flows.begin_round();
             self.sweep();
@@ -256,7 +256,7 @@ impl LiveEngine {
         self.routes = Some(routes);
     }
 
-    /// Tells what came of a reload to the outputs that are there, and then puts the new routes in their place.
+    /// Reports the result of a reload to the present outputs, and then replaces them by those of the new routes.
     pub(super) fn finish_reload(
         &mut self,
         detail: ConfigDetail,

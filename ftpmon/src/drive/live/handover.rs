@@ -13,7 +13,7 @@ use ftpmon_event::{
     Direction, Event, EventKind, Gap, GapCause, GapDetail, SensorStop, SessionIdentity, StopReason,
 };
 
-/// Records after which the engine's partitions tell one another what they know, as after a part of the ring.
+/// Records after which the engine's partitions exchange messages, as after a part of the ring.
 const EXCHANGE_RECORDS: usize = 64;
 
 impl LiveEngine {
@@ -85,7 +85,7 @@ impl LiveEngine {
         }
     }
 
-    /// Writes what was noted for the next agent. If that fails it is told once.
+    /// Writes what was noted for the next agent. A failure is reported once.
     pub(super) fn write_journal(&mut self) {
         self.written(Journal::flush);
     }
@@ -99,7 +99,7 @@ impl LiveEngine {
         }
     }
 
-    /// Drops all outputs: the earlier agent reported them, and told them to the kernel.
+    /// Drops all outputs: the earlier agent reported them and updated the kernel.
     fn pass_over(&mut self, open: &mut Vec<Arc<SessionIdentity>>) {
         while let Some(output) = self.engine.poll() {
             let Output::Event(Event { session: Some(session), kind, .. }) = output else { continue };

@@ -2,7 +2,7 @@
 //! this one knew.
 //!
 //! The file has a header (magic, version, layout of the records, the machine's boot) and entries with a checksum each. It ends
-//! where an entry is not whole. It is made anew where more than half of it is of connections that are over.
+//! where an entry is not whole. It is rewritten when more than half of it is of connections that ended.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -31,7 +31,7 @@ const HEAD_MAX: usize = 16 << 10;
 const TAIL_MAX: usize = 32 << 10;
 /// The sum that is kept of all connections, bytes: many sessions do not fill memory and disk. More are not taken over.
 const KEPT_MAX: usize = 64 << 20;
-/// A file of so many bytes is made anew only if it has grown to twice what is kept.
+/// A file of this many bytes is rewritten only if it has grown to twice what is kept.
 const SLACK: usize = 4 << 20;
 /// Largest file that is read, bytes.
 const FILE_MAX: u64 = (2 * KEPT_MAX + 2 * SLACK) as u64;
@@ -90,7 +90,7 @@ pub(super) struct Journal {
     entries: u64,
     /// Records that were left out at a cap.
     left_out: u64,
-    /// Makes the file anew for a thread that opens nothing.
+    /// Rewrites the file for a thread that opens nothing.
     opener: Opener,
     mask: Mask,
 }
@@ -185,7 +185,7 @@ impl Journal {
         self.keep(one, other, encode(EntryKind::Record, distance, record));
     }
 
-    /// Notes that something came out because it was due.
+    /// Notes that a timer produced output.
     pub(super) fn timeout(&mut self, now: i64) {
         let entry = encode(EntryKind::Timeout, 0, &now.to_le_bytes());
         self.unwritten.extend_from_slice(&entry);
@@ -255,7 +255,7 @@ impl Journal {
         }
     }
 
-    /// Makes the file anew, with what is kept.
+    /// Rewrites the file with what is kept.
     ///
     /// # Errors
     /// It cannot be written.
@@ -290,7 +290,7 @@ fn private() -> OpenOptions {
     options
 }
 
-/// A new file in place of the one that is there: nobody reads half of it.
+/// A new file that replaces the old one at once: no agent reads half of it.
 fn begin(path: &Path, entries: &[u8]) -> io::Result<(File, usize)> {
     let new = path.with_extension("new");
     let mut file = private().open(&new)?;

@@ -1,7 +1,7 @@
 //! The pace at which the ring is read.
 //!
-//! A quiet ring is read as soon as there is something in it. Where records come one behind the other, waking for each costs
-//! several times what reading it does; then so many are read together as come in a pause.
+//! A quiet ring is read as soon as there is something in it. If records arrive one after another, waking for each costs
+//! several times what reading it does; then those that arrive in a pause are read together.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 const BUSY_RECORDS: usize = 32;
 /// See [`BUSY_RECORDS`].
 const WINDOW: Duration = Duration::from_millis(1);
-/// The pause before a busy ring is read again. A default ring holds fifty times what comes in it; what is announced in it comes to the
-/// kernel later by as much, which keeps the connections that come first as candidates.
+/// The pause before a busy ring is read again. A default ring holds fifty times what comes in it; what is announced in it
+/// comes to the kernel later by as much, which keeps the connections that come first as candidates.
 const PAUSE: Duration = Duration::from_micros(500);
 
 /// The recent load.
@@ -25,7 +25,7 @@ impl Pace {
         Self { since: now, records: 0 }
     }
 
-    /// The ring was read empty at `now`, and gave so many records. For how long to leave it alone.
+    /// The ring was read empty at `now`, and had this many records. Returns the time to wait before the next read.
     pub(super) fn after(&mut self, records: usize, now: Instant) -> Option<Duration> {
         self.records += records;
         let within = now.saturating_duration_since(self.since) <= WINDOW;

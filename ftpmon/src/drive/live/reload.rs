@@ -9,7 +9,7 @@ use crate::sandbox::Opener;
 use ftpmon_core::engine::EngineConfig;
 use ftpmon_event::{ConfigChange, ConfigDetail, ConfigOutcome, InterfaceFacts};
 
-/// Reads the configuration anew; the text of an error says what is wrong with it.
+/// Reads the configuration again; the error has the reason.
 pub type Reread = fn() -> Result<Config, String>;
 
 /// The outcome of reading the configuration again.
@@ -18,7 +18,7 @@ struct Attempt {
     result: Result<(), String>,
 }
 
-/// Reads the configuration again and puts it in the place of `config`, or leaves all as it is. Tells what came of it, as an event
+/// Reads the configuration again and replaces `config`, or leaves all as it is. Reports the result, as an event
 /// and on standard error.
 pub(super) fn reload(
     config: &mut Config,

@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `object` | lines that are JSON objects: `truncated` and `NAME_bytes` (`NAME_count` for a list) stand beside a cut member |
+//! | `object` | lines that are JSON objects: `truncated` and `NAME_bytes` (`NAME_count` for a list) are added for a cut member |
 //! | `row` | lines of tab-separated values: a cut value ends with `[NAME bytes]`, its whole length |
 //! | `share` | how much each text of a line keeps |
 

@@ -40,7 +40,7 @@ struct Unit {
     at: usize,
     /// Bytes in the line.
     written: usize,
-    /// Bytes of the text that it stands for.
+    /// Bytes of the text that it represents.
     text: usize,
 }
 
@@ -51,7 +51,7 @@ fn units(value: &[u8]) -> impl Iterator<Item = Unit> {
         let (written, text) = match rest {
             [b'\\', b'x', _, _, ..] => (4, 1),
             [b'\\', following, ..] if following.is_ascii() => (2, 1),
-            // Some formats write a backslash as it is: the character behind it may have several bytes.
+            // Some formats write a backslash as it is: the next character may have several bytes.
             [_, following @ ..] => {
                 let more = following.iter().take_while(|byte| **byte & 0xc0 == 0x80).count();
                 (1 + more, 1 + more)

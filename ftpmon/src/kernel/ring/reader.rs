@@ -155,7 +155,7 @@ impl<F> RingReader<F> {
     fn bytes(&self, at: usize, len: usize) -> &[u8] {
         let len = len.min(self.capacity.saturating_sub(at));
         // SAFETY: within the mapping by the line above (`at` is below the capacity). The kernel writes nothing of a record
-        // that is there until it was given back, for which `self` is borrowed anew.
+        // that stays until it is returned, for which `self` is borrowed again.
         unsafe { core::slice::from_raw_parts(self.producer.as_ptr().wrapping_add(self.page + at), len) }
     }
 }

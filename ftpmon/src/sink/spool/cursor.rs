@@ -1,4 +1,4 @@
-//! The place that an output has come to in the spool: a small file each, written anew and renamed.
+//! The position of an output in the spool: a small file each, which is rewritten and renamed.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};

@@ -119,7 +119,7 @@ impl Spool {
         self.shared.append(route, batch, urgent);
     }
 
-    /// An output's reader of a route. `lose` is told what it will not get.
+    /// An output's reader of a route. `lose` is called with what it will not get.
     pub(super) fn reader(&self, output: &str, route: u64, lose: Lose) -> SpoolReader {
         SpoolReader::new(Arc::clone(&self.shared), output.to_owned(), route, lose)
     }
@@ -175,7 +175,7 @@ fn hand_over(folder: &std::path::Path, lock: &File) {
     }
 }
 
-/// Cuts what a power failure or a kill left unfinished behind the last whole record of a segment. Its bytes then.
+/// Cuts what a power failure or a kill left unfinished after the last complete record of a segment. Returns its length.
 fn recover(folder: &std::path::Path, number: u64) -> io::Result<u64> {
     let (file, _, begin) = segment::open(folder, number)?;
     let bytes = file.metadata()?.len();
@@ -183,7 +183,9 @@ fn recover(folder: &std::path::Path, number: u64) -> io::Result<u64> {
     if end < bytes {
         let cut = bytes - end;
         OpenOptions::new().write(true).open(segment::path(folder, number))?.set_len(end)?;
-        notice(format_args!("spool: {cut} bytes after the last complete record of segment {number} were cut"));
+        notice(format_args!(
+            "spool: {cut} bytes after the last complete record of segment {number} were cut"
+        ));
     }
     Ok(end)
 }

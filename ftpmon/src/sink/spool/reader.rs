@@ -47,7 +47,7 @@ impl Drop for SpoolReader {
 }
 
 impl SpoolReader {
-    /// A reader for `output`, which is told by `lose` what it will not get. One that the spool does not know begins with this
+    /// A reader for `output`, whose losses are reported by `lose`. A new one begins with this
     /// run.
     pub(super) fn new(shared: Arc<Shared>, output: String, route: u64, lose: Lose) -> Self {
         let known = Cursor::load(shared.folder(), &output);
@@ -88,7 +88,7 @@ impl SpoolReader {
         loop {
             let (place, limit, after) = self.position()?;
             let Some(limit) = limit else {
-                // Set aside, or given up by the writer, which told what was in it.
+                // Renamed, or given up by the writer, which reported what was in it.
                 self.go_to(after?);
                 continue;
             };
@@ -173,14 +173,14 @@ impl SpoolReader {
         record::read(&open.file, place.offset.max(open.begin), limit)
     }
 
-    /// Moves behind a record; its batch, where it is of this route.
+    /// Moves past a record. Returns its batch if it belongs to this route.
     fn batch_of(&mut self, record: SpoolRecord, segment: u64) -> Option<LineBatch> {
         let run = self.open.as_ref()?.header.run;
         let behind = SpoolPosition { segment, offset: record.end };
         let mut state = self.shared.state();
         let reader = state.readers.get_mut(self.index)?;
         if reader.place.segment != segment {
-            // The writer gave the segment up meanwhile, and has told what was in it.
+            // The writer gave the segment up meanwhile, and has reported what was in it.
             return None;
         }
         reader.place = behind;

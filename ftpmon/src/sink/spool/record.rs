@@ -18,7 +18,7 @@ use super::super::batch::LineBatch;
 
 /// Bytes of length and checksum.
 const PREFIX: usize = 8;
-/// Bytes of the fields of a fixed length behind them.
+/// Bytes of the fields of a fixed length after them.
 const FIXED: usize = 20;
 /// The longest record, bytes: a damaged length must not become an allocation.
 const LENGTH_MAX: usize = 64 << 20;
@@ -29,7 +29,7 @@ pub(in crate::sink) struct SpoolRecord {
     pub(in crate::sink) route: u64,
     /// The events.
     pub(in crate::sink) batch: LineBatch,
-    /// `seq` behind its last event.
+    /// `seq` after its last event.
     pub(in crate::sink) next_seq: u64,
     /// Its end in its segment.
     pub(in crate::sink) end: u64,

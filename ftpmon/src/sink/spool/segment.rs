@@ -127,7 +127,7 @@ pub(super) fn digest(path: &Path) -> io::Result<String> {
     }
 }
 
-/// Sets a damaged segment aside: nobody reads it any more, and a person can.
+/// Renames a damaged segment: it is not read any more, and stays for inspection.
 pub(super) fn set_aside(folder: &Path, number: u64) -> io::Result<PathBuf> {
     let from = path(folder, number);
     let aside = from.with_extension("bad");

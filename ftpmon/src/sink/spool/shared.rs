@@ -1,4 +1,4 @@
-//! The state that the spool's writer, its readers and whoever appends to it share.
+//! The state shared by the spool's writer, its readers and the routes that append to it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use super::options::{SpoolFull, SpoolOptions};
 /// Bytes of events that wait to be written. A disk that hangs costs this much memory; what comes then is lost and reported.
 pub(super) const QUEUE_BYTES_MAX: usize = 16 << 20;
 
-/// Tells an output of events that it will not get: of this run, or of the given earlier one.
+/// Notes events that an output will not get: of this run, or of the given earlier one.
 pub(in crate::sink) type Lose = Box<dyn Fn(Option<RunId>, SeqRange, DropReason) + Send>;
 
 /// The spool of a running agent.
@@ -97,7 +97,7 @@ impl Shared {
         &self.options.folder
     }
 
-    /// Takes a batch to be written, or tells the route's outputs that it is lost.
+    /// Takes a batch to be written, or reports its loss to the route's outputs.
     pub(in crate::sink) fn append(&self, route: u64, batch: LineBatch, urgent: bool) {
         let mut state = self.state();
         let cost = batch.capacity();
@@ -145,10 +145,10 @@ impl Shared {
 }
 
 impl SpoolState {
-    /// Tells the outputs of a route that they will not get a batch of this run.
+    /// Reports to the outputs of a route the loss of a batch of this run.
     pub(super) fn lose(&mut self, route: u64, batch: &LineBatch, reason: DropReason) {
         let Some(missing) = batch.rest(0) else { return };
-        // A reader that comes to what follows has been told of what is missing.
+        // A reader that reaches what follows has a report of what is missing.
         for reader in self.readers.iter_mut().filter(|reader| reader.route == route && !reader.gone) {
             (reader.lose)(None, missing, reason);
         }

@@ -45,7 +45,7 @@ struct Current {
 }
 
 impl SpoolWriter {
-    /// A writer that begins with the segment behind `header`'s number.
+    /// A writer that begins with the segment after `header`'s number.
     pub(super) fn new(shared: Arc<Shared>, header: Header) -> Self {
         let report = Report::new(format!("spool {}", shared.folder().display()));
         let unsynced_since = Instant::now();
@@ -225,8 +225,8 @@ impl SpoolWriter {
         }
     }
 
-    /// Removes the oldest segment, though outputs need it, and tells them what they will not get. False if there is none but
-    /// the one being written.
+    /// Removes the oldest segment, though outputs need it, and reports to them what they will not get. False if there is none
+    /// but the one being written.
     fn drop_oldest(&mut self) -> bool {
         let folder = self.shared.folder();
         let oldest = self.shared.state().segments.keys().next().copied();

@@ -102,7 +102,10 @@ fn a_connection_without_a_command_is_reported_when_it_ends() {
         it.request.tx = 0;
         report(&it)
     };
-    assert_eq!((without(&[]), without(&[Came::Open]), without(&[Came::Closed(0, 9)])), (Later, Later, AtOnce));
+    assert_eq!(
+        (without(&[]), without(&[Came::Open]), without(&[Came::Closed(0, 9)])),
+        (Later, Later, AtOnce)
+    );
 }
 
 #[test]
