@@ -16,7 +16,7 @@ use crate::notice::notice;
 use ftpmon_event::InterfaceFacts;
 
 /// Interfaces watched at once. Stops a pattern on a host of a thousand containers from costing a program each;
-/// what is left out is said.
+/// interfaces beyond it are reported.
 pub const INTERFACES_MAX: usize = 1024;
 
 /// The operator's choice of interfaces.
