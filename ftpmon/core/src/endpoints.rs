@@ -359,10 +359,15 @@ pub(crate) struct SharedEndpoints {
 }
 
 impl SharedEndpoints {
-    /// Claims of all sessions.
-    pub(crate) fn len(&self) -> usize {
-        let len = |table: &HashMap<Endpoint, Claims>| table.values().map(SmallVec::len).sum::<usize>();
-        len(&self.waiting) + len(&self.contacted)
+    /// Claims of all sessions that wait for a connection.
+    pub(crate) fn waiting_len(&self) -> usize {
+        self.waiting.values().map(SmallVec::len).sum()
+    }
+
+    /// Nothing is known.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.contacted.is_empty()
     }
 
     /// A claim was announced. True if another one was evicted at the cap.

@@ -82,7 +82,7 @@ fn other_hosts_may_connect_to_a_port_of_the_announcer() {
     );
     shared.remove(listener, &claim(2, Mode::Passive, 3));
     shared.remove(listener, &claim(1, Mode::Passive, 1));
-    assert_eq!(shared.len(), 0);
+    assert!(shared.is_empty());
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_claim_to_which_a_connection_came_takes_more_behind_others() {
     assert_eq!(shared.fulfilled(host(9), listener).as_slice(), [second]);
     shared.remove(listener, &second);
     shared.remove(listener, &first);
-    assert_eq!(shared.len(), 0);
+    assert!(shared.is_empty());
 }
 
 #[test]

@@ -80,13 +80,11 @@ impl<'a> Iterator for Completed<'a> {
 /// anything. Servers exist that end it with another code (`230-…`, `226 done`) or not at all. A line that begins with
 /// another code and a space is therefore text at first, as the RFC wants it, and taken for the end, or for the next
 /// reply, when the dialogue shows that it was:
-/// * it is the last line, and the client sends its next command ([`client_spoke`](Self::client_spoke)) or the stream ends: it
-/// was
-///   the end;
+/// * it is the last line, and the client sends its next command ([`client_spoke`](Self::client_spoke)) or the stream
+///   ends: it was the end;
 /// * 1yz is followed by 2yz to 5yz at once: the first was the end, the second the final reply of a transfer;
-/// * several lines like it are there when the client sends its next command or the stream ends: the first was the end, each
-/// other one
-///   is a reply;
+/// * several lines like it are there when the client sends its next command or the stream ends: the first was the
+///   end, each other one is a reply;
 /// * the client had spoken, or a gap had come, since the line before it: the open reply never ended, and the line is
 ///   the next one.
 ///
