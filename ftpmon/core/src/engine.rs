@@ -256,7 +256,8 @@ impl Engine {
         let mut counters = self.counters.clone();
         self.partitions.iter().flatten().for_each(|it| it.count(&mut counters));
         let limits = &self.config.limits;
-        let shared = TableFill { used: self.shared.waiting_len() as u64, cap: limits.announced_endpoints as u64 };
+        let shared =
+            TableFill { used: self.shared.waiting_len() as u64, cap: limits.announced_endpoints as u64 };
         counters.tables.insert("shared_endpoints", shared);
         for (name, cap) in [
             ("probe_bytes", limits.probe_bytes),

@@ -25,7 +25,7 @@ impl Session {
     ) -> bool {
         let Some(command) = Command::from_line(line) else {
             if self.tx == 0 {
-                self.pending.push_unseen(at);
+                self.unseen_command(at, context, out);
             }
             return false;
         };
@@ -168,15 +168,28 @@ impl Session {
     }
 
     fn wait_for_reply(&mut self, at: Timestamp, pending: Pending, context: Context<'_>, out: &mut Outbox) {
-        if self.pending.len() >= context.limits.pending_commands {
-            self.pending.evict_oldest();
-            if !core::mem::replace(&mut self.too_many_pending_told, true) {
-                let detail =
-                    format!("more than {} commands wait for a reply", context.limits.pending_commands);
-                self.anomaly(at, Some(self.tx), AnomalyId::TooManyPending, &detail, out);
-            }
+        if self.evict_pending(context) && !core::mem::replace(&mut self.too_many_pending_told, true) {
+            let detail = format!("more than {} commands wait for a reply", context.limits.pending_commands);
+            self.anomaly(at, Some(self.tx), AnomalyId::TooManyPending, &detail, out);
         }
         self.pending.push(pending);
+    }
+
+    /// A command was not captured: one of the next replies is its.
+    pub(super) fn unseen_command(&mut self, at: Timestamp, context: Context<'_>, out: &mut Outbox) {
+        if !self.pending.ends_unseen() {
+            out.lose_if(self.evict_pending(context), "unseen_commands_full");
+            self.pending.push_unseen(at);
+        }
+    }
+
+    /// Makes room for one more waiting command. True if the cap was reached.
+    fn evict_pending(&mut self, context: Context<'_>) -> bool {
+        let full = self.pending.len() >= context.limits.pending_commands;
+        while self.pending.len() >= context.limits.pending_commands.max(1) {
+            self.pending.evict_oldest();
+        }
+        full
     }
 
     fn begin_transfer(

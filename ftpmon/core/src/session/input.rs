@@ -65,7 +65,7 @@ impl Session {
                 self.lose_track(direction);
                 let lost_a_command = if head.is_some() { self.tx == known } else { bytes >= COMMAND_MIN };
                 if direction == Direction::Command && lost_a_command {
-                    self.pending.push_unseen(at);
+                    self.unseen_command(at, context, out);
                 }
             }
             Channel::Tls(records) => records.gap(),

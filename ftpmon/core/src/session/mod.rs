@@ -356,7 +356,8 @@ impl Session {
     #[inline]
     /// Notes the fill of what the session holds, beside these caps.
     pub(crate) fn note_fill(&self, limits: &Limits, fills: &mut Fills) {
-        fills.note("pending_of_session", self.pending.len(), limits.pending_commands);
+        // The next command evicts what an empty line, a lost command or a transfer that goes on after 425 added.
+        fills.note("pending_of_session", self.pending.len(), limits.pending_commands + 3);
         self.transfers.note_fill(limits.open_transfers, fills);
         self.remote.note_fill(fills);
         self.logins.note_fill(fills);

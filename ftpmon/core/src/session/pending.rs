@@ -222,9 +222,14 @@ impl PendingCommands {
 
     /// A command was not captured: one of the next replies is its.
     pub(super) fn push_unseen(&mut self, at: Timestamp) {
-        if !self.queue.last().is_some_and(|last| last.is_unseen()) {
+        if !self.ends_unseen() {
             self.add(Box::new(Pending::unseen(at)));
         }
+    }
+
+    /// The last command that waits was not captured.
+    pub(super) fn ends_unseen(&self) -> bool {
+        self.queue.last().is_some_and(|last| last.is_unseen())
     }
 
     /// Evicts the oldest command at the cap.

@@ -97,9 +97,10 @@ impl Transfers {
         self.open.is_empty() && self.current.as_deref().is_none_or(waits)
     }
 
-    /// Notes the fill, beside the cap on unfinished transfers.
+    /// Notes the fill, beside the cap on unfinished transfers of commands. Others have a connection each, of which there is a cap.
     pub(super) fn note_fill(&self, cap: usize, fills: &mut Fills) {
-        fills.note("transfers_of_session", self.open.len(), cap);
+        let of_commands = self.open.iter().filter(|transfer| transfer.request.tx != 0).count();
+        fills.note("transfers_of_session", of_commands, cap);
         fills.note("reported_of_session", self.reported.len(), REPORTED_MAX);
         let open = self.open.iter().filter_map(|transfer| transfer.announced.as_deref());
         open.chain(self.current.as_deref()).for_each(|announced| announced.contenders.note_fill(fills));

@@ -2,6 +2,7 @@
 
 mod caps;
 mod files;
+mod fills;
 mod missed;
 mod parts;
 mod reload;
@@ -123,10 +124,15 @@ impl Bench {
         core::mem::take(&mut self.events)
     }
 
-    fn finish(&mut self) -> Vec<Event> {
+    /// Every container is within its cap.
+    fn check_caps(&self) {
         for (container, fill) in self.engine.fills().iter() {
             assert!(fill.used <= fill.cap, "{container} holds {} of {}", fill.used, fill.cap);
         }
+    }
+
+    fn finish(&mut self) -> Vec<Event> {
+        self.check_caps();
         let at = self.at();
         self.engine.finish(at);
         self.events()
