@@ -52,6 +52,9 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, Default)]
 pub struct Pools(Budgets);
 
+/// Bytes of the largest segment: what a pool may hold beyond its cap for a moment.
+const SEGMENT_MAX: usize = 65_535;
+
 /// The protocol core, or a part of it.
 pub struct Engine {
     config: Arc<EngineConfig>,
@@ -277,9 +280,14 @@ impl Engine {
         let mut fills = Fills::default();
         for (name, table) in self.counters().tables {
             // What a connection may hold beside its share of these bytes has a cap of its own.
-            let beside = if name == "reorder_bytes" { Connection::HELD_BESIDE_MAX } else { 0 };
             let flows = self.partitions.iter().flatten().map(Partition::flows_len).sum::<usize>();
-            fills.note(name, table.used as usize, table.cap as usize + flows * beside);
+            let beside = match name {
+                "reorder_bytes" => flows * Connection::HELD_BESIDE_MAX,
+                // The pool is compared with its cap when a segment was added.
+                "probe_bytes" | "early_bytes" => SEGMENT_MAX,
+                _ => 0,
+            };
+            fills.note(name, table.used as usize, table.cap as usize + beside);
         }
         self.shared.note_fill(&mut fills);
         self.partitions.iter().flatten().for_each(|it| it.note_fill(&mut fills));

@@ -107,10 +107,3 @@ fn a_connection_without_a_command_is_reported_when_it_ends() {
         (Later, Later, AtOnce)
     );
 }
-
-#[test]
-fn bytes_over_the_connection_of_the_transfer_before_need_none_of_their_own() {
-    let mut it = transfer(&[], true, Some(226));
-    it.shares_connection = true;
-    assert_eq!((report(&it), it.waits_for_connection()), (AtOnce, false));
-}
