@@ -12,8 +12,22 @@ impl Talker {
         if !self.logged_in {
             return Ok(());
         }
-        let blank = self.say(line)?;
-        self.fence(fence, &mut vec![blank])
+        while let Some(reply) = self.control.reply()? {
+            self.hear(&reply, None);
+        }
+        let (text, code) = self.usable(fence, &[]).command();
+        self.control.send(format!("{line}\r\n").as_bytes());
+        self.control.send(format!("{text}\r\n").as_bytes());
+        let command = self.note(text);
+        // The line is no command: a reply to it answers none.
+        while let Some(reply) = self.next()? {
+            let own = reply.code == code;
+            self.hear(&reply, own.then_some(command));
+            if own {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Asks the fence's command, and gives what comes before its reply to the commands that wait.

@@ -224,13 +224,14 @@ impl Expanded {
         {
             self.answers.push((text.to_owned(), None));
         }
-        if let Some(text) = bare.strip_prefix("C: ").or((bare == "C:").then_some("")) {
+        // An empty line is no command.
+        if let Some(text) = bare.strip_prefix("C: ") {
             self.commands.push(text.to_owned());
         }
         // Several lines at once.
         if let Some(text) = bare.strip_prefix("C! ") {
             let lines = text.strip_suffix("\\r\\n").unwrap_or(text);
-            self.commands.extend(lines.split("\\r\\n").map(str::to_owned));
+            self.commands.extend(lines.split("\\r\\n").filter(|line| !line.is_empty()).map(str::to_owned));
         }
         let _ = writeln!(self.script, "{line}");
         Ok(())
