@@ -196,11 +196,16 @@ impl Engine {
     #[inline]
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
+        // What is due may depend on what other partitions have to tell, and may itself concern them.
+        let over = self.borders.as_mut().is_some_and(|borders| borders.time(now));
+        if over {
+            self.exchange();
+        }
         if self.quiet_until <= self.now {
             self.do_what_is_due();
-        }
-        if self.borders.as_mut().is_some_and(|borders| borders.time(now)) {
-            self.exchange();
+            if over {
+                self.exchange();
+            }
         }
     }
 

@@ -51,7 +51,7 @@ pub(crate) const ANNOUNCED_LATE_NS: i64 = 1_000_000_000;
 /// The time after a loss within which other sessions that lost something in it are mostly known.
 pub(crate) const OTHERS_KNOWN_NS: i64 = 5_000_000_000;
 
-/// The time for which a transfer that succeeded and moved nothing waits for another connection to its endpoint: one of a third
+/// The time for which a transfer that ended and moved nothing waits for another connection to its endpoint: one of a third
 /// host is known after the next exchange.
 pub(crate) const OTHERS_CAME_NS: i64 = BORDER_NS as i64 + DISORDER_NS;
 

@@ -63,6 +63,9 @@ impl Talker {
     }
 
     pub(super) fn pipeline(&mut self, lines: &[String]) -> Result<()> {
+        // ProFTPD refuses RNTO twice before a login: nobody could tell what answers what.
+        let known = |line: &&String| self.logged_in || !line.starts_with("RNTO");
+        let lines: Vec<&String> = lines.iter().filter(known).collect();
         let bytes: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
         while let Some(reply) = self.control.reply()? {
             self.hear(&reply, None);

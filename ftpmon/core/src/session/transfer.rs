@@ -195,11 +195,12 @@ impl Transfer {
         self.announced.as_ref().map(|announced| announced.state(self.request.direction))
     }
 
-    /// It succeeded over a connection that carried nothing: an empty file, or another connection carried it.
-    pub(super) fn succeeded_empty(&self) -> bool {
+    /// It began, has its final reply, and its connection carried nothing: an empty file, or another connection carried it.
+    pub(super) fn ended_empty(&self) -> bool {
         let announced = self.announced.as_ref().is_some_and(|it| it.data.via != Via::Inferred);
         announced
-            && matches!(self.code, Some(200..=299))
+            && self.code.is_some_and(|code| code != CANNOT_CONNECT)
+            && !self.refused()
             && matches!(self.state(), Some(DataState::Ended(summary)) if !summary.has_moved())
     }
 
@@ -245,10 +246,10 @@ impl Transfer {
             Some(DataState::Open) => None,
             Some(DataState::Ended(_)) if self.request.tx == 0 => Some(Timestamp::EARLIEST),
             // Another one that is still open may have carried it: a stranger's who stays.
-            Some(DataState::Ended(_)) if self.succeeded_empty() && self.has_open_connection() => {
+            Some(DataState::Ended(_)) if self.ended_empty() && self.has_open_connection() => {
                 Some(decided?.plus_nanos(GRACE_NS))
             }
-            Some(DataState::Ended(_)) if self.succeeded_empty() => Some(decided?.plus_nanos(OTHERS_CAME_NS)),
+            Some(DataState::Ended(_)) if self.ended_empty() => Some(decided?.plus_nanos(OTHERS_CAME_NS)),
             // Servers send 425 for a connection that they refused, and serve the next one.
             Some(DataState::Ended(_)) if self.code == Some(CANNOT_CONNECT) => {
                 Some(decided?.plus_nanos(GRACE_NS))

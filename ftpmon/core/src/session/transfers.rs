@@ -361,7 +361,7 @@ impl Transfers {
     pub(super) fn awaits_connection(&self) -> bool {
         let waits = |announced: &Announced| matches!(announced.state(None), DataState::Waiting);
         self.current.as_deref().is_some_and(waits)
-            || self.open.iter().any(|it| it.announced.as_deref().is_some_and(waits) || it.succeeded_empty())
+            || self.open.iter().any(|it| it.announced.as_deref().is_some_and(waits) || it.ended_empty())
     }
 
     /// An announced endpoint was used since the last exchange between partitions, or may have been.

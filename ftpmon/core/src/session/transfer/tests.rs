@@ -80,7 +80,7 @@ fn connection_and_replies_decide_together() {
         (FILE, true, Some(425), GRACE, false, false, false),
         // An empty file, or one that another connection carries.
         (EMPTY, true, Some(226), After(OTHERS_CAME_NS), false, false, false),
-        (EMPTY, true, Some(552), AtOnce, false, false, false),
+        (EMPTY, true, Some(552), After(OTHERS_CAME_NS), false, false, false),
         // An attempt that was not established is none.
         (&[Came::Attempt], true, Some(226), GRACE, false, false, true),
         (&[Came::HalfOpen], false, Some(550), AtOnce, true, true, false),
