@@ -128,8 +128,11 @@ impl Partition {
 
     /// A connection to an announced endpoint was not the one that was meant.
     fn turn_down(&mut self, connection: ConnectionId, session: SessionRef, endpoint: EndpointId) {
-        if connection.partition == self.number {
-            self.refuse_claim(FlowId::from_bits(connection.flow), session, endpoint);
+        let pair = |id: FlowId| self.flows.get(id).map(|flow| flow.pair());
+        let id = FlowId::from_bits(connection.flow);
+        // One of other hosts is told at the exchange, also where this partition has them: what it tells until then is heard.
+        if connection.partition == self.number && pair(id) == pair(session.flow) {
+            self.refuse_claim(id, session, endpoint);
         } else {
             self.post(Mail::Refused { connection, session, endpoint });
         }
