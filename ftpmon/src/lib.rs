@@ -23,4 +23,4 @@ mod store;
 pub mod telemetry;
 pub mod verify;
 
-pub use drive::{Reread, read, run};
+pub use drive::{Reread, detect, explain_detector, list_detectors, read, run};

@@ -14,6 +14,11 @@ fn main() -> ExitCode {
     let result: anyhow::Result<()> = match &invocation.command {
         Command::Run(_) => ftpmon::run(&config, reread),
         Command::Read(_) => ftpmon::read(&config),
+        Command::Detect(options) => match (&options.explain, options.list) {
+            (Some(id), _) => ftpmon::explain_detector(id),
+            (None, true) => ftpmon::list_detectors(),
+            (None, false) => ftpmon::detect(&config, &options.files),
+        },
         Command::Config(ConfigCommand::Check(_)) => print(&checked(&invocation)),
         Command::Config(ConfigCommand::Show(_)) => print(&invocation.shown()),
         Command::Config(ConfigCommand::Example) => print(&example()),

@@ -9,6 +9,7 @@ use std::process::Command;
 use ftpmon::capture::{CaptureFile, Step};
 use ftpmon::config::Config;
 use ftpmon::format::{Formatter as _, Json};
+use ftpmon_core::detect::{ALL, Detectors};
 use ftpmon_core::engine::{Engine, EngineConfig, Output};
 use ftpmon_core::frame::Decoder;
 use ftpmon_event::time::Timestamp;
@@ -28,15 +29,19 @@ fn read(capture: &Path, options: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The lines of the engine's events, of one engine that owns `partitions` partitions.
+/// The lines of the engine's events and of the alerts about them, of one engine that owns `partitions` partitions.
 fn lines(capture: &Path, partitions: u8, origin: &Origin) -> String {
     let config = EngineConfig { partitions, ..Config::default().read_engine().unwrap() };
     let (mut engine, mut decoder) = (Engine::new(config), Decoder::default());
     let mut file = CaptureFile::open(capture).unwrap();
     let (mut json, mut out, mut seq) = (Json::new(origin), Vec::new(), 1);
+    let on = ALL.iter().filter(|entry| entry.on).map(|entry| (*entry, entry.threshold));
+    let mut detectors = Detectors::start(on);
     let mut write = |engine: &mut Engine| {
         while let Some(output) = engine.poll() {
-            if let Output::Event(event) = output {
+            let Output::Event(event) = output else { continue };
+            detectors.event(&event);
+            for event in [event].into_iter().chain(core::iter::from_fn(|| detectors.pop())) {
                 json.event(seq, &event, &mut out);
                 seq += 1;
             }

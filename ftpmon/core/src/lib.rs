@@ -7,6 +7,7 @@ pub mod account;
 pub mod checksum;
 pub mod config;
 mod counters;
+pub mod detect;
 mod endpoints;
 pub mod engine;
 pub mod fill;

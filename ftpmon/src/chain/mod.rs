@@ -1,7 +1,7 @@
 //! The way of an event from the engine to the outputs, the same for live capture and capture files.
 //!
 //! ```text
-//! event -> files -> processes -> routes { filter, encoder, outputs }
+//! event -> detectors -> files -> processes -> routes { filter, encoder, outputs }
 //! ```
 //!
 //! | file | what |
@@ -28,7 +28,8 @@ use tokio::sync::Notify;
 
 use crate::config::{Config, RouteConfig};
 use crate::sink::Outputs;
-use crate::telemetry::{Sampled, Snapshot};
+use crate::telemetry::{Kind, Sampled, Snapshot};
+use ftpmon_core::detect::{Detectors, Fill};
 use ftpmon_core::engine::{FilePiece, SelectorUpdate};
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Dropped, Event, EventKind, Origin};
@@ -41,6 +42,7 @@ pub(crate) use route::Route;
 /// Takes events in order and writes each by every route that wants it.
 pub(crate) struct Chain<O> {
     origin: Origin,
+    detectors: Detectors,
     files: Option<Files>,
     attribution: Option<Attribution>,
     routes: Vec<Route<O>>,
@@ -66,7 +68,8 @@ impl<O: Outputs> Chain<O> {
     ) -> Result<Self, E> {
         let route = |route: &_| Route::new(route, origin, &mut open);
         let routes = config.routes().iter().map(route).collect::<Result<_, E>>()?;
-        Ok(Self { origin: origin.clone(), files: None, attribution: None, routes })
+        let detectors = config.detect.start();
+        Ok(Self { origin: origin.clone(), detectors, files: None, attribution: None, routes })
     }
 
     /// From now on pieces of files are stored.
@@ -116,20 +119,44 @@ impl<O: Outputs> Chain<O> {
         }
     }
 
-    /// The next event.
+    /// The next event, and the alerts about it.
     #[inline]
     pub(crate) fn emit(&mut self, mut event: Event) {
+        self.detectors.event(&event);
         if let Some(wait) = self.pass(&mut event) {
             self.hold(wait, event);
         }
+        self.emit_alerts();
     }
 
     /// The next event, which its owner frees: it is copied only where it has to wait.
     #[inline]
     pub(crate) fn emit_borrowed(&mut self, event: &mut Event) {
+        self.detectors.event(event);
         if let Some(wait) = self.pass(event) {
             self.hold(wait, event.clone());
         }
+        self.emit_alerts();
+    }
+
+    /// Shows an event, which comes as a line, to the detectors: their alerts about it.
+    pub(crate) fn alerts_about(&mut self, event: &Event) -> impl Iterator<Item = Event> + '_ {
+        self.detectors.event(event);
+        core::iter::from_fn(|| self.detectors.pop())
+    }
+
+    #[inline]
+    fn emit_alerts(&mut self) {
+        while let Some(mut alert) = self.detectors.pop() {
+            if let Some(wait) = self.pass(&mut alert) {
+                self.hold(wait, alert);
+            }
+        }
+    }
+
+    /// From now on these detectors are on. Those that were keep nothing of what they saw.
+    pub(crate) fn set_detectors(&mut self, detectors: Detectors) {
+        self.detectors = detectors;
     }
 
     /// The next lines of each route: `lines` calls something for each line of the route of a number, with what stands before
@@ -285,6 +312,11 @@ impl<O: Outputs> Chain<O> {
 
 impl<O: Outputs> Sampled for Chain<O> {
     fn sample(&self, into: &mut Snapshot) {
+        if !self.detectors.is_empty() {
+            let Fill { used, cap, forgotten } = self.detectors.fill();
+            into.add(Kind::Table { cap }, "detector_entries", used);
+            into.add(Kind::Lost, "detector_entries_forgotten", forgotten);
+        }
         self.files.iter().for_each(|files| files.sample(into));
         self.attribution.iter().for_each(|attribution| attribution.sample(into));
         self.outputs().for_each(|outputs| outputs.sample(into));

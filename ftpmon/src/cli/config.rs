@@ -1,11 +1,14 @@
 //! From command-line options to a configuration. No other module knows the options.
 
-use super::{Command, ConfigCommand, EventOptions, OwnersChoice, PortOptions, ReadOptions, RunOptions};
+use super::{
+    Command, ConfigCommand, DetectOptions, EventOptions, OwnersChoice, PortOptions, ReadOptions, RunOptions,
+};
 use crate::config::{
-    Config, FilesConfig, LimitsConfig, LiveConfig, PinConfig, PortsConfig, ReadConfig, RouteConfig,
-    SecretsConfig, SpoolConfig, WritePcapConfig,
+    Config, DetectConfig, FilesConfig, LimitsConfig, LiveConfig, PinConfig, PortsConfig, ReadConfig,
+    RouteConfig, SecretsConfig, SpoolConfig, WritePcapConfig,
 };
 use crate::sink::{OutputSpec, SinkSpec};
+use ftpmon_event::EventType;
 
 impl Command {
     /// The configuration that the options of a command describe; none for a command that has none.
@@ -16,6 +19,7 @@ impl Command {
                 Some((&**options).into())
             }
             Self::Read(options) => Some((&**options).into()),
+            Self::Detect(options) => Some((&**options).into()),
             Self::Config(ConfigCommand::Example)
             | Self::Detach { .. }
             | Self::Status { .. }
@@ -66,6 +70,20 @@ impl From<&ReadOptions> for Config {
     }
 }
 
+impl From<&DetectOptions> for Config {
+    fn from(options: &DetectOptions) -> Self {
+        Self {
+            detect: DetectConfig(options.detect.clone()),
+            routes: vec![RouteConfig {
+                events: vec![EventType::Alert.name().to_owned()],
+                format: options.format,
+                ..RouteConfig::default()
+            }],
+            ..Self::default()
+        }
+    }
+}
+
 /// The settings that `run` and `read` share.
 fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[OutputSpec]) -> Config {
     Config {
@@ -84,6 +102,7 @@ fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[OutputSpec]) ->
             memory_bytes: events.memory.and_then(|bytes| usize::try_from(bytes).ok()),
             ..LimitsConfig::default()
         },
+        detect: DetectConfig(events.detect.clone()),
         routes: vec![RouteConfig {
             events: events.kinds.clone(),
             format: events.format,

@@ -13,9 +13,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{
-    ChecksumsPolicy, FILE_BYTES_DEFAULT, FILES_QUOTA_DEFAULT, FILES_RING_BYTES_DEFAULT, FilesPolicy,
-    HashAlgorithm, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, RING_BYTES_DEFAULT, RING_BYTES_MAX, RING_BYTES_MIN,
-    SENSOR_NAME_MAX, STATS_INTERVAL_DEFAULT, SecretsPolicy,
+    ChecksumsPolicy, DetectChoice, FILE_BYTES_DEFAULT, FILES_QUOTA_DEFAULT, FILES_RING_BYTES_DEFAULT,
+    FilesPolicy, HashAlgorithm, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, RING_BYTES_DEFAULT, RING_BYTES_MAX,
+    RING_BYTES_MIN, SENSOR_NAME_MAX, STATS_INTERVAL_DEFAULT, SecretsPolicy,
 };
 use crate::format::{Format, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
@@ -66,6 +66,8 @@ pub enum Command {
         #[arg(required = true, value_name = "FILE|DIR")]
         paths: Vec<PathBuf>,
     },
+    /// Find attacks in events that were stored, or show the detectors
+    Detect(Box<DetectOptions>),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -189,6 +191,26 @@ pub struct ReadOptions {
     pub events: EventOptions,
 }
 
+/// `ftpmon detect`.
+#[derive(Clone, Debug, Args)]
+pub struct DetectOptions {
+    /// Files with events as --format json writes them, oldest first; - for standard input
+    #[arg(required_unless_present_any = ["list", "explain"], value_name = "EVENTS")]
+    pub files: Vec<PathBuf>,
+    /// List the detectors
+    #[arg(long, conflicts_with = "files")]
+    pub list: bool,
+    /// Explain a detector: what it finds, when it alerts, what to do about false alarms
+    #[arg(long, value_name = "ID", conflicts_with_all = ["files", "list"])]
+    pub explain: Option<String>,
+    /// Detectors: default, all, none, and single ones as ID, ID=off or ID=COUNT/TIME
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "default")]
+    pub detect: Vec<DetectChoice>,
+    /// Format of the alerts
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    pub format: Format,
+}
+
 /// Events and files.
 #[derive(Clone, Debug, Args)]
 pub struct EventOptions {
@@ -221,6 +243,9 @@ pub struct EventOptions {
     /// Storage of files.
     #[command(flatten)]
     pub store: StoreArgs,
+    /// Detectors: default, all, none, and single ones as ID, ID=off or ID=COUNT/TIME. ftpmon detect --list shows them
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "default")]
+    pub detect: Vec<DetectChoice>,
     /// Write only these event types [default: all]
     #[arg(long = "events", value_name = "LIST", value_delimiter = ',', value_parser = EventKind::NAMES)]
     pub kinds: Vec<String>,

@@ -9,7 +9,8 @@ use super::Config;
 
 /// Settings that a running agent can change, with all below them. Everything else was handed to the kernel or to threads at the
 /// start.
-const WITHOUT_RESTART: [&str; 5] = ["limits", "live.stats_interval_s", "ports", "routes", "secrets"];
+const WITHOUT_RESTART: [&str; 6] =
+    ["detect", "limits", "live.stats_interval_s", "ports", "routes", "secrets"];
 
 /// A setting that differs between two configurations.
 #[derive(Clone, Debug, PartialEq)]

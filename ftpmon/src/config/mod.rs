@@ -5,10 +5,12 @@
 //! | `file` | configuration files |
 //! | `limits` | caps that differ from the defaults |
 //! | `check` | values out of range, and settings that contradict each other |
+//! | `detect` | the choice of detectors |
 //! | `diff` | what another configuration would change |
 //! | `engine` | the protocol engine's part, with the key of hashed secrets |
 
 mod check;
+mod detect;
 mod diff;
 mod engine;
 mod file;
@@ -31,6 +33,7 @@ pub use check::{
     Contradiction, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, PORTS_MAX, RING_BYTES_MAX, RING_BYTES_MIN,
     SENSOR_NAME_MAX,
 };
+pub use detect::{DetectChoice, DetectConfig};
 pub use diff::Change;
 pub use engine::{KeyError, SECRETS_KEY_MIN};
 pub use file::{DEFAULT_FILE, FILE_BYTES_MAX, FileError, FileSettings, Location, Setting, SettingValue};
@@ -63,6 +66,8 @@ pub struct Config {
     pub secrets: SecretsConfig,
     /// Transferred files.
     pub files: FilesConfig,
+    /// Detectors.
+    pub detect: DetectConfig,
     /// Routes of events to outputs. Without any: all events as JSON to standard output.
     pub routes: Vec<RouteConfig>,
     /// Settings of live capture.

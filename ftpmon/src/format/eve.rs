@@ -1,10 +1,13 @@
 //! Suricata's EVE: `ftp` (a command with all its replies), `ftp_data` (a data connection), `fileinfo` (a file that went
-//! over it) and `stats`, in the names and types of its schema. `docs/formats.md` says what is different.
+//! over it), `alert` and `stats`, in the names and types of its schema. `docs/formats.md` says what is different.
+
+mod alert;
 
 use std::net::IpAddr;
 
 use serde::Serialize;
 
+use self::alert::AlertBody;
 use super::formatter::Formatter;
 use super::json::value;
 use super::transaction::{Row, Transaction, Transactions};
@@ -12,7 +15,7 @@ use ftpmon_core::ftp::Verb;
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::time::{Rfc3339, Timestamp};
 use ftpmon_event::{
-    DataConnection, Event, EventKind, FileDirection, Mode, Origin, Outcome, ReplyLine, RunId,
+    AlertDetail, DataConnection, Event, EventKind, FileDirection, Mode, Origin, Outcome, ReplyLine, RunId,
     SessionIdentity, Stats, Transfer,
 };
 
@@ -47,7 +50,12 @@ impl Formatter for Eve {
                 let stats = Some(StatsBody { uptime: stats.uptime_ms / 1_000, ftpmon: stats });
                 own(clock, place, event, &OwnRecord { event_type: "stats", stats, ftpmon: None }, out);
             }
-            EventKind::Alert(_) | EventKind::Drop(_) | EventKind::Config(_) => {
+            EventKind::Alert(found) => {
+                if let Some(identity) = &event.session {
+                    alert(clock, place, event.ts, identity, &found.alert, out);
+                }
+            }
+            EventKind::Drop(_) | EventKind::Config(_) => {
                 let ftpmon = Some(OwnBody { event: event.kind.name(), kind: &event.kind });
                 own(clock, place, event, &OwnRecord { event_type: "ftpmon", stats: None, ftpmon }, out);
             }
@@ -197,11 +205,13 @@ struct EveRecord<'a> {
     ftp_data: Option<FtpData<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fileinfo: Option<FileInfo<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alert: Option<AlertBody<'a>>,
 }
 
 impl<'a> EveRecord<'a> {
     const fn new(header: Header<'a>) -> Self {
-        Self { header, ftp: None, ftp_data: None, fileinfo: None }
+        Self { header, ftp: None, ftp_data: None, fileinfo: None, alert: None }
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -213,28 +223,48 @@ impl<'a> EveRecord<'a> {
 fn ftp(clock: &mut Rfc3339, place: EventKey, row: &Row<'_, ()>, out: &mut Vec<u8>) {
     let Row { identity, transaction, .. } = row;
     let timestamp = timestamp(clock, transaction.ts);
-    let record = EveRecord {
-        ftp: Some(dialogue(transaction)),
-        ..EveRecord::new(Header {
-            timestamp: &timestamp,
-            place,
-            flow_id: flow_id(identity),
-            parent_id: None,
-            in_iface: identity.iface.as_deref(),
-            event_type: "ftp",
-            vlan: identity.vlan.as_slice(),
-            src_ip: identity.client.ip,
-            src_port: identity.client.port,
-            dest_ip: identity.server.ip,
-            dest_port: identity.server.port,
-            proto: "TCP",
-            ip_v: ip_version(identity.client.ip),
-            tx_id: Some(transaction.tx),
-            app_proto: None,
-            community_id: Some(identity.community_id()),
-        })
-    };
-    record.write(out);
+    let header = Header { tx_id: Some(transaction.tx), ..of_session("ftp", &timestamp, place, identity) };
+    EveRecord { ftp: Some(dialogue(transaction)), ..EveRecord::new(header) }.write(out);
+}
+
+fn alert(
+    clock: &mut Rfc3339,
+    place: EventKey,
+    at: Timestamp,
+    identity: &SessionIdentity,
+    found: &AlertDetail,
+    out: &mut Vec<u8>,
+) {
+    let timestamp = timestamp(clock, at);
+    let header = Header { app_proto: Some("ftp"), ..of_session("alert", &timestamp, place, identity) };
+    EveRecord { alert: Some(found.into()), ..EveRecord::new(header) }.write(out);
+}
+
+/// The header of a record about a control connection.
+fn of_session<'a>(
+    event_type: &'static str,
+    timestamp: &'a str,
+    place: EventKey,
+    identity: &'a SessionIdentity,
+) -> Header<'a> {
+    Header {
+        timestamp,
+        place,
+        flow_id: flow_id(identity),
+        parent_id: None,
+        in_iface: identity.iface.as_deref(),
+        event_type,
+        vlan: identity.vlan.as_slice(),
+        src_ip: identity.client.ip,
+        src_port: identity.client.port,
+        dest_ip: identity.server.ip,
+        dest_port: identity.server.port,
+        proto: "TCP",
+        ip_v: ip_version(identity.client.ip),
+        tx_id: None,
+        app_proto: None,
+        community_id: Some(identity.community_id()),
+    }
 }
 
 fn dialogue(transaction: &Transaction) -> Ftp<'_> {

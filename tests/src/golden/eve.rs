@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::numbered::Numbered;
 
 /// The record types that ftpmon writes.
-const TYPES: [&str; 3] = ["ftp", "ftp_data", "fileinfo"];
+const TYPES: [&str; 4] = ["ftp", "ftp_data", "fileinfo", "alert"];
 
 pub(super) fn normalized(output: &str) -> Result<String> {
     let mut out = String::new();
@@ -74,7 +74,7 @@ fn check(record: &Value) -> Result<()> {
     }
     // A data connection is a flow of its own, below that of its session.
     let parent = record.get("parent_id").and_then(Value::as_u64);
-    ensure!(parent.is_some() == (kind != "ftp"), "parent_id of {kind}");
+    ensure!(parent.is_some() == matches!(kind, "ftp_data" | "fileinfo"), "parent_id of {kind}");
     ensure!(parent != Some(flow), "a flow is its own parent");
     match kind {
         "ftp" => check_ftp(record),

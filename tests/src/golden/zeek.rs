@@ -30,6 +30,25 @@ const ZEEK: [(&str, &str); 19] = [
     ("fuid", "string"),
 ];
 
+/// The columns of Zeek's notice.log that ftpmon fills.
+const NOTICE: [(&str, &str); 15] = [
+    ("ts", "time"),
+    ("uid", "string"),
+    ("id.orig_h", "addr"),
+    ("id.orig_p", "port"),
+    ("id.resp_h", "addr"),
+    ("id.resp_p", "port"),
+    ("proto", "string"),
+    ("src", "addr"),
+    ("dst", "addr"),
+    ("p", "port"),
+    ("note", "string"),
+    ("msg", "string"),
+    ("sub", "string"),
+    ("n", "count"),
+    ("actions", "set"),
+];
+
 /// Columns that ftpmon adds, which are not text.
 const OWN: [(&str, &str); 5] = [
     ("data_channel.orig_p", "port"),
@@ -109,13 +128,18 @@ pub(super) fn normalized_json(output: &str) -> Result<String> {
             continue;
         }
         ensure!(["ts", "uid", "id.orig_h", "id.resp_h"].iter().all(|key| row.contains_key(*key)), "{line}");
+        let is_notice = path == Some("notice".into());
+        let columns: &[_] = if is_notice { &NOTICE } else { &ZEEK };
         for (name, value) in &row {
-            let known = ZEEK.iter().chain(&OWN).find(|(known, _)| known == name);
+            let known = columns.iter().chain(&OWN).find(|(known, _)| known == name);
             let (_, kind) = known.with_context(|| format!("the column {name} in {line}"))?;
             check_json(kind, value).with_context(|| format!("{name} in {line}"))?;
         }
         if let Some(Value::String(uid)) = row.get_mut("uid") {
             *uid = sessions.name(uid);
+        }
+        if is_notice {
+            row.insert("_path".to_owned(), "notice".into());
         }
         out.push_str(&format!("{}\n", Value::Object(row)));
     }
@@ -143,6 +167,7 @@ fn check_json(kind: &str, value: &Value) -> Result<()> {
         "port" => value.as_u64().is_some_and(|port| port <= 65_535),
         "addr" => value.as_str().is_some_and(|text| text.parse::<IpAddr>().is_ok()),
         "bool" => value.is_boolean(),
+        "set" => value.as_array().is_some_and(|values| values.iter().all(Value::is_string)),
         _ => value.is_string(),
     };
     ensure!(fits, "{value} is no {kind}");

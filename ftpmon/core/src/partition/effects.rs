@@ -128,7 +128,7 @@ impl Partition {
 
     /// A connection to an announced endpoint was not the one that was meant.
     fn turn_down(&mut self, connection: ConnectionId, session: SessionRef, endpoint: EndpointId) {
-        let pair = |id: FlowId| self.flows.get(id).map(|flow| flow.pair());
+        let pair = |id| self.flows.get(id).map(Flow::pair);
         let id = FlowId::from_bits(connection.flow);
         // One of other hosts is told at the exchange, also where this partition has them: what it tells until then is heard.
         if connection.partition == self.number && pair(id) == pair(session.flow) {

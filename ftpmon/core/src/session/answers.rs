@@ -179,6 +179,11 @@ const fn listed(verb: Verb) -> &'static [u16] {
     }
 }
 
+/// The code says what one command, or a few like it, asked for: of commands whose replies are not known none is likely to have it.
+pub(super) const fn is_distinctive(code: u16) -> bool {
+    matches!(code, 125 | 150 | 213 | 215 | 221 | 226..=229 | 257 | 331 | 350)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Fit, fit, fit_empty_line, fit_running, is_asked_during_transfers};

@@ -11,7 +11,7 @@ mod doubts;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use super::answers::{Fit, fit, fit_empty_line, fit_running, is_asked_during_transfers};
+use super::answers::{Fit, fit, fit_empty_line, fit_running, is_asked_during_transfers, is_distinctive};
 use super::transfer::CANNOT_CONNECT;
 use crate::ftp::Verb;
 use crate::time::Timestamp;
@@ -436,11 +436,6 @@ impl PendingCommands {
             kept
         });
     }
-}
-
-/// The code says what one command, or a few like it, asked for: of commands whose replies are not known none is likely to have it.
-const fn is_distinctive(code: u16) -> bool {
-    matches!(code, 125 | 150 | 213 | 215 | 221 | 226..=229 | 257 | 331 | 350)
 }
 
 /// Servers are known that do not answer it.

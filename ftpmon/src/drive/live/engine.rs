@@ -19,6 +19,7 @@ use crate::sink::{QueuedOutputs, Spool};
 use crate::status::{Board, Tally};
 use crate::telemetry::StartFacts;
 use ftpmon_core::account::FlowReport;
+use ftpmon_core::detect::Detectors;
 use ftpmon_core::engine::{Engine, EngineConfig, Loss, Output, Secrets};
 use ftpmon_core::frame::Decoder;
 use ftpmon_event::link::InterfaceId;
@@ -246,10 +247,19 @@ impl LiveEngine {
     }
 
     /// Puts a new configuration into force: ports, secrets, limits and routes.
-    pub(super) fn apply(&mut self, new: &Config, engine: EngineConfig, routes: PreparedRoutes) {
+    pub(super) fn apply(
+        &mut self,
+        new: &Config,
+        engine: EngineConfig,
+        detectors: Option<Detectors>,
+        routes: PreparedRoutes,
+    ) {
         self.drain_engine();
         self.retired.change(&self.config, &engine);
         self.engine.reconfigure(&engine);
+        if let Some(detectors) = detectors {
+            self.chain.set_detectors(detectors);
+        }
         self.kernel.steering.open(&engine.control_ports, &engine.tls_ports);
         self.facts = StartFacts::live(new, &engine, kernel::running_release());
         self.config = engine;

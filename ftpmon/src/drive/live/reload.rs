@@ -80,7 +80,8 @@ fn apply(
         engine_config.secrets = engine.secrets().clone();
     }
     let routes = engine.prepare_routes(config, new, opener)?;
-    engine.apply(new, engine_config, routes);
+    let detectors = (config.detect != new.detect).then(|| new.detect.start());
+    engine.apply(new, engine_config, detectors, routes);
     Ok(())
 }
 

@@ -5,16 +5,27 @@
 
 use crate::config::Config;
 use crate::format::{KindFilter, Unnumbered};
+use ftpmon_core::detect::Wanted;
 use ftpmon_core::engine::{Engine, Order, Output};
-use ftpmon_event::Origin;
+use ftpmon_event::{Event, Origin};
 
 /// Bytes of lines that a part makes room for at first.
 const TEXT_BYTES: usize = 512 << 10;
+
+/// The position of a line among those of all parts. An alert comes directly behind the event that it is about: a line has the
+/// number of events before it that have the same order and that a detector has to see.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Position {
+    order: Order,
+    sightings: u32,
+}
 
 /// Lines of one part of the engine, by route.
 #[derive(Default)]
 pub(super) struct Encoded {
     routes: Vec<RouteLines>,
+    /// Events that a detector has to see, in the order of the part.
+    sightings: Vec<(Position, Event)>,
 }
 
 /// Lines of one route, in the order of the part.
@@ -35,7 +46,7 @@ struct Line {
 /// Lines that have one place in the order of all parts.
 #[derive(Clone, Copy)]
 struct Run {
-    order: Order,
+    at: Position,
     /// Lines up to its end.
     end: usize,
 }
@@ -48,12 +59,12 @@ impl RouteLines {
 
     /// A line was written, whose number is to stand at `number`.
     #[inline]
-    fn add(&mut self, order: Order, number: usize) {
+    fn add(&mut self, at: Position, number: usize) {
         self.lines.push(Line { number, end: self.text.len() });
         let end = self.lines.len();
         match self.runs.last_mut() {
-            Some(run) if run.order == order => run.end = end,
-            _ => self.runs.push(Run { order, end }),
+            Some(run) if run.at == at => run.end = end,
+            _ => self.runs.push(Run { at, end }),
         }
     }
 }
@@ -61,6 +72,9 @@ impl RouteLines {
 /// Turns the events of one part of the engine to lines.
 pub(super) struct PartEncoder {
     encoders: Vec<(KindFilter, Box<dyn Unnumbered + Send>)>,
+    wanted: Wanted,
+    /// The position of the next line, if it has the same order as the one before.
+    next: Option<Position>,
     encoded: Encoded,
     /// The room of lines that were written.
     emptied: Vec<Encoded>,
@@ -77,22 +91,59 @@ impl PartEncoder {
             Some((KindFilter::only(&route.events), route.format.unnumbered(origin)?))
         };
         let encoders: Vec<_> = config.routes().iter().map(encoder).collect::<Option<_>>()?;
-        Some(Self { encoders, encoded: Encoded::default(), emptied: Vec::new() })
+        Some(Self {
+            encoders,
+            wanted: config.detect.wanted(),
+            next: None,
+            encoded: Encoded::default(),
+            emptied: Vec::new(),
+        })
     }
 
     /// Turns the events that wait to lines.
     pub(super) fn encode(&mut self, engine: &mut Engine) {
-        let Self { encoders, encoded: Encoded { routes }, .. } = self;
-        routes.resize_with(encoders.len(), RouteLines::with_room);
         engine.release_outputs(|order, output| {
             let Output::Event(event) = output else { return };
-            for ((filter, encoder), lines) in encoders.iter_mut().zip(routes.iter_mut()) {
-                if filter.wants(&event.kind) {
-                    let number = encoder.unnumbered(event, &mut lines.text);
-                    lines.add(order, number);
-                }
+            let begun = self.next.filter(|next| next.order == order);
+            let mut at = begun.unwrap_or(Position { order, sightings: 0 });
+            self.add(at, event);
+            if self.wanted.wants(event) {
+                self.encoded.sightings.push((at, event.clone()));
+                at.sightings += 1;
             }
+            self.next = Some(at);
         });
+    }
+
+    /// Turns an event to lines.
+    #[inline]
+    fn add(&mut self, at: Position, event: &Event) {
+        let Self { encoders, encoded: Encoded { routes, .. }, .. } = self;
+        if routes.is_empty() {
+            routes.resize_with(encoders.len(), RouteLines::with_room);
+        }
+        for ((filter, encoder), lines) in encoders.iter_mut().zip(routes.iter_mut()) {
+            if filter.wants(&event.kind) {
+                let number = encoder.unnumbered(event, &mut lines.text);
+                lines.add(at, number);
+            }
+        }
+    }
+
+    /// The alerts about what the parts saw, as lines of one more part: `alerts_about` shows an event to the detectors, and gives
+    /// their alerts about it. None where there are none.
+    pub(super) fn alerts(
+        &mut self,
+        parts: &mut [Encoded],
+        mut alerts_about: impl FnMut(&Event, &mut dyn FnMut(&Event)),
+    ) -> Option<Encoded> {
+        let mut sightings: Vec<_> = parts.iter_mut().flat_map(|part| part.sightings.drain(..)).collect();
+        sightings.sort_by_key(|(at, _)| *at);
+        for (at, event) in &sightings {
+            alerts_about(event, &mut |alert| self.add(*at, alert));
+        }
+        let any = self.encoded.routes.iter().any(|route| !route.lines.is_empty());
+        any.then(|| self.take())
     }
 
     /// Takes the lines so far.
@@ -117,6 +168,7 @@ impl PartEncoder {
             lines.clear();
             runs.clear();
         }
+        spent.sightings.clear();
         self.emptied.push(spent);
     }
 }
@@ -127,12 +179,12 @@ pub(super) fn for_each_line(parts: &[Encoded], route: usize, call: &mut dyn FnMu
     let lines = parts.iter().filter_map(|part| part.routes.get(route));
     let mut cursors: Vec<Cursor<'_>> = lines.filter_map(Cursor::new).collect();
     // The part that is first gives its lines until another one is.
-    while let Some((first, _)) = cursors.iter().enumerate().min_by_key(|(_, cursor)| cursor.run.order) {
+    while let Some((first, _)) = cursors.iter().enumerate().min_by_key(|(_, cursor)| cursor.run.at) {
         let others = cursors.iter().enumerate().filter(|(index, _)| *index != first);
-        let limit = others.map(|(_, cursor)| cursor.run.order).min();
+        let limit = others.map(|(_, cursor)| cursor.run.at).min();
         let Some(cursor) = cursors.get_mut(first) else { return };
         let mut goes_on = cursor.pass_run(call);
-        while goes_on && limit.is_none_or(|limit| cursor.run.order < limit) {
+        while goes_on && limit.is_none_or(|limit| cursor.run.at < limit) {
             goes_on = cursor.pass_run(call);
         }
         if !goes_on {

@@ -4,7 +4,7 @@
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
-use super::encoded::for_each_line;
+use super::encoded::{PartEncoder, for_each_line};
 use super::parts::PartOutputs;
 use crate::chain::{Chain, Files};
 use crate::config::Config;
@@ -68,7 +68,8 @@ impl OutputStage {
         let facts = StartFacts::capture_files(config, engine);
         let (jobs, to_do) = sync_channel(BATCHES_WAITING);
         let (give_back, done) = channel();
-        let thread = std::thread::spawn(move || carry_out(chain, &facts, &to_do, &give_back));
+        let alerts = PartEncoder::new(config, origin);
+        let thread = std::thread::spawn(move || carry_out(chain, alerts, &facts, &to_do, &give_back));
         Ok(Self { jobs, done, thread })
     }
 
@@ -117,6 +118,7 @@ impl OutputStage {
 /// The thread: passes on what comes until the run ends, or nothing more can be written.
 fn carry_out(
     mut chain: Chain<DirectOutputs>,
+    mut alerts: Option<PartEncoder>,
     facts: &StartFacts,
     jobs: &Receiver<Job>,
     give_back: &Sender<PartOutputs>,
@@ -132,7 +134,18 @@ fn carry_out(
             Job::Batch(mut parts) => {
                 match &mut parts {
                     PartOutputs::Lines(parts) => {
+                        let found = alerts.as_mut().and_then(|encoder| {
+                            encoder.alerts(parts, |event, add| {
+                                chain.alerts_about(event).for_each(|alert| add(&alert));
+                            })
+                        });
+                        // Behind the events that they are about: of lines with one order those of the first part come first.
+                        let count = parts.len();
+                        parts.extend(found);
                         chain.emit_lines(|route, call| for_each_line(parts, route, call));
+                        if let (Some(encoder), Some(spent)) = (&mut alerts, parts.drain(count..).next()) {
+                            encoder.give_back(spent);
+                        }
                     }
                     PartOutputs::Events(parts) => for_each_output(parts, |output| match output {
                         Output::Event(event) => chain.emit_borrowed(event),

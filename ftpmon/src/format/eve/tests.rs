@@ -98,9 +98,9 @@ fn counters_alerts_and_drops_are_records() {
         of_sensor(EventKind::Drop(sample::dropped())),
     ]);
     let types: Vec<_> = records.iter().map(|record| record["event_type"].as_str().unwrap()).collect();
-    assert_eq!(types, ["ftpmon", "stats", "ftpmon"]);
+    assert_eq!(types, ["alert", "stats", "ftpmon"]);
     assert!(records.iter().all(|record| record["seq"] == 0 && record["run"] == "000000000000feed"));
-    assert_eq!(records[0]["ftpmon"]["alert"]["id"], "bounce");
+    assert_eq!(records[0]["alert"]["metadata"]["detector"], json!(["bounce"]));
     assert!(records[0]["flow_id"].is_u64() && records[1].get("flow_id").is_none());
     assert_eq!(
         (&records[1]["stats"]["uptime"], &records[1]["stats"]["ftpmon"]["seen"]),

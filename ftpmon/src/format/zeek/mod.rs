@@ -1,6 +1,7 @@
 //! Zeek's `ftp.log`, one row a command with its replies and its data connection: as the tab-separated table of its
 //! ASCII writer, or as JSON lines. `docs/formats.md` says what is different.
 
+mod notice;
 mod row;
 mod value;
 
@@ -60,12 +61,12 @@ impl Formatter for Zeek {
             let row = values(row);
             if json { write_json(&row, seq, run, out) } else { write_tsv(&row, out) }
         });
-        let own = matches!(
-            event.kind,
-            EventKind::Stats(_) | EventKind::Alert(_) | EventKind::Drop(_) | EventKind::Config(_)
-        );
-        if json && own {
-            write_own(seq, run, event, out);
+        match &event.kind {
+            EventKind::Alert(alert) if json => notice::write(seq, run, event, &alert.alert, out),
+            EventKind::Stats(_) | EventKind::Drop(_) | EventKind::Config(_) if json => {
+                write_own(seq, run, event, out);
+            }
+            _ => {}
         }
     }
 

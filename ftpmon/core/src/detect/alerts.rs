@@ -1,0 +1,83 @@
+//! The way of a finding into an `alert` event.
+
+use std::collections::VecDeque;
+
+use smol_str::SmolStr;
+
+use super::incident::Incident;
+use crate::event::{Alert, AlertDetail, Confidence, Event, EventKind, Evidence};
+
+/// The constant part of the alerts of a detector.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject {
+    /// The detector's stable name, in `alert.id` and in settings.
+    pub id: &'static str,
+    /// Its number in formats that want one. No other detector ever has it.
+    pub number: u32,
+    /// The subject in words.
+    pub title: &'static str,
+    /// 1 (note) to 4 (act now).
+    pub severity: u8,
+    /// The confidence of its alerts: whether ordinary use often, seldom or never looks like this.
+    pub confidence: Confidence,
+    /// The MITRE ATT&CK technique; none where none fits.
+    pub technique: Option<&'static str>,
+}
+
+/// Alerts about one event, in the order in which they were raised.
+#[derive(Debug, Default)]
+pub struct Alerts {
+    raised: VecDeque<Event>,
+}
+
+impl Alerts {
+    /// Raises an alert of a detector at `event`, whose session and user it gets. `counts` are named numbers beside the
+    /// incident's own, which is `occurrences`.
+    pub(super) fn raise(
+        &mut self,
+        subject: &Subject,
+        event: &Event,
+        incident: &Incident,
+        counts: &[(&'static str, u64)],
+        message: String,
+    ) {
+        self.raise_at(subject, subject.severity, event, incident, counts, message);
+    }
+
+    /// Raises an alert whose severity depends on the incident.
+    pub(super) fn raise_at(
+        &mut self,
+        subject: &Subject,
+        severity: u8,
+        event: &Event,
+        incident: &Incident,
+        counts: &[(&'static str, u64)],
+        message: String,
+    ) {
+        let all = [("occurrences", incident.count)].into_iter().chain(counts.iter().copied());
+        let alert = AlertDetail {
+            id: SmolStr::new_static(subject.id),
+            severity,
+            title: SmolStr::new_static(subject.title),
+            message: message.into(),
+            technique: subject.technique.map(SmolStr::new_static),
+            confidence: subject.confidence,
+            evidence: Evidence {
+                sessions: incident.sessions.clone(),
+                tx: incident.tx.clone(),
+                counts: all.map(|(name, count)| (SmolStr::new_static(name), count)).collect(),
+                first: incident.first,
+                last: incident.last,
+                examples: incident.examples.clone(),
+            },
+        };
+        let kind = EventKind::Alert(Box::new(Alert { alert }));
+        let (session, user) = (event.session.clone(), event.user.clone());
+        self.raised.push_back(Event { ts: event.ts, session, user, kind });
+    }
+
+    /// The next alert.
+    pub fn pop(&mut self) -> Option<Event> {
+        self.raised.pop_front()
+    }
+}

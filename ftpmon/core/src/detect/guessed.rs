@@ -1,0 +1,123 @@
+//! A login that succeeds after many that failed.
+
+use std::net::IpAddr;
+
+use super::alerts::{Alerts, Subject};
+use super::bucket::Bucket;
+use super::entry::{Detector, Entry, Threshold};
+use super::guessing::refused;
+use super::incident::Incident;
+use super::table::{Fill, Table};
+use crate::event::{Confidence, Event, EventKind, LoginAttempt, LoginOutcome};
+
+/// Hosts. Stops whoever makes up addresses.
+const HOSTS_MAX: usize = 16_384;
+
+pub(super) const ENTRY: Entry = Entry {
+    subject: Subject {
+        id: "login-guessed",
+        number: 3,
+        title: "A login succeeded after many that failed",
+        severity: 4,
+        confidence: Confidence::Medium,
+        technique: Some("T1078"),
+    },
+    on: true,
+    about: "A host logs in after as many refusals as the threshold says, of whichever users: the account's password was probably guessed. \
+            Anonymous logins do not count as success.",
+    tuning: "A person who forgot a password does this too: ask before you lock the account, or raise the count.",
+    threshold: Threshold { count: 5, per_s: 600 },
+    wants: |event| refused(event).is_some() || accepted(event).is_some(),
+    start: |threshold| Box::new(Guessed { threshold, hosts: Table::new(HOSTS_MAX) }),
+};
+
+/// The accepted login of a named user that an event reports.
+pub(super) fn accepted(event: &Event) -> Option<&LoginAttempt> {
+    match &event.kind {
+        EventKind::Login(login) if login.login.outcome == LoginOutcome::Success && !login.login.anonymous => {
+            Some(&login.login)
+        }
+        _ => None,
+    }
+}
+
+struct Guessed {
+    threshold: Threshold,
+    hosts: Table<IpAddr, Host>,
+}
+
+#[derive(Default)]
+struct Host {
+    bucket: Bucket,
+    failures: Incident,
+    enough: bool,
+}
+
+impl Detector for Guessed {
+    fn event(&mut self, event: &Event, alerts: &mut Alerts) {
+        let Some(session) = &event.session else { return };
+        let ip = session.client.ip;
+        if let Some(login) = refused(event) {
+            let host = self.hosts.entry(ip);
+            if host.bucket.is_empty(event.ts) {
+                *host = Host::default();
+            }
+            host.enough |= host.bucket.add(event.ts, self.threshold);
+            host.failures.add(event, None, login.user.as_deref().unwrap_or_default());
+        } else if let Some(login) = accepted(event)
+            && let Some(mut host) = self.hosts.remove(&ip)
+            && host.enough
+            && !host.bucket.is_empty(event.ts)
+        {
+            let (user, failures) = (login.user.as_deref().unwrap_or_default(), host.failures.count);
+            let message = format!("{ip} logged in as {user:?} after {failures} failed logins");
+            let tx = if let EventKind::Login(login) = &event.kind { Some(login.tx) } else { None };
+            host.failures.add(event, tx, user);
+            alerts.raise(&ENTRY.subject, event, &host.failures, &[("failures", failures)], message);
+        }
+    }
+
+    fn fill(&self) -> Fill {
+        self.hosts.fill()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Session, alerts_of};
+    use super::*;
+
+    fn attempts(failures: i64, then: Event) -> Vec<Event> {
+        let failed = (0..failures).map(|second| Session::new(9).at(second).login("bob", false));
+        failed.chain([then]).collect()
+    }
+
+    #[test]
+    fn success_after_five_failures_alerts() {
+        let events = attempts(5, Session::new(9).at(20).login("bob", true));
+        let alerts = alerts_of(&ENTRY, &events);
+        let [alert] = &alerts[..] else { panic!("{alerts:?}") };
+        assert_eq!(alert.message, "192.0.2.9 logged in as \"bob\" after 5 failed logins");
+        assert_eq!((alert.severity, alert.evidence.counts["failures"]), (4, 5));
+    }
+
+    #[test]
+    fn what_is_ordinary_does_not() {
+        let person = attempts(3, Session::new(9).at(20).login("bob", true));
+        assert!(alerts_of(&ENTRY, &person).is_empty(), "three mistakes");
+        let later = attempts(9, Session::new(9).at(100_000).login("bob", true));
+        assert!(alerts_of(&ENTRY, &later).is_empty(), "a day later");
+        let other_host = attempts(9, Session::new(8).at(20).login("bob", true));
+        assert!(alerts_of(&ENTRY, &other_host).is_empty(), "another host");
+        let anonymous = attempts(9, Session::new(9).at(20).login("anonymous", true));
+        assert!(alerts_of(&ENTRY, &anonymous).is_empty(), "everybody may");
+    }
+
+    #[test]
+    fn a_success_between_the_failures_begins_anew() {
+        let mut events = attempts(4, Session::new(9).at(5).login("bob", true));
+        events.extend((6..10).map(|second| Session::new(9).at(second).login("bob", false)));
+        events.push(Session::new(9).at(20).login("bob", true));
+        assert!(alerts_of(&ENTRY, &events).is_empty());
+    }
+}

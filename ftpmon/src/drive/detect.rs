@@ -1,0 +1,129 @@
+//! `ftpmon detect`: stored events to alerts.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+
+use crate::chain::Chain;
+use crate::config::{Config, RouteConfig};
+use crate::notice::notice;
+use crate::sink::DirectOutputs;
+use ftpmon_core::detect::{ALL, Entry, find};
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::{EventKind, EventLine, Origin};
+
+/// Longest line, bytes: more than ftpmon writes. Stops a file of another kind from being read into memory.
+const LINE_BYTES_MAX: u64 = 16 << 20;
+
+/// Shows the events of all files, in their order, to the detectors, and writes the alerts. A line that is no event is reported on
+/// standard error and passed over.
+///
+/// # Errors
+/// A file that cannot be read, or an output that cannot be written.
+pub fn detect(config: &Config, files: &[impl AsRef<Path>]) -> anyhow::Result<()> {
+    let mut chain = None;
+    let mut latest = Timestamp::default();
+    let mut wrong = 0_u64;
+    for path in files.iter().map(AsRef::as_ref) {
+        let name = path.display().to_string();
+        let input: Box<dyn Read> = match path.to_str() {
+            Some("-") => Box::new(std::io::stdin().lock()),
+            _ => Box::new(std::fs::File::open(path).with_context(|| format!("cannot open {name}"))?),
+        };
+        let mut lines = BufReader::new(input);
+        let mut line = Vec::new();
+        for number in 1_u64.. {
+            line.clear();
+            let read = lines.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
+            if read.with_context(|| format!("cannot read {name}"))? == 0 {
+                break;
+            }
+            let event = match serde_json::from_slice::<EventLine>(&line) {
+                Ok(event) => event,
+                Err(error) => {
+                    wrong += 1;
+                    if wrong == 1 {
+                        notice(format_args!("{name}, line {number} is no event and is passed over: {error}"));
+                    }
+                    continue;
+                }
+            };
+            let chain = match &mut chain {
+                Some(chain) => chain,
+                None => chain.insert(open(config, &event.origin)?),
+            };
+            latest = latest.max(event.event.ts);
+            // Alerts of the run itself would stand beside those that are found now.
+            if !matches!(event.event.kind, EventKind::Alert(_)) {
+                chain.emit(event.event);
+            }
+            if chain.outputs().all(DirectOutputs::is_over) {
+                break;
+            }
+        }
+    }
+    if let Some(chain) = chain {
+        chain.finish(latest)?;
+    }
+    match wrong {
+        0 => Ok(()),
+        1 => bail!("1 line is no event"),
+        _ => bail!("{wrong} lines are no events"),
+    }
+}
+
+/// Alerts have the origin of the first event.
+fn open(config: &Config, origin: &Origin) -> anyhow::Result<Chain<DirectOutputs>> {
+    Ok(Chain::new(config, origin, |route: &RouteConfig| DirectOutputs::open(&route.outputs))?)
+}
+
+/// `ftpmon detect --list`: every detector, a line each.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn list_detectors() -> anyhow::Result<()> {
+    let width = ALL.iter().map(|entry| entry.id().len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for entry in ALL {
+        let on = if entry.on { "on " } else { "off" };
+        let _ = writeln!(text, "{:width$}  {on}  {}", entry.id(), entry.subject.title);
+    }
+    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+/// `ftpmon detect --explain`: one detector.
+///
+/// # Errors
+/// There is no such detector, or standard output cannot be written.
+pub fn explain_detector(id: &str) -> anyhow::Result<()> {
+    let Some(entry) = find(id) else {
+        let known: Vec<_> = ALL.iter().map(|entry| entry.id()).collect();
+        bail!("there is no detector `{id}`; there are {}", known.join(", "));
+    };
+    Ok(std::io::stdout().lock().write_all(explanation(entry).as_bytes())?)
+}
+
+fn explanation(entry: &Entry) -> String {
+    let subject = &entry.subject;
+    let threshold = entry.threshold;
+    let when = match threshold.count {
+        1 => "at the first occurrence".to_owned(),
+        count => {
+            format!("{count} in {} seconds ({}={count}/{}s)", threshold.per_s, subject.id, threshold.per_s)
+        }
+    };
+    let confidence = format!("{:?}", subject.confidence).to_lowercase();
+    format!(
+        "{id}: {title}\n\n{about}\n\nAlerts:     {when}, and again whenever an incident has doubled\nDefault:    \
+         {on}\nSeverity:   {severity} of 4\nConfidence: {confidence}\nTechnique:  {technique}\n\n{tuning}\n",
+        id = subject.id,
+        title = subject.title,
+        about = entry.about,
+        on = if entry.on { "on" } else { "off" },
+        severity = subject.severity,
+        technique = subject.technique.unwrap_or("none"),
+        tuning = entry.tuning,
+    )
+}
