@@ -2,6 +2,7 @@
 
 use crate::account::Side;
 use crate::event::GapCause;
+use crate::ftp::Verb;
 use crate::tcp::{Closing, Conflict, Receiver};
 use crate::time::Timestamp;
 
@@ -46,6 +47,15 @@ impl Unproven {
         let bytes = self.pieces.iter().map(|(_, _, said)| lost(said)).sum();
         *self = Self::default();
         self.push(at, from, Said::Gap(bytes, GapCause::Missing));
+    }
+
+    /// It begins as a command that is known, or as a reply does (RFC 959 section 4.2).
+    pub(crate) fn speaks_ftp(&self) -> bool {
+        let Some((_, _, Said::Data(bytes))) = self.pieces.first() else { return false };
+        let end = bytes.iter().position(|byte| matches!(byte, b' ' | b'-' | b'\r' | b'\n'));
+        let Some(word) = end.and_then(|end| bytes.get(..end)) else { return false };
+        let is_code = word.len() == 3 && word.iter().all(u8::is_ascii_digit);
+        is_code || Verb::from_name(word) != Verb::Other
     }
 
     /// The words in order, to be read by the session that it begins.

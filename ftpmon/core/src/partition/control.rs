@@ -87,7 +87,8 @@ impl Partition {
     }
 
     /// A connection ended of which one end was seen. It was a session if it was opened, and as far as it is known; what else
-    /// anybody may have sent begins none.
+    /// anybody may have sent begins none. Where a capture ends, what speaks FTP is told as well: nothing more can show that the other
+    /// end exists, and each such session ends as it begins.
     pub(super) fn end_nascent(&mut self, at: Timestamp, id: FlowId, reason: Option<EndReason>) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         let Flow { connection, role: Role::Nascent { unproven: Some(unproven), .. }, .. } = flow else {
@@ -96,7 +97,9 @@ impl Partition {
         let before = unproven.held();
         connection.finish(at, Keep::Bytes, &mut **unproven);
         self.held.probe.change(before, unproven.held());
-        if !connection.midstream() && reason != Some(EndReason::Evicted) {
+        let at_the_end =
+            reason == Some(EndReason::EndOfInput) && !self.config.selects && unproven.speaks_ftp();
+        if at_the_end || (!connection.midstream() && reason != Some(EndReason::Evicted)) {
             self.begin_nascent(at, id, None);
             return self.end(at, id, reason);
         }

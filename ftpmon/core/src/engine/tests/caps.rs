@@ -101,3 +101,22 @@ fn unreadable_sessions_and_their_candidates_beyond_the_cap() {
         assert_eq!(lost(&bench, "inference_candidates_full"), left_out, "{candidate}");
     }
 }
+
+/// A capture of one packet may hold a password; whoever invents senders live gets no sessions, nor does what is no FTP.
+#[test]
+fn one_end_alone_is_told_where_a_capture_ends_if_it_speaks_ftp() {
+    for (line, selects, sessions) in [
+        (&b"PASS secret\r\n"[..], false, 1),
+        (b"230 in\r\n", false, 1),
+        (b"PASS secret\r\n", true, 0),
+        (b"\r\n\r\n", false, 0),
+        (b"GET / HTTP/1.1\r\n", false, 0),
+    ] {
+        let mut bench = Bench::new(EngineConfig { selects, ..EngineConfig::default() });
+        let mut talk = Talk { client: end(1, 40_000), server: end(2, 21), seq: [7, 9] };
+        bench.send(&mut talk, true, ACK, line);
+        let events = bench.finish();
+        let begun = names(&events).iter().filter(|name| **name == "session_start").count();
+        assert_eq!((begun, lost(&bench, "unproven_connections")), (sessions, 1 - sessions as u64));
+    }
+}
