@@ -385,7 +385,7 @@ fn a_reader_that_goes_away_is_told_and_the_run_goes_on() {
         for _ in 0..2 {
             session(&run.net, run.server.address())?;
         }
-        run.ends(2, "the reader of --write-pcap is gone")
+        run.ends(2, "the reader of --write-pcap closed it")
     });
 }
 

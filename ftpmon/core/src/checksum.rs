@@ -11,7 +11,7 @@ pub enum Verdict {
     Good,
     /// It has others: its receiver drops it, unless it was captured before its checksums were made.
     Bad,
-    /// Not all of it was captured.
+    /// Not all of it was captured, or the interface was still to make its checksum: the sum of the pseudo-header stands in its place.
     Unknown,
 }
 
@@ -71,8 +71,13 @@ impl Segment<'_> {
             + u64::from(rest & 0xff_ffff)
             + u64::from(checksum);
         let is_right = fold(pseudo + header + sum(self.payload)) == 0xffff;
-        let was_merged = self.payload.len() > SEGMENT_MAX && checksum == fold(pseudo);
-        if !bad_ip && (is_right || was_merged) { Verdict::Good } else { Verdict::Bad }
+        let is_partial = checksum == fold(pseudo);
+        match (bad_ip, is_right) {
+            (false, true) => Verdict::Good,
+            (false, false) if is_partial && self.payload.len() > SEGMENT_MAX => Verdict::Good,
+            (false, false) if is_partial => Verdict::Unknown,
+            _ => Verdict::Bad,
+        }
     }
 }
 
@@ -153,6 +158,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_checksum_that_the_interface_was_still_to_make_is_unknown() {
+        let mut frame = frame(b"NOOP\r\n", false, &[]);
+        let pseudo = [&frame[26..34], &[0, 6, 0, 26]].concat();
+        frame[50..52].copy_from_slice(&(!checksum(&pseudo)).to_be_bytes());
+        assert_eq!(verdict(&frame), Verdict::Unknown);
+        frame[51] ^= 1;
+        assert_eq!(verdict(&frame), Verdict::Bad);
     }
 
     #[test]
