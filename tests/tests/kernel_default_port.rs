@@ -19,7 +19,10 @@ fn the_default_data_port_is_tracked_beside_the_dialogue() {
     let ends = ((SERVER, 20), CONTROL.0);
     let mut early = Talk::new(&bench, Hooked::Xdp, ends, [1, 2]);
     early.open();
-    assert_eq!(early.account().flags & !FlowState::INITIATOR_HIGH, FlowState::CANDIDATE);
+    assert_eq!(
+        early.account().flags & !(FlowState::INITIATOR_HIGH | FlowState::SHARED),
+        FlowState::CANDIDATE
+    );
     early.close();
     let expected = Expected::new(address(SERVER), true, boot_seconds().unwrap() + 60, false);
     bench.expect(Frame::new(ends.0, ends.1, 0, 0, 0).destination(), expected).unwrap();

@@ -96,7 +96,7 @@ impl Default for PortsConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChecksumsPolicy {
-    /// Those of a sender that has right ones.
+    /// In capture files, those of a sender that has right ones; live none
     #[default]
     Auto,
     /// All.
