@@ -14,6 +14,7 @@ use crate::time::Timestamp;
 const FLOW_BYTES: usize = size_of::<Flow>() * 4 / 3 + 192;
 /// Additional memory of a session in which nothing waits, bytes: addresses, names, and what is kept to compare copies with.
 const SESSION_BYTES: usize = size_of::<Control>() + 1_024;
+
 impl Partition {
     /// Bytes that this partition's connections and sessions take, and its part of the budget.
     pub(super) fn memory_fill(&self) -> (usize, usize) {

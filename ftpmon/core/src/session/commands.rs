@@ -226,11 +226,7 @@ impl Session {
         };
         request.set_basis(basis);
         if self.transfers.open().len() >= context.limits.open_transfers {
-            let session = SessionRef {
-                identity: &self.identity,
-                user: self.logins.user.as_ref(),
-                allowance: &self.allowance,
-            };
+            let session = SessionRef::new(&self.identity, &self.logins, &self.allowance);
             self.transfers.evict_oldest(at, session, out);
         }
         if !self.all_read {

@@ -250,11 +250,7 @@ impl Session {
         if let Reception::Late { tx } = reception
             && stranger
         {
-            let session = SessionRef {
-                identity: &self.identity,
-                user: self.logins.user.as_ref(),
-                allowance: &self.allowance,
-            };
+            let session = SessionRef::new(&self.identity, &self.logins, &self.allowance);
             tell_stranger(at, tx, initiator, false, session, out);
         }
         out.lose_if(reception == Reception::Full, "contenders_full");
@@ -271,11 +267,7 @@ impl Session {
         out: &mut Outbox,
     ) {
         let at = self.transfers.ended(at, id, connection, summary);
-        let session = SessionRef {
-            identity: &self.identity,
-            user: self.logins.user.as_ref(),
-            allowance: &self.allowance,
-        };
+        let session = SessionRef::new(&self.identity, &self.logins, &self.allowance);
         self.transfers.report_decided(at, session, out);
         self.end_if_nothing_open(at, out);
     }
@@ -297,11 +289,7 @@ impl Session {
 
     /// Reports the transfers that are decided by now.
     pub fn report_due(&mut self, at: Timestamp, out: &mut Outbox) {
-        let session = SessionRef {
-            identity: &self.identity,
-            user: self.logins.user.as_ref(),
-            allowance: &self.allowance,
-        };
+        let session = SessionRef::new(&self.identity, &self.logins, &self.allowance);
         self.transfers.report_due(at, session, out);
         self.tell_held_back(at, false, out);
         self.end_if_nothing_open(at, out);
@@ -338,11 +326,7 @@ impl Session {
         while let Some(abandoned) = self.logins.abandon() {
             self.tell_login(at, Some(abandoned), out);
         }
-        let session = SessionRef {
-            identity: &self.identity,
-            user: self.logins.user.as_ref(),
-            allowance: &self.allowance,
-        };
+        let session = SessionRef::new(&self.identity, &self.logins, &self.allowance);
         self.transfers.finish(at, all, session, out);
         let (reason, closed_by) = self.ended.take().unwrap_or((reason, closed_by));
         if self.transfers.is_empty() {
@@ -352,8 +336,6 @@ impl Session {
         }
     }
 
-    /// Tells an event, if the session may have more.
-    #[inline]
     /// Notes the fill of what the session holds, beside these caps.
     pub(crate) fn note_fill(&self, limits: &Limits, fills: &mut Fills) {
         // The next command evicts what an empty line, a lost command or a transfer that goes on after 425 added.
@@ -370,10 +352,10 @@ impl Session {
         }
     }
 
+    /// Tells an event, if the session may have more.
+    #[inline]
     fn tell(&self, at: Timestamp, kind: EventKind, out: &mut Outbox) {
-        if self.allowance.spend(at, &kind, out) {
-            out.event(at, &self.identity, self.logins.user.as_ref(), kind);
-        }
+        SessionRef::new(&self.identity, &self.logins, &self.allowance).tell(at, kind, out);
     }
 
     /// A segment of the control connection came with this many bytes of payload: what it says may be told. True where that may

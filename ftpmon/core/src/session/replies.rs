@@ -238,11 +238,7 @@ impl Session {
                 self.transfers.endpoint_refused(command.tx);
             }
             (verb, _) if verb.announces_endpoint() && code >= 400 => {
-                let session = SessionRef {
-                    identity: &self.identity,
-                    user: self.logins.user.as_ref(),
-                    allowance: &self.allowance,
-                };
+                let session = SessionRef::new(&self.identity, &self.logins, &self.allowance);
                 self.transfers.announcement_refused(at, command.tx, session, out);
             }
             (Verb::Auth, Intent::Tls) if completed => self.tls_agreed = true,
@@ -296,11 +292,7 @@ impl Session {
             advertised_ip: None,
             nat: Nat::None,
         };
-        let session = SessionRef {
-            identity: &self.identity,
-            user: self.logins.user.as_ref(),
-            allowance: &self.allowance,
-        };
+        let session = SessionRef::new(&self.identity, &self.logins, &self.allowance);
         self.transfers.expect_default(
             at,
             self.tx,
@@ -343,11 +335,7 @@ impl Session {
                 advertised.filter(|ip| *ip != peer && !ip.is_unspecified()).map(|ip| Endpoint::new(ip, port)),
             );
         }
-        let session = SessionRef {
-            identity: &self.identity,
-            user: self.logins.user.as_ref(),
-            allowance: &self.allowance,
-        };
+        let session = SessionRef::new(&self.identity, &self.logins, &self.allowance);
         self.transfers.announce(at, tx, data, endpoints, session, out);
         self.transfers.report_decided(at, session, out);
     }
@@ -355,11 +343,7 @@ impl Session {
     /// Transfers may have become due: only where there are any.
     pub(super) fn report_decided_if_open(&mut self, at: Timestamp, out: &mut Outbox) {
         if !self.transfers.is_empty() {
-            let session = SessionRef {
-                identity: &self.identity,
-                user: self.logins.user.as_ref(),
-                allowance: &self.allowance,
-            };
+            let session = SessionRef::new(&self.identity, &self.logins, &self.allowance);
             self.transfers.report_decided(at, session, out);
         }
     }

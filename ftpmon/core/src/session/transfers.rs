@@ -11,6 +11,7 @@ pub(super) use report::tell_stranger;
 use super::allowance::Allowance;
 use super::contenders::DataState;
 use super::data::{ConnectionId, Contact, DataSummary, EndpointId, FoundData};
+use super::login::Logins;
 use super::outbox::{Effect, ExpectedEndpoints, Outbox};
 use super::transfer::{Announced, Aside, Request, Transfer};
 use crate::event::{DataAnnouncement, EventKind, Mode, SessionIdentity};
@@ -38,8 +39,18 @@ pub(super) struct SessionRef<'a> {
     pub(super) allowance: &'a Allowance,
 }
 
-impl SessionRef<'_> {
+impl<'a> SessionRef<'a> {
+    /// The session of these parts, with the user that it has now.
+    pub(super) fn new(
+        identity: &'a Arc<SessionIdentity>,
+        logins: &'a Logins,
+        allowance: &'a Allowance,
+    ) -> Self {
+        Self { identity, user: logins.user.as_ref(), allowance }
+    }
+
     /// Tells an event of the session, if it may have more.
+    #[inline]
     pub(super) fn tell(&self, at: Timestamp, kind: EventKind, out: &mut Outbox) {
         if self.allowance.spend(at, &kind, out) {
             out.event(at, self.identity, self.user, kind);
