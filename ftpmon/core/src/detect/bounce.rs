@@ -7,8 +7,8 @@ use smol_str::SmolStr;
 
 use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
-use super::incident::Incident;
 use super::table::{Fill, Table};
+use super::watch::Watch;
 use crate::event::{Confidence, DataAnnouncement, Event, EventKind, Mode, Nat};
 
 /// Clients. Stops whoever makes up addresses.
@@ -66,20 +66,19 @@ struct Bounce {
 
 #[derive(Default)]
 struct Client {
-    incident: Incident,
+    watch: Watch,
     targets: Vec<(IpAddr, u16)>,
     /// Requests that wait for the server's reply: the session and the command.
     asked: SmallVec<[(SmolStr, u64); 1]>,
     accepted: u64,
 }
 
-impl Client {
-    fn counts(&self) -> [(&'static str, u64); 3] {
-        let mut hosts: Vec<_> = self.targets.iter().map(|(ip, _)| *ip).collect();
-        hosts.sort_unstable();
-        hosts.dedup();
-        [("targets", self.targets.len() as u64), ("hosts", hosts.len() as u64), ("accepted", self.accepted)]
-    }
+/// The numbers beside the incident's own.
+fn counts(targets: &[(IpAddr, u16)], accepted: u64) -> [(&'static str, u64); 3] {
+    let mut hosts: Vec<_> = targets.iter().map(|(ip, _)| *ip).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    [("targets", targets.len() as u64), ("hosts", hosts.len() as u64), ("accepted", accepted)]
 }
 
 impl Detector for Bounce {
@@ -89,21 +88,24 @@ impl Detector for Bounce {
         match (target(event), &event.kind) {
             (Some(target), EventKind::DataChannel(channel)) => {
                 let client = self.clients.entry(ip);
-                if client.targets.len() < TARGETS_MAX && !client.targets.contains(&target) {
-                    client.targets.push(target);
+                if client.watch.is_over(event.ts) {
+                    *client = Client::default();
                 }
-                if client.asked.len() < TARGETS_MAX {
-                    client.asked.push((session.id().into(), channel.tx));
+                let Client { watch, targets, asked, accepted } = client;
+                if targets.len() < TARGETS_MAX && !targets.contains(&target) {
+                    targets.push(target);
+                }
+                if asked.len() < TARGETS_MAX {
+                    asked.push((session.id().into(), channel.tx));
                 }
                 let (host, port) = target;
-                client.incident.add(event, Some(channel.tx), &format!("{host} {port}"));
-                if client.incident.count >= u64::from(self.threshold.count) && client.incident.is_due() {
-                    let targets = client.targets.len();
-                    let severity = ENTRY.subject.severity + u8::from(targets >= SCAN);
+                let example = format!("{host} {port}");
+                if let Some(incident) = watch.add(self.threshold, event, Some(channel.tx), &example) {
+                    let severity = ENTRY.subject.severity + u8::from(targets.len() >= SCAN);
                     let message =
                         format!("{ip} asked {} to connect to {host} port {port}", session.server.ip);
-                    let counts = client.counts();
-                    alerts.raise_at(&ENTRY.subject, severity, event, &client.incident, &counts, message);
+                    let counts = counts(targets, *accepted);
+                    alerts.raise_at(&ENTRY.subject, severity, event, incident, &counts, message);
                 }
             }
             (None, EventKind::Reply(reply)) => {

@@ -7,8 +7,8 @@ use smol_str::SmolStr;
 use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
 use super::guessed::accepted;
-use super::incident::Incident;
 use super::table::{Fill, Table};
+use super::watch::Watch;
 use crate::event::{Confidence, Event, LoginAttempt};
 
 /// Accounts by server. Stops whoever makes up names on a server that takes any.
@@ -29,7 +29,7 @@ pub(super) const ENTRY: Entry = Entry {
     tuning: "Turn it on where plain FTP is forbidden.",
     threshold: Threshold { count: 1, per_s: 86_400 },
     wants: |event| in_clear(event).is_some(),
-    start: |_| Box::new(ClearTextLogin { accounts: Table::new(ACCOUNTS_MAX) }),
+    start: |threshold| Box::new(ClearTextLogin { threshold, accounts: Table::new(ACCOUNTS_MAX) }),
 };
 
 /// The accepted login in clear text that an event reports.
@@ -38,16 +38,16 @@ pub(super) fn in_clear(event: &Event) -> Option<&LoginAttempt> {
 }
 
 struct ClearTextLogin {
-    accounts: Table<(IpAddr, SmolStr), Incident>,
+    threshold: Threshold,
+    accounts: Table<(IpAddr, SmolStr), Watch>,
 }
 
 impl Detector for ClearTextLogin {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let (Some(login), Some(session)) = (in_clear(event), &event.session) else { return };
         let user = login.user.clone().unwrap_or_default();
-        let incident = self.accounts.entry((session.server.ip, user.clone()));
-        incident.add(event, None, &user);
-        if incident.is_due() {
+        let watch = self.accounts.entry((session.server.ip, user.clone()));
+        if let Some(incident) = watch.add(self.threshold, event, None, &user) {
             let message = format!("the password of {user:?} on {} crossed the network", session.server.ip);
             alerts.raise(&ENTRY.subject, event, incident, &[], message);
         }

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
-use super::incident::Incident;
 use super::table::{Fill, Table};
+use super::watch::Watch;
 use crate::event::{Anomaly, AnomalyId, Confidence, Event, EventKind};
 
 /// Hosts whose data ports strangers connected to. Stops whoever has sessions from many addresses.
@@ -38,15 +38,14 @@ fn stranger(event: &Event) -> Option<&Anomaly> {
 
 struct DataTheft {
     threshold: Threshold,
-    hosts: Table<IpAddr, Incident>,
+    hosts: Table<IpAddr, Watch>,
 }
 
 impl Detector for DataTheft {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let (Some(anomaly), Some(session)) = (stranger(event), &event.session) else { return };
-        let incident = self.hosts.entry(session.server.ip);
-        incident.add(event, anomaly.tx, &anomaly.anomaly.detail);
-        if incident.count >= u64::from(self.threshold.count) && incident.is_due() {
+        let watch = self.hosts.entry(session.server.ip);
+        if let Some(incident) = watch.add(self.threshold, event, anomaly.tx, &anomaly.anomaly.detail) {
             let message =
                 format!("session of {} with {}: {}", session.client, session.server, anomaly.anomaly.detail);
             alerts.raise(&ENTRY.subject, event, incident, &[], message);

@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use smol_str::SmolStr;
 
 use super::alerts::{Alerts, Subject};
-use super::bucket::Bucket;
 use super::entry::{Detector, Entry, Threshold};
-use super::incident::Incident;
 use super::table::{Fill, Table};
+use super::watch::Watch;
 use crate::event::{CommandRef, Confidence, Event, EventKind, Reply};
 
 /// Clients by kind of change. Stops whoever makes up addresses or extensions.
@@ -57,28 +56,16 @@ fn change(event: &Event) -> Option<(Change, &str)> {
 
 struct MassChange {
     threshold: Threshold,
-    clients: Table<(IpAddr, Change), Changes>,
-}
-
-#[derive(Default)]
-struct Changes {
-    bucket: Bucket,
-    incident: Incident,
-    alerted: bool,
+    clients: Table<(IpAddr, Change), Watch>,
 }
 
 impl Detector for MassChange {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let (Some((change, name)), Some(session)) = (change(event), &event.session) else { return };
         let ip = session.client.ip;
-        let changes = self.clients.entry((ip, change.clone()));
-        if changes.bucket.is_empty(event.ts) {
-            *changes = Changes::default();
-        }
-        changes.incident.add(event, None, name);
-        changes.alerted |= changes.bucket.add(event.ts, self.threshold);
-        if changes.alerted && changes.incident.is_due() {
-            let count = changes.incident.count;
+        let watch = self.clients.entry((ip, change.clone()));
+        if let Some(incident) = watch.add(self.threshold, event, None, name) {
+            let count = incident.count;
             let message = match &change {
                 Change::Delete => format!("{ip} deleted {count} files on {}", session.server.ip),
                 Change::Rename(to) => format!("{ip} renamed {count} files on {} to .{to}", session.server.ip),
@@ -88,7 +75,7 @@ impl Detector for MassChange {
                 Change::Rename(_) => "T1486",
             };
             let subject = Subject { technique: Some(technique), ..ENTRY.subject };
-            alerts.raise(&subject, event, &changes.incident, &[], message);
+            alerts.raise(&subject, event, incident, &[], message);
         }
     }
 

@@ -7,7 +7,7 @@
 //! | `entry` | the description of a detector, and its trait |
 //! | `set` | the detectors that are on, as the chain drives them |
 //! | `incident`, `alerts` | occurrences that belong together, and `alert` events about them |
-//! | `bucket`, `table` | counts that decay, and tables with a cap |
+//! | `watch`, `bucket`, `table` | a key under watch, counts that decay, tables with a cap |
 //!
 //! All others are one detector each. A new one is a file with an [`Entry`], and its name in `registry`.
 
@@ -31,6 +31,7 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod tls_stripped;
+mod watch;
 mod web_shell;
 
 pub use alerts::{Alerts, Subject};

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
-use super::incident::Incident;
 use super::table::{Fill, Table};
+use super::watch::Watch;
 use crate::event::{Confidence, Event, EventKind, FileDirection, Transfer};
 
 /// Clients by family. Stops whoever makes up addresses.
@@ -81,7 +81,7 @@ fn is_snake(name: &str) -> bool {
 
 struct Stealer {
     threshold: Threshold,
-    clients: Table<(IpAddr, &'static str), Incident>,
+    clients: Table<(IpAddr, &'static str), Watch>,
 }
 
 impl Detector for Stealer {
@@ -89,9 +89,8 @@ impl Detector for Stealer {
         let (Some(transfer), Some(session)) = (upload(event), &event.session) else { return };
         let Some(family) = family(transfer) else { return };
         let ip = session.client.ip;
-        let incident = self.clients.entry((ip, family));
-        incident.add(event, Some(transfer.tx), file_name(transfer));
-        if incident.count >= u64::from(self.threshold.count) && incident.is_due() {
+        let watch = self.clients.entry((ip, family));
+        if let Some(incident) = watch.add(self.threshold, event, Some(transfer.tx), file_name(transfer)) {
             let message = format!("{ip} uploads to {} what {family} collects", session.server.ip);
             alerts.raise(&ENTRY.subject, event, incident, &[], message);
         }

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
-use super::incident::Incident;
 use super::stealer::{file_name, upload};
 use super::table::{Fill, Table};
+use super::watch::Watch;
 use crate::event::{Confidence, Event, Outcome, Transfer};
 
 /// Clients. Stops whoever makes up addresses.
@@ -54,17 +54,16 @@ fn is_script_in_web_root(transfer: &Transfer) -> bool {
 
 struct WebShell {
     threshold: Threshold,
-    clients: Table<IpAddr, Incident>,
+    clients: Table<IpAddr, Watch>,
 }
 
 impl Detector for WebShell {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let (Some(transfer), Some(session)) = (upload(event), &event.session) else { return };
         let ip = session.client.ip;
-        let incident = self.clients.entry(ip);
+        let watch = self.clients.entry(ip);
         let path = transfer.transfer.path.as_deref().unwrap_or_default();
-        incident.add(event, Some(transfer.tx), path);
-        if incident.count >= u64::from(self.threshold.count) && incident.is_due() {
+        if let Some(incident) = watch.add(self.threshold, event, Some(transfer.tx), path) {
             let message = format!("{ip} stored the script {path:?} on {}", session.server.ip);
             alerts.raise(&ENTRY.subject, event, incident, &[], message);
         }
