@@ -4,10 +4,10 @@ use crate::flow::Control;
 use crate::pair::HostPair;
 use crate::time::Timestamp;
 
-/// Events that a pair of hosts may have at once: what honest clients put in one segment.
-const EVENTS_MAX: u32 = 65_536;
+/// Events that a pair of hosts may have at once beyond those: what honest clients put in one segment.
+const EVENTS_MAX: u32 = 8_192;
 /// Events that a pair of hosts earns in a second.
-const EVENTS_A_SECOND: u64 = 2_000;
+const EVENTS_A_SECOND: u64 = 200;
 /// Accounts of a partition. Pairs that meet in one share it. Stops pairs without number from taking memory.
 const ACCOUNTS: usize = 512;
 const SECOND_NS: u64 = 1_000_000_000;
