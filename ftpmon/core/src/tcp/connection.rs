@@ -94,7 +94,7 @@ impl Connection {
     ) {
         let (own, other) = self.streams.split_mut(from);
         own.packets += 1;
-        let checksums = if keep == Keep::Bytes { limits.checksums } else { Checksums::Ignore };
+        let checksums = limits.checksums_for(keep);
         if self.backlog.is_none()
             && is_in_order(own, other, segment)
             && own.oddity(segment, checksums).is_none()

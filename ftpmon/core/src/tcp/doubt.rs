@@ -5,7 +5,7 @@ use super::assembly::Assembly;
 use super::backlog::Doubted;
 use super::intake::Span;
 use super::limits::Checksums;
-use super::receiver::{Conflict, Keep, Oddity, Receiver};
+use super::receiver::{Conflict, Oddity, Receiver};
 use super::sequence;
 use super::stream::{Marks, Stream};
 use crate::account::Side;
@@ -74,7 +74,7 @@ impl Stream {
 impl<R: Receiver> Assembly<'_, R> {
     /// The sign by which the receiver of a segment drops it, or by which it is likely to be forged.
     pub(super) fn doubt_of(&mut self, from: Side, segment: &Segment<'_>) -> Option<Oddity> {
-        let checksums = if self.keep == Keep::Bytes { self.limits.checksums } else { Checksums::Ignore };
+        let checksums = self.limits.checksums_for(self.keep);
         let stream = self.streams.side_mut(from);
         if segment.flags.syn() || !stream.marks.has(Marks::TALKED | Marks::SIGNS) {
             if segment.flags.syn() || !stream.marks.has(Marks::SIGNS) {
@@ -97,6 +97,16 @@ impl<R: Receiver> Assembly<'_, R> {
             usual.signs.md5 = stream.marks.has(Marks::MD5);
         }
         stream.oddity(&usual, checksums)
+    }
+
+    /// Whether a segment is of those that PAWS is there for (RFC 7323 section 5): one that the network delayed or doubled, with
+    /// nothing in it that was not seen.
+    pub(super) fn is_late_copy(&self, from: Side, segment: &Segment<'_>, oddity: Oddity) -> bool {
+        let next = self.streams.side(from).next;
+        let end = sequence::position(segment.seq, next)
+            + u64::from(segment.wire_payload_len)
+            + u64::from(segment.flags.fin());
+        oddity == Oddity::OldTimestamp && end <= next
     }
 
     /// Tells of an urgent byte that is text and that a receiver may read otherwise. The bytes of Telnet's Synch (RFC 854), and the

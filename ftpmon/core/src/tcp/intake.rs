@@ -34,7 +34,9 @@ impl<R: Receiver> Assembly<'_, R> {
             }
         }
         let doubt = self.doubt_of(from, segment);
-        if let Some(doubt) = doubt {
+        if let Some(doubt) = doubt
+            && !self.is_late_copy(from, segment, doubt)
+        {
             self.receiver.doubtful(self.now, from, doubt);
         }
         if flags.rst() {

@@ -1,5 +1,6 @@
 //! The limits on the bytes that a connection may hold back, and on the time.
 
+use super::receiver::Keep;
 use crate::time::Timestamp;
 
 /// A time that never comes.
@@ -47,6 +48,14 @@ pub enum Checksums {
 }
 
 impl StreamLimits {
+    /// The checksums that count for segments of which so much is kept: without the bytes a wrong one changes nothing.
+    pub(super) const fn checksums_for(&self, keep: Keep) -> Checksums {
+        match keep {
+            Keep::Bytes => self.checksums,
+            Keep::Ranges => Checksums::Ignore,
+        }
+    }
+
     /// Milliseconds that never pass: only segments, caps and the end give up what is waited for. Right where time between
     /// packets means little and no reader waits for events, as in capture files.
     pub const NEVER: u32 = u32::MAX;

@@ -58,6 +58,25 @@ fn a_repeated_segment_with_other_signs_is_no_conflict() {
     }
 }
 
+/// RFC 7323 section 5: PAWS drops old copies of segments, which networks make without anyone's intent.
+#[test]
+fn a_late_copy_is_not_told_and_new_bytes_with_an_old_timestamp_are() {
+    let at = |timestamp| Signs { timestamp: Some(timestamp), ..USUAL };
+    let mut it = established();
+    let first = Segment { signs: at(1001), ..segment(CLIENT, 1000, 5000, ACK, b"NOOP\r\n") };
+    let second = Segment { signs: at(1005), ..segment(CLIENT, 1006, 5000, ACK, b"NOOP\r\n") };
+    let acknowledgment = Segment { signs: at(1004), ..segment(CLIENT, 1012, 5000, ACK, b"") };
+    [&first, &second, &first, &acknowledgment].into_iter().for_each(|segment| it.take(CLIENT, segment));
+    assert_eq!(it.recorder.doubts, []);
+    let end = Segment { signs: at(1004), ..segment(CLIENT, 1012, 5000, FIN | ACK, b"") };
+    it.take(CLIENT, &end);
+    assert_eq!(it.recorder.doubts, [Oddity::OldTimestamp]);
+    let more = Segment { signs: at(1004), ..segment(CLIENT, 1006, 5000, ACK, b"NOOP\r\nDELE a\r\n") };
+    it.take(CLIENT, &more);
+    assert_eq!(it.recorder.doubts, [Oddity::OldTimestamp; 2]);
+    assert_eq!(it.told(), [data(CLIENT, "NOOP\r\n"), data(CLIENT, "NOOP\r\n")]);
+}
+
 /// A new route, or a clock that was set back: the other end has the bytes.
 #[test]
 fn doubtful_bytes_that_are_acknowledged_are_handed_on() {

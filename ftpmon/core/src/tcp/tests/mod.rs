@@ -10,7 +10,7 @@ mod start;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Closing, Conflict, Connection, Keep, Receiver, StreamLimits};
+use super::{Closing, Conflict, Connection, Keep, Oddity, Receiver, StreamLimits};
 use crate::account::Side;
 use crate::addr::Endpoint;
 use crate::event::GapCause;
@@ -43,6 +43,7 @@ fn data(from: Side, text: &str) -> Told {
 struct Recorder {
     told: Vec<Told>,
     times: Vec<Timestamp>,
+    doubts: Vec<Oddity>,
 }
 
 impl Recorder {
@@ -64,6 +65,9 @@ impl Receiver for Recorder {
     fn conflict(&mut self, at: Timestamp, from: Side, conflict: &Conflict<'_>) {
         assert!(conflict.bytes > 0 && conflict.first != conflict.second);
         self.note(at, Told::Conflict(from, conflict.bytes));
+    }
+    fn doubtful(&mut self, _: Timestamp, _: Side, doubt: Oddity) {
+        self.doubts.push(doubt);
     }
     fn end_revoked(&mut self, at: Timestamp, from: Side) {
         self.note(at, Told::Revoked(from));
