@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 mod drive;
 pub mod dump;
+mod event_file;
 pub mod format;
 pub mod kernel;
 mod named_file;

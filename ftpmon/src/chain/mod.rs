@@ -28,6 +28,7 @@ use tokio::sync::Notify;
 
 use crate::config::{Config, RouteConfig};
 use crate::sink::Outputs;
+use crate::status::Tally;
 use crate::telemetry::{Kind, Sampled, Snapshot};
 use ftpmon_core::detect::{Detectors, Fill};
 use ftpmon_core::engine::{FilePiece, SelectorUpdate};
@@ -42,6 +43,8 @@ pub(crate) use route::Route;
 /// Takes events in order and writes each by every route that wants it.
 pub(crate) struct Chain<O> {
     origin: Origin,
+    /// Counts of the events that came, and of alerts.
+    tally: Tally,
     detectors: Detectors,
     files: Option<Files>,
     attribution: Option<Attribution>,
@@ -69,7 +72,8 @@ impl<O: Outputs> Chain<O> {
         let route = |route: &_| Route::new(route, origin, &mut open);
         let routes = config.routes().iter().map(route).collect::<Result<_, E>>()?;
         let detectors = config.detect.start();
-        Ok(Self { origin: origin.clone(), detectors, files: None, attribution: None, routes })
+        let tally = Tally::default();
+        Ok(Self { origin: origin.clone(), tally, detectors, files: None, attribution: None, routes })
     }
 
     /// From now on pieces of files are stored.
@@ -85,6 +89,11 @@ impl<O: Outputs> Chain<O> {
     /// The fields that all events have in common.
     pub(crate) const fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// Counts of the events that came, and of the alerts about them; not of those that came as lines.
+    pub(crate) const fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// The outputs of each route.
@@ -122,7 +131,7 @@ impl<O: Outputs> Chain<O> {
     /// The next event, and the alerts about it.
     #[inline]
     pub(crate) fn emit(&mut self, mut event: Event) {
-        self.detectors.event(&event);
+        self.look_at(&event);
         if let Some(wait) = self.pass(&mut event) {
             self.hold(wait, event);
         }
@@ -132,7 +141,7 @@ impl<O: Outputs> Chain<O> {
     /// The next event, which its owner frees: it is copied only where it has to wait.
     #[inline]
     pub(crate) fn emit_borrowed(&mut self, event: &mut Event) {
-        self.detectors.event(event);
+        self.look_at(event);
         if let Some(wait) = self.pass(event) {
             self.hold(wait, event.clone());
         }
@@ -146,8 +155,15 @@ impl<O: Outputs> Chain<O> {
     }
 
     #[inline]
+    fn look_at(&mut self, event: &Event) {
+        self.tally.count(event);
+        self.detectors.event(event);
+    }
+
+    #[inline]
     fn emit_alerts(&mut self) {
         while let Some(mut alert) = self.detectors.pop() {
+            self.tally.count(&alert);
             if let Some(wait) = self.pass(&mut alert) {
                 self.hold(wait, alert);
             }

@@ -85,7 +85,7 @@ values! {
         Off: "off", "Do not look processes up";
     }
     ChecksumsPolicy {
-        Auto: "auto", "Verify where the sender has right ones; a capture on the sending host has none";
+        Auto: "auto", "In capture files, verify where the sender has right ones; live, verify none";
         Verify: "verify", "Verify all";
         Ignore: "ignore", "Verify none";
     }

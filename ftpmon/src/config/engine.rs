@@ -52,13 +52,10 @@ impl Config {
     /// # Errors
     /// There is no key for hashed secrets.
     pub fn live_engine(&self) -> Result<EngineConfig, KeyError> {
-        let mut engine = EngineConfig { detect_by_content: false, ..self.engine(Limits::default())? };
         // Packets of this host's own interfaces are seen before their checksums are made, and those of others after the card
         // verified them.
-        if self.checksums == ChecksumsPolicy::Auto {
-            engine.checksums = Checksums::Ignore;
-        }
-        Ok(engine)
+        let config = self.engine(Limits::default(), Checksums::Ignore)?;
+        Ok(EngineConfig { detect_by_content: false, ..config })
     }
 
     /// The engine's settings for capture files: FTP is detected on any port, and silence ends no connection.
@@ -66,15 +63,17 @@ impl Config {
     /// # Errors
     /// There is no key for hashed secrets.
     pub fn read_engine(&self) -> Result<EngineConfig, KeyError> {
-        Ok(EngineConfig { detect_by_content: true, selects: false, ..self.engine(Limits::UNHURRIED)? })
+        let config = self.engine(Limits::UNHURRIED, Checksums::Auto)?;
+        Ok(EngineConfig { detect_by_content: true, selects: false, ..config })
     }
 
-    fn engine(&self, limits: Limits) -> Result<EngineConfig, KeyError> {
+    /// `auto`: the checksums that count where none are chosen.
+    fn engine(&self, limits: Limits, auto: Checksums) -> Result<EngineConfig, KeyError> {
         Ok(EngineConfig {
             control_ports: self.ports.control.clone(),
             tls_ports: self.ports.tls.clone(),
             checksums: match self.checksums {
-                ChecksumsPolicy::Auto => Checksums::Auto,
+                ChecksumsPolicy::Auto => auto,
                 ChecksumsPolicy::Verify => Checksums::Verify,
                 ChecksumsPolicy::Ignore => Checksums::Ignore,
             },

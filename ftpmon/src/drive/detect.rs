@@ -1,21 +1,20 @@
 //! `ftpmon detect`: stored events to alerts.
 
+use core::ops::ControlFlow;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write as _};
+use std::io::{BufRead, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
 use crate::chain::Chain;
 use crate::config::{Config, RouteConfig};
+use crate::event_file;
 use crate::notice::notice;
 use crate::sink::DirectOutputs;
 use ftpmon_core::detect::{ALL, Entry, find};
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{EventKind, EventLine, Origin};
-
-/// Longest line, bytes: more than ftpmon writes. Stops a file of another kind from being read into memory.
-const LINE_BYTES_MAX: u64 = 16 << 20;
 
 /// Shows the events of all files, in their order, to the detectors, and writes the alerts. A line that is no event is reported on
 /// standard error and passed over.
@@ -23,47 +22,17 @@ const LINE_BYTES_MAX: u64 = 16 << 20;
 /// # Errors
 /// A file that cannot be read, or an output that cannot be written.
 pub fn detect(config: &Config, files: &[impl AsRef<Path>]) -> anyhow::Result<()> {
-    let mut chain = None;
-    let mut latest = Timestamp::default();
-    let mut wrong = 0_u64;
+    let mut detection = Detection { config, chain: None, latest: Timestamp::default(), wrong: 0 };
     for path in files.iter().map(AsRef::as_ref) {
         let name = path.display().to_string();
-        let input: Box<dyn Read> = match path.to_str() {
+        let input: Box<dyn BufRead> = match path.to_str() {
             Some("-") => Box::new(std::io::stdin().lock()),
-            _ => Box::new(std::fs::File::open(path).with_context(|| format!("cannot open {name}"))?),
+            _ => event_file::open(path).with_context(|| format!("cannot open {name}"))?,
         };
-        let mut lines = BufReader::new(input);
-        let mut line = Vec::new();
-        for number in 1_u64.. {
-            line.clear();
-            let read = lines.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
-            if read.with_context(|| format!("cannot read {name}"))? == 0 {
-                break;
-            }
-            let event = match serde_json::from_slice::<EventLine>(&line) {
-                Ok(event) => event,
-                Err(error) => {
-                    wrong += 1;
-                    if wrong == 1 {
-                        notice(format_args!("{name}, line {number} is no event and is passed over: {error}"));
-                    }
-                    continue;
-                }
-            };
-            let chain = match &mut chain {
-                Some(chain) => chain,
-                None => chain.insert(open(config, &event.origin)?),
-            };
-            latest = latest.max(event.event.ts);
-            // Alerts of the run itself would stand beside those that are found now.
-            if !matches!(event.event.kind, EventKind::Alert(_)) {
-                chain.emit(event.event);
-            }
-            if chain.outputs().all(DirectOutputs::is_over) {
-                break;
-            }
-        }
+        event_file::for_each_line(input, |number, line| detection.line(&name, number, line))
+            .with_context(|| name.clone())?;
     }
+    let Detection { chain, latest, wrong, .. } = detection;
     if let Some(chain) = chain {
         chain.finish(latest)?;
     }
@@ -74,7 +43,42 @@ pub fn detect(config: &Config, files: &[impl AsRef<Path>]) -> anyhow::Result<()>
     }
 }
 
-/// Alerts have the origin of the first event.
+/// The state between two lines.
+struct Detection<'c> {
+    config: &'c Config,
+    /// There from the first event on, whose origin alerts have.
+    chain: Option<Chain<DirectOutputs>>,
+    latest: Timestamp,
+    /// Lines that are no events.
+    wrong: u64,
+}
+
+impl Detection<'_> {
+    fn line(&mut self, name: &str, number: u64, line: &[u8]) -> anyhow::Result<ControlFlow<()>> {
+        let line = match serde_json::from_slice::<EventLine>(line) {
+            Ok(line) => line,
+            Err(error) => {
+                self.wrong += 1;
+                if self.wrong == 1 {
+                    notice(format_args!("{name}, line {number} is no event and is passed over: {error}"));
+                }
+                return Ok(ControlFlow::Continue(()));
+            }
+        };
+        let chain = match &mut self.chain {
+            Some(chain) => chain,
+            None => self.chain.insert(open(self.config, &line.origin)?),
+        };
+        self.latest = self.latest.max(line.event.ts);
+        // Alerts of the run itself would stand beside those that are found now.
+        if !matches!(line.event.kind, EventKind::Alert(_)) {
+            chain.emit(line.event);
+        }
+        let is_over = chain.outputs().all(DirectOutputs::is_over);
+        Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+}
+
 fn open(config: &Config, origin: &Origin) -> anyhow::Result<Chain<DirectOutputs>> {
     Ok(Chain::new(config, origin, |route: &RouteConfig| DirectOutputs::open(&route.outputs))?)
 }

@@ -88,7 +88,7 @@ impl Queue {
         loop {
             if let Some(batch) = state.batches.pop_front() {
                 state.bytes -= cost(&batch);
-                state.by_owner.forget(&batch);
+                state.by_owner.change(&batch, u32::saturating_sub);
                 return Next::Batch(batch);
             }
             if state.closed.is_some() {
@@ -215,21 +215,12 @@ impl ByOwner {
         self.0.get(usize::from(owner)).map_or(0, |&bytes| bytes as usize)
     }
 
-    fn add(&mut self, batch: &LineBatch) {
+    /// Changes the bytes of each owner by those that it has in a batch.
+    fn change(&mut self, batch: &LineBatch, by: impl Fn(u32, u32) -> u32) {
         for (owner, len) in batch.owned_lengths() {
-            self.0
-                .get_mut(usize::from(owner))
-                .into_iter()
-                .for_each(|bytes| *bytes = bytes.saturating_add(len));
-        }
-    }
-
-    fn forget(&mut self, batch: &LineBatch) {
-        for (owner, len) in batch.owned_lengths() {
-            self.0
-                .get_mut(usize::from(owner))
-                .into_iter()
-                .for_each(|bytes| *bytes = bytes.saturating_sub(len));
+            if let Some(bytes) = self.0.get_mut(usize::from(owner)) {
+                *bytes = by(*bytes, len);
+            }
         }
     }
 }
@@ -245,7 +236,7 @@ impl State {
         }
         self.losses.close();
         self.bytes += cost(batch);
-        self.by_owner.add(batch);
+        self.by_owner.change(batch, u32::saturating_add);
         self.batches.push_back(batch.clone());
     }
 

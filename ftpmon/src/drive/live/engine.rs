@@ -16,7 +16,7 @@ use crate::kernel::{
 use crate::notice::notice;
 use crate::sandbox::Opener;
 use crate::sink::{QueuedOutputs, Spool};
-use crate::status::{Board, Tally};
+use crate::status::Board;
 use crate::telemetry::StartFacts;
 use ftpmon_core::account::FlowReport;
 use ftpmon_core::detect::Detectors;
@@ -61,7 +61,6 @@ pub(super) struct LiveEngine {
     pub(super) journal: Option<Journal>,
     /// The state for those who ask.
     pub(super) board: Board,
-    pub(super) tally: Tally,
     facts: StartFacts,
     pub(super) started: Instant,
     /// Bytes of the ring that were handled since the kernel's counters were polled.
@@ -98,7 +97,6 @@ impl LiveEngine {
             dump,
             journal: None,
             board: Board::default(),
-            tally: Tally::default(),
             facts,
             started: Instant::now(),
             unpolled: 0,
@@ -328,7 +326,6 @@ impl LiveEngine {
             outputs += 1;
             match output {
                 Output::Event(event) => {
-                    self.tally.count(&event);
                     if let Some(dump) = &mut self.dump {
                         dump.note(&event);
                     }

@@ -30,7 +30,7 @@ impl LiveEngine {
             uptime_ms: self.uptime_ms(),
             interfaces,
             snapshot,
-            tally: self.tally.clone(),
+            tally: self.chain.tally().clone(),
         });
     }
 
