@@ -20,8 +20,9 @@ fn the_default_data_port_is_tracked_beside_the_dialogue() {
     let mut early = Talk::new(&bench, Hooked::Xdp, ends, [1, 2]);
     early.open();
     assert_eq!(
-        early.account().flags & !(FlowState::INITIATOR_HIGH | FlowState::SHARED),
-        FlowState::CANDIDATE
+        early.account().flags & !FlowState::INITIATOR_HIGH,
+        FlowState::CANDIDATE | FlowState::SHARED,
+        "without an announcement of its own it shares the places of candidates"
     );
     early.close();
     let expected = Expected::new(address(SERVER), true, boot_seconds().unwrap() + 60, false);

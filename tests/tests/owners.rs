@@ -4,11 +4,12 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ftpmon_tests::agent::Agent;
-use ftpmon_tests::bed::{Need, test};
+use ftpmon_tests::bed::{self, Need};
 use ftpmon_tests::compare;
 use ftpmon_tests::events::{Event, Events};
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
@@ -17,6 +18,13 @@ use ftpmon_tests::party::{PASSWORD, Party, RealServer, Tree, USER};
 use ftpmon_tests::process::run;
 
 const LIMIT: Duration = Duration::from_secs(20);
+/// A command that another test starts holds the sockets of this process until its exec, and is an owner of them as well.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone(name: &str, needs: &[Need], body: impl FnOnce() -> Result<()>) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    bed::test(name, needs, body);
+}
 
 /// A curl that fetches `path`; `-P -` for active mode.
 fn curl(namespace: &Namespace, host: IpAddr, path: &str, more: &[&str]) -> Result<Command> {
@@ -83,7 +91,7 @@ fn passive_and_active(party: Party, comm: &str, users: &[&str]) -> Result<()> {
 
 #[test]
 fn vsftpds_process_of_the_session() {
-    test("vsftpds_process_of_the_session", &[Need::Agent, Need::Party(Party::Vsftpd)], || {
+    alone("vsftpds_process_of_the_session", &[Need::Agent, Need::Party(Party::Vsftpd)], || {
         // After login it acts as ftp; the sockets of active mode are made by its helper, nobody.
         passive_and_active(Party::Vsftpd, "vsftpd", &["ftp", "nobody"])
     });
@@ -91,7 +99,7 @@ fn vsftpds_process_of_the_session() {
 
 #[test]
 fn pyftpdlibs_only_process() {
-    test("pyftpdlibs_only_process", &[Need::Agent, Need::Party(Party::Pyftpdlib)], || {
+    alone("pyftpdlibs_only_process", &[Need::Agent, Need::Party(Party::Pyftpdlib)], || {
         passive_and_active(Party::Pyftpdlib, "python3", &["root"])
     });
 }
@@ -100,7 +108,7 @@ fn pyftpdlibs_only_process() {
 #[test]
 fn both_ends_on_loopback() {
     let needs = [Need::Agent, Need::Party(Party::Vsftpd), Need::Party(Party::Curl)];
-    test("both_ends_on_loopback", &needs, || {
+    alone("both_ends_on_loopback", &needs, || {
         let host = Namespace::new("host")?;
         let address: IpAddr = "127.0.0.1".parse()?;
         let server = RealServer::start(Party::Vsftpd, &host, address)?;
@@ -168,18 +176,18 @@ fn on_a_link(agent_at: &str) -> Result<()> {
 
 #[test]
 fn a_server_at_a_link_local_address() {
-    test("a_server_at_a_link_local_address", &[Need::Agent], || on_a_link("server"));
+    alone("a_server_at_a_link_local_address", &[Need::Agent], || on_a_link("server"));
 }
 
 #[test]
 fn a_client_at_a_link_local_address() {
-    test("a_client_at_a_link_local_address", &[Need::Agent], || on_a_link("client"));
+    alone("a_client_at_a_link_local_address", &[Need::Agent], || on_a_link("client"));
 }
 
 /// Both ends of a session that a host has with itself at such an address: its packets are on lo, the address is not.
 #[test]
 fn both_ends_at_a_link_local_address() {
-    test("both_ends_at_a_link_local_address", &[Need::Agent], || {
+    alone("both_ends_at_a_link_local_address", &[Need::Agent], || {
         let net = Direct::with_addresses(1500, &["fe80::1/64"], &["fe80::2/64"])?;
         let at = link_local(&net.server, "fe80::2", 21)?;
         let behaviour = Behaviour::default().with_file("/a.bin", Content::Pattern(5_000));
@@ -235,12 +243,12 @@ fn quick(sessions: usize) -> Result<()> {
 
 #[test]
 fn quick_sessions_are_all_attributed() {
-    test("quick_sessions_are_all_attributed", &[Need::Agent, Need::Party(Party::Vsftpd)], || quick(200));
+    alone("quick_sessions_are_all_attributed", &[Need::Agent, Need::Party(Party::Vsftpd)], || quick(200));
 }
 
 #[test]
 fn soak_quick_sessions_are_all_attributed() {
-    test("soak_quick_sessions_are_all_attributed", &[Need::Agent, Need::Party(Party::Vsftpd)], || {
+    alone("soak_quick_sessions_are_all_attributed", &[Need::Agent, Need::Party(Party::Vsftpd)], || {
         quick(5_000)
     });
 }
@@ -248,7 +256,7 @@ fn soak_quick_sessions_are_all_attributed() {
 /// Connections that the host forwards are not its own, though a server of its own listens at the same port of all its addresses.
 #[test]
 fn a_container_behind_veth_is_left_out() {
-    test("a_container_behind_veth_is_left_out", &[Need::Agent], || {
+    alone("a_container_behind_veth_is_left_out", &[Need::Agent], || {
         let net = Direct::new(1500)?;
         let host = Direct::hosts(Family::V4);
         // The server is in the client's namespace, the agent stands at the host's end of the pair.
@@ -291,7 +299,7 @@ fn a_container_behind_veth_is_left_out() {
 #[test]
 fn what_passes_through_is_left_out() {
     use ftpmon_tests::net::Routed;
-    test("what_passes_through_is_left_out", &[Need::Agent], || {
+    alone("what_passes_through_is_left_out", &[Need::Agent], || {
         let net = Routed::new(1500)?;
         let at = SocketAddr::new(Routed::hosts(Family::V4).server, 21);
         let behaviour = || Behaviour::default().with_file("/a.bin", Content::Pattern(5_000));
@@ -322,7 +330,7 @@ fn what_passes_through_is_left_out() {
 /// Without the option no process is looked up.
 #[test]
 fn owners_can_be_left_out() {
-    test("owners_can_be_left_out", &[Need::Agent], || {
+    alone("owners_can_be_left_out", &[Need::Agent], || {
         let host = Namespace::new("host")?;
         let behaviour = Behaviour::default().with_file("/a.bin", Content::Pattern(5_000));
         let server = host.run(|| Server::start("127.0.0.1:21".parse()?, behaviour))?;

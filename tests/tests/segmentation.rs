@@ -3,50 +3,28 @@
 
 #![expect(clippy::expect_used, reason = "a test panics where it fails")]
 
+mod reading;
+
 use std::collections::BTreeMap;
 
-use ftpmon_core::engine::{Engine, EngineConfig, Output};
-use ftpmon_core::frame::{Decoder, LinkType, RawFrame};
-use ftpmon_event::link::InterfaceId;
-use ftpmon_event::time::Timestamp;
+use ftpmon_core::engine::EngineConfig;
+use ftpmon_event::Event;
 use ftpmon_tests::script::capture::Frame;
 use ftpmon_tests::script::dialogue::{Act, Cuts, Setup, frames, shuffled};
 use proptest::prelude::*;
+use reading::Reading;
 use serde_json::Value;
 
 /// Every event of a capture, in order, as its name and its own fields.
 fn events(frames: &[Frame]) -> Vec<(&'static str, Value)> {
-    let mut decoder = Decoder::default();
-    let mut engine = Engine::new(EngineConfig::default());
-    let mut out = Vec::new();
-    let mut at = Timestamp::default();
-    let mut drain = |engine: &mut Engine| {
-        while let Some(output) = engine.poll() {
-            let Output::Event(event) = output else { continue };
-            let mut fields = serde_json::to_value(&event.kind).expect("an event serializes");
-            without_times(&mut fields);
-            out.push((event.kind.name(), fields));
-        }
+    let Reading { events, without_segment } = Reading::of(frames, EngineConfig::default());
+    assert_eq!(without_segment, 0, "every frame is TCP");
+    let told = |event: Event| {
+        let mut fields = serde_json::to_value(&event.kind).expect("an event serializes");
+        without_times(&mut fields);
+        (event.kind.name(), fields)
     };
-    for (index, frame) in frames.iter().enumerate() {
-        at = Timestamp::from_nanos(frame.at_ns as i64);
-        while engine.poll_timeout().is_some_and(|due| due <= at) {
-            engine.handle_timeout(at);
-        }
-        let raw = RawFrame {
-            link: LinkType::Ethernet,
-            bytes: &frame.bytes,
-            wire_len: frame.wire_len as u32,
-            interface: InterfaceId(0),
-            tag: None,
-        };
-        let segment = decoder.decode(at, &raw).expect("every frame is TCP");
-        engine.handle_segment(at, index as u64, &segment);
-        drain(&mut engine);
-    }
-    engine.finish(at);
-    drain(&mut engine);
-    out
+    events.into_iter().map(told).collect()
 }
 
 /// Takes out what packets' times and copies decide.

@@ -7,6 +7,8 @@
 
 mod expand;
 mod expect;
+#[path = "../reading/mod.rs"]
+mod reading;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,52 +16,22 @@ use std::path::{Path, PathBuf};
 use expand::{Expanded, Variant};
 use expect::Told;
 use ftpmon_core::config::Limits;
-use ftpmon_core::engine::{Engine, EngineConfig, Output};
-use ftpmon_core::frame::{Decoder, LinkType, RawFrame};
-use ftpmon_event::link::InterfaceId;
-use ftpmon_event::time::Timestamp;
+use ftpmon_core::engine::EngineConfig;
+use ftpmon_event::Event;
 use ftpmon_tests::script;
+use reading::Reading;
 
 /// Every event of a script's capture, in order.
 fn told(script: &str) -> Result<Vec<Told>, String> {
     let frames = script::frames(script).map_err(|error| format!("{error:#}"))?;
-    let mut decoder = Decoder::default();
     let config = EngineConfig {
         detect_by_content: true,
         selects: false,
         limits: Limits::UNHURRIED,
         ..EngineConfig::default()
     };
-    let mut engine = Engine::new(config);
-    let mut out = Vec::new();
-    let mut at = Timestamp::default();
-    let mut drain = |engine: &mut Engine| {
-        while let Some(output) = engine.poll() {
-            if let Output::Event(event) = output {
-                out.push((event.kind.name(), serde_json::to_value(&event.kind).unwrap_or_default()));
-            }
-        }
-    };
-    for (index, frame) in frames.iter().enumerate() {
-        at = Timestamp::from_nanos(frame.at_ns as i64);
-        while engine.poll_timeout().is_some_and(|due| due <= at) {
-            engine.handle_timeout(at);
-        }
-        let raw = RawFrame {
-            link: LinkType::Ethernet,
-            bytes: &frame.bytes,
-            wire_len: frame.wire_len as u32,
-            interface: InterfaceId(0),
-            tag: None,
-        };
-        if let Some(segment) = decoder.decode(at, &raw) {
-            engine.handle_segment(at, index as u64, &segment);
-        }
-        drain(&mut engine);
-    }
-    engine.finish(at);
-    drain(&mut engine);
-    Ok(out)
+    let told = |event: Event| (event.kind.name(), serde_json::to_value(&event.kind).unwrap_or_default());
+    Ok(Reading::of(&frames, config).events.into_iter().map(told).collect())
 }
 
 /// Replies that answer another command than the scene says.
