@@ -25,6 +25,20 @@ pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<Op
     }
 }
 
+/// Repeats `check` until it holds. Fails with its last error when `limit` has passed.
+///
+/// # Errors
+/// The deadline passed.
+pub fn until_ok<T>(limit: Duration, mut check: impl FnMut() -> Result<T>) -> Result<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        match check() {
+            Err(_) if Instant::now() < deadline => thread::sleep(INTERVAL),
+            result => return result,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +51,18 @@ mod tests {
             Ok((looks == 3).then_some(looks))
         });
         assert_eq!(value.unwrap(), 3);
+    }
+
+    #[test]
+    fn fails_with_the_last_error() {
+        let mut checks = 0;
+        let value = until_ok(Duration::from_secs(5), || {
+            checks += 1;
+            if checks == 3 { Ok(checks) } else { bail!("not yet") }
+        });
+        assert_eq!(value.unwrap(), 3);
+        let error = until_ok::<()>(Duration::ZERO, || bail!("never")).unwrap_err();
+        assert_eq!(error.to_string(), "never");
     }
 
     #[test]

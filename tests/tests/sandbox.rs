@@ -15,6 +15,7 @@ use ftpmon_tests::bed::{Need, test};
 use ftpmon_tests::events::Events;
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
 use ftpmon_tests::net::{Direct, Family};
+use ftpmon_tests::poll;
 use nix::sys::signal::Signal;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -240,16 +241,19 @@ fn outputs_work_within(name: &str, user: Option<&str>) {
         options.extend(user.iter().flat_map(|user| ["--user", user]));
         let mut agent = Agent::start(&net.server, &options)?;
         let pid = agent.process().id();
-        for thread in threads(pid)? {
-            thread.confined(match thread.field("Name") {
-                "owners" => OWNERS,
-                "ftpmon" | "status" => NONE,
-                // CAP_DAC_OVERRIDE
-                "spool" if user.is_none() => capabilities(&[1]),
-                _ if user.is_none() => PATHS,
-                _ => NONE,
-            })?;
-        }
+        // A thread that was just started has not given up its rights yet.
+        poll::until_ok(SOON, || {
+            threads(pid)?.iter().try_for_each(|thread| {
+                thread.confined(match thread.field("Name") {
+                    "owners" => OWNERS,
+                    "ftpmon" | "status" => NONE,
+                    // CAP_DAC_OVERRIDE
+                    "spool" if user.is_none() => capabilities(&[1]),
+                    _ if user.is_none() => PATHS,
+                    _ => NONE,
+                })
+            })
+        })?;
         attacher(pid)?.confined(ATTACHER)?;
         let mut received = lines_until(&listener, "sensor_start")?;
         drop(listener);
