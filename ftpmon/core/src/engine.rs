@@ -131,7 +131,7 @@ impl Engine {
     /// Number of the partition that the packets of a segment belong to.
     #[inline]
     pub fn partition_of(&self, segment: &Segment<'_>) -> u8 {
-        HostPair::new(segment.src.ip, segment.dst.ip).partition(self.partitions.len() as u8)
+        HostPair::partition_of(segment.src.ip, segment.dst.ip, self.partitions.len() as u8)
     }
 
     /// A segment was seen in packet `index` of the input. Ignored where its partition is owned by another part.

@@ -43,22 +43,37 @@ const HALF: usize = 8;
 #[inline]
 pub fn has_no(bytes: &[u8], sought: impl Fn(u8) -> bool + Copy) -> bool {
     let (blocks, tail) = bytes.as_chunks::<BLOCK>();
-    let free = blocks.iter().all(|block| block_has_no(block, sought));
-    // The last block again, with the bytes behind it.
-    free && match (tail, bytes.last_chunk::<BLOCK>()) {
-        ([], _) => true,
-        (_, Some(last)) => block_has_no(last, sought),
-        (short, None) => match (short.first_chunk::<HALF>(), short.last_chunk::<HALF>()) {
-            (Some(first), Some(last)) => block_has_no(first, sought) && block_has_no(last, sought),
-            _ => !short.iter().copied().any(sought),
-        },
+    let mut found = [0; BLOCK];
+    for block in blocks {
+        note(&mut found, block, sought);
     }
+    if !tail.is_empty() {
+        // The last block again, with the bytes behind it.
+        let Some(last) = bytes.last_chunk::<BLOCK>() else { return short_has_no(tail, sought) };
+        note(&mut found, last, sought);
+    }
+    u128::from_ne_bytes(found) == 0
 }
 
-/// Without a branch: it becomes a few vector instructions.
+/// The same of bytes that fill no block.
 #[inline]
-fn block_has_no<const N: usize>(block: &[u8; N], sought: impl Fn(u8) -> bool) -> bool {
-    !block.iter().fold(false, |found, &byte| found | sought(byte))
+fn short_has_no(bytes: &[u8], sought: impl Fn(u8) -> bool + Copy) -> bool {
+    let (Some(first), Some(last)) = (bytes.first_chunk::<HALF>(), bytes.last_chunk::<HALF>()) else {
+        return !bytes.iter().copied().any(sought);
+    };
+    let mut found = [0; HALF];
+    note(&mut found, first, sought);
+    note(&mut found, last, sought);
+    u64::from_ne_bytes(found) == 0
+}
+
+/// Notes at which places of a block a byte is sought. Without a branch, and with one answer for all blocks: it becomes a few vector
+/// instructions.
+#[inline(always)]
+fn note<const N: usize>(found: &mut [u8; N], block: &[u8; N], sought: impl Fn(u8) -> bool) {
+    for (found, byte) in found.iter_mut().zip(block) {
+        *found |= u8::from(sought(*byte));
+    }
 }
 
 /// A character that could change how a terminal or a log viewer shows what is around it: a control character of C0 or C1, DEL, a

@@ -12,6 +12,7 @@ use super::formatter::{Formatter, Unnumbered};
 use ftpmon_event::text::Text;
 use ftpmon_event::time::Rfc3339;
 use ftpmon_event::{Event, EventKind, Origin, SessionIdentity};
+pub(super) use string::append_all;
 use writer::JsonWriter;
 
 /// Sessions whose constant fields are kept in written form: [`SETS`] times [`WAYS`]. Sessions take turns event by event, and
@@ -106,7 +107,7 @@ impl Json {
     fn head(&mut self, event: &Event, out: &mut Vec<u8>) {
         self.clock.set(event.ts);
         let (ts, name) = (self.clock.as_bytes(), event.kind.name().as_bytes());
-        string::append_all([b"{\"ts\":\"", ts, b"\",\"event\":\"", name, b"\",\"seq\":"], out);
+        append_all([b"{\"ts\":\"", ts, b"\",\"event\":\"", name, b"\",\"seq\":"], out);
     }
 
     /// Appends what stands behind it.

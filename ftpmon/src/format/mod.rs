@@ -160,9 +160,8 @@ impl Encoder {
     /// Appends a line that was made without its number, and counts it: what is before the number and what is after it.
     pub fn line(&mut self, before: &[u8], behind: &[u8], out: &mut Vec<u8>) {
         let from = out.len();
-        out.extend_from_slice(before);
-        out.extend_from_slice(itoa::Buffer::new().format(self.written).as_bytes());
-        out.extend_from_slice(behind);
+        let mut digits = itoa::Buffer::new();
+        json::append_all([before, digits.format(self.written).as_bytes(), behind], out);
         if out.len() - from > self.line_max {
             line::limit(out, from, self.line_max);
         }

@@ -41,6 +41,12 @@ impl Timers {
         self.0.get(timer as usize).copied().unwrap_or(Timestamp::LATEST)
     }
 
+    /// A timer is set.
+    #[inline]
+    pub(crate) fn is_set(&self, timer: Timer) -> bool {
+        self.deadline(timer) != Timestamp::LATEST
+    }
+
     /// Sets a timer, or stops it ([`Timestamp::LATEST`]).
     pub(crate) fn set(&mut self, timer: Timer, at: Timestamp) {
         if let Some(deadline) = self.0.get_mut(timer as usize) {

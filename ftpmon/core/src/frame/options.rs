@@ -1,5 +1,6 @@
 //! The options of a TCP header that reveal a forged segment (RFC 9293 section 3.2).
 
+use crate::checksum;
 use crate::segment::Signs;
 
 const END: u8 = 0;
@@ -18,6 +19,20 @@ pub(super) fn signs(hop_limit: u8, options: &[u8]) -> Signs {
             Signs { hop_limit, timestamp: Some(u32::from_be_bytes([a, b, c, d])), ..Signs::default() }
         }
         _ => scan(hop_limit, options),
+    }
+}
+
+/// The ones' complement sum of the options' words.
+#[inline]
+pub(super) fn sum(options: &[u8]) -> u16 {
+    match *options {
+        [] => 0,
+        // Timestamps, as nearly all segments have them.
+        [a, b, c, d, e, f, g, h, i, j, k, l] => {
+            let word = |word| u64::from(u32::from_be_bytes(word));
+            checksum::fold(word([a, b, c, d]) + word([e, f, g, h]) + word([i, j, k, l]))
+        }
+        _ => checksum::fold(checksum::sum(options)),
     }
 }
 

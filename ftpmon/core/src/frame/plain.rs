@@ -6,7 +6,7 @@ use super::link::LinkType;
 use super::raw::RawFrame;
 use super::span::Span;
 use super::walk::Walk;
-use crate::checksum::{fold, sum};
+use crate::checksum::{fold, header_sum};
 use crate::segment::{Segment, VlanTags};
 
 /// Length of an IPv4 header without options.
@@ -66,7 +66,7 @@ pub(super) fn segment<'a>(frame: &RawFrame<'a>) -> Option<Segment<'a>> {
     span.limit(usize::from(u16::from_be_bytes([l0, l1])).checked_sub(IPV4_LEN)?);
     let mut walk = Walk::frame(span, Layer::Transport(ip::TCP), VlanTags::of(frame.tag), frame.interface);
     walk.hop_limit = hop_limit;
-    walk.bad_ip = fold(sum(headers.get(14..).unwrap_or_default())) != 0xffff;
+    walk.bad_ip = headers.last_chunk().is_none_or(|header| fold(header_sum(header)) != 0xffff);
     walk.between_v4([s0, s1, s2, s3], [d0, d1, d2, d3]);
     walk.segment().ok()
 }

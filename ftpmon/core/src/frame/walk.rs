@@ -8,7 +8,6 @@ use super::layer::{LAYERS_MAX, Layer};
 use super::span::Span;
 use super::{ip, link_layers, options, tunnel};
 use crate::addr::Endpoint;
-use crate::checksum::{fold, sum};
 use crate::segment::{HeaderSum, InterfaceId, Segment, TcpFlags, VlanTags};
 
 /// The end of a walk.
@@ -142,7 +141,8 @@ impl<'a> Walk<'a> {
             + u32::from(pointer);
         signs.sum = HeaderSum {
             checksum: u16::from_be_bytes([c0, c1]),
-            rest: (words + u32::from(fold(sum(options.unwrap_or_default())))) | ((header_len as u32) << 24),
+            rest: (words + u32::from(options::sum(options.unwrap_or_default())))
+                | ((header_len as u32) << 24),
             bad_ip: self.bad_ip,
             is_known: options.is_some(),
         };

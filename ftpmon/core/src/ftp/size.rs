@@ -11,7 +11,8 @@ pub fn in_213(text: &[u8]) -> Option<u64> {
 /// the text counts, and none that is part of `arg`, the transfer command's argument: file names may look like it.
 pub fn in_preliminary(text: &[u8], arg: Option<&[u8]>) -> Option<u64> {
     let name = arg.map(|path| path.rsplit(|&byte| byte == b'/').next().unwrap_or(path));
-    let named = name.and_then(|name| span(text, name));
+    // What begins with a parenthesis lies in no name without one.
+    let named = name.filter(|name| name.contains(&b'(')).and_then(|name| span(text, name));
     memchr::memrchr_iter(b'(', text).find_map(|at| {
         let (size, rest) = number::leading(text.get(at + 1..)?)?;
         let unit = rest.strip_prefix(b" ")?.get(..5)?;

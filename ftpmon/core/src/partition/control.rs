@@ -22,6 +22,9 @@ impl Partition {
     /// ends are there. What one end said until then is read by the session.
     pub(super) fn begin_if_established(&mut self, at: Timestamp, id: FlowId, segment: &Segment<'_>) {
         let Some(flow) = self.flows.get_mut(id) else { return };
+        if !matches!(flow.role, Role::Nascent { .. }) {
+            return;
+        }
         let from = flow.side_of(segment);
         let Flow { connection, role: Role::Nascent { unproven, .. }, .. } = flow else { return };
         let answers = from == Side::Initiator && segment.flags.ack() && !segment.flags.syn();

@@ -33,7 +33,10 @@ impl Partition {
         let key = FlowKey::new(segment.src, segment.dst);
         // A SYN begins another connection, and payload beyond its end shows that one continues.
         let may_replace = segment.flags.syn() || segment.wire_payload_len > 0;
-        let known = self.flows.find(&key).filter(|&id| !(may_replace && self.is_replaced(at, id, segment)));
+        let mut known = self.flows.find(&key);
+        if may_replace && known.is_some_and(|id| self.is_replaced(at, id, segment)) {
+            known = None;
+        }
         let Some(id) = known.or_else(|| self.open(at, key, segment, shared)) else { return false };
         if !self.flows.touch(id, self.now).is_some_and(|flow| flow.count_bare(at, segment)) {
             self.feed(at, id, segment);
@@ -47,6 +50,7 @@ impl Partition {
         let opens = segment.flags.syn() && !segment.flags.ack();
         let replaced = match flow.role {
             Role::Ended => opens || flow.connection.goes_on(flow.side_of(segment), segment),
+            _ if !segment.flags.syn() => return false,
             // On a living connection it is the SYN-ACK that counts.
             _ => flow.connection.starts_anew(flow.side_of(segment), segment),
         };
@@ -216,6 +220,15 @@ impl Partition {
             Role::Ended => return,
             role if role.is_ending() => return,
             _ => {}
+        }
+        // Most packets leave a connection as it was.
+        if flow.record.is_none()
+            && flow.connection.is_open_in_order()
+            && !flow.timers.is_set(Timer::Streams)
+            && !flow.timers.is_set(Timer::Close)
+            && !flow.waits_for_announcement()
+        {
+            return;
         }
         // Where the kernel counts, its account of the end is the one that is complete.
         if flow.record.is_none() {

@@ -276,6 +276,13 @@ impl Connection {
         }
     }
 
+    /// Neither end closed, nothing is held back and nothing is waited for.
+    #[inline]
+    pub fn is_open_in_order(&self) -> bool {
+        let ends = |from| self.streams.side(from).marks.any(Marks::CLOSED | Marks::RESET);
+        self.backlog.is_none() && self.closed_by.is_none() && !ends(Side::Initiator) && !ends(Side::Listener)
+    }
+
     /// Something is held back or waited for.
     #[inline]
     pub fn holds_bytes(&self) -> bool {

@@ -6,6 +6,9 @@ use ftpmon_core::pair::HostPair;
 use ftpmon_core::segment::{InterfaceId, Segment};
 use ftpmon_event::time::Timestamp;
 
+/// Segments of a part that a new batch has room for: about those of a batch of a file for each of two parts.
+const ENTRIES_AT_FIRST: usize = 640;
+
 /// The division of the engine.
 #[derive(Clone, Copy)]
 pub(super) struct Division {
@@ -105,7 +108,7 @@ impl SegmentBatch {
         let Some(segment) = segment else { return };
         let (payload, captured) = (self.payload.len() as u32, segment.payload.len() as u32);
         self.payload.extend_from_slice(segment.payload);
-        let partition = HostPair::new(segment.src.ip, segment.dst.ip).partition(division.partitions);
+        let partition = HostPair::partition_of(segment.src.ip, segment.dst.ip, division.partitions);
         let segment = Segment { payload: &[], ..segment };
         let entry = Entry::Segment { packet, partition, at, segment, payload, captured };
         if let Some(entries) = self.entries_of(division, partition % division.parts) {
@@ -125,7 +128,7 @@ impl SegmentBatch {
 
     fn entries_of(&mut self, division: Division, part: u8) -> Option<&mut Vec<Entry>> {
         if self.entries.len() < usize::from(division.parts) {
-            self.entries.resize_with(division.parts.into(), Vec::new);
+            self.entries.resize_with(division.parts.into(), || Vec::with_capacity(ENTRIES_AT_FIRST));
         }
         self.entries.get_mut(usize::from(part))
     }

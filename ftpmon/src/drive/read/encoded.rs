@@ -10,7 +10,7 @@ use ftpmon_core::engine::{Engine, Order, Output};
 use ftpmon_event::{Event, Origin};
 
 /// Bytes of lines that a part makes room for at first.
-const TEXT_BYTES: usize = 512 << 10;
+const TEXT_BYTES: usize = 128 << 10;
 
 /// The position of a line among those of all parts. An alert comes directly behind the event that it is about: a line has the
 /// number of events before it that have the same order and that a detector has to see.

@@ -15,12 +15,12 @@ use ftpmon_core::frame::Decoder;
 use ftpmon_event::time::Timestamp;
 
 /// Batches that may wait to be taken: bounds what is held where the events are written more slowly than packets are read.
-const BATCHES_WAITING: usize = 4;
+const BATCHES_WAITING: usize = 2;
 /// Payload bytes after which a batch is handed over, whatever the source has ready: one small fragment may complete a
 /// datagram of 64 KiB, and each of a thousand frames may be one.
 const BATCH_BYTES: usize = 512 << 10;
 /// Packets that a batch of a file has at least. Of a stream a batch has what is ready.
-const BATCH_PACKETS: usize = 4_096;
+const BATCH_PACKETS: usize = 1_024;
 
 /// The content of the captures, in order.
 pub(super) enum Found {

@@ -15,7 +15,7 @@ use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, Origin, SensorStop, StopReason};
 
 /// Batches that may wait to be written. A slow reader of the output holds the packets up here.
-const BATCHES_WAITING: usize = 4;
+const BATCHES_WAITING: usize = 2;
 
 /// The end of a run.
 pub(super) struct End {

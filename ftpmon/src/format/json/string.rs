@@ -31,7 +31,7 @@ pub(super) fn append_name(before: u8, name: &str, out: &mut Vec<u8>) {
 /// Appends one part after the other. What makes up a line is short: to look for room once for several parts saves more
 /// than copying them costs.
 #[inline(always)]
-pub(super) fn append_all<const N: usize>(parts: [&[u8]; N], out: &mut Vec<u8>) {
+pub(in crate::format) fn append_all<const N: usize>(parts: [&[u8]; N], out: &mut Vec<u8>) {
     out.reserve(parts.iter().map(|part| part.len()).sum());
     let mut end = out.len();
     for part in parts {

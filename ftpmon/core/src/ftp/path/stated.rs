@@ -104,7 +104,11 @@ fn introduces_directory(before: &[u8], rest: &[u8], path: &[u8]) -> bool {
 /// The path at the head of `text`: up to words that servers put behind it, or to the line's end without the full stop.
 fn unquoted_path<'a>(text: &'a [u8], arg: Option<&[u8]>) -> Option<&'a [u8]> {
     const BEHIND: [&[u8]; 6] = [b" is ", b" (", b", ", b" now ", b"; ", b" successful"];
-    let end = BEHIND.iter().filter_map(|phrase| memchr::memmem::find(text, phrase)).min();
+    let begins_at = |at: &usize| {
+        let rest = text.get(*at..).unwrap_or_default();
+        BEHIND.iter().any(|phrase| rest.starts_with(phrase))
+    };
+    let end = memchr::memchr3_iter(b' ', b',', b';', text).find(begins_at);
     let path = text.get(..end.unwrap_or(text.len()))?.trim_ascii_end();
     let as_asked = |path: &[u8]| arg.is_some_and(|arg| !arg.is_empty() && path.ends_with(arg));
     let path = match path.strip_suffix(b".") {

@@ -112,7 +112,8 @@ impl WorkingDirectory {
         };
         self.place = joined.map_or(Directory::Unknown, |path| Directory::At(path.into()));
         // 257 names a directory by itself, as it does to PWD.
-        match stated_by_257(self.system, answer.text).filter(|_| answer.code == 257 && !answer.truncated) {
+        let names_by_itself = answer.code == 257 && !answer.truncated;
+        match names_by_itself.then(|| stated_by_257(self.system, answer.text)).flatten() {
             Some(found) => self.set(found),
             None => self.stated(answer, Some(arg)),
         }
