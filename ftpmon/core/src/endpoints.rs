@@ -1,12 +1,15 @@
 //! Announced endpoints that wait for their data connection: those of a partition's own sessions, and the shared ones that
 //! connections of other pairs of hosts may fulfil.
 
+mod shared;
+
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use crate::account::Side;
 use crate::addr::Endpoint;
 use crate::event::Mode;
 use crate::fill::Fills;
@@ -15,6 +18,8 @@ use crate::pair::{HostPair, PairTable};
 use crate::selector::SelectorUpdate;
 use crate::session::EndpointId;
 use crate::time::Timestamp;
+
+pub(crate) use shared::SharedEndpoints;
 
 /// One pair of hosts may have at most 1/SHARE of all claims of its partition. Stops two hosts that fill the table with
 /// announcements that nothing follows, so that those of others are evicted.
@@ -40,17 +45,38 @@ pub(crate) struct Claim {
     pub(crate) announcer: IpAddr,
     /// The number of exchanges that its partition had made when it was announced.
     pub(crate) epoch: u32,
+    /// The other party took it, as far as the shared table knows: what a server announces is in a positive reply already.
+    pub(crate) confirmed: bool,
 }
 
 impl Claim {
+    /// It is the claim of a session's announcement.
+    fn is_of(&self, session: SessionRef, endpoint: EndpointId) -> bool {
+        (self.session, self.endpoint) == (session, endpoint)
+    }
+
     /// The two hosts of its session.
     pub(crate) fn pair(&self) -> HostPair {
         HostPair::new(self.peer, self.announcer)
     }
 
-    /// The claim as a data connection keeps it. `foreign`: the connection is between other hosts than the session.
-    pub(crate) fn reference(&self, foreign: bool) -> ClaimRef {
-        ClaimRef { session: self.session, endpoint: self.endpoint, foreign }
+    /// The claim as a data connection between other hosts than those of its session keeps it. `allowed`: hosts that the operator
+    /// allows.
+    pub(crate) fn foreign(
+        &self,
+        initiator: IpAddr,
+        listener: Endpoint,
+        allowed: impl Fn(IpAddr) -> bool,
+    ) -> ClaimRef {
+        let server = match self.mode {
+            Some(Mode::Passive) => (self.announcer == listener.ip).then_some(Side::Listener),
+            Some(Mode::Active) => (self.peer == initiator).then_some(Side::Initiator),
+            None => None,
+        };
+        let known = |host: IpAddr| host == self.peer || host == self.announcer || allowed(host);
+        let allowed = known(initiator) && known(listener.ip);
+        let &Self { session, endpoint, confirmed, .. } = self;
+        ClaimRef { session, endpoint, foreign: true, server, allowed, confirmed }
     }
 }
 
@@ -260,6 +286,12 @@ impl Endpoints {
         first_fulfilled([&self.claims, &self.contacted], initiator, listener, |its| its == pair)
     }
 
+    /// A session's announcement waits, or connections came to it.
+    pub(crate) fn knows(&self, listener: Endpoint, session: SessionRef, endpoint: EndpointId) -> bool {
+        let tables = [&self.claims, &self.contacted];
+        tables.iter().filter_map(|table| table.get(&listener)).flatten().any(|it| it.is_of(session, endpoint))
+    }
+
     /// A claim waits.
     pub(crate) fn waits(&self, listener: Endpoint, claim: &Claim) -> bool {
         self.claims.get(&listener).is_some_and(|waiting| waiting.contains(claim))
@@ -348,71 +380,6 @@ fn release_share(claim: &Claim, pairs: &mut PairTable) {
     pairs.tidy(claim.pair());
 }
 
-/// Endpoints that connections between other hosts than those of the session may fulfil: a port of the announcer's own, to
-/// which any host may connect, and an address that is not the announcer's (a third host, or one behind NAT). Written
-/// between batches of packets, and read for each new connection that no session of its hosts announced. Holds no more than
-/// the partitions' own tables.
-#[derive(Debug, Default)]
-pub(crate) struct SharedEndpoints {
-    waiting: HashMap<Endpoint, Claims>,
-    contacted: HashMap<Endpoint, Claims>,
-}
-
-impl SharedEndpoints {
-    /// Claims of all sessions that wait for a connection.
-    pub(crate) fn waiting_len(&self) -> usize {
-        self.waiting.values().map(SmallVec::len).sum()
-    }
-
-    /// Nothing is known.
-    #[cfg(test)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.contacted.is_empty()
-    }
-
-    /// A claim was announced. True if another one was evicted at the cap.
-    pub(crate) fn insert(&mut self, listener: Endpoint, claim: Claim) -> bool {
-        let claims = self.waiting.entry(listener).or_default();
-        let full = claims.len() >= CLAIMS_PER_ENDPOINT_MAX;
-        if full {
-            let foreign = claims.iter().position(|claim| claim.announcer != listener.ip);
-            claims.remove(foreign.unwrap_or(0));
-        }
-        claims.push(claim);
-        full
-    }
-
-    /// A connection came to a claim. True if another one was evicted at the cap.
-    pub(crate) fn contacted(&mut self, listener: Endpoint, claim: &Claim) -> bool {
-        remove(&mut self.waiting, listener, claim) && add_contacted(&mut self.contacted, listener, *claim)
-    }
-
-    /// A claim is gone.
-    pub(crate) fn remove(&mut self, listener: Endpoint, claim: &Claim) {
-        if !remove(&mut self.waiting, listener, claim) {
-            remove(&mut self.contacted, listener, claim);
-        }
-    }
-
-    /// The claims of sessions between other hosts that a connection fulfils.
-    pub(crate) fn fulfilled(&self, initiator: IpAddr, listener: Endpoint) -> SmallVec<[Claim; 2]> {
-        let pair = HostPair::new(initiator, listener.ip);
-        first_fulfilled([&self.waiting, &self.contacted], initiator, listener, |its| its != pair)
-    }
-}
-
-/// Takes a claim out of a table. True if it was there.
-fn remove(table: &mut HashMap<Endpoint, Claims>, listener: Endpoint, claim: &Claim) -> bool {
-    let Some(claims) = table.get_mut(&listener) else { return false };
-    let before = claims.len();
-    claims.retain(|known| known != claim);
-    let removed = claims.len() < before;
-    if claims.is_empty() {
-        table.remove(&listener);
-    }
-    removed
-}
-
 fn note_fill_of(table: &HashMap<Endpoint, Claims>, fills: &mut Fills) {
     table.values().for_each(|claims| fills.note("claims_of_endpoint", claims.len(), CLAIMS_PER_ENDPOINT_MAX));
 }
@@ -421,13 +388,6 @@ impl Endpoints {
     /// Notes the fill of each endpoint's claims.
     pub(crate) fn note_fill(&self, fills: &mut Fills) {
         [&self.claims, &self.contacted].into_iter().for_each(|table| note_fill_of(table, fills));
-    }
-}
-
-impl SharedEndpoints {
-    /// Notes the fill of each endpoint's claims.
-    pub(crate) fn note_fill(&self, fills: &mut Fills) {
-        [&self.waiting, &self.contacted].into_iter().for_each(|table| note_fill_of(table, fills));
     }
 }
 

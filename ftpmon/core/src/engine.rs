@@ -33,12 +33,13 @@ pub use borders::Borders;
 pub use exchange::{exchange, finish};
 pub use outputs::{Order, Outputs, for_each_output};
 
-pub use crate::config::{Checksums, EngineConfig, FilesMode, Hashes, Limits, Secrets};
+pub use crate::config::{Checksums, EngineConfig, FilesMode, Hashes, Limits, Network, NoNetwork, Secrets};
 pub use crate::counters::EngineCounters;
 pub use crate::output::{FilePiece, Output};
 pub use crate::selector::{Loss, SelectorUpdate};
 
 use crate::account::FlowRecord;
+use crate::addr::Endpoint;
 use crate::endpoints::SharedEndpoints;
 use crate::event::TableFill;
 use crate::fill::Fills;
@@ -172,6 +173,13 @@ impl Engine {
         own.handle_flow(record, &self.shared);
         self.quiet_until = self.quiet_until.min(own.quiet_until());
         own.take_runs(&mut self.runs);
+    }
+
+    /// The connection between two endpoints is a data connection whose bytes may be copied.
+    pub fn permits_copy(&mut self, one: Endpoint, other: Endpoint) -> bool {
+        let partition = HostPair::new(one.ip, other.ip).partition(self.partitions.len() as u8);
+        let own = self.partitions.get_mut(usize::from(partition)).and_then(Option::as_mut);
+        own.is_some_and(|own| own.permits_copy(one, other))
     }
 
     /// Records that would have come were lost.

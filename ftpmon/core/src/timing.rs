@@ -27,6 +27,10 @@ pub(crate) const AFTER_FIN_NS: i64 = 60_000_000_000;
 /// that began longer ago than this before an announcement is another one, to a port that is used again.
 pub(crate) const ANNOUNCEMENT_LATE_NS: i64 = 10_000_000_000;
 
+/// The longest time between the last payload of a session and the opening of a connection that it may be about to announce, or have
+/// announced in bytes that are late: the connection's first bytes are held.
+pub(crate) const ANNOUNCING_NS: i64 = 2_000_000_000;
+
 /// The longest time between a transfer command and the opening of its data connection.
 pub(crate) const OPENED_AFTER_COMMAND_NS: i64 = 2_000_000_000;
 

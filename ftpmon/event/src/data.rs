@@ -328,6 +328,13 @@ pub enum FileReason {
     Offset,
     /// No more of the file was wanted (ERET P): it may be the whole of it.
     Part,
+    /// Not read: the data connection is not between the hosts of the session, nor between servers that both announced it, and
+    /// `--data-hosts` does not allow it.
+    OtherHost,
+    /// Not read: the connection carried another protocol, or its listener serves one.
+    OtherProtocol,
+    /// Not read: the server did not take the client's announcement, as far as was seen.
+    Unconfirmed,
     /// The connection's first bytes were not seen.
     Start,
     /// Bytes between were not seen: what is behind them is left out.

@@ -94,6 +94,7 @@ fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[OutputSpec]) ->
         files: FilesConfig {
             policy: events.files,
             hashes: events.hashes.clone(),
+            data_hosts: events.data_hosts.clone(),
             directory: events.store.files_dir.clone(),
             max_bytes: events.store.files_max_bytes,
             quota_bytes: events.store.files_quota,

@@ -21,6 +21,7 @@ use crate::format::{Format, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
 use crate::sink::{OutputSpec, SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, SpoolFull};
 use crate::status::StatusAddress;
+use ftpmon_core::engine::Network;
 use ftpmon_event::EventKind;
 
 pub use layers::{Invocation, LayerError, Origin, Origins};
@@ -240,6 +241,10 @@ pub struct EventOptions {
     /// Hashes to compute for each file
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum, default_value = "sha256")]
     pub hashes: Vec<HashAlgorithm>,
+    /// Networks of hosts other than client and server whose data connections may be hashed, stored and written to capture files, for
+    /// instance 192.0.2.0/24. May be given several times [default: only servers of a transfer between two servers]
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    pub data_hosts: Vec<Network>,
     /// Storage of files.
     #[command(flatten)]
     pub store: StoreArgs,

@@ -83,6 +83,7 @@ impl Config {
                 FilesPolicy::Hash => FilesMode::Hash,
                 FilesPolicy::Extract => FilesMode::Extract,
             },
+            data_hosts: self.files.data_hosts.clone(),
             hashes: self.hashes(),
             file_bytes_max: self.files.max_bytes,
             limits: self.limits.over(limits),

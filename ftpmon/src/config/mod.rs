@@ -27,6 +27,7 @@ use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
 use crate::sink::{OutputSpec, SinkSpec, SpoolFull, SpoolOptions};
 use crate::status::StatusAddress;
 use crate::store::StoreOptions;
+use ftpmon_core::engine::Network;
 
 pub use crate::quantity::{parse_bytes, parse_seconds};
 pub use check::{
@@ -137,6 +138,9 @@ pub struct FilesConfig {
     pub policy: FilesPolicy,
     /// The hashes of each file.
     pub hashes: Vec<HashAlgorithm>,
+    /// Networks of hosts beside those of the session whose connections may be copied.
+    #[serde(with = "text::list")]
+    pub data_hosts: Vec<Network>,
     /// Directory for [`FilesPolicy::Extract`].
     #[serde(with = "text::path_option")]
     pub directory: Option<PathBuf>,
@@ -151,6 +155,7 @@ impl Default for FilesConfig {
         Self {
             policy: FilesPolicy::default(),
             hashes: vec![HashAlgorithm::Sha256],
+            data_hosts: Vec::new(),
             directory: None,
             max_bytes: FILE_BYTES_DEFAULT,
             quota_bytes: FILES_QUOTA_DEFAULT,

@@ -75,6 +75,15 @@ impl Sampled for Dump {
     }
 }
 
+/// The offset of a segment's payload in its frame; 0 where it was put together from several.
+fn payload_at(frame: &[u8], payload: &[u8]) -> usize {
+    if payload.is_empty() {
+        return frame.len();
+    }
+    let at = (payload.as_ptr() as usize).checked_sub(frame.as_ptr() as usize);
+    at.filter(|at| *at <= frame.len()).unwrap_or(0)
+}
+
 impl Dump {
     /// Creates the file, readable for its owner only.
     ///
@@ -99,8 +108,8 @@ impl Dump {
         self.names.push((interface, name.to_owned()));
     }
 
-    /// The next frame, and what was found in it.
-    pub fn frame(&mut self, seen: &SeenFrame<'_>, segment: Option<&Segment<'_>>) {
+    /// The next frame, and what was found in it; without `whole` its headers are written and no payload.
+    pub fn frame(&mut self, seen: &SeenFrame<'_>, segment: Option<&Segment<'_>>, whole: bool) {
         self.close();
         let SeenFrame { at, frame, outbound, of_data, .. } = seen;
         let mut bytes = frame.bytes.to_vec();
@@ -113,6 +122,9 @@ impl Dump {
                 interface.count(false);
             }
             return;
+        }
+        if !whole {
+            bytes.truncate(segment.map_or(0, |segment| payload_at(frame.bytes, segment.payload)));
         }
         let packet = Packet::new(*at, bytes, frame, *outbound);
         self.queue.push(PendingFrame::new(packet, (frame.interface, frame.link), segment, *of_data));

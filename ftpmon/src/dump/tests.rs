@@ -46,7 +46,7 @@ fn give(dump: &mut Dump, seq: u32, payload: &[u8]) {
     let mut decoder = Decoder::default();
     let at = Timestamp::from_parts(1_700_000_000, 123_456_789);
     let segment = decoder.decode(at, &frame);
-    dump.frame(&seen(at, frame), segment.as_ref());
+    dump.frame(&seen(at, frame), segment.as_ref(), true);
 }
 
 fn seen(at: Timestamp, frame: RawFrame<'_>) -> SeenFrame<'_> {
@@ -112,7 +112,7 @@ fn give_fin(dump: &mut Dump) {
     let frame = raw(&bytes);
     let mut decoder = Decoder::default();
     let segment = decoder.decode(Timestamp::default(), &frame);
-    dump.frame(&SeenFrame { of_data: true, ..seen(Timestamp::default(), frame) }, segment.as_ref());
+    dump.frame(&SeenFrame { of_data: true, ..seen(Timestamp::default(), frame) }, segment.as_ref(), true);
 }
 
 /// The kernel's last account of that connection, which is seen by the port that it was opened from.
@@ -202,7 +202,7 @@ fn statistics_tell_what_the_kernel_lost_from_what_the_file_lacks() {
     give(&mut dump, 1, b"NOOP\r\n");
     give(&mut dump, 7, &[b'x'; 900]);
     let bytes = frame_bytes(1, b"PASS x\r\n");
-    dump.frame(&seen(Timestamp::default(), raw(&bytes)), None);
+    dump.frame(&seen(Timestamp::default(), raw(&bytes)), None, true);
     dump.finish(Timestamp::default(), 7);
     let numbers = vec![(4, 3 + 7), (5, 2), (7, 7), (8, 3)];
     assert_eq!(statistics("statistics"), [(numbers, String::new())]);
@@ -215,7 +215,7 @@ fn what_the_kernel_lost_is_counted_once_for_several_interfaces() {
     let mut dump = Dump::create(options("several", false, None)).unwrap();
     let bytes = frame_bytes(1, b"NOOP\r\n");
     for interface in [InterfaceId(7), InterfaceId(8)] {
-        dump.frame(&seen(Timestamp::default(), RawFrame { interface, ..raw(&bytes) }), None);
+        dump.frame(&seen(Timestamp::default(), RawFrame { interface, ..raw(&bytes) }), None, true);
     }
     dump.finish(Timestamp::default(), 7);
     let [(first, comment), (second, none)] = &statistics("several")[..] else { panic!() };
@@ -312,7 +312,7 @@ fn tags_stand_in_the_frame_again_and_the_size_has_a_cap() {
     // Priority 5, drop eligible.
     frame.tag = Some(VlanTag { protocol: 0x88a8, control: 0xb064 });
     for _ in 0..50 {
-        dump.frame(&seen(Timestamp::from_parts(5, 0), frame), None);
+        dump.frame(&seen(Timestamp::from_parts(5, 0), frame), None, true);
     }
     dump.finish(Timestamp::from_parts(6, 0), 0);
     let got = frames("tag");
@@ -331,7 +331,7 @@ fn a_full_disk_is_counted() {
     assert!(Dump::create(options).is_err());
     let mut dump = Dump::create(self::options("parts", true, None)).unwrap();
     let bytes = frame_bytes(1, b"PASS x\r\n");
-    dump.frame(&seen(Timestamp::default(), raw(&bytes)), None);
+    dump.frame(&seen(Timestamp::default(), raw(&bytes)), None, true);
     assert_eq!(dump.counters().unmasked, 1, "what cannot be masked is not written");
     dump.finish(Timestamp::default(), 0);
     std::fs::remove_file(path("parts")).unwrap();

@@ -30,6 +30,7 @@ fn claim(n: u16, mode: Mode, peer: u8) -> Claim {
         peer: host(peer),
         announcer: host(2),
         epoch: 0,
+        confirmed: false,
     }
 }
 

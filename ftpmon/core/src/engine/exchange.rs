@@ -100,6 +100,9 @@ impl Engine {
                     let evicted = self.shared.contacted(*listener, claim);
                     self.count_shared_eviction(claim, evicted);
                 }
+                &Mail::Confirmed { listener, session, endpoint } => {
+                    self.shared.confirm(listener, session, endpoint);
+                }
                 Mail::Retracted { listener, claim } => self.shared.remove(*listener, claim),
                 Mail::Passed { .. }
                 | Mail::DataOpened { .. }

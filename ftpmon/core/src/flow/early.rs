@@ -3,10 +3,8 @@
 //!
 //! Only connections between the two hosts of a session are held, and for no longer than an announcement may be behind.
 
-use super::data::DataFlow;
 use crate::account::Side;
 use crate::event::GapCause;
-use crate::output::OutputQueue;
 use crate::tcp::{Closing, Conflict, Receiver};
 use crate::time::Timestamp;
 
@@ -34,22 +32,52 @@ impl EarlyBytes {
         early
     }
 
+    /// Bytes of a direction, up to the cap: beyond it no more of either direction are held.
+    pub(crate) fn hold(&mut self, from: Side, bytes: &[u8]) {
+        if self.is_broken() {
+            return;
+        }
+        if self.cost + bytes.len() > EARLY_BYTES_MAX {
+            self.drop_all();
+        } else {
+            self.push(from, bytes);
+        }
+    }
+
+    /// Lets go of everything, and takes nothing more.
+    pub(crate) fn drop_all(&mut self) {
+        *self = Self { broken: (true, true), ..Self::default() };
+    }
+
+    /// Bytes of a direction are missing.
+    pub(crate) fn give_up(&mut self, from: Side) {
+        *self.broken(from) = true;
+    }
+
+    /// Bytes of either direction are missing.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.0 || self.broken.1
+    }
+
     /// Memory that it takes, bytes.
     pub(crate) fn cost(&self) -> usize {
         self.cost
     }
 
-    /// Hands all that is held to the reader of the data connection that this turned out to be.
-    pub(crate) fn replay(self, data: &mut DataFlow, out: &mut OutputQueue) {
-        for (from, bytes) in &self.pieces {
-            data.read(*from, bytes, out);
-        }
-        if self.broken.0 {
-            data.miss(Side::Initiator);
-        }
-        if self.broken.1 {
-            data.miss(Side::Listener);
-        }
+    /// The turns that the ends took in sending.
+    pub(crate) fn turns(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// All that is held, in order.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (Side, &[u8])> {
+        self.pieces.iter().map(|(from, bytes)| (*from, bytes.as_slice()))
+    }
+
+    /// The ends of whose bytes some are missing behind what is held.
+    pub(crate) fn broken_ends(&self) -> impl Iterator<Item = Side> + use<> {
+        let broken = |(side, broken): (Side, bool)| broken.then_some(side);
+        [(Side::Initiator, self.broken.0), (Side::Listener, self.broken.1)].into_iter().filter_map(broken)
     }
 
     fn broken(&mut self, from: Side) -> &mut bool {

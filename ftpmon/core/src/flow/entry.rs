@@ -6,7 +6,7 @@ use super::role::Role;
 use super::timers::Timers;
 use crate::account::{DirectionAccount, FlowRecord, FlowReport, Side};
 use crate::addr::Endpoint;
-use crate::event::Handshake;
+use crate::event::{FileFacts, Handshake};
 use crate::output::OutputQueue;
 use crate::pair::HostPair;
 use crate::segment::{InterfaceId, Segment, VlanTags};
@@ -269,7 +269,7 @@ impl Flow {
     }
 
     /// The account of a data connection that ended.
-    pub(crate) fn summary(&mut self, out: &mut OutputQueue) -> Box<DataSummary> {
+    pub(crate) fn summary(&self) -> Box<DataSummary> {
         let record = self.record.as_deref();
         let (from_initiator, from_listener) = (self.account(Side::Initiator), self.account(Side::Listener));
         let mut summary = Box::new(DataSummary {
@@ -288,19 +288,29 @@ impl Flow {
             file_from_initiator: None,
             file_from_listener: None,
         });
-        let from_start = !self.connection.midstream();
-        if let Role::Data(data) = &mut self.role {
+        if let Role::Data(data) = &self.role {
             summary.tls = data.first_bytes.is_tls();
             summary.tls_facts = data.first_bytes.facts().clone();
             summary.tls_opening = data.first_bytes.client_opening();
-            if let Some(files) = data.files.take() {
-                let whole = from_start && !data.late;
-                let to_end = [from_initiator.fin, from_listener.fin];
-                let [initiators, listeners] = files.finish(whole, to_end, out);
-                summary.file_from_initiator = Some(initiators);
-                summary.file_from_listener = Some(listeners);
-            }
         }
         summary
+    }
+
+    /// Adds the facts of the files that it carried, where its bytes could be copied. Once: then there are none left.
+    pub(crate) fn finish_files(&mut self, summary: &mut DataSummary, out: &mut OutputQueue) {
+        let from_start = !self.connection.midstream();
+        let Role::Data(data) = &mut self.role else { return };
+        if let Some(reason) = data.withheld_because() {
+            let facts = || Some(FileFacts { reason: Some(reason), ..FileFacts::default() });
+            (summary.file_from_initiator, summary.file_from_listener) = (facts(), facts());
+            return;
+        }
+        if let Some(files) = data.files.take() {
+            let whole = from_start && !data.late;
+            let to_end = [summary.from_initiator.fin, summary.from_listener.fin];
+            let [initiators, listeners] = files.finish(whole, to_end, out);
+            summary.file_from_initiator = Some(initiators);
+            summary.file_from_listener = Some(listeners);
+        }
     }
 }

@@ -19,7 +19,7 @@ mod unproven;
 
 pub(crate) use candidate::{Candidate, InferenceCandidate};
 pub(crate) use control::{Control, Ending, InferredData};
-pub(crate) use data::{ClaimRef, DataFlow, Files, SessionRef};
+pub(crate) use data::{ClaimRef, DIALOGUE_TURNS, DataFlow, Files, SessionRef};
 pub(crate) use early::{EARLY_BYTES_MAX, EarlyBytes};
 pub(crate) use entry::Flow;
 pub(crate) use first_bytes::{ContentKind, FirstBytes};

@@ -8,5 +8,6 @@ mod table;
 mod window;
 
 pub use host_pair::HostPair;
+pub(crate) use state::PairState;
 pub(crate) use table::PairTable;
 pub(crate) use window::Window;

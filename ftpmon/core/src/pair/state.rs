@@ -5,12 +5,15 @@ use smallvec::SmallVec;
 use super::services::Services;
 use super::window::Window;
 use crate::flow::FlowId;
+use crate::time::Timestamp;
 
 /// The state of two hosts. Most pairs have sessions and announcements only; the rest is boxed.
 #[derive(Debug, Default)]
 pub(crate) struct PairState {
     /// Sessions between the hosts. Counted where files are wanted.
     pub(crate) sessions: u32,
+    /// When one of them last sent something. Kept where files are wanted.
+    pub(crate) spoke: Timestamp,
     /// Announced endpoints of these sessions that wait for a connection.
     pub(crate) claims: u32,
     /// Connections that may turn out to be data connections, in the order in which they were opened.

@@ -71,6 +71,13 @@ impl PairTable {
         self.pairs.entry(pair).or_default()
     }
 
+    /// A session of a pair sent something.
+    pub(crate) fn note_spoken(&mut self, pair: HostPair, at: Timestamp) {
+        if let Some(state) = self.pairs.get_mut(&pair) {
+            state.spoke = state.spoke.max(at);
+        }
+    }
+
     /// Something was taken away from a pair: it goes where nothing is left.
     pub(crate) fn tidy(&mut self, pair: HostPair) {
         let Some(state) = self.pairs.get(&pair).filter(|state| state.is_idle()) else { return };

@@ -11,12 +11,12 @@ use crate::config::FilesMode;
 use crate::endpoints::{Claim, SharedEndpoints};
 use crate::event::EndReason;
 use crate::flow::{Candidate, ClaimRef, EARLY_BYTES_MAX, Flow, FlowId, Role, Timer};
-use crate::pair::HostPair;
 use crate::pair::decide::{EarlyConnection, announced_connection};
+use crate::pair::{HostPair, PairState};
 use crate::selector::SelectorUpdate;
 use crate::session::Contact;
 use crate::time::Timestamp;
-use crate::timing::{ANNOUNCEMENT_LATE_NS, BORDER_NS, DISORDER_NS};
+use crate::timing::{ANNOUNCEMENT_LATE_NS, ANNOUNCING_NS, BORDER_NS, DISORDER_NS};
 
 impl Partition {
     /// A connection whose announcement may still come is in the table.
@@ -52,7 +52,8 @@ impl Partition {
         let Some(id) = self.waiting_connection(said, listener, claim, own) else { return };
         let Some(flow) = self.flows.get(id) else { return };
         let claims = self.endpoints.fulfilled(flow.initiator.ip, listener);
-        let claims: SmallVec<_> = claims.iter().map(|claim| claim.reference(false)).collect();
+        let claims: SmallVec<_> =
+            claims.iter().map(|claim| ClaimRef::own(claim.session, claim.endpoint)).collect();
         self.adopt(at, id, claims);
     }
 
@@ -117,8 +118,7 @@ impl Partition {
         let Some(flow) = self.flows.get(id) else { return };
         // The exchange comes late: where the connection ended, it did so with its last packet.
         let ended = flow.last_packet();
-        let claims = shared.fulfilled(flow.initiator.ip, listener);
-        let claims: SmallVec<_> = claims.iter().map(|claim| claim.reference(true)).collect();
+        let claims = self.foreign_claims(flow.initiator, listener, shared);
         match self.role(id) {
             Some(Role::Data(_)) => self.add_claims(at, id, &claims),
             _ => self.adopt(ended, id, claims),
@@ -173,10 +173,25 @@ impl Partition {
         }
     }
 
-    /// Whether the bytes of an undecided connection are to be held: files are wanted, and its hosts have a session.
-    pub(super) fn holds_early_bytes(&self, initiator: IpAddr, listener: IpAddr) -> bool {
+    /// Whether the bytes of an undecided connection are to be held: files are wanted, its hosts have a session that sent something just
+    /// before it was opened, so that its announcement may be on the way, and its listener is not known to serve another protocol.
+    pub(super) fn holds_early_bytes(&self, opened: Timestamp, initiator: IpAddr, listener: Endpoint) -> bool {
+        let announcing =
+            |pair: &PairState| pair.sessions > 0 && opened <= pair.spoke.plus_nanos(ANNOUNCING_NS);
         self.config.files != FilesMode::Off
-            && self.pairs.get(HostPair::new(initiator, listener)).is_some_and(|pair| pair.sessions > 0)
+            && self.pairs.get(HostPair::new(initiator, listener.ip)).is_some_and(announcing)
+            && !self.pairs.is_service(initiator, listener)
+    }
+
+    /// A session sent something: what its hosts open next may be what it announces.
+    pub(super) fn note_spoken(&mut self, at: Timestamp, id: FlowId) {
+        if self.config.files == FilesMode::Off {
+            return;
+        }
+        if let Some(Role::Control(control)) = self.role(id) {
+            let pair = control.pair();
+            self.pairs.note_spoken(pair, at);
+        }
     }
 
     /// Bytes of a connection were added to those that are held: beyond a cap all of the connection's are dropped.

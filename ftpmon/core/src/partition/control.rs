@@ -190,12 +190,12 @@ impl Partition {
         if !matches!(flow.role, Role::Candidate(Candidate::Probe(_))) {
             return;
         }
-        let (initiator, listener) = (flow.initiator.ip, flow.listener.ip);
+        let (opened, initiator, listener) = (flow.first, flow.initiator.ip, flow.listener);
         let Role::Candidate(Candidate::Probe(probe)) = core::mem::replace(&mut flow.role, Role::PLAIN) else {
             return;
         };
         self.held.probe.change(probe.held(), 0);
-        if probe.is_whole() && self.holds_early_bytes(initiator, listener) {
+        if probe.is_whole() && self.holds_early_bytes(opened, initiator, listener) {
             let pieces = probe.into_pieces().into_iter().map(|(_, from, bytes)| (from, bytes));
             let early = Box::new(EarlyBytes::from_pieces(pieces));
             if let Some(flow) = self.flows.get_mut(id) {

@@ -27,6 +27,7 @@ impl Partition {
                 let role = self.role_of_new(record.initiator, record.listener, false, opened, shared);
                 let id = self.insert(at, key, Flow::from_record(self.now.index, record, role));
                 self.watch_announcement(id);
+                self.leave_uncopied(id);
                 id
             }
         };
@@ -81,7 +82,7 @@ impl Partition {
             }
             self.counters.lose("probe_bytes_full", 1);
         }
-        if self.holds_early_bytes(initiator.ip, listener.ip) {
+        if opened.is_some_and(|at| self.holds_early_bytes(at, initiator.ip, listener)) {
             return Role::Candidate(Candidate::Early(Box::default()));
         }
         Role::PLAIN
@@ -96,14 +97,28 @@ impl Partition {
     ) -> SmallVec<[ClaimRef; 1]> {
         let own = self.endpoints.fulfilled(initiator.ip, listener);
         if !own.is_empty() {
-            return own.iter().map(|claim| claim.reference(false)).collect();
+            return own.iter().map(|claim| ClaimRef::own(claim.session, claim.endpoint)).collect();
         }
-        shared.fulfilled(initiator.ip, listener).iter().map(|claim| claim.reference(true)).collect()
+        self.foreign_claims(initiator, listener, shared)
+    }
+
+    /// The announcements of sessions between other hosts that a connection fulfils.
+    pub(super) fn foreign_claims(
+        &self,
+        initiator: Endpoint,
+        listener: Endpoint,
+        shared: &SharedEndpoints,
+    ) -> SmallVec<[ClaimRef; 1]> {
+        let allowed = |host| self.config.data_hosts.iter().any(|network| network.contains(host));
+        let claims = shared.fulfilled(initiator.ip, listener);
+        claims.iter().map(|claim| claim.foreign(initiator.ip, listener, allowed)).collect()
     }
 
     fn data_flow(&mut self, claims: SmallVec<[ClaimRef; 1]>) -> DataFlow {
         self.counters.data_connections += 1;
-        DataFlow { claims, ..self.new_data() }
+        let data = self.new_data();
+        let withheld = data.files.is_some().then(Box::default);
+        DataFlow { claims, withheld, ..data }
     }
 
     /// A data connection of which nothing was seen yet.
@@ -146,6 +161,7 @@ impl Partition {
 
     /// Notifies the sessions that announced a new data connection.
     pub(super) fn tell_claimants(&mut self, id: FlowId) {
+        self.judge_content(id);
         let Some(flow) = self.flows.get(id) else { return };
         let Role::Data(data) = &flow.role else { return };
         let (initiator, listener, first) = (flow.initiator, flow.listener, flow.first);
@@ -169,7 +185,7 @@ impl Partition {
     }
 
     fn tell_claimant(&mut self, at: Timestamp, id: FlowId, claim: &ClaimRef) {
-        let &ClaimRef { session, endpoint, foreign } = claim;
+        let &ClaimRef { session, endpoint, foreign, .. } = claim;
         let Some(flow) = self.flows.get(id) else { return };
         let Flow { initiator, listener, .. } = *flow;
         let (connection, established) = (self.connection_id(id), flow.is_established());
@@ -233,6 +249,7 @@ impl Partition {
                 self.tell_claimant(at, id, claim);
             }
         }
+        self.judge_content(id);
     }
 
     /// A connection turned out to be a data connection, whatever was known of it.
@@ -247,7 +264,7 @@ impl Partition {
             match core::mem::replace(&mut flow.role, Role::PLAIN) {
                 Role::Candidate(Candidate::Early(early)) => {
                     self.held.early.change(early.cost(), 0);
-                    early.replay(&mut data, &mut self.out.outputs);
+                    data.replay(&early, &mut self.out.outputs);
                 }
                 _ => data.late = moved,
             }
@@ -266,7 +283,8 @@ impl Partition {
     /// exchange, when it is known which sessions announced it.
     pub(super) fn end_data(&mut self, at: Timestamp, id: FlowId) {
         let Some(flow) = self.flows.get_mut(id) else { return };
-        let summary = flow.summary(&mut self.out.outputs);
+        let mut summary = flow.summary();
+        flow.finish_files(&mut summary, &mut self.out.outputs);
         let Role::Data(data) = &mut flow.role else { return };
         data.ended = Some((at, summary));
         if data.claims.iter().any(|claim| claim.foreign) {
@@ -283,8 +301,15 @@ impl Partition {
         if !matches!(&flow.role, Role::Data(data) if data.ended.is_some()) {
             return;
         }
-        let Role::Data(mut data) = flow.end() else { return };
+        let Role::Data(data) = &mut flow.role else { return };
         let Some((at, mut summary)) = data.ended.take() else { return };
+        // Where it was permitted only after its end.
+        flow.finish_files(&mut summary, &mut self.out.outputs);
+        let Role::Data(mut data) = flow.end() else { return };
+        if let Some(files) = data.files.take() {
+            files.discard(&mut self.out.outputs);
+        }
+        self.forget_content(id);
         self.counters.matched += packets;
         self.timers.remove(id);
         self.stop_waiting(id);
@@ -292,7 +317,7 @@ impl Partition {
         summary.shared = data.claims.len() > 1;
         let connection = self.connection_id(id);
         let summaries = core::iter::repeat_n(summary, data.claims.len());
-        for (ClaimRef { session, endpoint, foreign }, summary) in data.claims.into_iter().zip(summaries) {
+        for (ClaimRef { session, endpoint, foreign, .. }, summary) in data.claims.into_iter().zip(summaries) {
             if foreign {
                 self.post(Mail::DataEnded { session, endpoint, at, connection, summary });
             } else {

@@ -4,6 +4,7 @@ use super::{Mail, Partition, Saying};
 use crate::addr::Endpoint;
 use crate::config::FilesMode;
 use crate::endpoints::{Claim, Contacted, Gone};
+use crate::event::Mode;
 use crate::flow::{Flow, FlowId, Role, SessionRef, Timer};
 use crate::pair::Window;
 use crate::selector::SelectorUpdate;
@@ -36,9 +37,11 @@ impl Partition {
         let session = SessionRef { partition: self.number, flow: id };
         match effect {
             Effect::Announce { said, id: endpoint, endpoints, mode, peer, announcer } => {
-                let claim = Claim { session, endpoint, mode, peer, announcer, epoch: self.epoch };
+                let confirmed = mode != Some(Mode::Active);
+                let claim = Claim { session, endpoint, mode, peer, announcer, epoch: self.epoch, confirmed };
                 self.announce(at, said, claim, &endpoints);
             }
+            Effect::Confirmed { id: endpoint, endpoints } => self.confirm(session, endpoint, &endpoints),
             Effect::Retract { id: endpoint, endpoints } => {
                 for listener in endpoints {
                     if let Some(gone) = self.retract(listener, session, endpoint).filter(|gone| gone.last) {
@@ -87,12 +90,21 @@ impl Partition {
                 peer: admitted.peer,
                 anyone: admitted.anyone,
                 ttl_s: self.config.limits.announcement_s,
-                payload: self.config.files != FilesMode::Off,
+                payload: self.config.files != FilesMode::Off && self.may_carry_files(listener, &claim),
             });
         }
         for &listener in endpoints {
             self.adopt_own(at, said, listener, &claim);
         }
+    }
+
+    /// A connection to an endpoint may carry files of the session: it is a port of one of its hosts, or the operator allows
+    /// that host.
+    fn may_carry_files(&self, listener: Endpoint, claim: &Claim) -> bool {
+        let host = listener.ip;
+        host == claim.peer
+            || host == claim.announcer
+            || self.config.data_hosts.iter().any(|network| network.contains(host))
     }
 
     fn retract(&mut self, listener: Endpoint, session: SessionRef, endpoint: EndpointId) -> Option<Gone> {

@@ -43,6 +43,7 @@ impl Partition {
             }
         }
         self.announced = announced;
+        self.post_confirmed();
         self.epoch = self.epoch.wrapping_add(1);
     }
 
@@ -53,13 +54,16 @@ impl Partition {
 
     /// Nothing is to be sent, and nothing waits for an exchange.
     pub(crate) fn needs_no_exchange(&self) -> bool {
-        self.posted.is_empty() && self.announced.is_empty() && self.ending.is_empty()
+        self.posted.is_empty()
+            && self.announced.is_empty()
+            && self.ending.is_empty()
+            && self.has_confirmed_nothing()
     }
 
     /// A message is for this partition.
     pub(crate) fn is_told(&self, mail: &Mail) -> bool {
         match mail {
-            Mail::Announced { .. } | Mail::Passed { .. } => true,
+            Mail::Announced { .. } | Mail::Passed { .. } | Mail::Confirmed { .. } => true,
             Mail::Contacted { .. } | Mail::Retracted { .. } => false,
             Mail::DataOpened { session, .. } | Mail::DataEnded { session, .. } => {
                 session.partition == self.number
@@ -76,6 +80,7 @@ impl Partition {
                 self.adopt_foreign(now, *said, *listener, claim, shared);
             }
             Mail::Passed { listener, claim } => self.tell_newcomers(*listener, claim),
+            &Mail::Confirmed { session, endpoint, .. } => self.confirm_foreign(session, endpoint),
             Mail::Contacted { .. } | Mail::Retracted { .. } => {}
             &Mail::DataOpened { session, endpoint, at, contact } => {
                 if session.partition == self.number && !self.data_opened(at, session.flow, endpoint, contact)

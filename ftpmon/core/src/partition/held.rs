@@ -2,7 +2,7 @@
 
 use super::Partition;
 use crate::config::FilesMode;
-use crate::flow::{FlowId, Role};
+use crate::flow::{EarlyBytes, FlowId, Role};
 use crate::tcp::StreamLimits;
 
 impl Partition {
@@ -17,7 +17,17 @@ impl Partition {
             return;
         }
         let counts = flow.role.may_be_a_file();
-        let held = if counts { u32::try_from(flow.connection.held_bytes()).unwrap_or(u32::MAX) } else { 0 };
+        let mut held = if counts { flow.connection.held_bytes() } else { 0 };
+        if let Role::Data(data) = &mut flow.role
+            && let Some(withheld) = data.withheld.as_deref_mut()
+        {
+            if self.held.reorder.total() > self.config.limits.reorder_bytes && !withheld.is_broken() {
+                self.counters.lose("reorder_bytes_full", 1);
+                withheld.drop_all();
+            }
+            held += EarlyBytes::cost(withheld);
+        }
+        let held = u32::try_from(held).unwrap_or(u32::MAX);
         self.held.reorder.change(flow.held as usize, held as usize);
         flow.held = held;
     }

@@ -237,7 +237,7 @@ impl Partition {
         let Some(candidate) = self.take_candidate(id) else { return };
         let mut data = candidate.data;
         let session = SessionRef { partition: self.number, flow: best.session };
-        data.claims.push(ClaimRef { session, endpoint, foreign: false });
+        data.claims.push(ClaimRef::own(session, endpoint));
         if let Some(flow) = self.flows.get_mut(id) {
             flow.role = Role::Data(Box::new(data));
         }

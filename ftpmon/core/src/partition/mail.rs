@@ -16,6 +16,8 @@ pub(crate) enum Mail {
     Contacted { listener: Endpoint, claim: Claim },
     /// To all: an endpoint was announced and is used by now, and in the same batch somebody connected to its port.
     Passed { listener: Endpoint, claim: Claim },
+    /// To all: the server took what its client announced.
+    Confirmed { listener: Endpoint, session: SessionRef, endpoint: EndpointId },
     /// To all: it waits no longer.
     Retracted { listener: Endpoint, claim: Claim },
     /// To the session's partition: a connection between other hosts came to its endpoint, or was established.

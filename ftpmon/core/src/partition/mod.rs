@@ -3,6 +3,7 @@
 
 mod announced;
 mod budget;
+mod content;
 mod control;
 mod data;
 mod effects;
@@ -18,6 +19,7 @@ mod sources;
 mod stamp;
 mod timeouts;
 mod unclaimed;
+mod unconfirmed;
 
 use std::sync::Arc;
 
@@ -46,6 +48,7 @@ use crate::timing::{ENDED_KEPT_S, LOSS_ECHO_NS, UNCLAIMED_KEPT_S};
 use budget::{Held, Memory};
 use repeats::Repeats;
 use sources::Sources;
+use unconfirmed::Unconfirmed;
 
 /// Connections to one listener that are considered when it is announced: the latest. Stops a flood of connections to one port,
 /// and leaves a busy listener of another protocol cheap.
@@ -90,6 +93,7 @@ pub(crate) struct Partition {
     epoch: u32,
     /// Flows whose end waits for the next exchange.
     ending: Vec<FlowId>,
+    unconfirmed: Unconfirmed,
     interfaces: HashMap<InterfaceId, Arc<str>>,
     last_loss: Option<Timestamp>,
     counters: EngineCounters,
@@ -129,6 +133,7 @@ impl Partition {
             newcomers: Vec::new(),
             epoch: 0,
             ending: Vec::new(),
+            unconfirmed: Unconfirmed::default(),
             interfaces: HashMap::new(),
             last_loss: None,
             counters: EngineCounters::default(),

@@ -78,7 +78,9 @@ impl Partition {
         };
         let opened = segment.flags.syn().then_some(at);
         let role = self.role_of_new(initiator, listener, true, opened, shared);
-        Some(self.insert(at, key, Flow::from_segment(at, self.now.index, segment, from, role)))
+        let id = self.insert(at, key, Flow::from_segment(at, self.now.index, segment, from, role));
+        self.leave_uncopied(id);
+        Some(id)
     }
 
     /// The sender of the first segment seen of a connection: known from SYN, by the ports that are known, by the lower port.
@@ -139,6 +141,9 @@ impl Partition {
                 if let Some(answers) = answers {
                     self.unreadable_spoke(at, id, answers);
                 }
+                if payload > 0 {
+                    self.note_spoken(at, id);
+                }
                 if is_answer {
                     self.note_answer(id);
                 }
@@ -151,6 +156,7 @@ impl Partition {
                 let told = data.established_told;
                 let read = read_data(at, from, segment, connection, counted, &limits, data, &mut out.outputs);
                 self.after_data(id, read, &limits);
+                self.note_another_protocol(id);
                 if !told {
                     self.note_established(at, id);
                 }

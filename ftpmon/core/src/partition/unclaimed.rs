@@ -76,7 +76,8 @@ impl Partition {
         let Some(flow) = self.flows.get(id) else { return };
         let (initiator, listener, first, pair) = (flow.initiator, flow.listener, flow.first, flow.pair());
         let senders = senders(flow);
-        if senders == Senders::Both {
+        // Beside a session under TLS it may be a data connection of that.
+        if senders == Senders::Both && self.pairs.unreadable(pair).next().is_none() {
             self.pairs.note_answering(initiator.ip, listener);
         }
         let kept = self.pairs.unclaimed(pair).contains(&id);
@@ -222,7 +223,7 @@ impl Partition {
             control.session.data_inferred(data)
         };
         let session = SessionRef { partition: self.number, flow: claim.session };
-        let claim = ClaimRef { session, endpoint, foreign: false };
+        let claim = ClaimRef::own(session, endpoint);
         self.become_data(id, SmallVec::from_elem(claim, 1), true);
         self.counters.inferred += 1;
         if ended {
@@ -232,7 +233,7 @@ impl Partition {
 }
 
 /// Which ends of a connection sent payload; neither where its opening was not seen.
-fn senders(flow: &Flow) -> Senders {
+pub(super) fn senders(flow: &Flow) -> Senders {
     let sent = |side| flow.account(side).bytes > 0;
     match (sent(Side::Initiator), sent(Side::Listener)) {
         _ if flow.handshake().is_none() => Senders::Neither,

@@ -201,6 +201,11 @@ impl Contenders {
         self.0.iter().any(Contender::is_open)
     }
 
+    /// The connections that are open, or about to be.
+    pub(super) fn open_connections(&self) -> SmallVec<[ConnectionId; 1]> {
+        self.0.iter().filter(|it| it.is_open()).map(|it| it.connection).collect()
+    }
+
     /// One of the connections ended.
     pub(super) fn has_ended(&self) -> bool {
         self.0.iter().any(|it| !it.is_open())

@@ -277,6 +277,11 @@ impl Session {
         self.transfers.infer(data)
     }
 
+    /// The other party took an announcement.
+    pub fn is_confirmed(&self, id: EndpointId) -> bool {
+        self.transfers.is_confirmed(id)
+    }
+
     /// A transfer whose endpoint was announced unseen waits for such a connection.
     pub fn lacks(&self, found: &FoundData) -> bool {
         self.transfers.lack(found)

@@ -33,6 +33,13 @@ pub enum Effect {
         /// The host that announced it.
         announcer: IpAddr,
     },
+    /// The server took the client's announcement.
+    Confirmed {
+        /// Its name within the session.
+        id: EndpointId,
+        /// The endpoints at which it may arrive.
+        endpoints: ExpectedEndpoints,
+    },
     /// An announced endpoint that saw no connection is superseded.
     Retract {
         /// Its name within the session.

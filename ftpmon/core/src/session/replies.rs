@@ -132,7 +132,7 @@ impl Session {
         if unasked {
             self.unasked(at, number, reply, out);
         } else if preliminary {
-            self.preliminary(tx, reply);
+            self.preliminary(tx, reply, out);
         } else if let Some(command) = completed.filter(|_| !to_empty_line) {
             self.answered(at, *command, number, reply, out);
         }
@@ -200,7 +200,8 @@ impl Session {
         }
     }
 
-    fn preliminary(&mut self, tx: u64, reply: &Reply<'_>) {
+    fn preliminary(&mut self, tx: u64, reply: &Reply<'_>, out: &mut Outbox) {
+        self.transfers.confirm(tx, out);
         let Some(transfer) = self.transfers.by_command(tx) else { return };
         transfer.preliminary = true;
         // The earlier reply was not the end of it.
@@ -241,6 +242,7 @@ impl Session {
                 let session = SessionRef::new(&self.identity, &self.logins, &self.allowance);
                 self.transfers.announcement_refused(at, command.tx, session, out);
             }
+            (verb, _) if verb.announces_endpoint() && completed => self.transfers.confirm(command.tx, out),
             (Verb::Auth, Intent::Tls) if completed => self.tls_agreed = true,
             (Verb::Rein, _) if completed => {
                 let login = self.logins.reinitialize();
@@ -249,6 +251,9 @@ impl Session {
             }
             (verb, _) if verb.transfer().is_some() => {
                 self.stored_as(command.tx, reply);
+                if completed {
+                    self.transfers.confirm(command.tx, out);
+                }
                 self.transfers.decide(at, command.tx, code);
                 self.pending.doubt_aborts();
             }

@@ -20,6 +20,8 @@ pub(super) struct Announced {
     pub(super) contenders: Contenders,
     /// The command that announced it; 0 where nothing did for this transfer.
     pub(super) announced_by: u64,
+    /// The other party took it: an endpoint of the server is in a positive reply, one of the client needs one.
+    pub(super) confirmed: bool,
     pub(super) endpoints: ExpectedEndpoints,
     /// A connection came to it, whatever became of that.
     pub(super) contacted: bool,
@@ -41,6 +43,7 @@ impl Announced {
             data,
             contenders: Contenders::default(),
             announced_by: 0,
+            confirmed: data.mode != Some(Mode::Active) || data.via == Via::Inferred,
             endpoints,
             contacted: false,
             moved_at: None,

@@ -275,6 +275,30 @@ impl Transfers {
         source
     }
 
+    /// The server took what the client announced by the command `tx`, or began a transfer with it.
+    pub(super) fn confirm(&mut self, tx: u64, out: &mut Outbox) {
+        let its = |transfer: &&mut Box<Transfer>| {
+            transfer.request.tx == tx || transfer.announced.as_ref().is_some_and(|it| it.announced_by == tx)
+        };
+        let claimed = self.open.iter_mut().find(its).and_then(|transfer| transfer.announced.as_deref_mut());
+        let announced = match claimed {
+            Some(announced) => Some(announced),
+            None => self.current.as_deref_mut().filter(|current| current.announced_by == tx),
+        };
+        if let Some(announced) = announced
+            && !core::mem::replace(&mut announced.confirmed, true)
+        {
+            out.effects.push(Effect::Confirmed { id: announced.id, endpoints: announced.endpoints.clone() });
+        }
+    }
+
+    /// The other party took an announcement; one that is reported already was.
+    pub(super) fn is_confirmed(&self, id: EndpointId) -> bool {
+        let claimed = self.open.iter().filter_map(|transfer| transfer.announced.as_deref());
+        let mut known = claimed.chain(self.current.as_deref());
+        known.find(|announced| announced.id == id).is_none_or(|announced| announced.confirmed)
+    }
+
     /// Evicts the oldest transfer at the cap.
     pub(super) fn evict_oldest(&mut self, at: Timestamp, session: SessionRef<'_>, out: &mut Outbox) {
         if !self.open.is_empty() {

@@ -399,7 +399,9 @@ pub(super) fn hand_over(
         RingRecord::Frame(seen) => {
             let segment = decoder.decode(seen.at, &seen.frame);
             if let Some(dump) = dump {
-                dump.frame(seen, segment.as_ref());
+                let whole =
+                    !seen.of_data || segment.as_ref().is_some_and(|it| engine.permits_copy(it.src, it.dst));
+                dump.frame(seen, segment.as_ref(), whole);
             }
             if let Some(segment) = segment {
                 if let Some((journal, bytes, distance)) = noted

@@ -1,6 +1,7 @@
 //! The engine from outside: segments and accounts in, events and port updates out.
 
 mod caps;
+mod content;
 mod files;
 mod fills;
 mod missed;

@@ -20,7 +20,8 @@ impl Transfers {
         self.aside = Some(Box::new(Aside { by: tx, current: before, last_used: self.last_used.clone() }));
     }
 
-    /// The command `tx`, which announced an endpoint of the client, was refused.
+    /// The command `tx`, which announced an endpoint of the client, was refused: connections that came to it are not the session's,
+    /// unless a transfer command was sent behind it and has one.
     pub(in crate::session) fn announcement_refused(
         &mut self,
         at: Timestamp,
@@ -36,10 +37,15 @@ impl Transfers {
         let claimed = self.open.iter().position(|transfer| transfer.announced.as_deref().is_some_and(waits));
         let refused = match claimed.and_then(|index| self.open.get_mut(index)) {
             Some(transfer) => transfer.announced.take(),
-            None => self.current.take_if(|current| waits(current)),
+            None => self.current.take_if(|current| current.announced_by == tx),
         };
-        let Some(Announced { id, endpoints, .. }) = refused.map(|refused| *refused) else { return };
-        out.effects.push(Effect::Retract { id, endpoints });
+        let Some(Announced { id, endpoints, contenders, .. }) = refused.map(|refused| *refused) else {
+            return;
+        };
+        out.effects.push(match contenders.open_connections() {
+            none if none.is_empty() => Effect::Retract { id, endpoints },
+            turned_down => Effect::Used { id, endpoints, turned_down },
+        });
         self.last_used = aside.last_used;
         let before = match aside.current {
             Some(Before::Waiting(data, endpoints)) => Some(self.expect(at, data, endpoints, session, out)),
