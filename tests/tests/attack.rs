@@ -225,10 +225,48 @@ fn no_format_has_a_secret_or_leads_a_terminal() {
     for format in FORMATS {
         let (text, _) = read(&path, &["--format", format]);
         assert!(!text.contains(SECRET), "{format}: {text}");
-        let leads = |it: char| {
-            matches!(it, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-                || (it.is_control() && it != '\n' && it != '\t')
-        };
-        assert!(!text.chars().any(leads), "{format}: {text:?}");
+        assert_leads_nobody(format, &text);
+    }
+}
+
+/// Characters that lead a terminal or a viewer of logs.
+fn leads(it: char) -> bool {
+    matches!(it, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || (it.is_control() && it != '\n' && it != '\t')
+}
+
+fn assert_leads_nobody(format: &str, text: &str) {
+    let found = text.lines().find(|line| line.chars().any(leads));
+    assert!(found.is_none(), "{format}: {found:?}");
+}
+
+/// Item 10: wherever a peer can put a text, no format has a character in it that leads a terminal, whatever `--secrets` says.
+#[test]
+fn no_text_of_a_peer_leads_a_terminal() {
+    let all =
+        (1..=0x10_ffff).filter_map(char::from_u32).filter(|it| leads(*it) && !matches!(it, '\r' | '\n'));
+    let escaped =
+        |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| format!("{text}\\x{byte:02x}"));
+    let mut texts: Vec<String> = all.map(|it| escaped(it.to_string().as_bytes())).collect();
+    // What is no UTF-8: a viewer in Latin-1 takes it for C1.
+    texts.extend((0x80..=0x9f).map(|byte| escaped(&[byte])));
+    let x = format!("a{}b", texts.concat());
+    let script = format!(
+        "host client 192.0.2.10\nhost server 192.0.2.21\nopen c client:40000 server:21\nS: 220 {x} ready\n\
+         C: USER {x}\nS: 331 {x}\nC: PASS {x}\nS: 230-{x}\nS:  {x}\nS: 230 {x}\nC: SYST\nS: 215 {x}\n\
+         C: MKD /{x}\nS: 257 \"/{x}\" made\nC: CWD /{x}\nS: 250 {x}\nC: PWD\nS: 257 \"/{x}\" is here\n\
+         C: {x} {x}\nS: 500 {x}\nS: {x}\nC: SITE {x} {x}\nS: 200 {x}\nC: RNFR {x}\nS: 350 {x}\nC: RNTO {x}\nS: 250 {x}\n\
+         C: PASV\nS: 227 {x} (192,0,2,21,78,32)\nC: RETR {x}\nS: 150 {x}\ndata d client:41000 server:20000 < text {x}\n\
+         S: 226 {x}\nC: PASV\nS: 227 {x} (192,0,2,21,78,33)\nC: STOU\nS: 150 FILE: {x}\n\
+         data e client:41001 server:20001 > text {x}\nS: 226 {x}\nC: CLNT {x}\nS: 200 {x}\nC: QUIT {x}\nS: 221 {x}\nclose c >\n"
+    );
+    let path = scratch("leads.pcap");
+    fs::write(&path, capture(&script).expect("the script is right")).expect("a capture");
+    for format in FORMATS {
+        for secrets in ["mask", "show"] {
+            let (text, _) = read(&path, &["--format", format, "--secrets", secrets, "--files", "hash"]);
+            assert!(!text.is_empty(), "{format} is empty");
+            assert_leads_nobody(format, &text);
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::workspace::{as_root, build_agent, cargo, is_root, root};
 /// Environment that tests running as root are handed.
 const PASSED_ON: [&str; 3] = ["FTPMON_NO_SKIP", "RUST_BACKTRACE", "CARGO_TARGET_DIR"];
 /// The test bed's programs that need no root.
-const WITHOUT_ROOT: [&str; 3] = ["attack", "segmentation", "variants"];
+const WITHOUT_ROOT: [&str; 4] = ["attack", "secrets", "segmentation", "variants"];
 /// The program of the test bed's own unit tests, which need none either.
 const LIBRARY: &str = "ftpmon_tests";
 /// The prefix of the names of tests at full size, which take minutes: a ring of their own.

@@ -104,6 +104,7 @@ fn load(
 ) -> anyhow::Result<Loaded> {
     let options = ObjectOptions {
         ring_bytes: ring_bytes(config.live.ring_bytes),
+        announcements: engine.limits.announced_endpoints,
         payload_bytes: (engine.files != FilesMode::Off).then_some(ring_bytes(config.live.files_ring_bytes)),
         log: config.live.kernel_log,
     };

@@ -4,29 +4,38 @@
 //! nothing. Only what is known to be harmless stays: the letters of a known verb, and the argument of a verb that takes no
 //! secret. Anything else becomes `*`, byte for byte, up to the line's end: an unknown verb, a secret, what follows a CR. A
 //! segment that does not follow on what was seen (a retransmission, one that overtook another) may begin anywhere in a
-//! line: it is overwritten up to its first line's end. So a password is never written, and at worst more than it is
-//! overwritten. In replies, the passwords that the client sent are overwritten. The TCP checksum is adjusted: a right one
-//! stays right.
+//! line: it is overwritten up to its first line's end. So is what stands behind Telnet that programs read in different ways. So a
+//! password is never written, and at worst more than it is overwritten. In replies, the secrets that the client sent are
+//! overwritten. The TCP checksum is adjusted: a right one stays right.
 
 use crate::bounded::BoundedMap;
 use ftpmon_core::checksum::adjusted;
-use ftpmon_core::ftp::{LineSplitter, Verb};
+use ftpmon_core::ftp::{Command, Line, LineSplitter, Verb, secret};
 use ftpmon_core::segment::Segment;
 use ftpmon_event::addr::Endpoint;
 
 /// Connections that are followed at a time. One that was given up is overwritten up to its next line's end.
 pub const LINES_MAX: usize = 65_536;
 
-/// Passwords of a connection that are looked for in its replies. Stops a client that only sends passwords.
-const SECRETS_MAX: usize = 2;
+/// Secrets of a connection that are looked for in its replies. Stops a client that only sends secrets.
+const SECRETS_MAX: usize = 8;
 
-/// Bytes of a password that are compared.
-const COMPARED_MAX: usize = 128;
+/// Words of a line that is no known command, the last ones, that are looked for in its reply.
+const WORDS_MAX: usize = 6;
 
-/// A shorter password would overwrite ordinary words.
+/// Bytes of a secret that are compared. What follows them in a reply's line is overwritten too.
+const COMPARED_MAX: usize = 64;
+
+/// Bytes of an unfinished line that are kept for the secrets in it. Stops clients that never end their lines.
+const HEAD_MAX: usize = 512;
+
+/// A shorter secret is overwritten behind the word that it was sent with.
 const COMPARED_MIN: usize = 4;
 
-/// A client's line as far as it was seen, and its passwords.
+/// Bytes of the end of a secret at the beginning of a segment that does not follow on what was seen.
+const REST_MIN: usize = 3;
+
+/// A client's line as far as it was seen, and its secrets.
 #[derive(Default)]
 pub(super) struct Client {
     /// Sequence number of the next byte.
@@ -34,11 +43,14 @@ pub(super) struct Client {
     /// Splits the line up to its verb.
     splitter: LineSplitter,
     state: State,
-    /// The argument of PASS or ACCT in this line.
-    secret: Option<Vec<u8>>,
-    /// Earlier ones, the oldest first.
+    telnet: Telnet,
+    /// Splits whole lines, for the secrets in them.
+    lines: LineSplitter,
+    /// Secrets, the oldest first.
     secrets: Vec<Box<[u8]>>,
-    /// Sequence number of the server's next byte, and the bytes before it that may begin a password.
+    /// The last line that is no known command, and its words: the server may repeat it.
+    unknown: Vec<Box<[u8]>>,
+    /// Sequence number of the server's next byte, and the bytes before it that may begin a secret.
     server: (u32, Vec<u8>),
 }
 
@@ -57,8 +69,19 @@ enum State {
     Secret,
 }
 
+/// The position in a Telnet command.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Telnet {
+    #[default]
+    Text,
+    /// After IAC.
+    Iac,
+    /// After IAC and WILL, WONT, DO or DONT.
+    Negotiation,
+}
+
 /// Overwrites passwords in the frames of control connections.
-pub(crate) struct Mask {
+pub struct Mask {
     ports: Vec<u16>,
     /// By client and server.
     clients: BoundedMap<(Endpoint, Endpoint), Client>,
@@ -66,12 +89,12 @@ pub(crate) struct Mask {
 
 impl Mask {
     /// Overwrites what goes to and comes from these ports.
-    pub(crate) fn new(ports: Vec<u16>) -> Self {
+    pub fn new(ports: Vec<u16>) -> Self {
         Self { ports, clients: BoundedMap::new(LINES_MAX) }
     }
 
     /// Overwrites secrets in `bytes`, a copy of `frame`. False where it cannot tell where they are.
-    pub(crate) fn apply(&mut self, frame: &[u8], segment: Option<&Segment<'_>>, bytes: &mut [u8]) -> bool {
+    pub fn apply(&mut self, frame: &[u8], segment: Option<&Segment<'_>>, bytes: &mut [u8]) -> bool {
         let Some(segment) = segment else { return false };
         let is_known = self.overwrite(frame, segment, bytes);
         if is_known {
@@ -116,17 +139,21 @@ impl Mask {
         }
         let Some(client) = self.clients.get_mut(&key) else { return false };
         if client.next == seq {
-            payload.iter_mut().for_each(|byte| client.mask_byte(byte));
+            client.mask(segment.payload, payload);
             client.next = next;
         } else {
-            let mut other = Client { state: State::Secret, ..Client::default() };
-            payload.iter_mut().for_each(|byte| other.mask_byte(byte));
+            let mut other =
+                Client { state: State::Secret, lines: LineSplitter::midstream(), ..Client::default() };
             // One that comes again moves nothing on.
             if (next.wrapping_sub(client.next) as i32) <= 0 {
+                other.mask(segment.payload, payload);
                 return true;
             }
-            (other.next, other.secrets, other.server) =
-                (next, core::mem::take(&mut client.secrets), core::mem::take(&mut client.server));
+            other.next = next;
+            core::mem::swap(&mut other.secrets, &mut client.secrets);
+            core::mem::swap(&mut other.unknown, &mut client.unknown);
+            core::mem::swap(&mut other.server, &mut client.server);
+            other.mask(segment.payload, payload);
             *client = other;
         }
         // Where the capture cut the frame the line continues unseen.
@@ -158,15 +185,45 @@ fn adjust_checksum(frame: &[u8], segment: &Segment<'_>, bytes: &mut [u8]) {
 }
 
 impl Client {
-    pub(super) fn mask_byte(&mut self, byte: &mut u8) {
+    /// Overwrites what may be a secret in `payload`, a copy of `said`.
+    pub(super) fn mask(&mut self, said: &[u8], payload: &mut [u8]) {
+        payload.iter_mut().for_each(|byte| self.mask_byte(byte));
+        let mut splitter = core::mem::take(&mut self.lines);
+        let mut lines = splitter.feed(said);
+        while let Some(line) = lines.next() {
+            self.remember(&line);
+        }
+        if splitter.head().len() > HEAD_MAX {
+            self.remember(&Line { bytes: splitter.head(), ..Line::default() });
+            splitter = LineSplitter::midstream();
+        }
+        self.lines = splitter;
+    }
+
+    fn mask_byte(&mut self, byte: &mut u8) {
+        let telnet = self.telnet;
+        self.telnet = match (telnet, *byte) {
+            (Telnet::Text, 0xff) => Telnet::Iac,
+            (Telnet::Iac, 251..=254) => Telnet::Negotiation,
+            _ => Telnet::Text,
+        };
+        // SE, EC, EL and SB, and an option that is the end of a line: what the line is depends on who reads it.
+        let is_ambiguous = match telnet {
+            Telnet::Iac => matches!(*byte, 240 | 247 | 248 | 250),
+            Telnet::Negotiation => matches!(*byte, b'\r' | b'\n'),
+            Telnet::Text => false,
+        };
         if *byte == b'\n' {
-            self.end_line();
+            self.splitter = LineSplitter::new();
+            self.state = if is_ambiguous { State::Secret } else { State::Verb };
             return;
         }
         let state = match self.state {
+            _ if is_ambiguous => State::Secret,
             State::Verb => self.verb(*byte),
-            State::Harmless if *byte == b'\r' => State::Return,
-            State::User if matches!(*byte, b':' | b' ' | b'\t' | b'\r') => State::Return,
+            State::Harmless | State::User if *byte == b'\r' => State::Return,
+            State::User if matches!(*byte, b':' | b' ' | b'\t') => State::Return,
+            State::Harmless | State::User if byte.is_ascii_control() && *byte != b'\t' => State::Secret,
             State::Return if *byte == b'\r' => State::Return,
             State::Return => State::Secret,
             state => state,
@@ -175,13 +232,9 @@ impl Client {
         let was_secret = self.state == State::Secret;
         let shows = state != State::Secret || (!was_secret && self.state == State::Verb && *byte == b' ');
         self.state = state;
-        if shows || *byte == b'\r' {
-            return;
+        if !shows && *byte != b'\r' {
+            *byte = b'*';
         }
-        if let Some(secret) = self.secret.as_mut().filter(|secret| secret.len() < COMPARED_MAX) {
-            secret.push(*byte);
-        }
-        *byte = b'*';
     }
 
     /// The state after this byte of a verb.
@@ -194,10 +247,7 @@ impl Client {
         let verb = Verb::from_name(name);
         match separator {
             [] if is_prefix_of_a_verb(name) => State::Verb,
-            [b' '] if verb.has_secret_argument() => {
-                self.secret = matches!(verb, Verb::Pass | Verb::Acct).then(Vec::new);
-                State::Secret
-            }
+            [b' '] if verb.has_secret_argument() => State::Secret,
             [b' '] if verb == Verb::User => State::User,
             // The words that take a password after SITE depend on the server.
             [b' '] if matches!(verb, Verb::Site | Verb::Other) => State::Secret,
@@ -206,11 +256,25 @@ impl Client {
         }
     }
 
-    fn end_line(&mut self) {
-        self.splitter = LineSplitter::new();
-        self.state = State::Verb;
-        let Some(secret) = self.secret.take().filter(|secret| secret.len() >= COMPARED_MIN) else { return };
-        if self.secrets.iter().any(|known| **known == *secret) {
+    /// Remembers the secrets of a line.
+    fn remember(&mut self, line: &Line<'_>) {
+        let command = Command::parse(line.bytes);
+        let Some((_, secret)) = secret::in_argument(&command) else {
+            let is_unknown = command.verb == Verb::Other || line.after_gap || line.ambiguous;
+            if is_unknown {
+                let words = line.bytes.rsplit(u8::is_ascii_whitespace).take(WORDS_MAX);
+                let long = [line.bytes].into_iter().chain(words).filter(|word| word.len() >= COMPARED_MIN);
+                self.unknown = long.map(|word| word.get(..COMPARED_MAX).unwrap_or(word).into()).collect();
+            }
+            return;
+        };
+        self.add(secret::bare(secret));
+        secret.split(u8::is_ascii_whitespace).for_each(|word| self.add(secret::bare(word)));
+    }
+
+    fn add(&mut self, secret: &[u8]) {
+        let secret = secret.get(..COMPARED_MAX).unwrap_or(secret);
+        if secret.is_empty() || self.secrets.iter().any(|known| **known == *secret) {
             return;
         }
         if self.secrets.len() >= SECRETS_MAX {
@@ -219,13 +283,15 @@ impl Client {
         self.secrets.push(secret.into());
     }
 
-    /// Overwrites the passwords in a reply, whatever the case of their letters, also where one is in two segments.
+    /// Overwrites the secrets in a reply, whatever the case of their letters, also where one is in two segments.
     pub(super) fn mask_reply(&mut self, seq: u32, next: u32, payload: &mut [u8]) {
-        if self.secrets.is_empty() {
+        let tail = core::mem::take(&mut self.server.1);
+        let follows = self.server.0 == seq;
+        self.server.0 = next;
+        if self.secrets.is_empty() && self.unknown.is_empty() {
             return;
         }
-        let tail = core::mem::take(&mut self.server.1);
-        let tail = if self.server.0 == seq { tail } else { Vec::new() };
+        let tail = if follows { tail } else { Vec::new() };
         let text = [&tail, &*payload].concat();
         let mut overwrite = |from: usize, to: usize| {
             let from = from.saturating_sub(tail.len());
@@ -233,22 +299,44 @@ impl Client {
             payload.get_mut(from..to).unwrap_or_default().fill(b'*');
         };
         let mut kept = 0;
-        for secret in &self.secrets {
-            for at in 0..text.len() {
+        for secret in self.secrets.iter().chain(&self.unknown) {
+            if !follows {
+                // The segment may begin within one.
+                let ends = 1..(secret.len() + 1).saturating_sub(REST_MIN);
+                let rest = ends.filter_map(|from| secret.get(from..)).find(|rest| begins_with(&text, rest));
+                overwrite(0, rest.map_or(0, <[u8]>::len));
+            }
+            for at in places_of(secret, &text) {
                 let rest = text.get(at..).unwrap_or_default();
                 let len = rest.len().min(secret.len());
-                let matches = rest.get(..len).zip(secret.get(..len));
-                if matches.is_some_and(|(found, secret)| found.eq_ignore_ascii_case(secret)) {
-                    overwrite(at, at + len);
-                    if len < secret.len() {
-                        kept = kept.max(len);
-                    }
+                if !secret.get(..len).is_some_and(|head| begins_with(rest, head)) {
+                    continue;
+                }
+                if secret.len() >= COMPARED_MIN || secret::follows_its_word(&text, at, at + len) {
+                    let is_head = secret.len() == COMPARED_MAX && len == secret.len();
+                    let rest_of_line = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+                    overwrite(at, if is_head { at + rest_of_line } else { at + len });
+                }
+                if len < secret.len() {
+                    kept = kept.max(len);
                 }
             }
         }
         let tail = text.get(text.len() - kept..).unwrap_or_default();
         self.server = (next, tail.to_vec());
     }
+}
+
+/// Whatever the case of ASCII letters.
+fn begins_with(text: &[u8], head: &[u8]) -> bool {
+    text.get(..head.len()).is_some_and(|found| found.eq_ignore_ascii_case(head))
+}
+
+/// Offsets in a text where the first byte of a secret stands.
+fn places_of(secret: &[u8], text: &[u8]) -> impl Iterator<Item = usize> {
+    let first = secret.first().copied();
+    let is_first = move |byte: &u8| first.is_some_and(|first| first.eq_ignore_ascii_case(byte));
+    text.iter().enumerate().filter(move |(_, byte)| is_first(byte)).map(|(at, _)| at)
 }
 
 fn is_prefix_of_a_verb(name: &[u8]) -> bool {

@@ -34,8 +34,7 @@ use writer::PcapWriter;
 pub use blocks::INTERFACES_MAX;
 pub use counters::DumpCounters;
 pub use error::DumpError;
-pub use mask::LINES_MAX;
-pub(crate) use mask::Mask;
+pub use mask::{LINES_MAX, Mask};
 pub use writer::QUEUE_BYTES_MAX;
 
 /// The settings of `--write-pcap`.

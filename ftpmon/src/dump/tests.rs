@@ -289,7 +289,7 @@ fn only_what_is_harmless_stays() {
 fn what_telnet_hides_is_found_and_replies_repeat_no_password() {
     let mut client = mask::Client::default();
     let mut line = b"\xff\xfd\x50PASS hunter2\r\n".to_vec();
-    line.iter_mut().for_each(|byte| client.mask_byte(byte));
+    client.mask(&line.clone(), &mut line);
     assert_eq!(line, b"\xff\xfd\x50PASS *******\r\n");
     for (first, second, want) in [
         (&b"500 'PASS HUNTER2'\r\n"[..], &b""[..], &b"500 'PASS *******'\r\n"[..]),

@@ -45,7 +45,7 @@ pub use error::KernelError;
 pub use flows::Flows;
 pub use hook::{HookChoice, IngressHook, LinkFacts, LinkLayer};
 pub use log::{KernelLogLevel, Log};
-pub use object::{Maps, Object, ObjectOptions};
+pub use object::{Maps, Object, ObjectOptions, expected_entries};
 pub use pattern::{InterfacePattern, InterfacePatternError};
 pub use pins::{Pins, detach};
 pub use preflight::{Missing, preflight};

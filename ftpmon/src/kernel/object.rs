@@ -17,6 +17,9 @@ use crate::notice::notice;
 /// The kernel programs as `cargo xtask ebpf` built them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/ebpf/ftpmon.bpf.o"));
 
+/// Entries beyond those that are used: free ones of the CPUs, and announcements that end as others begin.
+const EXPECTED_SPARE: usize = 16_384;
+
 /// Settings that are fixed when the object is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObjectOptions {
@@ -24,9 +27,18 @@ pub struct ObjectOptions {
     pub ring_bytes: u32,
     /// Frames of data connections may be copied (`--files`), into a ring of their own of this size, a power of two.
     pub payload_bytes: Option<u32>,
+    /// Announcements that the agent may have at a time.
+    pub announcements: usize,
     /// Highest level of the kernel programs' own log; none switches it off. With one, the verifier's whole log of a program that it
     /// refuses is shown as well.
     pub log: Option<KernelLogLevel>,
+}
+
+/// Entries of [`names::EXPECTED`] for so many announcements. The agent's tables keep what a pair of hosts takes of them within its
+/// share; the kernel's has room for all of these, and for those that each CPU's list of free entries holds, so that it never evicts
+/// an announcement that a session still has.
+pub fn expected_entries(announcements: usize) -> u32 {
+    u32::try_from(announcements.saturating_add(EXPECTED_SPARE)).unwrap_or(u32::MAX)
 }
 
 /// The loaded object.
@@ -81,6 +93,7 @@ impl Object {
             .btf(None)
             .map_max_entries(names::EVENTS, options.ring_bytes)
             .map_max_entries(names::PAYLOAD, payload_bytes)
+            .map_max_entries(names::EXPECTED, expected_entries(options.announcements))
             .override_global(names::SETTING_PAYLOAD, &payload, true)
             .override_global(names::SETTING_SEED, &seed, true)
             .override_global(names::SETTING_LOG, &log, true)

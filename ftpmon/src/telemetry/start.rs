@@ -8,7 +8,7 @@ use ftpmon_common::names;
 use crate::capture::RECORD_LEN_MAX;
 use crate::chain::{CONNECTIONS_MAX, SESSIONS_MAX, WAITING_EVENTS_MAX};
 use crate::config::Config;
-use crate::kernel::INTERFACES_MAX;
+use crate::kernel::{INTERFACES_MAX, expected_entries};
 use crate::sink::QUEUE_BYTES_DEFAULT;
 use crate::store::QUEUE_BYTES_MAX as FILES_QUEUE_BYTES_MAX;
 use ftpmon_core::engine::{EngineConfig, FilesMode};
@@ -84,7 +84,7 @@ fn limits_of_live_capture(config: &Config, engine: &EngineConfig) -> Vec<(&'stat
         ("owner_held_events", WAITING_EVENTS_MAX as u64),
         ("owner_sessions", SESSIONS_MAX as u64),
         ("owner_connections", CONNECTIONS_MAX as u64),
-        ("kernel_expected", names::EXPECTED_MAX as u64),
+        ("kernel_expected", expected_entries(engine.limits.announced_endpoints).into()),
         ("kernel_pairs", names::PAIRS_MAX as u64),
         ("kernel_flows", names::FLOWS_MAX as u64),
         ("kernel_candidates", names::CANDIDATES_MAX as u64),

@@ -53,8 +53,9 @@ impl<'a> Command<'a> {
 
     /// Parses the bytes of a whole line.
     pub fn parse(line: &'a [u8]) -> Self {
-        let text = line.trim_ascii_start();
-        let is_white_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c);
+        let is_white_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c);
+        let start = line.iter().position(|byte| !is_white_space(byte)).unwrap_or(line.len());
+        let text = line.get(start..).unwrap_or_default();
         let (name, arg) = match text.iter().position(is_white_space) {
             Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
             None => (text, None),
@@ -131,6 +132,7 @@ mod tests {
     fn what_has_not_the_form_of_a_command_is_flagged_and_still_read() {
         assert_eq!(parse("  USER x"), (Verb::User, Some("x"), true));
         assert_eq!(parse("RETR\tx"), (Verb::Retr, Some("x"), true));
+        assert_eq!(parse("\u{b}RETR\u{b}x"), (Verb::Retr, Some("x"), true));
         assert_eq!(parse(""), (Verb::Other, None, true));
         assert_eq!(parse("123 x"), (Verb::Other, Some("x"), true));
         assert_eq!(parse("GET / HTTP/1.1"), (Verb::Other, Some("/ HTTP/1.1"), false));
@@ -141,20 +143,14 @@ mod tests {
 
     #[test]
     fn after_a_gap_only_known_verbs_are_believed() {
-        let line = |bytes| Line { bytes, truncated: false, terminated: true, after_gap: true, nul: false };
+        let line = |bytes| Line { bytes, terminated: true, after_gap: true, ..Line::default() };
         assert_eq!(Command::from_line(&line(b"ile.txt")), None);
         assert_eq!(Command::from_line(&line(b"QUIT")).unwrap().verb, Verb::Quit);
     }
 
     #[test]
     fn nothing_is_learned_from_a_cut_line() {
-        let line = Line {
-            bytes: b"PORT 1,2,3,4,5,6",
-            truncated: false,
-            terminated: false,
-            after_gap: false,
-            nul: false,
-        };
+        let line = Line { bytes: b"PORT 1,2,3,4,5,6", ..Line::default() };
         let command = Command::from_line(&line).unwrap();
         assert!(command.cut && command.arg.is_some() && command.whole_arg().is_none());
     }

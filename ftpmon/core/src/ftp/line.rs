@@ -2,7 +2,7 @@
 
 use memchr::memchr3;
 
-use super::telnet::{AfterIac, IAC, SB, SE, SUBNEGOTIATION_MAX, after_iac, is_option};
+use super::telnet::{AfterIac, IAC, SB, SE, SUBNEGOTIATION_MAX, after_iac, is_ambiguous, is_option};
 use crate::text::has_no;
 
 /// A line longer than this many bytes (terminator and Telnet not counted) keeps its head and is flagged; the rest is
@@ -11,7 +11,7 @@ use crate::text::has_no;
 pub const LINE_MAX: usize = 8192;
 
 /// A line without its terminator, Telnet taken out of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Line<'a> {
     /// Its bytes: no LF, no NUL, no CR before the LF; at most [`LINE_MAX`].
     pub bytes: &'a [u8],
@@ -23,6 +23,9 @@ pub struct Line<'a> {
     pub after_gap: bool,
     /// NUL bytes were dropped from it.
     pub nul: bool,
+    /// Telnet in it, or at the end of the line before, can be read in another way: it erases what is before it (EC, EL), an
+    /// option is a letter, a CR or an LF, a subnegotiation does not end within its line. Other programs may see another line here.
+    pub ambiguous: bool,
 }
 
 impl Line<'_> {
@@ -60,6 +63,9 @@ struct Flags {
     begun: bool,
     truncated: bool,
     nul: bool,
+    ambiguous: bool,
+    /// The LF that ends it may be a part of a Telnet command, so that the line goes on behind it.
+    may_go_on: bool,
 }
 
 /// The splitter's position within a Telnet command.
@@ -134,10 +140,11 @@ impl LineSplitter {
     }
 
     fn hand_out(&mut self, terminated: bool, after_gap: bool) -> Line<'_> {
-        let Flags { truncated, nul, .. } = core::mem::take(&mut self.flags);
+        let Flags { truncated, nul, ambiguous, may_go_on, .. } = core::mem::take(&mut self.flags);
+        self.flags.ambiguous = may_go_on;
         self.carriage_returns = 0;
         self.handed_out = true;
-        Line { bytes: &self.partial, truncated, terminated, after_gap, nul }
+        Line { bytes: &self.partial, truncated, terminated, after_gap, nul, ambiguous }
     }
 
     fn free_if_handed_out(&mut self) {
@@ -185,6 +192,7 @@ impl LineSplitter {
             Telnet::Iac => self.keep(&[IAC]),
             Telnet::Negotiation(verb) => self.keep(&[IAC, verb]),
             Telnet::Subnegotiation { start, .. } => {
+                self.flags.ambiguous = true;
                 let mut text = self.partial.split_off(start.into());
                 self.flags.nul |= text.contains(&0);
                 text.retain(|&byte| byte != 0);
@@ -214,10 +222,17 @@ impl LineSplitter {
                     self.telnet = Telnet::Subnegotiation { start, iac: false };
                     self.partial.extend_from_slice(&[IAC, SB]);
                 }
-                AfterIac::Command => self.telnet = Telnet::Text,
+                AfterIac::Command => {
+                    self.flags.ambiguous |= is_ambiguous(byte);
+                    self.telnet = Telnet::Text;
+                }
                 AfterIac::Text => return self.take_as_text(byte),
             },
-            Telnet::Negotiation(_) if is_option(byte) => self.telnet = Telnet::Text,
+            Telnet::Negotiation(_) if is_option(byte) => {
+                // A letter may be the first of a verb.
+                self.flags.ambiguous |= byte == b'\r' || byte.is_ascii_alphabetic();
+                self.telnet = Telnet::Text;
+            }
             Telnet::Negotiation(_) => return self.take_as_text(byte),
             Telnet::Subnegotiation { start, iac: true } if byte == SE => {
                 self.telnet = Telnet::Text;
@@ -238,6 +253,9 @@ impl LineSplitter {
 
     /// Takes a byte that proved the bytes before it to be no Telnet.
     fn take_as_text(&mut self, byte: u8) -> bool {
+        if byte == b'\n' {
+            (self.flags.ambiguous, self.flags.may_go_on) = (true, true);
+        }
         self.telnet_was_text();
         self.push_byte(byte)
     }
@@ -279,7 +297,14 @@ impl<'i> Lines<'_, 'i> {
                     line => (line, false),
                 };
                 let after_gap = core::mem::take(&mut splitter.after_gap);
-                return Some(Line { bytes, truncated, terminated: true, after_gap, nul: false });
+                return Some(Line {
+                    bytes,
+                    truncated,
+                    terminated: true,
+                    after_gap,
+                    nul: false,
+                    ambiguous: false,
+                });
             }
         }
         while !self.input.is_empty() {
@@ -297,6 +322,23 @@ impl<'i> Lines<'_, 'i> {
             }
         }
         None
+    }
+
+    /// Takes the empty lines that follow on a line that was given, and gives their number: a segment may have nothing else.
+    pub fn skip_empty_lines(&mut self) -> usize {
+        if !self.splitter.is_between_lines() {
+            return 0;
+        }
+        let (mut lines, mut end) = (0, 0);
+        for (at, byte) in self.input.iter().enumerate() {
+            match byte {
+                b'\n' => (lines, end) = (lines + 1, at + 1),
+                b'\r' => {}
+                _ => break,
+            }
+        }
+        self.input = self.input.get(end..).unwrap_or_default();
+        lines
     }
 
     /// The input not taken yet. If the lines given so far turned the stream into something else (TLS after 234),
@@ -326,110 +368,4 @@ fn without_cr(line: &[u8]) -> &[u8] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{LINE_MAX, LineSplitter};
-
-    type Owned = (Vec<u8>, bool, bool, bool, bool);
-
-    fn split(pieces: &[&[u8]]) -> Vec<Owned> {
-        let mut splitter = LineSplitter::new();
-        let mut out = Vec::new();
-        for piece in pieces {
-            let mut lines = splitter.feed(piece);
-            while let Some(line) = lines.next() {
-                out.push((line.bytes.to_vec(), line.truncated, line.terminated, line.after_gap, line.nul));
-            }
-        }
-        if let Some(line) = splitter.finish() {
-            out.push((line.bytes.to_vec(), line.truncated, line.terminated, line.after_gap, line.nul));
-        }
-        splitter.free_if_handed_out();
-        assert_eq!(splitter.held(), 0);
-        out
-    }
-
-    /// The lines' bytes, once from one segment and once from one-byte segments.
-    fn bytes(input: &[u8]) -> Vec<Vec<u8>> {
-        let whole = split(&[input]);
-        assert_eq!(whole, split(&input.chunks(1).collect::<Vec<_>>()), "cut differently");
-        whole.into_iter().map(|line| line.0).collect()
-    }
-
-    #[test]
-    fn line_ends() {
-        assert_eq!(bytes(b"a\r\nb\nc\r\r\nd\re\r\0f\n\n\r\n"), [&b"a"[..], b"b", b"c", b"d\re\rf", b"", b""]);
-        assert_eq!(split(&[b"a\r\nrest\r"])[1], (b"rest".to_vec(), false, false, false, false));
-        assert_eq!(split(&[b"a\n\r\0"]).len(), 1);
-    }
-
-    #[test]
-    fn a_plain_line_is_not_copied() {
-        let input = b"USER x\r\nPASS y\r\n";
-        let mut splitter = LineSplitter::new();
-        let mut lines = splitter.feed(input);
-        assert_eq!(lines.next().unwrap().bytes.as_ptr(), input.as_ptr());
-        assert_eq!(lines.next().unwrap().bytes.as_ptr(), input[8..].as_ptr());
-        assert!(lines.next().is_none());
-        assert_eq!(splitter.held(), 0);
-    }
-
-    #[test]
-    fn telnet_goes_and_latin_1_stays() {
-        assert_eq!(bytes(b"\xff\xf4\xff\xf2ABOR\r\n"), [b"ABOR"]);
-        assert_eq!(bytes(b"A\xff\xfb\x01B\xff\xffC\r\n"), [b"AB\xffC"]);
-        assert_eq!(bytes(b"RETR \xffa.txt\xff\r\n"), [b"RETR \xffa.txt\xff"]);
-        assert_eq!(bytes(b"\xff\xfdPPASS x\n"), [b"PASS x"], "an option that is not assigned");
-        assert_eq!(
-            bytes(b"x\xff\xfb\nQUIT\r\n"),
-            [&b"x\xff\xfb"[..], b"QUIT"],
-            "a line's end is never swallowed"
-        );
-        assert_eq!(bytes(b"a\r\xff\xf1\nb\n"), [b"a", b"b"], "NOP within CRLF");
-    }
-
-    #[test]
-    fn subnegotiations_go_where_they_end() {
-        assert_eq!(bytes(b"A\xff\xfa\x18\x00xterm\xff\xf0B\r\n"), [b"AB"]);
-        assert_eq!(bytes(b"A\xff\xfatext\r\nB\n"), [&b"A\xff\xfatext"[..], b"B"]);
-        let mut long = b"\xff\xfa".to_vec();
-        long.resize(400, b'x');
-        let kept = long.clone();
-        long.extend_from_slice(b"\xff\xf0\n");
-        assert_eq!(bytes(&long), [kept]);
-    }
-
-    #[test]
-    fn a_long_line_keeps_its_head_and_spares_the_next() {
-        for extra in [0, 1, 5000] {
-            let mut input = vec![b'x'; LINE_MAX + extra];
-            input.extend_from_slice(b"\r\nnext\r\n");
-            for lines in [split(&[&input]), split(&input.chunks(1).collect::<Vec<_>>())] {
-                assert_eq!((lines[0].0.len(), lines[0].1), (LINE_MAX, extra > 0));
-                assert_eq!((lines[1].0.as_slice(), lines[1].1), (&b"next"[..], false));
-            }
-        }
-    }
-
-    #[test]
-    fn a_gap_cuts_a_line_and_marks_the_next() {
-        let mut splitter = LineSplitter::new();
-        assert!(splitter.feed(b"USER anony").next().is_none());
-        assert!(splitter.is_mid_line());
-        let cut = splitter.gap().unwrap();
-        assert_eq!((cut.bytes, cut.terminated, cut.after_gap), (&b"USER anony"[..], false, false));
-        let mut lines = splitter.feed(b"ous\r\nPASS x\r\n");
-        assert!(lines.next().unwrap().after_gap);
-        assert!(!lines.next().unwrap().after_gap);
-        assert!(lines.next().is_none());
-        assert!(splitter.gap().is_none(), "between lines nothing is cut");
-        assert!(splitter.feed(b"QUIT\r\n").next().unwrap().after_gap);
-    }
-
-    #[test]
-    fn what_is_left_can_be_taken_back() {
-        let mut splitter = LineSplitter::new();
-        let mut lines = splitter.feed(b"234 go\r\n\x16\x03\x01");
-        assert_eq!(lines.next().unwrap().bytes, b"234 go");
-        assert_eq!(lines.rest(), b"\x16\x03\x01");
-    }
-}
+mod tests;

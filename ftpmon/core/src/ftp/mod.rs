@@ -17,6 +17,7 @@ pub mod path;
 #[cfg(test)]
 mod properties;
 mod reply;
+pub mod secret;
 pub mod size;
 pub mod stou;
 mod telnet;

@@ -53,3 +53,8 @@ pub(super) const fn after_iac(byte: u8) -> AfterIac {
 pub(super) const fn is_option(byte: u8) -> bool {
     byte != b'\n'
 }
+
+/// A command after which programs differ in what the line is: those that erase, and the end of a subnegotiation that did not begin.
+pub(super) const fn is_ambiguous(command: u8) -> bool {
+    matches!(command, SE | 247 | 248)
+}

@@ -10,7 +10,7 @@ use super::transfers::{DataSource, SessionRef};
 use super::{Context, Restart, STRIPES_MAX, Session, secrets};
 use crate::config::Secrets;
 use crate::event::{AnomalyId, Command as CommandEvent, CommandLine, EventKind, FileDirection, Login, Via};
-use crate::ftp::{Announced, Command, LINE_MAX, Line, Mechanism, Verb, size};
+use crate::ftp::{Announced, Command, LINE_MAX, Line, Mechanism, Verb, secret, size};
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -24,6 +24,8 @@ impl Session {
         out: &mut Outbox,
     ) -> bool {
         let Some(command) = Command::from_line(line) else {
+            let forgotten = self.secrets.rest_of_a_line(line.bytes);
+            out.lose_if(forgotten, "secrets_forgotten");
             if self.tx == 0 {
                 self.unseen_command(at, context, out);
             }
@@ -35,6 +37,7 @@ impl Session {
         let head_of_a_lost_line =
             command.cut && !line.truncated && (command.verb == Verb::Other || command.arg.is_none());
         if head_of_a_lost_line {
+            self.secrets.read(&command, false);
             return false;
         }
         for reply in self.assembler.client_spoke() {
@@ -43,29 +46,43 @@ impl Session {
         self.confirm_repeated(out);
         self.tx += 1;
         self.well_formed_command |= !command.malformed && command.verb != Verb::Other;
-        let hidden = self.secrets.may_be_one(&command) && *context.secrets != Secrets::Show;
+        let shows = *context.secrets == Secrets::Show;
+        let hidden = !shows && self.secrets.hide(&command, line);
         let said = if hidden { Said::hidden(line.bytes, context) } else { Said::new(&command, context) };
         self.before_telling(at, &command, &said, context, out);
-        if let Some((_, secret)) =
-            secrets::in_argument(&command).filter(|_| *context.secrets != Secrets::Show)
-        {
-            let user = self.logins.user.as_ref().map(|user| user.text.as_str());
-            let forgotten = self.secrets.remember(&command, secret, user);
+        if said.has_secret {
+            let forgotten = self.remember_secrets(&command, line, hidden);
             out.lose_if(forgotten, "secrets_forgotten");
         }
-        if hidden {
-            let forgotten = self.secrets.remember(&command, line.bytes, None);
-            out.lose_if(forgotten, "secrets_forgotten");
-        }
+        self.secrets.read(&command, said.has_secret);
         self.tell_command(at, line, &command, &said, out);
-        let tls_may_follow = self.after_telling(at, &command, said, context, out);
+        // A path or a directory may have the secret in it.
+        let shown = match said.has_secret.then(|| secret::in_argument(&command)).flatten() {
+            _ if hidden => Command { arg: None, ..command },
+            Some((head, _)) => Command { arg: Some(head), cut: true, ..command },
+            None => command,
+        };
+        let tls_may_follow = self.after_telling(at, &shown, said, context, out);
         self.report_decided_if_open(at, out);
         tls_may_follow
     }
 
+    /// Remembers the secrets of a line. True if older ones were forgotten for them.
+    fn remember_secrets(&mut self, command: &Command<'_>, line: &Line<'_>, hidden: bool) -> bool {
+        let user = self.logins.user.as_ref().map(|user| user.text.as_str());
+        let mut forgotten = false;
+        if let Some((_, secret)) = secret::in_argument(command) {
+            forgotten |= self.secrets.remember(command, secret, user);
+        }
+        if hidden {
+            forgotten |= self.secrets.remember(command, line.bytes, None);
+        }
+        forgotten | self.secrets.remember_name(command)
+    }
+
     /// A line of nothing: no command, though some servers answer it. The first of a session is told, the others cost nothing.
     fn empty_line(&mut self, at: Timestamp, out: &mut Outbox) -> bool {
-        self.pending.push_empty_line(at);
+        self.pending.push_empty_lines(at, 1);
         if !core::mem::replace(&mut self.empty_line_told, true) {
             self.anomaly(at, None, AnomalyId::MalformedCommand, "an empty line", out);
         }
@@ -84,7 +101,8 @@ impl Session {
         match command.verb {
             Verb::User => {
                 let waits = self.logins.last_said().is_some_and(|tx| self.pending.index_of(tx).is_some());
-                let name = secrets::user_name(command, *context.secrets == Secrets::Show);
+                let shows = *context.secrets == Secrets::Show;
+                let name = secrets::user_name(command, shows).filter(|_| !said.is_hidden);
                 let before = self.logins.user.clone();
                 let abandoned = self.logins.user(self.tx, name.map(Text::from_bytes), waits);
                 if let Some(abandoned) = abandoned {
@@ -118,7 +136,7 @@ impl Session {
         if command.malformed {
             let shown = match said.has_secret {
                 true if said.is_hidden => said.name.as_bytes(),
-                true => secrets::shown_name(command),
+                true => secret::in_name(command).0,
                 false => line.bytes,
             };
             self.malformed(at, Some(self.tx), AnomalyId::MalformedCommand, shown, out);
@@ -308,9 +326,9 @@ impl Said {
 
     fn new(command: &Command<'_>, context: Context<'_>) -> Self {
         let shows = *context.secrets == Secrets::Show;
-        let name = if shows { command.verb_name() } else { command.verb.spelt(secrets::shown_name(command)) };
-        let secret = secrets::in_argument(command).filter(|_| !shows);
-        let has_secret = secret.is_some() || (!shows && secrets::is_like_a_secret_verb(command));
+        let name = if shows { command.verb_name() } else { command.verb.spelt(secret::in_name(command).0) };
+        let secret = secret::in_argument(command).filter(|_| !shows);
+        let has_secret = secret.is_some() || (!shows && secret::is_like_a_secret_verb(command));
         let Some(arg) = command.arg else {
             return Self { name, text: None, hex: None, has_secret, is_hidden: false };
         };

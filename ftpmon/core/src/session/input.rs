@@ -123,9 +123,13 @@ impl Session {
         let mut lines = splitter.feed(bytes);
         let mut rest: &[u8] = &[];
         while let Some(line) = lines.next() {
+            let is_empty = line.bytes.is_empty();
             if self.line(at, direction, &line, context, out) {
                 rest = lines.rest();
                 break;
+            }
+            if is_empty && direction == Direction::Command {
+                self.pending.push_empty_lines(at, lines.skip_empty_lines());
             }
         }
         *self.channel(direction) = Channel::Text(splitter);

@@ -200,10 +200,12 @@ impl PendingCommands {
         self.add(pending);
     }
 
-    /// An empty line, which a server may answer. Those in a row are one.
-    pub(super) fn push_empty_line(&mut self, at: Timestamp) {
+    /// Empty lines, which a server may answer. Those in a row are one.
+    pub(super) fn push_empty_lines(&mut self, at: Timestamp, count: usize) {
+        let more = u32::try_from(count).unwrap_or(u32::MAX);
         match self.queue.last_mut().map(|last| &mut last.kind) {
-            Some(PendingKind::EmptyLine(lines)) => *lines = lines.saturating_add(1),
+            Some(PendingKind::EmptyLine(lines)) => *lines = lines.saturating_add(more),
+            _ if more == 0 => {}
             _ => self.push(Pending::empty_line(at)),
         }
     }

@@ -94,12 +94,14 @@ impl Session {
         let command =
             command.map(|command| CommandRef { verb: command.name.clone(), arg: command.arg.clone() });
         let unasked = command.is_none() && !to_empty_line;
-        if let Some(basis) = self.remote.heard(tx, reply)
+        // Endpoints are read from the reply itself.
+        let masked = Reply { text: self.secrets.masked(&reply.text), ..*reply };
+        if let Some(basis) = self.remote.heard(tx, &masked)
             && let Some(transfer) = self.transfers.by_command(tx)
         {
             transfer.request.set_basis(basis);
         }
-        let Text { text, hex } = Text::from_bytes(&self.secrets.masked(&reply.text));
+        let Text { text, hex } = Text::from_bytes(&masked.text);
         let line = ReplyLine {
             code: reply.code.map(Code::number),
             text,
@@ -112,7 +114,7 @@ impl Session {
             malformed: reply.malformed,
         };
         self.tell(at, EventKind::Reply(ReplyEvent { tx, reply: line, command, latency_us }), out);
-        self.tell_oddities(at, tx, reply, out);
+        self.tell_oddities(at, tx, &masked, out);
         if let Some(number) = number.filter(|_| !preliminary) {
             self.secrets.replied(number);
         }
@@ -171,8 +173,7 @@ impl Session {
     fn tell_oddities(&mut self, at: Timestamp, tx: u64, reply: &Reply<'_>, out: &mut Outbox) {
         let tx = Some(tx).filter(|&tx| tx != 0);
         if reply.malformed {
-            let shown = self.secrets.masked(&reply.text);
-            self.malformed(at, tx, AnomalyId::MalformedReply, &shown, out);
+            self.malformed(at, tx, AnomalyId::MalformedReply, &reply.text, out);
         }
         match reply.ending {
             Ending::Regular => {}
@@ -214,10 +215,11 @@ impl Session {
 
     /// The name that the server gave a file of STOU, in whichever reply has it.
     fn stored_as(&mut self, tx: u64, reply: &Reply<'_>) {
+        let text = self.secrets.masked(&reply.text);
         if let Some(transfer) = self.transfers.by_command(tx)
             && transfer.request.verb.as_deref() == Some("STOU")
             && !reply.truncated
-            && let Some(name) = reply.code.and_then(|code| stou::name(code, &reply.text))
+            && let Some(name) = reply.code.and_then(|code| stou::name(code, &text))
         {
             transfer.request.path = self.remote.path(name).map(|path| Text::from_bytes(&path));
         }
@@ -225,7 +227,8 @@ impl Session {
 
     fn answered(&mut self, at: Timestamp, command: Pending, code: u16, reply: &Reply<'_>, out: &mut Outbox) {
         let completed = (200..300).contains(&code);
-        self.remote.answered(command.tx, reply);
+        let masked = Reply { text: self.secrets.masked(&reply.text), ..*reply };
+        self.remote.answered(command.tx, &masked);
         match (command.verb.canonical(), command.intent) {
             (Verb::User | Verb::Pass | Verb::Acct | Verb::Adat, _) => {
                 let login = self.logins.reply(command.tx, command.verb, code);

@@ -78,7 +78,7 @@ fn secrets_beyond_the_cap() {
     for (secrets, left_out) in [(Secrets::Mask, 2), (Secrets::Show, 0)] {
         let mut bench = Bench::new(EngineConfig { secrets, ..EngineConfig::default() });
         let mut control = session(&mut bench, 40_000);
-        for attempt in 0..10 {
+        for attempt in 0..18 {
             let pass = format!("PASS secret{attempt}");
             bench.say(&mut control, &["USER mary", "331 password", &pass, "530 no"]);
         }

@@ -1,7 +1,7 @@
 use super::{Ending, Line, REPLY_TEXT_MAX, Reply, ReplyAssembler};
 
 fn line(bytes: &[u8]) -> Line<'_> {
-    Line { bytes, truncated: false, terminated: true, after_gap: false, nul: false }
+    Line { bytes, terminated: true, ..Line::default() }
 }
 
 /// The replies in a dialogue: `>` stands for the client speaking, `~` for a gap, `<` (last) for the stream's end.

@@ -18,7 +18,7 @@ fn check(dialogue: &[&str]) {
             }
             let (name, at) = (name.trim(), Timestamp::default());
             if name.is_empty() {
-                pending.push_empty_line(at);
+                pending.push_empty_lines(at, 1);
                 continue;
             }
             tx += 1;

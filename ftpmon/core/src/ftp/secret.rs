@@ -1,0 +1,309 @@
+//! Secrets in command lines: where a server may find one.
+//!
+//! Servers differ in what they take for a command: some skip bytes before the verb, some end a line at CR, some take passwords
+//! behind words of SITE. A place counts as a secret's if any of them would read one there.
+
+use super::command::Command;
+use super::verb::Verb;
+
+/// Words with which servers take passwords behind SITE, and some as commands of their own. RFC 959 section 4.1.3 leaves
+/// them to each server.
+const WORDS: [&[u8]; 2] = [b"LOGIN", b"AUTH"];
+
+/// Parts of such words: PASSWD, CHPASS, GPASS, PSWD, CHPWD, SETPW.
+const PARTS: [&[u8]; 5] = [b"PASS", b"PSWD", b"PSSWD", b"PW", b"SECRET"];
+
+/// Words that name the working directory.
+const DIRECTORY_WORDS: [&[u8]; 2] = [b"PWD", b"XPWD"];
+
+/// Parts of words that make an account, which takes its password: ADDUSER, GADDUSER, NEWUSER.
+const ACCOUNT_PARTS: [&[u8]; 2] = [b"USER", b"USR"];
+const MAKING_PARTS: [&[u8]; 5] = [b"ADD", b"NEW", b"MAKE", b"MK", b"CREATE"];
+
+/// Letters that make a line a login's, wherever in its first word a server takes it to begin.
+const VERBS: [&[u8]; 2] = [b"PASS", b"ACCT"];
+
+/// What may follow PASS and ACCT in a word that is no secret.
+const ENDINGS: [&[u8]; 4] = [b"", b"WD", b"WORD", b"PHRASE"];
+
+fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+}
+
+/// The argument of a command cut where a secret begins: what may be shown, and the secret. None if it holds none.
+pub fn in_argument<'a>(command: &Command<'a>) -> Option<(&'a [u8], &'a [u8])> {
+    let arg = command.arg?;
+    let starts = [direct(command, arg), quoted(command, arg), behind_control(command, arg)];
+    let start = starts.into_iter().flatten().min()?;
+    arg.split_at_checked(start)
+}
+
+/// The verb or the word of SITE takes a secret, or USER's argument has one.
+fn direct(command: &Command<'_>, arg: &[u8]) -> Option<usize> {
+    if command.verb.has_secret_argument() || is_like_a_secret_verb(command) {
+        return Some(0);
+    }
+    match command.verb {
+        Verb::Site => behind_word(arg),
+        Verb::User => behind_user(arg),
+        _ => None,
+    }
+}
+
+/// The start of the secret behind SITE's word.
+fn behind_word(arg: &[u8]) -> Option<usize> {
+    let start = arg.iter().position(|byte| is_letter(*byte))?;
+    let word = word_at(arg, start);
+    let secret = start + word.len() + 1;
+    (is_secret_word(word) && secret <= arg.len()).then_some(secret)
+}
+
+/// The start of the secret in USER's argument: in `user:password@host`, and behind the first word, where some clients put it.
+fn behind_user(arg: &[u8]) -> Option<usize> {
+    let start = arg.iter().position(|byte| *byte != b' ')?;
+    let at = memchr::memrchr(b'@', arg).unwrap_or(0);
+    let colon = memchr::memchr(b':', arg).filter(|colon| *colon < at);
+    let space = memchr::memchr2(b' ', b'\t', arg.get(start..)?).map(|space| start + space);
+    let secret = [colon, space].into_iter().flatten().min()? + 1;
+    (!arg.get(secret..)?.trim_ascii().is_empty()).then_some(secret)
+}
+
+/// The start of the secret of a command that an unknown word goes before, as where one types QUOTE PASS.
+fn quoted(command: &Command<'_>, arg: &[u8]) -> Option<usize> {
+    if command.verb != Verb::Other {
+        return None;
+    }
+    let inner = Command::parse(arg);
+    let of_inner = inner.arg.filter(|_| inner.verb != Verb::Other).and_then(|inner_arg| {
+        let start = direct(&inner, inner_arg)?;
+        Some(arg.len() - inner_arg.len() + start)
+    });
+    let named = VERBS.iter().filter_map(|verb| find_word(arg, verb)).min();
+    [of_inner, named].into_iter().flatten().min()
+}
+
+/// The start of the secret behind a control character, where some servers end the line: what follows is a command of its own to
+/// them.
+fn behind_control(command: &Command<'_>, arg: &[u8]) -> Option<usize> {
+    let is_control = |byte: &u8| byte.is_ascii_control();
+    let first = match command.malformed {
+        // What separates it from the verb may be one.
+        true => 0,
+        false => arg.iter().position(is_control)?,
+    };
+    let rest = arg.get(first..)?;
+    let letters = |verb: &&[u8]| find(rest, verb).map(|at| first + at + verb.len() + 1);
+    let named = VERBS.iter().filter_map(letters).min().filter(|start| *start <= arg.len());
+    let mut line_start = first;
+    let of_a_line = rest.split(is_control).find_map(|line| {
+        let end = line_start + line.len();
+        line_start = end + 1;
+        let inner = Command::parse(line);
+        let inner_arg = inner.arg?;
+        Some(end - inner_arg.len() + direct(&inner, inner_arg)?)
+    });
+    [named, of_a_line].into_iter().flatten().min()
+}
+
+/// SITE's word, or an unknown verb, takes a password.
+fn is_secret_word(word: &[u8]) -> bool {
+    let has = |parts: &[&[u8]]| parts.iter().any(|part| find(word, part).is_some());
+    let is_one_of = |words: &[&[u8]]| words.iter().any(|known| known.eq_ignore_ascii_case(word));
+    let makes_an_account = has(&ACCOUNT_PARTS) && has(&MAKING_PARTS);
+    (is_one_of(&WORDS) || has(&PARTS) || makes_an_account) && !is_one_of(&DIRECTORY_WORDS)
+}
+
+/// No verb that is known, but a server may find one in it whose argument is a secret.
+pub fn is_like_a_secret_verb(command: &Command<'_>) -> bool {
+    if command.verb != Verb::Other {
+        return false;
+    }
+    let word = first_word(command.name);
+    VERBS.iter().any(|verb| find(command.name, verb).is_some())
+        || Verb::from_name(word).has_secret_argument()
+        || is_secret_word(word)
+}
+
+/// The name of a command cut where it runs into a secret, as in `PASS=secret`: what may be shown, and the rest, which is empty
+/// where it does not.
+pub fn in_name<'a>(command: &Command<'a>) -> (&'a [u8], &'a [u8]) {
+    let name = command.name;
+    let whole = (name, &[][..]);
+    if !is_like_a_secret_verb(command) {
+        return whole;
+    }
+    if let Some(at) = VERBS.iter().filter_map(|verb| find(name, verb)).min() {
+        let cut = name.split_at_checked(at + 4);
+        return cut
+            .filter(|(_, rest)| !ENDINGS.iter().any(|end| end.eq_ignore_ascii_case(rest)))
+            .unwrap_or(whole);
+    }
+    let start = name.iter().position(|byte| is_letter(*byte)).unwrap_or(0);
+    name.split_at_checked(start + first_word(name).len()).unwrap_or(whole)
+}
+
+/// The letters PASS or ACCT, or those of a word that takes a password, stand in this order in a line whose bytes a server may
+/// erase one by one (Telnet's EC and EL).
+pub fn may_be_left_of(line: &[u8]) -> bool {
+    const OTHERS: [&[u8]; 6] = [b"PSWD", b"ADAT", b"ENC", b"MIC", b"CONF", b"USER"];
+    VERBS.iter().chain(&OTHERS).any(|word| {
+        let mut bytes = line.iter();
+        word.iter().all(|letter| bytes.any(|byte| byte.eq_ignore_ascii_case(letter)))
+    })
+}
+
+/// A password as it was meant: without the `-` by which clients ask for short replies, and without quotes.
+pub fn bare(secret: &[u8]) -> &[u8] {
+    let secret = secret.trim_ascii();
+    let secret = secret.strip_prefix(b"-").unwrap_or(secret);
+    match secret {
+        [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => inner,
+        secret => secret,
+    }
+}
+
+/// Of a text, the word from `start` to `end` stands behind one that takes a secret: `pass x`, `'PASS x'`.
+pub fn follows_its_word(text: &[u8], start: usize, end: usize) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric();
+    let head = text.get(..start).unwrap_or_default();
+    let gap = head.iter().rev().take_while(|byte| !is_letter(byte)).count();
+    let head = head.get(..start - gap).unwrap_or_default();
+    let word = head.rsplit(|byte| !is_letter(byte)).next().unwrap_or_default();
+    let is_word = gap > 0 && !text.get(end).is_some_and(is_letter);
+    is_word && (is_secret_word(word) || Verb::from_name(word).has_secret_argument())
+}
+
+/// The first run of letters and digits.
+fn first_word(bytes: &[u8]) -> &[u8] {
+    let start = bytes.iter().position(|byte| is_letter(*byte)).unwrap_or(bytes.len());
+    word_at(bytes, start)
+}
+
+fn word_at(bytes: &[u8], start: usize) -> &[u8] {
+    let rest = bytes.get(start..).unwrap_or_default();
+    let end = rest.iter().position(|byte| !is_letter(*byte)).unwrap_or(rest.len());
+    rest.get(..end).unwrap_or_default()
+}
+
+/// The offset behind `wanted` and the byte after it, where it stands as a word of its own with something behind it.
+fn find_word(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + find(bytes.get(from..)?, wanted)?;
+        let end = at + wanted.len();
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        let is_word = [before, bytes.get(end)].into_iter().flatten().all(|byte| !is_letter(*byte));
+        if is_word && end < bytes.len() {
+            return Some(end + 1);
+        }
+        from = at + 1;
+    }
+}
+
+/// The offset of `wanted` in `bytes`, whatever the case of ASCII letters.
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    let first = wanted.first()?;
+    let mut places = memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), bytes);
+    places
+        .find(|at| bytes.get(*at..at + wanted.len()).is_some_and(|found| found.eq_ignore_ascii_case(wanted)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{in_argument, in_name, may_be_left_of};
+    use crate::ftp::Command;
+
+    #[test]
+    fn secrets_are_found_where_a_server_takes_them() {
+        for (line, shown, secret) in [
+            ("PASS x1", "", "x1"),
+            ("acct x1", "", "x1"),
+            ("\u{b}PASS x1", "", "x1"),
+            ("\r \u{b}\tPASS x1", "", "x1"),
+            ("PASS\u{b}x1", "", "x1"),
+            ("PASS\tx1", "", "x1"),
+            ("SITE PSWD old new", "PSWD ", "old new"),
+            ("SITE passwd new", "passwd ", "new"),
+            ("SITE CHPASS bob new", "CHPASS ", "bob new"),
+            ("site  AddUser eve new", " AddUser ", "eve new"),
+            ("SITE GPASS staff x1", "GPASS ", "staff x1"),
+            ("SITE GADDUSER staff eve x1", "GADDUSER ", "staff eve x1"),
+            ("SITE NEWUSER eve x1", "NEWUSER ", "eve x1"),
+            ("SITE CHPWD x1", "CHPWD ", "x1"),
+            ("SITE CPWD x1", "CPWD ", "x1"),
+            ("SITE SETPW x1", "SETPW ", "x1"),
+            ("SITE PSWD:x1", "PSWD:", "x1"),
+            ("SITE\t:PSWD=x1", ":PSWD=", "x1"),
+            ("SITE \u{b}PSWD\u{b}x1", "\u{b}PSWD\u{b}", "x1"),
+            ("USER alice\rPASS x1", "alice\rPASS ", "x1"),
+            ("USER alice\rPASS=x1 y", "alice\rPASS=", "x1 y"),
+            ("USER alice:x1@host", "alice:", "x1@host"),
+            ("USER ftp://alice:x1@host", "ftp:", "//alice:x1@host"),
+            ("USER alice x1", "alice ", "x1"),
+            ("USER alice\tx1", "alice\t", "x1"),
+            ("PSWD x1 x2", "", "x1 x2"),
+            ("ADAT x1", "", "x1"),
+            ("MIC x1", "", "x1"),
+            (":ENC x1", "", "x1"),
+            ("\u{feff}CONF x1", "", "x1"),
+            ("NOOP a\r\r pass\tx1", "a\r\r pass\t", "x1"),
+            ("NOOP\rPASS x1", "PASS ", "x1"),
+            ("NOOP\u{b}PASS x1", "PASS ", "x1"),
+            ("NOOP \u{b}PASS x1", "\u{b}PASS ", "x1"),
+            ("NOOP \rSITE PSWD a x1", "\rSITE PSWD ", "a x1"),
+            ("NOOP \rUSER a x1", "\rUSER a ", "x1"),
+            ("\u{1}\u{2}PPASS x1", "", "x1"),
+            (": PASS x1", "PASS ", "x1"),
+            ("QUOTE PASS x1", "PASS ", "x1"),
+            ("QUOTE  SITE PSWD a x1", " SITE PSWD ", "a x1"),
+            ("LITERAL USER alice x1", "USER alice ", "x1"),
+            ("QUOTE QUOTE PASS x1", "QUOTE PASS ", "x1"),
+        ] {
+            let found = in_argument(&Command::parse(line.as_bytes()));
+            assert_eq!(found, Some((shown.as_bytes(), secret.as_bytes())), "{line:?}");
+        }
+        for line in [
+            "USER alice",
+            "SITE CHMOD 644 passwd",
+            "SITE HELP CHPASS",
+            "SITE USERS",
+            "RETR PASS",
+            "RETR my PASS file",
+            "SITE",
+            "SITE PSWD",
+            "SITE PWD x",
+            "CWD a\rb",
+            "CWD a\rPASS",
+            "XFOO compass rose",
+            "USER a@b:c",
+            "USER a ",
+        ] {
+            assert_eq!(in_argument(&Command::parse(line.as_bytes())), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_cut_where_it_runs_into_a_secret() {
+        for (line, shown, rest) in [
+            ("PASS=x1", "PASS", "=x1"),
+            ("pass:x1 y", "pass", ":x1"),
+            ("PASSsesame", "PASS", "sesame"),
+            ("PASS\u{a0}x1", "PASS", "\u{a0}x1"),
+            (":MIC=x1", ":MIC", "=x1"),
+            ("ADDUSER,eve,x1", "ADDUSER", ",eve,x1"),
+            ("PASSWD x1", "PASSWD", ""),
+            ("USER x", "USER", ""),
+            ("XFOO:x", "XFOO:x", ""),
+        ] {
+            let command = Command::parse(line.as_bytes());
+            assert_eq!(in_name(&command), (shown.as_bytes(), rest.as_bytes()), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_erasing_leaves_may_be_a_login() {
+        assert!(may_be_left_of(b"PASXS x"));
+        assert!(may_be_left_of(b"RETR file PASS x"));
+        assert!(!may_be_left_of(b"RETR file.txt"));
+    }
+}
