@@ -185,6 +185,27 @@ fn a_capture_split_over_two_files_is_one_session() {
 }
 
 #[test]
+fn an_appended_copy_has_sessions_of_its_own() {
+    let scratch = Scratch::new("appended");
+    // The last session is over for less time than late packets of it are awaited: its copies are those.
+    let last = "wait 30s\nopen z client:42000 server:21\nuse z\nS: 220 ready\nclose z <\n";
+    let script = format!("{}\n{last}", include_str!("../../tests/goldens/two-sessions/script.ftp"));
+    let once = ftpmon_tests::script::capture(&script).unwrap();
+    let thrice = [&once[..], &once[24..], &once[24..]].concat();
+    let events = events_of(&run(&[&scratch.file("thrice.pcap", &thrice)]).stdout);
+    let again = events_of(&run(&[&scratch.file("once.pcap", &once)]).stdout);
+    let sessions = |events: &[Value]| -> Vec<String> {
+        let begun = events.iter().filter(|event| event["event"] == "session_start");
+        begun.map(|event| event["session"].as_str().unwrap().to_owned()).collect()
+    };
+    let (all, first) = (sessions(&events), sessions(&again));
+    let different: std::collections::HashSet<&String> = all.iter().collect();
+    assert_eq!((all.len(), different.len()), (7, 7), "{all:?}");
+    assert_eq!(all[..3], first, "the first copy has the ids that it has alone");
+    assert!(events.iter().zip(0..).all(|(event, seq)| event["seq"] == seq));
+}
+
+#[test]
 fn what_the_good_part_holds_comes_before_the_error() {
     let scratch = Scratch::new("cut");
     let pcap = Session::whole().pcap();

@@ -64,9 +64,11 @@ impl Announced {
 }
 
 /// 227 (RFC 959). RFC 1123 section 4.1.2.6 has clients look for the digits, since servers leave the parentheses out or
-/// put other text there: what stands behind a parenthesis is tried first, then every list of numbers in the text.
+/// put other text there: what stands behind a parenthesis is tried first, then every list of numbers in the text. Over IPv6
+/// servers are known that put their address in the place of the first four numbers.
 fn in_227(text: &[u8]) -> Result<Announced, EndpointError> {
-    first_of(text, six_numbers)
+    let long = |error| after_parentheses(text).find_map(address_and_port).unwrap_or(Err(error));
+    first_of(text, six_numbers).or_else(long)
 }
 
 /// PORT (RFC 959): `h1,h2,h3,h4,p1,p2`.
@@ -138,6 +140,15 @@ fn six_numbers(text: &[u8]) -> Option<Result<Announced, EndpointError>> {
     };
     let [a, b, c, d, high, low] = numbers;
     (count == numbers.len()).then(|| announced(Ipv4Addr::new(a, b, c, d).into(), [high, low]))
+}
+
+/// An IPv6 address and the two numbers of a port, up to a closing parenthesis; none if they are not there.
+fn address_and_port(text: &[u8]) -> Option<Result<Announced, EndpointError>> {
+    let (address, rest) = field(text, b',')?;
+    let address = parse::<Ipv6Addr>(address)?;
+    let mut port = [0_u8; 2];
+    let (count, rest) = number::comma_list(rest, &mut port)?;
+    (count == port.len() && rest.first() == Some(&b')')).then(|| announced(address.into(), port))
 }
 
 /// RFC 1639's numbers at the head of `text`; none if it is no list of numbers.
@@ -250,6 +261,10 @@ mod tests {
             assert_eq!(in_reply(227, text), at("192.168.1.109", 26758), "{text}");
         }
         assert_eq!(in_reply(227, "(0,0,0,0,4,1)"), at("0.0.0.0", 1025));
+        assert_eq!(in_reply(227, "Entering passive mode (fd77::2,141,17)."), at("fd77::2", 36_113));
+        assert_eq!(in_reply(227, "Entering passive mode (2001:db8::10,141,17)."), at("2001:db8::10", 36_113));
+        assert_eq!(in_reply(227, "(fd77::2,141,1"), Err(EndpointError::Absent));
+        assert_eq!(in_reply(227, "(fd77::2,141)"), Err(EndpointError::Absent));
         assert_eq!(in_reply(227, "no numbers"), Err(EndpointError::Absent));
         assert_eq!(in_reply(227, "(1,2,3,4,5)"), Err(EndpointError::Absent));
         assert_eq!(in_reply(227, "(1,2,3,400,5,6)"), Err(EndpointError::OutOfRange));

@@ -1,5 +1,7 @@
 //! The file name that the server chose for STOU (RFC 1123 section 4.1.2.9).
 
+use std::borrow::Cow;
+
 use super::code::Code;
 
 /// The name in a reply to STOU: `FILE: name` in a 1yz (RFC 1123 section 4.1.2.9), or one of the two forms of BSD's
@@ -14,6 +16,16 @@ pub fn name(code: Code, text: &[u8]) -> Option<&[u8]> {
     }?;
     let name = name.split(|&byte| byte == b'\n').next()?.trim_ascii();
     (!name.is_empty()).then_some(name)
+}
+
+/// The name as the client would say it. Servers put the file beside the name that was asked for, and some say its last part only.
+pub fn beside<'a>(asked: &[u8], name: &'a [u8]) -> Cow<'a, [u8]> {
+    let slash = memchr::memrchr(b'/', asked).map_or(0, |slash| slash + 1);
+    let (folder, stem) = asked.split_at_checked(slash).unwrap_or_default();
+    if stem.is_empty() || name.contains(&b'/') || !name.starts_with(stem) {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned([folder, name].concat())
 }
 
 fn strip_prefix<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
@@ -41,7 +53,21 @@ fn after<'a>(text: &'a [u8], phrase: &[u8]) -> Option<&'a [u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Code, name};
+    use super::{Code, beside, name};
+
+    #[test]
+    fn the_last_part_alone_is_beside_the_name_that_was_asked_for() {
+        let whole = |asked: &str, name: &str| {
+            String::from_utf8(beside(asked.as_bytes(), name.as_bytes()).into_owned()).unwrap()
+        };
+        assert_eq!(whole("/up/a.bin", "a.bin.7"), "/up/a.bin.7");
+        assert_eq!(whole("/up/a.bin", "/up/a.bin.7"), "/up/a.bin.7");
+        assert_eq!(whole("a.bin", "a.bin.7"), "a.bin.7");
+        // A name of the server's own is in the working directory.
+        assert_eq!(whole("/up/a.bin", "ftpK2hQ"), "ftpK2hQ");
+        assert_eq!(whole("", "a"), "a");
+        assert_eq!(whole("/up/", "a"), "a");
+    }
 
     fn named(code: u16, text: &str) -> Option<&str> {
         name(Code::new(code).unwrap(), text.as_bytes()).map(|name| core::str::from_utf8(name).unwrap())

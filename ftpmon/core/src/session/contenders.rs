@@ -53,6 +53,8 @@ struct Rank {
     /// It carried bytes in the transfer's direction.
     moved: bool,
     established: bool,
+    /// The server called the transfer complete, its sender ended the connection in order, and the server did not reset it.
+    finished: bool,
     /// The expected host opened it.
     expected: bool,
     open: bool,
@@ -71,11 +73,12 @@ impl Contender {
         Some(if direction? == FileDirection::Upload { server.other() } else { server })
     }
 
-    fn rank(&self, direction: Option<FileDirection>) -> Rank {
+    fn rank(&self, direction: Option<FileDirection>, completed: bool) -> Rank {
         match &self.stage {
             &Stage::Open { established } => Rank {
                 moved: false,
                 established,
+                finished: false,
                 expected: self.expected,
                 open: true,
                 moved_any: false,
@@ -85,9 +88,13 @@ impl Contender {
                 let sent = |side| summary.from_side(side).bytes > 0;
                 let moved = self.sender(direction).map_or_else(|| summary.has_moved(), sent);
                 let reset = summary.from_initiator.rst || summary.from_listener.rst;
+                let server = self.sender(Some(FileDirection::Download));
+                let rejected = server.is_some_and(|server| summary.from_side(server).rst);
+                let sender = self.sender(direction).filter(|_| completed && !rejected);
                 Rank {
                     moved,
                     established: true,
+                    finished: sender.is_some_and(|sender| summary.from_side(sender).fin),
                     expected: self.expected,
                     open: false,
                     moved_any: summary.has_moved(),
@@ -144,7 +151,7 @@ impl Contenders {
             return true;
         }
         if self.0.len() >= CONTENDERS_MAX {
-            let weakest = self.0.iter().enumerate().min_by_key(|(_, it)| it.rank(None));
+            let weakest = self.0.iter().enumerate().min_by_key(|(_, it)| it.rank(None, false));
             let Some((weakest, _)) = weakest.filter(|(_, it)| expected && !it.expected) else { return false };
             self.0.remove(weakest);
         }
@@ -189,7 +196,8 @@ impl Contenders {
 
     /// The state of the transfer's connection. `direction`: of the transfer, where it is known.
     pub(super) fn state(&self, direction: Option<FileDirection>) -> DataState<'_> {
-        match self.best(direction, |_| true).and_then(|best| self.0.get(best)).map(|best| &best.stage) {
+        match self.best(direction, false, |_| true).and_then(|best| self.0.get(best)).map(|best| &best.stage)
+        {
             None | Some(Stage::Open { established: false }) => DataState::Waiting,
             Some(Stage::Open { established: true }) => DataState::Open,
             Some(Stage::Ended(summary)) => DataState::Ended(summary),
@@ -211,9 +219,9 @@ impl Contenders {
         self.0.iter().any(|it| !it.is_open())
     }
 
-    /// Decides which connection that ended the transfer had. None if none did.
-    pub(super) fn choose(self, direction: Option<FileDirection>) -> Chosen {
-        let best = self.best(direction, |it| !it.is_open());
+    /// Decides which connection that ended the transfer had. None if none did. `completed`: the server said that it was done.
+    pub(super) fn choose(self, direction: Option<FileDirection>, completed: bool) -> Chosen {
+        let best = self.best(direction, completed, |it| !it.is_open());
         let mut chosen = Chosen::default();
         for (place, contender) in self.0.into_iter().enumerate() {
             let is_chosen = Some(place) == best;
@@ -230,9 +238,14 @@ impl Contenders {
         chosen
     }
 
-    fn best(&self, direction: Option<FileDirection>, some: impl Fn(&Contender) -> bool) -> Option<usize> {
+    fn best(
+        &self,
+        direction: Option<FileDirection>,
+        completed: bool,
+        some: impl Fn(&Contender) -> bool,
+    ) -> Option<usize> {
         let all = self.0.iter().enumerate().filter(|(_, it)| some(it));
-        all.max_by_key(|(_, it)| it.rank(direction)).map(|(place, _)| place)
+        all.max_by_key(|(_, it)| it.rank(direction, completed)).map(|(place, _)| place)
     }
 }
 

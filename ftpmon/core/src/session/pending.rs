@@ -66,6 +66,8 @@ enum Doubt {
     Unanswered(u8),
     /// Its reply may have been lost.
     ReplyLost,
+    /// Replies were lost while it waited alone: one of them was probably its own.
+    AnsweredUnseen,
 }
 
 impl Pending {
@@ -250,13 +252,10 @@ impl PendingCommands {
     /// The waiting command that a reply answers; none where it can answer none of them.
     pub(super) fn answered_by(&self, code: u16, text: &[u8]) -> Option<usize> {
         let (sure, doubtful) = (self.oldest_sure(code, text), self.best_doubtful(code));
-        let (Some((index, fit_of_sure)), Some((other, fit_of_doubtful))) = (sure, doubtful) else {
+        let (Some(sure), Some(doubtful)) = (sure, doubtful) else {
             return sure.or(doubtful).map(|(index, _)| index).or_else(|| self.oldest_odd(code));
         };
-        let named = |index: usize| self.get(index).is_some_and(|pending| pending.is_named_by(text));
-        let takes_doubtful = fit_of_doubtful > fit_of_sure
-            || (fit_of_doubtful == fit_of_sure && named(other) && !named(index));
-        Some(if takes_doubtful { other } else { index })
+        Some(if self.prefers_doubtful(sure, doubtful, code, text) { doubtful.0 } else { sure.0 })
     }
 
     /// The oldest command without doubt that can be answered so.
@@ -398,7 +397,7 @@ impl PendingCommands {
             || (abort_waits && !beside_transfers);
         self.retain_before(index, |older| {
             let unanswered = match older.doubt {
-                Doubt::ReplyLost => return false,
+                Doubt::ReplyLost | Doubt::AnsweredUnseen => return false,
                 _ if older.is_unseen() => return false,
                 // Servers answer it at once or not at all.
                 _ if older.is_empty_line() => return false,

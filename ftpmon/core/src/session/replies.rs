@@ -221,7 +221,9 @@ impl Session {
             && !reply.truncated
             && let Some(name) = reply.code.and_then(|code| stou::name(code, &text))
         {
-            transfer.request.path = self.remote.path(name).map(|path| Text::from_bytes(&path));
+            let asked = transfer.request.arg.as_ref().map_or(&b""[..], |arg| arg.as_bytes());
+            let name = stou::beside(asked, name);
+            transfer.request.path = self.remote.path(&name).map(|path| Text::from_bytes(&path));
         }
     }
 

@@ -124,7 +124,7 @@ fn the_transfer_has_the_connection_that_carried_the_file() {
         // Nobody knows yet which way the bytes should go.
         (&[(OWN, Closed(0, 0)), (OWN, Closed(5, 0))], None, Some(1)),
     ] {
-        let Chosen { summary, turned_down, .. } = contenders(came).choose(sender);
+        let Chosen { summary, turned_down, .. } = contenders(came).choose(sender, false);
         let chosen = summary.map(|summary| summary.initiator);
         assert_eq!(chosen, wanted.map(initiator), "{came:?}");
         assert!(turned_down.is_empty());
@@ -157,12 +157,12 @@ fn what_is_open_may_still_carry_the_file() {
 fn strangers_that_were_established_are_told() {
     let came =
         [(false, Attempt), (false, Closed(0, 0)), (true, Closed(0, 9)), (false, Open), (false, Opening)];
-    let Chosen { strangers, turned_down, .. } = contenders(&came).choose(LISTENER);
+    let Chosen { strangers, turned_down, .. } = contenders(&came).choose(LISTENER, false);
     let told: Vec<_> = strangers.iter().map(|it| (it.initiator, it.chosen)).collect();
     assert_eq!(told, [(initiator(1), false), (initiator(3), false)]);
     assert_eq!(turned_down.as_slice(), [id(3), id(4)]);
     let Chosen { strangers, .. } =
-        contenders(&[(true, Closed(0, 0)), (false, Closed(0, 9))]).choose(LISTENER);
+        contenders(&[(true, Closed(0, 0)), (false, Closed(0, 9))]).choose(LISTENER, false);
     assert!(matches!(strangers.as_slice(), [one] if one.chosen && one.initiator == initiator(1)));
 }
 
@@ -177,7 +177,7 @@ fn a_flood_of_strangers_keeps_no_expected_host_out() {
     assert!(!contenders.contact(contact(90), false, None));
     assert!(contenders.contact(contact(91), true, Some(Mode::Passive)));
     contenders.ended(id(91), summary(91, Closed(0, 9)));
-    assert_eq!(contenders.choose(LISTENER).summary.map(|it| it.initiator), Some(initiator(91)));
+    assert_eq!(contenders.choose(LISTENER, false).summary.map(|it| it.initiator), Some(initiator(91)));
 }
 
 #[test]
@@ -190,4 +190,20 @@ fn what_was_over_before_a_command_is_not_its_own() {
     spent.forget_spent(late, false);
     assert_eq!(spent.0.len(), 2);
     assert_eq!(spent.take_open().0.len(), 1);
+}
+
+#[test]
+fn an_empty_file_went_over_the_connection_that_the_server_closed_in_order() {
+    let came = [(false, Closed(0, 0)), (true, Reset(0, 0))];
+    let chosen = |completed| contenders(&came).choose(LISTENER, completed).summary.map(|it| it.initiator);
+    assert_eq!(chosen(true), Some(initiator(0)));
+    assert_eq!(chosen(false), Some(initiator(1)));
+    // Of two that it closed in order the expected host's.
+    let came = [(false, Closed(0, 0)), (true, Closed(0, 0))];
+    let own = contenders(&came).choose(LISTENER, true).summary.map(|it| it.initiator);
+    assert_eq!(own, Some(initiator(1)));
+    // So went an empty upload.
+    let came = [(false, Closed(0, 0)), (true, Reset(0, 0))];
+    let taken = contenders(&came).choose(INITIATOR, true).summary.map(|it| it.initiator);
+    assert_eq!(taken, Some(initiator(0)));
 }

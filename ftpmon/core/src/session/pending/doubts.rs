@@ -1,12 +1,37 @@
 //! Commands of which it is doubtful whether they will be answered.
 
-use super::{Doubt, Pending, PendingCommands};
+use super::{Doubt, Fit, Pending, PendingCommands, PendingKind};
 use crate::ftp::Verb;
 
 impl PendingCommands {
+    /// Of a command without doubt and a doubtful one, each with its fit, whether the latter has the reply.
+    pub(super) fn prefers_doubtful(
+        &self,
+        (sure, fit_of_sure): (usize, Fit),
+        (doubtful, fit_of_doubtful): (usize, Fit),
+        code: u16,
+        text: &[u8],
+    ) -> bool {
+        let (Some(sure_one), Some(doubtful_one)) = (self.get(sure), self.get(doubtful)) else { return false };
+        if doubtful < sure && doubtful_one.doubt == Doubt::AnsweredUnseen {
+            return false;
+        }
+        // 211 is a "system status, or system help reply" (RFC 959 section 4.2.2): servers answer STAT with it, and HELP with 214.
+        let status = code == 211 && (doubtful_one.verb, sure_one.verb) == (Verb::Stat, Verb::Help);
+        fit_of_doubtful > fit_of_sure
+            || (fit_of_doubtful == fit_of_sure
+                && (status || (doubtful_one.is_named_by(text) && !sure_one.is_named_by(text))))
+    }
+
     /// Replies were lost: any command that waits may have been answered.
     pub(in super::super) fn doubt_all(&mut self) {
-        self.queue.iter_mut().for_each(|pending| pending.doubt = Doubt::ReplyLost);
+        let doubt = match self.queue.as_slice() {
+            [only] if only.is_sure() && !only.runs() && only.kind == PendingKind::Command => {
+                Doubt::AnsweredUnseen
+            }
+            _ => Doubt::ReplyLost,
+        };
+        self.queue.iter_mut().for_each(|pending| pending.doubt = doubt);
     }
 
     /// A reply that cannot be read was probably meant for the oldest command.

@@ -260,3 +260,25 @@ fn goodbye_answers_quit() {
     check(&["C RETR", "C QUIT", "S 221 > 2"]);
     check(&["C REIN", "S 221 > 1"]);
 }
+
+#[test]
+fn of_stat_in_a_transfer_and_help_behind_it_211_is_stats() {
+    check(&[
+        "C NLST",
+        "S 150 here > 1",
+        "C STAT",
+        "S 226 done > 1",
+        "C HELP",
+        "S 211 status > 2",
+        "S 214 help > 3",
+    ]);
+}
+
+#[test]
+fn a_lost_reply_was_that_of_the_command_that_waited_alone() {
+    check(&["C CWD", "~", "C SITE", "S 200 did > 2", "C PWD", "S 257 here > 3"]);
+    // Nothing else waits: it was not lost.
+    check(&["C CWD", "~", "S 250 in > 1"]);
+    // Of two either may have been answered.
+    check(&["C PWD", "C NOOP", "~", "C MKD", "S 200 > 2"]);
+}

@@ -192,7 +192,8 @@ impl Transfers {
 /// Decides which connection a transfer had.
 fn choose(transfer: &mut Transfer) -> Chosen {
     let Some(announced) = &mut transfer.announced else { return Chosen::default() };
-    let chosen = core::mem::take(&mut announced.contenders).choose(transfer.request.direction);
+    let completed = matches!(transfer.code, Some(200..=299));
+    let chosen = core::mem::take(&mut announced.contenders).choose(transfer.request.direction, completed);
     if let Some(summary) = &chosen.summary
         && let Some(other) = announced.alternative.take_if(|other| other.port == summary.listener.port)
     {
