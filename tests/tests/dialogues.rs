@@ -1,6 +1,7 @@
 //! Random dialogues with real servers: what each client knows of its session against what is reported of it.
 //!
-//! The `soak_` tests take `FTPMON_SOAK_DIALOGUES` (how many), `FTPMON_SOAK_SEED` (the first seed) and `FTPMON_SOAK_HOOK`.
+//! The `soak_` tests take `FTPMON_SOAK_DIALOGUES` (how many), `FTPMON_SOAK_SEED` (the first seed), and `FTPMON_SOAK_HOOK` and
+//! `FTPMON_SOAK_FAMILY` (4 or 6), of which they take turns otherwise.
 
 #![allow(clippy::print_stdout, reason = "a soak tells how far it is")]
 
@@ -20,41 +21,62 @@ use ftpmon_tests::party::Party;
 
 /// The time that a difference is made smaller.
 const SHRINK_LIMIT: Duration = Duration::from_secs(60);
-/// Rounds of eight sessions after which server and ftpmon start anew: all of ftpmon's lines are kept until then.
-const ROUNDS_A_STAGE: u64 = 100;
+/// Rounds of eight sessions after which server and ftpmon start anew, over the next family and hook.
+const ROUNDS_A_STAGE: u64 = 25;
+/// Hooks that take turns.
+const HOOKS: [&str; 3] = ["auto", "native", "generic"];
 /// Differences that are made smaller; later ones are counted.
 const SHRUNK_MAX: usize = 20;
 
-/// Plays the rounds of these seeds. Returns how many sessions differ, and how many the server left without an answer.
+/// The stage of a round: its hook and its family.
+type Place = (String, Family);
+
+/// Every hook with every family, one after another.
+fn turns(number: u64) -> Place {
+    let hook = HOOKS.get((number % 3) as usize).copied().unwrap_or("auto");
+    (hook.to_owned(), if number % 2 == 0 { Family::V4 } else { Family::V6 })
+}
+
+/// Plays the rounds of these seeds, each [`ROUNDS_A_STAGE`] of them at another place. Returns how many sessions differ, and how many the
+/// server left without an answer.
 fn rounds(
     party: Party,
-    hook: &str,
+    place: impl Fn(u64) -> Place,
     seeds: std::ops::Range<u64>,
     plan: fn(u64) -> Vec<Vec<Step>>,
 ) -> Result<(usize, usize)> {
-    let mut stage = Stage::new(party, hook, Family::V4)?;
+    let stage = |number| {
+        let (hook, family) = place(number);
+        Stage::new(party, &hook, family)
+    };
+    let mut here = stage(0)?;
     let (mut differ, mut stalled) = (0, 0);
     for (round, seed) in (1..).zip(seeds) {
         if round % ROUNDS_A_STAGE == 0 {
             println!("{party:?}: {round} rounds, {differ} differences, {stalled} sessions without an answer");
-            stage = Stage::new(party, hook, Family::V4)?;
+            here = stage(round / ROUNDS_A_STAGE)?;
         }
         let plans = plan(seed);
-        for (number, (played, steps)) in stage.run(&plans)?.into_iter().zip(plans).enumerate() {
-            stalled += usize::from(played.record.stalled);
+        for (number, (played, steps)) in here.run(&plans)?.into_iter().zip(plans).enumerate() {
+            if played.record.stalled {
+                stalled += 1;
+                let last = played.record.commands.last().map_or("", |said| said.line.as_str());
+                println!("{party:?} seed {seed} session {number}: no answer, at last to {last:?}");
+            }
             if played.differences.is_empty() {
                 continue;
             }
             differ += 1;
             let mut found = Shrunk { steps, played };
             if differ <= SHRUNK_MAX
-                && let Some(smaller) = shrink(&mut stage, &found.steps, SHRINK_LIMIT)?
+                && let Some(smaller) = shrink(&mut here, &found.steps, SHRINK_LIMIT)?
             {
                 found = smaller;
             }
             let path = report::write(&format!("{party:?}-{seed}-{number}"), &found)?;
             println!(
-                "{party:?} seed {seed} session {number}, {}: {:#?}",
+                "{party:?} {:?} seed {seed} session {number}, {}: {:#?}",
+                place(round / ROUNDS_A_STAGE),
                 path.display(),
                 found.played.differences
             );
@@ -86,7 +108,7 @@ fn finds_faults(party: Party) -> Result<()> {
 /// Three rounds.
 fn short(party: Party) -> Result<()> {
     finds_faults(party)?;
-    let (differ, _) = rounds(party, "auto", 1..4, calm_plan)?;
+    let (differ, _) = rounds(party, |_| ("auto".to_owned(), Family::V4), 1..4, calm_plan)?;
     ensure!(differ == 0, "{differ} sessions differ");
     Ok(())
 }
@@ -95,10 +117,16 @@ fn soak(party: Party) -> Result<()> {
     let number = |variable: &str, otherwise: u64| {
         env::var(variable).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
     };
-    let hook = env::var("FTPMON_SOAK_HOOK").unwrap_or_else(|_| "auto".into());
+    let hook = env::var("FTPMON_SOAK_HOOK").ok();
+    let family =
+        env::var("FTPMON_SOAK_FAMILY").ok().map(|six| if six == "6" { Family::V6 } else { Family::V4 });
+    let place = |number| {
+        let (next_hook, next_family) = turns(number);
+        (hook.clone().unwrap_or(next_hook), family.unwrap_or(next_family))
+    };
     let count = number("FTPMON_SOAK_DIALOGUES", 10_000).div_ceil(SESSIONS as u64);
     let first = number("FTPMON_SOAK_SEED", 1);
-    let (differ, stalled) = rounds(party, &hook, first..first + count, plan)?;
+    let (differ, stalled) = rounds(party, place, first..first + count, plan)?;
     println!("{party:?}: {count} rounds, {differ} differences, {stalled} sessions without an answer");
     ensure!(differ == 0, "{differ} sessions differ");
     Ok(())

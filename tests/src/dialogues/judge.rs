@@ -90,6 +90,10 @@ fn transfers(record: &Record, session: &Events, out: &mut Vec<String>) {
         let own = told.iter().find(|event| event.number("/tx") == Some(moved.command as u64 + 1));
         if let Some(event) = own {
             let line = record.commands.get(moved.command).map_or("", |said| said.line.as_str());
+            let by_stranger = moved.ends.is_some_and(|ends| record.strangers.contains(&ends.initiator));
+            if by_stranger && is_blind(record, session) {
+                continue;
+            }
             let wrong = transfer(record, moved, event);
             out.extend(wrong.into_iter().map(|what| format!("{line} (tx {}): {what}", moved.command + 1)));
         }
@@ -137,8 +141,8 @@ fn transfer(record: &Record, moved: &Moved, event: &Event) -> Vec<String> {
     if let (Some(sha256), true) = (&moved.sha256, outcome == "complete") {
         differ("sha256", sha256.clone(), event.text("/file/sha256").into());
     }
-    if moved.direction == "download" {
-        differ("offset", moved.offset.to_string(), event.number("/transfer/offset").unwrap_or(0).to_string());
+    if let Some(offset) = moved.offset.filter(|_| moved.direction == "download") {
+        differ("offset", offset.to_string(), event.number("/transfer/offset").unwrap_or(0).to_string());
     }
     if let Some(path) = moved.path.as_ref().filter(|_| moved.direction != "listing") {
         let told = event.text("/transfer/path");
@@ -212,6 +216,16 @@ fn whole(record: &Record, session: &Events, out: &mut Vec<String>) {
     if !right.contains(&reason) {
         out.push(format!("end: expected {right:?}, found {reason}"));
     }
+}
+
+/// Another host connected to an endpoint, and no event says so. Its SYN came within the time that ftpmon needs to learn of an
+/// announcement: the kernel programs passed it over, and what it moved is not known.
+pub(super) fn is_blind(record: &Record, session: &Events) -> bool {
+    let anomalies = session.of("anomaly");
+    let told = |who: &SocketAddr| {
+        anomalies.iter().any(|anomaly| anomaly.text("/anomaly/detail").starts_with(&format!("{who} ")))
+    };
+    !record.strangers.iter().all(told)
 }
 
 /// A stranger who is told has to be one who connected, and to have had the transfer's connection where the client knows so.

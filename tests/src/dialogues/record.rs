@@ -84,8 +84,8 @@ pub struct Moved {
     pub bytes: Bytes,
     /// The hash of the payload, where all of it is known.
     pub sha256: Option<String>,
-    /// REST.
-    pub offset: u64,
+    /// REST; none where a listing came between, for which some servers keep it.
+    pub offset: Option<u64>,
     /// PASV, EPSV, PORT or EPRT.
     pub via: Option<&'static str>,
     /// The connection that was used, where the client knows.

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::stage::{Played, Stage};
+use super::played::Played;
+use super::stage::Stage;
 use super::step::Step;
 
 /// A session that differs, with as few steps as were found to do.

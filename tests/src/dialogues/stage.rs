@@ -3,14 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
-use super::judge;
+use super::played::Played;
 use super::record::Record;
 use super::step::Step;
 use super::talker::{self, Cast};
+use super::{judge, ledger};
 use crate::agent::Agent;
 use crate::events::{Event, Events};
 use crate::net::{Direct, Family};
@@ -20,33 +21,33 @@ use crate::poll;
 /// The time that the end of a session may be told after it: a transfer's connection is waited for.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// The time that a server may take to log what it moved.
+const LOG_LIMIT: Duration = Duration::from_secs(3);
+
+/// The pause between two looks at the log.
+const LOG_PAUSE: Duration = Duration::from_millis(50);
+
 /// The same of a session that the server does not end.
 const STALL_LIMIT: Duration = Duration::from_secs(4);
 
 /// A server and what watches it.
 #[derive(Debug)]
 pub struct Stage {
+    party: Party,
+    hook: String,
+    family: Family,
     net: Direct,
     server: RealServer,
     agent: Agent,
     cast: Cast,
     read: usize,
+    /// Lines of the server's log that were compared.
+    logged: usize,
     /// Events by session id, of sessions that nobody has asked for yet.
     sessions: HashMap<String, Vec<Event>>,
     /// Session ids by the client's end.
     ids: HashMap<SocketAddr, Vec<String>>,
     ended: HashSet<String>,
-}
-
-/// That which came of one session.
-#[derive(Debug)]
-pub struct Played {
-    /// That which the client knows.
-    pub record: Record,
-    /// That which was reported.
-    pub events: Events,
-    /// The place where the two differ.
-    pub differences: Vec<String>,
 }
 
 impl Stage {
@@ -81,11 +82,15 @@ impl Stage {
         };
         let cast = Cast { server: SocketAddr::new(hosts.server, 21), client: hosts.client, stranger };
         Ok(Self {
+            party,
+            hook: hook.to_owned(),
+            family,
             net,
             server,
             agent,
             cast,
             read: 0,
+            logged: 0,
             sessions: HashMap::new(),
             ids: HashMap::new(),
             ended: HashSet::new(),
@@ -120,7 +125,33 @@ impl Stage {
     /// # Errors
     /// A session's end was not told.
     pub fn judge(&mut self, records: Vec<Record>) -> Result<Vec<Played>> {
-        records.into_iter().map(|record| self.judge_one(record)).collect()
+        let mut played: Vec<Played> =
+            records.into_iter().map(|record| self.judge_one(record)).collect::<Result<_>>()?;
+        self.compare_with_log(&mut played);
+        Ok(played)
+    }
+
+    /// Holds the transfers of a round against the server's log of it, once that has all of them.
+    fn compare_with_log(&mut self, played: &mut [Played]) {
+        if played.iter().any(|played| played.record.stalled) {
+            return;
+        }
+        let deadline = Instant::now() + LOG_LIMIT;
+        loop {
+            let logged = self.server.moved();
+            let new = logged.get(self.logged..).unwrap_or_default();
+            let found = ledger::differences(played, new);
+            if found.is_empty() || Instant::now() >= deadline {
+                self.logged = logged.len();
+                for (session, difference) in found {
+                    if let Some(played) = played.get_mut(session) {
+                        played.differences.push(difference);
+                    }
+                }
+                return;
+            }
+            thread::sleep(LOG_PAUSE);
+        }
     }
 
     fn judge_one(&mut self, record: Record) -> Result<Played> {
@@ -138,19 +169,25 @@ impl Stage {
         let events = Events(self.sessions.remove(&id).unwrap_or_default());
         let mut differences = judge::differences(&record, &events);
         match found {
-            Err(_) if record.stalled => differences.clear(),
+            // Which command has no answer nobody knows.
+            _ if record.stalled => differences.clear(),
             found => differences.extend(found.err().map(|error| error.to_string())),
         }
         Ok(Played { record, events, differences })
     }
 
-    /// Plays sessions at once and judges them.
+    /// Plays sessions at once and judges them. A server that left one without an answer starts anew: what it logs late would be taken for the
+    /// next round's.
     ///
     /// # Errors
     /// As [`Stage::play`] and [`Stage::judge`].
     pub fn run(&mut self, plans: &[Vec<Step>]) -> Result<Vec<Played>> {
         let records = self.play(plans)?;
-        self.judge(records)
+        let played = self.judge(records)?;
+        if played.iter().any(|played| played.record.stalled) {
+            *self = Self::new(self.party, &self.hook.clone(), self.family)?;
+        }
+        Ok(played)
     }
 
     /// Sorts new events by their sessions.

@@ -17,7 +17,7 @@ pub enum Setup {
     Foreign,
     /// No announcement: the endpoint of an earlier step, if there was one.
     Kept,
-    /// PASV, and the transfer command at once.
+    /// PASV, over IPv6 EPSV, and the transfer command at once.
     Pipelined,
 }
 

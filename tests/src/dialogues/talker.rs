@@ -9,7 +9,9 @@ use super::control::Control;
 use super::data::{Pipe, listen};
 use super::record::{Ends, Heard, Leaving, Login, Record, Said};
 use super::step::{Fence, Setup, Step};
-use crate::ftp::{Reply, extended, host_port, parse_extended_port, parse_host_port, resolve};
+use crate::ftp::{
+    Reply, extended, host_port, parse_extended_port, parse_host_port, parse_last_port, resolve,
+};
 
 /// The time that the client waits for a reply.
 pub(super) const REPLY_LIMIT: Duration = Duration::from_secs(10);
@@ -52,6 +54,8 @@ pub struct Talker {
     pub(super) named: bool,
     /// REST that was accepted, for the next transfer.
     pub(super) offset: Option<u64>,
+    /// A listing came between: the server may have kept the offset for the transfer behind it.
+    pub(super) offset_kept: bool,
     user: Option<String>,
     logged_in_as: Option<String>,
     /// The place where a second login leads nobody knows.
@@ -78,6 +82,7 @@ pub fn play(cast: Cast, steps: &[Step]) -> Result<Record> {
         cwd: "/".into(),
         named: false,
         offset: None,
+        offset_kept: false,
         user: None,
         logged_in_as: None,
         cwd_known: true,
@@ -239,6 +244,8 @@ impl Talker {
         let done = (200..300).contains(&reply.code) && reply.code != 202;
         let arg = said.arg().unwrap_or("").to_owned();
         match said.verb().as_str() {
+            // To the home, or nowhere.
+            "CWD" | "XCWD" if arg.is_empty() => self.cwd_known = false,
             "CWD" | "XCWD" if done => self.cwd = resolve(&self.cwd, &arg),
             "CDUP" | "XCUP" if done => self.cwd = resolve(&self.cwd, ".."),
             "PWD" | "XPWD" if done => {
@@ -311,11 +318,17 @@ impl Talker {
     }
 
     fn announced_by_server(&mut self, verb: &str, reply: &Reply) {
+        let server = self.cast.server;
         let (via, at) = match verb {
+            // Over IPv6 a server has no four numbers to say, and means its own address.
+            "PASV" if server.is_ipv6() => {
+                let port = parse_last_port(&reply.text());
+                ("PASV", port.map(|port| SocketAddr::new(server.ip(), port)))
+            }
             "PASV" => ("PASV", parse_host_port(&reply.text())),
             _ => {
                 let port = parse_extended_port(&reply.text());
-                ("EPSV", port.map(|port| SocketAddr::new(self.cast.server.ip(), port)))
+                ("EPSV", port.map(|port| SocketAddr::new(server.ip(), port)))
             }
         };
         if let Some(at) = at {
@@ -344,7 +357,12 @@ impl Talker {
     pub(super) fn announce(&mut self, setup: Setup) -> Result<bool> {
         let local = self.record.client.ip();
         match setup {
-            Setup::Pasv => Ok(self.ask("PASV")?.is_some_and(|reply| reply.is_success())),
+            Setup::Pasv => {
+                let accepted = self.ask("PASV")?.is_some_and(|reply| reply.is_success());
+                // PASV has no place for an IPv6 address.
+                let instead = !accepted && local.is_ipv6() && !self.control.ended;
+                Ok(accepted || (instead && self.announce(Setup::Epsv)?))
+            }
             Setup::Epsv => Ok(self.ask("EPSV")?.is_some_and(|reply| reply.is_success())),
             Setup::Kept | Setup::Pipelined => Ok(false),
             Setup::Port | Setup::Eprt | Setup::Deaf => {
@@ -363,15 +381,16 @@ impl Talker {
                 Ok(accepted)
             }
             Setup::Foreign => {
-                let line = match self.cast.stranger {
-                    IpAddr::V4(ip) => format!("PORT {}", host_port(ip, 40_000)),
-                    ip => format!("EPRT {}", extended(SocketAddr::new(ip, 40_000))),
+                let (via, argument) = match self.cast.stranger {
+                    IpAddr::V4(ip) => ("PORT", host_port(ip, 40_000)),
+                    ip => ("EPRT", extended(SocketAddr::new(ip, 40_000))),
                 };
-                let accepted = self.ask(&line)?.is_some_and(|reply| reply.is_success());
+                let accepted =
+                    self.ask(&format!("{via} {argument}"))?.is_some_and(|reply| reply.is_success());
                 if accepted {
                     let at = SocketAddr::new(self.cast.stranger, 40_000);
                     self.replace_endpoint(Endpoint {
-                        via: "PORT",
+                        via,
                         at,
                         own: None,
                         pipes: Vec::new(),

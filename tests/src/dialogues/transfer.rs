@@ -60,7 +60,9 @@ impl Talker {
         if let Some(offset) = plan.rest {
             self.ask(&format!("REST {offset}"))?;
         }
-        let offset = self.offset.take().unwrap_or(0);
+        let offset = self.offset.take();
+        let kept = std::mem::replace(&mut self.offset_kept, offset.is_some() && is_listing(&plan.line));
+        let offset = Some(offset.unwrap_or(0)).filter(|_| !kept);
         let command = self.begin(plan)?;
         let directory = (self.cwd_known.then(|| self.cwd.clone()), self.named);
         let mut going = Going {
@@ -101,8 +103,9 @@ impl Talker {
             while let Some(reply) = self.control.reply()? {
                 self.hear(&reply, None);
             }
-            self.control.send(format!("PASV\r\n{}\r\n", plan.line).as_bytes());
-            let (pasv, command) = (self.note("PASV"), self.note(&plan.line));
+            let verb = if self.cast.server.is_ipv6() { "EPSV" } else { "PASV" };
+            self.control.send(format!("{verb}\r\n{}\r\n", plan.line).as_bytes());
+            let (pasv, command) = (self.note(verb), self.note(&plan.line));
             if self.answer(pasv)?.is_some_and(|reply| reply.is_success()) {
                 self.connect(false)?;
             }
@@ -331,7 +334,7 @@ impl Talker {
     }
 
     /// That which must be reported of the transfer.
-    fn conclude(&mut self, plan: &Transfer, going: &Going, offset: u64) {
+    fn conclude(&mut self, plan: &Transfer, going: &Going, offset: Option<u64>) {
         let refused = !going.preliminary && going.code.is_some_and(|code| code >= 400);
         let (pipes, gone) = match &mut self.endpoint {
             Some(endpoint) if !refused => {
@@ -384,6 +387,11 @@ impl Talker {
         }
         self.record.transfers.push(moved);
     }
+}
+
+/// LIST, NLST or MLSD.
+fn is_listing(line: &str) -> bool {
+    line.get(1..4).is_some_and(|rest| matches!(rest, "IST" | "LST" | "LSD"))
 }
 
 /// The outcomes that are right.

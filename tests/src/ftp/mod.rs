@@ -14,4 +14,4 @@ pub use content::Content;
 pub use server::Server;
 pub use shared::{Behaviour, Ports, User};
 pub use transcript::{Reply, Said, Transcript};
-pub(crate) use wire::{extended, host_port, parse_extended_port, parse_host_port, resolve};
+pub(crate) use wire::{extended, host_port, parse_extended_port, parse_host_port, parse_last_port, resolve};

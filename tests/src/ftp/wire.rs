@@ -50,6 +50,17 @@ pub(crate) fn parse_host_port(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(Ipv4Addr::new(a, b, c, d).into(), u16::from_be_bytes([high, low])))
 }
 
+/// Reads `h1,h2,h3,h4,p1,p2)` or `IPv6 address,p1,p2)`, of which the port. ProFTPD cuts the address, which is no endpoint.
+pub(crate) fn parse_last_port(text: &str) -> Option<u16> {
+    let text = text.split_once(')')?.0;
+    if !text.contains(':') && text.matches(',').count() != 5 {
+        return None;
+    }
+    let mut numbers = text.rsplit(',');
+    let (low, high) = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
+    Some(u16::from_be_bytes([high, low]))
+}
+
 /// `|1|ip|port|` of EPRT (RFC 2428).
 pub(crate) fn extended(address: SocketAddr) -> String {
     let family = if address.is_ipv4() { 1 } else { 2 };

@@ -16,6 +16,7 @@ mod setting;
 mod tnftp;
 mod visit;
 mod vsftpd;
+mod xferlog;
 
 use std::path::PathBuf;
 
@@ -26,6 +27,7 @@ pub use install::{apt, install, unpack_into};
 pub use server::{RealServer, Tree, certificate};
 pub use setting::Security;
 pub use visit::Visit;
+pub use xferlog::Logged;
 
 use crate::machine;
 

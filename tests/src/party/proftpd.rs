@@ -13,7 +13,7 @@ use crate::ftp::{Said, Transcript};
 const NOBODY: u32 = 65_534;
 
 pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
-    let Setting { namespace, ip, scratch, root, log, security, pem } = setting;
+    let Setting { namespace, ip, scratch, root, log, xferlog, security, pem } = setting;
     let alice = format!("{USER}:{PASSWORD_HASH}:{NOBODY}:{NOBODY}::{root}:/bin/sh");
     let nobody = format!("nobody:*:{NOBODY}:{NOBODY}::{root}:/bin/sh");
     let users = scratch.write("users", format!("{alice}\n{nobody}\n"))?;
@@ -41,7 +41,7 @@ pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
             "ServerType standalone\nServerName ftpmon\nDefaultAddress {ip}\nPort {port}\nSocketBindTight on\nUseIPv6 on\n\
              UseReverseDNS off\nUser nobody\nGroup nogroup\nDefaultRoot {root}\nRequireValidShell off\nWtmpLog off\n\
              AuthOrder mod_auth_file.c\nAuthUserFile {users}\nPidFile {run}/pid\nScoreboardFile {run}/score\n\
-             DelayTable {run}/delay\nTransferLog none\nSystemLog {run}/system\nUseFtpUsers off\n\
+             DelayTable {run}/delay\nTransferLog {xferlog}\nSystemLog {run}/system\nUseFtpUsers off\n\
              AllowStoreRestart on\nAllowOverwrite on\nLogFormat said \"%P %s %r\"\nExtendedLog {log} ALL said\n\
              <IfModule mod_delay.c>\nDelayEngine off\n</IfModule>\n\
              <Anonymous {root}>\nUser nobody\nGroup nogroup\nUserAlias anonymous nobody\nUserAlias ftp nobody\n\

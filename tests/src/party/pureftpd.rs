@@ -41,7 +41,7 @@ const NOBODY: u32 = 65_534;
 const END: &str = "220 Logout.";
 
 pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
-    let Setting { namespace, ip, scratch, root, .. } = setting;
+    let Setting { namespace, ip, scratch, root, xferlog, .. } = setting;
     // Written here instead of by `pure-pw useradd`, whose hash takes seconds to check.
     let line = format!("{USER}:{PASSWORD_HASH}:{NOBODY}:{NOBODY}::{root}/./::::::::::::\n");
     let users = scratch.write("users", line)?;
@@ -54,6 +54,7 @@ pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
     let listen = format!("{ip},21");
     command.args(["-S", listen.as_str(), "-A", "-H", "-u", "1", "-d", "-d", "-l"]);
     command.arg(format!("puredb:{}", database.display())).args(["-g"]).arg(scratch.path().join("pid"));
+    command.arg("-O").arg(format!("xferlog:{xferlog}"));
     Ok(command)
 }
 

@@ -12,11 +12,11 @@ use crate::ftp::Transcript;
 const SCRIPT: &str = include_str!("pyftpdlib_server.py");
 
 pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
-    let Setting { namespace, ip, scratch, root, log, .. } = setting;
+    let Setting { namespace, ip, scratch, root, log, xferlog, .. } = setting;
     let script = scratch.write("server.py", SCRIPT)?;
     let mut command = namespace.command(&Party::Pyftpdlib.program()?.to_string_lossy());
     command.env("PYTHONPATH", folder()?.join("pyftpdlib"));
-    command.arg(script).arg(ip.to_string()).args([root, log, USER, PASSWORD]);
+    command.arg(script).arg(ip.to_string()).args([root, log, USER, PASSWORD, xferlog]);
     Ok(command)
 }
 

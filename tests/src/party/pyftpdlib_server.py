@@ -1,11 +1,14 @@
 """An FTP server of pyftpdlib that logs every command and reply as it stood on the wire.
 
-Arguments: address, root folder, log file, user, password.
+Files that it moved it logs as others do in xferlog.
+
+Arguments: address, root folder, log file, user, password, xferlog.
 """
 
 import itertools
 import logging
 import sys
+import time
 import warnings
 
 warnings.simplefilter("ignore")
@@ -15,8 +18,9 @@ from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.ioloop import Poll
 from pyftpdlib.servers import FTPServer
 
-address, root, log_path, user, password = sys.argv[1:6]
+address, root, log_path, user, password, xferlog_path = sys.argv[1:7]
 log = open(log_path, "w", buffering=1, encoding="utf-8", errors="replace")
+xferlog = open(xferlog_path, "w", buffering=1, encoding="utf-8", errors="replace")
 numbers = itertools.count(1)
 
 
@@ -37,6 +41,14 @@ class Handler(FTPHandler):
         for line in text.rstrip("\r\n").split("\r\n"):
             log.write(f"{self.number}\tS\t{line}\n")
         super().push(text)
+
+    def log_transfer(self, cmd, filename, receive, completed, elapsed, bytes):
+        direction, status = "i" if receive else "o", "c" if completed else "i"
+        kind = "a" if self._current_type == "a" else "b"
+        xferlog.write(
+            f"{time.ctime()} {int(elapsed)} {self.remote_ip} {bytes} {filename} "
+            f"{kind} _ {direction} r {self.username} ftp 0 * {status}\n"
+        )
 
 
 authorizer = DummyAuthorizer()

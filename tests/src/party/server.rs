@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::setting::{Security, Setting};
+use super::xferlog::{self, Logged};
 use super::{Party, proftpd, pureftpd, pyftpdlib, vsftpd};
 use crate::bed::Scratch;
 use crate::ftp::{Content, Transcript};
@@ -18,6 +19,8 @@ use crate::net::Namespace;
 use crate::poll;
 use crate::process::{Running, run_ok};
 
+/// The file's name of a server's log of the files that it moved.
+const XFERLOG: &str = "xferlog";
 /// The longest time until a server listens.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
@@ -105,12 +108,21 @@ impl RealServer {
         let scratch = Scratch::new("server")?;
         let root = Tree::lay(&scratch)?.to_string_lossy().into_owned();
         let log = scratch.path().join("server.log").to_string_lossy().into_owned();
+        let xferlog = scratch.path().join(XFERLOG).to_string_lossy().into_owned();
         let pem = match security {
             Security::Clear => String::new(),
             _ => certificate(&scratch)?.to_string_lossy().into_owned(),
         };
-        let setting =
-            Setting { namespace, ip, scratch: &scratch, root: &root, log: &log, security, pem: &pem };
+        let setting = Setting {
+            namespace,
+            ip,
+            scratch: &scratch,
+            root: &root,
+            log: &log,
+            xferlog: &xferlog,
+            security,
+            pem: &pem,
+        };
         let mut command: Command = match party {
             Party::Vsftpd => vsftpd::command(&setting)?,
             Party::Proftpd => proftpd::command(&setting)?,
@@ -156,6 +168,18 @@ impl RealServer {
         };
         // The look whether the server listens is a session too, without a word from the client.
         Ok(sessions.into_iter().filter(|session| !session.commands().is_empty()).collect())
+    }
+
+    /// The files that it says it moved, in order.
+    pub fn moved(&self) -> Vec<Logged> {
+        let bytes = fs::read(self.scratch.path().join(XFERLOG)).unwrap_or_default();
+        let root = self.scratch.path().join("root");
+        let mut moved = xferlog::parse(&String::from_utf8_lossy(&bytes), &root.to_string_lossy());
+        if self.party == Party::PureFtpd {
+            // It calls everything complete, and leaves out what another session logs at the same moment.
+            moved.iter_mut().for_each(|file| file.complete = None);
+        }
+        moved
     }
 
     /// The id of the process that listens.

@@ -34,7 +34,10 @@ pub(super) struct Setting<'a> {
     pub(super) ip: IpAddr,
     pub(super) scratch: &'a Scratch,
     pub(super) root: &'a str,
+    /// The server's own log of what was said.
     pub(super) log: &'a str,
+    /// The server's own log of the files that it moved.
+    pub(super) xferlog: &'a str,
     pub(super) security: Security,
     /// The file with certificate and key, where there is TLS.
     pub(super) pem: &'a str,

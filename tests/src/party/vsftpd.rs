@@ -15,7 +15,7 @@ const RATE: u32 = 3_000_000;
 /// vsftpd asks PAM. Its PAM file and users are the test's own, laid over the system's in a mount namespace that only
 /// this vsftpd sees, so that no user has to be made on the machine.
 pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
-    let Setting { namespace, ip, scratch, root, log, security, pem } = setting;
+    let Setting { namespace, ip, scratch, root, log, xferlog, security, pem } = setting;
     let users = scratch.write("users", format!("{USER}:{PASSWORD_HASH}\n"))?;
     let pam = scratch.write(
         "pam",
@@ -50,6 +50,7 @@ pub(super) fn command(setting: &Setting<'_>) -> Result<Command> {
              chroot_local_user=YES\npam_service_name=vsftpd\nsecure_chroot_dir={empty}\n\
              write_enable=YES\nasync_abor_enable=YES\ndelay_failed_login=0\ndelay_successful_login=0\n\
              xferlog_enable=YES\nxferlog_std_format=NO\nvsftpd_log_file={log}\nlog_ftp_protocol=YES\n\
+             dual_log_enable=YES\nxferlog_file={xferlog}\n\
              connect_from_port_20=YES\nlocal_max_rate={RATE}\nanon_max_rate={RATE}\n{tls}",
             empty = empty.display(),
         ),

@@ -224,8 +224,8 @@ impl Expanded {
         {
             self.answers.push((text.to_owned(), None));
         }
-        // An empty line is no command.
-        if let Some(text) = bare.strip_prefix("C: ") {
+        // An empty line is no command, and one that is lost has no number.
+        if let Some(text) = bare.strip_prefix("C: ").filter(|_| !marks.contains("lost")) {
             self.commands.push(text.to_owned());
         }
         // Several lines at once.

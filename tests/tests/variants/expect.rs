@@ -8,6 +8,7 @@
 //! | `no EVENT [K=V…]` | there is no such event |
 //! | `anomalies ID…` | the anomalies, in their order; without one: none |
 //! | `logins USER:OUTCOME…` | the logins, in their order |
+//! | `secret TEXT` | no event has it, as text or in hexadecimal |
 //!
 //! A field is looked for in the event, and in its `transfer`, `data`, `anomaly`, `login`, `reply`, `command`, `gap`, `end`. `-`: it is left out.
 //! `a|b`: one of these. `_` in a value is a space.
@@ -38,6 +39,15 @@ pub(crate) fn check(expectation: &str, told: &[Told]) -> Result<(), String> {
         "logins" => list(
             of("login").iter().map(|it| format!("{}:{}", field(it, "user"), field(it, "outcome"))).collect(),
         ),
+        "secret" => {
+            let text = rest.join(" ");
+            let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let has = |it: &&Told| {
+                let written = it.1.to_string();
+                written.contains(&text) || written.contains(&hex)
+            };
+            told.iter().find(has).map_or(Ok(()), |it| Err(format!("{} has it: {}", it.0, it.1)))
+        }
         "no" => {
             let (name, wanted) = rest.split_first().ok_or("no what?")?;
             match of(name).iter().find(|it| wanted.iter().all(|pair| holds(it, pair))) {
