@@ -8,6 +8,7 @@ pub mod capture;
 mod chain;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 mod drive;
 pub mod dump;
 mod event_file;

@@ -12,7 +12,11 @@ fn main() -> ExitCode {
     let invocation = Invocation::of_process().unwrap_or_else(|error| error.exit());
     let config = invocation.config.clone().unwrap_or_default();
     let result: anyhow::Result<()> = match &invocation.command {
-        Command::Run(_) => ftpmon::run(&config, reread),
+        Command::Run(_) => match ftpmon::run(&config, reread) {
+            // What failed was said when it did.
+            Ok(false) => return ExitCode::FAILURE,
+            result => result.map(drop),
+        },
         Command::Read(_) => ftpmon::read(&config),
         Command::Detect(options) => match (&options.explain, options.list) {
             (Some(id), _) => ftpmon::explain_detector(id),
@@ -22,7 +26,8 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Check(_)) => print(&checked(&invocation)),
         Command::Config(ConfigCommand::Show(_)) => print(&invocation.shown()),
         Command::Config(ConfigCommand::Example) => print(&example()),
-        Command::Detach { pin } => detach(pin),
+        Command::Detach { pin } => detach(pin.as_deref()),
+        Command::Doctor(options) => return doctor(&config, options.json),
         Command::Verify { paths } => return verify(paths),
         Command::Status { status, json } => show_status(status, *json),
         Command::Schema => schema(),
@@ -66,6 +71,22 @@ fn verify(paths: &[PathBuf]) -> ExitCode {
     }
 }
 
+/// `ftpmon doctor`: a fault is a failure.
+fn doctor(config: &Config, json: bool) -> ExitCode {
+    let shown = ftpmon::doctor::examine(config).map_err(anyhow::Error::from).and_then(|report| {
+        print(&if json { report.json() } else { report.text() })?;
+        Ok(report.has_faults())
+    });
+    match shown {
+        Ok(false) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("ftpmon: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// `ftpmon status`.
 fn show_status(address: &StatusAddress, json: bool) -> anyhow::Result<()> {
     print(&ftpmon::status::status(address, json)?)
@@ -75,10 +96,15 @@ fn print(text: &str) -> anyhow::Result<()> {
     Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
 }
 
-/// `ftpmon detach`: says how many pins there were.
-fn detach(folder: &Path) -> anyhow::Result<()> {
-    let count = ftpmon::kernel::detach(folder)?;
-    print(&format!("{count} pins removed from {}\n", folder.display()))
+/// `ftpmon detach`: says what was removed.
+fn detach(pins: Option<&Path>) -> anyhow::Result<()> {
+    if let Some(folder) = pins {
+        let count = ftpmon::kernel::detach_pins(folder)?;
+        return print(&format!("{count} pins removed from {}\n", folder.display()));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let count = runtime.block_on(ftpmon::kernel::detach())?;
+    print(&format!("{count} filters of killed agents removed\n"))
 }
 
 /// `ftpmon schema`: how `docs/events.schema.json` is made.

@@ -18,6 +18,7 @@ impl Command {
             | Self::Config(ConfigCommand::Check(options) | ConfigCommand::Show(options)) => {
                 Some((&**options).into())
             }
+            Self::Doctor(options) => Some((&options.run).into()),
             Self::Read(options) => Some((&**options).into()),
             Self::Detect(options) => Some((&**options).into()),
             Self::Config(ConfigCommand::Example)
@@ -37,6 +38,7 @@ impl From<&RunOptions> for Config {
                 interfaces: options.interfaces.clone(),
                 hook: options.hook,
                 promiscuous: options.promisc,
+                share: options.share,
                 stats_interval_s: options.stats_interval,
                 ring_bytes: options.ring_size,
                 files_ring_bytes: options.files_ring_size,

@@ -165,7 +165,7 @@ impl Invocation {
 /// The options of `run`, and of the commands that take them, as they were given.
 pub(super) fn options_of_run(matches: &ArgMatches) -> Option<&ArgMatches> {
     match matches.subcommand()? {
-        ("run", options) => Some(options),
+        ("run" | "doctor", options) => Some(options),
         ("config", config) => {
             config.subcommand().filter(|(name, _)| *name != "example").map(|(_, options)| options)
         }

@@ -46,11 +46,11 @@ pub enum Command {
     Run(Box<RunOptions>),
     /// Read capture files (pcap or pcapng, also gzipped); needs no privileges
     Read(Box<ReadOptions>),
-    /// Remove what ftpmon run --pin left attached
+    /// Remove what agents that were killed left attached
     Detach {
-        /// The folder that was given to --pin
+        /// Remove everything that ftpmon run --pin pinned in this folder
         #[arg(long, value_name = "DIR")]
-        pin: PathBuf,
+        pin: Option<PathBuf>,
     },
     /// Show what running agents watch, what flows and what is lost
     Status {
@@ -61,6 +61,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Examine whether run would work here with these options, and what keeps it from seeing or delivering everything
+    Doctor(Box<DoctorOptions>),
     /// Check that event files (--format json) and spools are complete
     Verify {
         /// All event files of one output, also gzipped, or directories of spools
@@ -108,6 +110,9 @@ pub struct RunOptions {
     /// Put the interfaces into promiscuous mode; needed on a mirror port
     #[arg(long)]
     pub promisc: bool,
+    /// Watch interfaces that another ftpmon watches; both report everything
+    #[arg(long)]
+    pub share: bool,
     /// Time between two stats events: seconds, or 30s, 5m, 1h
     #[arg(long, value_name = "SECONDS", default_value_t = STATS_INTERVAL_DEFAULT, value_parser = seconds(1..=86_400))]
     pub stats_interval: u32,
@@ -171,6 +176,17 @@ pub struct RunOptions {
     /// Events and files, shared with `read`.
     #[command(flatten)]
     pub events: EventOptions,
+}
+
+/// `ftpmon doctor`.
+#[derive(Clone, Debug, Args)]
+pub struct DoctorOptions {
+    /// Write the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The run that is planned.
+    #[command(flatten)]
+    pub run: RunOptions,
 }
 
 /// `ftpmon read`.

@@ -224,6 +224,8 @@ pub struct LiveConfig {
     pub hook: HookChoice,
     /// Put the interfaces into promiscuous mode.
     pub promiscuous: bool,
+    /// Watch interfaces that another agent watches.
+    pub share: bool,
     /// Seconds between two `stats` events.
     pub stats_interval_s: u32,
     /// Size of the ring between kernel and agent, bytes; rounded up to a power of two.
@@ -271,6 +273,7 @@ impl Default for LiveConfig {
             interfaces: Vec::new(),
             hook: HookChoice::Auto,
             promiscuous: false,
+            share: false,
             stats_interval_s: STATS_INTERVAL_DEFAULT,
             ring_bytes: RING_BYTES_DEFAULT,
             files_ring_bytes: FILES_RING_BYTES_DEFAULT,

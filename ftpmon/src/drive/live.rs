@@ -16,6 +16,7 @@ mod state;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -26,7 +27,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 use crate::chain::{Attribution, Chain, Files};
 use crate::config::{Config, FilesPolicy, PinConfig};
 use crate::dump::Dump;
-use crate::kernel::{self, KernelVersion, Maps, Object, ObjectOptions, Parts, Pins, Ring, WatchOptions};
+use crate::kernel::{
+    self, Claimant, KernelVersion, Maps, Object, ObjectOptions, Parts, Pins, Ring, WatchOptions,
+};
 use crate::notice::notice;
 use crate::process::ProcessLookup;
 use crate::sandbox::{self, Account, Opener, Role};
@@ -57,9 +60,11 @@ const WAKE_MIN: Duration = Duration::from_millis(1);
 
 /// Watches until SIGINT or SIGTERM, or until the last reader closes. SIGHUP reads the configuration again.
 ///
+/// False where the run ended because of a failure, or an output failed for good; what failed was said on standard error.
+///
 /// # Errors
 /// Whatever keeps the kernel programs from being attached or the outputs from being opened.
-pub fn run(config: &Config, reread: Reread) -> anyhow::Result<()> {
+pub fn run(config: &Config, reread: Reread) -> anyhow::Result<bool> {
     let kernel = kernel::preflight(config.live.promiscuous)?;
     if config.live.sandbox {
         sandbox::enable(Account::find(config.live.user.as_deref())?, kernel.maps_need_rights());
@@ -82,7 +87,7 @@ pub fn run(config: &Config, reread: Reread) -> anyhow::Result<()> {
     });
     if let (Err(_), Some(pin), false) = (&started, pin, take_over) {
         // Pins of a failed start are of no use.
-        let _ = kernel::detach(&pin.folder);
+        let _ = kernel::detach_pins(&pin.folder);
     }
     started
 }
@@ -113,6 +118,7 @@ fn load(
         patterns: config.live.interfaces.clone(),
         hook: config.live.hook,
         promiscuous: config.live.promiscuous,
+        claimant: Claimant { pid: std::process::id(), share: config.live.share },
         pins,
     };
     let log = options.log.map(|_| object.take_log()).transpose()?;
@@ -120,14 +126,14 @@ fn load(
     Ok(Loaded { maps, options, attacher, log })
 }
 
-/// Opens what the run writes to, attaches and watches. An error is of the start.
+/// Opens what the run writes to, attaches and watches. An error is of the start; false stands for a failure later.
 async fn watch(
     config: &Config,
     reread: Reread,
     engine: EngineConfig,
     loaded: Loaded,
     take_over: bool,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let signals = Signals::new().context("cannot wait for signals")?;
     let supervisor = Supervisor::of_process().context("cannot use the socket NOTIFY_SOCKET")?;
     let listener = StatusListener::open(&config.live.status)
@@ -186,6 +192,9 @@ async fn watch(
     supervisor.ready(&watching(&attacher.facts()));
     let mut running = Running { config: config.clone(), reread, opener, attacher, signals, supervisor };
     let reason = running.events(&mut ring, &mut engine).await;
+    let failures: Vec<_> = engine.chain().outputs().map(QueuedOutputs::failure).collect();
+    let was_ordinary =
+        || reason != StopReason::Error && !failures.iter().any(|failed| failed.load(Ordering::Relaxed));
     running.supervisor.stopping();
     if let Some(socket) = socket {
         let _ = running.opener.call(move || status::unlink(&socket));
@@ -195,14 +204,14 @@ async fn watch(
         // What comes from now on is in the ring for the next agent.
         let _ = (0..DRAINS_MAX).find(|_| engine.drain_ring(&mut ring).empty);
         engine.leave(reason);
-        return Ok(());
+        return Ok(was_ordinary());
     }
     engine.close();
     // Off the interfaces first: what is in the ring then is all there will be.
     running.attacher.stop().await;
     while !engine.drain_ring(&mut ring).empty {}
     engine.stop(reason);
-    Ok(())
+    Ok(was_ordinary())
 }
 
 /// The file for the next agent, and the entries that an earlier one noted for this one.

@@ -136,10 +136,23 @@ pub(super) fn attach(
 /// connection is seen in one direction only. What the kernel refuses is met again when it is attached.
 fn preload(object: &mut Object, layer: LinkLayer, ingress: Option<IngressHook>) {
     let _ = object.classifier(tc_program(TcAttachType::Egress, layer));
-    match ingress {
-        Some(IngressHook::Tc) => drop(object.classifier(tc_program(TcAttachType::Ingress, layer))),
-        Some(IngressHook::Native | IngressHook::Generic) => drop(object.xdp(xdp_program(layer))),
-        None => {}
+    if let Some(ingress) = ingress {
+        let _ = load_ingress(object, layer, ingress);
+    }
+}
+
+/// Loads the program of a hook on ingress.
+///
+/// # Errors
+/// The kernel refuses it.
+pub(super) fn load_ingress(
+    object: &mut Object,
+    layer: LinkLayer,
+    hook: IngressHook,
+) -> Result<(), KernelError> {
+    match hook {
+        IngressHook::Tc => object.classifier(tc_program(TcAttachType::Ingress, layer)).map(drop),
+        IngressHook::Native | IngressHook::Generic => object.xdp(xdp_program(layer)).map(drop),
     }
 }
 
@@ -262,7 +275,8 @@ fn attach_tc(
     Ok(pinned(pins, link, &name)?)
 }
 
-fn hook_of(hook: IngressHook, kernel: KernelVersion) -> Hook {
+/// A hook on ingress as events name it.
+pub(super) fn hook_of(hook: IngressHook, kernel: KernelVersion) -> Hook {
     match hook {
         IngressHook::Native => Hook::Native,
         IngressHook::Generic => Hook::Generic,
@@ -270,7 +284,8 @@ fn hook_of(hook: IngressHook, kernel: KernelVersion) -> Hook {
     }
 }
 
-fn tc_hook(kernel: KernelVersion) -> Hook {
+/// The hook of TC programs.
+pub(super) fn tc_hook(kernel: KernelVersion) -> Hook {
     if kernel.has_tcx() { Hook::Tcx } else { Hook::Clsact }
 }
 

@@ -61,15 +61,29 @@ impl ClsactOwner {
     /// Removes the filters that dead agents left on an interface, and makes the qdisc where there is none. What cannot be read
     /// or removed stays; without a qdisc attaching fails.
     pub(super) async fn prepare(&mut self, route: &Handle, name: &str, ifindex: u32) {
-        let Ok(index) = i32::try_from(ifindex) else { return };
-        let present = filters(route, index).await.unwrap_or_default();
-        for filter in present.iter().filter(|filter| self.is_stale(filter)) {
-            let _ = remove(route.clone(), &filter.header).await;
-        }
-        let made = qdisc_add_clsact(name).is_ok();
-        if made || present.iter().any(|filter| is_of(filter, &[OWN_QDISC])) {
+        let _ = self.remove_stale(route, ifindex).await;
+        if qdisc_add_clsact(name).is_ok() {
             self.own_qdiscs.insert(ifindex);
         }
+    }
+
+    /// Removes the filters that dead agents left on an interface, and remembers whether an agent made its qdisc. Returns how many
+    /// filters there were.
+    pub(super) async fn remove_stale(
+        &mut self,
+        route: &Handle,
+        ifindex: u32,
+    ) -> Result<usize, rtnetlink::Error> {
+        let Ok(index) = i32::try_from(ifindex) else { return Ok(0) };
+        let present = filters(route, index).await.unwrap_or_default();
+        if present.iter().any(|filter| is_of(filter, &[OWN_QDISC])) {
+            self.own_qdiscs.insert(ifindex);
+        }
+        let stale: Vec<_> = present.iter().filter(|filter| self.is_stale(filter)).collect();
+        for filter in &stale {
+            remove(route.clone(), &filter.header).await?;
+        }
+        Ok(stale.len())
     }
 
     /// Removes the qdiscs that agents of ftpmon made and in which no filter is left.

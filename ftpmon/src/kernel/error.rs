@@ -45,6 +45,16 @@ pub enum KernelError {
         /// The operator's way out.
         way_out: String,
     },
+    /// Another agent watches the interface.
+    #[error(
+        "{interface} is watched by ftpmon already{}; end that one, or give --share, and both report everything", process(.agent)
+    )]
+    Watched {
+        /// The interface.
+        interface: String,
+        /// The process id of that agent, where it can be read.
+        agent: Option<u32>,
+    },
     /// The list of interfaces cannot be read.
     #[error("cannot ask the kernel about its interfaces: {0}")]
     Links(String),
@@ -64,6 +74,14 @@ pub enum KernelError {
         /// The reason.
         cause: String,
     },
+    /// What a killed agent left cannot be removed.
+    #[error("cannot remove what is left on {interface}: {cause}; this needs root, or CAP_NET_ADMIN")]
+    Detach {
+        /// The interface.
+        interface: String,
+        /// The reason.
+        cause: String,
+    },
     /// The ring cannot be waited for.
     #[error("cannot wait for the kernel's ring: {0}")]
     Ring(io::Error),
@@ -75,4 +93,8 @@ pub enum KernelError {
         /// The reason.
         error: io::Error,
     },
+}
+
+fn process(agent: &Option<u32>) -> String {
+    agent.map_or_else(String::new, |pid| format!(" (process {pid})"))
 }

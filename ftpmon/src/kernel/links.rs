@@ -4,7 +4,9 @@
 use ethtool::{EthtoolAttr, EthtoolFeatureAttr, EthtoolHandle};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use rtnetlink::packet_core::NetlinkMessage;
-use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkLayerType, LinkMessage, LinkXdp};
+use rtnetlink::packet_route::link::{
+    InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp,
+};
 use rtnetlink::packet_route::route::{RouteAttribute, RouteHeader, RouteMessage};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::sys::SocketAddr;
@@ -60,21 +62,36 @@ impl Links {
 
     /// The receive offload of interface `name` that native XDP would cost.
     pub(super) async fn receive_offload(&mut self, name: &str) -> Option<&'static str> {
-        let mut replies = self.ethtool.as_mut()?.feature().get(Some(name)).execute().await.ok()?;
+        self.features(name).await.iter().find_map(|feature| match feature.as_str() {
+            "rx-lro" => Some("LRO"),
+            "rx-gro-hw" => Some("GRO_HW"),
+            _ => None,
+        })
+    }
+
+    /// The features of interface `name` that are on, by the kernel's names for them; none where ethtool does not answer.
+    pub(super) async fn features(&mut self, name: &str) -> Vec<String> {
+        let mut on = Vec::new();
+        let Some(ethtool) = &mut self.ethtool else { return on };
+        let Ok(mut replies) = ethtool.feature().get(Some(name)).execute().await else { return on };
         while let Some(Ok(reply)) = replies.next().await {
-            let features = reply.payload.nlas.iter().filter_map(|attribute| match attribute {
+            let features = reply.payload.nlas.into_iter().filter_map(|attribute| match attribute {
                 EthtoolAttr::Feature(EthtoolFeatureAttr::Active(features)) => Some(features),
                 _ => None,
             });
-            for feature in features.flatten().filter(|feature| feature.value) {
-                match feature.name.as_str() {
-                    "rx-lro" => return Some("LRO"),
-                    "rx-gro-hw" => return Some("GRO_HW"),
-                    _ => {}
-                }
-            }
+            on.extend(features.flatten().filter(|feature| feature.value).map(|feature| feature.name));
         }
-        None
+        on
+    }
+
+    /// The MTU of an interface, and whether it is up.
+    pub(super) async fn state(&self, ifindex: u32) -> Option<(u32, bool)> {
+        let link = self.route.link().get().match_index(ifindex).execute().try_next().await.ok()??;
+        let mtu = link.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::Mtu(mtu) => Some(*mtu),
+            _ => None,
+        });
+        Some((mtu.unwrap_or_default(), link.header.flags.contains(LinkFlags::Up)))
     }
 
     /// The interface that the default route takes: IPv4's, or IPv6's where IPv4 has none.

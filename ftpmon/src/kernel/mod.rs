@@ -6,6 +6,9 @@
 //! | `object`, `verifier`, `log` | the kernel object: its maps, why the verifier refused it, its own log |
 //! | `links`, `pattern`, `watch` | the interfaces to watch, and following them |
 //! | `hook`, `attach`, `clsact` | the choice of a hook, and attaching to it |
+//! | `claim` | one agent an interface |
+//! | `detach` | removing what agents left |
+//! | `survey` | the interfaces as watching them would find them |
 //! | `pins` | maps and links that outlive an agent |
 //! | `ring`, `record`, `joiner`, `account` | the records of the programs, in the core's terms |
 //! | `steer`, `ports`, `flows` | the maps that steer the programs |
@@ -15,10 +18,12 @@
 mod account;
 mod attach;
 mod cause;
+mod claim;
 mod clock;
 mod clsact;
 mod counters;
 mod cpu_stats;
+mod detach;
 mod error;
 mod flows;
 mod hook;
@@ -34,24 +39,28 @@ mod promiscuous;
 mod record;
 mod ring;
 mod steer;
+mod survey;
 mod verifier;
 mod version;
 mod watch;
 
 pub use attach::Attached;
+pub use claim::Claimant;
 pub use clock::Clock;
 pub use counters::Counters;
+pub use detach::{detach, detach_pins};
 pub use error::KernelError;
 pub use flows::Flows;
 pub use hook::{HookChoice, IngressHook, LinkFacts, LinkLayer};
 pub use log::{KernelLogLevel, Log};
 pub use object::{Maps, Object, ObjectOptions, expected_entries};
 pub use pattern::{InterfacePattern, InterfacePatternError};
-pub use pins::{Pins, detach};
+pub use pins::{Pins, is_bpf_file_system, kernel_has_pins};
 pub use preflight::{Missing, preflight};
 pub use record::{RecordCounters, RecordReader, RingRecord, SeenFrame};
 pub use ring::{Drained, Ring};
 pub use steer::Steering;
+pub use survey::{SurveyOptions, SurveyedInterface, survey};
 pub use version::{KernelVersion, running_release};
 pub use watch::{Changes, INTERFACES_MAX, Watch, WatchOptions};
 

@@ -15,7 +15,7 @@ use ftpmon_common::{ABI_VERSION, names};
 
 use super::cause::root_cause;
 use super::error::KernelError;
-use super::version::KernelVersion;
+use super::version::{KernelVersion, running_release};
 
 /// The maps that outlive an agent. The others are working memory.
 pub(super) const MAPS: [&str; 10] = [
@@ -58,8 +58,7 @@ impl Pins {
             .mode(0o700)
             .create(&pins.folder)
             .map_err(|e| error(e.to_string()))?;
-        let file_system = rustix::fs::statfs(&pins.folder).map_err(|e| error(e.to_string()))?;
-        if file_system.f_type != BPF_FS {
+        if !is_bpf_file_system(&pins.folder) {
             let _ = fs::remove_dir(&pins.folder);
             let cause = "it is not in a BPF file system; give a folder below /sys/fs/bpf (mount -t bpf bpf /sys/fs/bpf)";
             return Err(error(cause.to_owned()));
@@ -138,12 +137,22 @@ impl Pins {
     }
 }
 
+/// The folder is in a BPF file system.
+pub fn is_bpf_file_system(folder: &Path) -> bool {
+    rustix::fs::statfs(folder).is_ok_and(|facts| facts.f_type == BPF_FS)
+}
+
+/// The running kernel has what pins need.
+pub fn kernel_has_pins() -> bool {
+    KernelVersion::parse(&running_release()).is_some_and(KernelVersion::has_tcx)
+}
+
 /// Removes everything that agents pinned below `folder`, of every layout, which detaches their programs. Returns how many pins
 /// there were.
 ///
 /// # Errors
 /// Something cannot be removed.
-pub fn detach(folder: &Path) -> Result<usize, KernelError> {
+pub(super) fn remove_all(folder: &Path) -> Result<usize, KernelError> {
     let error = |e: io::Error| KernelError::Pin { path: folder.display().to_string(), cause: e.to_string() };
     let mut count = 0;
     for layout in entries(folder) {

@@ -15,6 +15,13 @@ use super::version::{KernelVersion, OLDEST, running_release};
 #[error("{}", joined(.0))]
 pub struct Missing(Vec<String>);
 
+impl Missing {
+    /// What is missing, each with the way out after a semicolon.
+    pub fn lines(&self) -> &[String] {
+        &self.0
+    }
+}
+
 fn joined(lines: &[String]) -> impl fmt::Display {
     lines.join("\nftpmon: ")
 }

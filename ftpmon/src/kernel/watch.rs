@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::attach::{Attached, attach};
+use super::claim::{Claim, Claimant};
 use super::clsact::ClsactOwner;
 use super::error::KernelError;
 use super::hook::{HookChoice, LinkFacts};
@@ -28,6 +29,8 @@ pub struct WatchOptions {
     pub hook: HookChoice,
     /// Set them promiscuous.
     pub promiscuous: bool,
+    /// The agent that watches.
+    pub claimant: Claimant,
     /// Keep the programs attached when the agent ends.
     pub pins: Option<Pins>,
 }
@@ -48,7 +51,7 @@ pub struct Watch {
     kernel: KernelVersion,
     promiscuous: Option<Promiscuous>,
     clsact: ClsactOwner,
-    attached: BTreeMap<u32, Attached>,
+    attached: BTreeMap<u32, (Attached, Claim)>,
     /// Interfaces that could not be attached to; not tried again until they have gone.
     refused: BTreeSet<u32>,
 }
@@ -65,17 +68,7 @@ impl Watch {
     ) -> Result<Self, KernelError> {
         let links = Links::open()?;
         let present = links.list().await?;
-        if options.patterns.is_empty() {
-            options.patterns = vec![default_interface(&links, &present).await?];
-        }
-        for name in options.patterns.iter().filter(|pattern| pattern.is_name()) {
-            if !present.iter().any(|link| name.matches(&link.name)) {
-                return Err(KernelError::UnknownInterface {
-                    name: name.to_string(),
-                    present: names(&present),
-                });
-            }
-        }
+        options.patterns = wanted(&links, &present, options.patterns).await?;
         let promiscuous = options
             .promiscuous
             .then(Promiscuous::new)
@@ -90,7 +83,7 @@ impl Watch {
             let strict = named || watch.options.hook != HookChoice::Auto;
             match watch.attach_if_wanted(object, link).await {
                 Ok(()) => {}
-                Err(e) if strict => return Err(e),
+                Err(e) if strict || matches!(e, KernelError::Watched { .. }) => return Err(e),
                 Err(e) => notice(format_args!("{e}")),
             }
         }
@@ -104,7 +97,7 @@ impl Watch {
 
     /// The watched interfaces as `sensor_start` reports them.
     pub fn facts(&self) -> Vec<InterfaceFacts> {
-        self.attached.values().map(|attached| attached.facts.clone()).collect()
+        self.attached.values().map(|(attached, _)| attached.facts.clone()).collect()
     }
 
     /// Removes pinned links of interfaces that are not watched.
@@ -135,7 +128,7 @@ impl Watch {
         let still_there = |ifindex: u32, attached: &Attached| {
             present.iter().any(|link| link.ifindex == ifindex && link.name == attached.facts.name)
         };
-        self.attached.retain(|&ifindex, attached| {
+        self.attached.retain(|&ifindex, (attached, _)| {
             let keep = still_there(ifindex, attached);
             if !keep {
                 notice(format_args!("interface {} was removed", attached.facts.name));
@@ -150,7 +143,8 @@ impl Watch {
             if let Err(e) = self.attach_if_wanted(object, link).await {
                 notice(format_args!("{e}"));
             }
-            if let Some(attached) = self.attached.get(&link.ifindex).filter(|_| self.attached.len() > before)
+            if let Some((attached, _)) =
+                self.attached.get(&link.ifindex).filter(|_| self.attached.len() > before)
             {
                 notice(format_args!("interface {} is watched: {}", link.name, attached.facts.ingress));
                 changes.attached += 1;
@@ -180,6 +174,7 @@ impl Watch {
                 way_out: "ask for fewer with --iface".to_owned(),
             });
         }
+        let claim = self.options.claimant.claim(&link.name, link.ifindex).await?;
         let mut link = link.clone();
         if link.bus.is_some() {
             link.receive_offload = self.links.receive_offload(&link.name).await;
@@ -194,9 +189,29 @@ impl Watch {
                 .add(link.ifindex)
                 .map_err(|error| KernelError::Promiscuous { interface: link.name.clone(), error })?;
         }
-        self.attached.insert(link.ifindex, attached);
+        self.attached.insert(link.ifindex, (attached, claim));
         Ok(())
     }
+}
+
+/// The names and patterns asked for; without any, the name of the default route's interface.
+///
+/// # Errors
+/// An interface asked for by name is not there, or there is no default.
+pub(super) async fn wanted(
+    links: &Links,
+    present: &[LinkFacts],
+    patterns: Vec<InterfacePattern>,
+) -> Result<Vec<InterfacePattern>, KernelError> {
+    if patterns.is_empty() {
+        return Ok(vec![default_interface(links, present).await?]);
+    }
+    for name in patterns.iter().filter(|pattern| pattern.is_name()) {
+        if !present.iter().any(|link| name.matches(&link.name)) {
+            return Err(KernelError::UnknownInterface { name: name.to_string(), present: names(present) });
+        }
+    }
+    Ok(patterns)
 }
 
 async fn default_interface(links: &Links, present: &[LinkFacts]) -> Result<InterfacePattern, KernelError> {

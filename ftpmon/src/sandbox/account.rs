@@ -1,5 +1,7 @@
 //! The user that the agent becomes.
 
+use core::fmt;
+
 use nix::unistd::{Gid, Uid, User};
 use rustix::process::{geteuid, getgid};
 use rustix::thread::{
@@ -36,6 +38,18 @@ struct Ids {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("--user {0}: there is no such user; create it with `useradd --system {0}`, or name another")]
 pub struct UnknownUser(String);
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Ids { uid, .. }) = &self.ids else {
+            return f.write_str("ftpmon stays the user that it is started as");
+        };
+        match User::from_uid(Uid::from_raw(*uid)).ok().flatten() {
+            Some(user) => write!(f, "ftpmon becomes {}", user.name),
+            None => write!(f, "ftpmon becomes user {uid}"),
+        }
+    }
+}
 
 impl Account {
     /// The user called `name`. Without a name, root becomes `ftpmon`, or `nobody` where there is no such user; another user, and root

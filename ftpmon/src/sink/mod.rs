@@ -51,4 +51,4 @@ pub use spool::{
     SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, Spool, SpoolFull, SpoolOptions, SpoolReport, route_number,
     verify_spool,
 };
-pub use stdout::reader_gone;
+pub use stdout::{reader_gone, stdout_is_closed};

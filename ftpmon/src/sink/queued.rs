@@ -1,5 +1,6 @@
 //! Outputs with queues, for live capture: a slow or absent reader blocks nothing.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -53,6 +54,7 @@ fn way_out(spec: &SinkSpec) -> &'static str {
 pub struct QueuedOutputs {
     outputs: Vec<Output>,
     gone: Arc<Notify>,
+    failed: Arc<AtomicBool>,
     /// The spool that takes events instead of the queues, and the number of their route there.
     spool: Option<(Arc<Spool>, u64)>,
 }
@@ -108,6 +110,7 @@ impl QueuedOutputs {
 
     fn open_with(specs: &[OutputSpec], spool: Option<(Arc<Spool>, u64)>) -> Result<Self, OutputError> {
         let gone = Arc::new(Notify::new());
+        let failed = Arc::new(AtomicBool::new(false));
         let mut outputs: Vec<Output> = Vec::with_capacity(specs.len());
         for OutputSpec { sink, settings } in specs {
             if outputs.iter().any(|output| output.spec == *sink) {
@@ -126,6 +129,7 @@ impl QueuedOutputs {
                 up: AtomicBool::new(open_now),
                 delivered_s: AtomicU64::new(0),
                 reopen: AtomicBool::new(false),
+                failed: Arc::clone(&failed),
                 gone: Arc::clone(&gone),
             });
             let reader = spool.as_ref().map(|(spool, route)| {
@@ -140,7 +144,7 @@ impl QueuedOutputs {
             let idle = Some(Worker::new(Arc::clone(&shared), reader, role, destination, open_now, resend));
             outputs.push(Output { spec: sink.clone(), shared, idle, thread: None, said: None });
         }
-        Ok(Self { outputs, gone, spool })
+        Ok(Self { outputs, gone, failed, spool })
     }
 
     /// Has each file opened again, between two events, whether or not it was moved away.
@@ -172,6 +176,11 @@ impl QueuedOutputs {
             output.shared.queue.abandon();
         }
         self.gone.notify_one();
+    }
+
+    /// Whether an output failed for good, also when the outputs themselves are gone.
+    pub fn failure(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.failed)
     }
 
     /// Comes back when no output is left that anybody could read.
@@ -258,19 +267,23 @@ impl Outputs for QueuedOutputs {
             let shared = &output.shared;
             // With `| head`, the rest is not wanted.
             let unwanted = output.spec == SinkSpec::Stdout && shared.queue.is_abandoned();
-            for Loss { from_seq, to_seq, count, reason, .. } in shared.queue.final_losses() {
-                if unwanted {
-                    continue;
-                }
-                let reason = reason.name();
-                notice(format_args!(
-                    "output {}: {count} events were not delivered: {reason}, seq {from_seq} to {to_seq}",
-                    shared.name
-                ));
+            let losses = shared.queue.final_losses();
+            if !unwanted && !losses.is_empty() {
+                notice(format_args!("output {}: {}", shared.name, not_delivered(&losses)));
             }
         }
         Ok(())
     }
+}
+
+/// Losses in a line: their number, their reasons, and the range that they lie in.
+fn not_delivered(losses: &[Loss]) -> String {
+    let count: u64 = losses.iter().map(|loss| loss.count).sum();
+    let reasons: BTreeSet<&str> = losses.iter().map(|loss| loss.reason.name()).collect();
+    let reasons: Vec<&str> = reasons.into_iter().collect();
+    let first = losses.iter().map(|loss| loss.from_seq).min().unwrap_or_default();
+    let last = losses.iter().map(|loss| loss.to_seq).max().unwrap_or_default();
+    format!("{count} events were not delivered: {}, seq {first} to {last}", reasons.join(", "))
 }
 
 /// Takes `lines` and leaves them empty. A few are copied, so that they take no more room than they need while they wait.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::Interest;
@@ -17,6 +18,27 @@ const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 /// waits and is woken after each of this many.
 const PIPE_BYTES: usize = 1 << 20;
 
+/// Standard output was closed when the process began. Before `main` the runtime opens `/dev/null` in its place, where events
+/// would go unseen.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// What the C library runs before `main`, and before the runtime.
+#[used]
+// SAFETY: the section is an array of functions that the C library calls once, with arguments that they need not take.
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = look;
+
+/// The process was started without a standard output.
+pub fn stdout_is_closed() -> bool {
+    CLOSED.load(Ordering::Relaxed)
+}
+
+extern "C" fn look() {
+    // SAFETY: asks for the flags of a number that need not be a descriptor.
+    let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) };
+    CLOSED.store(flags == -1, Ordering::Relaxed);
+}
+
 /// Standard output, written without std's buffer and lock: one thread alone writes it.
 #[derive(Default)]
 pub(super) struct Stdout {
@@ -25,6 +47,9 @@ pub(super) struct Stdout {
 
 impl Destination for Stdout {
     fn open(&mut self) -> io::Result<()> {
+        if stdout_is_closed() {
+            return Err(io::Error::other("it is closed"));
+        }
         // A run whose standard output is closed would write its events into whatever file opens next.
         rustix::fs::fstat(rustix::stdio::stdout()).map(drop)?;
         // Another kind of output has no such size, and a pipe that stays as it is only costs time.

@@ -42,6 +42,8 @@ pub(super) struct Shared {
     pub(super) delivered_s: AtomicU64,
     /// The operator asks for its file to be opened again.
     pub(super) reopen: AtomicBool,
+    /// It failed for good, or one of its route's did; a reader who had enough is no failure.
+    pub(super) failed: Arc<AtomicBool>,
     /// Notified when the output failed for good.
     pub(super) gone: Arc<Notify>,
 }
@@ -249,7 +251,10 @@ impl Worker {
         match recovery {
             // With `| head`, the rest is not wanted.
             Recovery::Never if error.kind() == io::ErrorKind::BrokenPipe => {}
-            Recovery::Never => self.report.gone(error),
+            Recovery::Never => {
+                self.shared.failed.store(true, Ordering::Relaxed);
+                self.report.gone(error);
+            }
             Recovery::SameByte => self.report.fails(error, self.shared.queue.cap()),
             Recovery::WholeEvent => {
                 if self.state == State::Open {

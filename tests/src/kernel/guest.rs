@@ -177,7 +177,7 @@ impl Wire {
     fn try_neighbours(&self) -> Result<Hooks> {
         let demonstration = demonstration(Direct::DEVICE)?;
         let _server = demonstration.serve(&self.net.server)?;
-        let (mut killed, other) = (self.start(Direct::DEVICE, "tcx")?, self.start(Direct::DEVICE, "tcx")?);
+        let (mut killed, other) = (self.share("tcx")?, self.share("tcx")?);
         let visits = self.play(&demonstration)?;
         killed.wait_for_sessions(visits.len(), LIMIT)?;
         killed.process().signal(Signal::SIGKILL)?;
@@ -189,6 +189,10 @@ impl Wire {
         let left = run_ok(self.net.server.command("tc").args(["qdisc", "show", "dev", Direct::DEVICE]))?;
         ensure!(!left.contains("clsact"), "the qdisc is left: {left}");
         Ok(hooks)
+    }
+
+    fn share(&self, hook: &str) -> Result<Agent> {
+        Agent::start(&self.net.server, &["--iface", Direct::DEVICE, "--hook", hook, "--share"])
     }
 
     fn start(&self, device: &str, hook: &str) -> Result<Agent> {
