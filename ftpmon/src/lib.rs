@@ -15,6 +15,7 @@ mod event_file;
 pub mod format;
 pub mod kernel;
 mod named_file;
+mod netns;
 mod notice;
 pub mod process;
 mod quantity;

@@ -73,17 +73,10 @@ fn verify(paths: &[PathBuf]) -> ExitCode {
 
 /// `ftpmon doctor`: a fault is a failure.
 fn doctor(config: &Config, json: bool) -> ExitCode {
-    let shown = ftpmon::doctor::examine(config).map_err(anyhow::Error::from).and_then(|report| {
-        print(&if json { report.json() } else { report.text() })?;
-        Ok(report.has_faults())
-    });
-    match shown {
-        Ok(false) => ExitCode::SUCCESS,
-        Ok(true) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("ftpmon: {error:#}");
-            ExitCode::FAILURE
-        }
+    let report = ftpmon::doctor::examine(config);
+    match print(&if json { report.json() } else { report.text() }) {
+        Ok(()) if !report.has_faults() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
     }
 }
 

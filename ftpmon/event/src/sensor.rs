@@ -47,6 +47,10 @@ pub struct InterfaceFacts {
     pub egress: Hook,
     /// The reason for these hooks.
     pub reason: String,
+    /// Offloads that are on: `LRO`, `GRO`, `GRO_HW`, `RXVLAN` (VLAN tags are taken off received frames, which XDP then does not see),
+    /// `TSO`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offloads: Vec<String>,
 }
 
 /// The source of the packets of a run.

@@ -36,6 +36,7 @@ impl From<&RunOptions> for Config {
         Self {
             live: LiveConfig {
                 interfaces: options.interfaces.clone(),
+                netns: options.netns.clone(),
                 hook: options.hook,
                 promiscuous: options.promisc,
                 share: options.share,

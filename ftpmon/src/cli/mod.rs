@@ -100,6 +100,9 @@ pub struct RunOptions {
     /// [default: the interface of the default route]
     #[arg(long = "iface", value_name = "NAME|GLOB")]
     pub interfaces: Vec<InterfacePattern>,
+    /// Watch interfaces of this network namespace instead of ftpmon's own: /run/netns/NAME, /proc/PID/ns/net
+    #[arg(long, value_name = "PATH")]
+    pub netns: Option<PathBuf>,
     /// Kernel hook for incoming packets
     #[arg(long, value_enum, default_value_t = HookChoice::Auto)]
     pub hook: HookChoice,

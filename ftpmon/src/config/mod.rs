@@ -14,6 +14,7 @@ mod detect;
 mod diff;
 mod engine;
 mod file;
+mod leavings;
 mod limits;
 mod text;
 
@@ -38,6 +39,7 @@ pub use detect::{DetectChoice, DetectConfig};
 pub use diff::Change;
 pub use engine::{KeyError, SECRETS_KEY_MIN};
 pub use file::{DEFAULT_FILE, FILE_BYTES_MAX, FileError, FileSettings, Location, Setting, SettingValue};
+pub use leavings::{PinConfig, WritePcapConfig};
 pub use limits::LimitsConfig;
 
 /// Ring size without `--ring-size`, bytes.
@@ -220,6 +222,9 @@ pub struct LiveConfig {
     /// Interfaces, by name or glob pattern; that of the default route where none is given.
     #[serde(with = "text::list")]
     pub interfaces: Vec<InterfacePattern>,
+    /// The network namespace of the interfaces; none for the process's own.
+    #[serde(with = "text::path_option")]
+    pub netns: Option<PathBuf>,
     /// The kernel hook for incoming packets.
     pub hook: HookChoice,
     /// Put the interfaces into promiscuous mode.
@@ -271,6 +276,7 @@ impl Default for LiveConfig {
     fn default() -> Self {
         Self {
             interfaces: Vec::new(),
+            netns: None,
             hook: HookChoice::Auto,
             promiscuous: false,
             share: false,
@@ -289,30 +295,6 @@ impl Default for LiveConfig {
             spool: None,
         }
     }
-}
-
-/// The places where an agent leaves things to the next one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PinConfig {
-    /// The folder in a BPF file system for maps and links.
-    #[serde(with = "text::path")]
-    pub folder: PathBuf,
-    /// The file for what is known of open sessions.
-    #[serde(with = "text::path")]
-    pub state: PathBuf,
-}
-
-/// A pcapng file for the matched packets.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WritePcapConfig {
-    /// The file.
-    #[serde(with = "text::path")]
-    pub path: PathBuf,
-    /// Largest size of the file, bytes.
-    #[serde(default)]
-    pub max_bytes: Option<u64>,
 }
 
 /// Settings for reading capture files.

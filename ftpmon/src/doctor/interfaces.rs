@@ -130,7 +130,8 @@ mod tests {
     #[test]
     fn each_trap_is_told_with_its_remedy() {
         assert_eq!(bad(&interface(), false), []);
-        let traps: [(fn(&mut SurveyedInterface), Verdict, &str, &str); 6] = [
+        type Trap = (fn(&mut SurveyedInterface), Verdict, &'static str, &'static str);
+        let traps: [Trap; 6] = [
             (|i| i.is_up = false, Verdict::Warning, "down", "ip link set eth0 up"),
             (|i| i.mtu = 9000, Verdict::Warning, "MTU 9000", "--hook auto"),
             (|i| i.receive_offload = Some("LRO"), Verdict::Warning, "LRO", "--hook auto"),

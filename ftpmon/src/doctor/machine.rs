@@ -5,7 +5,7 @@ use std::fs;
 use super::report::Finding;
 use crate::config::{Config, FilesPolicy};
 use crate::kernel::{KernelVersion, Missing, running_release};
-use crate::process::own_container;
+use crate::process::is_in_container;
 
 /// Memory of the kernel's tables, bytes, without the rings.
 const TABLES_BYTES: u64 = 65 << 20;
@@ -60,21 +60,13 @@ pub(super) fn namespaces(owners: bool) -> Vec<Finding> {
     // Inside a container the first process is the container's, and says nothing.
     let own_network =
         !own_processes && namespace("1", "net").is_some_and(|net| Some(net) != namespace("self", "net"));
-    let container = own_container();
+    let in_container = is_in_container();
     let mut findings = Vec::new();
-    if let Some(container) = &container {
+    if own_network || (own_processes && in_container) {
         findings.push(Finding::warning(
             "namespaces",
-            format!(
-                "ftpmon runs in container {container}: it sees the interfaces of its network namespace only"
-            ),
-            "give it the host's network (docker run --network host, hostNetwork: true)",
-        ));
-    } else if own_network {
-        findings.push(Finding::warning(
-            "namespaces",
-            "this network namespace is not that of the first process: other interfaces are not seen",
-            "run it in the namespace that has the traffic (ip netns exec, nsenter --net=…)",
+            "this is a network namespace of its own: interfaces of others are not seen",
+            "run it in the host's (docker run --network host, hostNetwork: true), or give --netns",
         ));
     }
     if own_processes && owners {
@@ -85,7 +77,8 @@ pub(super) fn namespaces(owners: bool) -> Vec<Finding> {
         ));
     }
     if findings.is_empty() {
-        findings.push(Finding::ok("namespaces", "network and processes of the host"));
+        let place = if in_container { ", in a container" } else { "" };
+        findings.push(Finding::ok("namespaces", format!("network and processes of the host{place}")));
     }
     findings
 }

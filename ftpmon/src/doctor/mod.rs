@@ -18,26 +18,39 @@ mod report;
 pub use report::Report;
 
 use crate::config::Config;
-use crate::kernel::preflight;
+use crate::kernel::{KernelVersion, preflight};
+use crate::netns::NetworkNamespace;
 use crate::sandbox::Account;
 use report::Finding;
 
 /// Examines this machine for a run with `config`.
-///
-/// # Errors
-/// The system gives no event loop.
-pub fn examine(config: &Config) -> std::io::Result<Report> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+pub fn examine(config: &Config) -> Report {
     let mut report = Report::default();
     let ready = preflight(config.live.promiscuous);
     report.extend(machine::kernel(&ready));
     report.extend([account(config)]);
     report.extend(machine::namespaces(config.live.owners));
-    report.extend(runtime.block_on(interfaces::examine(config, ready.ok())));
+    report.extend(on_interfaces(config, ready.ok()));
     report.extend(machine::clocks());
     report.extend(machine::memory(config));
     report.extend(places::examine(config));
-    Ok(report)
+    report
+}
+
+/// The interfaces, in the network namespace that they are in.
+fn on_interfaces(config: &Config, kernel: Option<KernelVersion>) -> Vec<Finding> {
+    let examine = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::io::Result::Ok(runtime.block_on(interfaces::examine(config, kernel)))
+    };
+    let examined = match &config.live.netns {
+        None => examine().map_err(|error| error.to_string()),
+        Some(path) => NetworkNamespace::open(path)
+            .and_then(|netns| netns.run(examine))
+            .map_err(|error| error.to_string())
+            .and_then(|examined| examined.map_err(|error| error.to_string())),
+    };
+    examined.unwrap_or_else(|error| vec![Finding::from_error("interfaces", &error)])
 }
 
 /// The user that ftpmon becomes.

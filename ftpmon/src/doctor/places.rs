@@ -1,4 +1,4 @@
-//! Where events, files and state go: whether it can be written to, and whether there is room.
+//! The places that events, files and state go to: whether they can be written to, and whether there is room.
 
 use std::io;
 use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};

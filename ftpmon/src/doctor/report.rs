@@ -30,9 +30,9 @@ impl Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     verdict: Verdict,
-    /// What was examined: `kernel`, `interface eth0`, `output tcp://…`.
+    /// The thing that was examined: `kernel`, `interface eth0`, `output tcp://…`.
     subject: String,
-    /// What was found.
+    /// The finding.
     found: String,
     /// The remedy.
     #[serde(skip_serializing_if = "Option::is_none")]

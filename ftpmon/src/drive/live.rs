@@ -30,6 +30,7 @@ use crate::dump::Dump;
 use crate::kernel::{
     self, Claimant, KernelVersion, Maps, Object, ObjectOptions, Parts, Pins, Ring, WatchOptions,
 };
+use crate::netns::NetworkNamespace;
 use crate::notice::notice;
 use crate::process::ProcessLookup;
 use crate::sandbox::{self, Account, Opener, Role};
@@ -99,6 +100,8 @@ struct Loaded {
     attacher: Forked,
     /// The log of the kernel programs is the agent's, the programs are the attacher's.
     log: Option<kernel::Log>,
+    /// The namespace of the interfaces, where it is another one than the agent's.
+    netns: Option<NetworkNamespace>,
 }
 
 fn load(
@@ -122,8 +125,10 @@ fn load(
         pins,
     };
     let log = options.log.map(|_| object.take_log()).transpose()?;
-    let attacher = Forked::start(wanted, kernel, object).context("the system gives no second process")?;
-    Ok(Loaded { maps, options, attacher, log })
+    let netns = config.live.netns.as_deref().map(NetworkNamespace::open).transpose()?;
+    let attacher = Forked::start(wanted, kernel, object, netns.as_ref())
+        .context("the system gives no second process")?;
+    Ok(Loaded { maps, options, attacher, log, netns })
 }
 
 /// Opens what the run writes to, attaches and watches. An error is of the start; false stands for a failure later.
@@ -154,7 +159,7 @@ async fn watch(
         .as_ref()
         .map(|pin| open_journal(pin, opener.clone(), config.ports.control.clone()))
         .transpose()?;
-    let Loaded { maps, options, attacher, log } = loaded;
+    let Loaded { maps, options, attacher, log, netns } = loaded;
     let Parts { mut ring, counters, mut steering, flows } = kernel::open(maps, options)?;
     log.map(kernel::Log::follow).transpose()?;
     let attacher = attacher.attach().await?;
@@ -169,7 +174,11 @@ async fn watch(
     });
     let dump = dump.transpose()?;
     if config.live.owners {
-        match ProcessLookup::start() {
+        let start = || match &netns {
+            Some(netns) => netns.run(ProcessLookup::start).map_err(std::io::Error::other)?,
+            None => ProcessLookup::start(),
+        };
+        match start() {
             Ok(lookup) => chain.attribute(Attribution::new(lookup)),
             Err(error) => notice(format_args!("cannot tell which process owns a connection: {error}")),
         }
@@ -188,6 +197,8 @@ async fn watch(
     }
     engine.publish(attacher.facts());
     set_priority(config);
+    // The addresses of the watched host are asked for by this thread, which opens nothing else.
+    netns.iter().try_for_each(NetworkNamespace::enter)?;
     sandbox::enter(Role::Reader)?;
     supervisor.ready(&watching(&attacher.facts()));
     let mut running = Running { config: config.clone(), reread, opener, attacher, signals, supervisor };

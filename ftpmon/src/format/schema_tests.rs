@@ -55,6 +55,7 @@ fn of_the_sensor() -> Vec<EventKind> {
         ingress: Hook::Tcx,
         egress: Hook::Tcx,
         reason: "a veth".into(),
+        offloads: vec!["GRO".into()],
     };
     let start = SensorStart {
         version: "1".into(),

@@ -120,6 +120,7 @@ pub(super) fn attach(
                     ingress: hook_of(hook, kernel),
                     egress: tc_hook(kernel),
                     reason,
+                    offloads: link.offloads.iter().map(|name| (*name).to_owned()).collect(),
                 };
                 return Ok(Attached { facts, _ingress: ingress, _egress: egress });
             }

@@ -74,7 +74,7 @@ pub enum KernelError {
         /// The reason.
         cause: String,
     },
-    /// What a killed agent left cannot be removed.
+    /// Something that a killed agent left cannot be removed.
     #[error("cannot remove what is left on {interface}: {cause}; this needs root, or CAP_NET_ADMIN")]
     Detach {
         /// The interface.

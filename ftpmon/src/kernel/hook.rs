@@ -60,6 +60,8 @@ pub struct LinkFacts {
     pub xdp_program: Option<u32>,
     /// Receive offload that the driver would have to give up for native XDP: `LRO`, `GRO_HW`.
     pub receive_offload: Option<&'static str>,
+    /// Offloads that are on, by their short names.
+    pub offloads: Vec<&'static str>,
 }
 
 /// A hook worth trying, and why.
@@ -143,6 +145,7 @@ mod tests {
             layer: Some(LinkLayer::Ethernet),
             xdp_program: None,
             receive_offload: None,
+            offloads: Vec::new(),
         }
     }
 

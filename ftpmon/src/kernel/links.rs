@@ -18,6 +18,19 @@ use super::hook::{LinkFacts, LinkLayer};
 
 type Notices = futures_channel::mpsc::UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>;
 
+/// Offloads that are reported: the kernel's names for them, and short ones.
+const OFFLOADS: [(&str, &str); 5] = [
+    ("rx-lro", "LRO"),
+    ("rx-gro", "GRO"),
+    ("rx-gro-hw", "GRO_HW"),
+    ("rx-vlan-hw-parse", VLAN_TAGS),
+    ("tx-tcp-segmentation", "TSO"),
+];
+/// The card takes VLAN tags off received frames.
+pub(super) const VLAN_TAGS: &str = "RXVLAN";
+/// Offloads that a driver has to give up for native XDP.
+pub(super) const COST_BY_XDP: [&str; 2] = ["LRO", "GRO_HW"];
+
 /// A view of the interfaces of the process's network namespace.
 pub(super) struct Links {
     route: Handle,
@@ -60,17 +73,15 @@ impl Links {
         Ok(links.iter().filter_map(facts).collect())
     }
 
-    /// The receive offload of interface `name` that native XDP would cost.
-    pub(super) async fn receive_offload(&mut self, name: &str) -> Option<&'static str> {
-        self.features(name).await.iter().find_map(|feature| match feature.as_str() {
-            "rx-lro" => Some("LRO"),
-            "rx-gro-hw" => Some("GRO_HW"),
-            _ => None,
-        })
+    /// The offloads of interface `name` that are on, by the short names of [`OFFLOADS`].
+    pub(super) async fn offloads(&mut self, name: &str) -> Vec<&'static str> {
+        let features = self.features(name).await;
+        let is_on = |name: &str| features.iter().any(|feature| feature == name);
+        OFFLOADS.iter().filter(|(name, _)| is_on(name)).map(|(_, short)| *short).collect()
     }
 
     /// The features of interface `name` that are on, by the kernel's names for them; none where ethtool does not answer.
-    pub(super) async fn features(&mut self, name: &str) -> Vec<String> {
+    async fn features(&mut self, name: &str) -> Vec<String> {
         let mut on = Vec::new();
         let Some(ethtool) = &mut self.ethtool else { return on };
         let Ok(mut replies) = ethtool.feature().get(Some(name)).execute().await else { return on };
@@ -145,6 +156,7 @@ fn facts(link: &LinkMessage) -> Option<LinkFacts> {
         layer: layer(link.header.link_layer_type),
         xdp_program: None,
         receive_offload: None,
+        offloads: Vec::new(),
     };
     for attribute in &link.attributes {
         match attribute {

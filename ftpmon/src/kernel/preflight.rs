@@ -16,7 +16,7 @@ use super::version::{KernelVersion, OLDEST, running_release};
 pub struct Missing(Vec<String>);
 
 impl Missing {
-    /// What is missing, each with the way out after a semicolon.
+    /// The missing things, each with the way out after a semicolon.
     pub fn lines(&self) -> &[String] {
         &self.0
     }

@@ -6,25 +6,14 @@ use super::attach::{hook_of, load_ingress, tc_hook};
 use super::claim::agents_of;
 use super::error::KernelError;
 use super::hook::{HookChoice, HookOption, LinkFacts, hook_options};
-use super::links::Links;
+use super::links::{COST_BY_XDP, Links, VLAN_TAGS};
 use super::object::{Object, ObjectOptions};
 use super::pattern::InterfacePattern;
 use super::version::{KernelVersion, OLDEST, running_release};
 use super::watch::wanted;
 use ftpmon_event::Hook;
 
-/// Offloads that are reported, by the kernel's names for them.
-const OFFLOADS: [(&str, &str); 5] = [
-    ("rx-lro", "LRO"),
-    ("rx-gro", "GRO"),
-    ("rx-gro-hw", "GRO_HW"),
-    (VLAN_TAGS, "RXVLAN"),
-    ("tx-tcp-segmentation", "TSO"),
-];
-/// The card takes VLAN tags off received frames.
-const VLAN_TAGS: &str = "rx-vlan-hw-parse";
-
-/// What is to be surveyed.
+/// The options of a survey.
 #[derive(Clone, Debug)]
 pub struct SurveyOptions {
     /// Names and patterns; none means the default route's interface.
@@ -71,28 +60,28 @@ pub async fn survey(options: SurveyOptions) -> Result<Vec<SurveyedInterface>, Ke
     let present = links.list().await?;
     let patterns = wanted(&links, &present, options.patterns).await?;
     let kernel = options.kernel.or_else(|| KernelVersion::parse(&running_release())).unwrap_or(OLDEST);
-    let mut object = match options.kernel {
-        Some(_) => Some(Object::load(options.object, None)?.0),
+    // Programs can be loaded as long as their maps are there.
+    let mut loaded = match options.kernel {
+        Some(_) => Some(Object::load(options.object, None)?),
         None => None,
     };
     let mut surveyed = Vec::new();
     for link in present.iter().filter(|link| patterns.iter().any(|pattern| pattern.matches(&link.name))) {
         let mut link = link.clone();
-        let features = links.features(&link.name).await;
-        let is_on = |name: &str| features.iter().any(|feature| feature == name);
-        let receive_offload = links.receive_offload(&link.name).await;
+        link.offloads = links.offloads(&link.name).await;
+        let receive_offload = COST_BY_XDP.into_iter().find(|cost| link.offloads.contains(cost));
         link.receive_offload = receive_offload.filter(|_| link.bus.is_some());
         let (mtu, is_up) = links.state(link.ifindex).await.unwrap_or_default();
         surveyed.push(SurveyedInterface {
-            hook: choose(object.as_mut(), &link, options.hook, kernel),
+            hook: choose(loaded.as_mut().map(|(object, _)| object), &link, options.hook, kernel),
             egress: tc_hook(kernel),
             xdp_program: link.xdp_program.map(|id| (id, program_name(id))),
             agents: agents_of(link.ifindex),
             is_up,
             mtu,
             receive_offload,
-            takes_vlan_tags: is_on(VLAN_TAGS),
-            offloads: OFFLOADS.iter().filter(|(name, _)| is_on(name)).map(|(_, short)| *short).collect(),
+            takes_vlan_tags: link.offloads.contains(&VLAN_TAGS),
+            offloads: link.offloads,
             name: link.name,
         });
     }

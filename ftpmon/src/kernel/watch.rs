@@ -7,7 +7,7 @@ use super::claim::{Claim, Claimant};
 use super::clsact::ClsactOwner;
 use super::error::KernelError;
 use super::hook::{HookChoice, LinkFacts};
-use super::links::Links;
+use super::links::{COST_BY_XDP, Links};
 use super::object::Object;
 use super::pattern::InterfacePattern;
 use super::pins::Pins;
@@ -176,8 +176,9 @@ impl Watch {
         }
         let claim = self.options.claimant.claim(&link.name, link.ifindex).await?;
         let mut link = link.clone();
+        link.offloads = self.links.offloads(&link.name).await;
         if link.bus.is_some() {
-            link.receive_offload = self.links.receive_offload(&link.name).await;
+            link.receive_offload = COST_BY_XDP.into_iter().find(|cost| link.offloads.contains(cost));
         }
         if !self.kernel.has_tcx() {
             self.clsact.prepare(self.links.route(), &link.name, link.ifindex).await;

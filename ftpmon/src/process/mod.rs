@@ -57,16 +57,17 @@ pub enum Asked {
     Refused,
 }
 
-/// The id of the container that this process runs in.
-pub fn own_container() -> Option<String> {
-    let groups = procfs::process::Process::myself().ok()?.cgroups().ok()?;
-    let path = cgroup::best(groups.0.iter().map(|line| (&line.controllers[..], line.pathname.as_str())))?;
+/// This process runs in a container.
+pub fn is_in_container() -> bool {
+    // Inside its own cgroup namespace a container does not see its id.
     let marked = ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| std::path::Path::new(mark).exists());
-    match cgroup::container_id(path) {
-        Some(id) => Some(id.to_owned()),
-        // Inside its own cgroup namespace a container does not see its id.
-        None => marked.then(|| "of an id that it does not see".to_owned()),
-    }
+    marked || own_cgroup().is_some_and(|path| cgroup::container_id(&path).is_some())
+}
+
+fn own_cgroup() -> Option<String> {
+    let groups = procfs::process::Process::myself().ok()?.cgroups().ok()?;
+    let lines = groups.0.iter().map(|line| (&line.controllers[..], line.pathname.as_str()));
+    cgroup::best(lines).map(str::to_owned)
 }
 
 /// The look-up thread, from its user's side.

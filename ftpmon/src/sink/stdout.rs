@@ -22,7 +22,7 @@ const PIPE_BYTES: usize = 1 << 20;
 /// would go unseen.
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// What the C library runs before `main`, and before the runtime.
+/// A function that the C library runs before `main`, and before the runtime.
 #[used]
 // SAFETY: the section is an array of functions that the C library calls once, with arguments that they need not take.
 #[unsafe(link_section = ".init_array")]

@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::kernel::{Changes, KernelVersion, Object, Watch, WatchOptions};
+use crate::netns::NetworkNamespace;
 use crate::notice::notice;
 use crate::sandbox::{self, Role};
 use ftpmon_event::InterfaceFacts;
@@ -49,7 +50,12 @@ impl Forked {
     ///
     /// # Errors
     /// The system gives no process or socket pair.
-    pub(super) fn start(options: WatchOptions, kernel: KernelVersion, object: Object) -> io::Result<Self> {
+    pub(super) fn start(
+        options: WatchOptions,
+        kernel: KernelVersion,
+        object: Object,
+        netns: Option<&NetworkNamespace>,
+    ) -> io::Result<Self> {
         let (ours, theirs) = Pipe::pair()?;
         // SAFETY: this process has one thread, so that no lock is held by another one that the copy does not have.
         match unsafe { fork() }? {
@@ -57,7 +63,7 @@ impl Forked {
             ForkResult::Parent { .. } => Ok(Self(ours)),
             ForkResult::Child => {
                 drop(ours);
-                let code = i32::from(life(theirs, options, kernel, object).is_err());
+                let code = i32::from(life(theirs, options, kernel, object, netns).is_err());
                 // Nothing of the agent's is to be written or removed by its copy.
                 // SAFETY: ends this process; no other thread is left to notice.
                 unsafe { libc::_exit(code) }
@@ -118,10 +124,18 @@ impl Attacher {
 }
 
 /// The life of the attacher.
-fn life(pipe: Pipe, options: WatchOptions, kernel: KernelVersion, object: Object) -> anyhow::Result<()> {
-    let begun = leave_the_agent()
-        .and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build())
+fn life(
+    pipe: Pipe,
+    options: WatchOptions,
+    kernel: KernelVersion,
+    object: Object,
+    netns: Option<&NetworkNamespace>,
+) -> anyhow::Result<()> {
+    let begun = netns
+        .map_or(Ok(()), NetworkNamespace::enter)
         .map_err(anyhow::Error::from)
+        .and_then(|()| Ok(leave_the_agent()?))
+        .and_then(|()| Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?))
         .and_then(|runtime| {
             sandbox::enter(Role::Attacher { pins: options.pins.is_some() })?;
             Ok(runtime)

@@ -418,6 +418,7 @@ fn what_is_odd_and_the_sensor_itself() {
         ingress: Hook::Tcx,
         egress: Hook::Tcx,
         reason: "r".into(),
+        offloads: vec!["GRO".into()],
     };
     let start = SensorStart {
         version: "0".into(),

@@ -1,0 +1,103 @@
+//! Interfaces of a network namespace in which ftpmon does not run.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use ftpmon_tests::agent::{Agent, binary};
+use ftpmon_tests::bed::{Need, test};
+use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
+use ftpmon_tests::net::{Direct, Family, Namespace};
+use ftpmon_tests::process::run;
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn watched_from_elsewhere(hook: &str) -> Result<()> {
+    let (net, elsewhere) = (Direct::new(1500)?, Namespace::new("elsewhere")?);
+    let address = SocketAddr::new(Direct::hosts(Family::V4).server, 21);
+    let behaviour = Behaviour::default().with_file("/a.bin", Content::Pattern(70_000));
+    let _server = net.server.run(|| Server::start(address, behaviour))?;
+    let path = net.server.path();
+    let options = ["--netns", &path, "--iface", Direct::DEVICE, "--hook", hook];
+    let agent = Agent::start(&elsewhere, &options)?;
+    net.client.run(|| {
+        let mut client = Client::connect(address, ClientOptions::default())?;
+        client.login("alice", "wonderland")?;
+        client.retrieve(DataMode::Pasv, "/a.bin", None)?;
+        client.quit().map(drop)
+    })?;
+    agent.wait_for_sessions(1, SOON)?;
+    let events = agent.stop()?;
+    let transfer = events.last("transfer").context("no transfer")?;
+    ensure!(transfer.data_bytes() == Some(70_000), "{transfer:?}");
+    // The server is a thread of this process, in that namespace.
+    let owner = transfer.number("/server_process/pid");
+    ensure!(owner == Some(u64::from(std::process::id())), "{transfer:?}");
+    Ok(())
+}
+
+#[test]
+fn another_namespace_tcx() {
+    test("another_namespace_tcx", &[Need::Agent], || watched_from_elsewhere("tcx"));
+}
+
+#[test]
+fn another_namespace_native() {
+    test("another_namespace_native", &[Need::Agent], || watched_from_elsewhere("native"));
+}
+
+#[test]
+fn what_is_no_namespace_is_refused() {
+    test("what_is_no_namespace_is_refused", &[Need::Agent], || {
+        let elsewhere = Namespace::new("elsewhere")?;
+        for (path, words) in
+            [("/nonexistent", "/run/netns/NAME"), ("/dev/null", "has to be a network namespace")]
+        {
+            let arguments = ["run", "--netns", path, "--iface", "lo"];
+            let finished = run(elsewhere.command(&binary()?.to_string_lossy()).args(arguments))?;
+            ensure!(finished.status.code() == Some(1), "{path}: {}", finished.status);
+            ensure!(finished.stderr.contains(path) && finished.stderr.contains(words), "{}", finished.stderr);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn doctor_names_what_is_wrong() {
+    test("doctor_names_what_is_wrong", &[Need::Agent], || {
+        let (net, elsewhere) = (Direct::new(1500)?, Namespace::new("elsewhere")?);
+        let path = net.server.path();
+        let doctor = |arguments: &[&str]| {
+            let mut command = elsewhere.command(&binary()?.to_string_lossy());
+            run(command.args(["doctor", "--json", "--netns", &path]).args(arguments))
+        };
+        let healthy = doctor(&["--iface", Direct::DEVICE])?;
+        ensure!(healthy.status.code() == Some(0), "{}{}", healthy.stdout, healthy.stderr);
+        let report: serde_json::Value = serde_json::from_str(&healthy.stdout)?;
+        ensure!(report.get("faults") == Some(&0.into()), "{report}");
+        ensure!(healthy.stdout.contains("veth device"), "{report}");
+
+        let _agent = Agent::start(&net.server, &["--iface", Direct::DEVICE])?;
+        for (arguments, word) in [
+            (&["--iface", Direct::DEVICE][..], "watches it already"),
+            (&["--iface", "nope0"], "nope0"),
+            (&["--iface", Direct::DEVICE, "--share", "--output", "/nonexistent/x"], "/nonexistent"),
+            (&["--iface", Direct::DEVICE, "--share", "--output", "tcp://127.0.0.1:9"], "does not accept"),
+            (&["--iface", Direct::DEVICE, "--share", "--output", "unix:/nonexistent"], "does not accept"),
+            (&["--iface", Direct::DEVICE, "--share", "--spool", "/dev/null/x"], "no directory"),
+            (&["--iface", Direct::DEVICE, "--share", "--pin", "/tmp/x"], "BPF file system"),
+            (&["--iface", Direct::DEVICE, "--share", "--user", "no-such-user"], "no-such-user"),
+        ] {
+            let sick = doctor(arguments)?;
+            let report: serde_json::Value = serde_json::from_str(&sick.stdout)?;
+            ensure!(sick.status.code() == Some(1), "{arguments:?}: {report}");
+            let faults = report.pointer("/findings").and_then(|all| all.as_array()).context("no findings")?;
+            let named = faults.iter().any(|finding| {
+                finding.get("verdict").is_some_and(|verdict| verdict == "fault")
+                    && finding.to_string().contains(word)
+            });
+            ensure!(named, "{arguments:?}: {report}");
+        }
+        Ok(())
+    });
+}
