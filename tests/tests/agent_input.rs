@@ -139,7 +139,7 @@ fn bad_options() {
             &["run", "--frobnicate"][..],
             &["run", "--hook", "offload"],
             &["run", "--ports", "0"],
-            &["run", "--output", "udp://10.0.0.1:5"],
+            &["run", "--output", "gopher://10.0.0.1:5"],
             &["run", "--iface", "a/b"],
             &["run", "--events", "everything"],
             &["walk"],

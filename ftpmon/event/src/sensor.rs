@@ -197,6 +197,8 @@ pub enum DropReason {
     WriteFailed,
     /// They were handed over, but the reader may not have them.
     Unconfirmed,
+    /// The reader refused them for good.
+    Rejected,
 }
 
 impl DropReason {
@@ -207,6 +209,7 @@ impl DropReason {
             Self::SpoolFull => "spool_full",
             Self::WriteFailed => "write_failed",
             Self::Unconfirmed => "unconfirmed",
+            Self::Rejected => "rejected",
         }
     }
 }

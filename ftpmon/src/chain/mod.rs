@@ -9,11 +9,13 @@
 //! | `files` | stores the pieces of files, and adds to an event where its file is |
 //! | `attribution` | adds to an event which local processes own the ends of its connection |
 //! | `session_queues` | events that wait for one of these, in the order of their session |
+//! | `filter` | the conditions of a route on events |
 //! | `route` | a filter, an encoder and outputs |
 //! | `reload` | other routes in the place of those that are there |
 
 mod attribution;
 mod files;
+mod filter;
 mod reload;
 mod route;
 mod session_queues;

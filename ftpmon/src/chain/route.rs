@@ -3,8 +3,8 @@
 use std::io;
 use std::net::IpAddr;
 
-use crate::config::RouteConfig;
-use crate::format::{Encoder, Format, KindFilter, Pretty};
+use crate::config::{FilterConfig, RouteConfig};
+use crate::format::{Encoder, Format, KindFilter, Pretty, SyslogHeader};
 use crate::sink::{Lines, Loss, OutputSpec, Outputs, SinkSpec};
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, Origin, SessionIdentity};
@@ -12,6 +12,8 @@ use ftpmon_event::{Event, EventKind, Origin, SessionIdentity};
 /// Writes the events that it wants, in its format and with numbers of its own, to its outputs.
 pub(crate) struct Route<O> {
     encoder: Encoder,
+    /// The conditions on events; none where there are none.
+    filter: Option<FilterConfig>,
     /// Finished lines.
     lines: Lines,
     outputs: O,
@@ -34,8 +36,12 @@ impl<O: Outputs> Route<O> {
             Format::Pretty if config.outputs.iter().all(is_stdout) => Box::new(Pretty::for_stdout()),
             format => format.formatter(origin),
         };
-        let encoder = Encoder::new(formatter, KindFilter::only(&config.events), config.max_line_bytes);
-        Ok(Self { encoder, lines: Lines::default(), outputs })
+        let mut encoder = Encoder::new(formatter, KindFilter::only(&config.events), config.max_line_bytes);
+        if let Some(form) = config.syslog() {
+            encoder = encoder.with_syslog(SyslogHeader::new(form, origin));
+        }
+        let filter = Some(config.filter.clone()).filter(|filter| !filter.is_empty());
+        Ok(Self { encoder, filter, lines: Lines::default(), outputs })
     }
 
     #[cfg(test)]
@@ -78,6 +84,9 @@ impl<O: Outputs> Route<O> {
     /// Writes an event, if this route wants it.
     #[inline]
     pub(super) fn event(&mut self, event: &mut Event) {
+        if self.filter.as_ref().is_some_and(|filter| !filter.wants(event)) {
+            return;
+        }
         if let EventKind::Stats(stats) = &mut event.kind {
             stats.emitted = self.encoder.written();
         }

@@ -106,7 +106,9 @@ pub struct RunOptions {
     /// Kernel hook for incoming packets
     #[arg(long, value_enum, default_value_t = HookChoice::Auto)]
     pub hook: HookChoice,
-    /// Destination of events: - for standard output, a file path, tcp://HOST:PORT or unix:PATH, and settings after commas
+    /// Destination of events: - for standard output, a file path, tcp://HOST:PORT, tls://HOST:PORT, udp://HOST:PORT, unix:PATH,
+    /// unixgram:PATH or https://HOST, syslog+ before a socket for syslog messages, elastic+, loki+, splunk+ or otlp+ before https://, and
+    /// settings after commas
     /// (format=eve,events=login+transfer,queue=16M). May be given several times
     #[arg(long = "output", value_name = "SINK[,SETTING=VALUE]…", default_value = "-")]
     pub outputs: Vec<OutputSpec>,
@@ -397,7 +399,7 @@ mod tests {
             ["--stats-interval", "0"],
             ["--nice", "20"],
             ["--ring-size", "1"],
-            ["--output", "udp://127.0.0.1:1"],
+            ["--output", "gopher://127.0.0.1:1"],
             ["--output", "tcp://nowhere"],
             ["--iface", ""],
             ["--iface", "a[b"],

@@ -58,6 +58,14 @@ impl Invocation {
             if !events.is_empty() {
                 let _ = writeln!(text, "events = [{}]", events.join(", "));
             }
+            if !route.filter.is_empty() {
+                let filter = serde_json::to_value(&route.filter).unwrap_or_default();
+                let given = |(_, value): &(&String, &serde_json::Value)| value != &&serde_json::json!([]);
+                let conditions = filter.as_object().into_iter().flatten().filter(given);
+                let conditions: Vec<String> =
+                    conditions.map(|(name, value)| format!("{} = {value}", name.replace('_', "-"))).collect();
+                let _ = writeln!(text, "filter = {{ {} }}", conditions.join(", "));
+            }
         }
     }
 }
@@ -89,7 +97,7 @@ pub fn example() -> String {
     text.push_str(
         "\n# Caps of the protocol engine, by the names that `sensor_start` has.\n#[limits]\n#flows = 524288\n\
          \n# A further way of events to outputs; may be repeated.\n#[[route]]\n#output = \"/var/log/ftpmon/logins.json\"\n\
-         #format = \"json\"\n#events = [\"login\"]\n",
+         #format = \"json\"\n#events = [\"login\"]\n#filter = { networks = [\"192.0.2.0/24\"] }\n",
     );
     text
 }
@@ -156,7 +164,8 @@ mod tests {
         let path = std::env::temp_dir().join(format!("ftpmon-show-{}.toml", std::process::id()));
         std::fs::write(
             &path,
-            "ports = [21, 2121]\nsensor = \"a \\\"b\\\"\"\n[limits]\nflows = 7\n[[route]]\noutput = \"/x\"\n",
+            "ports = [21, 2121]\nsensor = \"a \\\"b\\\"\"\n[limits]\nflows = 7\n[[route]]\noutput = \"/x\"\n\
+             filter = { users = [\"a*\"], except-networks = [\"10.0.0.0/8\"] }\n",
         )
         .unwrap();
         let before = shown(&path, &["--promisc", "--ring-size", "4M"]);

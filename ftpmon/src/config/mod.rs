@@ -7,6 +7,7 @@
 //! | `check` | values out of range, and settings that contradict each other |
 //! | `detect` | the choice of detectors |
 //! | `diff` | what another configuration would change |
+//! | `route`, `routes`, `filter`, `name_pattern` | the routes of events to outputs, and which events take them |
 //! | `engine` | the protocol engine's part, with the key of hashed secrets |
 
 mod check;
@@ -15,7 +16,11 @@ mod diff;
 mod engine;
 mod file;
 mod leavings;
+mod filter;
 mod limits;
+mod name_pattern;
+mod route;
+mod routes;
 mod text;
 
 use std::path::PathBuf;
@@ -23,9 +28,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::dump::DumpOptions;
-use crate::format::{Format, LINE_BYTES_DEFAULT};
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
-use crate::sink::{OutputSpec, SinkSpec, SpoolFull, SpoolOptions};
+use crate::sink::{SpoolFull, SpoolOptions};
 use crate::status::StatusAddress;
 use crate::store::StoreOptions;
 use ftpmon_core::engine::Network;
@@ -40,7 +44,10 @@ pub use diff::Change;
 pub use engine::{KeyError, SECRETS_KEY_MIN};
 pub use file::{DEFAULT_FILE, FILE_BYTES_MAX, FileError, FileSettings, Location, Setting, SettingValue};
 pub use leavings::{PinConfig, WritePcapConfig};
+pub use filter::{FilterConfig, TransferDirection};
 pub use limits::LimitsConfig;
+pub use name_pattern::NamePattern;
+pub use route::RouteConfig;
 
 /// Ring size without `--ring-size`, bytes.
 pub const RING_BYTES_DEFAULT: u64 = 16 << 20;
@@ -190,31 +197,6 @@ pub enum HashAlgorithm {
     Md5,
 }
 
-/// One way of events out of the agent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RouteConfig {
-    /// Event types that take this route; empty for all.
-    pub events: Vec<String>,
-    /// The format of the events.
-    pub format: Format,
-    /// Longest line, bytes: longer texts are cut.
-    pub max_line_bytes: u32,
-    /// The outputs.
-    pub outputs: Vec<OutputSpec>,
-}
-
-impl Default for RouteConfig {
-    fn default() -> Self {
-        Self {
-            events: Vec::new(),
-            format: Format::default(),
-            max_line_bytes: LINE_BYTES_DEFAULT,
-            outputs: vec![OutputSpec::new(SinkSpec::Stdout)],
-        }
-    }
-}
-
 /// Settings of live capture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -317,26 +299,6 @@ impl ReadConfig {
 }
 
 impl Config {
-    /// The routes of events: those given, or the default one. An output with a format or event types of its own has a route of
-    /// its own, shared with those that want the same.
-    pub fn routes(&self) -> Vec<RouteConfig> {
-        let given = if self.routes.is_empty() { vec![RouteConfig::default()] } else { self.routes.clone() };
-        let mut routes: Vec<RouteConfig> = Vec::with_capacity(given.len());
-        for RouteConfig { events, format, max_line_bytes, outputs } in given {
-            let mut own: Vec<RouteConfig> = Vec::with_capacity(1);
-            for output in outputs {
-                let format = output.settings.format.unwrap_or(format);
-                let events = output.settings.events.clone().unwrap_or_else(|| events.clone());
-                match own.iter_mut().find(|route| route.format == format && route.events == events) {
-                    Some(route) => route.outputs.push(output),
-                    None => own.push(RouteConfig { events, format, max_line_bytes, outputs: vec![output] }),
-                }
-            }
-            routes.append(&mut own);
-        }
-        routes
-    }
-
     /// The sensor's name: the one given, or the host's.
     pub fn sensor_name(&self) -> String {
         let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -371,6 +333,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Format;
 
     #[test]
     fn unknown_keys_are_refused_at_every_level() {
@@ -404,20 +367,6 @@ mod tests {
             (config.routes[0].format, &config.routes[0].outputs[..]),
             (Format::ZeekJson, &["unix:/x".parse().unwrap()][..])
         );
-    }
-
-    #[test]
-    fn an_output_of_another_format_has_a_route_of_its_own() {
-        let outputs = ["-", "a,format=eve", "b", "c,format=eve", "d,events=login"];
-        let route = RouteConfig {
-            outputs: outputs.iter().map(|text| text.parse().unwrap()).collect(),
-            ..RouteConfig::default()
-        };
-        let routes = Config { routes: vec![route], ..Config::default() }.routes();
-        let facts = routes.iter().map(|route| (route.format, route.events.join("+"), route.outputs.len()));
-        let (json, eve) = (Format::Json, Format::Eve);
-        let wanted = [(json, String::new(), 2), (eve, String::new(), 2), (json, "login".to_owned(), 1)];
-        assert_eq!(facts.collect::<Vec<_>>(), wanted);
     }
 
     #[test]

@@ -3,30 +3,40 @@
 //! A [`Formatter`] turns one event into bytes and knows nothing else. The [`Encoder`] around it leaves out what
 //! `--events` does not ask for and numbers the rest.
 
+mod awstats;
 mod cef;
 mod ecs;
 mod eve;
 mod formatter;
 mod json;
+mod leef;
 mod line;
+mod ocsf;
+mod otel;
 mod pretty;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
 mod schema_tests;
+mod syslog;
 mod transaction;
 mod xferlog;
 mod zeek;
 
 use serde::{Deserialize, Serialize};
 
+pub use awstats::Awstats;
 pub use cef::Cef;
 pub use ecs::Ecs;
 pub use eve::Eve;
 pub use formatter::{Formatter, Unnumbered};
 pub use json::Json;
+pub use leef::Leef;
 pub use line::{LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
+pub use ocsf::Ocsf;
+pub use otel::Otel;
 pub use pretty::Pretty;
+pub use syslog::{SyslogForm, SyslogHeader};
 pub use xferlog::Xferlog;
 pub use zeek::Zeek;
 
@@ -79,6 +89,10 @@ formats! {
     Pretty, "pretty", "One line per event for people, in colour on a terminal", Pretty::plain;
     Xferlog, "xferlog", "The transfer log of wu-ftpd and others: one line per file", Xferlog::new;
     Cef, "cef", "ArcSight Common Event Format: transfers, logins and alerts", Cef::new;
+    Leef, "leef", "IBM Log Event Extended Format: transfers, logins and alerts", Leef::new;
+    Ocsf, "ocsf", "Open Cybersecurity Schema Framework: files, logins and alerts", Ocsf::new;
+    Otel, "otel", "OpenTelemetry log records, one JSON object per line", Otel::new;
+    Awstats, "awstats", "Lines for AWStats: one line per file", Awstats::new;
 }
 
 impl Format {
@@ -128,13 +142,20 @@ pub struct Encoder {
     formatter: Box<dyn Formatter + Send>,
     filter: KindFilter,
     line_max: usize,
+    /// Lines are syslog messages.
+    syslog: Option<SyslogHeader>,
     written: u64,
 }
 
 impl Encoder {
     /// An encoder whose first event has `seq` 0, and whose lines have `line_max` bytes at most ([`LINE_BYTES_MIN`] or more).
     pub fn new(formatter: Box<dyn Formatter + Send>, filter: KindFilter, line_max: u32) -> Self {
-        Self { formatter, filter, line_max: line_max as usize, written: 0 }
+        Self { formatter, filter, line_max: line_max as usize, syslog: None, written: 0 }
+    }
+
+    /// The same with lines that are syslog messages.
+    pub fn with_syslog(self, header: SyslogHeader) -> Self {
+        Self { syslog: Some(header), ..self }
     }
 
     /// The next event has the number `seq`.
@@ -144,7 +165,11 @@ impl Encoder {
 
     /// Appends what stands before the first event of an output.
     pub fn header(&mut self, at: Timestamp, out: &mut Vec<u8>) {
+        let from = out.len();
         self.formatter.header(at, out);
+        if let Some(syslog) = &mut self.syslog {
+            syslog.insert(at, None, out, from);
+        }
     }
 
     /// Appends `event` and counts it, if it passes the filter. True if it did.
@@ -183,6 +208,9 @@ impl Encoder {
         if out.len() - from > self.line_max {
             line::limit(out, from, self.line_max);
         }
+        if let Some(syslog) = &mut self.syslog {
+            syslog.insert(event.ts, Some((seq, event)), out, from);
+        }
     }
 
     /// Appends what stands at the end of an output.
@@ -191,6 +219,9 @@ impl Encoder {
         self.formatter.footer(at, out);
         if out.len() - from > self.line_max {
             line::limit(out, from, self.line_max);
+        }
+        if let Some(syslog) = &mut self.syslog {
+            syslog.insert(at, None, out, from);
         }
     }
 

@@ -67,6 +67,13 @@ pub(crate) fn enter_or_exit(role: Role) {
     }
 }
 
+/// This thread gets the rights of `role` as the user nobody, whether or not that is [enabled](enable).
+#[cfg(test)]
+pub(crate) fn enter_as_nobody(role: Role) {
+    let account = Account::find(Some("nobody")).unwrap();
+    Settings { account, for_maps: CapabilitySet::empty() }.enter(role).unwrap();
+}
+
 impl Settings {
     fn enter(&self, role: Role) -> Result<(), SandboxError> {
         let mut wanted = role.capabilities();

@@ -72,6 +72,22 @@ impl LineBatch {
         Self::owned(lines, ends, owners, self.first_seq + from as u64)
     }
 
+    /// This batch with the events of `next`, where those follow it and both together have `most` bytes at most.
+    pub(super) fn joined(&self, next: &Self, most: usize) -> Option<Self> {
+        let follows = self.first_seq + self.events() == next.first_seq
+            && self.behind.map(|behind| behind.run) == next.behind.map(|behind| behind.run);
+        let (own, other) = (&*self.body, &*next.body);
+        if !follows || own.lines.len() + other.lines.len() > most {
+            return None;
+        }
+        let begin = own.lines.len() as u32;
+        let lines = [&own.lines[..], &other.lines[..]].concat();
+        let ends = own.ends.iter().copied().chain(other.ends.iter().map(|end| begin + end)).collect();
+        // Who made them mattered for their place in the queue only.
+        let joined = Self::new(lines, ends, self.first_seq);
+        Some(Self { behind: next.behind, ..joined })
+    }
+
     /// The same batch, read from the spool.
     pub(super) const fn with_place(mut self, behind: Behind) -> Self {
         self.behind = Some(behind);
@@ -168,6 +184,16 @@ mod tests {
         assert_eq!(batch.rest(4), Some(SeqRange { first: 8, count: 2 }));
         assert_eq!(batch.rest(9), Some(SeqRange { first: 9, count: 1 }));
         assert_eq!(batch.rest(14), None);
+    }
+
+    #[test]
+    fn batches_that_follow_each_other_are_joined() {
+        let batch = |seq| LineBatch::of_lines(b"one\ntwo\n", seq);
+        let joined = batch(7).joined(&batch(9), 100).unwrap();
+        assert_eq!((joined.bytes(), joined.ends()), (&b"one\ntwo\none\ntwo\n"[..], &[4, 8, 12, 16][..]));
+        assert_eq!(joined.rest(4), Some(SeqRange { first: 8, count: 3 }));
+        assert!(batch(7).joined(&batch(10), 100).is_none(), "events between them are missing");
+        assert!(batch(7).joined(&batch(9), 15).is_none(), "they are too large");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The interface of all kinds of output.
 
+use core::ops::Range;
 use std::io;
 
 /// The way to continue after a write that failed.
@@ -31,6 +32,15 @@ pub(super) enum Unit {
     Event,
 }
 
+/// Bytes of a write that the reader will never take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rejection {
+    /// Their place in what was given to the write.
+    pub(super) bytes: Range<usize>,
+    /// The reason, as the reader or the system gave it.
+    pub(super) reason: String,
+}
+
 /// An open or closed output.
 pub(super) trait Destination: Send {
     /// Opens it, or opens it again.
@@ -39,6 +49,16 @@ pub(super) trait Destination: Send {
     /// Writes some of `bytes`. [`io::ErrorKind::WouldBlock`] and `TimedOut` say that the reader takes nothing just now;
     /// they come after a wait of less than a second. Any other error is followed by [`Self::recovery`].
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Takes those of the bytes that the last write took, which the reader refused for good.
+    fn take_rejections(&mut self) -> Vec<Rejection> {
+        Vec::new()
+    }
+
+    /// Bytes of several batches that it takes together at most: more than one where each write costs a round trip.
+    fn batch_bytes(&self) -> usize {
+        0
+    }
 
     /// The way to continue after an error.
     fn recovery(&self) -> Recovery;

@@ -39,9 +39,9 @@ impl DirectOutputs {
     /// The first output that cannot be opened.
     pub fn open(specs: &[OutputSpec]) -> Result<Self, DirectOutputError> {
         let open = |OutputSpec { sink: spec, settings }: &OutputSpec| {
-            let mut output = destination(spec, settings);
-            match output.open() {
-                Ok(()) => Ok((spec.clone(), output)),
+            let opened = destination(spec, settings).and_then(|mut output| output.open().map(|()| output));
+            match opened {
+                Ok(output) => Ok((spec.clone(), output)),
                 Err(error) => Err(DirectOutputError { spec: spec.clone(), error }),
             }
         };
@@ -76,7 +76,12 @@ fn write_all(output: &mut dyn Destination, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match output.write(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Ok(written) => {
+                if let Some(rejection) = output.take_rejections().into_iter().next() {
+                    return Err(io::Error::other(rejection.reason));
+                }
+                bytes = bytes.get(written..).unwrap_or_default();
+            }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
             Err(error) => return Err(error),
         }

@@ -1,18 +1,42 @@
 //! The kinds of output: a new one is a file beside this and a line here.
 
+use std::io;
+
+use super::datagram::{DatagramReader, Datagrams};
 use super::destination::Destination;
 use super::file::AppendedFile;
+use super::http::Http;
+use super::octet_counted::OctetCounted;
 use super::output_spec::OutputSettings;
 use super::socket::{Socket, Tcp, Unix};
 use super::spec::SinkSpec;
 use super::stdout::Stdout;
+use super::tls::Tls;
 
 /// The output that `spec` names, not open yet.
-pub(super) fn destination(spec: &SinkSpec, settings: &OutputSettings) -> Box<dyn Destination> {
-    match spec.clone() {
+///
+/// # Errors
+/// A file that its settings name cannot be read.
+pub(super) fn destination(spec: &SinkSpec, settings: &OutputSettings) -> io::Result<Box<dyn Destination>> {
+    Ok(match spec.clone() {
         SinkSpec::Stdout => Box::new(Stdout::default()),
         SinkSpec::File(path) => Box::new(AppendedFile::new(path, settings.file.clone())),
         SinkSpec::Tcp { host, port } => Box::new(Socket::new(Tcp { host, port })),
+        SinkSpec::Tls { host, port } => {
+            Box::new(Socket::new(Tls::new(Tcp { host, port }, settings.tls.clone())?))
+        }
         SinkSpec::Unix(path) => Box::new(Socket::new(Unix(path))),
-    }
+        SinkSpec::Udp { host, port } => Box::new(Datagrams::new(DatagramReader::Udp { host, port })),
+        SinkSpec::UnixDatagram(path) => Box::new(Datagrams::new(DatagramReader::Unix(path))),
+        SinkSpec::Http { protocol, url } => {
+            Box::new(Http::new(url, protocol, settings.tls.clone(), settings.http.clone())?)
+        }
+        SinkSpec::Syslog(socket) => {
+            let carrier = destination(&socket, settings)?;
+            match *socket {
+                SinkSpec::Tcp { .. } | SinkSpec::Tls { .. } => Box::new(OctetCounted::new(carrier)),
+                _ => carrier,
+            }
+        }
+    })
 }

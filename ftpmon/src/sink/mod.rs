@@ -6,43 +6,72 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `output_spec`, `spec` | an output and its settings as text |
+//! | `output_spec`, `spec`, `output_error` | an output and its settings as text |
 //! | `outputs`, `direct`, `queued` | the outputs of a route: for capture files, and live |
 //! | `batch`, `queue`, `losses` | encoded events that wait for an output, and what did not fit |
 //! | `worker`, `handed_over`, `report` | an output's thread, what its reader may not have, and what it says on standard error |
 //! | `destination`, `kinds` and a file a kind | where bytes go |
 //! | `file_options`, `rotation` | the settings of files, and the rotated files beside one |
+//! | `tls_options`, `tls_error` | the settings of TLS, and its errors for people |
+//! | `octet_counted` | syslog messages on a stream |
+//! | `http`, `http_client`, `http_options`, `http_url` | POST requests |
+//! | `http_protocol`, `protocol`, `elastic`, `loki`, `splunk`, `otlp`, `json_line` | what requests are made of, and what answers say |
 //! | `kernel_queue` | what the kernel holds for a reader |
 //! | `spool`, `place` | the log on disk that all outputs read (`--spool`) |
 
 mod batch;
+mod datagram;
 mod destination;
 mod direct;
+mod elastic;
 mod file;
 mod file_options;
 mod handed_over;
+mod host_port;
+mod http;
+mod http_client;
+mod http_options;
+mod http_protocol;
+#[cfg(test)]
+mod http_tests;
+mod http_url;
+mod json_line;
 mod kernel_queue;
 mod kinds;
+mod loki;
 mod losses;
+#[cfg(test)]
+mod network_tests;
+mod octet_counted;
+mod otlp;
+mod output_error;
 mod output_spec;
 mod outputs;
+mod protocol;
 mod queue;
 mod queued;
 mod report;
 mod rotation;
 mod socket;
 mod spec;
+mod splunk;
 mod spool;
 mod spool_position;
 mod stdout;
+mod tls;
+mod tls_error;
+mod tls_options;
 mod worker;
 
 pub use direct::{DirectOutputError, DirectOutputs};
 pub use file_options::FileOptions;
+pub use http_options::HttpOptions;
+pub use http_protocol::HttpProtocol;
+pub use http_url::HttpUrl;
 pub use losses::Loss;
+pub use output_error::OutputSpecError;
 pub use output_spec::{
-    OutputSettings, OutputSpec, OutputSpecError, QUEUE_BYTES_DEFAULT, QUEUE_BYTES_MAX, QUEUE_BYTES_MIN,
-    RESEND_BYTES_DEFAULT,
+    OutputSettings, OutputSpec, QUEUE_BYTES_DEFAULT, QUEUE_BYTES_MAX, QUEUE_BYTES_MIN, RESEND_BYTES_DEFAULT,
 };
 pub use outputs::{Lines, Outputs};
 pub use queued::{OutputError, QueuedOutputs};
@@ -52,3 +81,4 @@ pub use spool::{
     verify_spool,
 };
 pub use stdout::{reader_gone, stdout_is_closed};
+pub use tls_options::TlsOptions;

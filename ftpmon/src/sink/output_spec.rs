@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::file_options::{self, FileOptions, ROTATE_BYTES_MIN, ROTATE_SECONDS_MIN};
-use super::spec::{SinkSpec, SinkSpecError};
+use super::file_options::FileOptions;
+use super::http_options::HttpOptions;
+use super::output_error::{OutputSpecError, SETTINGS};
+use super::spec::SinkSpec;
+use super::tls_options::TlsOptions;
 use crate::format::Format;
-use crate::quantity::{bytes_text, parse_bytes, parse_seconds, seconds_text};
+use crate::quantity::{bytes_text, parse_bytes};
 use ftpmon_event::EventKind;
 
 /// Bytes of finished lines that may wait for an output unless it says otherwise. A reader that stops reading costs this much
@@ -46,6 +49,10 @@ pub struct OutputSettings {
     pub resend_bytes: usize,
     /// The settings of files only.
     pub file: FileOptions,
+    /// The settings of TLS only.
+    pub tls: TlsOptions,
+    /// The settings of HTTP only.
+    pub http: HttpOptions,
 }
 
 impl Default for OutputSettings {
@@ -56,44 +63,11 @@ impl Default for OutputSettings {
             queue_bytes: QUEUE_BYTES_DEFAULT,
             resend_bytes: RESEND_BYTES_DEFAULT,
             file: FileOptions::default(),
+            tls: TlsOptions::default(),
+            http: HttpOptions::default(),
         }
     }
 }
-
-/// The reason why a text is no output.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OutputSpecError {
-    /// It names no sink.
-    #[error(transparent)]
-    Sink(#[from] SinkSpecError),
-    /// A setting that outputs do not have.
-    #[error("outputs have no setting `{0}`; there are {names}", names = NAMES.join(", "))]
-    UnknownSetting(String),
-    /// A value that is no size or duration.
-    #[error("{0}: {1}")]
-    Unit(&'static str, String),
-    /// A value that the setting does not take.
-    #[error("{setting}={value}: it takes {wanted}")]
-    Value {
-        /// The setting.
-        setting: &'static str,
-        /// Its value.
-        value: String,
-        /// The events that it takes.
-        wanted: String,
-    },
-    /// A setting of files on an output that is none.
-    #[error("{0} is a setting of files, and {1} is not a file")]
-    NoFile(&'static str, String),
-    /// A table without the output.
-    #[error("an output needs `to`, for example to = \"tcp://192.0.2.1:514\"")]
-    NoSink,
-}
-
-/// The names of the settings.
-const NAMES: [&str; 11] =
-    ["format", "events", "queue", "resend", "rotate", "rotate-age", "keep", "gzip", "mode", "owner", "group"];
 
 /// An output in a configuration: its text, or a table with `to` and settings.
 #[derive(Deserialize)]
@@ -120,12 +94,26 @@ impl OutputSpec {
 
     /// Each setting is one that the sink has.
     fn checked(self) -> Result<Self, OutputSpecError> {
-        let other =
-            (!matches!(self.sink, SinkSpec::File(_))).then(|| self.settings.file.named().into_iter().next());
-        match other.flatten() {
-            Some((name, _)) => Err(OutputSpecError::NoFile(name, self.sink.to_string())),
-            None => Ok(self),
+        let is_file = matches!(self.sink, SinkSpec::File(_));
+        let is_http = matches!(self.sink, SinkSpec::Http { .. });
+        let OutputSettings { file, tls, http, .. } = &self.settings;
+        for (named, of, has) in [
+            (file.named(), "files", is_file),
+            (tls.named(), "outputs with TLS", self.sink.has_tls()),
+            (http.named(), "outputs over HTTP", is_http),
+        ] {
+            if let (Some((setting, _)), false) = (named.first(), has) {
+                return Err(OutputSpecError::OtherKind { setting, of, sink: self.sink.to_string() });
+            }
         }
+        tls.check()?;
+        http.check()?;
+        if let (Some(only), Some(format)) = (self.sink.format(), self.settings.format)
+            && only != format
+        {
+            return Err(OutputSpecError::Format { sink: self.sink.to_string(), wanted: only.name() });
+        }
+        Ok(self)
     }
 }
 
@@ -140,7 +128,7 @@ impl FromStr for OutputSpec {
         let mut in_settings = false;
         for part in parts {
             match part.split_once('=') {
-                Some((name, value)) if in_settings || NAMES.contains(&name) => {
+                Some((name, value)) if in_settings || SETTINGS.contains(&name) => {
                     in_settings = true;
                     settings.set(name, value)?;
                 }
@@ -169,7 +157,8 @@ impl TryFrom<Written> for OutputSpec {
                 Value::Flag(flag) => flag.to_string(),
                 Value::List(list) => list.join("+"),
             };
-            settings.set(&name, &value)?;
+            // Configuration files may have either.
+            settings.set(&name.replace('_', "-"), &value)?;
         }
         Self { sink: sink.parse()?, settings }.checked()
     }
@@ -182,7 +171,9 @@ impl OutputSettings {
             "events" => self.events = Some(events(value)?),
             "queue" => self.queue_bytes = size("queue", value, QUEUE_BYTES_MIN)?,
             "resend" => self.resend_bytes = size("resend", value, 0)?,
-            other => return self.file.set(other, value),
+            "ca" | "cert" | "key" | "server-name" => self.tls.set(name, value)?,
+            "token" | "api-key" | "user" | "password" | "compress" => self.http.set(name, value)?,
+            other => self.file.set(other, value)?,
         }
         Ok(())
     }
@@ -197,74 +188,12 @@ impl OutputSettings {
             size("queue", self.queue_bytes, default.queue_bytes),
             size("resend", self.resend_bytes, default.resend_bytes),
         ];
-        own.into_iter().flatten().chain(self.file.named()).collect()
-    }
-}
-
-impl FileOptions {
-    fn set(&mut self, name: &str, value: &str) -> Result<(), OutputSpecError> {
-        let wrong = |setting, wanted: &str| OutputSpecError::Value {
-            setting,
-            value: value.to_owned(),
-            wanted: wanted.to_owned(),
-        };
-        match name {
-            "rotate" => {
-                let bytes = parse_bytes(value).map_err(|error| OutputSpecError::Unit("rotate", error))?;
-                let least = || wrong("rotate", "64K or more");
-                self.rotate_bytes =
-                    Some(Some(bytes).filter(|&bytes| bytes >= ROTATE_BYTES_MIN).ok_or_else(least)?);
-            }
-            "rotate-age" => {
-                let seconds =
-                    parse_seconds(value).map_err(|error| OutputSpecError::Unit("rotate-age", error))?;
-                let least = || wrong("rotate-age", "10s or more");
-                let seconds = Some(seconds).filter(|&seconds| seconds >= ROTATE_SECONDS_MIN);
-                self.rotate_seconds = Some(seconds.ok_or_else(least)?);
-            }
-            "keep" => {
-                self.keep =
-                    file_options::parse_keep(value).ok_or_else(|| wrong("keep", "0 to 1000 files"))?;
-            }
-            "gzip" => {
-                self.gzip = match value {
-                    "on" | "true" => true,
-                    "off" | "false" => false,
-                    _ => return Err(wrong("gzip", "on or off")),
-                }
-            }
-            "mode" => {
-                let octal = || wrong("mode", "octal digits, such as 0640");
-                self.mode = file_options::parse_mode(value).ok_or_else(octal)?;
-            }
-            "owner" => {
-                let user = || wrong("owner", "a user of this system");
-                self.uid = Some(file_options::parse_user(value).ok_or_else(user)?);
-            }
-            "group" => {
-                let group = || wrong("group", "a group of this system");
-                self.gid = Some(file_options::parse_group(value).ok_or_else(group)?);
-            }
-            other => return Err(OutputSpecError::UnknownSetting(other.to_owned())),
-        }
-        Ok(())
-    }
-
-    /// Those that are not the default, by name.
-    fn named(&self) -> Vec<(&'static str, String)> {
-        let default = Self::default();
-        [
-            self.rotate_bytes.map(|bytes| ("rotate", bytes_text(bytes))),
-            self.rotate_seconds.map(|seconds| ("rotate-age", seconds_text(seconds.into()))),
-            (self.keep != default.keep).then(|| ("keep", self.keep.to_string())),
-            self.gzip.then(|| ("gzip", "on".to_owned())),
-            (self.mode != default.mode).then(|| ("mode", format!("{:04o}", self.mode))),
-            self.uid.map(|uid| ("owner", uid.to_string())),
-            self.gid.map(|gid| ("group", gid.to_string())),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        own.into_iter()
+            .flatten()
+            .chain(self.file.named())
+            .chain(self.tls.named())
+            .chain(self.http.named())
+            .collect()
     }
 }
 
@@ -349,6 +278,16 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_tls() {
+        let spec = parse("syslog+tls://log:6514,ca=/ca,cert=/c,key=/k,server-name=log.example").unwrap();
+        let path = |text: &str| Some(text.into());
+        let name = Some("log.example".to_owned());
+        let wanted = TlsOptions { ca: path("/ca"), cert: path("/c"), key: path("/k"), server_name: name };
+        assert_eq!(spec.settings.tls, wanted);
+        assert_eq!(parse(&spec.to_string()), Ok(spec));
+    }
+
+    #[test]
     fn a_comma_in_a_path_is_a_part_of_the_path() {
         assert_eq!(parse("/a,b=c,d").unwrap().sink, SinkSpec::File("/a,b=c,d".into()));
         let spec = parse("/a,b,format=zeek-json").unwrap();
@@ -373,6 +312,13 @@ mod tests {
             ("/a,owner=no such user", "user"),
             ("/a,gzip=maybe", "on or off"),
             ("unix:/a,rotate=1M", "setting of files"),
+            ("tcp://a:1,ca=/x", "setting of outputs with TLS"),
+            ("tls://a:1,cert=/x", "cert is given without key"),
+            ("http://a,user=x", "user is given without password"),
+            ("http://a,token=x,api-key=y", "token and api-key are both given"),
+            ("tcp://a:1,compress=on", "setting of outputs over HTTP"),
+            ("otlp+http://a,format=json", "format=otel only"),
+            ("tls://a:1,server-name=a b", "host name"),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
@@ -384,6 +330,8 @@ mod tests {
         let table = r#"{"to": "unix:/x", "format": "ecs", "queue": 1048576, "events": ["login", "alert"]}"#;
         let spec: OutputSpec = serde_json::from_str(table).unwrap();
         assert_eq!(spec, parse("unix:/x,format=ecs,queue=1M,events=login+alert").unwrap());
+        let spec: OutputSpec = serde_json::from_str(r#"{"to": "/x", "rotate_age": "1d"}"#).unwrap();
+        assert_eq!(spec, parse("/x,rotate-age=1d").unwrap());
         for (table, part) in
             [(r#"{"format": "ecs"}"#, "`to`"), (r#"{"to": "-", "fmt": "ecs"}"#, "no setting `fmt`")]
         {

@@ -44,9 +44,8 @@ pub struct OutputError {
 fn way_out(spec: &SinkSpec) -> &'static str {
     match spec {
         SinkSpec::Stdout => "give it a reader, or another --output",
-        SinkSpec::File(_) | SinkSpec::Tcp { .. } | SinkSpec::Unix(_) => {
-            "the directory has to exist and be writable"
-        }
+        SinkSpec::File(_) => "the directory has to exist and be writable",
+        _ => "the files that its settings name have to exist and be readable",
     }
 }
 
@@ -116,11 +115,14 @@ impl QueuedOutputs {
             if outputs.iter().any(|output| output.spec == *sink) {
                 continue;
             }
-            let mut destination = destination(sink, settings);
             let open_now = matches!(sink, SinkSpec::Stdout | SinkSpec::File(_));
-            if open_now {
-                destination.open().map_err(|error| OutputError { spec: sink.clone(), error })?;
-            }
+            let opened = destination(sink, settings).and_then(|mut destination| {
+                if open_now {
+                    destination.open()?;
+                }
+                Ok(destination)
+            });
+            let destination = opened.map_err(|error| OutputError { spec: sink.clone(), error })?;
             let shared = Arc::new(Shared {
                 name: sink.to_string(),
                 queue: Queue::new(settings.queue_bytes),

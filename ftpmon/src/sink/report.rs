@@ -14,12 +14,14 @@ pub(super) struct Report {
     name: String,
     /// Since when it fails, and when it was said.
     failing: Option<(Instant, Instant)>,
+    /// The last time that a rejection was said.
+    rejected: Option<Instant>,
 }
 
 impl Report {
     /// The messages of the output called `name`.
     pub(super) const fn new(name: String) -> Self {
-        Self { name, failing: None }
+        Self { name, failing: None, rejected: None }
     }
 
     /// It failed and is tried again; `kept` bytes of events wait meanwhile.
@@ -51,6 +53,14 @@ impl Report {
                 "output {}: works again after {seconds} s; {lost} events lost so far",
                 self.name
             ));
+        }
+    }
+
+    /// Its reader refused an event for good.
+    pub(super) fn rejects(&mut self, reason: &str) {
+        if self.rejected.is_none_or(|said| said.elapsed() >= REPEAT) {
+            self.rejected = Some(Instant::now());
+            notice(format_args!("output {}: an event was rejected: {reason}", self.name));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Stream sockets: TCP and Unix.
+//! Stream sockets: TCP and Unix, and what other streams over TCP have in common with them.
 
 use std::io::{self, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -15,25 +15,59 @@ use super::kernel_queue::KernelQueue;
 
 /// The longest attempt to connect, and the longest time that sent bytes may be unacknowledged before a TCP connection
 /// counts as dead.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 
 /// The longest wait of a write for a reader that takes nothing, before the remaining time is checked.
 const WRITE_WAIT: Duration = Duration::from_millis(200);
 
 /// Bytes that a reader sends back, which are thrown away, per read.
-const IGNORED_BYTES: usize = 512;
+pub(super) const IGNORED_BYTES: usize = 512;
+
+/// A connected stream.
+pub(super) trait Stream: Send {
+    /// Writes some of `bytes`, as [`Destination::write`] does.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// An error where the reader is gone: [`io::ErrorKind::UnexpectedEof`] when it had read everything until then. Never waits.
+    fn far_end(&mut self) -> io::Result<()>;
+
+    /// The bytes that have not left this host's kernel.
+    fn in_kernel(&self) -> u64;
+}
+
+/// A socket that takes bytes as they are.
+pub(super) struct Plain<S>(S);
+
+impl<S: Write + AsFd + Send> Stream for Plain<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn far_end(&mut self) -> io::Result<()> {
+        let mut ignored = [0; IGNORED_BYTES];
+        match recv(&self.0, &mut ignored, RecvFlags::DONTWAIT) {
+            Ok((_, 0)) => Err(closed()),
+            Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn in_kernel(&self) -> u64 {
+        KernelQueue::Socket.bytes(&self.0)
+    }
+}
 
 /// A way to connect to a reader.
 pub(super) trait Connect: Send {
     /// The stream.
-    type Stream: Write + AsFd + Send;
+    type Stream: Stream;
 
     /// Bytes that have left this host's kernel have been read.
     const SENT_IS_READ: bool;
 
     /// One attempt.
-    fn connect(&self) -> io::Result<Self::Stream>;
+    fn connect(&mut self) -> io::Result<Self::Stream>;
 }
 
 /// A TCP reader by name or address.
@@ -44,13 +78,9 @@ pub(super) struct Tcp {
     pub(super) port: u16,
 }
 
-impl Connect for Tcp {
-    type Stream = TcpStream;
-
-    /// Bytes that the peer's kernel has acknowledged may wait in its buffer.
-    const SENT_IS_READ: bool = false;
-
-    fn connect(&self) -> io::Result<TcpStream> {
+impl Tcp {
+    /// A connection whose writes wait for a short time.
+    pub(super) fn connect(&self) -> io::Result<TcpStream> {
         let mut refusal = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in (self.host.as_str(), self.port).to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
@@ -68,18 +98,29 @@ impl Connect for Tcp {
     }
 }
 
+impl Connect for Tcp {
+    type Stream = Plain<TcpStream>;
+
+    /// Bytes that the peer's kernel has acknowledged may wait in its buffer.
+    const SENT_IS_READ: bool = false;
+
+    fn connect(&mut self) -> io::Result<Self::Stream> {
+        Ok(Plain(Self::connect(self)?))
+    }
+}
+
 /// A Unix stream socket's reader by path.
 pub(super) struct Unix(pub(super) PathBuf);
 
 impl Connect for Unix {
-    type Stream = UnixStream;
+    type Stream = Plain<UnixStream>;
 
     const SENT_IS_READ: bool = true;
 
-    fn connect(&self) -> io::Result<UnixStream> {
+    fn connect(&mut self) -> io::Result<Self::Stream> {
         let stream = UnixStream::connect(&self.0)?;
         stream.set_write_timeout(Some(WRITE_WAIT))?;
-        Ok(stream)
+        Ok(Plain(stream))
     }
 }
 
@@ -87,8 +128,8 @@ impl Connect for Unix {
 pub(super) struct Socket<C: Connect> {
     reader: C,
     stream: Option<C::Stream>,
-    /// The end of the connection.
-    end: Option<io::ErrorKind>,
+    /// The end of the connection, with its description.
+    end: Option<(io::ErrorKind, String)>,
 }
 
 impl<C: Connect> Socket<C> {
@@ -99,11 +140,11 @@ impl<C: Connect> Socket<C> {
 
     /// The reader is present. What was unread when it left is reported once; its queue is empty from then on.
     fn check(&mut self) -> io::Result<()> {
-        if let Some(end) = self.end {
-            return Err(ended(end));
+        if let Some((kind, description)) = &self.end {
+            return Err(io::Error::new(*kind, description.clone()));
         }
-        let stream = self.stream.as_ref().ok_or_else(not_open)?;
-        far_end(stream).inspect_err(|error| self.end = Some(error.kind()))
+        let stream = self.stream.as_mut().ok_or_else(not_open)?;
+        stream.far_end().inspect_err(|error| self.end = Some((error.kind(), error.to_string())))
     }
 }
 
@@ -127,7 +168,7 @@ impl<C: Connect> Destination for Socket<C> {
         if let Err(error) = &result
             && !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
         {
-            self.end = Some(error.kind());
+            self.end = Some((error.kind(), error.to_string()));
         }
         result
     }
@@ -140,7 +181,7 @@ impl<C: Connect> Destination for Socket<C> {
     /// had read everything ends it with a FIN.
     fn unread(&mut self, after: Option<&io::Error>) -> Unread {
         // In this order: what is counted while the reader is there has not been thrown away.
-        let bytes = self.stream.as_ref().map_or(0, |stream| KernelQueue::Socket.bytes(stream));
+        let bytes = self.stream.as_ref().map_or(0, Stream::in_kernel);
         let end = after.map(io::Error::kind).or_else(|| self.check().err().map(|error| error.kind()));
         match end {
             None if C::SENT_IS_READ => Unread::Bytes(bytes),
@@ -151,7 +192,7 @@ impl<C: Connect> Destination for Socket<C> {
 
     /// After a reset it is not known what was read.
     fn in_kernel(&mut self) -> u64 {
-        let bytes = self.stream.as_ref().map_or(0, |stream| KernelQueue::Socket.bytes(stream));
+        let bytes = self.stream.as_ref().map_or(0, Stream::in_kernel);
         match self.check() {
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => u64::MAX,
             _ => bytes,
@@ -159,19 +200,7 @@ impl<C: Connect> Destination for Socket<C> {
     }
 }
 
-/// An error where the reader is gone: [`io::ErrorKind::UnexpectedEof`] when it had read everything until then.
-fn far_end(stream: &impl AsFd) -> io::Result<()> {
-    let mut ignored = [0; IGNORED_BYTES];
-    match recv(stream, &mut ignored, RecvFlags::DONTWAIT) {
-        Ok((_, 0)) => Err(ended(io::ErrorKind::UnexpectedEof)),
-        Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn ended(how: io::ErrorKind) -> io::Error {
-    match how {
-        io::ErrorKind::UnexpectedEof => io::Error::new(how, "its reader closed the connection"),
-        other => other.into(),
-    }
+/// The error of a reader that ended the connection in order.
+pub(super) fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "its reader closed the connection")
 }

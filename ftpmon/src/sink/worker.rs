@@ -10,7 +10,7 @@ use ftpmon_event::DropReason;
 use tokio::sync::Notify;
 
 use super::batch::LineBatch;
-use super::destination::{Destination, Recovery, Unit};
+use super::destination::{Destination, Recovery, Rejection, Unit};
 use super::handed_over::{HandedOver, Partial};
 use super::queue::{Next, Queue};
 use super::report::Report;
@@ -129,7 +129,7 @@ impl Worker {
         }
         // The opening lines do not wait for the first event.
         self.again.push_back((LineBatch::new(Vec::new(), Vec::new(), 0), 0));
-        while let Some((batch, written)) = self.next() {
+        while let Some((batch, written)) = self.next_joined() {
             match self.deliver(batch, written) {
                 Ok(()) => self.forget_confirmed(),
                 Err(stop) => return self.stop(&stop),
@@ -159,6 +159,27 @@ impl Worker {
             Next::Idle => Some(nothing()),
             Next::End => None,
         }
+    }
+
+    /// The same with the batches after it, for an output that takes several at once.
+    fn next_joined(&mut self) -> Option<Partial> {
+        let (mut batch, written) = self.next()?;
+        let most = self.destination.batch_bytes();
+        while most > 0 && written == 0 && batch.events() > 0 && self.again.is_empty() {
+            let waiting = match &mut self.spool {
+                Some(spool) => spool.next(),
+                None => match self.shared.queue.next(Duration::ZERO) {
+                    Next::Batch(next) => Some(next),
+                    Next::Idle | Next::End => None,
+                },
+            };
+            let Some(next) = waiting else { break };
+            match batch.joined(&next, most) {
+                Some(joined) => batch = joined,
+                None => self.again.push_back((next, 0)),
+            }
+        }
+        Some((batch, written))
     }
 
     /// Writes the rest of `batch`, or puts it back after what has to be sent again first.
@@ -222,12 +243,24 @@ impl Worker {
         loop {
             let end = if unit == Unit::Event { batch.event_end(*written) } else { batch.bytes().len() };
             let Some(rest) = batch.bytes().get(*written..end).filter(|rest| !rest.is_empty()) else { break };
-            *written += self.destination.write(rest)?;
+            let taken = self.destination.write(rest)?;
+            self.reject(batch, *written);
+            *written += taken;
             self.backoff = BACKOFF_MIN;
             self.shared.delivered();
             self.report.works(self.shared.queue.lost());
         }
         Ok(())
+    }
+
+    /// Counts the events of the last write, which began at `from`, that the reader refused for good.
+    fn reject(&mut self, batch: &LineBatch, from: usize) {
+        for Rejection { bytes, reason } in self.destination.take_rejections() {
+            let Some(missing) = batch.between(from + bytes.start, from + bytes.end) else { continue };
+            self.report.rejects(&reason);
+            let earlier = self.spool.as_ref().and_then(|spool| spool.earlier_run(batch.behind()?.run));
+            self.shared.queue.lose_elsewhere(earlier, missing, DropReason::Rejected);
+        }
     }
 
     fn opened(&mut self) {

@@ -88,6 +88,9 @@ impl PartEncoder {
             return None;
         }
         let encoder = |route: &crate::config::RouteConfig| {
+            if route.syslog().is_some() || !route.filter.is_empty() {
+                return None;
+            }
             Some((KindFilter::only(&route.events), route.format.unnumbered(origin)?))
         };
         let encoders: Vec<_> = config.routes().iter().map(encoder).collect::<Option<_>>()?;

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ftpmon_event::DropReason;
+use ftpmon_event::{DropReason, RunId};
 
 use super::super::batch::LineBatch;
 use super::super::spool_position::{Behind, SpoolPosition};
@@ -105,6 +105,11 @@ impl SpoolReader {
                 }
             }
         }
+    }
+
+    /// `run`, if it is not this one.
+    pub(in crate::sink) fn earlier_run(&self, run: RunId) -> Option<RunId> {
+        (run != self.shared.run).then_some(run)
     }
 
     /// Waits for more, for `pause` at most.

@@ -1,0 +1,94 @@
+//! `_bulk` of Elasticsearch and OpenSearch.
+
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::protocol::{Protocol, Verdict};
+
+/// A document that is there already: its line was sent before.
+const CONFLICT: u16 = 409;
+/// The reader has too much to do.
+const TOO_MANY: u16 = 429;
+/// Bytes of a line's hash that are its document's id.
+const ID_BYTES: usize = 16;
+
+/// `_bulk` with `create`: a document whose id is made of its line. A line has its run and number, so that one which is sent
+/// twice is the same document.
+pub(super) struct Elastic;
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    errors: bool,
+    #[serde(default)]
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    create: Outcome,
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    status: u16,
+    #[serde(default)]
+    error: Option<Failure>,
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    reason: String,
+}
+
+impl Protocol for Elastic {
+    fn path(&self) -> &'static str {
+        "/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason"
+    }
+
+    fn content_type(&self) -> &'static str {
+        "application/x-ndjson"
+    }
+
+    fn body(&self, lines: &[&[u8]]) -> Vec<u8> {
+        let mut body = Vec::new();
+        for line in lines {
+            let digest = Sha256::digest(line);
+            let id: String = digest.iter().take(ID_BYTES).map(|byte| format!("{byte:02x}")).collect();
+            body.extend_from_slice(format!("{{\"create\":{{\"_id\":\"{id}\"}}}}\n").as_bytes());
+            body.extend_from_slice(line);
+            body.push(b'\n');
+        }
+        body
+    }
+
+    fn verdicts(&self, answer: &[u8], lines: usize) -> Vec<Verdict> {
+        let unreadable = |why: String| vec![Verdict::Again(why); lines];
+        let answer: Answer = match serde_json::from_slice(answer) {
+            Ok(answer) => answer,
+            Err(error) => return unreadable(format!("the answer is none of _bulk: {error}")),
+        };
+        if !answer.errors {
+            return vec![Verdict::Taken; lines];
+        }
+        if answer.items.len() != lines {
+            return unreadable(format!("the answer names {} of {lines} documents", answer.items.len()));
+        }
+        let verdict = |Item { create: Outcome { status, error } }| {
+            let why = || {
+                let Failure { kind, reason } =
+                    error.unwrap_or(Failure { kind: String::new(), reason: String::new() });
+                format!("{status} {kind}: {reason}")
+            };
+            match status {
+                200..=299 | CONFLICT => Verdict::Taken,
+                TOO_MANY | 500.. => Verdict::Again(why()),
+                _ => Verdict::Refused(why()),
+            }
+        };
+        answer.items.into_iter().map(verdict).collect()
+    }
+}

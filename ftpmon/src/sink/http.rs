@@ -1,0 +1,244 @@
+//! POST requests to an HTTP reader. A line counts as delivered when an answer says so.
+
+use core::ops::Range;
+use core::pin::Pin;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::destination::{Destination, Recovery, Rejection, not_open};
+use super::http_client::{HttpAnswer, HttpClient, HttpRequest};
+use super::http_options::HttpOptions;
+use super::http_protocol::HttpProtocol;
+use super::http_url::HttpUrl;
+use super::protocol::{Protocol, Verdict};
+use super::tls_options::TlsOptions;
+
+/// The longest wait of a write for an answer, before the remaining time is checked.
+const WRITE_WAIT: Duration = Duration::from_millis(200);
+/// The longest time until a connection is there, and until an answer came.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of lines in a request: readers have limits (Splunk Cloud 1 MB with what is around each line, Loki 4 MiB).
+const REQUEST_BYTES: usize = 768 << 10;
+/// Characters of an answer that are shown.
+const SHOWN_MAX: usize = 200;
+
+/// An HTTP reader.
+pub(super) struct Http {
+    target: String,
+    protocol: Box<dyn Protocol>,
+    client: Arc<Mutex<HttpClient>>,
+    /// Made on the thread that writes.
+    runtime: Option<Runtime>,
+    /// The lines of the write that is under way.
+    lines: Option<Lines>,
+    answer: Option<Answer>,
+    rejections: Vec<Rejection>,
+    /// The reader wants to be left alone until then.
+    not_before: Option<Instant>,
+}
+
+type Answer = Pin<Box<dyn Future<Output = io::Result<HttpAnswer>> + Send>>;
+
+/// Lines that the reader is to take.
+struct Lines {
+    bytes: Vec<u8>,
+    /// Those about which no answer has decided.
+    open: Vec<Range<usize>>,
+    /// The number of them, from the first on, that are in the request under way.
+    asked: usize,
+    /// The largest number of lines in a request: smaller after the reader refused a whole one.
+    most: usize,
+}
+
+impl Http {
+    /// A reader at `url`, not connected yet.
+    ///
+    /// # Errors
+    /// A file that the settings name cannot be read.
+    pub(super) fn new(
+        url: HttpUrl,
+        protocol: HttpProtocol,
+        tls: TlsOptions,
+        options: HttpOptions,
+    ) -> io::Result<Self> {
+        let protocol = protocol.start();
+        let target = format!("{}{}", url.path, protocol.path());
+        let target = if target.starts_with('/') { target } else { format!("/{target}") };
+        let client = HttpClient::new(url, tls, options, protocol.scheme())?;
+        let client = Arc::new(Mutex::new(client));
+        Ok(Self {
+            target,
+            protocol,
+            client,
+            runtime: None,
+            lines: None,
+            answer: None,
+            rejections: Vec::new(),
+            not_before: None,
+        })
+    }
+
+    /// Sends the next lines.
+    fn ask(&mut self) -> Option<()> {
+        let lines = self.lines.as_mut()?;
+        let mut bytes = 0;
+        let fits = |range: &&Range<usize>| {
+            bytes += range.len();
+            bytes <= REQUEST_BYTES
+        };
+        lines.asked = lines.open.iter().take(lines.most).take_while(fits).count().max(1);
+        let texts: Vec<&[u8]> =
+            lines.open.iter().take(lines.asked).filter_map(|range| lines.bytes.get(range.clone())).collect();
+        let request = HttpRequest {
+            target: self.target.clone(),
+            content_type: self.protocol.content_type(),
+            body: self.protocol.body(&texts).into(),
+        };
+        let client = Arc::clone(&self.client);
+        self.answer = Some(Box::pin(async move {
+            let mut client = client.lock().await;
+            let answer = timeout(ANSWER_TIMEOUT, client.exchange(&request)).await;
+            answer.unwrap_or_else(|_| Err(io::Error::other("its reader does not answer a request")))
+        }));
+        Some(())
+    }
+
+    /// Decides about the lines that were sent.
+    fn decide(&mut self, answer: &HttpAnswer) -> io::Result<()> {
+        let Some(lines) = &mut self.lines else { return Ok(()) };
+        let asked = lines.asked.min(lines.open.len());
+        let said = format!("{} {}", answer.status, shown(&answer.body));
+        let mut again = None;
+        match answer.status {
+            200..=299 => {
+                let verdicts = self.protocol.verdicts(&answer.body, asked);
+                let mut left = Vec::new();
+                for (range, verdict) in lines.open.drain(..asked).zip(verdicts) {
+                    match verdict {
+                        Verdict::Taken => {}
+                        Verdict::Refused(reason) => {
+                            self.rejections.push(Rejection {
+                                bytes: with_line_feed(range),
+                                reason: shown(reason.as_bytes()),
+                            });
+                        }
+                        Verdict::Again(reason) => {
+                            left.push(range);
+                            again = Some(reason);
+                        }
+                    }
+                }
+                lines.open.splice(..0, left);
+                lines.most = lines.most.saturating_mul(2);
+            }
+            // One line may be the cause: it is found by halves.
+            400 | 413 | 422 if asked > 1 => lines.most = asked / 2,
+            400 | 413 | 422 => {
+                let refused = lines.open.drain(..asked);
+                self.rejections.extend(
+                    refused.map(|range| Rejection { bytes: with_line_feed(range), reason: said.clone() }),
+                );
+                lines.most = lines.most.saturating_mul(2);
+            }
+            _ => again = Some(said),
+        }
+        match again {
+            Some(reason) => {
+                self.not_before = answer.retry_after.map(|pause| Instant::now() + pause);
+                Err(io::Error::other(format!("its reader says {}", shown(reason.as_bytes()))))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Destination for Http {
+    fn open(&mut self) -> io::Result<()> {
+        if let Some(left) = self.not_before.and_then(|until| until.checked_duration_since(Instant::now())) {
+            let seconds = left.as_secs() + 1;
+            return Err(io::Error::other(format!("its reader wants to be left alone for {seconds} s")));
+        }
+        self.not_before = None;
+        self.answer = None;
+        let runtime = match self.runtime.take() {
+            Some(runtime) => runtime,
+            None => tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?,
+        };
+        let connected = runtime.block_on(async {
+            let mut client = self.client.lock().await;
+            timeout(CONNECT_TIMEOUT, client.connect()).await
+        });
+        self.runtime = Some(runtime);
+        connected.unwrap_or_else(|_| Err(io::Error::other("its reader does not answer")))
+    }
+
+    /// A write ends when the reader has decided about all of its lines. Until then it is made again with the same bytes.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.lines.as_ref().is_some_and(|lines| bytes.starts_with(&lines.bytes)) {
+            self.answer = None;
+            self.rejections.clear();
+            self.lines = Some(Lines::new(bytes));
+        }
+        let deadline = Instant::now() + WRITE_WAIT;
+        while self.lines.as_ref().is_some_and(|lines| !lines.open.is_empty()) {
+            if self.answer.is_none() {
+                self.ask();
+            }
+            let (Some(runtime), Some(answer)) = (&self.runtime, &mut self.answer) else {
+                return Err(not_open());
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(answer) = runtime.block_on(async { timeout(left, answer).await }) else {
+                return Err(io::ErrorKind::WouldBlock.into());
+            };
+            self.answer = None;
+            self.decide(&answer?)?;
+        }
+        Ok(self.lines.take().map_or(0, |lines| lines.bytes.len()))
+    }
+
+    fn take_rejections(&mut self) -> Vec<Rejection> {
+        core::mem::take(&mut self.rejections)
+    }
+
+    /// Lines that an answer confirmed stay delivered.
+    fn recovery(&self) -> Recovery {
+        Recovery::SameByte
+    }
+
+    fn batch_bytes(&self) -> usize {
+        REQUEST_BYTES
+    }
+}
+
+impl Lines {
+    fn new(bytes: &[u8]) -> Self {
+        let (mut open, mut at) = (Vec::new(), 0);
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let text = line.strip_suffix(b"\n").unwrap_or(line);
+            if !text.is_empty() {
+                open.push(at..at + text.len());
+            }
+            at += line.len();
+        }
+        Self { bytes: bytes.to_vec(), open, asked: 0, most: usize::MAX }
+    }
+}
+
+/// A line with what ends it.
+const fn with_line_feed(text: Range<usize>) -> Range<usize> {
+    text.start..text.end + 1
+}
+
+/// The begin of a text from the reader, without what disturbs a terminal.
+fn shown(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text.get(..SHOWN_MAX * 4).unwrap_or(text));
+    let visible = |c: char| if c.is_control() || ftpmon_event::text::is_disruptive(c) { ' ' } else { c };
+    text.chars().take(SHOWN_MAX).map(visible).collect::<String>().trim().to_owned()
+}
