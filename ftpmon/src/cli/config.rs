@@ -27,6 +27,7 @@ impl Command {
             | Self::Detach { .. }
             | Self::Status { .. }
             | Self::Verify { .. }
+            | Self::Report(_)
             | Self::Who(_)
             | Self::Schema => None,
         }
