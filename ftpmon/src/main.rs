@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use ftpmon::cli::{Command, ConfigCommand, Invocation, example};
+use ftpmon::cli::{Command, ConfigCommand, Invocation, completions, example, write_manual};
 use ftpmon::config::Config;
 use ftpmon::status::StatusAddress;
 
@@ -33,6 +33,10 @@ fn main() -> ExitCode {
         Command::Doctor(options) => return doctor(&config, options.json),
         Command::Verify { paths } => return verify(paths),
         Command::Status { status, json } => show_status(status, *json),
+        Command::Completions { shell } => {
+            completions(*shell, &mut std::io::stdout().lock()).map_err(Into::into)
+        }
+        Command::Man { folder } => write_manual(folder).map_err(Into::into),
         Command::Schema => schema(),
     };
     match result {

@@ -34,7 +34,7 @@ type Place = (String, Family);
 /// Every hook with every family, one after another.
 fn turns(number: u64) -> Place {
     let hook = HOOKS.get((number % 3) as usize).copied().unwrap_or("auto");
-    (hook.to_owned(), if number % 2 == 0 { Family::V4 } else { Family::V6 })
+    (hook.to_owned(), if number.is_multiple_of(2) { Family::V4 } else { Family::V6 })
 }
 
 /// Plays the rounds of these seeds, each [`ROUNDS_A_STAGE`] of them at another place. Returns how many sessions differ, and how many the

@@ -7,6 +7,7 @@ mod bench;
 mod bless;
 mod demo;
 mod deny;
+mod dist;
 mod document;
 mod ebpf;
 mod fuzz;
@@ -52,6 +53,8 @@ enum Task {
     Ebpf(ebpf::Args),
     /// Takes what ftpmon says of the goldens as right: read the difference.
     Bless(bless::Args),
+    /// Makes the packages in target/dist and checks them; installs cargo-deb where it is missing.
+    Dist(dist::Args),
     /// Fuzzes the core; installs cargo-fuzz where it is missing.
     Fuzz(fuzz::Args),
     /// Runs the core's unit tests under Miri; installs it where it is missing.
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Task::Msrv => msrv::run(),
         Task::Ebpf(args) => ebpf::run(&args),
         Task::Bless(args) => bless::run(&args),
+        Task::Dist(args) => dist::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Miri(args) => miri::run(&args),
         Task::Mutants(args) => mutants::run(&args),

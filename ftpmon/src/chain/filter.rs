@@ -39,7 +39,7 @@ impl FilterConfig {
         let named: Option<&str> = match kind {
             EventKind::Command(command) => Some(command.command.verb.as_ref()),
             EventKind::Reply(reply) => reply.command.as_ref().map(|command| command.verb.as_ref()),
-            EventKind::Transfer(transfer) => transfer.transfer.verb.as_ref().map(|verb| verb.as_ref()),
+            EventKind::Transfer(transfer) => transfer.transfer.verb.as_deref(),
             _ => None,
         };
         self.verbs.is_empty()

@@ -12,7 +12,7 @@ pub(crate) enum PreparedRoute<O> {
     /// A new one, whose outputs are open.
     New {
         /// The route.
-        route: Route<O>,
+        route: Box<Route<O>>,
         /// It writes to an output that another route has until then.
         takes_over: bool,
     },
@@ -39,7 +39,7 @@ impl<O: Outputs> Chain<O> {
             let mut route = Route::new(config, &self.origin, &mut open)?;
             let before = self.seq_of(&old, config);
             route.continue_from(before.unwrap_or(0));
-            Ok(PreparedRoute::New { route, takes_over: before.is_some() })
+            Ok(PreparedRoute::New { route: Box::new(route), takes_over: before.is_some() })
         };
         new.routes().iter().map(prepare).collect()
     }
@@ -67,7 +67,7 @@ impl<O: Outputs> Chain<O> {
         let mut old: Vec<Option<Route<O>>> = self.routes.drain(..).map(Some).collect();
         let keep = |prepared| match prepared {
             PreparedRoute::Kept(at) => Some((old.get_mut(at).and_then(Option::take)?, None)),
-            PreparedRoute::New { route, takes_over } => Some((route, Some(takes_over))),
+            PreparedRoute::New { route, takes_over } => Some((*route, Some(takes_over))),
         };
         let wanted: Vec<_> = prepared.into_iter().filter_map(keep).collect();
         let wait = wanted.iter().any(|(_, takes_over)| *takes_over == Some(true));

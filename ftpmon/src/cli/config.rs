@@ -29,6 +29,8 @@ impl Command {
             | Self::Verify { .. }
             | Self::Report(_)
             | Self::Who(_)
+            | Self::Completions { .. }
+            | Self::Man { .. }
             | Self::Schema => None,
         }
     }
@@ -126,6 +128,7 @@ fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[OutputSpec]) ->
             format: events.format,
             max_line_bytes: events.max_line,
             outputs: outputs.to_vec(),
+            ..RouteConfig::default()
         }],
         ..Config::default()
     }

@@ -3,6 +3,7 @@
 //! Usage errors and options that contradict each other end with exit code 2; everything that fails later ends with 1.
 
 mod config;
+mod documents;
 mod explain;
 mod layers;
 mod ports;
@@ -14,6 +15,7 @@ mod who;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::config::{
     ChecksumsPolicy, DetectChoice, FILE_BYTES_DEFAULT, FILES_QUOTA_DEFAULT, FILES_RING_BYTES_DEFAULT,
@@ -27,6 +29,7 @@ use crate::status::StatusAddress;
 use ftpmon_core::engine::Network;
 use ftpmon_event::EventKind;
 
+pub use documents::{completions, write_manual};
 pub use explain::ExplainArgs;
 pub use layers::{Invocation, LayerError, Origin, Origins};
 pub use ports::PortOptions;
@@ -86,6 +89,18 @@ pub enum Command {
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Write the completions of a shell to standard output
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// The directory, which must exist
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Write the JSON Schema of the events to standard output
     #[command(hide = true)]
     Schema,

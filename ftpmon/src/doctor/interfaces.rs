@@ -3,6 +3,7 @@
 use super::report::Finding;
 use crate::config::{Config, FilesPolicy};
 use crate::kernel::{KernelVersion, ObjectOptions, SurveyOptions, SurveyedInterface, survey};
+use ftpmon_core::engine::Limits;
 use ftpmon_event::Hook;
 
 /// Largest frames that drivers without multi-buffer XDP take, about a page.
@@ -20,6 +21,10 @@ pub(super) async fn examine(config: &Config, kernel: Option<KernelVersion>) -> V
             payload_bytes: (config.files.policy != FilesPolicy::Off)
                 .then(|| ring(config.live.files_ring_bytes)),
             log: None,
+            announcements: config
+                .live_engine()
+                .map_or_else(|_| Limits::default(), |engine| engine.limits)
+                .announced_endpoints,
         },
     };
     match survey(options).await {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -72,8 +72,22 @@ fn output_finding(sink: &SinkSpec) -> Finding {
         }
         SinkSpec::Stdout => Finding::ok(&*subject, "standard output is open"),
         SinkSpec::File(path) => file(&subject, path),
-        SinkSpec::Tcp { host, port } => reached(connect(host, *port)),
+        SinkSpec::Tcp { host, port } | SinkSpec::Tls { host, port } => reached(connect(host, *port)),
+        SinkSpec::Http { url, .. } => reached(connect(&url.host, url.port)),
         SinkSpec::Unix(path) => reached(UnixStream::connect(path).map(drop)),
+        SinkSpec::UnixDatagram(path) => {
+            reached(UnixDatagram::unbound().and_then(|socket| socket.connect(path)))
+        }
+        // Nobody answers a datagram.
+        SinkSpec::Udp { host, port } => match (host.as_str(), *port).to_socket_addrs() {
+            Ok(_) => Finding::ok(&*subject, "its name has an address; UDP tells nothing more"),
+            Err(error) => Finding::fault(
+                &*subject,
+                format!("its name has no address: {error}"),
+                "name a host that is known",
+            ),
+        },
+        SinkSpec::Syslog(socket) => output_finding(socket),
     }
 }
 

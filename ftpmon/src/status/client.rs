@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::address::StatusAddress;
-use super::listener::{run_directory, sockets};
+use super::listener::all_sockets;
 use super::summary::Summary;
 
 /// The longest time that an answer may take.
@@ -40,9 +40,8 @@ pub enum StatusError {
 pub fn status(address: &StatusAddress, json: bool) -> Result<String, StatusError> {
     let states = match address {
         StatusAddress::Auto => {
-            let folder = run_directory().ok_or(StatusError::Nobody)?;
             // One that was killed left its socket.
-            sockets(&folder).iter().filter_map(|path| of_unix(path).ok()).collect()
+            all_sockets().iter().filter_map(|path| of_unix(path).ok()).collect()
         }
         StatusAddress::Off => Vec::new(),
         StatusAddress::Unix(path) => vec![named(address, of_unix(path))?],

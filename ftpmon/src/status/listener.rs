@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::address::StatusAddress;
 use crate::sandbox;
 
-/// The directory of root's sockets.
+/// The directory of the sockets of the system's agents.
 const RUN_DIRECTORY: &str = "/run/ftpmon";
 
 /// A listening socket.
@@ -65,16 +65,30 @@ pub(crate) fn unlink(path: &Path) {
     let _ = fs::remove_file(path);
 }
 
-/// The directory for sockets that nobody named.
-pub(super) fn run_directory() -> Option<PathBuf> {
-    if rustix::process::geteuid().is_root() {
-        return Some(RUN_DIRECTORY.into());
+/// The directory for the socket of an agent that nobody gave an address: that of the unit where systemd made one
+/// (`RuntimeDirectory=`, systemd.exec(5)).
+fn run_directory() -> Option<PathBuf> {
+    let of_unit = std::env::var("RUNTIME_DIRECTORY").ok();
+    match of_unit.as_deref().and_then(|folders| folders.split(':').next()) {
+        Some(folder) if !folder.is_empty() => Some(folder.into()),
+        _ if rustix::process::geteuid().is_root() => Some(RUN_DIRECTORY.into()),
+        _ => user_directory(),
     }
+}
+
+/// The directory of a user's own agents.
+fn user_directory() -> Option<PathBuf> {
     std::env::var_os("XDG_RUNTIME_DIR").map(|folder| PathBuf::from(folder).join("ftpmon"))
 }
 
+/// The sockets of all agents that nobody gave an address.
+pub(super) fn all_sockets() -> Vec<PathBuf> {
+    let folders = [Some(RUN_DIRECTORY.into()), user_directory()];
+    folders.iter().flatten().flat_map(|folder| sockets(folder)).collect()
+}
+
 /// The sockets in a directory.
-pub(super) fn sockets(folder: &Path) -> Vec<PathBuf> {
+fn sockets(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut sockets: Vec<_> =
         entries.filter(|path| path.extension().is_some_and(|end| end == "sock")).collect();

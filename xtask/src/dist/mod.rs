@@ -1,0 +1,58 @@
+//! `cargo xtask dist`: the packages, in `target/dist`, each checked by what this machine has.
+//!
+//! | file | what |
+//! |---|---|
+//! | `binary` | the agent, static where it can be built |
+//! | `archive` | the archive for any Linux |
+//! | `debian` | the Debian package |
+//! | `checks` | what the tools of others say about all that |
+
+mod archive;
+mod binary;
+mod checks;
+mod debian;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::workspace::root;
+use binary::Binary;
+
+/// Options of `cargo xtask dist`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Check the files below deploy/ only, and build nothing.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Makes the packages and checks them.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    checks::deploy(&root()?.join("deploy"))?;
+    if args.check {
+        return Ok(());
+    }
+    let folder = folder()?;
+    let binary = Binary::build()?;
+    println!("made {}: {}", binary.path.display(), binary.kind());
+    let documents = binary.documents(&folder)?;
+    let archive = archive::make(&folder, &binary, &documents)?;
+    checks::archive(&archive)?;
+    println!("made {}", archive.display());
+    let package = debian::make(&folder, &binary, &documents)?;
+    checks::package(&package)?;
+    println!("made {}", package.display());
+    Ok(())
+}
+
+/// The empty folder for packages.
+fn folder() -> Result<PathBuf> {
+    let folder = ftpmon_tests::machine::target()?.join("dist");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    Ok(folder)
+}
