@@ -36,7 +36,7 @@ fn lines(capture: &Path, partitions: u8, origin: &Origin) -> String {
     let mut file = CaptureFile::open(capture).unwrap();
     let (mut json, mut out, mut seq) = (Json::new(origin), Vec::new(), 1);
     let on = ALL.iter().filter(|entry| entry.on).map(|entry| (*entry, entry.threshold));
-    let mut detectors = Detectors::start(on);
+    let mut detectors = Detectors::start(on, &[]);
     let mut write = |engine: &mut Engine| {
         while let Some(output) = engine.poll() {
             let Output::Event(event) = output else { continue };

@@ -73,7 +73,7 @@ impl<O: Outputs> Chain<O> {
     ) -> Result<Self, E> {
         let route = |route: &_| Route::new(route, origin, &mut open);
         let routes = config.routes().iter().map(route).collect::<Result<_, E>>()?;
-        let detectors = config.detect.start();
+        let detectors = config.detectors();
         let tally = Tally::default();
         Ok(Self { origin: origin.clone(), tally, detectors, files: None, attribution: None, routes })
     }

@@ -83,6 +83,9 @@ impl From<&DetectOptions> for Config {
     fn from(options: &DetectOptions) -> Self {
         Self {
             detect: DetectConfig(options.detect.clone()),
+            detect_allow: options.detect_allow.clone(),
+            detect_lists: options.detect_lists.clone(),
+            detect_rules: options.detect_rules.clone(),
             routes: vec![RouteConfig {
                 events: vec![EventType::Alert.name().to_owned()],
                 format: options.format,
@@ -123,6 +126,9 @@ fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[OutputSpec]) ->
             ..LimitsConfig::default()
         },
         detect: DetectConfig(events.detect.clone()),
+        detect_allow: events.detect_allow.clone(),
+        detect_lists: events.detect_lists.clone(),
+        detect_rules: events.detect_rules.clone(),
         routes: vec![RouteConfig {
             events: events.kinds.clone(),
             format: events.format,

@@ -3,6 +3,7 @@
 //! Usage errors and options that contradict each other end with exit code 2; everything that fails later ends with 1.
 
 mod config;
+mod detect;
 mod documents;
 mod explain;
 mod layers;
@@ -19,16 +20,18 @@ use clap_complete::Shell;
 
 use crate::config::{
     ChecksumsPolicy, DetectChoice, FILE_BYTES_DEFAULT, FILES_QUOTA_DEFAULT, FILES_RING_BYTES_DEFAULT,
-    FilesPolicy, HashAlgorithm, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, RING_BYTES_DEFAULT, RING_BYTES_MAX,
-    RING_BYTES_MIN, SENSOR_NAME_MAX, STATS_INTERVAL_DEFAULT, SecretsPolicy,
+    FilesPolicy, HashAlgorithm, ListFile, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, RING_BYTES_DEFAULT,
+    RING_BYTES_MAX, RING_BYTES_MIN, SENSOR_NAME_MAX, STATS_INTERVAL_DEFAULT, SecretsPolicy, parse_allowance,
 };
 use crate::format::{Format, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
 use crate::sink::{OutputSpec, SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, SpoolFull};
 use crate::status::StatusAddress;
+use ftpmon_core::detect::Allowance;
 use ftpmon_core::engine::Network;
 use ftpmon_event::EventKind;
 
+pub use detect::DetectOptions;
 pub use documents::{completions, write_manual};
 pub use explain::ExplainArgs;
 pub use layers::{Invocation, LayerError, Origin, Origins};
@@ -240,26 +243,6 @@ pub struct ReadOptions {
     pub events: EventOptions,
 }
 
-/// `ftpmon detect`.
-#[derive(Clone, Debug, Args)]
-pub struct DetectOptions {
-    /// Files with events as --format json writes them, oldest first; - for standard input
-    #[arg(required_unless_present_any = ["list", "explain"], value_name = "EVENTS")]
-    pub files: Vec<PathBuf>,
-    /// List the detectors
-    #[arg(long, conflicts_with = "files")]
-    pub list: bool,
-    /// Explain a detector: what it finds, when it alerts, what to do about false alarms
-    #[arg(long, value_name = "ID", conflicts_with_all = ["files", "list"])]
-    pub explain: Option<String>,
-    /// Detectors: default, all, none, and single ones as ID, ID=off or ID=COUNT/TIME
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "default")]
-    pub detect: Vec<DetectChoice>,
-    /// Format of the alerts
-    #[arg(long, value_enum, default_value_t = Format::Json)]
-    pub format: Format,
-}
-
 /// Events and files.
 #[derive(Clone, Debug, Args)]
 pub struct EventOptions {
@@ -299,6 +282,16 @@ pub struct EventOptions {
     /// Detectors: default, all, none, and single ones as ID, ID=off or ID=COUNT/TIME. ftpmon detect --list shows them
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "default")]
     pub detect: Vec<DetectChoice>,
+    /// Networks that detectors do not alert on, as [ID=][client:|server:|target:]NETWORK. Without ID for every detector,
+    /// target is the third host of a transfer between two servers
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_allowance)]
+    pub detect_allow: Vec<Allowance>,
+    /// Lists of what is known to be bad, as KIND=FILE: hashes, names, networks, ja4, users
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub detect_lists: Vec<ListFile>,
+    /// Files with rules of your own (docs/detections.md)
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub detect_rules: Vec<PathBuf>,
     /// Write only these event types [default: all]
     #[arg(long = "events", value_name = "LIST", value_delimiter = ',', value_parser = EventKind::NAMES)]
     pub kinds: Vec<String>,

@@ -5,9 +5,10 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::text;
+use super::{Config, text};
 use crate::quantity::parse_seconds;
-use ftpmon_core::detect::{ALL, Detectors, Entry, Threshold, Wanted, find};
+use ftpmon_core::detect::{ALL, Allowance, Detectors, Entry, Threshold, Wanted, find};
+use ftpmon_event::EventType;
 
 /// The choice of detectors: each item changes what those before it chose, beginning with the detectors that are on by default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,13 +51,29 @@ impl DetectConfig {
     }
 
     /// The events that the detectors have to see.
-    pub(crate) fn wanted(&self) -> Wanted {
+    fn wanted(&self) -> Wanted {
         Wanted::by(self.chosen().into_iter().map(|(entry, _)| entry))
     }
 
     /// Starts the detectors that are on.
-    pub(crate) fn start(&self) -> Detectors {
-        Detectors::start(self.chosen())
+    fn start(&self, allowances: &[Allowance]) -> Detectors {
+        Detectors::start(self.chosen(), allowances)
+    }
+}
+
+impl Config {
+    /// The events that the detectors and lists have to see.
+    pub(crate) fn wanted(&self) -> Wanted {
+        let of_lists = self.detect_lists.iter().flat_map(|file| file.kind.types().iter().copied());
+        // Which types rules look for is in their files.
+        let of_rules =
+            EventType::ALL.into_iter().filter(|kind| kind.is_of_session() && !self.detect_rules.is_empty());
+        self.detect.wanted().and_all_of(of_lists.chain(of_rules))
+    }
+
+    /// Starts the detectors that are on.
+    pub(crate) fn detectors(&self) -> Detectors {
+        self.detect.start(&self.detect_allow)
     }
 }
 
@@ -113,10 +130,7 @@ impl FromStr for DetectChoice {
             _ => {}
         }
         let (id, set) = text.split_once('=').unwrap_or((text, "on"));
-        if find(id).is_none() {
-            let known: Vec<_> = ALL.iter().map(|entry| entry.id()).collect();
-            return Err(format!("there is no detector `{id}`; there are {}", known.join(", ")));
-        }
+        refuse_unknown(id)?;
         let set = match set {
             "on" => Set::On,
             "off" => Set::Off,
@@ -126,6 +140,24 @@ impl FromStr for DetectChoice {
         };
         Ok(Self::One { id: id.to_owned(), set })
     }
+}
+
+/// `[ID=][client:|server:|target:]NETWORK`.
+///
+/// # Errors
+/// There is no such detector, or it is no network.
+pub fn parse_allowance(text: &str) -> Result<Allowance, String> {
+    let allowance: Allowance = text.parse()?;
+    allowance.detector.as_deref().map_or(Ok(()), refuse_unknown)?;
+    Ok(allowance)
+}
+
+fn refuse_unknown(id: &str) -> Result<(), String> {
+    if find(id).is_some() {
+        return Ok(());
+    }
+    let known: Vec<_> = ALL.iter().map(|entry| entry.id()).collect();
+    Err(format!("there is no detector `{id}`; there are {}", known.join(", ")))
 }
 
 fn parse_threshold(text: &str) -> Option<Threshold> {
@@ -165,6 +197,15 @@ mod tests {
         {
             assert_eq!(text.parse::<DetectChoice>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn allowances_name_detectors_that_there_are() {
+        for text in ["192.0.2.0/24", "ftp-bounce=target:203.0.113.0/24", "server:2001:db8::/32"] {
+            assert_eq!(parse_allowance(text).unwrap().to_string(), text);
+        }
+        assert!(parse_allowance("ftp-bonce=192.0.2.0/24").unwrap_err().contains("ftp-bounce"));
+        assert!(parse_allowance("192.0.2.0/64").unwrap_err().contains("no network"));
     }
 
     #[test]

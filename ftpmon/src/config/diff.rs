@@ -9,8 +9,17 @@ use super::Config;
 
 /// Settings that a running agent can change, with all below them. Everything else was handed to the kernel or to threads at the
 /// start.
-const WITHOUT_RESTART: [&str; 6] =
-    ["detect", "limits", "live.stats_interval_s", "ports", "routes", "secrets"];
+const WITHOUT_RESTART: [&str; 9] = [
+    "detect",
+    "detect_allow",
+    "detect_lists",
+    "detect_rules",
+    "limits",
+    "live.stats_interval_s",
+    "ports",
+    "routes",
+    "secrets",
+];
 
 /// A setting that differs between two configurations.
 #[derive(Clone, Debug, PartialEq)]

@@ -207,7 +207,8 @@ fn fragments_in(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     Ok(paths)
 }
 
-fn text_of(path: &Path) -> Result<String, FileError> {
+/// The text of a file, which has a cap.
+pub(super) fn text_of(path: &Path) -> Result<String, FileError> {
     let read = || {
         use std::io::Read as _;
         let mut text = String::new();
@@ -220,7 +221,8 @@ fn text_of(path: &Path) -> Result<String, FileError> {
     read().map_err(|error| FileError::Unreadable { path: path.to_owned(), error })
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
+/// The line of an offset, from 1.
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count()
 }
 
@@ -255,7 +257,7 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
 }
 
 /// The value with the names of fields as the types have them.
-fn json(value: &DeValue<'_>) -> Json {
+pub(super) fn json(value: &DeValue<'_>) -> Json {
     match value {
         DeValue::Boolean(flag) => Json::Bool(*flag),
         DeValue::Integer(number) => {

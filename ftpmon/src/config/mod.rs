@@ -8,6 +8,9 @@
 //! | `detect` | the choice of detectors |
 //! | `diff` | what another configuration would change |
 //! | `route`, `routes`, `filter`, `name_pattern` | the routes of events to outputs, and which events take them |
+//! | `lists` | lists of what is known to be bad, as files |
+//! | `read` | settings for reading capture files |
+//! | `rules` | files of rules |
 //! | `engine` | the protocol engine's part, with the key of hashed secrets |
 
 mod check;
@@ -18,9 +21,12 @@ mod file;
 mod filter;
 mod leavings;
 mod limits;
+mod lists;
 mod name_pattern;
+mod read;
 mod route;
 mod routes;
+mod rules;
 mod text;
 
 use std::path::PathBuf;
@@ -32,6 +38,7 @@ use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
 use crate::sink::{SpoolFull, SpoolOptions};
 use crate::status::StatusAddress;
 use crate::store::StoreOptions;
+use ftpmon_core::detect::Allowance;
 use ftpmon_core::engine::Network;
 
 pub use crate::quantity::{parse_bytes, parse_seconds};
@@ -39,14 +46,16 @@ pub use check::{
     Contradiction, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, PORTS_MAX, RING_BYTES_MAX, RING_BYTES_MIN,
     SENSOR_NAME_MAX,
 };
-pub use detect::{DetectChoice, DetectConfig};
+pub use detect::{DetectChoice, DetectConfig, parse_allowance};
 pub use diff::Change;
 pub use engine::{KeyError, SECRETS_KEY_MIN};
 pub use file::{DEFAULT_FILE, FILE_BYTES_MAX, FileError, FileSettings, Location, Setting, SettingValue};
 pub use filter::{FilterConfig, TransferDirection};
 pub use leavings::{PinConfig, WritePcapConfig};
 pub use limits::LimitsConfig;
+pub use lists::ListFile;
 pub use name_pattern::NamePattern;
+pub use read::ReadConfig;
 pub use route::RouteConfig;
 
 /// Ring size without `--ring-size`, bytes.
@@ -78,6 +87,15 @@ pub struct Config {
     pub files: FilesConfig,
     /// Detectors.
     pub detect: DetectConfig,
+    /// Sessions that detectors do not see.
+    #[serde(with = "text::list")]
+    pub detect_allow: Vec<Allowance>,
+    /// Lists of what is known to be bad.
+    #[serde(with = "text::list")]
+    pub detect_lists: Vec<ListFile>,
+    /// Files of rules.
+    #[serde(with = "text::path_list")]
+    pub detect_rules: Vec<PathBuf>,
     /// Routes of events to outputs. Without any: all events as JSON to standard output.
     pub routes: Vec<RouteConfig>,
     /// Settings of live capture.
@@ -276,25 +294,6 @@ impl Default for LiveConfig {
             pin: None,
             spool: None,
         }
-    }
-}
-
-/// Settings for reading capture files.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ReadConfig {
-    /// The capture files in the order of their packets; `-` is standard input.
-    #[serde(with = "text::path_list")]
-    pub captures: Vec<PathBuf>,
-    /// Threads of the engine at most; none for as many as the machine has processors. The events do not depend on it.
-    pub threads: Option<u8>,
-}
-
-impl ReadConfig {
-    /// Threads of the engine.
-    pub fn threads(&self) -> u8 {
-        let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        self.threads.unwrap_or_else(|| u8::try_from(processors()).unwrap_or(u8::MAX)).max(1)
     }
 }
 

@@ -80,7 +80,9 @@ impl Detection<'_> {
 }
 
 fn open(config: &Config, origin: &Origin) -> anyhow::Result<Chain<DirectOutputs>> {
-    Ok(Chain::new(config, origin, |route: &RouteConfig| DirectOutputs::open(&route.outputs))?)
+    let mut chain = Chain::new(config, origin, |route: &RouteConfig| DirectOutputs::open(&route.outputs))?;
+    chain.set_detectors(config.all_detectors().map_err(anyhow::Error::msg)?);
+    Ok(chain)
 }
 
 /// `ftpmon detect --list`: every detector, a line each.

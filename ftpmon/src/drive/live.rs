@@ -152,6 +152,7 @@ async fn watch(
     };
     let spool = config.spool().map(open_spool).transpose()?.map(Arc::new);
     let mut chain = Chain::new(config, &origin, |route| open_outputs(route, spool.as_ref()))?;
+    chain.set_detectors(config.all_detectors().map_err(anyhow::Error::msg)?);
     spool.iter().for_each(|spool| spool.outputs_are_known());
     let journal = config
         .live

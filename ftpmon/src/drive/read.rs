@@ -43,7 +43,8 @@ use progress::Progress;
 pub fn read(config: &Config) -> anyhow::Result<()> {
     let engine_config = config.read_engine()?;
     let origin = origin(config)?;
-    let mut output = OutputStage::start(config, &engine_config, &origin)?;
+    let detectors = config.all_detectors().map_err(anyhow::Error::msg)?;
+    let mut output = OutputStage::start(config, &engine_config, &origin, detectors)?;
     let parts = config.read.threads().clamp(1, engine_config.partitions.max(1));
     let encoders = (0..parts).map(|_| PartEncoder::new(config, &origin)).collect();
     let engine = EngineStage::start(&engine_config, encoders);

@@ -15,6 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
+use super::destination::Destination;
 use super::kinds::destination;
 use super::output_spec::OutputSpec;
 use crate::sandbox::{Role, enter_as_nobody};
@@ -22,8 +23,17 @@ use crate::sandbox::{Role, enter_as_nobody};
 const LIMIT: Duration = Duration::from_secs(20);
 const LINES: usize = 5_000;
 
-/// Writes lines to the output with this text, on a thread with the rights of outputs.
+/// Writes lines to the output with this text, on a thread with the rights of outputs, until the reader has them.
 fn write(text: &str, lines: Vec<u8>) -> io::Result<()> {
+    write_until(text, lines, |output| output.in_kernel() == 0)
+}
+
+/// The same, until the reader closes.
+fn write_until_closed(text: &str, lines: Vec<u8>) -> io::Result<()> {
+    write_until(text, lines, |_| false)
+}
+
+fn write_until(text: &str, lines: Vec<u8>, done: fn(&mut dyn Destination) -> bool) -> io::Result<()> {
     let OutputSpec { sink, settings } = text.parse().unwrap();
     let mut output = destination(&sink, &settings)?;
     let thread = spawn(move || {
@@ -44,7 +54,7 @@ fn write(text: &str, lines: Vec<u8>) -> io::Result<()> {
             match output.write(b"") {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(error),
-                _ if output.in_kernel() == 0 => return Ok(()),
+                _ if done(&mut *output) => return Ok(()),
                 _ => {}
             }
         }
@@ -277,8 +287,9 @@ fn what_is_wrong_with_a_certificate_is_told() {
         (2100, None, format!("ca={ca}.not"), "No such file"),
     ] {
         let (port, _got) = tls_receiver(server(authority.sign("log.example", year), clients));
-        let error =
-            write(&format!("tls://127.0.0.1:{port},{settings}"), messages(1)).unwrap_err().to_string();
+        let error = write_until_closed(&format!("tls://127.0.0.1:{port},{settings}"), messages(1))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(told), "{told}: {error}");
     }
     let (port, _got) = receiver(|mut stream| {

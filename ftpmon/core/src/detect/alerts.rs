@@ -24,6 +24,28 @@ pub struct Subject {
     pub technique: Option<&'static str>,
 }
 
+/// The part of an alert that is the same in all of a list's or a rule's.
+#[derive(Clone, Debug)]
+pub(super) struct Heading {
+    pub(super) id: SmolStr,
+    pub(super) title: SmolStr,
+    pub(super) severity: u8,
+    pub(super) confidence: Confidence,
+    pub(super) technique: Option<SmolStr>,
+}
+
+impl From<&Subject> for Heading {
+    fn from(subject: &Subject) -> Self {
+        Self {
+            id: SmolStr::new_static(subject.id),
+            title: SmolStr::new_static(subject.title),
+            severity: subject.severity,
+            confidence: subject.confidence,
+            technique: subject.technique.map(SmolStr::new_static),
+        }
+    }
+}
+
 /// Alerts about one event, in the order in which they were raised.
 #[derive(Debug, Default)]
 pub struct Alerts {
@@ -54,14 +76,27 @@ impl Alerts {
         counts: &[(&'static str, u64)],
         message: String,
     ) {
+        self.raise_under(Heading { severity, ..Heading::from(subject) }, event, incident, counts, message);
+    }
+
+    /// Raises an alert under any heading.
+    pub(super) fn raise_under(
+        &mut self,
+        heading: Heading,
+        event: &Event,
+        incident: &Incident,
+        counts: &[(&'static str, u64)],
+        message: String,
+    ) {
+        let Heading { id, title, severity, confidence, technique } = heading;
         let all = [("occurrences", incident.count)].into_iter().chain(counts.iter().copied());
         let alert = AlertDetail {
-            id: SmolStr::new_static(subject.id),
+            id,
             severity,
-            title: SmolStr::new_static(subject.title),
+            title,
             message: message.into(),
-            technique: subject.technique.map(SmolStr::new_static),
-            confidence: subject.confidence,
+            technique,
+            confidence,
             evidence: Evidence {
                 sessions: incident.sessions.clone(),
                 tx: incident.tx.clone(),

@@ -9,7 +9,7 @@ use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
 use super::table::{Fill, Table};
 use super::watch::Watch;
-use crate::event::{Confidence, DataAnnouncement, Event, EventKind, Mode, Nat};
+use crate::event::{Confidence, DataAnnouncement, Event, EventKind, EventType, Mode, Nat};
 
 /// Clients. Stops whoever makes up addresses.
 const CLIENTS_MAX: usize = 16_384;
@@ -37,6 +37,7 @@ pub(super) const ENTRY: Entry = Entry {
             not in danger. Private addresses of clients behind NAT do not count.",
     tuning: "Transfers between two servers (FXP) look like this: allow their networks.",
     threshold: Threshold { count: 1, per_s: 86_400 },
+    types: &[EventType::DataChannel, EventType::Reply],
     wants: |event| target(event).is_some() || is_agreement(event),
     start: |threshold| Box::new(Bounce { threshold, clients: Table::new(CLIENTS_MAX) }),
 };

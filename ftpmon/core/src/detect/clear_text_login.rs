@@ -6,10 +6,11 @@ use smol_str::SmolStr;
 
 use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
+use super::facts::key;
 use super::guessed::accepted;
 use super::table::{Fill, Table};
 use super::watch::Watch;
-use crate::event::{Confidence, Event, LoginAttempt};
+use crate::event::{Confidence, Event, EventType, LoginAttempt};
 
 /// Accounts by server. Stops whoever makes up names on a server that takes any.
 const ACCOUNTS_MAX: usize = 16_384;
@@ -28,6 +29,7 @@ pub(super) const ENTRY: Entry = Entry {
             else.",
     tuning: "Turn it on where plain FTP is forbidden.",
     threshold: Threshold { count: 1, per_s: 86_400 },
+    types: &[EventType::Login],
     wants: |event| in_clear(event).is_some(),
     start: |threshold| Box::new(ClearTextLogin { threshold, accounts: Table::new(ACCOUNTS_MAX) }),
 };
@@ -45,7 +47,7 @@ struct ClearTextLogin {
 impl Detector for ClearTextLogin {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let (Some(login), Some(session)) = (in_clear(event), &event.session) else { return };
-        let user = login.user.clone().unwrap_or_default();
+        let user = key(login.user.as_deref().unwrap_or_default());
         let watch = self.accounts.entry((session.server.ip, user.clone()));
         if let Some(incident) = watch.add(self.threshold, event, None, &user) {
             let message = format!("the password of {user:?} on {} crossed the network", session.server.ip);

@@ -2,7 +2,7 @@
 
 use super::alerts::{Alerts, Subject};
 use super::table::Fill;
-use crate::event::Event;
+use crate::event::{Event, EventType};
 
 /// A detector at work.
 pub trait Detector: Send {
@@ -36,7 +36,9 @@ pub struct Entry {
     pub tuning: &'static str,
     /// When it alerts, unless settings say otherwise.
     pub threshold: Threshold,
-    /// Whether it has to see an event. Asked for every event, on the thread that made it: looks at the event alone.
+    /// The types of the events that it may have to see.
+    pub types: &'static [EventType],
+    /// Whether it has to see an event of these types. Asked for every such event, on the thread that made it: looks at the event alone.
     pub wants: fn(&Event) -> bool,
     /// Starts it.
     pub start: fn(Threshold) -> Box<dyn Detector>,

@@ -6,7 +6,7 @@ use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
 use super::incident::Incident;
 use super::table::{Fill, Table};
-use crate::event::{Anomaly, AnomalyId, Confidence, Event, EventKind};
+use crate::event::{Anomaly, AnomalyId, Confidence, Event, EventKind, EventType};
 
 /// Sessions. Stops whoever opens many and plays the game in each.
 const SESSIONS_MAX: usize = 16_384;
@@ -25,6 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
             receiver drops or that another host forged (`doubtful_segment`), as many as the threshold says in one session.",
     tuning: "A middlebox that rewrites addresses in PORT or 227 and is seen on both sides looks like this: capture on one side of it.",
     threshold: Threshold { count: 3, per_s: 3_600 },
+    types: &[EventType::Anomaly],
     wants: |event| oddity(event).is_some(),
     start: |threshold| Box::new(Evasion { threshold, sessions: Table::new(SESSIONS_MAX) }),
 };

@@ -8,7 +8,7 @@ use super::entry::{Detector, Entry, Threshold};
 use super::guessing::refused;
 use super::incident::Incident;
 use super::table::{Fill, Table};
-use crate::event::{Confidence, Event, EventKind, LoginAttempt, LoginOutcome};
+use crate::event::{Confidence, Event, EventKind, EventType, LoginAttempt, LoginOutcome};
 
 /// Hosts. Stops whoever makes up addresses.
 const HOSTS_MAX: usize = 16_384;
@@ -27,6 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
             Anonymous logins do not count as success.",
     tuning: "A person who forgot a password does this too: ask before you lock the account, or raise the count.",
     threshold: Threshold { count: 5, per_s: 600 },
+    types: &[EventType::Login],
     wants: |event| refused(event).is_some() || accepted(event).is_some(),
     start: |threshold| Box::new(Guessed { threshold, hosts: Table::new(HOSTS_MAX) }),
 };

@@ -7,9 +7,10 @@ use smol_str::SmolStr;
 use super::alerts::{Alerts, Subject};
 use super::bucket::Bucket;
 use super::entry::{Detector, Entry, Threshold};
+use super::facts::key;
 use super::incident::Incident;
 use super::table::{Fill, Table};
-use crate::event::{Confidence, Event, EventKind, LoginAttempt, LoginOutcome};
+use crate::event::{Confidence, Event, EventKind, EventType, LoginAttempt, LoginOutcome};
 
 /// Accounts by host. Stops a host, or many, that make up names.
 const ACCOUNTS_MAX: usize = 16_384;
@@ -33,6 +34,7 @@ pub(super) const ENTRY: Entry = Entry {
             session that ended before.",
     tuning: "A client with a stored, outdated password does this too: raise the count, or mend the client.",
     threshold: Threshold { count: 5, per_s: 60 },
+    types: &[EventType::Login],
     wants: |event| refused(event).is_some(),
     start: |threshold| {
         let slow = Threshold {
@@ -69,7 +71,7 @@ struct Account {
 impl Detector for Guessing {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let (Some(login), Some(session)) = (refused(event), &event.session) else { return };
-        let user = login.user.clone().unwrap_or_default();
+        let user = key(login.user.as_deref().unwrap_or_default());
         let account = self.accounts.entry((session.client.ip, user.clone()));
         if account.fast.is_empty(event.ts) && account.slow.is_empty(event.ts) {
             (account.incident, account.alerted) = (Incident::default(), false);

@@ -7,8 +7,8 @@ use crate::time::Timestamp;
 
 /// Sessions, commands and examples that an alert names. Stops a long incident from making long lines.
 const NAMED_MAX: usize = 8;
-/// Bytes of an example.
-const EXAMPLE_BYTES_MAX: usize = 256;
+/// Bytes of an example. Stops long names from filling memory.
+const EXAMPLE_BYTES_MAX: usize = 128;
 
 /// Occurrences that belong together.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +38,7 @@ impl Incident {
                 self.tx.clear();
             }
             if !self.sessions.iter().any(|known| known == session) && self.sessions.len() < NAMED_MAX {
+                reserve_one(&mut self.sessions);
                 self.sessions.push(session.into());
             }
         }
@@ -45,6 +46,7 @@ impl Incident {
             && self.tx.len() < NAMED_MAX
             && !self.tx.contains(&tx)
         {
+            reserve_one(&mut self.tx);
             self.tx.push(tx);
         }
         let example = head(example);
@@ -52,6 +54,7 @@ impl Incident {
             && self.examples.len() < NAMED_MAX
             && !self.examples.iter().any(|known| known == example)
         {
+            reserve_one(&mut self.examples);
             self.examples.push(example.into());
         }
     }
@@ -63,6 +66,13 @@ impl Incident {
             self.next = self.count.saturating_mul(2);
         }
         due
+    }
+}
+
+/// Room for the first. Most incidents of a flood of made-up keys have one occurrence.
+fn reserve_one<T>(list: &mut Vec<T>) {
+    if list.is_empty() {
+        list.reserve_exact(1);
     }
 }
 

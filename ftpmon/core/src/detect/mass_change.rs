@@ -6,9 +6,10 @@ use smol_str::SmolStr;
 
 use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
+use super::facts::key;
 use super::table::{Fill, Table};
 use super::watch::Watch;
-use crate::event::{CommandRef, Confidence, Event, EventKind, Reply};
+use crate::event::{CommandRef, Confidence, Event, EventKind, EventType, Reply};
 
 /// Clients by kind of change. Stops whoever makes up addresses or extensions.
 const CLIENTS_MAX: usize = 16_384;
@@ -27,6 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
             new extension (RNTO, accepted), as ransomware does.",
     tuning: "Clean-up jobs and mirrors delete a lot: raise the count, or allow their addresses.",
     threshold: Threshold { count: 100, per_s: 300 },
+    types: &[EventType::Reply],
     wants: |event| change(event).is_some(),
     start: |threshold| Box::new(MassChange { threshold, clients: Table::new(CLIENTS_MAX) }),
 };
@@ -48,7 +50,7 @@ fn change(event: &Event) -> Option<(Change, &str)> {
         "DELE" | "RMD" | "XRMD" => Some((Change::Delete, name)),
         "RNTO" => {
             let (_, extension) = name.rsplit(['/', '\\']).next()?.rsplit_once('.')?;
-            Some((Change::Rename(extension.to_ascii_lowercase().into()), name))
+            Some((Change::Rename(key(&extension.to_ascii_lowercase())), name))
         }
         _ => None,
     }

@@ -2,8 +2,13 @@
 
 use super::entry::Entry;
 use super::{
-    bounce, clear_text_login, data_theft, evasion, exploit, guessed, guessing, mass_change, spraying,
-    stealer, tls_stripped, web_shell,
+    auth_injection, beaconing, bot_server, bounce, bulk_download, clear_text_login, cross_protocol,
+    data_failures, data_theft, defacement, default_account, disguised, evasion, exfiltration, exploit,
+    exposure, guessed, guessing, hidden_transfer, mass_change, new_source, odd_port, pairing_doubt,
+    parallel_use, passive_nat, privileged_login, reply_exploit, sensitive_file, server_refuses,
+    server_stalls, server_times_out, shared_secret, short_transfers, slow_server, spraying, spread_upload,
+    stealer, stuffing, tls_dropped, tls_fallback, tls_stripped, tunnel, unused_passive, user_enumeration,
+    warez, weak_tls, web_shell, write_probe,
 };
 
 /// Every detector, in the order of their alerts about one event.
@@ -20,6 +25,42 @@ pub const ALL: &[&Entry] = &[
     &web_shell::ENTRY,
     &mass_change::ENTRY,
     &evasion::ENTRY,
+    &unused_passive::ENTRY,
+    &stuffing::ENTRY,
+    &shared_secret::ENTRY,
+    &user_enumeration::ENTRY,
+    &default_account::ENTRY,
+    &privileged_login::ENTRY,
+    &parallel_use::ENTRY,
+    &new_source::ENTRY,
+    &tls_dropped::ENTRY,
+    &tls_fallback::ENTRY,
+    &weak_tls::ENTRY,
+    &cross_protocol::ENTRY,
+    &auth_injection::ENTRY,
+    &exposure::ENTRY,
+    &disguised::ENTRY,
+    &spread_upload::ENTRY,
+    &write_probe::ENTRY,
+    &warez::ENTRY,
+    &bulk_download::ENTRY,
+    &beaconing::ENTRY,
+    &exfiltration::ENTRY,
+    &tunnel::ENTRY,
+    &defacement::ENTRY,
+    &sensitive_file::ENTRY,
+    &odd_port::ENTRY,
+    &pairing_doubt::ENTRY,
+    &hidden_transfer::ENTRY,
+    &server_stalls::ENTRY,
+    &server_refuses::ENTRY,
+    &server_times_out::ENTRY,
+    &passive_nat::ENTRY,
+    &data_failures::ENTRY,
+    &short_transfers::ENTRY,
+    &slow_server::ENTRY,
+    &reply_exploit::ENTRY,
+    &bot_server::ENTRY,
 ];
 
 /// The detector of an id.

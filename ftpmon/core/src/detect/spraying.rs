@@ -6,10 +6,11 @@ use smol_str::SmolStr;
 
 use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
+use super::facts::key;
 use super::guessing::refused;
 use super::incident::Incident;
 use super::table::{Fill, Table};
-use crate::event::{Confidence, Event};
+use crate::event::{Confidence, Event, EventType};
 use crate::time::Timestamp;
 
 /// Hosts. Stops whoever makes up addresses.
@@ -31,6 +32,7 @@ pub(super) const ENTRY: Entry = Entry {
             tried on many accounts, lists of stolen names and passwords, and a search for accounts that exist.",
     tuning: "A proxy or NAT in front of many people looks like one host: raise the count.",
     threshold: Threshold { count: 5, per_s: 600 },
+    types: &[EventType::Login],
     wants: |event| refused(event).is_some(),
     start: |threshold| Box::new(Spraying { threshold, hosts: Table::new(HOSTS_MAX) }),
 };
@@ -69,7 +71,7 @@ impl Host {
 impl Detector for Spraying {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let (Some(login), Some(session)) = (refused(event), &event.session) else { return };
-        let user = login.user.clone().unwrap_or_default();
+        let user = key(login.user.as_deref().unwrap_or_default());
         let host = self.hosts.entry(session.client.ip);
         host.refused(&user, event.ts, u64::from(self.threshold.per_s) * 1_000_000_000);
         host.incident.add(event, None, &user);

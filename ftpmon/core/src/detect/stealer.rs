@@ -6,7 +6,7 @@ use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
 use super::table::{Fill, Table};
 use super::watch::Watch;
-use crate::event::{Confidence, Event, EventKind, FileDirection, Transfer};
+use crate::event::{Confidence, Event, EventKind, EventType, FileDirection, Transfer};
 
 /// Clients by family. Stops whoever makes up addresses.
 const CLIENTS_MAX: usize = 16_384;
@@ -25,6 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
             it. The client's host is infected: its saved passwords are on their way to the server.",
     tuning: "Sandboxes that run malware do this on purpose: allow their addresses.",
     threshold: Threshold { count: 1, per_s: 86_400 },
+    types: &[EventType::Transfer],
     wants: |event| upload(event).is_some_and(|transfer| family(transfer).is_some()),
     start: |threshold| Box::new(Stealer { threshold, clients: Table::new(CLIENTS_MAX) }),
 };

@@ -7,7 +7,7 @@ use super::clear_text_login::in_clear;
 use super::entry::{Detector, Entry, Threshold};
 use super::incident::Incident;
 use super::table::{Fill, Table};
-use crate::event::{Confidence, Event, EventKind, Reply};
+use crate::event::{Confidence, Event, EventKind, EventType, Reply};
 
 /// Sessions with a reply to AUTH or FEAT that counts. Stops whoever opens many and asks in each.
 const SESSIONS_MAX: usize = 16_384;
@@ -26,6 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
             who alters the reply to AUTH makes clients fall back like this.",
     tuning: "A server with a broken certificate does this to everybody: mend its configuration.",
     threshold: Threshold { count: 1, per_s: 86_400 },
+    types: &[EventType::Reply, EventType::Login],
     wants: |event| offer(event).is_some() || in_clear(event).is_some(),
     start: |_| Box::new(TlsStripped { sessions: Table::new(SESSIONS_MAX) }),
 };

@@ -7,7 +7,7 @@ use super::entry::{Detector, Entry, Threshold};
 use super::stealer::{file_name, upload};
 use super::table::{Fill, Table};
 use super::watch::Watch;
-use crate::event::{Confidence, Event, Outcome, Transfer};
+use crate::event::{Confidence, Event, EventType, Outcome, Transfer};
 
 /// Clients. Stops whoever makes up addresses.
 const CLIENTS_MAX: usize = 16_384;
@@ -26,6 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
             shell, or a web site's author at work: off unless asked for.",
     tuning: "Turn it on where nobody deploys by FTP, or allow those who do.",
     threshold: Threshold { count: 1, per_s: 86_400 },
+    types: &[EventType::Transfer],
     wants: |event| upload(event).is_some_and(is_script_in_web_root),
     start: |threshold| Box::new(WebShell { threshold, clients: Table::new(CLIENTS_MAX) }),
 };

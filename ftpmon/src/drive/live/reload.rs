@@ -6,6 +6,7 @@ use super::engine::LiveEngine;
 use crate::config::{Change, Config};
 use crate::notice::notice;
 use crate::sandbox::Opener;
+use ftpmon_core::detect::Detectors;
 use ftpmon_core::engine::EngineConfig;
 use ftpmon_event::{ConfigChange, ConfigDetail, ConfigOutcome, InterfaceFacts};
 
@@ -42,15 +43,16 @@ fn attempt(config: &mut Config, reread: Reread, opener: &Opener, engine: &mut Li
     let read = move || {
         let config = reread()?;
         let engine = config.live_engine().map_err(|error| error.to_string())?;
-        Ok((config, engine))
+        let detectors = config.all_detectors()?;
+        Ok((config, engine, detectors))
     };
     let read = opener.call(read).unwrap_or_else(|error| Err(error.to_string()));
-    let (new, engine_config) = match read {
+    let (new, engine_config, detectors) = match read {
         Ok(new) => new,
         Err(reason) => return Attempt { changes: Vec::new(), result: Err(reason) },
     };
     let changes = config.diff(&new);
-    let result = apply(config, (&new, engine_config), &changes, opener, engine);
+    let result = apply(config, (&new, engine_config, detectors), &changes, opener, engine);
     if result.is_ok() {
         *config = new;
     }
@@ -59,7 +61,7 @@ fn attempt(config: &mut Config, reread: Reread, opener: &Opener, engine: &mut Li
 
 fn apply(
     config: &Config,
-    (new, mut engine_config): (&Config, EngineConfig),
+    (new, mut engine_config, detectors): (&Config, EngineConfig, Detectors),
     changes: &[Change],
     opener: &Opener,
     engine: &mut LiveEngine,
@@ -80,7 +82,11 @@ fn apply(
         engine_config.secrets = engine.secrets().clone();
     }
     let routes = engine.prepare_routes(config, new, opener)?;
-    let detectors = (config.detect != new.detect).then(|| new.detect.start());
+    // Lists and rules are read again even if only their files changed.
+    let same = config.detect == new.detect
+        && config.detect_allow == new.detect_allow
+        && [config, new].iter().all(|it| it.detect_lists.is_empty() && it.detect_rules.is_empty());
+    let detectors = (!same).then_some(detectors);
     engine.apply(new, engine_config, detectors, routes);
     Ok(())
 }

@@ -96,7 +96,7 @@ impl PartEncoder {
         let encoders: Vec<_> = config.routes().iter().map(encoder).collect::<Option<_>>()?;
         Some(Self {
             encoders,
-            wanted: config.detect.wanted(),
+            wanted: config.wanted(),
             next: None,
             encoded: Encoded::default(),
             emptied: Vec::new(),

@@ -10,6 +10,7 @@ use crate::chain::{Chain, Files};
 use crate::config::Config;
 use crate::sink::{DirectOutputError, DirectOutputs};
 use crate::telemetry::{Snapshot, StartFacts};
+use ftpmon_core::detect::Detectors;
 use ftpmon_core::engine::{EngineConfig, FilePiece, Output, for_each_output};
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, Origin, SensorStop, StopReason};
@@ -52,7 +53,7 @@ pub(super) struct OutputStage {
 pub(super) struct Stopped;
 
 impl OutputStage {
-    /// Opens the outputs and starts the thread, for the events of `origin`.
+    /// Opens the outputs and starts the thread, for the events of `origin`, which `detectors` see.
     ///
     /// # Errors
     /// The first output that cannot be opened.
@@ -60,8 +61,10 @@ impl OutputStage {
         config: &Config,
         engine: &EngineConfig,
         origin: &Origin,
+        detectors: Detectors,
     ) -> Result<Self, DirectOutputError> {
         let mut chain = Chain::new(config, origin, |route| DirectOutputs::open(&route.outputs))?;
+        chain.set_detectors(detectors);
         if let Some(store) = config.store() {
             chain.store_files(Files::at_once(store));
         }
