@@ -23,7 +23,7 @@ fn resident() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
 }
 
-/// What a source does: something that each kind of detector remembers.
+/// Events of a source, one at least for each kind of detector to remember.
 fn kinds() -> Vec<EventKind> {
     fn made<T: serde::de::DeserializeOwned>(fields: Value) -> T {
         serde_json::from_value(fields).unwrap()

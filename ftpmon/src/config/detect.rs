@@ -5,10 +5,9 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, text};
+use super::text;
 use crate::quantity::parse_seconds;
 use ftpmon_core::detect::{ALL, Allowance, Detectors, Entry, Threshold, Wanted, find};
-use ftpmon_event::EventType;
 
 /// The choice of detectors: each item changes what those before it chose, beginning with the detectors that are on by default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,29 +50,13 @@ impl DetectConfig {
     }
 
     /// The events that the detectors have to see.
-    fn wanted(&self) -> Wanted {
+    pub(super) fn wanted(&self) -> Wanted {
         Wanted::by(self.chosen().into_iter().map(|(entry, _)| entry))
     }
 
     /// Starts the detectors that are on.
-    fn start(&self, allowances: &[Allowance]) -> Detectors {
+    pub(super) fn start(&self, allowances: &[Allowance]) -> Detectors {
         Detectors::start(self.chosen(), allowances)
-    }
-}
-
-impl Config {
-    /// The events that the detectors and lists have to see.
-    pub(crate) fn wanted(&self) -> Wanted {
-        let of_lists = self.detect_lists.iter().flat_map(|file| file.kind.types().iter().copied());
-        // Which types rules look for is in their files.
-        let of_rules =
-            EventType::ALL.into_iter().filter(|kind| kind.is_of_session() && !self.detect_rules.is_empty());
-        self.detect.wanted().and_all_of(of_lists.chain(of_rules))
-    }
-
-    /// Starts the detectors that are on.
-    pub(crate) fn detectors(&self) -> Detectors {
-        self.detect.start(&self.detect_allow)
     }
 }
 

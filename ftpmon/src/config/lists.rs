@@ -5,9 +5,8 @@ use core::ops::ControlFlow;
 use core::str::FromStr;
 use std::path::PathBuf;
 
-use super::{Config, rules};
 use crate::event_file;
-use ftpmon_core::detect::{Detectors, List, ListKind};
+use ftpmon_core::detect::{List, ListKind};
 
 /// `KIND=FILE`: a list, and the kind of its entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,27 +68,6 @@ impl ListFile {
         }
         list.sort();
         Ok(list)
-    }
-}
-
-impl Config {
-    /// Starts the detectors that are on, with lists and rules as their files say now.
-    ///
-    /// # Errors
-    /// A list or a file of rules that cannot be read, or is wrong.
-    pub(crate) fn all_detectors(&self) -> Result<Detectors, String> {
-        let mut detectors = self.detectors();
-        for file in &self.detect_lists {
-            let list = file.read()?;
-            detectors.add(list.types().iter().copied(), list.into_detector());
-        }
-        for path in &self.detect_rules {
-            for rule in rules::read(path)? {
-                let types: Vec<_> = rule.types().collect();
-                detectors.add(types, rule.into_detector());
-            }
-        }
-        Ok(detectors)
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `limits` | caps that differ from the defaults |
 //! | `check` | values out of range, and settings that contradict each other |
 //! | `detect` | the choice of detectors |
+//! | `detectors` | the detectors themselves, with lists and rules |
 //! | `diff` | what another configuration would change |
 //! | `route`, `routes`, `filter`, `name_pattern` | the routes of events to outputs, and which events take them |
 //! | `lists` | lists of what is known to be bad, as files |
@@ -15,6 +16,7 @@
 
 mod check;
 mod detect;
+mod detectors;
 mod diff;
 mod engine;
 mod file;

@@ -3,7 +3,7 @@
 /// Statements of a script; `{}` is the secret, `NAME` the connection.
 pub(crate) struct Way(pub(crate) Vec<String>);
 
-/// What may stand before a verb, or around it.
+/// Text before a verb, or around it.
 const PREFIXES: [&str; 44] = [
     "",
     "\\x20",
@@ -111,7 +111,7 @@ const SPLIT: [&str; 7] = [
     "PAS\\xff\\xfd\\rS {}",
     "P\\xff\\xfa\\x01\\nASS {}",
 ];
-/// What is cut by bytes that were not captured: before, bytes, behind.
+/// Lines cut by bytes that were not captured: before, bytes, behind.
 const CUT: [(&str, usize, &str); 8] = [
     ("PASS ", 3, "{}\\r\\n"),
     ("PASS ab", 3, " STOR {}\\r\\n"),

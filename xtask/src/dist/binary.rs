@@ -21,7 +21,7 @@ pub(super) struct Binary {
     pub(super) is_static: bool,
 }
 
-/// What an agent says about itself, as files.
+/// Documents that an agent writes about itself.
 #[derive(Debug)]
 pub(super) struct Documents {
     /// The folder of manual pages.

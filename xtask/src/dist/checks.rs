@@ -1,4 +1,4 @@
-//! What the tools of others say about the packages. A tool that is not installed is named, and its check left out.
+//! Checks of the packages by the tools of other projects. A tool that is not installed is named, and its check left out.
 
 use std::path::Path;
 use std::process::{Command, Output};

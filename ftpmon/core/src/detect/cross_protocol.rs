@@ -30,7 +30,7 @@ pub(super) const ENTRY: Entry = Entry {
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };
 
-/// What an FTP client offers (IANA's ALPN protocol ids).
+/// The protocols that an FTP client offers (IANA's ALPN protocol ids).
 const FTP: [&str; 2] = ["ftp", "ftp-data"];
 
 fn see(event: &Event) -> Option<Sighting<(IpAddr, IpAddr)>> {

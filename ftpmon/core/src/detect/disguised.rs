@@ -31,7 +31,7 @@ pub(super) const ENTRY: Entry = Entry {
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };
 
-/// What `file.mime` says of programs.
+/// Types of programs in `file.mime`.
 const PROGRAMS: [&str; 7] = [
     "application/x-executable",
     "application/vnd.microsoft.portable-executable",

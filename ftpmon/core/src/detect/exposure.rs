@@ -37,7 +37,7 @@ pub(super) const ENTRY: Entry = Entry {
 /// Flaws by software and version. Columns: a name as greetings have it, the first and the last version concerned, the flaw, and its
 /// source.
 const KNOWN_FLAWS: &str = include_str!("known_flaws.tsv");
-/// What greetings say of the software that is told.
+/// Names of software in greetings.
 const NAMED: [&str; 14] = [
     "vsftpd",
     "proftpd",

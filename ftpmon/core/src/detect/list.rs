@@ -155,7 +155,7 @@ impl List {
         }
     }
 
-    /// What of an event is on it.
+    /// The value of an event that is on it.
     fn found(&self, event: &Event) -> Option<SmolStr> {
         match self.kind {
             ListKind::Hashes => {

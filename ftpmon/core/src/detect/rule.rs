@@ -18,7 +18,7 @@ pub const STEPS_MAX: usize = 8;
 /// Bytes of a key and of an example. Stops long fields from filling memory.
 const TEXT_MAX: usize = 256;
 
-/// What a field has to be. A text is compared whole, or as a pattern with `*` and `?`; a number as it is or with `<`, `<=`, `>`, `>=`; an
+/// The condition of a field. A text is compared whole, or as a pattern with `*` and `?`; a number as it is or with `<`, `<=`, `>`, `>=`; an
 /// address also with a network.
 #[derive(Clone, Debug)]
 enum Test {
@@ -102,7 +102,7 @@ impl Condition {
 
 /// The names in a field's full name, `transfer.path`.
 fn field_names(field: &str) -> Result<Vec<SmolStr>, String> {
-    /// What the fields of events begin with.
+    /// First parts of the names of fields.
     const FIRST: [&str; 18] = [
         "client",
         "server",
@@ -194,7 +194,7 @@ pub struct Rule {
     pub technique: Option<SmolStr>,
     /// The events, in this order within a session; one for a rule without order.
     pub steps: Vec<Step>,
-    /// How often they have to come.
+    /// The number that has to come, and its time.
     pub threshold: Threshold,
     by: Vec<Vec<SmolStr>>,
 }

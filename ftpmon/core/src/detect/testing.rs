@@ -318,7 +318,7 @@ pub(super) fn alerts_from(mut detectors: Detectors, events: &[Event]) -> Vec<Ale
         .collect()
 }
 
-/// What is left in a detector's tables after some events: entries, and those that gave way.
+/// The content of a detector's tables after some events: entries, and those that gave way.
 pub(super) fn fill_after(entry: &'static Entry, events: impl Iterator<Item = Event>) -> Fill {
     let mut detectors = Detectors::start([(entry, entry.threshold)], &[]);
     for event in events {

@@ -19,7 +19,7 @@ pub(super) struct Sighting<K> {
     pub(super) key: K,
     /// The command that it is about.
     pub(super) tx: Option<u64>,
-    /// What shows it.
+    /// A text that shows it.
     pub(super) example: SmolStr,
 }
 

@@ -23,7 +23,7 @@ const MAKING_PARTS: [&[u8]; 5] = [b"ADD", b"NEW", b"MAKE", b"MK", b"CREATE"];
 /// Letters that make a line a login's, wherever in its first word a server takes it to begin.
 const VERBS: [&[u8]; 2] = [b"PASS", b"ACCT"];
 
-/// What may follow PASS and ACCT in a word that is no secret.
+/// Endings of PASS and ACCT in words that are no secrets.
 const ENDINGS: [&[u8]; 4] = [b"", b"WD", b"WORD", b"PHRASE"];
 
 fn is_letter(byte: u8) -> bool {

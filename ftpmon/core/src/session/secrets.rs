@@ -110,7 +110,7 @@ impl MaskedSecrets {
         self.due |= command.verb == Verb::User;
     }
 
-    /// What came behind a gap and is no command is the rest of a line. Where a secret may have begun, it is remembered. True if an
+    /// Text behind a gap that is no command is the rest of a line. Where a secret may have begun, it is remembered. True if an
     /// older one was forgotten for it.
     pub(super) fn rest_of_a_line(&mut self, rest: &[u8]) -> bool {
         let may_be_one = self.due || self.in_last_line;
