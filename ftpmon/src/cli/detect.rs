@@ -23,7 +23,7 @@ pub struct DetectOptions {
     /// Detectors: default, all, none, and single ones as ID, ID=off or ID=COUNT/TIME
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "default")]
     pub detect: Vec<DetectChoice>,
-    /// Networks that detectors do not alert on, as [ID=][client:|server:|target:]NETWORK. Without ID for every detector,
+    /// Networks that detectors do not alert on, as NETWORK, or with client:, server: or target: before it; ID= before that is for one detector,
     /// target is the third host of a transfer between two servers
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_allowance)]
     pub detect_allow: Vec<Allowance>,
