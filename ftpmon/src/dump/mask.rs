@@ -259,6 +259,9 @@ impl Client {
     /// Remembers the secrets of a line.
     fn remember(&mut self, line: &Line<'_>) {
         let command = Command::parse(line.bytes);
+        for part in secret::parts_of_name(secret::in_name(&command).1) {
+            self.add(part);
+        }
         let Some((_, secret)) = secret::in_argument(&command) else {
             let is_unknown = command.verb == Verb::Other || line.after_gap || line.ambiguous;
             if is_unknown {
@@ -268,8 +271,7 @@ impl Client {
             }
             return;
         };
-        self.add(secret::bare(secret));
-        secret.split(u8::is_ascii_whitespace).for_each(|word| self.add(secret::bare(word)));
+        secret::parts(secret, false).for_each(|part| self.add(part));
     }
 
     fn add(&mut self, secret: &[u8]) {

@@ -162,6 +162,29 @@ pub fn bare(secret: &[u8]) -> &[u8] {
     }
 }
 
+/// The parts of a secret that a server may repeat, the whole first. `is_whole_line`: only control characters divide it,
+/// where some servers end a line, and bytes that are no ASCII, which some take for blanks; else blanks do so too.
+pub fn parts(secret: &[u8], is_whole_line: bool) -> impl Iterator<Item = &[u8]> {
+    let divides =
+        move |byte: &u8| byte.is_ascii_control() || !byte.is_ascii() || (!is_whole_line && *byte == b' ');
+    core::iter::once(secret).chain(secret.split(divides)).map(bare).flat_map(|part| [part, unmarked(part)])
+}
+
+/// A secret without the marks by which a line may separate it from its word: `:secret`, `=secret`.
+fn unmarked(secret: &[u8]) -> &[u8] {
+    let start = secret.iter().position(|byte| !matches!(byte, b':' | b'=')).unwrap_or(0);
+    secret.get(start..).unwrap_or_default()
+}
+
+/// The secrets in the rest of a name that [`in_name`] cut off: `secret` of `=secret`, and also of `WD:secret`.
+pub fn parts_of_name(rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let from = |start: Option<usize>| start.and_then(|start| rest.get(start..)).unwrap_or_default();
+    let whole = from(rest.iter().position(|byte| is_letter(*byte)));
+    let mark = rest.iter().position(|byte| !is_letter(*byte)).unwrap_or(rest.len());
+    let behind = rest.iter().skip(mark).position(|byte| is_letter(*byte)).map(|gap| mark + gap);
+    [whole, from(behind)].into_iter().map(bare).filter(|part| !part.is_empty())
+}
+
 /// Of a text, the word from `start` to `end` stands behind one that takes a secret: `pass x`, `'PASS x'`.
 pub fn follows_its_word(text: &[u8], start: usize, end: usize) -> bool {
     let is_letter = |byte: &u8| byte.is_ascii_alphanumeric();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::fill::Fills;
 use crate::ftp::secret::{
-    bare, follows_its_word, in_argument, in_name, is_like_a_secret_verb, may_be_left_of,
+    follows_its_word, in_argument, in_name, is_like_a_secret_verb, may_be_left_of, parts, parts_of_name,
 };
 use crate::ftp::{Command, Line, Verb};
 
@@ -121,24 +121,14 @@ impl MaskedSecrets {
     /// Remembers what a command had in the place of a secret. A name that is shown elsewhere is none. True if an older secret
     /// was forgotten at the cap: a reply that repeats it shows it.
     pub(super) fn remember(&mut self, command: &Command<'_>, secret: &[u8], user: Option<&str>) -> bool {
-        let mut forgotten = self.add(bare(secret), user);
-        let is_end = |byte: &u8| match command.verb.has_secret_argument() {
-            // Some servers end the line there.
-            true => byte.is_ascii_control(),
-            false => byte.is_ascii_whitespace(),
-        };
-        for part in secret.split(is_end) {
-            forgotten |= self.add(bare(part), user);
-        }
-        forgotten
+        let is_whole_line = command.verb.has_secret_argument();
+        parts(secret, is_whole_line).fold(false, |forgotten, part| forgotten | self.add(part, user))
     }
 
     /// The same of a secret that a command's name runs into, as in `PASS=secret`, with the argument behind it.
     pub(super) fn remember_name(&mut self, command: &Command<'_>) -> bool {
         let (_, rest) = in_name(command);
-        let rest =
-            rest.get(rest.iter().position(u8::is_ascii_alphanumeric).unwrap_or(0)..).unwrap_or_default();
-        !rest.is_empty() && self.add(rest, None)
+        parts_of_name(rest).fold(false, |forgotten, part| forgotten | self.add(part, None))
     }
 
     /// Notes the fill.

@@ -78,12 +78,16 @@ impl Forked {
     pub(super) async fn attach(self) -> anyhow::Result<Attacher> {
         self.0.set_nonblocking(true)?;
         let (reading, mut requests) = UnixStream::from_std(self.0)?.into_split();
-        requests.write_all(&[ATTACH]).await?;
+        // One that ended before it was asked has said why.
+        let asked = requests.write_all(&[ATTACH]).await;
         let mut attacher =
             Attacher { reports: BufReader::new(reading).lines(), requests, interfaces: Vec::new() };
         match attacher.report().await? {
-            Report::Watched { interfaces, .. } => attacher.interfaces = interfaces,
             Report::Failed(error) => anyhow::bail!(error),
+            Report::Watched { interfaces, .. } => {
+                asked?;
+                attacher.interfaces = interfaces;
+            }
             Report::Off => anyhow::bail!("the process that attaches to interfaces ended"),
         }
         Ok(attacher)
