@@ -23,5 +23,6 @@ pub mod status;
 mod store;
 pub mod telemetry;
 pub mod verify;
+pub mod view;
 
 pub use drive::{Reread, detect, explain_detector, list_detectors, read, run};

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
             (None, true) => ftpmon::list_detectors(),
             (None, false) => ftpmon::detect(&config, &options.files),
         },
+        Command::Explain(options) => ftpmon::view::explain(&options.view(), &config),
         Command::Config(ConfigCommand::Check(_)) => print(&checked(&invocation)),
         Command::Config(ConfigCommand::Show(_)) => print(&invocation.shown()),
         Command::Config(ConfigCommand::Example) => print(&example()),

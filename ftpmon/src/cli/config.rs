@@ -1,7 +1,8 @@
 //! From command-line options to a configuration. No other module knows the options.
 
 use super::{
-    Command, ConfigCommand, DetectOptions, EventOptions, OwnersChoice, PortOptions, ReadOptions, RunOptions,
+    Command, ConfigCommand, DetectOptions, EventOptions, ExplainArgs, OwnersChoice, PortOptions, ReadOptions,
+    RunOptions,
 };
 use crate::config::{
     Config, DetectConfig, FilesConfig, LimitsConfig, LiveConfig, PinConfig, PortsConfig, ReadConfig,
@@ -20,6 +21,7 @@ impl Command {
             }
             Self::Read(options) => Some((&**options).into()),
             Self::Detect(options) => Some((&**options).into()),
+            Self::Explain(options) => Some((&**options).into()),
             Self::Config(ConfigCommand::Example)
             | Self::Detach { .. }
             | Self::Status { .. }
@@ -79,6 +81,16 @@ impl From<&DetectOptions> for Config {
                 format: options.format,
                 ..RouteConfig::default()
             }],
+            ..Self::default()
+        }
+    }
+}
+
+impl From<&ExplainArgs> for Config {
+    fn from(options: &ExplainArgs) -> Self {
+        Self {
+            ports: PortsConfig { control: options.ports.ports.clone(), tls: options.ports.tls_ports.clone() },
+            secrets: SecretsConfig { policy: options.secrets, key_file: None },
             ..Self::default()
         }
     }

@@ -3,6 +3,7 @@
 //! Usage errors and options that contradict each other end with exit code 2; everything that fails later ends with 1.
 
 mod config;
+mod explain;
 mod layers;
 mod ports;
 mod show;
@@ -23,6 +24,7 @@ use crate::sink::{OutputSpec, SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, SpoolFull};
 use crate::status::StatusAddress;
 use ftpmon_event::EventKind;
 
+pub use explain::ExplainArgs;
 pub use layers::{Invocation, LayerError, Origin, Origins};
 pub use ports::PortOptions;
 pub use show::example;
@@ -68,6 +70,8 @@ pub enum Command {
     },
     /// Find attacks in events that were stored, or show the detectors
     Detect(Box<DetectOptions>),
+    /// Explain a session message by message, from a capture or from stored events
+    Explain(Box<ExplainArgs>),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -9,6 +9,7 @@ use crate::config::{ChecksumsPolicy, FilesPolicy, HashAlgorithm, SecretsPolicy, 
 use crate::format::Format;
 use crate::kernel::{HookChoice, KernelLogLevel};
 use crate::sink::SpoolFull;
+use crate::view::{ColorChoice, Language};
 
 /// A size within a range of bytes.
 pub(super) fn bytes(
@@ -83,6 +84,15 @@ values! {
     OwnersChoice {
         On: "on", "Add the process to session_start and transfer events";
         Off: "off", "Do not look processes up";
+    }
+    ColorChoice {
+        Auto: "auto", "On a terminal, unless NO_COLOR is set";
+        Always: "always", "Always";
+        Never: "never", "Never";
+    }
+    Language {
+        En: "en", "English";
+        Zh: "zh", "Chinese";
     }
     ChecksumsPolicy {
         Auto: "auto", "In capture files, verify where the sender has right ones; live, verify none";

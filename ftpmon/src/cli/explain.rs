@@ -1,0 +1,57 @@
+//! The options of `ftpmon explain`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::PortOptions;
+use crate::config::SecretsPolicy;
+use crate::view::{ColorChoice, ExplainOptions, Language, Selection};
+
+/// `ftpmon explain`.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// Capture file (pcap or pcapng), or file with events as --format json writes them, also gzipped; - for events on standard
+    /// input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Session to explain, by its id [default: the first one]
+    #[arg(long, value_name = "ID")]
+    pub session: Option<String>,
+    /// Session to explain, by its number in the file, from 1
+    #[arg(long, value_name = "N", conflicts_with = "session", value_parser = clap::value_parser!(u64).range(1..))]
+    pub follow: Option<u64>,
+    /// Language of the explanations [default: that of LC_ALL, LC_MESSAGES or LANG]
+    #[arg(long, value_enum)]
+    pub lang: Option<Language>,
+    /// Colours; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto)]
+    pub color: ColorChoice,
+    /// Columns of the text, 60 to 160 [default: those of the terminal, or 100]
+    #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(60..=160))]
+    pub width: Option<u16>,
+    /// Form of passwords and account information of a capture; stored events have theirs
+    #[arg(long, value_enum, default_value_t = SecretsPolicy::Mask)]
+    pub secrets: SecretsPolicy,
+    /// The control ports, shared with `run` and `read`.
+    #[command(flatten)]
+    pub ports: PortOptions,
+}
+
+impl ExplainArgs {
+    /// The settings of the view.
+    pub fn view(&self) -> ExplainOptions {
+        let selection = match (&self.session, self.follow) {
+            (Some(id), _) => Selection::Id(id.clone()),
+            (None, Some(number)) => Selection::Number(number),
+            (None, None) => Selection::First,
+        };
+        ExplainOptions {
+            file: self.file.clone(),
+            selection,
+            language: self.lang.unwrap_or_else(|| Language::of_environment(|name| std::env::var(name).ok())),
+            color: self.color,
+            width: self.width.map(usize::from),
+        }
+    }
+}

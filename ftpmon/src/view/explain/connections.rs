@@ -1,0 +1,118 @@
+//! The connections of a session, and the segments that belong to them.
+
+use ftpmon_core::segment::Segment;
+use ftpmon_event::addr::Endpoint;
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::{DataConnection, EventKind, Mode, SessionIdentity};
+
+use super::follower::Follower;
+use super::record::Record;
+use super::step::{Lane, Step};
+
+/// Steps of a session that are kept. Stops a session of millions of segments from filling memory.
+const STEPS_MAX: usize = 200_000;
+/// A segment that comes later than this after a session's last event belongs to another connection.
+const AFTERWARDS_NS: i64 = 10_000_000_000;
+
+/// A connection that is followed.
+struct Followed {
+    initiator: Endpoint,
+    listener: Endpoint,
+    /// Segments before this time belong to an earlier connection with the same ends.
+    from: Timestamp,
+    follower: Follower,
+    is_over: bool,
+}
+
+/// The connections of a session.
+pub(super) struct Connections {
+    followed: Vec<Followed>,
+    until: Timestamp,
+    steps: Vec<Step>,
+}
+
+/// The data connections that the events tell of, in the order of their beginnings.
+pub(super) fn data_connections(record: &Record) -> Vec<DataConnection> {
+    let mut found: Vec<(Timestamp, DataConnection)> = Vec::new();
+    for event in &record.events {
+        let EventKind::Transfer(transfer) = &event.kind else { continue };
+        let Some(data) = transfer.data.as_ref().filter(|data| data.initiator.is_some()) else { continue };
+        found.push((beginning(data, event.ts), data.clone()));
+    }
+    found.sort_by_key(|(from, _)| *from);
+    found.into_iter().map(|(_, data)| data).collect()
+}
+
+/// The time before which no segment of a data connection was seen that was over at `ended`.
+fn beginning(data: &DataConnection, ended: Timestamp) -> Timestamp {
+    match (&data.handshake, data.duration_us) {
+        (Some(handshake), _) => handshake.syn,
+        (None, Some(us)) => {
+            ended.plus_nanos(i64::try_from(us.saturating_mul(1_000)).map_or(i64::MIN, |ns| -ns))
+        }
+        (None, None) => Timestamp::EARLIEST,
+    }
+}
+
+/// The session's client opens a data connection.
+pub(super) fn client_opens(data: &DataConnection, session: &SessionIdentity) -> bool {
+    let opens = |end: Endpoint| end.ip == session.client.ip;
+    match data.announced.mode {
+        Some(mode) => mode == Mode::Passive,
+        None => data.initiator.is_some_and(opens),
+    }
+}
+
+impl Connections {
+    pub(super) fn of(record: &Record) -> Self {
+        let session = &record.identity;
+        let control = Followed {
+            initiator: session.client,
+            listener: session.server,
+            from: session.first,
+            follower: Follower::new(Lane::Control, true),
+            is_over: false,
+        };
+        let data = data_connections(record).into_iter().enumerate().filter_map(|(number, data)| {
+            Some(Followed {
+                initiator: data.initiator?,
+                listener: data.listener?,
+                from: data.handshake.map_or(session.first, |handshake| handshake.syn),
+                follower: Follower::new(Lane::Data(number), client_opens(&data, session)),
+                is_over: false,
+            })
+        });
+        let until = record.events.iter().map(|event| event.ts).max().unwrap_or_default();
+        Self {
+            followed: core::iter::once(control).chain(data).collect(),
+            until: until.plus_nanos(AFTERWARDS_NS),
+            steps: Vec::new(),
+        }
+    }
+
+    /// Takes a segment of the capture.
+    pub(super) fn push(&mut self, at: Timestamp, frame: u64, segment: &Segment<'_>) {
+        if at > self.until || self.steps.len() >= STEPS_MAX {
+            return;
+        }
+        for followed in &mut self.followed {
+            let from_initiator = (segment.src, segment.dst) == (followed.initiator, followed.listener);
+            let is_of_it =
+                from_initiator || (segment.src, segment.dst) == (followed.listener, followed.initiator);
+            if !is_of_it || followed.is_over || at < followed.from {
+                continue;
+            }
+            if followed.follower.is_over(from_initiator, segment) {
+                followed.is_over = true;
+                continue;
+            }
+            self.steps.extend(followed.follower.push(at, frame, from_initiator, segment));
+            return;
+        }
+    }
+
+    /// All steps, by frame.
+    pub(super) fn finish(self) -> Vec<Step> {
+        self.steps
+    }
+}

@@ -1,0 +1,176 @@
+//! Rows of commands, replies and the other events of a session.
+
+use ftpmon_core::ftp::Verb;
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::{
+    Command, Direction, Event, EventKind, Login, LoginOutcome, Reply, ReplyClass, TlsState, TlsTurn,
+};
+
+use super::ladder::{Arrow, Row, duration};
+use super::step::{Step, StepKind};
+use super::words::{Party, Say, joined, say};
+use super::{endpoint, transfer};
+use crate::view::Language;
+use crate::view::layout::shown;
+use crate::view::terminal::Tone;
+
+/// The part that an event has in the ladder.
+pub(super) enum Part {
+    /// A row.
+    Row(Row),
+    /// Explanations of the row of a command or its reply.
+    Notes {
+        /// The command.
+        tx: u64,
+        /// When they came.
+        at: Timestamp,
+        /// The explanations.
+        notes: Vec<String>,
+    },
+    /// None: other parts of the ladder have it.
+    None,
+}
+
+/// The part of an event. `step` is the segment that completed it, where that is known and the event is its first.
+pub(super) fn part(event: &Event, step: Option<&Step>, language: Language) -> Part {
+    let sentence = |what: Say<'_>| say(language, what);
+    let at = event.ts;
+    match &event.kind {
+        EventKind::Command(told) => Part::Row(command(at, told, step, language)),
+        EventKind::Reply(told) => Part::Row(reply(at, told, step, language)),
+        EventKind::Login(told) => Part::Notes { tx: told.tx, at, notes: vec![login(told, language)] },
+        EventKind::DataChannel(told) => {
+            Part::Notes { tx: told.tx, at, notes: endpoint::sentences(&told.data, language) }
+        }
+        EventKind::Transfer(told) => Part::Row(transfer::row(at, told, language)),
+        EventKind::Tls(told) => Part::Row(tls(at, &told.tls, language)),
+        EventKind::Gap(told) => {
+            let from = Party::client(told.gap.direction == Direction::Command);
+            let text = sentence(Say::Gap(from, told.gap.bytes, told.gap.cause));
+            Part::Row(Row::statement(at, Tone::Odd, text))
+        }
+        EventKind::Anomaly(told) => {
+            Part::Row(Row::statement(at, Tone::Odd, sentence(Say::Anomaly(told.anomaly.id))))
+        }
+        EventKind::Alert(told) => {
+            Part::Row(Row::statement(at, Tone::Bad, sentence(Say::Alert(&shown(&told.alert.id)))))
+        }
+        EventKind::SensorStart(_)
+        | EventKind::Stats(_)
+        | EventKind::SensorStop(_)
+        | EventKind::Drop(_)
+        | EventKind::Config(_)
+        | EventKind::SessionStart(_)
+        | EventKind::SessionEnd(_) => Part::None,
+    }
+}
+
+fn command(at: Timestamp, told: &Command, step: Option<&Step>, language: Language) -> Row {
+    let line = &told.command;
+    let name = shown(&line.verb);
+    let label = match &line.arg {
+        Some(arg) => format!("{name} {}", shown(arg)),
+        None => name.clone(),
+    };
+    let mut notes = Vec::from_iter(step.and_then(|step| segment(step, language)));
+    let verb = Verb::from_name(line.verb.as_bytes());
+    notes.push(if line.malformed {
+        say(language, Say::NoCommand)
+    } else {
+        say(language, Say::Purpose(&name, verb))
+    });
+    match line.arg.as_deref().filter(|arg| verb.has_secret_argument() && !arg.is_empty()) {
+        Some("***") => notes.push(say(language, Say::SecretMasked)),
+        Some(_) => notes.push(say(language, Say::SecretInClear)),
+        None => {}
+    }
+    if line.truncated {
+        notes.push(say(language, Say::Truncated));
+    }
+    Row {
+        frame: step.map(|step| step.frame),
+        arrow: Arrow::ToServer,
+        notes,
+        tx: Some(told.tx),
+        ..Row::statement(at, Tone::Command, label)
+    }
+}
+
+fn reply(at: Timestamp, told: &Reply, step: Option<&Step>, language: Language) -> Row {
+    let line = &told.reply;
+    let label = match line.code {
+        Some(code) => format!("{code:03} {}", shown(&line.text)),
+        None => shown(&line.text),
+    };
+    let mut notes = Vec::from_iter(step.and_then(|step| segment(step, language)));
+    match line.code {
+        Some(code) if !line.malformed => {
+            let digits = say(language, Say::Code(code, line.class, line.category));
+            let means = say(language, Say::CodeMeans(code));
+            notes.push(joined(language, &[digits, means]).trim_end().to_owned());
+        }
+        _ => notes.push(say(language, Say::NoReply)),
+    }
+    if line.lines > 1 {
+        notes.push(say(language, Say::Lines(line.lines)));
+    }
+    match (&told.command, told.latency_us) {
+        (Some(command), Some(us)) => {
+            notes.push(say(language, Say::Latency(&duration(us), &shown(&command.verb))));
+        }
+        (None, _) if told.tx == 0 => notes.push(say(language, Say::Greeting)),
+        _ => {}
+    }
+    if line.truncated {
+        notes.push(say(language, Say::Truncated));
+    }
+    let tone = match line.class {
+        Some(ReplyClass::TransientError | ReplyClass::PermanentError) => Tone::Bad,
+        _ => Tone::Good,
+    };
+    Row {
+        frame: step.map(|step| step.frame),
+        arrow: Arrow::ToClient,
+        notes,
+        tx: Some(told.tx),
+        ..Row::statement(at, tone, label)
+    }
+}
+
+/// The numbers of the segment that completed a line, and what is remarkable of it.
+fn segment(step: &Step, language: Language) -> Option<String> {
+    let end = step.seq.relative.wrapping_add(step.len);
+    let bytes = say(language, Say::Bytes(step.seq.relative, end, step.ack.map(|ack| ack.relative)));
+    let remark = match step.kind {
+        StepKind::Copy => say(language, Say::Copy(step.len)),
+        StepKind::Late => say(language, Say::Late(step.len)),
+        StepKind::BehindHole { missing } => say(language, Say::Hole(missing)),
+        _ => return Some(bytes),
+    };
+    Some(joined(language, &[bytes, remark]))
+}
+
+fn login(told: &Login, language: Language) -> String {
+    let login = &told.login;
+    let user = login.user.as_deref().map(shown);
+    let outcome: LoginOutcome = login.outcome;
+    say(language, Say::Login(user.as_deref(), outcome, login.encrypted))
+}
+
+fn tls(at: Timestamp, told: &TlsState, language: Language) -> Row {
+    let what = match told.state {
+        TlsTurn::Start => Say::TlsStarts(told.via),
+        TlsTurn::Stop => Say::TlsStops,
+    };
+    let facts: Vec<String> = [
+        told.version.as_deref().map(shown),
+        told.cipher.as_deref().map(shown),
+        told.sni.as_deref().map(|sni| format!("SNI {}", shown(sni))),
+        told.ja4.as_deref().map(|ja4| format!("JA4 {}", shown(ja4))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let notes = (!facts.is_empty()).then(|| say(language, Say::TlsFacts(&facts.join(", "))));
+    Row { notes: Vec::from_iter(notes), ..Row::statement(at, Tone::Odd, say(language, what)) }
+}

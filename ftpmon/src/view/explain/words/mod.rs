@@ -1,0 +1,372 @@
+//! Every sentence of `explain`, in each language. A sentence is a [`Say`] with its numbers and names; the folder of a language turns
+//! it into text, and has no other sentences than these: the compiler refuses a language that lacks one.
+//!
+//! A text of a peer is made safe to show before it comes here.
+
+mod en;
+mod zh;
+
+use core::fmt::Display;
+
+use ftpmon_core::ftp::Verb;
+use ftpmon_event::{
+    AnomalyId, Category, ClosedBy, EndReason, GapCause, LoginOutcome, Mode, Nat, Outcome, ReplyClass, TlsVia,
+};
+
+use crate::view::Language;
+
+/// One of the two ends of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Party {
+    /// The client.
+    Client,
+    /// The server.
+    Server,
+}
+
+impl Party {
+    /// The client where `is_client`.
+    pub(super) const fn client(is_client: bool) -> Self {
+        if is_client { Self::Client } else { Self::Server }
+    }
+
+    /// The other end.
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+/// A sentence.
+#[derive(Clone, Copy)]
+pub(super) enum Say<'a> {
+    /// The heading: the session's id.
+    Session(&'a str),
+    /// When the session began.
+    Began(&'a str),
+    /// The client, over its lifeline.
+    Client,
+    /// The server, over its lifeline.
+    Server,
+    /// The client's user.
+    User(&'a str),
+    /// The file has no packets.
+    EventsOnly,
+
+    /// The first segment of a handshake: who opens, and the initial sequence number.
+    Syn(Party, u32),
+    /// The second one: who answers, and the initial sequence number.
+    SynAck(Party, u32),
+    /// The third one: who completes the handshake.
+    HandshakeAck(Party),
+    /// A sequence number: whose, its value, and what it is counted from.
+    SeqMustBe(Party, u32, u32),
+    /// An acknowledgment number: whose bytes, its value, and what it is counted from.
+    AckMustBe(Party, u32, u32),
+    /// The beginning of the connection was not seen.
+    Midstream,
+    /// A SYN again.
+    SynAgain,
+    /// The time from SYN to ACK.
+    HandshakeTook(&'a str),
+    /// The handshake as events tell it: nothing of its numbers.
+    NumbersUnknown,
+    /// FIN: who has nothing more to say.
+    Fin(Party),
+    /// The acknowledgment of a FIN: whose, and the number that it must have.
+    FinAck(Party, u32),
+    /// RST.
+    Reset(Party),
+
+    /// A segment with payload: relative numbers of its first byte and of the one behind its last, and of the next byte that its
+    /// sender expects.
+    Bytes(u32, u32, Option<u32>),
+    /// Bytes that were sent before.
+    Copy(u32),
+    /// Bytes that come after later ones.
+    Late(u32),
+    /// Bytes that the capture does not have.
+    Hole(u32),
+    /// Segments that complete no line: how many, bytes from the client, bytes from the server.
+    NoLine(u64, u64, u64),
+    /// Segments under TLS: likewise.
+    Encrypted(u64, u64, u64),
+
+    /// A verb, and what it is for.
+    Purpose(&'a str, Verb),
+    /// The line is no command.
+    NoCommand,
+    /// The secret is masked.
+    SecretMasked,
+    /// A secret in clear text.
+    SecretInClear,
+    /// A line that was longer than the cap.
+    Truncated,
+    /// A reply code and its three digits.
+    Code(u16, Option<ReplyClass>, Option<Category>),
+    /// The code itself.
+    CodeMeans(u16),
+    /// The line is no reply.
+    NoReply,
+    /// Nobody asked for it: a greeting.
+    Greeting,
+    /// The reply has several lines.
+    Lines(u32),
+    /// The time since the command.
+    Latency(&'a str, &'a str),
+
+    /// Six numbers: the four of the address, and the two of the port.
+    SixNumbers(&'a str, u16),
+    /// A port as it is (229).
+    PortAlone(u16),
+    /// Address family, address and port (EPRT).
+    Extended(u8, &'a str, u16),
+    /// A long endpoint (LPRT, 228).
+    Long(&'a str, u16),
+    /// The endpoint was not announced readably.
+    Inferred,
+    /// Who listens, and where.
+    Listens(Option<Mode>, &'a str),
+    /// The address is not the sender's: its relation, the address that was said, the one that is meant.
+    Nat(Nat, &'a str, &'a str),
+
+    /// An attempt to log in: who, outcome, over TLS.
+    Login(Option<&'a str>, LoginOutcome, bool),
+    /// TLS begins: why.
+    TlsStarts(TlsVia),
+    /// The facts of its hellos.
+    TlsFacts(&'a str),
+    /// TLS ends.
+    TlsStops,
+
+    /// A data connection opens: its number and its two ends.
+    DataOpens(usize, &'a str, &'a str),
+    /// Its first payload.
+    DataBegins(Party),
+    /// A transfer: verb, where one was seen, and path.
+    Transfer(Option<&'a str>, &'a str),
+    /// Its outcome.
+    Outcome(Outcome),
+    /// The bytes of its data connection: from the client, from the server.
+    DataBytes(u64, u64),
+    /// Its duration and its rate.
+    DataRate(&'a str, Option<&'a str>),
+    /// The size that the dialogue declared, and whether as many were moved.
+    Declared(u64, bool),
+    /// Bytes seen again and bytes never seen.
+    DataLosses(u64, u64),
+    /// Who closed the data connection.
+    DataClosedBy(ClosedBy),
+    /// The data connection carries TLS.
+    DataTls,
+    /// No data connection was seen.
+    NoData,
+
+    /// Bytes of the dialogue that were never seen: whose, how many, why it is known.
+    Gap(Party, u64, GapCause),
+    /// Something outside the protocol.
+    Anomaly(AnomalyId),
+    /// A detector's finding.
+    Alert(&'a str),
+
+    /// The end: why.
+    End(EndReason),
+    /// The account of the session: commands, replies, transfers, bytes up, bytes down.
+    Account(u64, u64, u64, u64, u64),
+    /// Events that were left out.
+    LeftOut(u64),
+    /// Segments that only acknowledge are not drawn.
+    PlainAcks,
+    /// Sessions of the file.
+    Sessions(u64, u64),
+}
+
+/// A sentence in a language.
+pub(super) fn say(language: Language, what: Say<'_>) -> String {
+    match language {
+        Language::En => en::say(what),
+        Language::Zh => zh::say(what),
+    }
+}
+
+/// Sentences in a language, one behind the other.
+pub(super) fn joined(language: Language, sentences: &[String]) -> String {
+    sentences.join(match language {
+        Language::En => " ",
+        Language::Zh => "",
+    })
+}
+
+/// `1 segment`, `2 segments`.
+fn counted(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// `104·256+134 = 26758`.
+fn port_sum(port: u16) -> impl Display {
+    let [high, low] = port.to_be_bytes();
+    format!("{high}·256+{low} = {port}")
+}
+
+/// `is` beside `1000+1 = 1001`, and whether they are equal.
+fn successor(is: u32, of: u32) -> (String, bool) {
+    let wanted = of.wrapping_add(1);
+    (format!("{of}+1 = {wanted}"), is == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every verb and every code of three digits has text in every language, and the texts of two languages differ.
+    #[test]
+    fn every_verb_and_code_has_its_sentence_in_each_language() {
+        let of = |verb| Language::ALL.map(|language| say(language, Say::Purpose("X", verb)));
+        let [en_other, zh_other] = of(Verb::Other);
+        for &verb in Verb::KNOWN {
+            let [en, zh] = of(verb);
+            assert!(en != en_other && zh != zh_other, "{verb:?}");
+            assert!(en.len() > "X: .".len() && zh.chars().count() > 3, "{verb:?}: {en} {zh}");
+            assert!(en.is_ascii() && !zh.is_ascii(), "{verb:?}: {en} {zh}");
+        }
+        let mut known = 0;
+        for code in 0..1_000 {
+            let of = |language| say(language, Say::CodeMeans(code));
+            let [en, zh] = Language::ALL.map(of);
+            assert_eq!(en.is_empty(), zh.is_empty(), "{code}: {en} {zh}");
+            assert!(en.is_empty() || !zh.is_ascii(), "{code}: {zh}");
+            known += usize::from(!en.is_empty());
+        }
+        assert!(known >= 45, "{known}");
+    }
+
+    #[test]
+    fn every_sentence_is_in_the_characters_of_its_language() {
+        for what in all() {
+            let [en, zh] = Language::ALL.map(|language| say(language, what));
+            let is_chinese = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+            assert!(!en.is_empty() && !is_chinese(&en), "{en}");
+            assert!(is_chinese(&zh), "{zh}");
+        }
+    }
+
+    const ANOMALIES: [AnomalyId; 14] = [
+        AnomalyId::MalformedCommand,
+        AnomalyId::MalformedReply,
+        AnomalyId::CommandTooLong,
+        AnomalyId::ReplyTooLong,
+        AnomalyId::ReplyUnterminated,
+        AnomalyId::TooManyPending,
+        AnomalyId::UnaskedReply,
+        AnomalyId::TransferWithoutEndpoint,
+        AnomalyId::BadEndpoint,
+        AnomalyId::UnexpectedPeer,
+        AnomalyId::OverlapConflict,
+        AnomalyId::DoubtfulSegment,
+        AnomalyId::NotFtp,
+        AnomalyId::EventFlood,
+    ];
+
+    /// One of each sentence, with each of the values that choose its words.
+    fn all() -> Vec<Say<'static>> {
+        use Party::{Client, Server};
+        let mut all = vec![
+            Say::Session("s"),
+            Say::Began("t"),
+            Say::Client,
+            Say::Server,
+            Say::User("u"),
+            Say::EventsOnly,
+            Say::Midstream,
+            Say::SynAgain,
+            Say::HandshakeTook("1 ms"),
+            Say::NumbersUnknown,
+            Say::Bytes(1, 2, None),
+            Say::Bytes(1, 2, Some(1)),
+            Say::Copy(1),
+            Say::Late(1),
+            Say::Hole(1),
+            Say::NoLine(1, 2, 3),
+            Say::Encrypted(1, 2, 3),
+            Say::NoCommand,
+            Say::SecretMasked,
+            Say::SecretInClear,
+            Say::Truncated,
+            Say::Code(999, None, None),
+            Say::NoReply,
+            Say::Greeting,
+            Say::Lines(2),
+            Say::Latency("1 ms", "USER"),
+            Say::SixNumbers("1.2.3.4", 26758),
+            Say::PortAlone(1),
+            Say::Extended(1, "1.2.3.4", 1),
+            Say::Extended(2, "::1", 1),
+            Say::Long("::1", 1),
+            Say::Inferred,
+            Say::Listens(None, "e"),
+            Say::Listens(Some(Mode::Active), "e"),
+            Say::Listens(Some(Mode::Passive), "e"),
+            Say::TlsFacts("f"),
+            Say::TlsStops,
+            Say::DataOpens(1, "a", "b"),
+            Say::Transfer(Some("RETR"), "p"),
+            Say::Transfer(None, ""),
+            Say::DataBytes(1, 2),
+            Say::DataRate("1 s", None),
+            Say::DataRate("1 s", Some("1 kB/s")),
+            Say::Declared(1, true),
+            Say::Declared(1, false),
+            Say::DataLosses(1, 2),
+            Say::DataTls,
+            Say::NoData,
+            Say::Alert("x"),
+            Say::Account(1, 2, 3, 4, 5),
+            Say::LeftOut(1),
+            Say::PlainAcks,
+            Say::Sessions(1, 2),
+        ];
+        for party in [Client, Server] {
+            all.extend([
+                Say::Syn(party, 1),
+                Say::SynAck(party, 1),
+                Say::HandshakeAck(party),
+                Say::SeqMustBe(party, 2, 1),
+                Say::SeqMustBe(party, 3, 1),
+                Say::AckMustBe(party, 2, 1),
+                Say::AckMustBe(party, 3, 1),
+                Say::Fin(party),
+                Say::FinAck(party, 1),
+                Say::Reset(party),
+                Say::DataBegins(party),
+            ]);
+            use GapCause::{Acknowledged, CutShort, Missing, Restart, RingFull};
+            all.extend(
+                [Acknowledged, Missing, CutShort, RingFull, Restart].map(|cause| Say::Gap(party, 1, cause)),
+            );
+        }
+        all.extend(ANOMALIES.map(Say::Anomaly));
+        use ReplyClass::{Completion, Intermediate, PermanentError, Preliminary, Protected, TransientError};
+        for class in [Preliminary, Completion, Intermediate, TransientError, PermanentError, Protected] {
+            all.push(Say::Code(100, Some(class), None));
+        }
+        use Category::{Authentication, Connection, Filesystem, Information, Syntax, Unspecified};
+        for category in [Syntax, Information, Connection, Authentication, Unspecified, Filesystem] {
+            all.push(Say::Code(200, Some(Completion), Some(category)));
+        }
+        for outcome in [LoginOutcome::Success, LoginOutcome::Failure, LoginOutcome::Abandoned] {
+            all.extend([Say::Login(Some("u"), outcome, false), Say::Login(None, outcome, true)]);
+        }
+        all.extend([TlsVia::Auth, TlsVia::Implicit, TlsVia::Detected, TlsVia::Ccc].map(Say::TlsStarts));
+        for nat in [Nat::None, Nat::Private, Nat::Unspecified, Nat::Mismatch] {
+            all.push(Say::Nat(nat, "10.0.0.1", "192.0.2.1"));
+        }
+        use Outcome::{Aborted, Complete, Failed, NoData, Refused, Short, Unknown};
+        all.extend([Complete, Aborted, Refused, Failed, NoData, Short, Unknown].map(Say::Outcome));
+        all.extend([ClosedBy::Client, ClosedBy::Server, ClosedBy::Nobody].map(Say::DataClosedBy));
+        use EndReason::{EndOfInput, Evicted, Fin, Idle, Replaced, Rst};
+        all.extend([Fin, Rst, Idle, Evicted, Replaced, EndOfInput].map(Say::End));
+        all
+    }
+}

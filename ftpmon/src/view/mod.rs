@@ -1,0 +1,17 @@
+//! Sessions and events for people. A view reads captures, stored events or a running agent, and changes nothing.
+//!
+//! | file | what |
+//! |---|---|
+//! | `explain` | one session as a ladder of messages, with what each of them means |
+//! | `language` | the languages of `explain` |
+//! | `terminal` | colours and the width of a terminal |
+//! | `layout` | texts of peers made safe to show, and columns of text |
+
+mod explain;
+mod language;
+mod layout;
+mod terminal;
+
+pub use explain::{ExplainOptions, Selection, explain};
+pub use language::Language;
+pub use terminal::ColorChoice;
