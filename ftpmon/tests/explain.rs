@@ -15,9 +15,11 @@ use libtest_mimic::{Arguments, Failed, Trial};
 type View = (&'static str, bool, &'static [&'static str]);
 
 /// Every view of a folder.
-const VIEWS: [View; 3] = [
+const VIEWS: [View; 5] = [
     ("en.txt", false, &["--lang", "en"]),
     ("zh.txt", false, &["--lang", "zh"]),
+    ("layers.en.txt", false, &["--lang", "en", "--layers"]),
+    ("layers.zh.txt", false, &["--lang", "zh", "--layers"]),
     ("events.en.txt", true, &["--lang", "en", "--width", "80"]),
 ];
 
@@ -174,6 +176,9 @@ mod commands {
         for lang in ["en", "zh"] {
             let text = output(explain().args(["--lang", lang, "--follow", "2"]).arg(&capture))?;
             ensure(text.contains("220 two\\x1b[2J") && text.contains("joe\\u{202e}"), &text)?;
+            let layers = output(explain().args(["--lang", lang, "--follow", "2", "--layers"]).arg(&capture))?;
+            ensure(layers.contains("PASS *******") && !layers.contains("68 75 6e 74 65 72"), &layers)?;
+            ensure(layers.contains("joe\\u{202e}") && !layers.contains('\x1b'), &layers)?;
             ensure(!text.contains('\x1b') && !text.contains('\u{202e}') && !text.contains("hunter2"), &text)?;
             let shown =
                 output(explain().args(["--lang", lang, "--follow", "2", "--secrets", "show"]).arg(&capture))?;
@@ -191,6 +196,8 @@ mod commands {
         let capture = capture.to_string_lossy().into_owned();
         let (code, text) = error(&["--follow", "3", &capture])?;
         ensure(code == Some(1) && text.contains("no session number 3"), &text)?;
+        let (code, text) = error(&["--frame", "999", &capture])?;
+        ensure(code == Some(1) && text.contains("there is no frame 999"), &text)?;
         let (code, text) = error(&["/nowhere.pcap"])?;
         ensure(code == Some(1) && text.contains("/nowhere.pcap"), &text)?;
         let (code, text) = error(&["--follow", "1", "--session", "x", &capture])?;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::PortOptions;
 use crate::config::SecretsPolicy;
-use crate::view::{ColorChoice, ExplainOptions, Language, Selection};
+use crate::view::{ColorChoice, ExplainOptions, Language, Layered, Selection};
 
 /// `ftpmon explain`.
 #[derive(Clone, Debug, Args)]
@@ -21,6 +21,13 @@ pub struct ExplainArgs {
     /// Session to explain, by its number in the file, from 1
     #[arg(long, value_name = "N", conflicts_with = "session", value_parser = clap::value_parser!(u64).range(1..))]
     pub follow: Option<u64>,
+    /// Show the layers of this frame, counted from 1, in place of the ladder: each field with its bytes
+    #[arg(long, value_name = "N", conflicts_with_all = ["session", "follow", "layers"],
+        value_parser = clap::value_parser!(u64).range(1..))]
+    pub frame: Option<u64>,
+    /// Show the layers of all frames of the session in place of the ladder
+    #[arg(long)]
+    pub layers: bool,
     /// Language of the explanations [default: that of LC_ALL, LC_MESSAGES or LANG]
     #[arg(long, value_enum)]
     pub lang: Option<Language>,
@@ -49,6 +56,7 @@ impl ExplainArgs {
         ExplainOptions {
             file: self.file.clone(),
             selection,
+            layers: self.frame.map(Layered::Frame).or(self.layers.then_some(Layered::Session)),
             language: self.lang.unwrap_or_else(|| Language::of_environment(|name| std::env::var(name).ok())),
             color: self.color,
             width: self.width.map(usize::from),

@@ -12,6 +12,6 @@ mod language;
 mod layout;
 mod terminal;
 
-pub use explain::{ExplainOptions, Selection, explain};
+pub use explain::{ExplainOptions, Layered, Selection, explain};
 pub use language::Language;
 pub use terminal::ColorChoice;

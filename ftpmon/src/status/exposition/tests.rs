@@ -98,6 +98,28 @@ fn the_text_is_what_prometheus_reads() {
     assert_eq!(sum("ftpmon_transfers_total"), of("transfer"));
 }
 
+/// The rules and the dashboard of `deploy` ask for metrics that there are.
+#[test]
+fn deployed_rules_and_dashboards_ask_for_known_metrics() {
+    let text = metrics(&state());
+    let families: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+    for file in ["prometheus/ftpmon.rules.yml", "prometheus/ftpmon.test.yml", "grafana/ftpmon.json"] {
+        let asked = std::fs::read_to_string(folder.join(file)).unwrap();
+        if file.ends_with(".json") {
+            serde_json::from_str::<serde_json::Value>(&asked).unwrap();
+        }
+        let is_part = |c: char| !(c.is_ascii_lowercase() || c == '_');
+        let names: Vec<&str> = asked.split(is_part).filter(|word| word.starts_with("ftpmon_")).collect();
+        assert!(names.len() >= 8, "{file}: {names:?}");
+        for name in names {
+            let family = name.strip_suffix("_bucket").unwrap_or(name);
+            assert!(families.contains(family), "{file} asks for {name}");
+        }
+    }
+}
+
 #[test]
 fn buckets_count_up_to_all() {
     let mut state = state();

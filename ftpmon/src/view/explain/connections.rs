@@ -90,10 +90,10 @@ impl Connections {
         }
     }
 
-    /// Takes a segment of the capture.
-    pub(super) fn push(&mut self, at: Timestamp, frame: u64, segment: &Segment<'_>) {
-        if at > self.until || self.steps.len() >= STEPS_MAX {
-            return;
+    /// Takes a segment of the capture. False where it belongs to none of the connections.
+    pub(super) fn push(&mut self, at: Timestamp, frame: u64, segment: &Segment<'_>) -> bool {
+        if at > self.until {
+            return false;
         }
         for followed in &mut self.followed {
             let from_initiator = (segment.src, segment.dst) == (followed.initiator, followed.listener);
@@ -106,9 +106,11 @@ impl Connections {
                 followed.is_over = true;
                 continue;
             }
-            self.steps.extend(followed.follower.push(at, frame, from_initiator, segment));
-            return;
+            let room = STEPS_MAX.saturating_sub(self.steps.len());
+            self.steps.extend(followed.follower.push(at, frame, from_initiator, segment).take(room));
+            return true;
         }
+        false
     }
 
     /// All steps, by frame.

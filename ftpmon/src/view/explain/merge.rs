@@ -157,7 +157,7 @@ impl Builder {
     fn event(&mut self, event: &Event, step: Option<&Step>) {
         match &event.kind {
             EventKind::Command(_) | EventKind::Reply(_) | EventKind::Tls(_) | EventKind::Gap(_) => {
-                self.end_run()
+                self.end_run();
             }
             EventKind::SessionStart(start) if start.midstream => {
                 let text = say(self.language, Say::Midstream);

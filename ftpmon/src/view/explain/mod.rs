@@ -14,6 +14,7 @@
 //! | `handshake`, `dialogue`, `endpoint`, `transfer` | rows with their explanations |
 //! | `words` | every sentence, in each language |
 //! | `plain` | the ladder as text |
+//! | `layers` | the layers of a frame, field by field |
 
 mod capture;
 mod connections;
@@ -22,6 +23,7 @@ mod endpoint;
 mod follower;
 mod handshake;
 mod ladder;
+mod layers;
 mod merge;
 mod plain;
 mod record;
@@ -31,7 +33,7 @@ mod stored;
 mod transfer;
 mod words;
 
-use std::io::Write as _;
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
@@ -39,6 +41,8 @@ use anyhow::{Context as _, bail};
 use super::language::Language;
 use super::terminal::{self, ColorChoice};
 use crate::config::Config;
+use capture::Found;
+use layers::Look;
 use record::Record;
 use source::Source;
 
@@ -54,6 +58,15 @@ pub enum Selection {
     Id(String),
 }
 
+/// The frames whose layers are shown in place of the ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layered {
+    /// One frame, counted from 1.
+    Frame(u64),
+    /// All frames of the session.
+    Session,
+}
+
 /// The settings of `ftpmon explain`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExplainOptions {
@@ -61,6 +74,8 @@ pub struct ExplainOptions {
     pub file: PathBuf,
     /// The session.
     pub selection: Selection,
+    /// Layers of frames in place of the ladder.
+    pub layers: Option<Layered>,
     /// The language of all sentences.
     pub language: Language,
     /// Whether the text has colours.
@@ -76,24 +91,63 @@ pub struct ExplainOptions {
 pub fn explain(options: &ExplainOptions, config: &Config) -> anyhow::Result<()> {
     let name = options.file.display().to_string();
     let source = Source::open(&options.file).with_context(|| name.clone())?;
-    let (record, end) = match source {
-        Source::Capture => capture::read(&options.file, &options.selection, config)?,
-        Source::Events(input) => stored::read(input, &options.selection),
-    };
-    let Some(record) = record else {
-        end.with_context(|| name.clone())?;
-        match &options.selection {
-            Selection::First => bail!("{name}: there is no FTP session in it"),
-            Selection::Number(number) => bail!("{name}: there is no session number {number}"),
-            Selection::Id(id) => bail!("{name}: there is no session {id}"),
+    let out = std::io::stdout().lock();
+    match (source, options.layers) {
+        (Source::Capture, layers) => {
+            let mut found = capture::find(&options.file, &options.selection, config)?;
+            match (&mut found.record, layers) {
+                (_, Some(Layered::Frame(frame))) => show_layers(options, Some(frame), &found, config, out),
+                (Some(_), Some(Layered::Session)) => show_layers(options, None, &found, config, out),
+                (Some(record), None) => {
+                    capture::add_steps(&options.file, record);
+                    show(record, options, out)
+                }
+                (None, _) => missing(&options.selection, &mut found.end),
+            }
+            .and(found.end)
         }
-    };
-    let text = rendered(&record, options);
-    std::io::stdout().lock().write_all(text.as_bytes())?;
-    end.with_context(|| name)
+        (Source::Events(_), Some(_)) => bail!("{name}: events have no frames; layers need a capture"),
+        (Source::Events(input), None) => {
+            let (record, mut end) = stored::read(input, &options.selection);
+            match record {
+                Some(record) => show(&record, options, out),
+                None => missing(&options.selection, &mut end),
+            }
+            .and(end)
+        }
+    }
+    .with_context(|| name)
 }
 
-fn rendered(record: &Record, options: &ExplainOptions) -> String {
+/// The error where there is no such session: that of the file, where it has one.
+fn missing(selection: &Selection, end: &mut anyhow::Result<()>) -> anyhow::Result<()> {
+    core::mem::replace(end, Ok(()))?;
+    match selection {
+        Selection::First => bail!("there is no FTP session in it"),
+        Selection::Number(number) => bail!("there is no session number {number}"),
+        Selection::Id(id) => bail!("there is no session {id}"),
+    }
+}
+
+fn show_layers(
+    options: &ExplainOptions,
+    frame: Option<u64>,
+    found: &Found,
+    config: &Config,
+    out: impl Write,
+) -> anyhow::Result<()> {
+    let look = Look {
+        language: options.language,
+        width: terminal::width(options.width),
+        colour: options.color.on_stdout(),
+    };
+    let mut out = std::io::BufWriter::new(out);
+    layers::write(&options.file, frame, found, config, &look, &mut out)?;
+    Ok(out.flush()?)
+}
+
+fn show(record: &Record, options: &ExplainOptions, mut out: impl Write) -> anyhow::Result<()> {
     let ladder = merge::ladder(record, options.language);
-    plain::text(&ladder, terminal::width(options.width), options.color.on_stdout())
+    let text = plain::text(&ladder, terminal::width(options.width), options.color.on_stdout());
+    Ok(out.write_all(text.as_bytes())?)
 }

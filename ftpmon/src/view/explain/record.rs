@@ -1,6 +1,6 @@
 //! A session: its events, and the steps of its connections.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use ftpmon_event::{Event, EventKind, SessionIdentity};
@@ -39,17 +39,19 @@ pub(super) struct Collector<'s> {
     wanted: &'s Selection,
     seen: HashSet<SmolStr>,
     chosen: Option<Record>,
+    ports: BTreeSet<u16>,
     others: Vec<(u64, SmolStr, String)>,
 }
 
 impl<'s> Collector<'s> {
     pub(super) fn new(wanted: &'s Selection) -> Self {
-        Self { wanted, seen: HashSet::new(), chosen: None, others: Vec::new() }
+        Self { wanted, seen: HashSet::new(), chosen: None, ports: BTreeSet::new(), others: Vec::new() }
     }
 
     /// Takes an event.
     pub(super) fn push(&mut self, event: Event) {
         let Some(session) = event.session.clone() else { return };
+        self.ports.insert(session.server.port);
         let of_chosen = |record: &Record| record.identity.id() == session.id();
         if !self.chosen.as_ref().is_some_and(of_chosen)
             && self.seen.len() < SESSIONS_MAX
@@ -86,6 +88,11 @@ impl<'s> Collector<'s> {
             let ends = format!("{} → {}", session.client, session.server);
             self.others.push((number, session.id().into(), ends));
         }
+    }
+
+    /// The servers' ports of all sessions.
+    pub(super) fn ports(&self) -> BTreeSet<u16> {
+        self.ports.clone()
     }
 
     /// The session, if it was there.

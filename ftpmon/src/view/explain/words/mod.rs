@@ -4,6 +4,7 @@
 //! A text of a peer is made safe to show before it comes here.
 
 mod en;
+mod term;
 mod zh;
 
 use core::fmt::Display;
@@ -14,6 +15,7 @@ use ftpmon_event::{
 };
 
 use crate::view::Language;
+pub(super) use term::Term;
 
 /// One of the two ends of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,6 +193,14 @@ pub(super) fn say(language: Language, what: Say<'_>) -> String {
     }
 }
 
+/// The name of a layer or a field in a language.
+pub(super) fn term(language: Language, name: Term) -> &'static str {
+    match language {
+        Language::En => en::term(name),
+        Language::Zh => zh::term(name),
+    }
+}
+
 /// Sentences in a language, one behind the other.
 pub(super) fn joined(language: Language, sentences: &[String]) -> String {
     sentences.join(match language {
@@ -240,6 +250,14 @@ mod tests {
             known += usize::from(!en.is_empty());
         }
         assert!(known >= 45, "{known}");
+    }
+
+    #[test]
+    fn every_layer_and_field_has_its_name_in_each_language() {
+        for &name in Term::ALL {
+            let [en, zh] = Language::ALL.map(|language| term(language, name));
+            assert!(!en.is_empty() && en.is_ascii() && !zh.is_ascii(), "{en} {zh}");
+        }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Chinese, in simplified characters.
 
+mod layers;
 mod terms;
 
 use ftpmon_event::{AnomalyId, ClosedBy, EndReason, GapCause, LoginOutcome, Mode, Nat, Outcome, TlsVia};
 
+pub(super) use layers::term;
 use terms::{category, class, code, purpose};
 
 use super::{Party, Say, port_sum, successor};

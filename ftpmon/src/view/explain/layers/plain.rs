@@ -1,0 +1,54 @@
+//! Layers as text: each field with its offset and its bytes, its name and its value.
+
+use super::field::{Field, Layers};
+use crate::view::explain::words::term;
+use crate::view::layout::{padded, wrapped};
+use crate::view::terminal::{Painter, Tone};
+
+/// Bytes in a line.
+const BYTES: usize = 8;
+/// Columns of the bytes.
+const HEX: usize = BYTES * 3;
+/// Columns of a name.
+const NAME: usize = 26;
+/// Bytes of a field that are shown; a longer one ends with an ellipsis.
+const SHOWN_MAX: usize = 512;
+
+/// The layers in so many columns. `bytes` is the frame.
+pub(in crate::view::explain) fn text(layers: &Layers, bytes: &[u8], width: usize, colour: bool) -> String {
+    let mut painter = Painter::new(colour);
+    for layer in &layers.list {
+        painter.put(Tone::Strong, term(layers.language, layer.name));
+        painter.put(Tone::Plain, &format!("  {}", layer.about));
+        painter.end_line();
+        for field in &layer.fields {
+            row(&mut painter, layers, field, bytes, width);
+        }
+    }
+    painter.end_line();
+    painter.finish()
+}
+
+fn row(painter: &mut Painter, layers: &Layers, field: &Field, bytes: &[u8], width: usize) {
+    let end = field.span.at + field.span.len.min(SHOWN_MAX);
+    let own = bytes.get(field.span.at..end.min(bytes.len())).unwrap_or_default();
+    let mut hex: Vec<String> = own
+        .chunks(BYTES)
+        .map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "))
+        .collect();
+    if field.span.len > SHOWN_MAX {
+        hex.push("…".to_owned());
+    }
+    let room = width.saturating_sub(2 + 6 + HEX + 1 + NAME + 1);
+    let value = wrapped(&field.value, room);
+    let name = term(layers.language, field.name);
+    for line in 0..hex.len().max(value.len()) {
+        let at = field.span.at + line * BYTES;
+        let offset = hex.get(line).map(|_| format!("{at:04x}")).unwrap_or_default();
+        painter.put(Tone::Quiet, &padded(&format!("  {offset}"), 8));
+        painter.put(Tone::Quiet, &padded(hex.get(line).map_or("", |hex| hex), HEX + 1));
+        painter.put(Tone::Command, &padded(if line == 0 { name } else { "" }, NAME + 1));
+        painter.put(Tone::Plain, value.get(line).map_or("", |value| value));
+        painter.end_line();
+    }
+}

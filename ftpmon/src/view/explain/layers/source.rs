@@ -1,0 +1,92 @@
+//! The frames of a capture, secrets overwritten.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use ftpmon_core::frame::RawFrame;
+
+use super::{Framed, layers, text};
+use crate::config::{Config, SecretsPolicy};
+use crate::dump::Mask;
+use crate::view::Language;
+use crate::view::explain::capture::{self, Found};
+use crate::view::explain::connections::Connections;
+
+/// The frames whose layers are shown.
+#[derive(Clone, Copy)]
+enum Wanted {
+    One(u64),
+    OfSession,
+}
+
+/// The look of the text.
+pub(in crate::view::explain) struct Look {
+    /// Its language.
+    pub(in crate::view::explain) language: Language,
+    /// Its columns.
+    pub(in crate::view::explain) width: usize,
+    /// It has colours.
+    pub(in crate::view::explain) colour: bool,
+}
+
+/// Writes the layers of frame `frame`, or of all frames of the session that was found.
+///
+/// # Errors
+/// There is no such frame, or `out` cannot be written to.
+pub(in crate::view::explain) fn write(
+    path: &Path,
+    frame: Option<u64>,
+    found: &Found,
+    config: &Config,
+    look: &Look,
+    mut out: impl Write,
+) -> anyhow::Result<()> {
+    let wanted = frame.map_or(Wanted::OfSession, Wanted::One);
+    let mut ports: BTreeSet<u16> = found.ports.clone();
+    ports.extend(&config.ports.control);
+    let mut mask =
+        (config.secrets.policy != SecretsPolicy::Show).then(|| Mask::new(ports.iter().copied().collect()));
+    let mut connections = found.record.as_ref().map(Connections::of);
+    let (mut first, mut written, mut failed) = (None, 0_u64, None::<io::Error>);
+    // What goes wrong with the capture went wrong when its session was looked for, and is told there.
+    let read = capture::for_each_packet(path, |at, number, raw, segment| {
+        let first = *first.get_or_insert(at);
+        let is_wanted = match wanted {
+            Wanted::One(frame) => frame == number,
+            Wanted::OfSession => segment.is_some_and(|segment| {
+                connections.as_mut().is_some_and(|connections| connections.push(at, number, segment))
+            }),
+        };
+        let covers = |mask: &Mask| segment.is_some_and(|segment| mask.covers(segment));
+        let masked = mask.as_mut().filter(|mask| covers(mask)).map(|mask| {
+            let mut bytes = raw.bytes.to_vec();
+            let is_known = mask.apply(raw.bytes, segment, &mut bytes);
+            (is_known, bytes)
+        });
+        if !is_wanted || failed.is_some() {
+            return;
+        }
+        let bytes = masked.as_ref().map_or(raw.bytes, |(_, bytes)| bytes);
+        // A dialogue whose secrets cannot be found is read as payload of no dialogue.
+        let none = BTreeSet::new();
+        let ports = if masked.as_ref().is_some_and(|(is_known, _)| !is_known) { &none } else { &ports };
+        let frame = Framed { number, at: [at, first], raw: RawFrame { bytes, ..*raw }, ports };
+        let text = text(&layers(&frame, look.language), bytes, look.width, look.colour);
+        match out.write_all(text.as_bytes()) {
+            Ok(()) => written += 1,
+            Err(error) => failed = Some(error),
+        }
+    });
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    match (wanted, written) {
+        (Wanted::One(frame), 0) => {
+            read.context("it cannot be read to its end")?;
+            bail!("there is no frame {frame}")
+        }
+        _ => Ok(()),
+    }
+}
