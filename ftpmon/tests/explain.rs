@@ -15,9 +15,11 @@ use libtest_mimic::{Arguments, Failed, Trial};
 type View = (&'static str, bool, &'static [&'static str]);
 
 /// Every view of a folder.
-const VIEWS: [View; 5] = [
+const VIEWS: [View; 7] = [
     ("en.txt", false, &["--lang", "en"]),
     ("zh.txt", false, &["--lang", "zh"]),
+    ("en.svg", false, &["--lang", "en", "--svg"]),
+    ("zh.html", false, &["--lang", "zh", "--html"]),
     ("layers.en.txt", false, &["--lang", "en", "--layers"]),
     ("layers.zh.txt", false, &["--lang", "zh", "--layers"]),
     ("events.en.txt", true, &["--lang", "en", "--width", "80"]),
@@ -50,8 +52,14 @@ fn check(folder: &Path, (file, stored, options): View, scratch: &Path, bless: bo
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let input = input(folder, &scratch.join(format!("{name}-{file}")), stored)?;
     let mut command = explain();
-    command.args(options).args(further.split_whitespace()).arg(&input);
-    let found = output(&mut command)?;
+    command.args(options);
+    let written = scratch.join(format!("{name}.{file}"));
+    let is_file = options.iter().any(|option| matches!(*option, "--svg" | "--html"));
+    if is_file {
+        command.arg(&written);
+    }
+    let printed = output(command.args(further.split_whitespace()).arg(&input))?;
+    let found = if is_file { std::fs::read_to_string(&written)? } else { printed };
     let expectation = folder.join(file);
     if bless {
         std::fs::write(&expectation, &found)?;
@@ -110,7 +118,7 @@ mod commands {
     /// Two sessions, the second of which says what no terminal should see.
     const SCRIPT: &str = "host client 192.0.2.10\nhost server 192.0.2.21\nopen a client:40000 server:21\nS: 220 one\nC: QUIT\n\
                           S: 221 bye\nclose a <\nopen b client:40001 server:21\nuse b\nS: 220 two\\x1b[2J\n\
-                          C: USER joe\\xe2\\x80\\xae\nS: 331 word\nC: PASS hunter2\nS: 230 in\nclose b >\n";
+                          C: USER joe\\xe2\\x80\\xae\nS: 331 <script>word</script>&\nC: PASS hunter2\nS: 230 in\nclose b >\n";
 
     type Check = fn(&Path) -> Result<(), Failed>;
 
@@ -180,6 +188,16 @@ mod commands {
             ensure(layers.contains("PASS *******") && !layers.contains("68 75 6e 74 65 72"), &layers)?;
             ensure(layers.contains("joe\\u{202e}") && !layers.contains('\x1b'), &layers)?;
             ensure(!text.contains('\x1b') && !text.contains('\u{202e}') && !text.contains("hunter2"), &text)?;
+            let (svg, html) = (folder.join("hostile.svg"), folder.join("hostile.html"));
+            let mut drawn = explain();
+            drawn.args(["--lang", lang, "--follow", "2", "--svg"]).arg(&svg).arg("--html").arg(&html);
+            ensure(output(drawn.arg(&capture))?.is_empty(), "a drawing is not printed")?;
+            for path in [svg, html] {
+                let text = std::fs::read_to_string(path)?;
+                ensure(text.contains("&lt;script&gt;word&lt;/script&gt;&amp;"), &text)?;
+                let active = ["<script", "hunter2", "\x1b", "\u{202e}", "href", "src="];
+                ensure(!active.iter().any(|text_of| text.contains(text_of)), &text)?;
+            }
             let shown =
                 output(explain().args(["--lang", lang, "--follow", "2", "--secrets", "show"]).arg(&capture))?;
             ensure(shown.contains("PASS hunter2"), &shown)?;

@@ -28,6 +28,12 @@ pub struct ExplainArgs {
     /// Show the layers of all frames of the session in place of the ladder
     #[arg(long)]
     pub layers: bool,
+    /// Write the ladder as SVG to this file in place of text
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["frame", "layers"])]
+    pub svg: Option<PathBuf>,
+    /// Write the ladder as one HTML file in place of text
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["frame", "layers"])]
+    pub html: Option<PathBuf>,
     /// Language of the explanations [default: that of LC_ALL, LC_MESSAGES or LANG]
     #[arg(long, value_enum)]
     pub lang: Option<Language>,
@@ -56,6 +62,8 @@ impl ExplainArgs {
         ExplainOptions {
             file: self.file.clone(),
             selection,
+            svg: self.svg.clone(),
+            html: self.html.clone(),
             layers: self.frame.map(Layered::Frame).or(self.layers.then_some(Layered::Session)),
             language: self.lang.unwrap_or_else(|| Language::of_environment(|name| std::env::var(name).ok())),
             color: self.color,

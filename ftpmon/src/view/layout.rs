@@ -13,11 +13,13 @@ pub(super) fn shown(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             '\\' => out.push_str("\\\\"),
-            // Tags and marks without a width of their own would hide in the text or join what is beside them.
-            c if is_disruptive(c) || (c.width().unwrap_or(0) == 0) => match u32::from(c) {
-                number @ ..=0xff => out.extend(["\\x", &format!("{number:02x}")]),
-                _ => out.extend(c.escape_unicode()),
-            },
+            // XML has no U+FFFE and U+FFFF. Tags and marks without a width of their own would hide in the text or join what is beside them.
+            c if is_disruptive(c) || c.width().unwrap_or(0) == 0 || matches!(c, '\u{fffe}' | '\u{ffff}') => {
+                match u32::from(c) {
+                    number @ ..=0xff => out.extend(["\\x", &format!("{number:02x}")]),
+                    _ => out.extend(c.escape_unicode()),
+                }
+            }
             c => out.push(c),
         }
     }

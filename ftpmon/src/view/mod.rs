@@ -5,11 +5,13 @@
 //! | `explain` | one session as a ladder of messages, with what each of them means |
 //! | `language` | the languages of `explain` |
 //! | `terminal` | colours and the width of a terminal |
+//! | `style` | the style of drawings and pages |
 //! | `layout` | texts of peers made safe to show, and columns of text |
 
 mod explain;
 mod language;
 mod layout;
+mod style;
 mod terminal;
 
 pub use explain::{ExplainOptions, Layered, Selection, explain};

@@ -1,7 +1,8 @@
 //! The style of drawings and pages.
 
 /// The Content-Security-Policy of a page: its own style, and nothing from anywhere.
-pub(super) const CONTENT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+pub(super) const CONTENT_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// The style sheet, for SVG and for HTML: colours follow the reader's choice of light or dark, print is light.
 pub(super) const STYLE: &str = "

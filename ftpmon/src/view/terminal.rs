@@ -82,6 +82,23 @@ impl Tone {
     }
 }
 
+impl Tone {
+    /// The name of the tone in the style sheet.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Quiet => "quiet",
+            Self::Strong => "strong",
+            Self::Handshake => "handshake",
+            Self::Command => "command",
+            Self::Good => "good",
+            Self::Data => "data",
+            Self::Odd => "odd",
+            Self::Bad => "bad",
+        }
+    }
+}
+
 /// Text in tones, with colours or without.
 pub(super) struct Painter {
     colour: bool,

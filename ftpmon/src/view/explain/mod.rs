@@ -13,7 +13,7 @@
 //! | `ladder`, `merge` | the rows of the ladder, and their order |
 //! | `handshake`, `dialogue`, `endpoint`, `transfer` | rows with their explanations |
 //! | `words` | every sentence, in each language |
-//! | `plain` | the ladder as text |
+//! | `plain`, `svg`, `page` | the ladder as text, as a drawing, as an HTML file |
 //! | `layers` | the layers of a frame, field by field |
 
 mod capture;
@@ -25,16 +25,18 @@ mod handshake;
 mod ladder;
 mod layers;
 mod merge;
+mod page;
 mod plain;
 mod record;
 mod source;
 mod step;
 mod stored;
+mod svg;
 mod transfer;
 mod words;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
@@ -74,6 +76,10 @@ pub struct ExplainOptions {
     pub file: PathBuf,
     /// The session.
     pub selection: Selection,
+    /// The file that the ladder is written to as SVG.
+    pub svg: Option<PathBuf>,
+    /// The file that the ladder is written to as HTML.
+    pub html: Option<PathBuf>,
     /// Layers of frames in place of the ladder.
     pub layers: Option<Layered>,
     /// The language of all sentences.
@@ -148,6 +154,19 @@ fn show_layers(
 
 fn show(record: &Record, options: &ExplainOptions, mut out: impl Write) -> anyhow::Result<()> {
     let ladder = merge::ladder(record, options.language);
-    let text = plain::text(&ladder, terminal::width(options.width), options.color.on_stdout());
-    Ok(out.write_all(text.as_bytes())?)
+    if let Some(path) = &options.svg {
+        save(path, &svg::svg(&ladder))?;
+    }
+    if let Some(path) = &options.html {
+        save(path, &page::html(&ladder, options.language))?;
+    }
+    if options.svg.is_none() && options.html.is_none() {
+        let text = plain::text(&ladder, terminal::width(options.width), options.color.on_stdout());
+        out.write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn save(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -45,9 +45,9 @@ pub(super) fn svg(ladder: &Ladder) -> String {
             (ends(MARGIN, &ladder.client, &ladder.server))
             (lifelines(MARGIN, end))
             @if has_data {
-                @for (number, data) in ladder.data.iter().enumerate().take(3) {
+                @for (number, [client, server]) in ladder.data.iter().enumerate().take(3) {
                     (text(MARGIN + SPAN + BETWEEN, 60 + number * LINE, "data",
-                        &format!("D{} {} ⇄ {}", number + 1, data[0], data[1])))
+                        &format!("D{} {client} ⇄ {server}", number + 1)))
                 }
                 (lifelines(MARGIN + SPAN + BETWEEN, end))
             }
@@ -99,10 +99,11 @@ fn draw(row: &Row, ladder: &Ladder, y: usize) -> (Markup, usize) {
         @if let Some(frame) = row.frame { (text(92, y + GAP + LINE, "quiet", &format!("#{frame}"))) }
         @for (number, label) in labels.iter().enumerate() {
             @let at = y + GAP + LINE * (number + 1);
-            @match row.arrow {
-                Arrow::ToClient => (text((left + SPAN - 12).saturating_sub(pixels(label)), at, tone, label)),
-                _ => (text(left + 12, at, tone, label)),
-            }
+            @let x = match row.arrow {
+                Arrow::ToClient => (left + SPAN - 12).saturating_sub(pixels(label)),
+                Arrow::ToServer | Arrow::None => left + 12,
+            };
+            (text(x, at, tone, label))
         }
         @if has_arrow { (arrow(row, left, arrow_at)) }
         @for (number, note) in notes.iter().enumerate() {
