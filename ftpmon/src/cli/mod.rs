@@ -8,6 +8,7 @@ mod layers;
 mod ports;
 mod show;
 mod values;
+mod who;
 
 use std::path::PathBuf;
 
@@ -30,6 +31,7 @@ pub use ports::PortOptions;
 pub use show::example;
 pub use values::OwnersChoice;
 use values::{bytes, seconds};
+pub use who::WhoArgs;
 
 /// Watches FTP traffic with kernel programs and writes it as a stream of events.
 #[derive(Debug, Parser)]
@@ -72,6 +74,8 @@ pub enum Command {
     Detect(Box<DetectOptions>),
     /// Explain a session message by message, from a capture or from stored events
     Explain(Box<ExplainArgs>),
+    /// Show the sessions that are open, from a stream of events or a file of them
+    Who(Box<WhoArgs>),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -9,7 +9,7 @@ use crate::config::{ChecksumsPolicy, FilesPolicy, HashAlgorithm, SecretsPolicy, 
 use crate::format::Format;
 use crate::kernel::{HookChoice, KernelLogLevel};
 use crate::sink::SpoolFull;
-use crate::view::{ColorChoice, Language};
+use crate::view::{ColorChoice, Language, Order};
 
 /// A size within a range of bytes.
 pub(super) fn bytes(
@@ -89,6 +89,13 @@ values! {
         Auto: "auto", "On a terminal, unless NO_COLOR is set";
         Always: "always", "Always";
         Never: "never", "Never";
+    }
+    Order {
+        Time: "time", "The longest open first";
+        Idle: "idle", "The longest silent first";
+        Bytes: "bytes", "The most bytes first";
+        Failed: "failed", "The most refused logins first";
+        User: "user", "By user, then by client";
     }
     Language {
         En: "en", "English";

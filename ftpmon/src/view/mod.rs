@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `explain` | one session as a ladder of messages, with what each of them means |
+//! | `who` | the sessions that are open |
 //! | `language` | the languages of `explain` |
 //! | `terminal` | colours and the width of a terminal |
 //! | `style` | the style of drawings and pages |
@@ -13,7 +14,9 @@ mod language;
 mod layout;
 mod style;
 mod terminal;
+mod who;
 
 pub use explain::{ExplainOptions, Layered, Selection, explain};
 pub use language::Language;
 pub use terminal::ColorChoice;
+pub use who::{Filter, FilterError, Order, WhoOptions, who};

@@ -1,0 +1,154 @@
+//! The table as text, and as JSON.
+
+use std::collections::BTreeMap;
+
+use ftpmon_event::time::{Rfc3339, Timestamp};
+use serde::Serialize;
+
+use super::session::{Session, State};
+use super::table::Table;
+use crate::view::layout::{columns, cut, padded, shown};
+use crate::view::terminal::{Painter, Tone};
+
+/// The heads of the columns. The last one takes the space that is left.
+const HEADS: [&str; 10] =
+    ["CLIENT", "SERVER", "USER", "STATE", "TIME", "IDLE", "UP", "DOWN", "FAILED", "COMMAND"];
+/// Columns that a name or an address takes at most.
+const NAME_MAX: usize = 24;
+
+/// The sessions as a table.
+pub(super) fn text(table: &Table, rows: &[&Session], width: usize, colour: bool) -> String {
+    let cells: Vec<[String; HEADS.len()]> = rows.iter().map(|row| cells(table.now, row)).collect();
+    let mut widths = HEADS.map(columns);
+    for row in &cells {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(columns(cell));
+        }
+    }
+    let mut painter = Painter::new(colour);
+    painter.put(Tone::Strong, &summary(table, rows));
+    painter.end_line();
+    if !rows.is_empty() {
+        painter.put(Tone::Quiet, &cut(&line(&HEADS.map(str::to_owned), &widths), width));
+        painter.end_line();
+    }
+    for (row, cells) in rows.iter().zip(&cells) {
+        painter.put(tone(row.state), &cut(&line(cells, &widths), width));
+        painter.end_line();
+    }
+    painter.finish()
+}
+
+fn line(cells: &[String; HEADS.len()], widths: &[usize; HEADS.len()]) -> String {
+    let cells: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| padded(cell, *width)).collect();
+    cells.join("  ").trim_end().to_owned()
+}
+
+fn cells(now: Timestamp, row: &Session) -> [String; HEADS.len()] {
+    let text = |text: Option<&str>| cut(&text.map(shown).unwrap_or_default(), NAME_MAX);
+    let doing = row.path.as_deref().or(row.command.as_deref()).map(shown).unwrap_or_default();
+    [
+        row.client.to_string(),
+        row.server.to_string(),
+        text(row.user.as_deref()),
+        row.state.name().to_owned(),
+        age(now, row.begun),
+        age(now, row.latest),
+        size(row.bytes_up),
+        size(row.bytes_down),
+        row.failed_logins.to_string(),
+        doing,
+    ]
+}
+
+const fn tone(state: State) -> Tone {
+    match state {
+        State::Downloading | State::Uploading | State::Listing => Tone::Good,
+        State::Authenticating => Tone::Odd,
+        State::Connected | State::Idle | State::Encrypted => Tone::Plain,
+    }
+}
+
+/// The number of sessions, by state, and what else there was.
+fn summary(table: &Table, rows: &[&Session]) -> String {
+    let mut states: BTreeMap<State, u64> = BTreeMap::new();
+    rows.iter().for_each(|row| *states.entry(row.state).or_default() += 1);
+    let states: Vec<String> =
+        states.iter().map(|(state, count)| format!("{count} {}", state.name())).collect();
+    let mut parts = vec![format!("{} of {} open sessions", rows.len(), table.len())];
+    if !states.is_empty() {
+        parts.push(states.join(", "));
+    }
+    let others = [
+        (table.ended, "ended"),
+        (table.failed_logins, "refused logins"),
+        (table.alerts, "alerts"),
+        (table.left_out, "sessions left out"),
+    ];
+    parts.extend(
+        others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{what}: {count}")),
+    );
+    parts.join("; ")
+}
+
+/// A session as JSON.
+#[derive(Serialize)]
+struct Row<'r> {
+    #[serde(flatten)]
+    session: &'r Session,
+    begun: String,
+    duration_ms: u64,
+    idle_ms: u64,
+}
+
+/// The sessions as lines of JSON.
+pub(super) fn json(table: &Table, rows: &[&Session]) -> serde_json::Result<String> {
+    let mut text = String::new();
+    for session in rows {
+        let row = Row {
+            session,
+            begun: Rfc3339::of(session.begun).as_str().to_owned(),
+            duration_ms: table.now.millis_since(session.begun),
+            idle_ms: table.now.millis_since(session.latest),
+        };
+        text.push_str(&serde_json::to_string(&row)?);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// The time since a moment: `12s`, `3m04s`, `5h07m`, `2d03h`.
+fn age(now: Timestamp, since: Timestamp) -> String {
+    let seconds = now.millis_since(since) / 1_000;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h{:02}m", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
+
+/// Bytes in the largest unit of 1,000 that leaves a digit before the point.
+fn size(bytes: u64) -> String {
+    let units = [(1_000_000_000_000_u64, "T"), (1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")];
+    match units.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{}.{}{name}", bytes / unit, bytes % unit / (unit / 10)),
+        None => bytes.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes_for_people() {
+        let ages = [0, 59, 184, 18_420, 183_600];
+        let since = Timestamp::from_parts(1_000, 0);
+        assert_eq!(
+            ages.map(|seconds| age(Timestamp::from_parts(1_000 + seconds, 0), since)),
+            ["0s", "59s", "3m04s", "5h07m", "2d03h"]
+        );
+        assert_eq!([0, 999, 1_550, 2_000_000].map(size), ["0", "999", "1.5k", "2.0M"]);
+    }
+}

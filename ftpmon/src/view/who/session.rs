@@ -1,0 +1,175 @@
+//! The state of one session, as its events tell it.
+
+use ftpmon_core::ftp::Verb;
+use ftpmon_event::addr::Endpoint;
+use ftpmon_event::time::Timestamp;
+use ftpmon_event::{Event, EventKind, FileDirection, LoginOutcome, ReplyClass, SessionIdentity, TlsTurn};
+use serde::Serialize;
+use smol_str::SmolStr;
+
+/// What a session does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum State {
+    /// Nobody is logged in.
+    #[default]
+    Connected,
+    /// USER was sent, and the login is not decided.
+    Authenticating,
+    /// Somebody is logged in, and nothing is transferred.
+    Idle,
+    /// A file goes to the client.
+    Downloading,
+    /// A file goes to the server.
+    Uploading,
+    /// A listing goes to the client.
+    Listing,
+    /// The dialogue is under TLS and cannot be read.
+    Encrypted,
+}
+
+impl State {
+    /// The name, as `state:` takes it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Authenticating => "authenticating",
+            Self::Idle => "idle",
+            Self::Downloading => "downloading",
+            Self::Uploading => "uploading",
+            Self::Listing => "listing",
+            Self::Encrypted => "encrypted",
+        }
+    }
+
+    const fn of_transfer(direction: FileDirection) -> Self {
+        match direction {
+            FileDirection::Download => Self::Downloading,
+            FileDirection::Upload => Self::Uploading,
+            FileDirection::Listing => Self::Listing,
+        }
+    }
+}
+
+/// An open session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Session {
+    #[serde(rename = "session")]
+    pub(super) id: SmolStr,
+    pub(super) client: Endpoint,
+    pub(super) server: Endpoint,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user: Option<SmolStr>,
+    pub(super) state: State,
+    /// When it began, or its first event came.
+    #[serde(skip)]
+    pub(super) begun: Timestamp,
+    /// When its last event came.
+    #[serde(skip)]
+    pub(super) latest: Timestamp,
+    /// The last command that was seen, with its argument.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) command: Option<SmolStr>,
+    /// The argument of the transfer that runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<SmolStr>,
+    pub(super) transfers: u64,
+    pub(super) bytes_up: u64,
+    pub(super) bytes_down: u64,
+    pub(super) failed_logins: u64,
+    pub(super) tls: bool,
+    /// The transfer command that waits for its first reply.
+    #[serde(skip)]
+    asked: Option<(u64, State, Option<SmolStr>)>,
+    /// Somebody is logged in.
+    #[serde(skip)]
+    is_logged_in: bool,
+}
+
+impl Session {
+    pub(super) fn new(identity: &SessionIdentity, at: Timestamp) -> Self {
+        Self {
+            id: identity.id().into(),
+            client: identity.client,
+            server: identity.server,
+            user: None,
+            state: State::default(),
+            begun: at,
+            latest: at,
+            command: None,
+            path: None,
+            transfers: 0,
+            bytes_up: 0,
+            bytes_down: 0,
+            failed_logins: 0,
+            tls: false,
+            asked: None,
+            is_logged_in: false,
+        }
+    }
+
+    /// Takes an event of it.
+    pub(super) fn push(&mut self, event: &Event) {
+        self.latest = self.latest.max(event.ts);
+        self.user = event.user.as_deref().map(|user| user.text.clone()).or(self.user.take());
+        match &event.kind {
+            EventKind::SessionStart(start) => {
+                self.begun = start.handshake.map_or(event.ts, |handshake| handshake.syn);
+            }
+            EventKind::Command(told) => {
+                let line = &told.command;
+                let verb = Verb::from_name(line.verb.as_bytes());
+                let arg = line.arg.as_deref().map(|arg| format!(" {arg}")).unwrap_or_default();
+                self.command = Some(format!("{}{arg}", line.verb).into());
+                if verb == Verb::User {
+                    self.state = State::Authenticating;
+                }
+                if let Some(direction) = verb.transfer() {
+                    self.asked = Some((told.tx, State::of_transfer(direction), line.arg.clone()));
+                }
+            }
+            EventKind::Reply(told) => {
+                let begins = told.reply.class == Some(ReplyClass::Preliminary);
+                if let Some((_, state, path)) = self.asked.take_if(|(tx, ..)| *tx == told.tx)
+                    && begins
+                {
+                    (self.state, self.path) = (state, path);
+                }
+            }
+            EventKind::Login(told) => {
+                match told.login.outcome {
+                    LoginOutcome::Success => self.is_logged_in = true,
+                    LoginOutcome::Failure => self.failed_logins += 1,
+                    LoginOutcome::Abandoned => {}
+                }
+                self.rest();
+            }
+            EventKind::Transfer(told) => {
+                let facts = &told.transfer;
+                self.transfers += 1;
+                if let Some(data) = &told.data {
+                    self.bytes_up = self.bytes_up.saturating_add(data.bytes_from_client);
+                    self.bytes_down = self.bytes_down.saturating_add(data.bytes_from_server);
+                }
+                if facts.direction.map(State::of_transfer) == Some(self.state) {
+                    self.path = None;
+                    self.rest();
+                }
+            }
+            EventKind::Tls(told) => {
+                self.tls = told.tls.state == TlsTurn::Start;
+                self.rest();
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing is transferred any more.
+    fn rest(&mut self) {
+        self.state = match (self.tls, self.is_logged_in) {
+            (true, _) => State::Encrypted,
+            (false, true) => State::Idle,
+            (false, false) => State::Connected,
+        };
+    }
+}
