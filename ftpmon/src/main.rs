@@ -20,6 +20,7 @@ fn main() -> ExitCode {
             (None, false) => ftpmon::detect(&config, &options.files),
         },
         Command::Explain(options) => ftpmon::view::explain(&options.view(), &config),
+        Command::Report(options) => ftpmon::view::report(&options.files, &options.form()),
         Command::Who(options) => ftpmon::view::who(&options.view()),
         Command::Config(ConfigCommand::Check(_)) => print(&checked(&invocation)),
         Command::Config(ConfigCommand::Show(_)) => print(&invocation.shown()),

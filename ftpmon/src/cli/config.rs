@@ -26,6 +26,7 @@ impl Command {
             | Self::Detach { .. }
             | Self::Status { .. }
             | Self::Verify { .. }
+            | Self::Report(_)
             | Self::Who(_)
             | Self::Schema => None,
         }

@@ -6,6 +6,7 @@ mod config;
 mod explain;
 mod layers;
 mod ports;
+mod report;
 mod show;
 mod values;
 mod who;
@@ -28,6 +29,7 @@ use ftpmon_event::EventKind;
 pub use explain::ExplainArgs;
 pub use layers::{Invocation, LayerError, Origin, Origins};
 pub use ports::PortOptions;
+pub use report::ReportArgs;
 pub use show::example;
 pub use values::OwnersChoice;
 use values::{bytes, seconds};
@@ -74,6 +76,8 @@ pub enum Command {
     Detect(Box<DetectOptions>),
     /// Explain a session message by message, from a capture or from stored events
     Explain(Box<ExplainArgs>),
+    /// Write tables and charts of stored events, as HTML, JSON or CSV
+    Report(Box<ReportArgs>),
     /// Show the sessions that are open, from a stream of events or a file of them
     Who(Box<WhoArgs>),
     /// Check or show the configuration

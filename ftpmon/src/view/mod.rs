@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `explain` | one session as a ladder of messages, with what each of them means |
+//! | `report` | tables and charts of stored events |
 //! | `who` | the sessions that are open |
 //! | `language` | the languages of `explain` |
 //! | `terminal` | colours and the width of a terminal |
@@ -12,11 +13,13 @@
 mod explain;
 mod language;
 mod layout;
+mod report;
 mod style;
 mod terminal;
 mod who;
 
 pub use explain::{ExplainOptions, Layered, Selection, explain};
 pub use language::Language;
+pub use report::{ReportForm, report};
 pub use terminal::ColorChoice;
 pub use who::{Filter, FilterError, Order, WhoOptions, who};

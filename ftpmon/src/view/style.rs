@@ -4,6 +4,17 @@
 pub(super) const CONTENT_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
+/// The style sheet of tables and charts, which follows [`STYLE`].
+pub(super) const REPORT_STYLE: &str = "
+h2{font-size:1.15rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:1.2rem 0 .3rem}
+table{border-collapse:collapse;width:100%;font-size:14px}th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid var(--line);overflow-wrap:anywhere;vertical-align:top}
+th{color:var(--quiet);font-weight:600}.number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+dl.numbers{display:grid;grid-template-columns:repeat(auto-fill,minmax(11rem,1fr));gap:.75rem;margin:1.5rem 0}
+dl.numbers div{border:1px solid var(--line);border-radius:6px;padding:.5rem .75rem}dt{color:var(--quiet);font-size:13px}dd{margin:0;font-size:1.25rem;font-variant-numeric:tabular-nums}
+svg.chart{width:100%;height:auto}svg .down{fill:var(--data)}svg .up{fill:var(--good)}
+section{break-inside:avoid}
+";
+
 /// The style sheet, for SVG and for HTML: colours follow the reader's choice of light or dark, print is light.
 pub(super) const STYLE: &str = "
 :root{--page:#fff;--text:#1c2024;--quiet:#62686f;--line:#b8bec5;--handshake:#8e3a9d;--command:#00697a;--good:#1c7a33;--data:#2356b8;--odd:#8a5a00;--bad:#b3261e}

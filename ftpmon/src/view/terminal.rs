@@ -53,15 +53,15 @@ pub(super) enum Tone {
     Strong,
     /// Segments that open and close connections.
     Handshake,
-    /// What the client says.
+    /// Words of the client.
     Command,
-    /// What the server says, and what succeeded.
+    /// Words of the server, and successes.
     Good,
     /// Data connections.
     Data,
-    /// What is unusual: gaps, retransmissions, addresses behind NAT.
+    /// The unusual: gaps, retransmissions, addresses behind NAT.
     Odd,
-    /// What failed.
+    /// Failures.
     Bad,
 }
 

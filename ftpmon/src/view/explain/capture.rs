@@ -9,14 +9,14 @@ use ftpmon_core::frame::{Decoder, RawFrame};
 use ftpmon_core::segment::Segment;
 use ftpmon_event::time::Timestamp;
 
-use super::Selection;
 use super::connections::Connections;
+use super::options::Selection;
 use super::record::{Collector, Record};
 use crate::capture::{CaptureError, CaptureFile, Step};
 use crate::config::Config;
 
-/// What was found in a capture.
-pub(super) struct Found {
+/// The findings in a capture.
+pub(crate) struct Found {
     /// The session, without the steps of its connections.
     pub(super) record: Option<Record>,
     /// The servers' ports of all sessions.

@@ -1,4 +1,4 @@
-//! What an announced endpoint says, worked out.
+//! Announced endpoints, worked out.
 
 use std::net::IpAddr;
 

@@ -141,7 +141,7 @@ impl Follower {
         completes.then_some(StepKind::HandshakeAck { own, other })
     }
 
-    /// Where the payload of a segment stands to what was seen before.
+    /// The relation of a segment's payload to what was seen before.
     fn payload(&mut self, from_initiator: bool, segment: &Segment<'_>) -> Option<StepKind> {
         let len = segment.wire_payload_len;
         if len == 0 {

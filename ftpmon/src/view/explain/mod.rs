@@ -5,6 +5,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `options` | what is explained, and in what form |
 //! | `source` | whether a file is a capture or has events |
 //! | `record` | a session: its events, and the steps of its connections |
 //! | `capture`, `stored` | a session from a capture, from stored events |
@@ -25,6 +26,7 @@ mod handshake;
 mod ladder;
 mod layers;
 mod merge;
+mod options;
 mod page;
 mod plain;
 mod record;
@@ -36,59 +38,19 @@ mod transfer;
 mod words;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
-use super::language::Language;
-use super::terminal::{self, ColorChoice};
+use super::terminal;
 use crate::config::Config;
+
+pub use options::{ExplainOptions, Layered, Selection};
+
 use capture::Found;
 use layers::Look;
 use record::Record;
 use source::Source;
-
-/// The session that is explained.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Selection {
-    /// The first one.
-    #[default]
-    First,
-    /// The one with this number, counted from 1 in the order in which sessions begin.
-    Number(u64),
-    /// The one with this id.
-    Id(String),
-}
-
-/// The frames whose layers are shown in place of the ladder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layered {
-    /// One frame, counted from 1.
-    Frame(u64),
-    /// All frames of the session.
-    Session,
-}
-
-/// The settings of `ftpmon explain`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExplainOptions {
-    /// A capture, or a file of events as `--format json` writes them.
-    pub file: PathBuf,
-    /// The session.
-    pub selection: Selection,
-    /// The file that the ladder is written to as SVG.
-    pub svg: Option<PathBuf>,
-    /// The file that the ladder is written to as HTML.
-    pub html: Option<PathBuf>,
-    /// Layers of frames in place of the ladder.
-    pub layers: Option<Layered>,
-    /// The language of all sentences.
-    pub language: Language,
-    /// Whether the text has colours.
-    pub color: ColorChoice,
-    /// Columns of the text; those of the terminal where none are given.
-    pub width: Option<usize>,
-}
 
 /// Explains a session on standard output. `config` has the ports and the policy of secrets, which count for captures.
 ///

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ftpmon_event::{Event, EventKind, SessionIdentity};
 use smol_str::SmolStr;
 
-use super::Selection;
+use super::options::Selection;
 use super::step::Step;
 
 /// Events of a session that are kept. Stops a session of millions of commands from filling memory.

@@ -6,7 +6,7 @@ use std::io::BufRead;
 use anyhow::bail;
 use ftpmon_event::EventLine;
 
-use super::Selection;
+use super::options::Selection;
 use super::record::{Collector, Record};
 use crate::event_file;
 

@@ -13,7 +13,7 @@ const CHARACTER: usize = 720;
 const LINE: usize = 16;
 /// The space above a row.
 const GAP: usize = 10;
-/// Where the first lifelines begin.
+/// The upper end of the lifelines.
 const TOP: usize = 110;
 /// The space at the left, for time and frame.
 const MARGIN: usize = 150;

@@ -1,4 +1,4 @@
-//! What became of a transfer.
+//! Transfers and their outcomes.
 
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Outcome, Transfer};

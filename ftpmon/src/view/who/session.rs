@@ -7,7 +7,7 @@ use ftpmon_event::{Event, EventKind, FileDirection, LoginOutcome, ReplyClass, Se
 use serde::Serialize;
 use smol_str::SmolStr;
 
-/// What a session does.
+/// The activity of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
@@ -110,7 +110,9 @@ impl Session {
 
     /// Takes an event of it.
     pub(super) fn push(&mut self, event: &Event) {
-        self.latest = self.latest.max(event.ts);
+        if !is_abandoned(event) {
+            self.latest = self.latest.max(event.ts);
+        }
         self.user = event.user.as_deref().map(|user| user.text.clone()).or(self.user.take());
         match &event.kind {
             EventKind::SessionStart(start) => {
@@ -136,14 +138,18 @@ impl Session {
                     (self.state, self.path) = (state, path);
                 }
             }
-            EventKind::Login(told) => {
-                match told.login.outcome {
-                    LoginOutcome::Success => self.is_logged_in = true,
-                    LoginOutcome::Failure => self.failed_logins += 1,
-                    LoginOutcome::Abandoned => {}
+            EventKind::Login(told) => match told.login.outcome {
+                LoginOutcome::Success => {
+                    self.is_logged_in = true;
+                    self.rest();
                 }
-                self.rest();
-            }
+                LoginOutcome::Failure => {
+                    self.failed_logins += 1;
+                    self.rest();
+                }
+                // Another attempt took its place, or the session is over.
+                LoginOutcome::Abandoned => {}
+            },
             EventKind::Transfer(told) => {
                 let facts = &told.transfer;
                 self.transfers += 1;
@@ -172,4 +178,9 @@ impl Session {
             (false, false) => State::Connected,
         };
     }
+}
+
+/// A login that nobody decided is told when something else ended it: neither end did anything.
+fn is_abandoned(event: &Event) -> bool {
+    matches!(&event.kind, EventKind::Login(told) if told.login.outcome == LoginOutcome::Abandoned)
 }

@@ -5,11 +5,11 @@ use crate::view::explain::words::{Term, term};
 
 /// The bytes of a field within its frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::view::explain) struct Span {
+pub(crate) struct Span {
     /// Offset of the first byte.
-    pub(in crate::view::explain) at: usize,
+    pub(crate) at: usize,
     /// The number of bytes; 0 for what is no part of the frame.
-    pub(in crate::view::explain) len: usize,
+    pub(crate) len: usize,
 }
 
 impl Span {
@@ -23,32 +23,32 @@ impl Span {
 
 /// A field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::view::explain) struct Field {
+pub(crate) struct Field {
     /// Its name.
-    pub(in crate::view::explain) name: Term,
+    pub(crate) name: Term,
     /// Its bytes.
-    pub(in crate::view::explain) span: Span,
+    pub(crate) span: Span,
     /// Its value, safe to show.
-    pub(in crate::view::explain) value: String,
+    pub(crate) value: String,
 }
 
 /// A layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::view::explain) struct Layer {
+pub(crate) struct Layer {
     /// Its name.
-    pub(in crate::view::explain) name: Term,
-    /// What it is about: its ends, or its number.
-    pub(in crate::view::explain) about: String,
+    pub(crate) name: Term,
+    /// Its subject: its ends, or its number.
+    pub(crate) about: String,
     /// Its fields.
-    pub(in crate::view::explain) fields: Vec<Field>,
+    pub(crate) fields: Vec<Field>,
 }
 
 /// The layers of a frame, the outermost first.
-pub(in crate::view::explain) struct Layers {
+pub(crate) struct Layers {
     /// The language of its texts.
-    pub(in crate::view::explain) language: Language,
+    pub(crate) language: Language,
     /// The layers.
-    pub(in crate::view::explain) list: Vec<Layer>,
+    pub(crate) list: Vec<Layer>,
 }
 
 impl Layers {

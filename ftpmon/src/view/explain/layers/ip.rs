@@ -1,27 +1,17 @@
 //! IPv4 and IPv6.
 
-use core::net::IpAddr;
-
 use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
 
 use super::field::{Layers, Span};
-use super::{Framed, tcp};
+use super::framed::Framed;
+use super::packet::{Packet, names};
+use super::tcp;
 use crate::view::explain::words::Term;
 
 /// IANA's number of TCP.
 const TCP: u8 = 6;
 /// Extension headers at most: a packet of nothing but them ends.
 const EXTENSIONS_MAX: usize = 8;
-
-/// The payload of an IP packet.
-pub(super) struct Packet {
-    /// The source and the destination.
-    pub(super) ends: [IpAddr; 2],
-    /// Where it begins in the frame.
-    pub(super) at: usize,
-    /// Its length on the wire.
-    pub(super) len: usize,
-}
 
 /// Reads an IPv4 packet and all that is in it.
 pub(super) fn v4(layers: &mut Layers, frame: &Framed<'_>, at: usize) {
@@ -114,12 +104,6 @@ fn inner(layers: &mut Layers, frame: &Framed<'_>, packet: &Packet, protocol: u8,
         let captured = frame.raw.bytes.len().saturating_sub(packet.at).min(packet.len);
         layers.rest(packet.at, captured, if is_fragment { Term::FragmentOffset } else { Term::Protocol });
     }
-}
-
-/// The names of the flags that are set.
-pub(super) fn names(flags: &[(bool, &'static str)]) -> String {
-    let set: Vec<&str> = flags.iter().filter(|(is_set, _)| *is_set).map(|(_, name)| *name).collect();
-    if set.is_empty() { "-".to_owned() } else { set.join(", ") }
 }
 
 fn protocol_text(number: u8) -> String {

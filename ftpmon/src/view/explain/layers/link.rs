@@ -4,7 +4,8 @@ use etherparse::{Ethernet2HeaderSlice, SingleVlanHeaderSlice};
 use ftpmon_core::frame::LinkType;
 
 use super::field::{Layers, Span};
-use super::{Framed, ip};
+use super::framed::Framed;
+use super::ip;
 use crate::view::explain::words::Term;
 
 /// VLAN tags at most, as in the engine: a frame of nothing but tags ends.

@@ -15,7 +15,7 @@ const NAME: usize = 26;
 const SHOWN_MAX: usize = 512;
 
 /// The layers in so many columns. `bytes` is the frame.
-pub(in crate::view::explain) fn text(layers: &Layers, bytes: &[u8], width: usize, colour: bool) -> String {
+pub(crate) fn text(layers: &Layers, bytes: &[u8], width: usize, colour: bool) -> String {
     let mut painter = Painter::new(colour);
     for layer in &layers.list {
         painter.put(Tone::Strong, term(layers.language, layer.name));

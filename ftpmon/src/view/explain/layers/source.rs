@@ -7,7 +7,9 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use ftpmon_core::frame::RawFrame;
 
-use super::{Framed, layers, text};
+use super::framed::Framed;
+use super::layers;
+use super::plain::text;
 use crate::config::{Config, SecretsPolicy};
 use crate::dump::Mask;
 use crate::view::Language;
@@ -22,20 +24,20 @@ enum Wanted {
 }
 
 /// The look of the text.
-pub(in crate::view::explain) struct Look {
+pub(crate) struct Look {
     /// Its language.
-    pub(in crate::view::explain) language: Language,
+    pub(crate) language: Language,
     /// Its columns.
-    pub(in crate::view::explain) width: usize,
+    pub(crate) width: usize,
     /// It has colours.
-    pub(in crate::view::explain) colour: bool,
+    pub(crate) colour: bool,
 }
 
 /// Writes the layers of frame `frame`, or of all frames of the session that was found.
 ///
 /// # Errors
 /// There is no such frame, or `out` cannot be written to.
-pub(in crate::view::explain) fn write(
+pub(crate) fn write(
     path: &Path,
     frame: Option<u64>,
     found: &Found,

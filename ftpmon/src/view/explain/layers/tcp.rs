@@ -5,8 +5,9 @@ use core::net::IpAddr;
 use etherparse::TcpHeaderSlice;
 
 use super::field::{Layers, Span};
-use super::ip::{Packet, names};
-use super::{Framed, ftp};
+use super::framed::Framed;
+use super::ftp;
+use super::packet::{Packet, names};
 use crate::view::explain::words::Term;
 
 /// Reads a TCP segment and its payload.

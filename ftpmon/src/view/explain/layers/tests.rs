@@ -5,6 +5,7 @@ use ftpmon_core::segment::InterfaceId;
 use ftpmon_event::time::Timestamp;
 use proptest::prelude::*;
 
+use super::plain::text;
 use super::*;
 
 /// A frame in Ethernet, IPv4 and TCP, as RFC 894, RFC 791 and RFC 9293 have their fields. Its checksums were worked out by hand

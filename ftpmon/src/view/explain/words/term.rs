@@ -5,7 +5,7 @@ macro_rules! terms {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// A layer, a field of a header, or a word beside its value.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(in crate::view::explain) enum Term {
+        pub(crate) enum Term {
             $($(#[$doc])* $name,)*
         }
 

@@ -1,9 +1,9 @@
 //! Names of layers and fields in English.
 
-use crate::view::explain::words::Term;
+use crate::view::explain::words::term::Term;
 
 /// A name.
-pub(in crate::view::explain) fn term(term: Term) -> &'static str {
+pub(crate) fn term(term: Term) -> &'static str {
     match term {
         Term::Frame => "Frame",
         Term::Ethernet => "Ethernet II",

@@ -1,9 +1,9 @@
 //! Names of layers and fields in Chinese.
 
-use crate::view::explain::words::Term;
+use crate::view::explain::words::term::Term;
 
 /// A name.
-pub(in crate::view::explain) fn term(term: Term) -> &'static str {
+pub(crate) fn term(term: Term) -> &'static str {
     match term {
         Term::Frame => "帧",
         Term::Ethernet => "以太网 II",

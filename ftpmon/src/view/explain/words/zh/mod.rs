@@ -8,7 +8,8 @@ use ftpmon_event::{AnomalyId, ClosedBy, EndReason, GapCause, LoginOutcome, Mode,
 pub(super) use layers::term;
 use terms::{category, class, code, purpose};
 
-use super::{Party, Say, port_sum, successor};
+use super::number::{port_sum, successor};
+use super::sentence::{Party, Say};
 
 /// A sentence.
 pub(super) fn say(what: Say<'_>) -> String {

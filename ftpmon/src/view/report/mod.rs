@@ -1,0 +1,98 @@
+//! `ftpmon report`: tables and charts of stored events, as one HTML file, as JSON or as CSV.
+//!
+//! Events are read once, one after the other. Every table has a cap, so that memory does not depend on how many events there are.
+//!
+//! | file | what |
+//! |---|---|
+//! | `tally` | all tables of a report |
+//! | `top` | a table of names with counts, up to a cap |
+//! | `timeline` | counts over time, in steps that grow with the period |
+//! | `latency` | a distribution of times |
+//! | `moment` | times for people |
+//! | `csv` | transfers as rows of CSV |
+//! | `page`, `chart` | the HTML file, and its drawing |
+
+mod chart;
+mod csv;
+mod latency;
+mod moment;
+mod page;
+mod tally;
+mod timeline;
+mod top;
+
+use core::ops::ControlFlow;
+use std::io::{BufRead, BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use ftpmon_event::EventLine;
+
+use crate::event_file;
+use tally::Tally;
+
+/// The form of a report.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ReportForm {
+    /// One HTML file.
+    Html(PathBuf),
+    /// All tables as JSON, on standard output.
+    #[default]
+    Json,
+    /// Every transfer as a row of CSV, on standard output.
+    Csv,
+}
+
+/// Reads files of events, in their order, and writes their report.
+///
+/// # Errors
+/// A file cannot be read or a line is no event, which is told when the report of the others was written; the report cannot be
+/// written.
+pub fn report(files: &[PathBuf], form: &ReportForm) -> anyhow::Result<()> {
+    let mut tally = Tally::default();
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let is_csv = *form == ReportForm::Csv;
+    if is_csv {
+        out.write_all(csv::HEAD.as_bytes())?;
+    }
+    let mut wrong = 0_u64;
+    for path in files {
+        let name = path.display().to_string();
+        event_file::for_each_line(open(path).with_context(|| name.clone())?, |_, line| {
+            match serde_json::from_slice::<EventLine>(line) {
+                Ok(line) => {
+                    if is_csv && let Some(row) = csv::row(&line.event) {
+                        out.write_all(row.as_bytes())?;
+                    }
+                    tally.push(&line.event);
+                }
+                Err(_) => wrong += 1,
+            }
+            Ok::<_, anyhow::Error>(ControlFlow::Continue(()))
+        })
+        .with_context(|| name.clone())?;
+    }
+    match form {
+        ReportForm::Csv => {}
+        ReportForm::Json => {
+            serde_json::to_writer_pretty(&mut out, &tally)?;
+            out.write_all(b"\n")?;
+        }
+        ReportForm::Html(path) => std::fs::write(path, page::html(&tally))
+            .with_context(|| format!("cannot write {}", path.display()))?,
+    }
+    out.flush()?;
+    match wrong {
+        0 => Ok(()),
+        1 => bail!("1 line is no event and is left out"),
+        lines => bail!("{lines} lines are no events and are left out"),
+    }
+}
+
+/// Opens a file of events; `-` is standard input.
+fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::new(std::io::stdin())));
+    }
+    event_file::open(path).context("cannot open it")
+}

@@ -1,0 +1,170 @@
+//! The report as one HTML file: no script, nothing from elsewhere, for light and dark screens and for print.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::chart;
+use super::moment::minute;
+use super::tally::Tally;
+use super::top::Top;
+use crate::view::layout::shown;
+use crate::view::style::{CONTENT_POLICY, REPORT_STYLE, STYLE};
+
+/// The page of a report.
+pub(super) fn html(tally: &Tally) -> String {
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(CONTENT_POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "FTP report" }
+                style { (PreEscaped(STYLE)) (PreEscaped(REPORT_STYLE)) }
+            }
+            body { main {
+                h1 { "FTP report" }
+                @match tally.period {
+                    Some([first, last]) => { p { (minute(first)) " to " (minute(last)) " UTC" } }
+                    None => { p { "There are no events." } }
+                }
+                (numbers(tally))
+                h2 { "Bytes over time" }
+                (chart::bytes(&tally.timeline))
+                h2 { "Transfers" }
+                (table("Users", "transfers", &tally.users, true))
+                (table("Servers", "transfers", &tally.servers, true))
+                (table("Clients", "transfers", &tally.clients, true))
+                (table("Paths", "transfers", &tally.paths, true))
+                (table("Types of files", "transfers", &tally.types, true))
+                h2 { "Security" }
+                (table("Alerts", "alerts", &tally.alerts, false))
+                (table("Refused logins by client", "logins", &tally.refused_clients, false))
+                (table("Refused logins by user", "logins", &tally.refused_users, false))
+                (table("TLS versions", "sessions", &tally.tls_versions, false))
+                (table("Greetings of servers", "sessions", &tally.greetings, false))
+                h2 { "Reply times" }
+                (latency(tally))
+            } }
+        }
+    };
+    markup.into_string() + "\n"
+}
+
+/// The numbers at the head.
+fn numbers(tally: &Tally) -> Markup {
+    let outcomes = tally.outcomes.iter().map(|(name, count)| (name.replace('_', " "), *count));
+    let head = [
+        ("events", tally.events),
+        ("sessions", tally.sessions),
+        ("sessions that turned to TLS", tally.sessions_tls),
+        ("logins", tally.logins.count),
+        ("logins refused or abandoned", tally.logins.failed),
+        ("logins in clear text", tally.logins_clear_text),
+        ("bytes uploaded", tally.transfers.bytes_up),
+        ("bytes downloaded", tally.transfers.bytes_down),
+        ("transfers", tally.transfers.count),
+    ];
+    let tail = [("events lost", tally.lost_events), ("anomalies", tally.anomalies), ("gaps", tally.gaps)];
+    let named = |(name, count): (&str, u64)| (name.to_owned(), count);
+    let all =
+        head.map(named).into_iter().chain(outcomes.map(|(name, count)| (format!("transfers {name}"), count)));
+    html! {
+        dl.numbers {
+            @for (name, count) in all.chain(tail.map(named)) {
+                div { dt { (name) } dd { (grouped(count)) } }
+            }
+        }
+    }
+}
+
+/// A table of names with counts.
+fn table(title: &str, counted: &str, top: &Top, with_bytes: bool) -> Markup {
+    let rows = top.rows();
+    html! {
+        section {
+            h3 { (title) }
+            @if rows.is_empty() { p { "None." } } @else {
+                table {
+                    thead { tr {
+                        th scope="col" { (title) }
+                        th.number scope="col" { (counted) }
+                        @if with_bytes {
+                            th.number scope="col" { "not complete" }
+                            th.number scope="col" { "bytes up" }
+                            th.number scope="col" { "bytes down" }
+                        }
+                    } }
+                    tbody {
+                        @for row in &rows {
+                            tr {
+                                td { (shown(row.name)) }
+                                td.number { (grouped(row.counts.count)) }
+                                @if with_bytes {
+                                    td.number { (grouped(row.counts.failed)) }
+                                    td.number { (grouped(row.counts.bytes_up)) }
+                                    td.number { (grouped(row.counts.bytes_down)) }
+                                }
+                            }
+                        }
+                    }
+                }
+                @if top.len() > rows.len() { p { "The first " (rows.len()) " of " (grouped(top.len() as u64)) "." } }
+                @if top.others().count > 0 { p { "Names that had no room: " (grouped(top.others().count)) " " (counted) "." } }
+            }
+        }
+    }
+}
+
+fn latency(tally: &Tally) -> Markup {
+    html! {
+        table {
+            thead { tr {
+                th scope="col" { "Verb" }
+                @for name in ["replies", "median below", "95 % below", "longest"] { th.number scope="col" { (name) } }
+            } }
+            tbody {
+                @for (verb, latency) in &tally.latency {
+                    tr {
+                        td { (verb) }
+                        td.number { (grouped(latency.count())) }
+                        @for us in [latency.percentile(50), latency.percentile(95), latency.max_us()] {
+                            td.number { (us / 1_000) "." (format!("{:03}", us % 1_000)) " ms" }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A number in groups of three digits: `1 234 567`, with narrow spaces.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(
+            [0, 999, 1_000, 1_234_567].map(grouped),
+            ["0", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]
+        );
+    }
+
+    #[test]
+    fn a_report_of_nothing_says_so() {
+        let page = html(&Tally::default());
+        assert!(page.contains("There are no events.") && page.contains("No transfers."), "{page}");
+    }
+}

@@ -1,0 +1,125 @@
+//! The command `ftpmon report`, over the events of scripted sessions.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use ftpmon_tests::bed::Scratch;
+use ftpmon_tests::script;
+use serde_json::Value;
+
+/// A download, an upload under a hostile name, a refused login.
+const SCRIPT: &str = "
+host one 192.0.2.10
+host two 192.0.2.11
+host server 192.0.2.21
+open a one:40000 server:21
+S: 220 ready
+C: USER alice
+S: 331 word
+C: PASS secret
+S: 230 in
+C: TYPE I
+S: 200 fine
+C: PASV
+S: 227 Entering Passive Mode (192,0,2,21,4,1)
+open d one:40001 server:1025
+C: RETR /pub/big.iso
+S: 150 here it comes
+send d < bytes 5000
+close d <
+S: 226 done
+C: PASV
+S: 227 Entering Passive Mode (192,0,2,21,4,2)
+open u one:40002 server:1026
+C: STOR /up/<script>alert(1)</script>,\"x\".ISO
+S: 150 send it
+send u > bytes 300
+close u >
+S: 226 done
+C: QUIT
+S: 221 bye
+close a <
+open b two:40000 server:21
+use b
+S: 220 ready
+C: USER bob
+S: 331 word
+C: PASS wrong
+S: 530 no
+close b <
+";
+
+fn events(folder: &Path) -> PathBuf {
+    let capture = folder.join("report.pcap");
+    std::fs::write(&capture, script::capture(SCRIPT).unwrap()).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_ftpmon")).arg("read").arg(&capture).output().unwrap();
+    let path = folder.join("events.jsonl");
+    std::fs::write(&path, output.stdout).unwrap();
+    path
+}
+
+fn report(arguments: &[&str], events: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ftpmon")).arg("report").args(arguments).arg(events).output().unwrap()
+}
+
+#[test]
+fn tables_have_the_sums_of_the_events() {
+    let scratch = Scratch::new("report-json").unwrap();
+    let output = report(&["--json"], &events(scratch.path()));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tables: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&tables["sessions"], &tables["transfers"]["count"]), (&2.into(), &2.into()));
+    assert_eq!(tables["transfers"]["bytes_down"], 5000);
+    assert_eq!(tables["transfers"]["bytes_up"], 300);
+    assert_eq!((&tables["logins"]["count"], &tables["logins"]["failed"]), (&2.into(), &1.into()));
+    assert_eq!(tables["logins_clear_text"], 2);
+    assert_eq!(tables["outcomes"]["complete"], 2);
+    assert_eq!(tables["users"]["rows"][0]["name"], "alice");
+    assert_eq!(tables["types"]["rows"][0]["name"], "iso");
+    assert_eq!(tables["types"]["rows"][0]["count"], 2);
+    assert_eq!(tables["refused_clients"]["rows"][0]["name"], "192.0.2.11");
+    assert_eq!(tables["latency"]["RETR"]["count"], 2);
+}
+
+#[test]
+fn the_page_is_whole_and_runs_nothing() {
+    let scratch = Scratch::new("report-html").unwrap();
+    let path = scratch.path().join("report.html");
+    let output = report(&["--html", path.to_str().unwrap()], &events(scratch.path()));
+    assert!(output.status.success() && output.stdout.is_empty());
+    let page = std::fs::read_to_string(path).unwrap();
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && page.contains("default-src 'none'"));
+    for active in ["<script", "src=", "href=", "url(", "@import", "onload"] {
+        assert!(!page.contains(active), "{active}");
+    }
+    assert!(page.contains("alice") && page.contains("/pub/big.iso") && page.contains("<svg"), "{page}");
+}
+
+#[test]
+fn every_transfer_is_a_row_of_csv() {
+    let scratch = Scratch::new("report-csv").unwrap();
+    let output = report(&["--csv"], &events(scratch.path()));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let rows: Vec<&str> = text.split_terminator("\r\n").collect();
+    assert!(rows.len() == 3 && rows[0].starts_with("time,session,client"), "{text}");
+    assert!(rows[1].contains(",alice,RETR,download,/pub/big.iso,complete,226,5000,0,"), "{text}");
+    assert!(rows[2].contains(",\"/up/<script>alert(1)</script>,\"\"x\"\".ISO\",complete,226,300,"), "{text}");
+}
+
+#[test]
+fn forms_exclude_each_other_and_errors_are_told() {
+    let scratch = Scratch::new("report-errors").unwrap();
+    let path = events(scratch.path());
+    assert_eq!(report(&["--json", "--csv"], &path).status.code(), Some(2));
+    let output = report(&[], Path::new("/nowhere.jsonl"));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere.jsonl"));
+    let mut lines = std::fs::read(&path).unwrap();
+    lines.extend(b"{}\n");
+    std::fs::write(&path, lines).unwrap();
+    let output = report(&["--json"], &path);
+    assert!(output.status.code() == Some(1) && !output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 line is no event"));
+}
