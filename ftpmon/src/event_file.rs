@@ -22,6 +22,14 @@ pub(crate) fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
     Ok(if gzipped { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) })
 }
 
+/// The same; `-` is standard input.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn open_or_stdin(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    if path == Path::new("-") { Ok(Box::new(BufReader::new(io::stdin()))) } else { open(path) }
+}
+
 /// Calls something for each line, with its number from 1 and its line feed, until there are no more or it breaks.
 ///
 /// # Errors

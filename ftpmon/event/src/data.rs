@@ -182,6 +182,20 @@ pub enum FileDirection {
     Listing,
 }
 
+impl FileDirection {
+    /// Every direction, in the order of declaration.
+    pub const ALL: [Self; 3] = [Self::Download, Self::Upload, Self::Listing];
+
+    /// The name that events have.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Download => "download",
+            Self::Upload => "upload",
+            Self::Listing => "listing",
+        }
+    }
+}
+
 /// TYPE of RFC 959 section 3.1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -212,6 +226,32 @@ pub enum Outcome {
     Short,
     /// Nothing that was seen tells.
     Unknown,
+}
+
+impl Outcome {
+    /// Every outcome, in the order of declaration.
+    pub const ALL: [Self; 7] = [
+        Self::Complete,
+        Self::Aborted,
+        Self::Refused,
+        Self::Failed,
+        Self::NoData,
+        Self::Short,
+        Self::Unknown,
+    ];
+
+    /// The name that events have.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Aborted => "aborted",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::NoData => "no_data",
+            Self::Short => "short",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// A data connection, or the endpoint where one was expected.
@@ -353,4 +393,23 @@ pub enum FileReason {
     StoreBusy,
     /// Not stored: the directory could not be written to.
     StoreFailed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_are_serialized_and_all_are_in_order() {
+        for (at, direction) in FileDirection::ALL.into_iter().enumerate() {
+            assert_eq!((direction as usize, json(direction)), (at, direction.name().into()));
+        }
+        for (at, outcome) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!((outcome as usize, json(outcome)), (at, outcome.name().into()));
+        }
+    }
+
+    fn json(value: impl Serialize) -> serde_json::Value {
+        serde_json::to_value(value).unwrap()
+    }
 }

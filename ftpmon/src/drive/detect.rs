@@ -2,7 +2,7 @@
 
 use core::ops::ControlFlow;
 use std::fmt::Write as _;
-use std::io::{BufRead, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -25,10 +25,7 @@ pub fn detect(config: &Config, files: &[impl AsRef<Path>]) -> anyhow::Result<()>
     let mut detection = Detection { config, chain: None, latest: Timestamp::default(), wrong: 0 };
     for path in files.iter().map(AsRef::as_ref) {
         let name = path.display().to_string();
-        let input: Box<dyn BufRead> = match path.to_str() {
-            Some("-") => Box::new(std::io::stdin().lock()),
-            _ => event_file::open(path).with_context(|| format!("cannot open {name}"))?,
-        };
+        let input = event_file::open_or_stdin(path).with_context(|| format!("cannot open {name}"))?;
         event_file::for_each_line(input, |number, line| detection.line(&name, number, line))
             .with_context(|| name.clone())?;
     }

@@ -5,10 +5,10 @@
 use core::fmt::Write as _;
 
 use super::board::Published;
-use super::tally::{CLASSES, DIRECTIONS, LATENCY_BOUNDS_US, LOGINS, OUTCOMES, Tally};
+use super::tally::{CLASSES, LATENCY_BOUNDS_US, LOGINS, Tally};
 use crate::telemetry::{Kind, Sample};
 use ftpmon_core::ftp::Verb;
-use ftpmon_event::EventType;
+use ftpmon_event::{EventType, FileDirection, Outcome};
 
 /// The type of the text.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -89,9 +89,10 @@ fn events(text: &mut Text, tally: &Tally) {
         text.line("", &[("outcome", outcome)], count);
     }
     text.family("ftpmon_transfers_total", "counter", "Transfers by direction and outcome.");
-    for (direction, outcomes) in DIRECTIONS.iter().zip(tally.transfers) {
-        for (outcome, count) in OUTCOMES.iter().zip(outcomes) {
-            text.line("", &[("direction", direction), ("outcome", outcome)], count);
+    let directions = || FileDirection::ALL.map(FileDirection::name).into_iter().chain(["unknown"]);
+    for (direction, outcomes) in directions().zip(tally.transfers) {
+        for (outcome, count) in Outcome::ALL.into_iter().zip(outcomes) {
+            text.line("", &[("direction", direction), ("outcome", outcome.name())], count);
         }
     }
     text.family(
@@ -99,7 +100,7 @@ fn events(text: &mut Text, tally: &Tally) {
         "counter",
         "Payload bytes of reported transfers by direction.",
     );
-    for (direction, bytes) in DIRECTIONS.iter().zip(tally.bytes) {
+    for (direction, bytes) in directions().zip(tally.bytes) {
         text.line("", &[("direction", direction)], bytes);
     }
     text.family("ftpmon_reply_latency_seconds", "histogram", "The time from a command to its replies.");

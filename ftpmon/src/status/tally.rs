@@ -8,11 +8,8 @@ pub(super) const LATENCY_BOUNDS_US: [u64; 12] = [
     1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
     10_000_000,
 ];
-/// The names of directions, the last for transfers that have none.
-pub(super) const DIRECTIONS: [&str; 4] = ["download", "upload", "listing", "unknown"];
-/// The names of transfers' outcomes.
-pub(super) const OUTCOMES: [&str; 7] =
-    ["complete", "aborted", "refused", "failed", "no_data", "short", "unknown"];
+/// Directions, and one for transfers that have none.
+pub(super) const DIRECTIONS: usize = FileDirection::ALL.len() + 1;
 /// The names of logins' outcomes.
 pub(super) const LOGINS: [&str; 3] = ["success", "failure", "abandoned"];
 /// The names of reply classes, the last for lines without a code.
@@ -36,8 +33,8 @@ pub(crate) struct Tally {
     pub(super) replies: [u64; CLASSES.len()],
     pub(super) logins: [u64; LOGINS.len()],
     /// By direction and outcome.
-    pub(super) transfers: [[u64; OUTCOMES.len()]; DIRECTIONS.len()],
-    pub(super) bytes: [u64; DIRECTIONS.len()],
+    pub(super) transfers: [[u64; Outcome::ALL.len()]; DIRECTIONS],
+    pub(super) bytes: [u64; DIRECTIONS],
     /// Replies that were so quick; slower ones come last.
     pub(super) latency: [u64; LATENCY_BOUNDS_US.len() + 1],
     pub(super) latency_us: u64,
@@ -79,9 +76,9 @@ impl Tally {
             EventKind::Login(login) => add(&mut self.logins, outcome_of_login(login.login.outcome), 1),
             EventKind::Transfer(transfer) => {
                 let facts = &transfer.transfer;
-                let direction = facts.direction.map_or(DIRECTIONS.len() - 1, direction);
+                let direction = facts.direction.map_or(DIRECTIONS - 1, |direction| direction as usize);
                 if let Some(outcomes) = self.transfers.get_mut(direction) {
-                    add(outcomes, outcome(facts.outcome), 1);
+                    add(outcomes, facts.outcome as usize, 1);
                 }
                 add(&mut self.bytes, direction, facts.bytes);
             }
@@ -122,25 +119,5 @@ const fn outcome_of_login(outcome: LoginOutcome) -> usize {
         LoginOutcome::Success => 0,
         LoginOutcome::Failure => 1,
         LoginOutcome::Abandoned => 2,
-    }
-}
-
-const fn direction(direction: FileDirection) -> usize {
-    match direction {
-        FileDirection::Download => 0,
-        FileDirection::Upload => 1,
-        FileDirection::Listing => 2,
-    }
-}
-
-const fn outcome(outcome: Outcome) -> usize {
-    match outcome {
-        Outcome::Complete => 0,
-        Outcome::Aborted => 1,
-        Outcome::Refused => 2,
-        Outcome::Failed => 3,
-        Outcome::NoData => 4,
-        Outcome::Short => 5,
-        Outcome::Unknown => 6,
     }
 }

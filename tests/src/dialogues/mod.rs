@@ -2,7 +2,7 @@
 //!
 //! A seed makes a [`plan`] of eight sessions. A [`talker`] plays each against a server on a [`stage`] and keeps a [`record`]:
 //! what answered what, how each login ended, and what each data connection moved, as the client itself knows it. [`judge`]
-//! compares the record with the events, and `ledger` the events with the server's own log. A difference is made smaller by leaving steps out ([`shrink`]) and written down
+//! compares the record with the events, and `ledger` the events with the server's own log. A difference is made smaller by leaving steps out (`shrink`) and written down
 //! ([`report`]).
 
 mod control;

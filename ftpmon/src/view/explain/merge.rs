@@ -192,13 +192,9 @@ impl Builder {
         let run = core::mem::take(&mut self.run);
         let Some((at, frame)) = run.first else { return };
         let (segments, client, server) = (run.segments, run.from_client, run.from_server);
-        let (what, tone) = if self.under_tls {
-            (Say::Encrypted(segments, client, server), Tone::Quiet)
-        } else {
-            (Say::NoLine(segments, client, server), Tone::Quiet)
-        };
-        let label = say(self.language, what);
-        self.rows.push(Row { frame: Some(frame), ..Row::statement(at, tone, label) });
+        let what = if self.under_tls { Say::Encrypted } else { Say::NoLine };
+        let label = say(self.language, what(segments, client, server));
+        self.rows.push(Row { frame: Some(frame), ..Row::statement(at, Tone::Quiet, label) });
     }
 
     /// Rows of events alone: of handshakes and data connections what the events say.

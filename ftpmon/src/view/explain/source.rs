@@ -1,6 +1,6 @@
 //! Whether a file is a capture or has events.
 
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -20,11 +20,7 @@ impl Source {
     /// (`-`) has to be events: a capture is read twice.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         let is_stdin = path == Path::new("-");
-        let mut input: Box<dyn BufRead> = if is_stdin {
-            Box::new(BufReader::new(std::io::stdin()))
-        } else {
-            event_file::open(path).context("cannot open it")?
-        };
+        let mut input = event_file::open_or_stdin(path).context("cannot open it")?;
         let first = input.fill_buf()?.iter().find(|byte| !byte.is_ascii_whitespace());
         match first {
             Some(b'{') => Ok(Self::Events(input)),

@@ -3,8 +3,6 @@
 use ftpmon_event::time::Rfc3339;
 use ftpmon_event::{Event, EventKind, FileDirection};
 
-use super::tally::outcome;
-
 /// The names of the columns.
 pub(super) const HEAD: &str = "time,session,client,server,user,verb,direction,path,outcome,code,bytes,offset,duration_us,rate_bps,sha256\r\n";
 
@@ -14,11 +12,6 @@ pub(super) fn row(event: &Event) -> Option<String> {
     let facts = &told.transfer;
     let session = event.session.as_deref()?;
     let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
-    let direction = facts.direction.map_or("", |direction| match direction {
-        FileDirection::Download => "download",
-        FileDirection::Upload => "upload",
-        FileDirection::Listing => "listing",
-    });
     let fields = [
         Rfc3339::of(event.ts).as_str().to_owned(),
         session.id().to_owned(),
@@ -26,9 +19,9 @@ pub(super) fn row(event: &Event) -> Option<String> {
         session.server.to_string(),
         event.user.as_deref().map(|user| user.text.to_string()).unwrap_or_default(),
         facts.verb.as_deref().unwrap_or_default().to_owned(),
-        direction.to_owned(),
+        facts.direction.map_or("", FileDirection::name).to_owned(),
         facts.path.as_deref().or(facts.arg.as_deref()).unwrap_or_default().to_owned(),
-        outcome(facts.outcome).to_owned(),
+        facts.outcome.name().to_owned(),
         facts.code.map(|code| code.to_string()).unwrap_or_default(),
         facts.bytes.to_string(),
         facts.offset.to_string(),

@@ -22,8 +22,8 @@ mod timeline;
 mod top;
 
 use core::ops::ControlFlow;
-use std::io::{BufRead, BufReader, BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{BufWriter, Write as _};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use ftpmon_event::EventLine;
@@ -58,14 +58,15 @@ pub fn report(files: &[PathBuf], form: &ReportForm) -> anyhow::Result<()> {
     let mut wrong = 0_u64;
     for path in files {
         let name = path.display().to_string();
-        event_file::for_each_line(open(path).with_context(|| name.clone())?, |_, line| {
+        let input = event_file::open_or_stdin(path).with_context(|| format!("{name}: cannot open it"))?;
+        event_file::for_each_line(input, |_, line| {
             match serde_json::from_slice::<EventLine>(line) {
-                Ok(line) => {
-                    if is_csv && let Some(row) = csv::row(&line.event) {
+                Ok(line) if is_csv => {
+                    if let Some(row) = csv::row(&line.event) {
                         out.write_all(row.as_bytes())?;
                     }
-                    tally.push(&line.event);
                 }
+                Ok(line) => tally.push(&line.event),
                 Err(_) => wrong += 1,
             }
             Ok::<_, anyhow::Error>(ControlFlow::Continue(()))
@@ -87,12 +88,4 @@ pub fn report(files: &[PathBuf], form: &ReportForm) -> anyhow::Result<()> {
         1 => bail!("1 line is no event and is left out"),
         lines => bail!("{lines} lines are no events and are left out"),
     }
-}
-
-/// Opens a file of events; `-` is standard input.
-fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(BufReader::new(std::io::stdin())));
-    }
-    event_file::open(path).context("cannot open it")
 }

@@ -77,7 +77,7 @@ impl Tally {
 
     fn transfer(&mut self, event: &Event, told: &Transfer) {
         let facts = &told.transfer;
-        *self.outcomes.entry(outcome(facts.outcome)).or_default() += 1;
+        *self.outcomes.entry(facts.outcome.name()).or_default() += 1;
         let (up, down) =
             told.data.as_ref().map_or((0, 0), |data| (data.bytes_from_client, data.bytes_from_server));
         let is_good = matches!(facts.outcome, Outcome::Complete);
@@ -130,17 +130,4 @@ impl Tally {
 /// One, which succeeded or not.
 fn counted(is_good: bool) -> Counts {
     Counts { count: 1, failed: u64::from(!is_good), ..Counts::default() }
-}
-
-/// An outcome's name, as events have it.
-pub(super) const fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Complete => "complete",
-        Outcome::Aborted => "aborted",
-        Outcome::Refused => "refused",
-        Outcome::Failed => "failed",
-        Outcome::NoData => "no_data",
-        Outcome::Short => "short",
-        Outcome::Unknown => "unknown",
-    }
 }

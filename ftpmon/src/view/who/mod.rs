@@ -13,8 +13,8 @@ mod session;
 mod table;
 
 use core::ops::ControlFlow;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -66,14 +66,6 @@ pub fn who(options: &WhoOptions) -> anyhow::Result<()> {
     }
 }
 
-/// Opens a file of events; `-` is standard input.
-fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(BufReader::new(std::io::stdin())));
-    }
-    event_file::open(path).context("cannot open it")
-}
-
 struct View<'o> {
     options: &'o WhoOptions,
     table: Table,
@@ -86,7 +78,8 @@ struct View<'o> {
 impl View<'_> {
     fn watch(&mut self) -> anyhow::Result<()> {
         let Some(every_s) = self.options.every_s else {
-            event_file::for_each_line(open(&self.options.file)?, |_, line| {
+            let input = event_file::open_or_stdin(&self.options.file).context("cannot open it")?;
+            event_file::for_each_line(input, |_, line| {
                 self.line(serde_json::from_slice(line).ok());
                 Ok::<_, anyhow::Error>(ControlFlow::Continue(()))
             })?;
@@ -96,7 +89,8 @@ impl View<'_> {
         let (sender, events) = sync_channel(EVENTS_WAITING);
         let path = self.options.file.clone();
         let reader = std::thread::spawn(move || {
-            event_file::for_each_line(open(&path)?, |_, line| {
+            let input = event_file::open_or_stdin(&path).context("cannot open it")?;
+            event_file::for_each_line(input, |_, line| {
                 let is_wanted = sender.send(serde_json::from_slice(line).ok()).is_ok();
                 Ok::<_, anyhow::Error>(if is_wanted {
                     ControlFlow::Continue(())
