@@ -20,8 +20,8 @@ pub const LINES_MAX: usize = 65_536;
 /// Secrets of a connection that are looked for in its replies. Stops a client that only sends secrets.
 const SECRETS_MAX: usize = 8;
 
-/// Words of a line that is no known command, the last ones, that are looked for in its reply.
-const WORDS_MAX: usize = 6;
+/// Parts of a line that is no known command, the whole and the last ones, that are looked for in its reply.
+const PARTS_MAX: usize = 8;
 
 /// Bytes of a secret that are compared. What follows them in a reply's line is overwritten too.
 const COMPARED_MAX: usize = 64;
@@ -263,11 +263,10 @@ impl Client {
             self.add(part);
         }
         let Some((_, secret)) = secret::in_argument(&command) else {
-            let is_unknown = command.verb == Verb::Other || line.after_gap || line.ambiguous;
+            let is_unknown =
+                command.verb == Verb::Other || command.malformed || line.after_gap || line.ambiguous;
             if is_unknown {
-                let words = line.bytes.rsplit(u8::is_ascii_whitespace).take(WORDS_MAX);
-                let long = [line.bytes].into_iter().chain(words).filter(|word| word.len() >= COMPARED_MIN);
-                self.unknown = long.map(|word| word.get(..COMPARED_MAX).unwrap_or(word).into()).collect();
+                self.unknown = parts_of_unknown(line.bytes);
             }
             return;
         };
@@ -327,6 +326,16 @@ impl Client {
         let tail = text.get(text.len() - kept..).unwrap_or_default();
         self.server = (next, tail.to_vec());
     }
+}
+
+/// The whole line, and the last of its parts, as far as they are compared.
+fn parts_of_unknown(line: &[u8]) -> Vec<Box<[u8]>> {
+    let long = secret::parts(line, false).filter(|part| part.len() >= COMPARED_MIN);
+    let mut parts: Vec<Box<[u8]>> =
+        long.map(|part| part.get(..COMPARED_MAX).unwrap_or(part).into()).collect();
+    let more = parts.len().saturating_sub(PARTS_MAX);
+    parts.splice(1.min(parts.len())..(1 + more).min(parts.len()), []);
+    parts
 }
 
 /// Whatever the case of ASCII letters.

@@ -97,7 +97,7 @@ const BARE: [&str; 14] = [
     "PQSS:{}",
     "\\xff\\xf9{}",
     "LIST\\x01{}",
-    " LIST {}",
+    "\\x20LIST {}",
     "\\x80{}",
     "STAT\\xff\\xf8 {}",
 ];

@@ -102,8 +102,9 @@ impl DataFlow {
     /// Its bytes may be copied from now on.
     pub(crate) fn permit(&mut self, out: &mut OutputQueue) {
         self.permitted = true;
-        if let Some(early) = self.withheld.take() {
-            self.replay(&early, out);
+        if let Some(held) = self.withheld.take() {
+            held.pieces().for_each(|(from, bytes)| self.keep_bytes(from, bytes, out));
+            held.broken_ends().for_each(|from| self.miss(from));
         }
     }
 
@@ -148,6 +149,11 @@ impl DataFlow {
     /// The next bytes of a direction.
     pub(crate) fn read(&mut self, from: Side, bytes: &[u8], out: &mut OutputQueue) {
         self.turns.note(from);
+        self.keep_bytes(from, bytes, out);
+    }
+
+    /// Holds bytes until they may be copied, or copies them.
+    fn keep_bytes(&mut self, from: Side, bytes: &[u8], out: &mut OutputQueue) {
         if let Some(withheld) = &mut self.withheld {
             withheld.hold(from, bytes);
             return;

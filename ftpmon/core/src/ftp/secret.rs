@@ -163,11 +163,22 @@ pub fn bare(secret: &[u8]) -> &[u8] {
 }
 
 /// The parts of a secret that a server may repeat, the whole first. `is_whole_line`: only control characters divide it,
-/// where some servers end a line, and bytes that are no ASCII, which some take for blanks; else blanks do so too.
+/// where some servers end a line, and bytes that are no ASCII, which some take for blanks; else blanks do so too, and marks
+/// around a field, as in `//bob:secret@host`. A verb is none of them.
 pub fn parts(secret: &[u8], is_whole_line: bool) -> impl Iterator<Item = &[u8]> {
     let divides =
         move |byte: &u8| byte.is_ascii_control() || !byte.is_ascii() || (!is_whole_line && *byte == b' ');
-    core::iter::once(secret).chain(secret.split(divides)).map(bare).flat_map(|part| [part, unmarked(part)])
+    let pieces = core::iter::once(secret).chain(secret.split(divides)).map(bare);
+    pieces
+        .flat_map(move |piece| [piece, unmarked(piece)].into_iter().chain(fields(piece, is_whole_line)))
+        .filter(|part| Verb::from_name(part) == Verb::Other)
+}
+
+/// What stands between marks, if there are any.
+fn fields(piece: &[u8], is_whole_line: bool) -> impl Iterator<Item = &[u8]> {
+    let is_mark = |byte: &u8| matches!(byte, b':' | b'=' | b',' | b'/' | b'@');
+    let divided = if is_whole_line || !piece.iter().any(is_mark) { &[][..] } else { piece };
+    divided.split(is_mark)
 }
 
 /// A secret without the marks by which a line may separate it from its word: `:secret`, `=secret`.

@@ -75,7 +75,7 @@ impl Session {
             forgotten |= self.secrets.remember(command, secret, user);
         }
         if hidden {
-            forgotten |= self.secrets.remember(command, line.bytes, None);
+            forgotten |= self.secrets.remember_line(line.bytes);
         }
         forgotten | self.secrets.remember_name(command)
     }

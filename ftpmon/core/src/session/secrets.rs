@@ -115,7 +115,7 @@ impl MaskedSecrets {
     pub(super) fn rest_of_a_line(&mut self, rest: &[u8]) -> bool {
         let may_be_one = self.due || self.in_last_line;
         self.in_last_line = false;
-        may_be_one && self.add(rest.trim_ascii(), None)
+        may_be_one && self.remember_line(rest)
     }
 
     /// Remembers what a command had in the place of a secret. A name that is shown elsewhere is none. True if an older secret
@@ -123,6 +123,11 @@ impl MaskedSecrets {
     pub(super) fn remember(&mut self, command: &Command<'_>, secret: &[u8], user: Option<&str>) -> bool {
         let is_whole_line = command.verb.has_secret_argument();
         parts(secret, is_whole_line).fold(false, |forgotten, part| forgotten | self.add(part, user))
+    }
+
+    /// The same of a line that is hidden as a whole.
+    pub(super) fn remember_line(&mut self, line: &[u8]) -> bool {
+        parts(line, false).fold(false, |forgotten, part| forgotten | self.add(part, None))
     }
 
     /// The same of a secret that a command's name runs into, as in `PASS=secret`, with the argument behind it.

@@ -71,6 +71,25 @@ fn a_connection_that_came_before_the_reply_is_looked_at_again() {
     assert_eq!((told.len(), told[0].0, hash(told[0].1.as_ref())), (1, 5, Some(HELLO)));
 }
 
+/// The receiver's byte is no answer to anything, and is counted once, though the bytes are held twice: until the announcement and
+/// until its reply.
+#[test]
+fn a_byte_of_the_receiver_costs_no_file_however_late_the_announcement() {
+    let (mut bench, mut control) = bench(hashing());
+    let mut data = bench.connect(end(2, 20), end(1, 40_001));
+    bench.send(&mut data, true, ACK, b"he");
+    bench.send(&mut data, false, ACK, b"!");
+    bench.say(&mut control, &["PORT 192,0,2,1,156,65"]);
+    bench.send(&mut data, true, ACK, b"l");
+    bench.say(&mut control, &["200 ok", "RETR a", "150 go"]);
+    bench.send(&mut data, true, ACK, b"lo");
+    bench.close(&mut data);
+    bench.say(&mut control, &["226 done"]);
+    let events = bench.finish();
+    let told = told(&events);
+    assert_eq!((told.len(), told[0].0, hash(told[0].1.as_ref())), (1, 5, Some(HELLO)));
+}
+
 /// The reply to PORT was not seen; that the server began the transfer says the same.
 #[test]
 fn a_transfer_that_began_confirms_its_port() {
