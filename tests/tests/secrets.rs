@@ -114,7 +114,7 @@ fn masked(frames: &[Frame]) -> BTreeMap<(Endpoint, Endpoint), Vec<u8>> {
     streams
 }
 
-/// What shows of the secrets: a paragraph for each output.
+/// The secrets that show: a paragraph for each output.
 fn leaks(ways: &[Way], six: bool, segment: usize) -> Vec<String> {
     let text = script(ways, six, segment);
     let frames = script::frames(&text).expect("the script is right");

@@ -174,7 +174,7 @@ pub fn parts(secret: &[u8], is_whole_line: bool) -> impl Iterator<Item = &[u8]> 
         .filter(|part| Verb::from_name(part) == Verb::Other)
 }
 
-/// What stands between marks, if there are any.
+/// The fields between marks, if there are any.
 fn fields(piece: &[u8], is_whole_line: bool) -> impl Iterator<Item = &[u8]> {
     let is_mark = |byte: &u8| matches!(byte, b':' | b'=' | b',' | b'/' | b'@');
     let divided = if is_whole_line || !piece.iter().any(is_mark) { &[][..] } else { piece };
