@@ -12,6 +12,7 @@ use crate::bounded::BoundedMap;
 use ftpmon_core::checksum::adjusted;
 use ftpmon_core::ftp::{Command, Line, LineSplitter, Verb, secret};
 use ftpmon_core::segment::Segment;
+use ftpmon_core::tls::begins_handshake;
 use ftpmon_event::addr::Endpoint;
 
 /// Connections that are followed at a time. One that was given up is overwritten up to its next line's end.
@@ -265,7 +266,8 @@ impl Client {
         let Some((_, secret)) = secret::in_argument(&command) else {
             let is_unknown =
                 command.verb == Verb::Other || command.malformed || line.after_gap || line.ambiguous;
-            if is_unknown {
+            // A TLS hello is no line, and its random bytes no words.
+            if is_unknown && !begins_handshake(line.bytes) {
                 self.unknown = parts_of_unknown(line.bytes);
             }
             return;
