@@ -48,10 +48,10 @@ impl FlowHalf {
     pub const TLS: u32 = 32;
     /// Nothing more of its beginning is copied ([`crate::RecordKind::Beginning`]).
     pub const BEGINNING_DONE: u32 = 64;
-    /// One record of its beginning; two bits count them.
+    /// One record of its beginning; three bits count them, each set behind the one before, so that none is ever cleared.
     pub const BEGINNINGS_STEP: u32 = 128;
     /// The bits that count them.
-    pub const BEGINNINGS: u32 = 3 * Self::BEGINNINGS_STEP;
+    pub const BEGINNINGS: u32 = 7 * Self::BEGINNINGS_STEP;
 }
 
 /// A data connection: a value of [`crate::names::FLOWS`], and the body of a [`crate::FlowEvent`].

@@ -38,7 +38,7 @@ pub use record::{
 
 /// The version of this crate's layouts. It goes into pin paths, so that an agent never opens the maps of another layout.
 /// Raised by every change to a size, an offset, a meaning, a map or a program name.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// Marks the shared types as plain data for aya: no padding, no pointers, any bit pattern is a value.
 #[cfg(feature = "user")]

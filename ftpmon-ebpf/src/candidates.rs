@@ -11,6 +11,7 @@ use ftpmon_common::{Counter, FlowHalf, FlowKey, FlowState, PairKey};
 use crate::counters::Counters;
 use crate::maps::{CANDIDATES, FLOWS, SETTING_SEED};
 use crate::segment::{ACK, Segment};
+use crate::shared::SharedFlow;
 
 /// Slots that are looked at for a new connection, from a random one on. While less than half of a group is taken by connections
 /// that stay, one in 16 finds none.
@@ -37,9 +38,10 @@ pub(crate) fn take_slot(segment: &Segment, now_ns: u64, counters: Counters) -> b
         let Some(slot) = CANDIDATES.get_ptr_mut(index) else { return false };
         // SAFETY: a map value of integers. Where two CPUs take one slot at a time, one of the connections keeps its entry without a
         // slot until it ends.
-        let slot = unsafe { &mut *slot };
-        if is_free(slot, answered, now_ns, counters) {
-            *slot = segment.key;
+        let taken = unsafe { slot.read() };
+        if is_free(&taken, answered, now_ns, counters) {
+            // SAFETY: as above.
+            unsafe { slot.write(segment.key) };
             return true;
         }
     }
@@ -50,19 +52,19 @@ pub(crate) fn take_slot(segment: &Segment, now_ns: u64, counters: Counters) -> b
 #[inline(always)]
 fn is_free(slot: &FlowKey, answered: bool, now_ns: u64, counters: Counters) -> bool {
     let Some(state) = FLOWS.get_ptr_mut(slot) else { return true };
-    // SAFETY: a map value of integers, as in `data::handle`.
-    let state = unsafe { &*state };
-    if state.flags & FlowState::SHARED == 0 {
+    // SAFETY: a value of a map.
+    let state = unsafe { SharedFlow::new(state) };
+    if state.flags() & FlowState::SHARED == 0 {
         // Another connection between the same ends, with a place of its own.
         return true;
     }
-    let silent_ns = now_ns.wrapping_sub(state.last_ns) as i64;
+    let silent_ns = now_ns.wrapping_sub(state.last_ns()) as i64;
     if !may_be_replaced(state, answered, silent_ns) {
         return false;
     }
-    if state.flags & FlowState::CLOSED == 0 {
+    if state.flags() & FlowState::CLOSED == 0 {
         counters.count(Counter::CandidatesReplaced);
-        if state.syn_ack_ns != 0 && silent_ns < UNANSWERED_NS as i64 {
+        if state.syn_ack_ns() != 0 && silent_ns < UNANSWERED_NS as i64 {
             // It may be about to be established.
             counters.count(Counter::LostFlow);
         }
@@ -72,14 +74,14 @@ fn is_free(slot: &FlowKey, answered: bool, now_ns: u64, counters: Counters) -> b
 }
 
 #[inline(always)]
-fn may_be_replaced(state: &FlowState, answered: bool, silent_ns: i64) -> bool {
-    if state.flags & FlowState::CLOSED != 0 {
-        return state.flags & FlowState::UNREPORTED == 0;
+fn may_be_replaced(state: SharedFlow, answered: bool, silent_ns: i64) -> bool {
+    if state.flags() & FlowState::CLOSED != 0 {
+        return state.flags() & FlowState::UNREPORTED == 0;
     }
-    let [low, high] = &state.halves;
-    let payload = low.payload_bytes | high.payload_bytes;
-    let both = low.flags & high.flags & FlowHalf::SEEN != 0;
-    if both && (state.ack_ns != 0 || payload != 0) {
+    let (low, high) = state.halves(0);
+    let payload = low.payload_bytes() | high.payload_bytes();
+    let both = low.flags() & high.flags() & FlowHalf::SEEN != 0;
+    if both && (state.ack_ns() != 0 || payload != 0) {
         return false;
     }
     silent_ns >= UNANSWERED_NS as i64 || (answered && payload == 0)

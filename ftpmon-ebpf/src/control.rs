@@ -8,6 +8,7 @@ use crate::emit;
 use crate::maps::{CONTROL, PAIRS, VERDICTS};
 use crate::packet::Packet;
 use crate::segment::{ACK, FIN, RST, SYN, Segment};
+use crate::shared::{SharedControl, SharedControlHalf};
 
 /// Bytes of the ring that a control connection may take in about a second, however full the ring is: about the dialogue of one
 /// transfer.
@@ -48,9 +49,9 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
         without_entry(packet, segment, counters);
         return;
     };
-    // SAFETY: a map value of integers. Another CPU may write it as well, or the LRU may reuse it: only deduplication and counters
-    // depend on it.
-    let state = unsafe { &mut *state };
+    // SAFETY: a value of a map. Another CPU may write it as well, or the LRU may reuse it: only deduplication and counters depend on
+    // it.
+    let state = unsafe { SharedControl::new(state) };
     let Some(completes_handshake) = update(packet, segment, state, counters) else { return };
     counters.count(Counter::Control);
     let marks = segment.has_any(SYN | FIN | RST);
@@ -60,10 +61,10 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     }
     // SAFETY: the helper only reads the clock.
     let now_ns = unsafe { bpf_ktime_get_boot_ns() };
-    if state.first_ns == 0 {
-        state.first_ns = now_ns;
+    if state.first_ns() == 0 {
+        state.set_first_ns(now_ns);
     }
-    state.last_ns = now_ns;
+    state.set_last_ns(now_ns);
     refresh_pair(state, segment, now_ns, counters);
     let undecided = current_verdict(state, segment, now_ns) <= Verdict::COPY.0;
     if !undecided && !is_wanted(packet, segment, state, counters) {
@@ -101,14 +102,14 @@ fn without_entry<P: Packet>(packet: P, segment: &mut Segment, counters: Counters
 /// The agent gave a verdict on the connection, and the packet is copied all the same: it opens or ends the connection, it is short,
 /// or it begins like text. Any other packet is counted.
 #[inline(never)]
-fn is_wanted<P: Packet>(packet: P, segment: &Segment, state: &mut ControlState, counters: Counters) -> bool {
-    if Verdict(state.verdict) == Verdict::IGNORE {
+fn is_wanted<P: Packet>(packet: P, segment: &Segment, state: SharedControl, counters: Counters) -> bool {
+    if Verdict(state.verdict()) == Verdict::IGNORE {
         counters.count(Counter::ControlIgnored);
         return false;
     }
     if begins_like_text(packet, segment) {
         // What follows is copied from now on, and not only once the agent has read this and the verdict is looked up again.
-        state.verdict = Verdict::COPY.0;
+        state.set_verdict(Verdict::COPY.0);
         return true;
     }
     if segment.has_any(SYN | FIN | RST) || segment.payload <= Verdict::SHORT_MAX {
@@ -133,50 +134,48 @@ fn begins_like_text<P: Packet>(packet: P, segment: &Segment) -> bool {
 /// The connection has taken more than its share of a ring that is filling up. Room is kept for the others, so that a flood does not
 /// cost them their commands, replies and accounts.
 #[inline(always)]
-fn over_fair_share(state: &mut ControlState, segment: &Segment) -> bool {
-    if state.copied > COPIED_FREE {
+fn over_fair_share(state: SharedControl, segment: &Segment) -> bool {
+    if state.copied() > COPIED_FREE {
         let left = emit::left_of_a_full_ring();
-        if u64::from(state.copied) > left / COPIED_SHARE {
+        if u64::from(state.copied()) > left / COPIED_SHARE {
             return true;
         }
     }
     // Reset about once a second: it does not overflow.
-    state.copied = state.copied.wrapping_add(emit::record_len(segment.frame_len));
+    state.set_copied(state.copied().wrapping_add(emit::record_len(segment.frame_len)));
     false
 }
 
 /// The ring is half full, and nothing was seen of the other end, nor of a session between the two hosts: packets of invented
 /// connections give way to those of others.
 #[inline(always)]
-fn half_open_in_a_full_ring(state: &ControlState, segment: &Segment) -> bool {
-    if other_half(state, segment).owner_hook != 0 || emit::left_of_a_full_ring() == u64::MAX {
+fn half_open_in_a_full_ring(state: SharedControl, segment: &Segment) -> bool {
+    if other_half(state, segment).owner_hook() != 0 || emit::left_of_a_full_ring() == u64::MAX {
         return false;
     }
-    // SAFETY: the value is not read.
-    unsafe { PAIRS.get(segment.key.pair()) }.is_none()
+    PAIRS.get_ptr(segment.key.pair()).is_none()
 }
 
 /// The half of the end that the packet goes to.
 #[inline(always)]
-fn other_half<'a>(state: &'a ControlState, segment: &Segment) -> &'a ControlHalf {
-    // SAFETY: the index is 0 or 1, of two.
-    unsafe { &*(&raw const state.halves).cast::<ControlHalf>().add(segment.index() ^ 1) }
+fn other_half(state: SharedControl, segment: &Segment) -> SharedControlHalf {
+    state.halves(segment.index()).1
 }
 
 /// Enters or refreshes the pair of hosts. Payload from the server that acknowledges what the client sent proves that the connection
 /// is established: packets of one end alone make no pair, whatever sources they have.
 #[inline(always)]
-fn refresh_pair(state: &mut ControlState, segment: &mut Segment, now_ns: u64, counters: Counters) {
+fn refresh_pair(state: SharedControl, segment: &mut Segment, now_ns: u64, counters: Counters) {
     if segment.payload == 0 || !segment.source_mark.is_control() {
         return;
     }
     let client = other_half(state, segment);
-    if client.owner_hook == 0 || client.next_seq.wrapping_sub(segment.ack) > WINDOW_MAX {
+    if client.owner_hook() == 0 || client.next_seq().wrapping_sub(segment.ack) > WINDOW_MAX {
         return;
     }
     let now_s = (now_ns / 1_000_000_000) as u32;
-    if state.pair_s == 0 || now_s.wrapping_sub(state.pair_s) >= PAIR_REFRESH_S {
-        state.pair_s = now_s;
+    if state.pair_s() == 0 || now_s.wrapping_sub(state.pair_s()) >= PAIR_REFRESH_S {
+        state.set_pair_s(now_s);
         let entered = PAIRS.insert(segment.key.pair(), Pair { last_s: now_s, flags: 0 }, 0);
         if entered.is_ok() {
             counters.count(Counter::Pairs);
@@ -189,16 +188,16 @@ fn refresh_pair(state: &mut ControlState, segment: &mut Segment, now_ns: u64, co
 
 /// The agent's verdict on a connection, 0 where there is none. Looked up about once a second and not for each packet.
 #[inline(always)]
-fn current_verdict(state: &mut ControlState, segment: &Segment, now_ns: u64) -> u32 {
+fn current_verdict(state: SharedControl, segment: &Segment, now_ns: u64) -> u32 {
     // Never 0 on a machine that has been up for a second, so that a new entry asks.
     let at = (now_ns >> 30) as u32;
-    if state.verdict_at != at {
-        state.verdict_at = at;
-        state.copied = 0;
-        // SAFETY: copied out at once.
-        state.verdict = unsafe { VERDICTS.get(&segment.key) }.map_or(0, |verdict| verdict.0);
+    if state.verdict_at() != at {
+        state.set_verdict_at(at);
+        state.set_copied(0);
+        // SAFETY: a map's value, one word.
+        state.set_verdict(VERDICTS.get_ptr(&segment.key).map_or(0, |verdict| unsafe { verdict.read() }.0));
     }
-    state.verdict
+    state.verdict()
 }
 
 /// The connection's entry, created where there is none.
@@ -213,59 +212,50 @@ fn entry(segment: &Segment) -> Option<*mut ControlState> {
 
 /// Enters a packet into its connection's state. `None`: another vantage point had seen it. `Some(true)`: it completes the handshake.
 #[inline(always)]
-fn update<P: Packet>(
-    packet: P,
-    segment: &Segment,
-    state: &mut ControlState,
-    counters: Counters,
-) -> Option<bool> {
-    let index = segment.index();
+fn update<P: Packet>(packet: P, segment: &Segment, state: SharedControl, counters: Counters) -> Option<bool> {
     let syn_flag = match segment.direction() {
         Direction::LowToHigh => ControlState::SYN_LOW,
         Direction::HighToLow => ControlState::SYN_HIGH,
     };
-    // SAFETY: the index is 0 or 1, of two.
-    let half = unsafe { &mut *(&raw mut state.halves).cast::<ControlHalf>().add(index) };
+    let (half, _) = state.halves(segment.index());
     let first_syn = segment.has_any(SYN) && !segment.has_any(ACK);
-    if first_syn && (half.owner_hook != 0 || state.flags & syn_flag != 0) && half.isn != segment.seq {
+    if first_syn && (half.owner_hook() != 0 || state.flags() & syn_flag != 0) && half.isn() != segment.seq {
         // Another connection between the same ends.
-        *state = EMPTY;
+        state.write(&EMPTY);
     }
-    // SAFETY: as above; the entry may have been emptied.
-    let half = unsafe { &mut *(&raw mut state.halves).cast::<ControlHalf>().add(index) };
     let ifindex = packet.ifindex();
     let hook = segment.hook;
     let next = segment.seq.wrapping_add(segment.sequence_len());
-    if half.owner_hook == 0 {
-        half.next_seq = next;
-        half.owner_ifindex = ifindex;
-        half.owner_hook = hook;
+    if half.owner_hook() == 0 {
+        half.set_next_seq(next);
+        half.set_owner_ifindex(ifindex);
+        half.set_owner_hook(hook);
     } else {
-        let ahead = next.wrapping_sub(half.next_seq) as i32 > 0;
-        if half.owner_ifindex != ifindex || half.owner_hook != hook {
+        let ahead = next.wrapping_sub(half.next_seq()) as i32 > 0;
+        if half.owner_ifindex() != ifindex || half.owner_hook() != hook {
             // A vantage point that sees something new first becomes the owner.
             if !ahead {
                 counters.count(Counter::ControlDuplicates);
                 return None;
             }
-            half.owner_ifindex = ifindex;
-            half.owner_hook = hook;
+            half.set_owner_ifindex(ifindex);
+            half.set_owner_hook(hook);
         }
         if ahead {
-            half.next_seq = next;
+            half.set_next_seq(next);
         }
     }
-    half.packets = half.packets.wrapping_add(1);
-    half.payload_bytes = half.payload_bytes.wrapping_add(u64::from(segment.payload));
+    half.set_packets(half.packets().wrapping_add(1));
+    half.set_payload_bytes(half.payload_bytes().wrapping_add(u64::from(segment.payload)));
     let mut completes = false;
     if segment.has_any(SYN) {
-        half.isn = segment.seq;
-        state.flags |= syn_flag;
+        half.set_isn(segment.seq);
+        state.set_flags(syn_flag);
         if segment.has_any(ACK) {
-            state.flags |= ControlState::HANDSHAKE;
+            state.set_flags(ControlState::HANDSHAKE);
         }
-    } else if state.flags & ControlState::HANDSHAKE != 0 && !segment.source_mark.is_control() {
-        state.flags &= !ControlState::HANDSHAKE;
+    } else if state.flags() & ControlState::HANDSHAKE != 0 && !segment.source_mark.is_control() {
+        state.clear_flags(ControlState::HANDSHAKE);
         completes = true;
     }
     Some(completes)

@@ -18,6 +18,7 @@ use crate::maps::{
 };
 use crate::packet::Packet;
 use crate::segment::{ACK, FIN, RST, SYN, Segment};
+use crate::shared::{SharedExpected, SharedFlow, SharedHalf};
 
 /// Insert only a missing entry.
 const BPF_NOEXIST: u64 = 1;
@@ -50,7 +51,7 @@ pub(crate) static EMPTY: FlowState = FlowState {
 #[inline(never)]
 pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Counters) {
     let marked = segment.source_mark.is_data() || segment.destination_mark.is_data();
-    let known = if marked { FLOWS.get_ptr_mut(&segment.key) } else { None };
+    let known = if marked { flow(segment) } else { None };
     let mut opened = false;
     let state = match known {
         Some(state) => state,
@@ -69,38 +70,33 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
                 return;
             }
             let inserted = FLOWS.insert(&segment.key, &EMPTY, BPF_NOEXIST).is_ok();
-            let Some(state) = FLOWS.get_ptr_mut(&segment.key) else {
+            let Some(state) = flow(segment) else {
                 counters.count(Counter::LostFlow);
                 segment.note_loss(Counter::LostFlow);
                 return;
             };
             if inserted {
                 opened = true;
-                // SAFETY: a map value, see below.
-                begin(unsafe { &mut *state }, segment, flags, now_ns, counters);
+                begin(state, segment, flags, now_ns, counters);
             }
             state
         }
     };
-    // SAFETY: a map value of integers. Each direction's half is written by the CPU that gets its packets; if two write the same
-    // field at once, one packet's share of a counter is lost, except of those that must be exact (`account::add_exact`). The agent
-    // deletes an entry only long after its last packet.
-    let state = unsafe { &mut *state };
     let Now { ns: now_ns, fresh } = now(state, segment);
     if !opened && account::is_another(state, segment, now_ns) {
-        if state.flags & FlowState::UNTOLD == 0 {
+        if state.flags() & FlowState::UNTOLD == 0 {
             emit::report(packet, segment, state, ReportReason::Reused, counters);
         }
         counters.count(Counter::FlowsReused);
         // The entry stays what it is to the table: it has its slot, or a place of its own.
-        let shared = state.flags & FlowState::SHARED;
-        let kept = state.flags & (FlowState::EXPECTED | FlowState::CANDIDATE | FlowState::PAYLOAD);
+        let shared = state.flags() & FlowState::SHARED;
+        let kept = state.flags() & (FlowState::EXPECTED | FlowState::CANDIDATE | FlowState::PAYLOAD);
         let flags = match origin(segment, true) & !FlowState::SHARED {
             0 => kept | initiator_of_syn(segment),
             flags => flags,
         };
         let flags = flags | shared;
-        *state = EMPTY;
+        state.write(&EMPTY);
         opened = true;
         begin(state, segment, flags, now_ns, counters);
     }
@@ -111,7 +107,7 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
         keep_watched(state, segment, seconds(now_ns));
     }
     if is_told_now(state, segment, opened) {
-        state.flags &= !FlowState::UNTOLD;
+        state.clear_flags(FlowState::UNTOLD);
         emit::report(packet, segment, state, ReportReason::Open, counters);
     }
     if SETTING_PAYLOAD.load() != 0
@@ -120,7 +116,7 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     {
         // The time of a frame is exact.
         emit::frame::<P, emit::Data>(packet, segment, boot_ns(), counters);
-    } else if segment.payload > 0 && own_half(state, segment).flags & FlowHalf::BEGINNING_DONE == 0 {
+    } else if segment.payload > 0 && own_half(state, segment).flags() & FlowHalf::BEGINNING_DONE == 0 {
         copy_beginning(packet, segment, state, now_ns, counters);
     }
     match step {
@@ -130,18 +126,18 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
         Step::Continues => {}
         Step::Reset => {
             counters.count(Counter::FlowsClosed);
-            state.flags |= FlowState::CLOSED;
+            state.set_flags(FlowState::CLOSED);
             if !emit::report(packet, segment, state, ReportReason::Close, counters) {
-                state.flags |= FlowState::UNREPORTED;
+                state.set_flags(FlowState::UNREPORTED);
             }
         }
         Step::Closed => {
             counters.count(Counter::FlowsClosed);
-            state.flags |= FlowState::CLOSED;
+            state.set_flags(FlowState::CLOSED);
             if emit::report(packet, segment, state, ReportReason::Close, counters) {
                 let _ = FLOWS.remove(&segment.key);
             } else {
-                state.flags |= FlowState::UNREPORTED;
+                state.set_flags(FlowState::UNREPORTED);
             }
         }
     }
@@ -150,22 +146,23 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
 /// The connection's opening is reported with this packet. That of one without an announcement of its own waits for more than its
 /// SYN: a flood of SYNs makes no reports.
 #[inline(always)]
-fn is_told_now(state: &mut FlowState, segment: &Segment, opened: bool) -> bool {
+fn is_told_now(state: SharedFlow, segment: &Segment, opened: bool) -> bool {
     let only_syn = segment.has_any(SYN) && !segment.has_any(ACK);
     if opened {
-        if only_syn && state.flags & FlowState::SHARED != 0 {
-            state.flags |= FlowState::UNTOLD;
+        if only_syn && state.flags() & FlowState::SHARED != 0 {
+            state.set_flags(FlowState::UNTOLD);
             return false;
         }
         return true;
     }
-    !only_syn && state.flags & FlowState::UNTOLD != 0
+    !only_syn && state.flags() & FlowState::UNTOLD != 0
 }
 
 /// The connection was not reported for a while.
 #[inline(always)]
-fn is_report_due(state: &FlowState, now_ns: u64) -> bool {
-    state.flags & FlowState::UNTOLD == 0 && now_ns.wrapping_sub(state.report_ns) >= SETTING_REPORT_NS.load()
+fn is_report_due(state: SharedFlow, now_ns: u64) -> bool {
+    state.flags() & FlowState::UNTOLD == 0
+        && now_ns.wrapping_sub(state.report_ns()) >= SETTING_REPORT_NS.load()
 }
 
 /// A connection without an announcement of its own found no slot. With its SYN that is no loss yet.
@@ -178,9 +175,19 @@ fn note_no_slot(segment: &mut Segment, counters: Counters) {
 
 /// The sender's half of an account.
 #[inline(always)]
-fn own_half<'a>(state: &'a mut FlowState, segment: &Segment) -> &'a mut FlowHalf {
-    // SAFETY: the index is 0 or 1, of two.
-    unsafe { &mut *(&raw mut state.halves).cast::<FlowHalf>().add(segment.index()) }
+fn own_half(state: SharedFlow, segment: &Segment) -> SharedHalf {
+    state.halves(segment.index()).0
+}
+
+/// The account of a packet's connection.
+///
+/// Each direction's half is written by the CPU that gets its packets. If two write the same field at once, one packet's share of a
+/// counter is lost, except of payload bytes and flags, which are written atomically. The agent deletes an entry only long after its
+/// last packet.
+#[inline(always)]
+fn flow(segment: &Segment) -> Option<SharedFlow> {
+    // SAFETY: a value of a map.
+    FLOWS.get_ptr_mut(&segment.key).map(|state| unsafe { SharedFlow::new(state) })
 }
 
 /// Copies the beginning of what one end sends: the first segments of a TLS handshake, of anything else between a pair of hosts the
@@ -189,35 +196,36 @@ fn own_half<'a>(state: &'a mut FlowState, segment: &Segment) -> &'a mut FlowHalf
 fn copy_beginning<P: Packet>(
     packet: P,
     segment: &mut Segment,
-    state: &mut FlowState,
+    state: SharedFlow,
     now_ns: u64,
     counters: Counters,
 ) {
-    let announced = state.flags & FlowState::EXPECTED != 0;
+    let announced = state.flags() & FlowState::EXPECTED != 0;
     let half = own_half(state, segment);
-    let offset = segment.seq.wrapping_sub(half.isn.wrapping_add(1));
-    if half.flags & FlowHalf::SYN == 0 || (offset >= BEGINNING_END && offset <= i32::MAX as u32) {
-        half.flags |= FlowHalf::BEGINNING_DONE;
+    let offset = segment.seq.wrapping_sub(half.isn().wrapping_add(1));
+    if half.flags() & FlowHalf::SYN == 0 || (offset >= BEGINNING_END && offset <= i32::MAX as u32) {
+        half.set_flags(FlowHalf::BEGINNING_DONE);
         return;
     }
-    if half.flags & FlowHalf::TLS == 0 {
+    if half.flags() & FlowHalf::TLS == 0 {
         // A segment that overtook the first one is not copied.
         if offset != 0 {
             return;
         }
         if !matches!(segment.first_payload_bytes(packet), Some([22, 3, 0..=4, _])) {
-            half.flags |= FlowHalf::BEGINNING_DONE;
+            half.set_flags(FlowHalf::BEGINNING_DONE);
             if !announced {
                 emit::beginning(packet, segment, false, now_ns, counters);
             }
             return;
         }
-        half.flags |= FlowHalf::TLS;
+        half.set_flags(FlowHalf::TLS);
     }
-    if half.flags & FlowHalf::BEGINNINGS == FlowHalf::BEGINNINGS {
-        half.flags |= FlowHalf::BEGINNING_DONE;
+    let copied = half.flags() & FlowHalf::BEGINNINGS;
+    if copied == FlowHalf::BEGINNINGS {
+        half.set_flags(FlowHalf::BEGINNING_DONE);
     } else {
-        half.flags += FlowHalf::BEGINNINGS_STEP;
+        half.set_flags((copied << 1 | FlowHalf::BEGINNINGS_STEP) & FlowHalf::BEGINNINGS);
     }
     emit::beginning(packet, segment, true, now_ns, counters);
 }
@@ -233,15 +241,15 @@ struct Now {
 /// The time of a known connection's packet. Reading the clock is a third of the cost of a data segment, and reading the tick a
 /// fraction of that: segments within one tick share a reading, except SYN, FIN, RST and the last of the handshake.
 #[inline(always)]
-fn now(state: &mut FlowState, segment: &Segment) -> Now {
+fn now(state: SharedFlow, segment: &Segment) -> Now {
     // SAFETY: the helper only reads the clock.
     let tick_ns = unsafe { bpf_ktime_get_coarse_ns() };
-    let completes_handshake = state.syn_ack_ns != 0 && state.ack_ns == 0;
+    let completes_handshake = state.syn_ack_ns() != 0 && state.ack_ns() == 0;
     let exact = segment.has_any(SYN | FIN | RST) || completes_handshake;
-    if state.tick_ns == tick_ns && state.last_ns != 0 && !exact {
-        return Now { ns: state.last_ns, fresh: false };
+    if state.tick_ns() == tick_ns && state.last_ns() != 0 && !exact {
+        return Now { ns: state.last_ns(), fresh: false };
     }
-    state.tick_ns = tick_ns;
+    state.set_tick_ns(tick_ns);
     Now { ns: boot_ns(), fresh: true }
 }
 
@@ -290,9 +298,10 @@ fn origin(segment: &Segment, marked: bool) -> u32 {
         if SETTING_CANDIDATES.load() == 0 || port < u32::from(CANDIDATE_PORT_MIN) {
             return 0;
         }
-        // SAFETY: copied out at once.
-        let Some(pair) = (unsafe { PAIRS.get(segment.key.pair()) }) else { return 0 };
-        if seconds(boot_ns()).wrapping_sub(pair.last_s) as i32 > SETTING_PAIR_S.load() as i32 {
+        let Some(pair) = PAIRS.get_ptr(segment.key.pair()) else { return 0 };
+        // SAFETY: a word of a map's value.
+        let last_s = unsafe { (&raw const (*pair).last_s).read() };
+        if seconds(boot_ns()).wrapping_sub(last_s) as i32 > SETTING_PAIR_S.load() as i32 {
             return 0;
         }
         return FlowState::CANDIDATE | FlowState::SHARED | initiator_of_syn(segment);
@@ -363,32 +372,34 @@ fn sender_address(segment: &Segment, direction: Direction) -> Address {
 #[inline(always)]
 fn expected((address, port): (Address, u32), other: Address, syn: bool) -> u32 {
     let Some(entry) = EXPECTED.get_ptr_mut(Endpoint::new(address, port as u16)) else { return 0 };
-    // SAFETY: a map value of integers; the agent may replace it at the same time, then one of the two wins.
-    let entry = unsafe { &mut *entry };
-    let admitted = entry.peer == other || (syn && entry.flags & Expected::ANYONE != 0);
-    if !admitted || entry.expires_s <= seconds(boot_ns()) || (!syn && entry.flags & Expected::TAKEN != 0) {
+    // SAFETY: a value of a map; the agent may replace it at the same time, then one of the two wins.
+    let entry = unsafe { SharedExpected::new(entry) };
+    let admitted = entry.peer() == other || (syn && entry.flags() & Expected::ANYONE != 0);
+    if !admitted || entry.expires_s() <= seconds(boot_ns()) || (!syn && entry.flags() & Expected::TAKEN != 0)
+    {
         return 0;
     }
     // One announcement has one place of its own.
-    let shared = hide_from_compiler(entry.flags & Expected::TAKEN) * (FlowState::SHARED / Expected::TAKEN);
-    entry.flags |= Expected::TAKEN;
-    let payload = entry.flags & Expected::PAYLOAD != 0 && port >= u32::from(CANDIDATE_PORT_MIN);
+    let taken = entry.take_flags(Expected::TAKEN) & Expected::TAKEN;
+    let shared = hide_from_compiler(taken) * (FlowState::SHARED / Expected::TAKEN);
+    let payload = entry.flags() & Expected::PAYLOAD != 0 && port >= u32::from(CANDIDATE_PORT_MIN);
     FlowState::EXPECTED | shared | if payload { FlowState::PAYLOAD } else { 0 }
 }
 
 /// Opens an account.
 #[inline(always)]
-fn begin(state: &mut FlowState, segment: &Segment, flags: u32, now_ns: u64, counters: Counters) {
-    state.first_ns = now_ns;
-    state.flags = flags;
+fn begin(state: SharedFlow, segment: &Segment, flags: u32, now_ns: u64, counters: Counters) {
+    let mut tagged = flags;
     if segment.tags.count > 0 {
-        state.flags |= FlowState::VLAN;
-        state.vlan_outer = segment.tags.outer as u16;
+        tagged |= FlowState::VLAN;
+        state.set_vlan_outer(segment.tags.outer as u16);
     }
     if segment.tags.count > 1 {
-        state.flags |= FlowState::VLAN_INNER;
-        state.vlan_inner = segment.tags.inner as u16;
+        tagged |= FlowState::VLAN_INNER;
+        state.set_vlan_inner(segment.tags.inner as u16);
     }
+    state.begin_flags(tagged);
+    state.set_first_ns(now_ns);
     counters.count(if flags & FlowState::MIDSTREAM != 0 {
         Counter::FlowsMidstream
     } else if flags & FlowState::EXPECTED != 0 {
@@ -400,7 +411,7 @@ fn begin(state: &mut FlowState, segment: &Segment, flags: u32, now_ns: u64, coun
 
 /// Keeps the listener's port watched for as long as the connection lives.
 #[inline(always)]
-fn keep_watched(state: &FlowState, segment: &Segment, now_s: u32) {
+fn keep_watched(state: SharedFlow, segment: &Segment, now_s: u32) {
     let from_initiator = account::from_initiator(state, segment);
     let (port, mark) = if from_initiator {
         (segment.destination_port, segment.destination_mark)
@@ -419,10 +430,10 @@ fn keep_watched(state: &FlowState, segment: &Segment, now_s: u32) {
 
 /// The connection's frames are to be copied: by the agent's verdict, or before there is one, as its origin suggests.
 #[inline(always)]
-fn wanted(state: &FlowState, segment: &Segment) -> bool {
-    // SAFETY: copied out at once.
-    match unsafe { VERDICTS.get(&segment.key) } {
-        Some(verdict) => *verdict == Verdict::COPY,
-        None => state.flags & (FlowState::PAYLOAD | FlowState::CANDIDATE) != 0,
+fn wanted(state: SharedFlow, segment: &Segment) -> bool {
+    match VERDICTS.get_ptr(&segment.key) {
+        // SAFETY: a map's value, one word.
+        Some(verdict) => (unsafe { verdict.read() }) == Verdict::COPY,
+        None => state.flags() & (FlowState::PAYLOAD | FlowState::CANDIDATE) != 0,
     }
 }

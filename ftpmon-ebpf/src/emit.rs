@@ -7,7 +7,7 @@ use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_RING_SIZE};
 use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ringbuf_query};
 use aya_ebpf::maps::ring_buf::RingBufEntry;
 use ftpmon_common::{
-    BANNER_MAX, CHUNK_MAX, Counter, FRAME_MAX, FlowEvent, FlowState, RecordHeader, RecordKind, ReportReason,
+    BANNER_MAX, CHUNK_MAX, Counter, FRAME_MAX, FlowEvent, RecordHeader, RecordKind, ReportReason,
     TLS_BEGINNING_MAX,
 };
 
@@ -15,6 +15,7 @@ use crate::counters::Counters;
 use crate::maps::{EVENTS, PAYLOAD, SETTING_PAYLOAD};
 use crate::packet::Packet;
 use crate::segment::Segment;
+use crate::shared::SharedFlow;
 
 /// Bytes of a frame in each record but the last, where it takes several.
 const PIECE_MAX: usize = 16_384;
@@ -245,7 +246,7 @@ fn piece<P: Packet, F: Frames, const N: usize>(
 pub(crate) fn report<P: Packet>(
     packet: P,
     segment: &mut Segment,
-    state: &mut FlowState,
+    state: SharedFlow,
     reason: ReportReason,
     counters: Counters,
 ) -> bool {
@@ -254,18 +255,18 @@ pub(crate) fn report<P: Packet>(
         segment.note_loss(Counter::LostReport);
         return false;
     };
-    state.report_ns = state.last_ns;
+    state.set_report_ns(state.last_ns());
     // SAFETY: the record was just reserved; all of its fields are written.
     unsafe {
         let event = entry.as_mut_ptr();
         let header = &mut (*event).header;
-        fill_header(header, packet, segment, RecordKind::Flow, state.last_ns, counters);
+        fill_header(header, packet, segment, RecordKind::Flow, state.last_ns(), counters);
         header.frame_len = 0;
         header.offset = 0;
         header.chunk_len = 0;
         header.report = reason as u8;
         (*event).key = segment.key;
-        (*event).state = *state;
+        state.copy_to(&raw mut (*event).state);
     }
     entry.submit(0);
     counters.count(Counter::FlowReports);

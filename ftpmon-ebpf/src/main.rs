@@ -7,7 +7,7 @@
 //! Every path ends in `XDP_PASS` or `TCX_NEXT`, and no packet is changed.
 #![no_std]
 #![no_main]
-// For two instructions: an atomic addition, which the compiler offers for BPF in no other way, and a move that hides a value.
+// For atomic instructions, which the compiler offers for BPF in no other way, and for a move that hides a value.
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 #![expect(
     clippy::needless_borrows_for_generic_args,
@@ -20,6 +20,7 @@
 )]
 
 mod account;
+mod atomic;
 mod candidates;
 mod control;
 mod counters;
@@ -33,6 +34,7 @@ mod maps;
 mod monitor;
 mod packet;
 mod segment;
+mod shared;
 
 use aya_ebpf::bindings::xdp_action::XDP_PASS;
 use aya_ebpf::macros::{classifier, xdp};

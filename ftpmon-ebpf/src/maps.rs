@@ -57,8 +57,9 @@ pub(crate) static SETTING_REPORT_NS: Global<u64> = Global::new(10_000_000_000);
 /// The mark of a TCP port.
 #[inline(always)]
 pub(crate) fn port_mark(port: u16) -> PortMark {
-    match PORTS.get(u32::from(port)) {
-        Some(mark) => *mark,
+    match PORTS.get_ptr(u32::from(port)) {
+        // SAFETY: a map's value, one word.
+        Some(mark) => unsafe { mark.read() },
         None => PortMark::default(),
     }
 }
