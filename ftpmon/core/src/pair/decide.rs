@@ -170,6 +170,8 @@ pub(crate) struct EarlyConnection {
     pub(crate) established: bool,
     /// Payload was sent.
     pub(crate) moved: bool,
+    /// Neither end has closed it.
+    pub(crate) open: bool,
     pub(crate) opened: Timestamp,
 }
 
@@ -178,6 +180,16 @@ pub(crate) struct EarlyConnection {
 pub(crate) fn announced_connection(connections: &[EarlyConnection]) -> Option<FlowId> {
     let best = connections.iter().max_by_key(|it| (it.expected_peer, it.established, it.moved, it.opened));
     best.map(|it| it.flow)
+}
+
+/// Of the connections to an endpoint those that its announcement may be for as well as for the `best` one, in the order in which they were
+/// opened: the expected host opened them, and they wait for what is to come. Which of them is used their bytes will show.
+pub(crate) fn rivals(connections: &[EarlyConnection], best: FlowId) -> Gathered<FlowId> {
+    let is_rival =
+        |it: &&EarlyConnection| it.expected_peer && it.established && it.open && !it.moved && it.flow != best;
+    let mut rivals: Gathered<EarlyConnection> = connections.iter().filter(is_rival).copied().collect();
+    rivals.sort_by_key(|it| it.opened);
+    rivals.into_iter().map(|it| it.flow).collect()
 }
 
 /// Sessions of which a connection's evidence is gathered at once.

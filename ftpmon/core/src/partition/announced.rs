@@ -11,7 +11,7 @@ use crate::config::FilesMode;
 use crate::endpoints::{Claim, SharedEndpoints};
 use crate::event::EndReason;
 use crate::flow::{Candidate, ClaimRef, EARLY_BYTES_MAX, Flow, FlowId, Role, Timer};
-use crate::pair::decide::{EarlyConnection, announced_connection};
+use crate::pair::decide::{EarlyConnection, announced_connection, rivals};
 use crate::pair::{HostPair, PairState};
 use crate::selector::SelectorUpdate;
 use crate::session::Contact;
@@ -49,12 +49,16 @@ impl Partition {
             self.counters.lose("connections_of_listener_full", 1);
         }
         let own = |pair: HostPair| pair == claim.pair();
-        let Some(id) = self.waiting_connection(said, listener, claim, own) else { return };
-        let Some(flow) = self.flows.get(id) else { return };
-        let claims = self.endpoints.fulfilled(flow.initiator.ip, listener);
-        let claims: SmallVec<_> =
+        let waiting = self.waiting_connections(said, listener, claim, own);
+        let Some(best) = announced_connection(&waiting) else { return };
+        let Some(initiator) = self.flows.get(best).map(|flow| flow.initiator) else { return };
+        let claims = self.endpoints.fulfilled(initiator.ip, listener);
+        let claims: SmallVec<[ClaimRef; 1]> =
             claims.iter().map(|claim| ClaimRef::own(claim.session, claim.endpoint)).collect();
-        self.adopt(at, id, claims);
+        for rival in rivals(&waiting, best) {
+            self.adopt(at, rival, claims.clone());
+        }
+        self.adopt(at, best, claims);
     }
 
     /// An endpoint was announced by a session of other hosts, `said` when: a connection to it may have been quicker.
@@ -133,6 +137,17 @@ impl Partition {
         claim: &Claim,
         among: impl Fn(HostPair) -> bool,
     ) -> Option<FlowId> {
+        announced_connection(&self.waiting_connections(said, listener, claim, among))
+    }
+
+    /// The connections to `listener` that wait for an announcement, and that this claim may be for.
+    fn waiting_connections(
+        &self,
+        said: Timestamp,
+        listener: Endpoint,
+        claim: &Claim,
+        among: impl Fn(HostPair) -> bool,
+    ) -> SmallVec<[EarlyConnection; CONNECTIONS_OF_LISTENER_MAX]> {
         let anyone = claim.announcer == listener.ip;
         let evidence = |&id: &FlowId| {
             let flow = self.flows.get(id).filter(|flow| among(flow.pair()))?;
@@ -150,12 +165,12 @@ impl Partition {
                 expected_peer,
                 established: flow.was_established(),
                 moved: flow.has_moved(),
+                open: !flow.is_counted_to_its_end() && !flow.connection.is_closed(),
                 opened: flow.first,
             })
         };
-        let waiting: SmallVec<[EarlyConnection; CONNECTIONS_OF_LISTENER_MAX]> =
-            self.by_listener.get(&listener)?.flows.iter().filter_map(evidence).collect();
-        announced_connection(&waiting)
+        let waiting = self.by_listener.get(&listener);
+        waiting.map(|waiting| waiting.flows.iter().filter_map(evidence).collect()).unwrap_or_default()
     }
 
     /// A connection was opened before its announcement.

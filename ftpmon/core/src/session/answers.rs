@@ -155,7 +155,8 @@ const fn listed(verb: Verb) -> &'static [u16] {
         Verb::Allo => &[200, 202],
         // Each of them is also answered with the other's code.
         Verb::Pasv | Verb::Cpsv | Verb::Lpsv | Verb::Epsv | Verb::Spas => &[227, 228, 229, 425, 522],
-        Verb::Abor => &[225, 226],
+        // Pure-FTPd says 451 behind the 426 of the transfer; others say 426 once more.
+        Verb::Abor => &[225, 226, 426, 451],
         Verb::Syst => &[215],
         Verb::Feat => &[211],
         Verb::Stat => &[211, 212, 213, 450],
@@ -163,7 +164,8 @@ const fn listed(verb: Verb) -> &'static [u16] {
         Verb::Pwd => &[257],
         Verb::Mkd => &[250, 257, 550],
         Verb::Dele | Verb::Rmd => &[250, 450, 550],
-        Verb::Rnto => &[250, 532, 553],
+        // 550: vsftpd, ProFTPD and Pure-FTPd.
+        Verb::Rnto => &[250, 532, 550, 553],
         Verb::Mlst => &[250, 550],
         Verb::Rnfr => &[350, 450, 550],
         Verb::Rest => &[350],
@@ -212,7 +214,7 @@ mod tests {
             (Verb::Retr, &[125, 150, 110, 226, 250, 425, 426, 451, 450, 550]),
             (Verb::List, &[125, 150, 226, 250, 425, 426, 451, 450]),
             (Verb::Rnfr, &[450, 550, 350]),
-            (Verb::Rnto, &[250, 532, 553]),
+            (Verb::Rnto, &[250, 532, 553, 550]),
             (Verb::Dele, &[250, 450, 550]),
             (Verb::Rmd, &[250, 550]),
             (Verb::Mkd, &[257, 550]),

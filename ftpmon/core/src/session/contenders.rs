@@ -40,6 +40,7 @@ enum Stage {
 struct Contender {
     connection: ConnectionId,
     initiator: Endpoint,
+    opened: Timestamp,
     /// The expected host opened it.
     expected: bool,
     /// The end that listens.
@@ -111,6 +112,10 @@ impl Contender {
     fn is_established(&self) -> bool {
         !matches!(self.stage, Stage::Open { established: false })
     }
+
+    fn has_moved(&self) -> bool {
+        matches!(&self.stage, Stage::Ended(summary) if summary.has_moved())
+    }
 }
 
 /// A host that was not expected and connected.
@@ -140,8 +145,14 @@ impl Contenders {
         fills.note("contenders_of_endpoint", self.0.len(), CONTENDERS_MAX);
     }
 
-    /// A connection came, or it is established now. False if there are too many.
-    pub(super) fn contact(&mut self, contact: Contact, expected: bool, mode: Option<Mode>) -> bool {
+    /// A connection was opened at `at`, or it is established now. False if there are too many.
+    pub(super) fn contact(
+        &mut self,
+        at: Timestamp,
+        contact: Contact,
+        expected: bool,
+        mode: Option<Mode>,
+    ) -> bool {
         let Contact { connection, initiator, established, .. } = contact;
         let known = self.0.iter_mut().find(|it| it.connection == connection);
         if let Some(Contender { stage, .. }) = known {
@@ -155,7 +166,8 @@ impl Contenders {
             let Some((weakest, _)) = weakest.filter(|(_, it)| expected && !it.expected) else { return false };
             self.0.remove(weakest);
         }
-        self.0.push(Contender { connection, initiator, expected, mode, stage: Stage::Open { established } });
+        let stage = Stage::Open { established };
+        self.0.push(Contender { connection, initiator, opened: at, expected, mode, stage });
         true
     }
 
@@ -185,6 +197,33 @@ impl Contenders {
                 if it.expected && !summary.has_moved() && summary.last.plus_nanos(disorder) < at)
         };
         self.0.retain(|it| !is_spent(it));
+    }
+
+    /// It is one of them.
+    pub(super) fn knows(&self, connection: ConnectionId) -> bool {
+        self.0.iter().any(|it| it.connection == connection)
+    }
+
+    /// Takes the connections of the expected host that were opened when the server was `through` with the transfer, which had
+    /// another one: they are for what comes next. Nothing is taken where it had none: servers are known that report completion first.
+    pub(super) fn take_late(&mut self, through: Timestamp) -> Self {
+        if !self.0.iter().any(|it| it.opened <= through && it.is_established()) {
+            return Self::default();
+        }
+        let is_late = |it: &Contender| it.expected && it.opened > through;
+        let (late, own) = mem::take(&mut self.0).into_iter().partition(is_late);
+        self.0 = own;
+        Self(late)
+    }
+
+    /// There are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One of them ended and carried something.
+    pub(super) fn any_moved(&self) -> bool {
+        self.0.iter().any(Contender::has_moved)
     }
 
     /// Takes the connections that are still open.

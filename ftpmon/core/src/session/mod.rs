@@ -245,7 +245,7 @@ impl Session {
         let Contact { initiator, established, .. } = contact;
         let (client, server) = (self.identity.client.ip, self.identity.server.ip);
         let expected = |mode| initiator.ip == if mode == Mode::Active { server } else { client };
-        let reception = self.transfers.contact(id, contact, expected, out);
+        let reception = self.transfers.contact(at, id, contact, expected, out);
         let stranger = established && initiator.ip != client && initiator.ip != server;
         if let Reception::Late { tx } = reception
             && stranger

@@ -134,7 +134,7 @@ impl Session {
         if unasked {
             self.unasked(at, number, reply, out);
         } else if preliminary {
-            self.preliminary(tx, reply, out);
+            self.preliminary(at, tx, reply, out);
         } else if let Some(command) = completed.filter(|_| !to_empty_line) {
             self.answered(at, *command, number, reply, out);
         }
@@ -201,12 +201,10 @@ impl Session {
         }
     }
 
-    fn preliminary(&mut self, tx: u64, reply: &Reply<'_>, out: &mut Outbox) {
+    fn preliminary(&mut self, at: Timestamp, tx: u64, reply: &Reply<'_>, out: &mut Outbox) {
         self.transfers.confirm(tx, out);
+        self.transfers.is_begun(at, tx);
         let Some(transfer) = self.transfers.by_command(tx) else { return };
-        transfer.preliminary = true;
-        // The earlier reply was not the end of it.
-        (transfer.code, transfer.decided_at) = (None, None);
         let request = &mut transfer.request;
         let arg = request.arg.as_ref().map(|arg| arg.as_bytes());
         request.due.said = size::in_preliminary(reply.certain_text(), arg);

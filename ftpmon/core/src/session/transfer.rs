@@ -27,7 +27,7 @@ pub(super) struct Announced {
     pub(super) contacted: bool,
     /// When a connection that carried something ended.
     pub(super) moved_at: Option<Timestamp>,
-    /// It was there for a command that was refused: a connection that moves nothing came for that one, too late.
+    /// It was there for a command that was refused, or is over: a connection that moves nothing came for that one, too late.
     pub(super) refused: bool,
     /// It is expected though no command announced it for this transfer: the default port, or an endpoint that served before.
     pub(super) unannounced: bool,
@@ -167,6 +167,8 @@ pub(super) struct Transfer {
     /// The final reply.
     pub(super) code: Option<u16>,
     pub(super) decided_at: Option<Timestamp>,
+    /// When the server was through with it: it said how it ended, or began anew. A connection that is opened later is for another.
+    pub(super) through_at: Option<Timestamp>,
 }
 
 impl Transfer {
@@ -191,7 +193,27 @@ impl Transfer {
             shares_connection: false,
             code: None,
             decided_at: None,
+            through_at: None,
         }
+    }
+
+    /// Takes the connections that came to its endpoint when the server was through with it, and the endpoint with them: servers are
+    /// known that go on listening. The connections that it had stay its own.
+    pub(super) fn split_late(&mut self) -> Option<Box<Announced>> {
+        let announced = self.announced.as_deref_mut()?;
+        let late = announced.contenders.take_late(self.through_at?);
+        if late.is_empty() {
+            return None;
+        }
+        Some(Box::new(Announced {
+            moved_at: announced.moved_at.filter(|_| late.any_moved()),
+            contenders: late,
+            confirmed: true,
+            contacted: true,
+            refused: true,
+            unannounced: true,
+            ..Announced::waiting(announced.id, announced.data, core::mem::take(&mut announced.endpoints))
+        }))
     }
 
     pub(super) fn state(&self) -> Option<DataState<'_>> {

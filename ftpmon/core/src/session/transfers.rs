@@ -13,7 +13,7 @@ use super::contenders::DataState;
 use super::data::{ConnectionId, Contact, DataSummary, EndpointId, FoundData};
 use super::login::Logins;
 use super::outbox::{Effect, ExpectedEndpoints, Outbox};
-use super::transfer::{Announced, Aside, Request, Transfer};
+use super::transfer::{Announced, Aside, CANNOT_CONNECT, Request, Transfer};
 use crate::event::{DataAnnouncement, EventKind, Mode, SessionIdentity};
 use crate::fill::Fills;
 use crate::text::Text;
@@ -253,7 +253,12 @@ impl Transfers {
     /// (`endpoint_due`). `connection_due`: it would have
     /// a connection of its own, as nothing of the dialogue before is missing and none stays open by MODE.
     pub(super) fn begin(&mut self, request: Request, connection_due: bool, endpoint_due: bool) -> DataSource {
-        let mut announced = if endpoint_due { None } else { self.current.take().or_else(|| self.reclaim()) };
+        let mut announced = if endpoint_due {
+            None
+        } else {
+            let latest = |open: &mut Vec<Box<Transfer>>| open.last_mut().and_then(|it| it.split_late());
+            self.current.take().or_else(|| self.reclaim()).or_else(|| latest(&mut self.open))
+        };
         if let Some(announced) = &mut announced {
             announced.contenders.forget_spent(request.at, announced.refused);
         }
@@ -261,14 +266,15 @@ impl Transfers {
             matches!(transfer.state(), Some(DataState::Open)) && matches!(transfer.code, Some(200..=299))
         };
         let source = match &announced {
-            Some(_) => DataSource::Announced,
+            Some(announced) if !announced.unannounced => DataSource::Announced,
+            Some(_) => DataSource::Unknown,
             None if connection_due && !endpoint_due && self.open.iter().map(Box::as_ref).any(stays_open) => {
                 DataSource::OpenConnection
             }
             None => DataSource::Unknown,
         };
         self.open.push(Box::new(Transfer {
-            endpoint_lost: source == DataSource::Unknown && !connection_due,
+            endpoint_lost: announced.is_none() && source == DataSource::Unknown && !connection_due,
             shares_connection: source == DataSource::OpenConnection,
             ..Transfer::new(request, announced)
         }));
@@ -341,19 +347,31 @@ impl Transfers {
         if let Some(transfer) = self.by_command(tx) {
             transfer.code = Some(code);
             transfer.decided_at = Some(at);
+            let through = matches!(code, 200..=299) || (transfer.preliminary && code != CANNOT_CONNECT);
+            transfer.through_at = Some(at).filter(|_| through);
         }
     }
 
-    /// A connection to an announced endpoint was opened, or established. `expected`: the host that was to open it did, by who
+    /// A preliminary reply to a transfer command: what was its final reply was none. The second one ends it, with some servers.
+    pub(super) fn is_begun(&mut self, at: Timestamp, tx: u64) {
+        if let Some(transfer) = self.by_command(tx) {
+            let again = core::mem::replace(&mut transfer.preliminary, true) && transfer.code.is_none();
+            (transfer.code, transfer.decided_at) = (None, None);
+            transfer.through_at = Some(at).filter(|_| again);
+        }
+    }
+
+    /// A connection to an announced endpoint was opened at `at`, or established. `expected`: the host that was to open it did, by who
     /// listens. False if the endpoint takes none any longer.
     pub(super) fn contact(
         &mut self,
+        at: Timestamp,
         id: EndpointId,
         contact: Contact,
         expected: impl Fn(Mode) -> bool,
         out: &mut Outbox,
     ) -> Reception {
-        let Some(announced) = self.announced(id) else {
+        let Some(announced) = self.announced(id, contact.connection) else {
             return match self.reported.iter().find(|known| known.0 == id) {
                 Some(&(_, tx)) => Reception::Late { tx },
                 None => Reception::Unknown,
@@ -361,7 +379,7 @@ impl Transfers {
         };
         let mode = announced.mode_at(contact.listener.port);
         let expected = expected(mode.unwrap_or(Mode::Passive));
-        let taken = announced.contenders.contact(contact, expected, mode);
+        let taken = announced.contenders.contact(at, contact, expected, mode);
         let endpoints = announced.endpoints.clone();
         let used = (contact.established && !announced.unannounced).then_some(announced.data);
         if !core::mem::replace(&mut announced.contacted, true) {
@@ -382,13 +400,14 @@ impl Transfers {
         connection: ConnectionId,
         summary: Box<DataSummary>,
     ) -> Timestamp {
-        if let Some(announced) = self.announced(id)
+        let knows = |it: &Announced| it.id == id && it.contenders.knows(connection);
+        let its = |transfer: &&Transfer| transfer.announced.as_deref().is_some_and(knows);
+        let decided = self.open.iter().map(Box::as_ref).find(its).and_then(|transfer| transfer.decided_at);
+        if let Some(announced) = self.announced(id, connection)
             && announced.contenders.ended(connection, summary)
         {
             announced.moved_at.get_or_insert(at);
         }
-        let its = |transfer: &&Transfer| transfer.announced.as_ref().is_some_and(|it| it.id == id);
-        let decided = self.open.iter().map(Box::as_ref).find(its).and_then(|transfer| transfer.decided_at);
         decided.map_or(at, |decided| decided.max(at))
     }
 
@@ -410,11 +429,13 @@ impl Transfers {
         id
     }
 
-    fn announced(&mut self, id: EndpointId) -> Option<&mut Announced> {
-        self.open
-            .iter_mut()
-            .filter_map(|transfer| transfer.announced.as_deref_mut())
-            .chain(self.current.as_deref_mut())
-            .find(|announced| announced.id == id)
+    /// The endpoint that a connection came to, or comes to: one that serves again has its name still.
+    fn announced(&mut self, id: EndpointId, connection: ConnectionId) -> Option<&mut Announced> {
+        let known = |announced: &Announced| announced.id == id && announced.contenders.knows(connection);
+        let claimed = self.open.iter().filter_map(|transfer| transfer.announced.as_deref());
+        let is_known = claimed.chain(self.current.as_deref()).any(known);
+        let current = self.current.as_deref_mut().into_iter();
+        let claimed = self.open.iter_mut().rev().filter_map(|transfer| transfer.announced.as_deref_mut());
+        current.chain(claimed).find(|it| it.id == id && (!is_known || it.contenders.knows(connection)))
     }
 }

@@ -115,6 +115,7 @@ fn connections() -> [EarlyConnection; 3] {
         expected_peer,
         established,
         moved,
+        open: true,
         opened: at(n as i64),
     };
     [of(0, false, true, true), of(1, true, false, false), of(2, true, true, false)]
@@ -139,11 +140,35 @@ proptest! {
             .iter()
             .zip(ids)
             .map(|(&(expected_peer, established, moved, opened), flow)| EarlyConnection {
-                flow, expected_peer, established, moved, opened: at(opened),
+                flow, expected_peer, established, moved, open: true, opened: at(opened),
             })
             .collect();
         let best = announced_connection(&known);
         let chosen = known.iter().find(|it| Some(it.flow) == best).unwrap();
         prop_assert!(chosen.expected_peer || known.iter().all(|it| !it.expected_peer));
     }
+}
+
+#[test]
+fn connections_that_wait_beside_the_best_one_may_be_used_as_well() {
+    let ids = flow_ids(6);
+    let of = |n: usize, expected_peer, established, moved, open| EarlyConnection {
+        flow: ids[n],
+        expected_peer,
+        established,
+        moved,
+        open,
+        opened: at(-(n as i64)),
+    };
+    let known = [
+        of(0, true, true, false, true),
+        of(1, true, true, false, true),
+        // A stranger's, one that was refused, one of a transfer before, one that is closed.
+        of(2, false, true, false, true),
+        of(3, true, false, false, true),
+        of(4, true, true, true, true),
+        of(5, true, true, false, false),
+    ];
+    assert_eq!(rivals(&known, ids[0]).as_slice(), [ids[1]]);
+    assert_eq!(rivals(&known, ids[4]).as_slice(), [ids[1], ids[0]]);
 }

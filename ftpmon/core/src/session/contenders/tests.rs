@@ -29,6 +29,11 @@ fn id(n: u64) -> ConnectionId {
     ConnectionId { partition: 0, flow: n }
 }
 
+/// When the connection of this number was opened.
+fn at(n: u64) -> Timestamp {
+    Timestamp::from_nanos(n as i64)
+}
+
 fn initiator(n: u64) -> Endpoint {
     Endpoint::new(IpAddr::from([192, 0, 2, 10]), 41_000 + n as u16)
 }
@@ -79,10 +84,10 @@ pub(in crate::session) fn contenders(came: &[(bool, Came)]) -> Contenders {
             listener: initiator(n),
             established: false,
         };
-        assert!(contenders.contact(contact, expected, Some(Mode::Passive)));
+        assert!(contenders.contact(at(n), contact, expected, Some(Mode::Passive)));
         if !matches!(came, Opening | Attempt | HalfOpen) {
             contact.established = true;
-            assert!(contenders.contact(contact, expected, Some(Mode::Passive)));
+            assert!(contenders.contact(at(n), contact, expected, Some(Mode::Passive)));
         }
         if !matches!(came, Opening | Open) {
             contenders.ended(id(n), summary(n, came));
@@ -172,10 +177,10 @@ fn a_flood_of_strangers_keeps_no_expected_host_out() {
     let contact =
         |n| Contact { connection: id(n), initiator: initiator(n), listener: initiator(n), established: true };
     for n in 0..CONTENDERS_MAX as u64 {
-        assert!(contenders.contact(contact(n), false, Some(Mode::Passive)));
+        assert!(contenders.contact(at(n), contact(n), false, Some(Mode::Passive)));
     }
-    assert!(!contenders.contact(contact(90), false, None));
-    assert!(contenders.contact(contact(91), true, Some(Mode::Passive)));
+    assert!(!contenders.contact(at(90), contact(90), false, None));
+    assert!(contenders.contact(at(91), contact(91), true, Some(Mode::Passive)));
     contenders.ended(id(91), summary(91, Closed(0, 9)));
     assert_eq!(contenders.choose(LISTENER, false).summary.map(|it| it.initiator), Some(initiator(91)));
 }
@@ -206,4 +211,24 @@ fn an_empty_file_went_over_the_connection_that_the_server_closed_in_order() {
     let came = [(false, Closed(0, 0)), (true, Reset(0, 0))];
     let taken = contenders(&came).choose(INITIATOR, true).summary.map(|it| it.initiator);
     assert_eq!(taken, Some(initiator(0)));
+}
+
+#[test]
+fn what_came_when_the_server_was_through_is_for_what_follows() {
+    const THROUGH: Timestamp = Timestamp::from_nanos(1);
+    for (came, late) in [
+        (&[(true, Closed(0, 0)), (true, Closed(0, 9)), (true, Closed(0, 0))][..], &[2][..]),
+        (&[(true, Closed(0, 0)), (true, Open), (true, Open), (true, Opening)], &[2, 3]),
+        (&[(false, Closed(0, 9)), (true, Opening), (true, Open)], &[2]),
+        // A stranger is told with the transfer.
+        (&[(true, Closed(0, 9)), (true, Open), (false, Open), (true, Open)], &[3]),
+        // It had none, or none that was established: what comes later may be its own.
+        (&[(true, Attempt), (true, Opening), (true, Closed(0, 9))], &[]),
+    ] {
+        let mut contenders = contenders(came);
+        let taken: Vec<_> = contenders.take_late(THROUGH).0.iter().map(|it| it.connection).collect();
+        assert_eq!(taken, late.iter().copied().map(id).collect::<Vec<_>>(), "{came:?}");
+        assert!(late.iter().all(|&n| !contenders.knows(id(n))));
+    }
+    assert!(Contenders::default().take_late(THROUGH).is_empty());
 }

@@ -16,6 +16,10 @@ impl PendingCommands {
         if doubtful < sure && doubtful_one.doubt == Doubt::AnsweredUnseen {
             return false;
         }
+        // A server that is through with a transfer refuses what was asked behind it.
+        if doubtful_one.preliminary && doubtful < sure && matches!(code, 450 | 550..=553) {
+            return false;
+        }
         // 211 is a "system status, or system help reply" (RFC 959 section 4.2.2): servers answer STAT with it, and HELP with 214.
         let status = code == 211 && (doubtful_one.verb, sure_one.verb) == (Verb::Stat, Verb::Help);
         fit_of_doubtful > fit_of_sure

@@ -282,3 +282,22 @@ fn a_lost_reply_was_that_of_the_command_that_waited_alone() {
     // Of two either may have been answered.
     check(&["C PWD", "C NOOP", "~", "C MKD", "S 200 > 2"]);
 }
+
+#[test]
+fn what_aborted_says_so_before_the_next_is_answered() {
+    check(&["C STOR", "S 150 > 1", "C ABOR", "S 426 > 1", "C EPSV", "S 451 > 2", "S 229 > 3"]);
+    check(&["C STOR", "S 150 > 1", "C ABOR", "S 426 > 1", "C PASV", "S 426 > 2", "S 227 > 3"]);
+    check(&["C STOR", "S 150 > 1", "C ABOR", "S 426 > 1", "C RETR", "S 451 > 3"]);
+    check(&["C STOR", "S 150 > 1", "C ABOR", "S 451 > 1", "C EPSV", "S 522 > 3"]);
+}
+
+#[test]
+fn a_transfer_that_ended_with_a_second_150_takes_no_refusal_of_another() {
+    for (name, code) in
+        [("RNTO", 550), ("RNTO", 553), ("SIZE", 550), ("STAT", 550), ("MKD", 550), ("STAT", 450)]
+    {
+        let (said, refused) = (format!("C {name}"), format!("S {code} > 2"));
+        check(&["C RETR", "S 150 > 1", "S 150 > 1", &said, &refused, "C NOOP", "S 200 > 3"]);
+    }
+    check(&["C RETR", "S 150 > 1", "S 150 > 1", "C RNTO", "S 426 > 1", "S 250 > 2"]);
+}

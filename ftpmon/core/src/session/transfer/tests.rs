@@ -107,3 +107,17 @@ fn a_connection_without_a_command_is_reported_when_it_ends() {
         (Later, Later, AtOnce)
     );
 }
+
+#[test]
+fn an_endpoint_that_serves_again_takes_the_late_connections_with_it() {
+    let mut it = transfer(&[Came::Closed(0, 0), Came::Open], true, Some(226));
+    assert!(it.split_late().is_none(), "the server may not be through with it");
+    it.through_at = Some(Timestamp::default());
+    let next = it.split_late().unwrap();
+    let own = it.announced.as_deref().unwrap();
+    assert_eq!((own.id, own.endpoints.len()), (next.id, 0));
+    assert!(own.contenders.has_ended() && !own.contenders.has_open());
+    assert!(next.contenders.has_open() && !next.contenders.has_ended());
+    assert!(next.contacted && next.unannounced && next.endpoints.len() == 1);
+    assert!(it.split_late().is_none());
+}

@@ -67,6 +67,8 @@ impl Transfers {
         out: &mut Outbox,
     ) {
         self.supersede(at, out);
+        let late: Vec<_> = self.open.iter_mut().filter_map(|transfer| transfer.split_late()).collect();
+        self.open.extend(late.into_iter().map(|late| Transfer::boxed(Request::default(), Some(late))));
         let waits = |transfer: &Transfer| !all && matches!(transfer.state(), Some(DataState::Open));
         let (open, rest): (Vec<_>, Vec<_>) =
             core::mem::take(&mut self.open).into_iter().partition(|transfer| waits(transfer));
@@ -91,7 +93,10 @@ impl Transfers {
         } else if waits && !current.contacted {
             out.effects.push(Effect::Retract { id: current.id, endpoints: current.endpoints });
         } else {
-            self.open.push(Transfer::boxed(Request::default(), Some(current)));
+            // What is refused or never answered does not keep it.
+            let decided_at = Some(at);
+            let transfer = Transfer { decided_at, ..Transfer::new(Request::default(), Some(current)) };
+            self.open.push(Box::new(transfer));
         }
     }
 
@@ -153,6 +158,12 @@ impl Transfers {
         session: SessionRef<'_>,
         out: &mut Outbox,
     ) {
+        if let Some(next) = transfer.split_late() {
+            match &self.current {
+                None => self.current = Some(next),
+                Some(_) => self.open.push(Transfer::boxed(Request::default(), Some(next))),
+            }
+        }
         let waits = matches!(transfer.state(), Some(DataState::Waiting));
         let Chosen { summary, turned_down, strangers } = choose(&mut transfer);
         if let Some(Announced { id, endpoints, contacted, .. }) = transfer.announced.as_deref() {
