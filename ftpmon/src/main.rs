@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         },
         Command::Explain(options) => ftpmon::view::explain(&options.view(), &config),
         Command::Report(options) => ftpmon::view::report(&options.files, &options.form()),
+        Command::Top(options) => ftpmon::view::top(&options.view()),
         Command::Who(options) => ftpmon::view::who(&options.view()),
         Command::Config(ConfigCommand::Check(_)) => print(&checked(&invocation)),
         Command::Config(ConfigCommand::Show(_)) => print(&invocation.shown()),

@@ -11,6 +11,7 @@
 //! | `session_queues` | events that wait for one of these, in the order of their session |
 //! | `filter` | the conditions of a route on events |
 //! | `route` | a filter, an encoder and outputs |
+//! | `tap` | a copy of all events for those who ask the agent for them |
 //! | `reload` | other routes in the place of those that are there |
 
 mod attribution;
@@ -19,6 +20,7 @@ mod filter;
 mod reload;
 mod route;
 mod session_queues;
+mod tap;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +32,7 @@ use tokio::sync::Notify;
 
 use crate::config::{Config, RouteConfig};
 use crate::sink::Outputs;
-use crate::status::Tally;
+use crate::status::{Feed, Tally};
 use crate::telemetry::{Kind, Sampled, Snapshot};
 use ftpmon_core::detect::{Detectors, Fill};
 use ftpmon_core::engine::{FilePiece, SelectorUpdate};
@@ -41,6 +43,7 @@ pub(crate) use attribution::{Attribution, CONNECTIONS_MAX, SESSIONS_MAX, WAITING
 pub(crate) use files::Files;
 pub(crate) use reload::PreparedRoute;
 pub(crate) use route::Route;
+use tap::Tap;
 
 /// Takes events in order and writes each by every route that wants it.
 pub(crate) struct Chain<O> {
@@ -51,6 +54,7 @@ pub(crate) struct Chain<O> {
     files: Option<Files>,
     attribution: Option<Attribution>,
     routes: Vec<Route<O>>,
+    tap: Option<Tap>,
 }
 
 /// The stage of the chain at which an event waits.
@@ -75,7 +79,20 @@ impl<O: Outputs> Chain<O> {
         let routes = config.routes().iter().map(route).collect::<Result<_, E>>()?;
         let detectors = config.detectors();
         let tally = Tally::default();
-        Ok(Self { origin: origin.clone(), tally, detectors, files: None, attribution: None, routes })
+        Ok(Self {
+            origin: origin.clone(),
+            tally,
+            detectors,
+            files: None,
+            attribution: None,
+            routes,
+            tap: None,
+        })
+    }
+
+    /// From now on all events go to a feed as well.
+    pub(crate) fn copy_to(&mut self, feed: Feed) {
+        self.tap = Some(Tap::new(feed, &self.origin));
     }
 
     /// From now on pieces of files are stored.
@@ -322,6 +339,9 @@ impl<O: Outputs> Chain<O> {
 
     #[inline]
     fn write(&mut self, event: &mut Event) {
+        if let Some(tap) = &mut self.tap {
+            tap.event(event);
+        }
         for route in &mut self.routes {
             route.event(event);
         }

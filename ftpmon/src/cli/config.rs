@@ -28,6 +28,7 @@ impl Command {
             | Self::Status { .. }
             | Self::Verify { .. }
             | Self::Report(_)
+            | Self::Top(_)
             | Self::Who(_)
             | Self::Completions { .. }
             | Self::Man { .. }

@@ -10,6 +10,7 @@ mod layers;
 mod ports;
 mod report;
 mod show;
+mod top;
 mod values;
 mod who;
 
@@ -38,6 +39,7 @@ pub use layers::{Invocation, LayerError, Origin, Origins};
 pub use ports::PortOptions;
 pub use report::ReportArgs;
 pub use show::example;
+pub use top::TopArgs;
 pub use values::OwnersChoice;
 use values::{bytes, seconds};
 pub use who::WhoArgs;
@@ -87,6 +89,8 @@ pub enum Command {
     Explain(Box<ExplainArgs>),
     /// Write tables and charts of stored events, as HTML, JSON or CSV
     Report(Box<ReportArgs>),
+    /// Show sessions, transfers, users, paths and alerts on a terminal, from a stream of events or a file of them
+    Top(Box<TopArgs>),
     /// Show the sessions that are open, from a stream of events or a file of them
     Who(Box<WhoArgs>),
     /// Check or show the configuration
@@ -202,7 +206,7 @@ pub struct RunOptions {
     /// Keep all rights: to find out whether the sandbox is in the way
     #[arg(long)]
     pub no_sandbox: bool,
-    /// Address that serves /metrics, /healthz, /readyz and /status: unix:PATH, IP:PORT, off, or auto for a socket in /run/ftpmon
+    /// Address that serves /metrics, /healthz, /readyz, /status and, on a Unix socket, /events: unix:PATH, IP:PORT, off, or auto for a socket in /run/ftpmon
     #[arg(long, value_name = "ADDRESS", default_value_t = StatusAddress::Auto)]
     pub status: StatusAddress,
     /// The control ports, shared with `read`.

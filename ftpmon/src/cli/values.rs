@@ -9,7 +9,7 @@ use crate::config::{ChecksumsPolicy, FilesPolicy, HashAlgorithm, SecretsPolicy, 
 use crate::format::Format;
 use crate::kernel::{HookChoice, KernelLogLevel};
 use crate::sink::SpoolFull;
-use crate::view::{ColorChoice, Language, Order};
+use crate::view::{ColorChoice, Language, Order, Tab};
 
 /// A size within a range of bytes.
 pub(super) fn bytes(
@@ -96,6 +96,16 @@ values! {
         Bytes: "bytes", "The most bytes first";
         Failed: "failed", "The most refused logins first";
         User: "user", "By user, then by client";
+    }
+    Tab {
+        Sessions: "sessions", "Open sessions";
+        Transfers: "transfers", "Transfers that run, and the last that ended";
+        Users: "users", "Users by their transfers and refused logins";
+        Paths: "paths", "Paths by their transfers";
+        Servers: "servers", "Servers by their transfers";
+        Clients: "clients", "Clients by their transfers and refused logins";
+        Logins: "logins", "The last refused logins";
+        Alerts: "alerts", "The last alerts";
     }
     Language {
         En: "en", "English";

@@ -305,6 +305,7 @@ impl Running {
                 _ = tick.tick() => {
                     engine.tick();
                     engine.publish(self.attacher.facts());
+                    engine.tell_progress();
                     self.supervisor.alive(&watching(&self.attacher.facts()));
                 }
                 _ = stats.tick() => engine.emit_stats(),

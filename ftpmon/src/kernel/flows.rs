@@ -14,6 +14,8 @@ use ftpmon_core::account::{FlowRecord, FlowReport};
 
 /// Entries looked at in one slice: two system calls each.
 const SLICE: usize = 512;
+/// Entries looked at a second for those who read the events of the agent: some milliseconds.
+const RUNNING_LOOKS: usize = 2_048;
 /// A connection whose end was seen stays this long for late packets, nanoseconds.
 const LINGER_NS: u64 = 5_000_000_000;
 /// A connection without a packet for this long has ended, nanoseconds: keep-alive would have shown it.
@@ -70,6 +72,20 @@ impl Flows {
                 _ => FlowReport::Close,
             };
             report(account(&key, &state, kind, clock.utc(now), clock));
+        }
+    }
+
+    /// Passes the current account of connections that are open to `tell`, of so many entries of the table that it holds up
+    /// nothing else.
+    pub fn running(&self, clock: &Clock, mut tell: impl FnMut(FlowRecord)) {
+        const OVER: u32 = FlowState::CLOSED | FlowState::UNREPORTED | FlowState::UNTOLD;
+        let now = clock.boot_now();
+        for key in self.map.keys().flatten().take(RUNNING_LOOKS) {
+            if let Ok(state) = self.map.get(&key, 0)
+                && state.flags & OVER == 0
+            {
+                tell(account(&key, &state, FlowReport::Progress, clock.utc(now), clock));
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::feed::Feed;
 use super::tally::Tally;
 use crate::telemetry::{Kind, Snapshot};
 use ftpmon_event::InterfaceFacts;
@@ -51,9 +52,15 @@ type Latest = (Instant, Arc<Published>);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Board {
     latest: Arc<Mutex<Option<Latest>>>,
+    feed: Feed,
 }
 
 impl Board {
+    /// The events.
+    pub(crate) const fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
     /// Puts a state in the place of the last one.
     pub(crate) fn publish(&self, state: Published) {
         let latest = Some((Instant::now(), Arc::new(state)));

@@ -4,7 +4,11 @@
 //! |---|---|
 //! | `explain` | one session as a ladder of messages, with what each of them means |
 //! | `report` | tables and charts of stored events |
+//! | `top` | the same on a terminal, as events come in, with transfers, users, paths and alerts |
 //! | `who` | the sessions that are open |
+//! | `sessions` | open sessions, as their events tell of them |
+//! | `ranking` | names with counts, up to a cap |
+//! | `units` | times and sizes for people |
 //! | `language` | the languages of `explain` |
 //! | `terminal` | colours and the width of a terminal |
 //! | `style` | the style of drawings and pages |
@@ -13,13 +17,19 @@
 mod explain;
 mod language;
 mod layout;
+mod ranking;
 mod report;
+mod sessions;
 mod style;
 mod terminal;
+mod top;
+mod units;
 mod who;
 
 pub use explain::{ExplainOptions, Layered, Selection, explain};
 pub use language::Language;
 pub use report::{ReportForm, report};
+pub use sessions::{Filter, FilterError, Order};
 pub use terminal::ColorChoice;
-pub use who::{Filter, FilterError, Order, WhoOptions, who};
+pub use top::{Batch, EventSource, Tab, TopOptions, top};
+pub use who::{WhoOptions, who};

@@ -99,38 +99,56 @@ impl Tone {
     }
 }
 
-/// Text in tones, with colours or without.
+/// A line of text in tones.
+pub(super) type Painted = Vec<(Tone, String)>;
+
+/// Lines of text in tones, with colours or without.
 pub(super) struct Painter {
     colour: bool,
-    text: String,
+    lines: Vec<Painted>,
+    line: Painted,
 }
 
 impl Painter {
     /// An empty text.
     pub(super) fn new(colour: bool) -> Self {
-        Self { colour, text: String::new() }
+        Self { colour, lines: Vec::new(), line: Vec::new() }
     }
 
     /// Adds a piece.
     pub(super) fn put(&mut self, tone: Tone, piece: &str) {
-        if self.colour && !tone.sgr().is_empty() && !piece.is_empty() {
-            self.text.extend([tone.sgr(), piece, "\x1b[0m"]);
-        } else {
-            self.text.push_str(piece);
+        if !piece.is_empty() {
+            self.line.push((tone, piece.to_owned()));
         }
     }
 
-    /// Ends the line, without white space at its end where it has no colours.
+    /// Ends the line.
     pub(super) fn end_line(&mut self) {
-        if !self.colour {
-            self.text.truncate(self.text.trim_end_matches(' ').len());
-        }
-        self.text.push('\n');
+        self.lines.push(core::mem::take(&mut self.line));
     }
 
-    /// The whole text.
+    /// The lines.
+    pub(super) fn lines(self) -> Vec<Painted> {
+        self.lines
+    }
+
+    /// The whole text. Lines without colours have no white space at their ends.
     pub(super) fn finish(self) -> String {
-        self.text
+        let mut text = String::new();
+        for line in &self.lines {
+            for (tone, piece) in line {
+                if self.colour && !tone.sgr().is_empty() {
+                    text.extend([tone.sgr(), piece, "\x1b[0m"]);
+                } else {
+                    text.push_str(piece);
+                }
+            }
+            if !self.colour {
+                text.truncate(text.trim_end_matches(' ').len());
+            }
+            text.push('\n');
+        }
+        text
     }
 }
 

@@ -15,7 +15,7 @@ use crate::machine::find;
 use crate::process::run_ok;
 
 /// Packages that are installed, with a program that tells whether one is there.
-const PACKAGES: [(&str, &str); 10] = [
+const PACKAGES: [(&str, &str); 11] = [
     ("iproute2", "ip"),
     ("ethtool", "ethtool"),
     ("iptables", "iptables"),
@@ -26,6 +26,7 @@ const PACKAGES: [(&str, &str); 10] = [
     ("tnftp", "tnftp"),
     ("python3", "python3"),
     ("python3-pip", "pip3"),
+    ("tmux", "tmux"),
 ];
 
 /// Folders below `target/parties` and the packages that are unpacked into each.

@@ -80,11 +80,13 @@ impl LiveEngine {
     pub(super) fn new(
         engine: EngineConfig,
         kernel: KernelSide,
-        chain: Chain<QueuedOutputs>,
+        mut chain: Chain<QueuedOutputs>,
         spool: Option<Arc<Spool>>,
         dump: Option<Dump>,
         facts: StartFacts,
     ) -> Self {
+        let board = Board::default();
+        chain.copy_to(board.feed().clone());
         Self {
             spool,
             clock: Clock::start(),
@@ -96,7 +98,7 @@ impl LiveEngine {
             chain,
             dump,
             journal: None,
-            board: Board::default(),
+            board,
             facts,
             started: Instant::now(),
             unpolled: 0,

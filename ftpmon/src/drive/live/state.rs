@@ -2,7 +2,7 @@
 
 use super::engine::{KernelSide, LiveEngine};
 use crate::kernel;
-use crate::status::Published;
+use crate::status::{Moved, Published, Remark};
 use crate::telemetry::{Sampled, Snapshot};
 use ftpmon_event::InterfaceFacts;
 
@@ -31,6 +31,19 @@ impl LiveEngine {
             interfaces,
             snapshot,
             tally: self.chain.tally().clone(),
+        });
+    }
+
+    /// Tells those who read events how far the data connections are.
+    pub(super) fn tell_progress(&self) {
+        let feed = self.board.feed();
+        if !feed.is_read() {
+            return;
+        }
+        self.kernel.flows.running(&self.clock, |account| {
+            let bytes = account.from_initiator.bytes.saturating_add(account.from_listener.bytes);
+            let (initiator, listener) = (account.initiator, account.listener);
+            feed.remark(Remark::Moved(Moved { ts: account.at, initiator, listener, bytes }));
         });
     }
 

@@ -41,15 +41,17 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use ftpmon_event::Event;
 
-use super::terminal;
+use super::language::Language;
+use super::terminal::{self, Painted};
 use crate::config::Config;
 
 pub use options::{ExplainOptions, Layered, Selection};
 
 use capture::Found;
 use layers::Look;
-use record::Record;
+use record::{Collector, Record};
 use source::Source;
 
 /// Explains a session on standard output. `config` has the ports and the policy of secrets, which count for captures.
@@ -123,10 +125,18 @@ fn show(record: &Record, options: &ExplainOptions, mut out: impl Write) -> anyho
         save(path, &page::html(&ladder, options.language))?;
     }
     if options.svg.is_none() && options.html.is_none() {
-        let text = plain::text(&ladder, terminal::width(options.width), options.color.on_stdout());
-        out.write_all(text.as_bytes())?;
+        let text = plain::painted(&ladder, terminal::width(options.width), options.color.on_stdout());
+        out.write_all(text.finish().as_bytes())?;
     }
     Ok(())
+}
+
+/// The ladder of the session of which these are the events, in so many columns.
+pub(super) fn of_events(events: Vec<Event>, language: Language, width: usize) -> Vec<Painted> {
+    let mut collector = Collector::new(&Selection::First);
+    events.into_iter().for_each(|event| collector.push(event));
+    let Some(record) = collector.finish() else { return Vec::new() };
+    plain::painted(&merge::ladder(&record, language), width, false).lines()
 }
 
 fn save(path: &Path, text: &str) -> anyhow::Result<()> {

@@ -19,7 +19,7 @@ const WIDE: usize = 100;
 const SHAFT: usize = 8;
 
 /// The ladder in so many columns.
-pub(super) fn text(ladder: &Ladder, width: usize, colour: bool) -> String {
+pub(super) fn painted(ladder: &Ladder, width: usize, colour: bool) -> Painter {
     let margin = TIME + FRAME + if width >= WIDE { STEP } else { 0 } + 1;
     let mut page = Page {
         painter: Painter::new(colour),
@@ -47,7 +47,7 @@ pub(super) fn text(ladder: &Ladder, width: usize, colour: bool) -> String {
     for line in &ladder.footing {
         wrapped(line, width).iter().for_each(|line| page.line(Tone::Plain, line));
     }
-    page.painter.finish()
+    page.painter
 }
 
 struct Page {

@@ -5,7 +5,6 @@
 //! | file | what |
 //! |---|---|
 //! | `tally` | all tables of a report |
-//! | `top` | a table of names with counts, up to a cap |
 //! | `timeline` | counts over time, in steps that grow with the period |
 //! | `latency` | a distribution of times |
 //! | `moment` | times for people |
@@ -19,7 +18,6 @@ mod moment;
 mod page;
 mod tally;
 mod timeline;
-mod top;
 
 use core::ops::ControlFlow;
 use std::io::{BufWriter, Write as _};

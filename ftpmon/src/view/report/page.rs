@@ -5,8 +5,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::chart;
 use super::moment::minute;
 use super::tally::Tally;
-use super::top::Top;
 use crate::view::layout::shown;
+use crate::view::ranking::Ranking;
 use crate::view::style::{CONTENT_POLICY, REPORT_STYLE, STYLE};
 
 /// The page of a report.
@@ -78,7 +78,7 @@ fn numbers(tally: &Tally) -> Markup {
 }
 
 /// A table of names with counts.
-fn table(title: &str, counted: &str, top: &Top, with_bytes: bool) -> Markup {
+fn table(title: &str, counted: &str, top: &Ranking, with_bytes: bool) -> Markup {
     let rows = top.rows();
     html! {
         section {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::latency::Latency;
 use super::timeline::Timeline;
-use super::top::{Counts, Top};
+use crate::view::ranking::{Counts, Ranking};
 
 /// The tables.
 #[derive(Debug, Default, Serialize)]
@@ -30,20 +30,20 @@ pub(super) struct Tally {
     pub(super) anomalies: u64,
     pub(super) gaps: u64,
     pub(super) timeline: Timeline,
-    pub(super) users: Top,
-    pub(super) servers: Top,
-    pub(super) clients: Top,
-    pub(super) paths: Top,
+    pub(super) users: Ranking,
+    pub(super) servers: Ranking,
+    pub(super) clients: Ranking,
+    pub(super) paths: Ranking,
     /// Files by the ending of their names.
-    pub(super) types: Top,
+    pub(super) types: Ranking,
     /// Refused logins by client and by user.
-    pub(super) refused_clients: Top,
-    pub(super) refused_users: Top,
+    pub(super) refused_clients: Ranking,
+    pub(super) refused_users: Ranking,
     /// Alerts by detector.
-    pub(super) alerts: Top,
-    pub(super) tls_versions: Top,
+    pub(super) alerts: Ranking,
+    pub(super) tls_versions: Ranking,
     /// Greetings of servers.
-    pub(super) greetings: Top,
+    pub(super) greetings: Ranking,
     /// Reply times by verb.
     pub(super) latency: BTreeMap<&'static str, Latency>,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ftpmon_event::time::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::top::Counts;
+use crate::view::ranking::Counts;
 
 /// Steps at most: what a drawing has room for.
 const STEPS_MAX: usize = 240;

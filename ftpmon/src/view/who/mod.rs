@@ -1,16 +1,6 @@
-//! `ftpmon who`: the sessions that are open, from a stream of events or a file of them.
-//!
-//! | file | what |
-//! |---|---|
-//! | `session` | the state of one session |
-//! | `table` | all open sessions, and totals |
-//! | `filter` | which of them are shown, and in what order |
-//! | `plain` | the table as text |
+//! `ftpmon who`: the sessions that are open, from a stream of events or a file of them. `plain` is the table as text.
 
-mod filter;
 mod plain;
-mod session;
-mod table;
 
 use core::ops::ControlFlow;
 use std::io::Write;
@@ -21,11 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use ftpmon_event::EventLine;
 
+use super::sessions::{Filter, Order, Table};
 use super::terminal::{self, ColorChoice};
 use crate::event_file;
-use table::Table;
-
-pub use filter::{Filter, FilterError, Order};
 
 /// Events between the thread that reads and the table. Stops a reader that is quicker than the table from filling memory.
 const EVENTS_WAITING: usize = 1_024;

@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 
 /// Names of a table at most. Stops peers that invent names from filling memory; the counts of further names are added up.
 const NAMES_MAX: usize = 50_000;
-/// Rows of a table that are shown.
+/// Rows of a table that a report has.
 const SHOWN: usize = 25;
 /// Bytes of a name that are kept.
 const NAME_BYTES_MAX: usize = 1_024;
@@ -40,9 +40,38 @@ impl Counts {
     }
 }
 
+/// The order of a table's rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum RankBy {
+    /// The most bytes first.
+    #[default]
+    Bytes,
+    /// The most counted first.
+    Count,
+    /// The most that did not succeed first.
+    Failed,
+    /// By name.
+    Name,
+}
+
+impl RankBy {
+    /// All orders.
+    pub(super) const ALL: [Self; 4] = [Self::Bytes, Self::Count, Self::Failed, Self::Name];
+
+    /// Its name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes",
+            Self::Count => "count",
+            Self::Failed => "failed",
+            Self::Name => "name",
+        }
+    }
+}
+
 /// The table.
-#[derive(Debug, Default)]
-pub(super) struct Top {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ranking {
     names: HashMap<SmolStr, Counts>,
     /// The counts of names that had no room.
     others: Counts,
@@ -58,7 +87,7 @@ pub(super) struct Row<'t> {
     pub(super) counts: Counts,
 }
 
-impl Top {
+impl Ranking {
     /// Adds to the counts of a name.
     pub(super) fn add(&mut self, name: &str, more: Counts) {
         let mut end = name.len().min(NAME_BYTES_MAX);
@@ -75,16 +104,32 @@ impl Top {
         }
     }
 
-    /// The first rows: the most bytes, then the most counted, then by name.
+    /// The first rows of a report: the most bytes, then the most counted, then by name.
     pub(super) fn rows(&self) -> Vec<Row<'_>> {
+        self.sorted(RankBy::Bytes, SHOWN)
+    }
+
+    /// The first so many rows in an order; equal ones by their bytes, their counts and their names.
+    pub(super) fn sorted(&self, by: RankBy, most: usize) -> Vec<Row<'_>> {
         let mut rows: Vec<Row<'_>> =
             self.names.iter().map(|(name, counts)| Row { name, counts: *counts }).collect();
         rows.sort_by(|a, b| {
             let of = |row: &Row<'_>| (row.counts.bytes(), row.counts.count);
-            of(b).cmp(&of(a)).then_with(|| a.name.cmp(b.name))
+            let first = match by {
+                RankBy::Bytes => core::cmp::Ordering::Equal,
+                RankBy::Count => b.counts.count.cmp(&a.counts.count),
+                RankBy::Failed => b.counts.failed.cmp(&a.counts.failed),
+                RankBy::Name => a.name.cmp(b.name),
+            };
+            first.then_with(|| of(b).cmp(&of(a))).then_with(|| a.name.cmp(b.name))
         });
-        rows.truncate(SHOWN);
+        rows.truncate(most);
         rows
+    }
+
+    /// The counts of a name.
+    pub(super) fn get(&self, name: &str) -> Option<Counts> {
+        self.names.get(name).copied()
     }
 
     /// The number of names.
@@ -99,7 +144,7 @@ impl Top {
 }
 
 /// Its first rows, and how many names there are.
-impl Serialize for Top {
+impl Serialize for Ranking {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Table<'t> {
@@ -117,14 +162,14 @@ mod tests {
 
     #[test]
     fn names_beyond_the_cap_are_added_up() {
-        let mut top = Top::default();
+        let mut ranking = Ranking::default();
         let one = Counts { count: 1, bytes_up: 2, ..Counts::default() };
         for number in 0..NAMES_MAX + 7 {
-            top.add(&number.to_string(), one);
+            ranking.add(&number.to_string(), one);
         }
-        top.add("3", Counts { bytes_down: 9, ..one });
-        assert_eq!((top.len(), top.others().count, top.rows().len()), (NAMES_MAX, 7, SHOWN));
-        let rows = top.rows();
+        ranking.add("3", Counts { bytes_down: 9, ..one });
+        assert_eq!((ranking.len(), ranking.others().count, ranking.rows().len()), (NAMES_MAX, 7, SHOWN));
+        let rows = ranking.rows();
         assert_eq!((rows[0].name, rows[0].counts.count, rows[0].counts.bytes()), ("3", 2, 13));
     }
 }

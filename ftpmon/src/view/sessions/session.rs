@@ -1,16 +1,21 @@
 //! The state of one session, as its events tell it.
 
 use ftpmon_core::ftp::Verb;
+use ftpmon_core::ftp::size::{in_213, in_preliminary};
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{Event, EventKind, FileDirection, LoginOutcome, ReplyClass, SessionIdentity, TlsTurn};
+use ftpmon_event::{
+    CommandRef, Event, EventKind, FileDirection, LoginOutcome, ReplyClass, SessionIdentity, TlsTurn,
+};
 use serde::Serialize;
 use smol_str::SmolStr;
+
+use super::running::Running;
 
 /// The activity of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum State {
+pub(in crate::view) enum State {
     /// Nobody is logged in.
     #[default]
     Connected,
@@ -30,7 +35,7 @@ pub(super) enum State {
 
 impl State {
     /// The name, as `state:` takes it.
-    pub(super) const fn name(self) -> &'static str {
+    pub(in crate::view) const fn name(self) -> &'static str {
         match self {
             Self::Connected => "connected",
             Self::Authenticating => "authenticating",
@@ -53,31 +58,43 @@ impl State {
 
 /// An open session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Session {
+pub(in crate::view) struct Session {
     #[serde(rename = "session")]
-    pub(super) id: SmolStr,
-    pub(super) client: Endpoint,
-    pub(super) server: Endpoint,
+    pub(in crate::view) id: SmolStr,
+    pub(in crate::view) client: Endpoint,
+    pub(in crate::view) server: Endpoint,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) user: Option<SmolStr>,
-    pub(super) state: State,
+    pub(in crate::view) user: Option<SmolStr>,
+    pub(in crate::view) state: State,
     /// When it began, or its first event came.
     #[serde(skip)]
-    pub(super) begun: Timestamp,
+    pub(in crate::view) begun: Timestamp,
     /// When its last event came.
     #[serde(skip)]
-    pub(super) latest: Timestamp,
+    pub(in crate::view) latest: Timestamp,
     /// The last command that was seen, with its argument.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) command: Option<SmolStr>,
+    pub(in crate::view) command: Option<SmolStr>,
     /// The argument of the transfer that runs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) path: Option<SmolStr>,
-    pub(super) transfers: u64,
-    pub(super) bytes_up: u64,
-    pub(super) bytes_down: u64,
-    pub(super) failed_logins: u64,
-    pub(super) tls: bool,
+    pub(in crate::view) path: Option<SmolStr>,
+    pub(in crate::view) transfers: u64,
+    pub(in crate::view) bytes_up: u64,
+    pub(in crate::view) bytes_down: u64,
+    pub(in crate::view) failed_logins: u64,
+    pub(in crate::view) tls: bool,
+    /// The transfer that runs, where the server took its command.
+    #[serde(skip)]
+    pub(in crate::view) running: Option<Running>,
+    /// The listener at which the next data connection is expected.
+    #[serde(skip)]
+    pub(in crate::view) announced: Option<Endpoint>,
+    /// The size of a file, where the client asked for it.
+    #[serde(skip)]
+    sized: Option<(SmolStr, u64)>,
+    /// The number of its events.
+    #[serde(skip)]
+    pub(in crate::view) events: u64,
     /// The transfer command that waits for its first reply.
     #[serde(skip)]
     asked: Option<(u64, State, Option<SmolStr>)>,
@@ -87,7 +104,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(identity: &SessionIdentity, at: Timestamp) -> Self {
+    pub(in crate::view) fn new(identity: &SessionIdentity, at: Timestamp) -> Self {
         Self {
             id: identity.id().into(),
             client: identity.client,
@@ -103,13 +120,18 @@ impl Session {
             bytes_down: 0,
             failed_logins: 0,
             tls: false,
+            running: None,
+            announced: None,
+            sized: None,
+            events: 0,
             asked: None,
             is_logged_in: false,
         }
     }
 
     /// Takes an event of it.
-    pub(super) fn push(&mut self, event: &Event) {
+    pub(in crate::view) fn push(&mut self, event: &Event) {
+        self.events = self.events.saturating_add(1);
         if !is_abandoned(event) {
             self.latest = self.latest.max(event.ts);
         }
@@ -135,8 +157,22 @@ impl Session {
                 if let Some((_, state, path)) = self.asked.take_if(|(tx, ..)| *tx == told.tx)
                     && begins
                 {
+                    let text = in_preliminary(told.reply.text.as_bytes(), path.as_deref().map(str::as_bytes));
+                    let asked = self.sized.take().filter(|(of, _)| Some(of) == path.as_ref());
+                    let by_size = asked.map(|(_, size)| size).filter(|_| state == State::Downloading);
+                    self.running = Some(Running::new(event.ts, text.or(by_size)));
                     (self.state, self.path) = (state, path);
                 }
+                let size = |of: &CommandRef| Verb::from_name(of.verb.as_bytes()) == Verb::Size;
+                if let Some(of) = told.command.as_ref().filter(|of| size(of))
+                    && told.reply.code == Some(213)
+                {
+                    let size = in_213(told.reply.text.as_bytes());
+                    self.sized = of.arg.clone().zip(size);
+                }
+            }
+            EventKind::DataChannel(told) => {
+                self.announced = Some(Endpoint::new(told.data.ip, told.data.port));
             }
             EventKind::Login(told) => match told.login.outcome {
                 LoginOutcome::Success => {
@@ -158,7 +194,7 @@ impl Session {
                     self.bytes_down = self.bytes_down.saturating_add(data.bytes_from_server);
                 }
                 if facts.direction.map(State::of_transfer) == Some(self.state) {
-                    self.path = None;
+                    (self.path, self.running) = (None, None);
                     self.rest();
                 }
             }
@@ -168,6 +204,11 @@ impl Session {
             }
             _ => {}
         }
+    }
+
+    /// A transfer runs and moves nothing.
+    pub(in crate::view) fn is_stalled(&self) -> bool {
+        self.running.as_ref().is_some_and(Running::is_stalled)
     }
 
     /// Nothing is transferred any more.

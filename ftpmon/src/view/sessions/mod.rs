@@ -1,0 +1,21 @@
+//! The open sessions, as their events tell of them.
+//!
+//! | file | what |
+//! |---|---|
+//! | `session` | the state of one session |
+//! | `running` | a transfer that runs |
+//! | `table` | all open sessions, and totals |
+//! | `filter`, `order` | which of them are shown, and in what order |
+
+mod filter;
+mod order;
+mod running;
+mod session;
+mod table;
+
+pub(in crate::view) use filter::{Facts, Field};
+pub use filter::{Filter, FilterError};
+pub use order::Order;
+pub(in crate::view) use running::Running;
+pub(in crate::view) use session::{Session, State};
+pub(in crate::view) use table::Table;

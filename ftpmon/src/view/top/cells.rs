@@ -1,0 +1,205 @@
+//! The columns of the tables, and the texts of their rows.
+
+use ftpmon_event::FileDirection;
+use ftpmon_event::time::{Rfc3339, Timestamp};
+
+use super::grid::{Column, number, text};
+use super::happened::{Happened, What};
+use super::tab::Tab;
+use crate::view::layout::shown;
+use crate::view::ranking::Counts;
+use crate::view::sessions::{Running, Session, State};
+use crate::view::terminal::Tone;
+use crate::view::units::{age, rate, size};
+
+/// The texts of a row, all of them safe to show, and its colour.
+#[derive(Clone, Debug)]
+pub(super) struct Cells {
+    pub(super) texts: Vec<String>,
+    pub(super) tone: Tone,
+}
+
+const SESSIONS: [Column; 10] = [
+    text("CLIENT", 21, 0),
+    text("SERVER", 21, 108),
+    text("USER", 10, 0),
+    text("STATE", 14, 0),
+    number("TIME", 6, 0),
+    number("IDLE", 6, 0),
+    number("UP", 7, 96),
+    number("DOWN", 7, 0),
+    number("FAILED", 6, 120),
+    text("COMMAND", 0, 0),
+];
+
+const TRANSFERS: [Column; 10] = [
+    text("STATE", 11, 0),
+    text("USER", 10, 0),
+    text("CLIENT", 15, 0),
+    text("SERVER", 21, 110),
+    number("TIME", 6, 0),
+    number("BYTES", 7, 0),
+    number("OF", 7, 92),
+    number("DONE", 5, 0),
+    number("RATE", 8, 0),
+    text("PATH", 0, 0),
+];
+
+const NAMES: [Column; 6] = [
+    number("TRANSFERS", 9, 0),
+    number("FAILED", 7, 0),
+    number("UP", 8, 0),
+    number("DOWN", 8, 0),
+    number("REFUSED", 7, 0),
+    text("NAME", 0, 0),
+];
+
+const LOGINS: [Column; 6] = [
+    text("TIME", 19, 0),
+    text("CLIENT", 21, 0),
+    text("SERVER", 21, 100),
+    number("CODE", 4, 0),
+    text("TLS", 3, 0),
+    text("USER", 0, 0),
+];
+
+const ALERTS: [Column; 5] = [
+    text("TIME", 19, 0),
+    number("LEVEL", 5, 0),
+    text("DETECTOR", 20, 0),
+    text("CLIENT", 21, 110),
+    text("WHAT", 0, 0),
+];
+
+/// The columns of a table.
+pub(super) const fn columns(tab: Tab) -> &'static [Column] {
+    match tab {
+        Tab::Sessions => &SESSIONS,
+        Tab::Transfers => &TRANSFERS,
+        Tab::Users | Tab::Paths | Tab::Servers | Tab::Clients => &NAMES,
+        Tab::Logins => &LOGINS,
+        Tab::Alerts => &ALERTS,
+    }
+}
+
+/// A session in the table of sessions.
+pub(super) fn session(row: &Session, now: Timestamp) -> Cells {
+    let doing = row.path.as_deref().or(row.command.as_deref()).map(shown).unwrap_or_default();
+    let texts = vec![
+        row.client.to_string(),
+        row.server.to_string(),
+        name(row.user.as_deref()),
+        row.state.name().to_owned(),
+        age(now, row.begun),
+        age(now, row.latest),
+        size(row.bytes_up),
+        size(row.bytes_down),
+        row.failed_logins.to_string(),
+        doing,
+    ];
+    Cells { texts, tone: tone(row) }
+}
+
+/// A session in the table of transfers.
+pub(super) fn running(row: &Session, now: Timestamp) -> Cells {
+    let transfer = row.running.as_ref();
+    let moved = transfer.and_then(|transfer| transfer.moved);
+    let unknown = || "?".to_owned();
+    let rate = moved.map_or_else(unknown, |moved| rate(moved.rate_bps));
+    let texts = vec![
+        if row.is_stalled() { "stalled".to_owned() } else { row.state.name().to_owned() },
+        name(row.user.as_deref()),
+        row.client.ip.to_string(),
+        row.server.to_string(),
+        transfer.map_or_else(String::new, |transfer| age(now, transfer.since)),
+        moved.map_or_else(unknown, |moved| size(moved.bytes)),
+        transfer.and_then(|transfer| transfer.declared).map_or_else(unknown, size),
+        transfer.and_then(Running::percent).map_or_else(unknown, |percent| format!("{percent}%")),
+        rate,
+        name(row.path.as_deref()),
+    ];
+    Cells { texts, tone: tone(row) }
+}
+
+/// A name with its counts, and its refused logins.
+pub(super) fn named(row: &str, counts: Counts, refused: Option<u64>) -> Cells {
+    let texts = vec![
+        counts.count.to_string(),
+        counts.failed.to_string(),
+        size(counts.bytes_up),
+        size(counts.bytes_down),
+        refused.map_or_else(|| "-".to_owned(), |refused| refused.to_string()),
+        shown(row),
+    ];
+    let tone = if refused.unwrap_or(0) > 0 { Tone::Odd } else { Tone::Plain };
+    Cells { texts, tone }
+}
+
+/// Something that happened, in its table.
+pub(super) fn happened(row: &Happened) -> Cells {
+    let client = row.client.map(|end| end.to_string()).unwrap_or_default();
+    let server = row.server.map(|end| end.to_string()).unwrap_or_default();
+    let user = name(row.user.as_deref());
+    match &row.what {
+        What::Transfer { direction, path, bytes, declared, rate_bps, duration_us, outcome } => {
+            let took = duration_us
+                .map(|us| Timestamp::from_nanos(i64::try_from(us.saturating_mul(1_000)).unwrap_or(0)));
+            let done =
+                declared.filter(|size| *size > 0).map(|size| u128::from(*bytes) * 100 / u128::from(size));
+            let texts = vec![
+                format!("{} {}", arrow(*direction), outcome.name().replace('_', " ")),
+                user,
+                row.client.map(|end| end.ip.to_string()).unwrap_or_default(),
+                server,
+                took.map(|took| age(took, Timestamp::from_nanos(0))).unwrap_or_default(),
+                size(*bytes),
+                declared.map(size).unwrap_or_default(),
+                done.map(|percent| format!("{percent}%")).unwrap_or_default(),
+                rate_bps.map(rate).unwrap_or_default(),
+                name(path.as_deref()),
+            ];
+            let is_good = *outcome == ftpmon_event::Outcome::Complete;
+            Cells { texts, tone: if is_good { Tone::Quiet } else { Tone::Bad } }
+        }
+        What::Login { code, encrypted } => {
+            let code = code.map(|code| code.to_string()).unwrap_or_default();
+            let tls = if *encrypted { "yes" } else { "no" };
+            let texts = vec![second(row.at), client, server, code, tls.to_owned(), user];
+            Cells { texts, tone: Tone::Bad }
+        }
+        What::Alert { id, severity, message } => {
+            let texts = vec![second(row.at), severity.to_string(), shown(id), client, shown(message)];
+            let tone = if *severity >= 3 { Tone::Bad } else { Tone::Odd };
+            Cells { texts, tone }
+        }
+    }
+}
+
+/// A time to the second: `2026-01-01 00:00:00`.
+pub(super) fn second(at: Timestamp) -> String {
+    Rfc3339::of(at).as_str().get(..19).unwrap_or_default().replace('T', " ")
+}
+
+/// Which way a file went, as seen from the client.
+const fn arrow(direction: Option<FileDirection>) -> char {
+    match direction {
+        Some(FileDirection::Download) => '↓',
+        Some(FileDirection::Upload) => '↑',
+        Some(FileDirection::Listing) => '≡',
+        None => '?',
+    }
+}
+
+/// A text of a peer, where there is one.
+fn name(text: Option<&str>) -> String {
+    text.map(shown).unwrap_or_default()
+}
+
+fn tone(row: &Session) -> Tone {
+    match row.state {
+        _ if row.is_stalled() => Tone::Bad,
+        State::Downloading | State::Uploading | State::Listing => Tone::Good,
+        State::Authenticating => Tone::Odd,
+        State::Connected | State::Idle | State::Encrypted => Tone::Plain,
+    }
+}
