@@ -1,5 +1,7 @@
 //! The connections of a session, and the segments that belong to them.
 
+use std::collections::HashMap;
+
 use ftpmon_core::segment::Segment;
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::time::Timestamp;
@@ -24,9 +26,10 @@ struct Followed {
     is_over: bool,
 }
 
-/// The connections of a session.
+/// The connections of a session, by their ends: the lower endpoint first. Those of the same ends are in the order in which they
+/// are asked.
 pub(super) struct Connections {
-    followed: Vec<Followed>,
+    followed: HashMap<(Endpoint, Endpoint), Vec<Followed>>,
     until: Timestamp,
     steps: Vec<Step>,
 }
@@ -52,6 +55,11 @@ fn beginning(data: &DataConnection, ended: Timestamp) -> Timestamp {
         }
         (None, None) => Timestamp::EARLIEST,
     }
+}
+
+/// The two ends of a connection, whoever sends.
+fn ends(one: Endpoint, other: Endpoint) -> (Endpoint, Endpoint) {
+    if one <= other { (one, other) } else { (other, one) }
 }
 
 /// The session's client opens a data connection.
@@ -83,11 +91,11 @@ impl Connections {
             })
         });
         let until = record.events.iter().map(|event| event.ts).max().unwrap_or_default();
-        Self {
-            followed: core::iter::once(control).chain(data).collect(),
-            until: until.plus_nanos(AFTERWARDS_NS),
-            steps: Vec::new(),
+        let mut followed: HashMap<_, Vec<Followed>> = HashMap::new();
+        for connection in core::iter::once(control).chain(data) {
+            followed.entry(ends(connection.initiator, connection.listener)).or_default().push(connection);
         }
+        Self { followed, until: until.plus_nanos(AFTERWARDS_NS), steps: Vec::new() }
     }
 
     /// Takes a segment of the capture. False where it belongs to none of the connections.
@@ -95,11 +103,9 @@ impl Connections {
         if at > self.until {
             return false;
         }
-        for followed in &mut self.followed {
+        for followed in self.followed.get_mut(&ends(segment.src, segment.dst)).into_iter().flatten() {
             let from_initiator = (segment.src, segment.dst) == (followed.initiator, followed.listener);
-            let is_of_it =
-                from_initiator || (segment.src, segment.dst) == (followed.listener, followed.initiator);
-            if !is_of_it || followed.is_over || at < followed.from {
+            if followed.is_over || at < followed.from {
                 continue;
             }
             if followed.follower.is_over(from_initiator, segment) {
