@@ -17,6 +17,7 @@ pub mod kernel;
 mod named_file;
 mod netns;
 mod notice;
+mod on_alert;
 pub mod process;
 mod quantity;
 pub mod sandbox;

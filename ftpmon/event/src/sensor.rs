@@ -106,6 +106,9 @@ pub struct Stats {
     pub matched: u64,
     /// Events written, this one not counted.
     pub emitted: u64,
+    /// Events that the rates of the output held back, by type; a type of which none were is left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub held_back: BTreeMap<String, u64>,
     /// Losses and omissions by reason; a reason that never occurred is left out.
     pub lost: BTreeMap<String, u64>,
     /// Fill and cap of every table.

@@ -1,7 +1,7 @@
 //! The way of an event from the engine to the outputs, the same for live capture and capture files.
 //!
 //! ```text
-//! event -> detectors -> files -> processes -> routes { filter, encoder, outputs }
+//! event -> detectors -> files -> processes -> routes { filter, rate, privacy, encoder, outputs }
 //! ```
 //!
 //! | file | what |
@@ -10,6 +10,8 @@
 //! | `attribution` | adds to an event which local processes own the ends of its connection |
 //! | `session_queues` | events that wait for one of these, in the order of their session |
 //! | `filter` | the conditions of a route on events |
+//! | `rate` | the rates of event types on a route |
+//! | `privacy` | names that a route does not tell |
 //! | `route` | a filter, an encoder and outputs |
 //! | `tap` | a copy of all events for those who ask the agent for them |
 //! | `reload` | other routes in the place of those that are there |
@@ -17,6 +19,8 @@
 mod attribution;
 mod files;
 mod filter;
+mod privacy;
+mod rate;
 mod reload;
 mod route;
 mod session_queues;
@@ -31,11 +35,12 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::config::{Config, RouteConfig};
+use crate::on_alert::OnAlert;
 use crate::sink::Outputs;
 use crate::status::{Feed, Tally};
 use crate::telemetry::{Kind, Sampled, Snapshot};
 use ftpmon_core::detect::{Detectors, Fill};
-use ftpmon_core::engine::{FilePiece, SelectorUpdate};
+use ftpmon_core::engine::{FilePiece, Secrets, SelectorUpdate};
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Dropped, Event, EventKind, Origin};
 
@@ -48,9 +53,12 @@ use tap::Tap;
 /// Takes events in order and writes each by every route that wants it.
 pub(crate) struct Chain<O> {
     origin: Origin,
+    /// The key of hashed names.
+    names: Secrets,
     /// Counts of the events that came, and of alerts.
     tally: Tally,
     detectors: Detectors,
+    on_alert: Option<OnAlert>,
     files: Option<Files>,
     attribution: Option<Attribution>,
     routes: Vec<Route<O>>,
@@ -66,23 +74,26 @@ enum Wait {
 }
 
 impl<O: Outputs> Chain<O> {
-    /// The routes of `config` for the events of `origin`; `open` opens the outputs of each.
+    /// The routes of `config` for the events of `origin`; `names` holds the key of hashed names, `open` opens the outputs of each.
     ///
     /// # Errors
     /// The first outputs that cannot be opened.
     pub(crate) fn new<E>(
         config: &Config,
         origin: &Origin,
+        names: Secrets,
         mut open: impl FnMut(&RouteConfig) -> Result<O, E>,
     ) -> Result<Self, E> {
-        let route = |route: &_| Route::new(route, origin, &mut open);
+        let route = |route: &_| Route::new(route, origin, &names, &mut open);
         let routes = config.routes().iter().map(route).collect::<Result<_, E>>()?;
         let detectors = config.detectors();
         let tally = Tally::default();
         Ok(Self {
             origin: origin.clone(),
+            names,
             tally,
             detectors,
+            on_alert: None,
             files: None,
             attribution: None,
             routes,
@@ -100,9 +111,24 @@ impl<O: Outputs> Chain<O> {
         self.files = Some(files);
     }
 
+    /// From now on each alert is handed to the operator's command too.
+    pub(crate) fn run_on_alert(&mut self, on_alert: OnAlert) {
+        self.on_alert = Some(on_alert);
+    }
+
     /// From now on events say which processes own the ends of their connections.
     pub(crate) fn attribute(&mut self, attribution: Attribution) {
         self.attribution = Some(attribution);
+    }
+
+    /// The key of the names that routes hash.
+    pub(crate) const fn names(&self) -> &Secrets {
+        &self.names
+    }
+
+    /// New routes hash names under this key.
+    pub(crate) fn set_names(&mut self, names: Secrets) {
+        self.names = names;
     }
 
     /// The fields that all events have in common.
@@ -183,6 +209,9 @@ impl<O: Outputs> Chain<O> {
     fn emit_alerts(&mut self) {
         while let Some(mut alert) = self.detectors.pop() {
             self.tally.count(&alert);
+            if let Some(on_alert) = &mut self.on_alert {
+                on_alert.alert(&alert);
+            }
             if let Some(wait) = self.pass(&mut alert) {
                 self.hold(wait, alert);
             }
@@ -355,6 +384,7 @@ impl<O: Outputs> Sampled for Chain<O> {
             into.add(Kind::Table { cap }, "detector_entries", used);
             into.add(Kind::Lost, "detector_entries_forgotten", forgotten);
         }
+        self.on_alert.iter().for_each(|on_alert| on_alert.sample(into));
         self.files.iter().for_each(|files| files.sample(into));
         self.attribution.iter().for_each(|attribution| attribution.sample(into));
         self.outputs().for_each(|outputs| outputs.sample(into));

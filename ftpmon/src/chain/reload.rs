@@ -36,7 +36,7 @@ impl<O: Outputs> Chain<O> {
                 taken.push(at);
                 return Ok(PreparedRoute::Kept(at));
             }
-            let mut route = Route::new(config, &self.origin, &mut open)?;
+            let mut route = Route::new(config, &self.origin, &self.names, &mut open)?;
             let before = self.seq_of(&old, config);
             route.continue_from(before.unwrap_or(0));
             Ok(PreparedRoute::New { route: Box::new(route), takes_over: before.is_some() })

@@ -3,9 +3,12 @@
 use std::io;
 use std::net::IpAddr;
 
+use super::privacy::Privacy;
+use super::rate::RateLimits;
 use crate::config::{FilterConfig, RouteConfig};
 use crate::format::{Encoder, Format, KindFilter, Pretty, SyslogHeader};
 use crate::sink::{Lines, Loss, OutputSpec, Outputs, SinkSpec};
+use ftpmon_core::engine::Secrets;
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, Origin, SessionIdentity};
 
@@ -14,19 +17,22 @@ pub(crate) struct Route<O> {
     encoder: Encoder,
     /// The conditions on events; none where there are none.
     filter: Option<FilterConfig>,
+    rate: Option<RateLimits>,
+    privacy: Option<Privacy>,
     /// Finished lines.
     lines: Lines,
     outputs: O,
 }
 
 impl<O: Outputs> Route<O> {
-    /// A route as `config` describes it, for the events of `origin`.
+    /// A route as `config` describes it, for the events of `origin`; `names` holds the key of hashed names.
     ///
     /// # Errors
     /// That of `open`, which opens the outputs.
     pub(super) fn new<E>(
         config: &RouteConfig,
         origin: &Origin,
+        names: &Secrets,
         open: impl FnOnce(&RouteConfig) -> Result<O, E>,
     ) -> Result<Self, E> {
         let outputs = open(config)?;
@@ -41,7 +47,8 @@ impl<O: Outputs> Route<O> {
             encoder = encoder.with_syslog(SyslogHeader::new(form, origin));
         }
         let filter = Some(config.filter.clone()).filter(|filter| !filter.is_empty());
-        Ok(Self { encoder, filter, lines: Lines::default(), outputs })
+        let (rate, privacy) = (RateLimits::new(&config.rate), Privacy::new(config.privacy, names));
+        Ok(Self { encoder, filter, rate, privacy, lines: Lines::default(), outputs })
     }
 
     #[cfg(test)]
@@ -84,12 +91,28 @@ impl<O: Outputs> Route<O> {
     /// Writes an event, if this route wants it.
     #[inline]
     pub(super) fn event(&mut self, event: &mut Event) {
-        if self.filter.as_ref().is_some_and(|filter| !filter.wants(event)) {
+        if self.filter.as_ref().is_some_and(|filter| !filter.wants(event)) || !self.admits(event) {
             return;
         }
         if let EventKind::Stats(stats) = &mut event.kind {
             stats.emitted = self.encoder.written();
+            stats.held_back = self.rate.as_ref().map(RateLimits::held_back).unwrap_or_default();
         }
+        match self.privacy.as_ref().map(|privacy| privacy.apply(event)) {
+            Some(event) => self.encode(&event),
+            None => self.encode(event),
+        }
+    }
+
+    /// The rates of this route let it pass: an event that it would not write anyway uses nothing up.
+    #[inline]
+    fn admits(&mut self, event: &Event) -> bool {
+        let Some(rate) = &mut self.rate else { return true };
+        !self.encoder.wants(event) || rate.admits(event)
+    }
+
+    #[inline]
+    fn encode(&mut self, event: &Event) {
         if self.encoder.event(event, &mut self.lines.bytes) {
             self.lines.urgent |= matches!(event.kind, EventKind::Login(_) | EventKind::Alert(_));
             self.end_event(event.session.as_deref());

@@ -50,7 +50,8 @@ impl Outputs for Kept {
 
 fn chain(routes: Vec<RouteConfig>) -> Chain<Kept> {
     let config = Config { routes, sensor: Some("s".to_owned()), ..Config::default() };
-    Chain::new(&config, &sample::origin("s"), |_| Ok::<_, Infallible>(Kept::default())).unwrap()
+    Chain::new(&config, &sample::origin("s"), Secrets::Mask, |_| Ok::<_, Infallible>(Kept::default()))
+        .unwrap()
 }
 
 fn stop() -> Event {

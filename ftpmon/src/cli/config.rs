@@ -65,6 +65,7 @@ impl From<&RunOptions> for Config {
                     max_bytes: options.spool_max_bytes,
                     full: options.spool_full,
                 }),
+                on_alert: options.on_alert.clone(),
             },
             ..shared(&options.ports, &options.events, &options.outputs)
         }

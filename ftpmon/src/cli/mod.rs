@@ -197,6 +197,10 @@ pub struct RunOptions {
     /// The events that are dropped when the spool is full
     #[arg(long, value_enum, default_value_t = SpoolFull::DropOldest)]
     pub spool_full: SpoolFull,
+    /// Program to start for each alert, with the alert in its environment (FTPMON_ALERT, FTPMON_CLIENT, FTPMON_EVENT …); as the user that
+    /// ftpmon becomes, at most 60 times a minute
+    #[arg(long, value_name = "PROGRAM")]
+    pub on_alert: Option<PathBuf>,
     /// Report which local process owns an end of a connection
     #[arg(long, value_enum, default_value_t = OwnersChoice::On)]
     pub owners: OwnersChoice,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Config, FilesPolicy, SecretsPolicy};
 use crate::format::{LINE_BYTES_MAX, LINE_BYTES_MIN};
 use crate::sink::{SPOOL_BYTES_MIN, SinkSpec};
-use ftpmon_event::EventKind;
+use ftpmon_event::{EventKind, EventType};
 
 /// Smallest ring, bytes: one page.
 pub const RING_BYTES_MIN: u64 = 4 << 10;
@@ -42,12 +42,20 @@ pub enum Contradiction {
     /// No event type has this name.
     #[error("--events {0}: there is no such event type")]
     UnknownEvent(String),
+    /// Events of this type are no session's, and always written.
+    #[error(
+        "rate.{0}: there is no such event type, or its events are the sensor's own, which are never held back"
+    )]
+    UnknownRate(String),
     /// A control port would be read as clear text and as TLS.
     #[error("port {0} is in --ports and in --tls-ports; it can be in one of them only")]
     PortTwice(u16),
     /// A key for hashes that are not asked for.
-    #[error("--secrets-key is the key of --secrets hash: give both or neither")]
+    #[error("--secrets-key is the key of --secrets hash, or of names that a route hashes: nothing is hashed")]
     UnusedKey,
+    /// The program for alerts is not named by its whole path.
+    #[error("--on-alert {}: give the path of the program from / on", .0.display())]
+    OnAlertPath(PathBuf),
     /// A directory for files that are not stored.
     #[error("--files-dir needs --files extract: without it no file is stored")]
     UnusedDirectory,
@@ -73,8 +81,12 @@ impl Config {
     pub fn check(&self) -> Result<(), Contradiction> {
         self.check_ranges()?;
         self.check_ports()?;
-        if self.secrets.key_file.is_some() && self.secrets.policy != SecretsPolicy::Hash {
+        let hashes = self.secrets.policy == SecretsPolicy::Hash || self.hashes_names();
+        if self.secrets.key_file.is_some() && !hashes {
             return Err(Contradiction::UnusedKey);
+        }
+        if let Some(program) = self.live.on_alert.as_ref().filter(|program| !program.is_absolute()) {
+            return Err(Contradiction::OnAlertPath(program.clone()));
         }
         match (self.files.policy, &self.files.directory) {
             (FilesPolicy::Extract, None) => return Err(Contradiction::NoDirectory),
@@ -110,8 +122,16 @@ impl Config {
             return Err(Contradiction::SensorName);
         }
         let mut events = self.routes.iter().flat_map(|route| &route.events);
-        match events.find(|name| !EventKind::NAMES.contains(&name.as_str())) {
-            Some(unknown) => Err(Contradiction::UnknownEvent(unknown.clone())),
+        if let Some(unknown) = events.find(|name| !EventKind::NAMES.contains(&name.as_str())) {
+            return Err(Contradiction::UnknownEvent(unknown.clone()));
+        }
+        let is_limitable = |name: &str| {
+            let mut kinds = EventType::ALL.iter().filter(|kind| kind.is_of_session());
+            name == EventType::Alert.name() || kinds.any(|kind| kind.name() == name)
+        };
+        let mut rates = self.routes.iter().flat_map(|route| route.rate.0.keys());
+        match rates.find(|name| !is_limitable(name)) {
+            Some(unknown) => Err(Contradiction::UnknownRate(unknown.clone())),
             None => Ok(()),
         }
     }
@@ -243,6 +263,9 @@ mod tests {
         let directory = |c: &mut Config| c.files.directory = Some("/x".into());
         assert_eq!(contradiction(directory), Some(Contradiction::UnusedDirectory));
         assert_eq!(contradiction(|c| (extract(c), directory(c)).1), None);
+        let program = |path: &str| contradiction(|c| c.live.on_alert = Some(path.into()));
+        assert_eq!(program("/usr/local/bin/page"), None);
+        assert_eq!(program("page"), Some(Contradiction::OnAlertPath("page".into())));
         assert_eq!(contradiction(|c| c.secrets.key_file = Some("/x".into())), Some(Contradiction::UnusedKey));
     }
 

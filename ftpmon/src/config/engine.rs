@@ -67,6 +67,22 @@ impl Config {
         Ok(EngineConfig { detect_by_content: true, selects: false, ..config })
     }
 
+    /// The key of the names that routes hash: that of `--secrets-key`, else a random one. `Mask` where none hashes any.
+    ///
+    /// # Errors
+    /// There is no key.
+    pub fn name_hashes(&self) -> Result<Secrets, KeyError> {
+        if !self.hashes_names() {
+            return Ok(Secrets::Mask);
+        }
+        secrets(&SecretsConfig { policy: SecretsPolicy::Hash, key_file: self.secrets.key_file.clone() })
+    }
+
+    /// A route hashes names.
+    pub(super) fn hashes_names(&self) -> bool {
+        self.routes.iter().any(|route| route.privacy.hashes())
+    }
+
     /// `auto`: the checksums that count where none are chosen.
     fn engine(&self, limits: Limits, auto: Checksums) -> Result<EngineConfig, KeyError> {
         Ok(EngineConfig {

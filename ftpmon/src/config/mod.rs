@@ -9,6 +9,7 @@
 //! | `detectors` | the detectors themselves, with lists and rules |
 //! | `diff` | what another configuration would change |
 //! | `route`, `routes`, `filter`, `name_pattern` | the routes of events to outputs, and which events take them |
+//! | `rate`, `privacy` | how many events take a route, and the names that they have |
 //! | `lists` | lists of what is known to be bad, as files |
 //! | `read` | settings for reading capture files |
 //! | `rules` | files of rules |
@@ -25,6 +26,8 @@ mod leavings;
 mod limits;
 mod lists;
 mod name_pattern;
+mod privacy;
+mod rate;
 mod read;
 mod route;
 mod routes;
@@ -57,6 +60,8 @@ pub use leavings::{PinConfig, WritePcapConfig};
 pub use limits::LimitsConfig;
 pub use lists::ListFile;
 pub use name_pattern::NamePattern;
+pub use privacy::{NamePolicy, PrivacyConfig, ProcessPolicy};
+pub use rate::RateConfig;
 pub use read::ReadConfig;
 pub use route::RouteConfig;
 
@@ -259,6 +264,9 @@ pub struct LiveConfig {
     pub pin: Option<PinConfig>,
     /// A log on disk that the outputs read.
     pub spool: Option<SpoolConfig>,
+    /// A program that is started for each alert.
+    #[serde(with = "text::path_option")]
+    pub on_alert: Option<PathBuf>,
 }
 
 /// A log on disk that the outputs read.
@@ -295,6 +303,7 @@ impl Default for LiveConfig {
             write_pcap: None,
             pin: None,
             spool: None,
+            on_alert: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The routes in force.
 
 use super::{Config, RouteConfig};
+use crate::sink::OutputSpec;
 
 impl Config {
     /// The routes of events: those given, or the default one. An output with a format or event types of its own has a route of
@@ -8,35 +9,36 @@ impl Config {
     pub fn routes(&self) -> Vec<RouteConfig> {
         let given = if self.routes.is_empty() { vec![RouteConfig::default()] } else { self.routes.clone() };
         let mut routes: Vec<RouteConfig> = Vec::with_capacity(given.len());
-        for RouteConfig { events, format, max_line_bytes, filter, outputs } in given {
+        for route in given {
             let mut own: Vec<RouteConfig> = Vec::with_capacity(1);
-            for output in outputs {
-                let format = output.sink.format().or(output.settings.format).unwrap_or(format);
-                let events = output.settings.events.clone().unwrap_or_else(|| events.clone());
-                let max_line_bytes =
-                    output.sink.line_max().map_or(max_line_bytes, |max| max.min(max_line_bytes));
-                let syslog = output.sink.syslog();
-                let same = |route: &&mut RouteConfig| {
-                    (route.format, &route.events, route.max_line_bytes, route.syslog())
-                        == (format, &events, max_line_bytes, syslog)
+            for output in &route.outputs {
+                let wanted = RouteConfig { outputs: Vec::new(), ..route.clone() }.with(output);
+                let same = |other: &&mut RouteConfig| {
+                    (other.format, &other.events, other.max_line_bytes, other.syslog())
+                        == (wanted.format, &wanted.events, wanted.max_line_bytes, wanted.syslog())
                 };
                 match own.iter_mut().find(same) {
-                    Some(route) => route.outputs.push(output),
-                    None => {
-                        let filter = filter.clone();
-                        own.push(RouteConfig {
-                            events,
-                            format,
-                            max_line_bytes,
-                            filter,
-                            outputs: vec![output],
-                        });
-                    }
+                    Some(other) => other.outputs.push(output.clone()),
+                    None => own.push(wanted),
                 }
             }
             routes.append(&mut own);
         }
         routes
+    }
+}
+
+impl RouteConfig {
+    /// This route for one output, by that one's own settings.
+    fn with(self, output: &OutputSpec) -> Self {
+        let max = output.sink.line_max();
+        Self {
+            format: output.sink.format().or(output.settings.format).unwrap_or(self.format),
+            events: output.settings.events.clone().unwrap_or(self.events),
+            max_line_bytes: max.map_or(self.max_line_bytes, |max| max.min(self.max_line_bytes)),
+            outputs: vec![output.clone()],
+            ..self
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::event_file;
 use crate::notice::notice;
 use crate::sink::DirectOutputs;
 use ftpmon_core::detect::{ALL, Entry, find};
+use ftpmon_core::engine::Secrets;
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{EventKind, EventLine, Origin};
 
@@ -77,7 +78,8 @@ impl Detection<'_> {
 }
 
 fn open(config: &Config, origin: &Origin) -> anyhow::Result<Chain<DirectOutputs>> {
-    let mut chain = Chain::new(config, origin, |route: &RouteConfig| DirectOutputs::open(&route.outputs))?;
+    let mut chain =
+        Chain::new(config, origin, Secrets::Mask, |route: &RouteConfig| DirectOutputs::open(&route.outputs))?;
     chain.set_detectors(config.all_detectors().map_err(anyhow::Error::msg)?);
     Ok(chain)
 }

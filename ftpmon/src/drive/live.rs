@@ -32,6 +32,7 @@ use crate::kernel::{
 };
 use crate::netns::NetworkNamespace;
 use crate::notice::notice;
+use crate::on_alert::OnAlert;
 use crate::process::ProcessLookup;
 use crate::sandbox::{self, Account, Opener, Role};
 use crate::sink::{QueuedOutputs, SinkSpec, Spool, SpoolOptions, reader_gone};
@@ -40,7 +41,7 @@ use crate::telemetry::{self, StartFacts};
 use attacher::{Attacher, Forked};
 use engine::{KernelSide, LiveEngine};
 use ftpmon_core::engine::{EngineConfig, FilesMode};
-use ftpmon_event::{InterfaceFacts, StopReason};
+use ftpmon_event::{InterfaceFacts, Origin, StopReason};
 use journal::{Entry, Journal};
 use pace::Pace;
 pub use reload::Reread;
@@ -79,12 +80,16 @@ pub fn run(config: &Config, reread: Reread) -> anyhow::Result<bool> {
     let pins = pin.map(|pin| Pins::open(&pin.folder, kernel)).transpose()?;
     // Without the maps that went with it, what an earlier agent noted is of no use.
     let take_over = pins.as_ref().is_some_and(Pins::are_there);
-    let started = load(config, kernel, &engine, pins).and_then(|loaded| {
+    let origin = telemetry::origin(config)?;
+    let on_alert = config.live.on_alert.as_deref().map(|program| start_on_alert(config, program, &origin));
+    let on_alert = on_alert.transpose()?;
+    let started = load(config, kernel, &engine, pins).and_then(|mut loaded| {
+        loaded.on_alert = on_alert;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("the system gives no event loop")?;
-        runtime.block_on(watch(config, reread, engine, loaded, take_over))
+        runtime.block_on(watch(config, reread, (origin, engine), loaded, take_over))
     });
     if let (Err(_), Some(pin), false) = (&started, pin, take_over) {
         // Pins of a failed start are of no use.
@@ -102,6 +107,16 @@ struct Loaded {
     log: Option<kernel::Log>,
     /// The namespace of the interfaces, where it is another one than the agent's.
     netns: Option<NetworkNamespace>,
+    /// With `--on-alert`.
+    on_alert: Option<OnAlert>,
+}
+
+/// The operator's program runs as the agent's user. It is started by a process from before anything is loaded.
+fn start_on_alert(config: &Config, program: &Path, origin: &Origin) -> anyhow::Result<OnAlert> {
+    let account = config.live.sandbox.then(|| Account::find(config.live.user.as_deref())).transpose()?;
+    let may_run = nix::unistd::access(program, nix::unistd::AccessFlags::X_OK);
+    may_run.with_context(|| format!("--on-alert: cannot run {}", program.display()))?;
+    OnAlert::start(program, account.as_ref(), origin.clone()).context("the system gives no second process")
 }
 
 fn load(
@@ -128,14 +143,14 @@ fn load(
     let netns = config.live.netns.as_deref().map(NetworkNamespace::open).transpose()?;
     let attacher = Forked::start(wanted, kernel, object, netns.as_ref())
         .context("the system gives no second process")?;
-    Ok(Loaded { maps, options, attacher, log, netns })
+    Ok(Loaded { maps, options, attacher, log, netns, on_alert: None })
 }
 
 /// Opens what the run writes to, attaches and watches. An error is of the start; false stands for a failure later.
 async fn watch(
     config: &Config,
     reread: Reread,
-    engine: EngineConfig,
+    (origin, engine): (Origin, EngineConfig),
     loaded: Loaded,
     take_over: bool,
 ) -> anyhow::Result<bool> {
@@ -145,13 +160,13 @@ async fn watch(
         .with_context(|| format!("cannot serve the state at {}", config.live.status))?;
     let socket = listener.as_ref().and_then(StatusListener::path).map(Path::to_owned);
     let opener = Opener::start().context("the system gives no thread")?;
-    let origin = telemetry::origin(config)?;
     let open_spool = |options: SpoolOptions| {
         let folder = options.folder.display().to_string();
         Spool::open(options, &origin).with_context(|| format!("cannot use {folder} as the spool"))
     };
     let spool = config.spool().map(open_spool).transpose()?.map(Arc::new);
-    let mut chain = Chain::new(config, &origin, |route| open_outputs(route, spool.as_ref()))?;
+    let names = config.name_hashes()?;
+    let mut chain = Chain::new(config, &origin, names, |route| open_outputs(route, spool.as_ref()))?;
     chain.set_detectors(config.all_detectors().map_err(anyhow::Error::msg)?);
     spool.iter().for_each(|spool| spool.outputs_are_known());
     let journal = config
@@ -160,7 +175,8 @@ async fn watch(
         .as_ref()
         .map(|pin| open_journal(pin, opener.clone(), config.ports.control.clone()))
         .transpose()?;
-    let Loaded { maps, options, attacher, log, netns } = loaded;
+    let Loaded { maps, options, attacher, log, netns, on_alert } = loaded;
+    on_alert.into_iter().for_each(|on_alert| chain.run_on_alert(on_alert));
     let Parts { mut ring, counters, mut steering, flows } = kernel::open(maps, options)?;
     log.map(kernel::Log::follow).transpose()?;
     let attacher = attacher.attach().await?;

@@ -182,6 +182,11 @@ impl Encoder {
         wanted
     }
 
+    /// Events of this kind are written.
+    pub fn wants(&self, event: &Event) -> bool {
+        self.filter.wants(&event.kind)
+    }
+
     /// Appends a line that was made without its number, and counts it: what is before the number and what is after it.
     pub fn line(&mut self, before: &[u8], behind: &[u8], out: &mut Vec<u8>) {
         let from = out.len();

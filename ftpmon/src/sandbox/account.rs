@@ -5,7 +5,8 @@ use core::fmt;
 use nix::unistd::{Gid, Uid, User};
 use rustix::process::{geteuid, getgid};
 use rustix::thread::{
-    CapabilitySet, set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities, set_thread_groups,
+    set_thread_res_gid, set_thread_res_uid,
 };
 
 use super::error::{SandboxError, step};
@@ -97,6 +98,20 @@ impl Account {
         set_thread_res_gid(gid, gid, gid).map_err(step("the group", WAY_OUT))?;
         set_thread_res_uid(uid, uid, uid).map_err(step("the user", WAY_OUT))?;
         set_keep_capabilities(false).map_err(step("the user", WAY_OUT))
+    }
+
+    /// This process becomes the user and has no capability. What it starts may gain the rights that the system gives that user.
+    ///
+    /// # Errors
+    /// A right that cannot be given up.
+    pub(crate) fn become_for_good(&self) -> Result<(), SandboxError> {
+        if self.ids.is_none() {
+            return Ok(());
+        }
+        self.become_this()?;
+        let none = CapabilitySet::empty();
+        let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+        set_capabilities(None, sets).map_err(step("capabilities", "use --no-sandbox"))
     }
 }
 

@@ -77,8 +77,7 @@ pub use outputs::{Lines, Outputs};
 pub use queued::{OutputError, QueuedOutputs};
 pub use spec::{SinkSpec, SinkSpecError};
 pub use spool::{
-    SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, Spool, SpoolFull, SpoolOptions, SpoolReport, route_number,
-    verify_spool,
+    SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, Spool, SpoolFull, SpoolOptions, SpoolReport, verify_spool,
 };
 pub use stdout::{reader_gone, stdout_is_closed};
 pub use tls_options::TlsOptions;

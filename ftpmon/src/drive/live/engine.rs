@@ -26,7 +26,7 @@ use ftpmon_event::link::InterfaceId;
 use ftpmon_event::{ConfigDetail, ConfigReload, Event, EventKind, InterfaceFacts, SensorStop, StopReason};
 
 use super::retired::RetiredPorts;
-use super::routes::{close, open_outputs, started};
+use super::routes::{close, name_hashes, open_outputs, started};
 
 /// Records handled between two looks at everything else: some milliseconds of work.
 const DRAIN_RECORDS: usize = 2_048;
@@ -234,11 +234,12 @@ impl LiveEngine {
 
     /// Opens the outputs that `new` has and `old` has not.
     pub(super) fn prepare_routes(
-        &self,
+        &mut self,
         old: &Config,
         new: &Config,
         opener: &Opener,
     ) -> Result<PreparedRoutes, String> {
+        self.chain.set_names(name_hashes(self.chain.names(), new, opener)?);
         self.chain.prepare_routes(old, new, |route| {
             let (route, spool) = (route.clone(), self.spool.clone());
             let open = move || open_outputs(&route, spool.as_ref()).map_err(|error| error.to_string());

@@ -4,10 +4,11 @@ use std::io;
 use std::sync::Arc;
 
 use crate::chain::Route;
-use crate::config::RouteConfig;
+use crate::config::{Config, RouteConfig};
 use crate::notice::notice;
 use crate::sandbox::Opener;
-use crate::sink::{OutputError, QueuedOutputs, Spool, route_number};
+use crate::sink::{OutputError, QueuedOutputs, Spool};
+use ftpmon_core::engine::Secrets;
 use ftpmon_event::Event;
 use ftpmon_event::time::Timestamp;
 
@@ -18,6 +19,16 @@ pub(super) fn started(
     opener: &Opener,
 ) -> io::Result<Route<QueuedOutputs>> {
     opener.call(move || route.start(&mut start).map(|()| route))?
+}
+
+/// The key of the names that the routes of `new` hash. A random one is `kept` for the whole run, so that hashes can be compared.
+pub(super) fn name_hashes(kept: &Secrets, new: &Config, opener: &Opener) -> Result<Secrets, String> {
+    if matches!(kept, Secrets::Hash(_)) && new.secrets.key_file.is_none() {
+        return Ok(kept.clone());
+    }
+    let config = new.clone();
+    let read = opener.call(move || config.name_hashes().map_err(|error| error.to_string()));
+    read.map_err(|error| error.to_string())?
 }
 
 /// Closes routes that are no longer wanted, on a thread of its own: a slow reader holds up nothing. Waits for it where lines of two
@@ -40,6 +51,5 @@ pub(super) fn open_outputs(
     spool: Option<&Arc<Spool>>,
 ) -> Result<QueuedOutputs, OutputError> {
     let Some(spool) = spool else { return QueuedOutputs::open(&route.outputs) };
-    let number = route_number(route.format.name(), &route.events);
-    QueuedOutputs::open_spooled(&route.outputs, Arc::clone(spool), number)
+    QueuedOutputs::open_spooled(&route.outputs, Arc::clone(spool), route.number())
 }

@@ -88,7 +88,7 @@ impl PartEncoder {
             return None;
         }
         let encoder = |route: &crate::config::RouteConfig| {
-            if route.syslog().is_some() || !route.filter.is_empty() {
+            if route.syslog().is_some() || !route.is_plain() {
                 return None;
             }
             Some((KindFilter::only(&route.events), route.format.unnumbered(origin)?))

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::sink::{DirectOutputError, DirectOutputs};
 use crate::telemetry::{Snapshot, StartFacts};
 use ftpmon_core::detect::Detectors;
-use ftpmon_core::engine::{EngineConfig, FilePiece, Output, for_each_output};
+use ftpmon_core::engine::{EngineConfig, FilePiece, Output, Secrets, for_each_output};
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, Origin, SensorStop, StopReason};
 
@@ -63,7 +63,8 @@ impl OutputStage {
         origin: &Origin,
         detectors: Detectors,
     ) -> Result<Self, DirectOutputError> {
-        let mut chain = Chain::new(config, origin, |route| DirectOutputs::open(&route.outputs))?;
+        let mut chain =
+            Chain::new(config, origin, Secrets::Mask, |route| DirectOutputs::open(&route.outputs))?;
         chain.set_detectors(detectors);
         if let Some(store) = config.store() {
             chain.store_files(Files::at_once(store));

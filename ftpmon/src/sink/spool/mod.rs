@@ -189,10 +189,3 @@ fn recover(folder: &std::path::Path, number: u64) -> io::Result<u64> {
     }
     Ok(end)
 }
-
-/// The number of a route: the same in every run in which it has the same format and event types.
-pub fn route_number(format: &str, events: &[String]) -> u64 {
-    use sha2::Digest as _;
-    let digest = sha2::Sha256::digest(format!("{format} {}", events.join("+")));
-    digest.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
-}

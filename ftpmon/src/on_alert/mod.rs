@@ -1,0 +1,72 @@
+//! A command of the operator's for each alert (`--on-alert`).
+//!
+//! Threads that handle what peers send may start no program. So a copy of the agent, made before it has a thread or reads a
+//! packet, starts the commands: the runner. A socket pair is between the two; a message is an alert as a line of
+//! `--format json`. When the agent ends, however it ends, the socket closes and the runner ends.
+//!
+//! | file | what |
+//! |---|---|
+//! | `environment` | an alert as variables of a command |
+//! | `runner` | the process that starts the commands |
+
+mod environment;
+mod runner;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use nix::unistd::{ForkResult, fork};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+use crate::sandbox::Account;
+use crate::telemetry::{Kind, Sampled, Snapshot};
+use ftpmon_event::{Event, EventLine, Origin};
+
+/// The runner, from the agent's side.
+pub(crate) struct OnAlert {
+    socket: OwnedFd,
+    origin: Origin,
+    /// Alerts that were not handed over: the runner was behind, or is gone.
+    lost: u64,
+}
+
+impl OnAlert {
+    /// Starts the runner: `command` runs as `account`. To be called while this process has one thread.
+    ///
+    /// # Errors
+    /// The system gives no process or socket pair.
+    pub(crate) fn start(command: &Path, account: Option<&Account>, origin: Origin) -> io::Result<Self> {
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        // SAFETY: this process has one thread, so that no lock is held by another one that the copy does not have.
+        match unsafe { fork() }? {
+            ForkResult::Parent { .. } => {
+                rustix::io::ioctl_fionbio(&ours, true)?;
+                Ok(Self { socket: ours, origin, lost: 0 })
+            }
+            ForkResult::Child => {
+                drop(ours);
+                runner::life(&theirs, command, account);
+                // Nothing of the agent's is to be written or removed by its copy.
+                // SAFETY: ends this process; no other thread is left to notice.
+                unsafe { libc::_exit(0) }
+            }
+        }
+    }
+
+    /// Hands an alert to the runner. It is never waited for.
+    pub(crate) fn alert(&mut self, alert: &Event) {
+        let line = EventLine { origin: self.origin.clone(), seq: 0, event: alert.clone() };
+        let sent = serde_json::to_vec(&line)
+            .map_err(io::Error::other)
+            .and_then(|line| Ok(rustix::net::send(&self.socket, &line, rustix::net::SendFlags::NOSIGNAL)?));
+        self.lost += u64::from(sent.is_err());
+    }
+}
+
+impl Sampled for OnAlert {
+    fn sample(&self, into: &mut Snapshot) {
+        into.add(Kind::Lost, "on_alert_not_run", self.lost);
+    }
+}
