@@ -228,6 +228,13 @@ impl Flow {
             || self.connection.account(Side::Listener).fin
     }
 
+    /// The handshake is complete, and the listener was seen to answer where the opening was seen.
+    pub(crate) fn is_proven(&self) -> bool {
+        let finished = |side| self.account(side).fin;
+        let answered = self.handshake().is_none() || self.was_established();
+        self.is_established() && (answered || finished(Side::Initiator) || finished(Side::Listener))
+    }
+
     /// It ended and carried nothing.
     pub(crate) fn ended_empty(&self) -> bool {
         let ended = self.is_counted_to_its_end() || (self.record.is_none() && self.connection.is_closed());

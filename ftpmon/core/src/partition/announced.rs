@@ -100,8 +100,8 @@ impl Partition {
             let lately = self.now.at.nanos_since(flow.first) <= BORDER_NS;
             let stranger = lately && flow.pair() != claim.pair() && flow.was_established();
             let Flow { initiator, first, .. } = *flow;
-            let contact =
-                Contact { connection: self.connection_id(id), initiator, listener, established: true };
+            let connection = self.connection_id(id);
+            let contact = Contact { connection, initiator, listener, established: true, proven: true };
             stranger.then_some((first, contact))
         };
         let contacts: SmallVec<[(Timestamp, Contact); CONNECTIONS_OF_LISTENER_MAX]> =

@@ -167,9 +167,9 @@ impl Partition {
         let (initiator, listener, first) = (flow.initiator, flow.listener, flow.first);
         let payload = data.wants_bytes();
         let claims = data.claims.clone();
-        let established = flow.is_established();
+        let (established, proven) = (flow.is_established(), flow.is_proven());
         if let Some(Flow { role: Role::Data(data), .. }) = self.flows.get_mut(id) {
-            data.established_told = established;
+            (data.established_told, data.proven_told) = (established, proven);
         }
         for claim in &claims {
             self.tell_claimant(first, id, claim);
@@ -188,8 +188,9 @@ impl Partition {
         let &ClaimRef { session, endpoint, foreign, .. } = claim;
         let Some(flow) = self.flows.get(id) else { return };
         let Flow { initiator, listener, .. } = *flow;
-        let (connection, established) = (self.connection_id(id), flow.is_established());
-        let contact = Contact { connection, initiator, listener, established };
+        let (established, proven) = (flow.is_established(), flow.is_proven());
+        let contact =
+            Contact { connection: self.connection_id(id), initiator, listener, established, proven };
         if foreign {
             self.post(Mail::DataOpened { session, endpoint, at, contact });
         } else if !self.data_opened(at, session.flow, endpoint, contact) {
@@ -201,16 +202,16 @@ impl Partition {
         ConnectionId { partition: self.number, flow: id.to_bits() }
     }
 
-    /// The sessions of a data connection learn that it is established.
+    /// The sessions of a data connection learn that it is established; those of other hosts also that this was seen, as they may be told
+    /// of a stranger.
     pub(super) fn note_established(&mut self, at: Timestamp, id: FlowId) {
         let Some(flow) = self.flows.get_mut(id) else { return };
-        let established = flow.is_established();
+        let (established, proven) = (flow.is_established(), flow.is_proven());
         let Role::Data(data) = &mut flow.role else { return };
-        if !established || core::mem::replace(&mut data.established_told, true) {
-            return;
-        }
-        for claim in data.claims.clone() {
-            self.tell_claimant(at, id, &claim);
+        let first = established && !core::mem::replace(&mut data.established_told, established);
+        let seen = proven && !core::mem::replace(&mut data.proven_told, proven);
+        for claim in data.claims.clone().iter().filter(|claim| first || (seen && claim.foreign)) {
+            self.tell_claimant(at, id, claim);
         }
     }
 

@@ -153,7 +153,7 @@ impl Partition {
             }
             Role::Data(data) => {
                 let counted = record.is_some();
-                let told = data.established_told;
+                let told = data.proven_told;
                 let read = read_data(at, from, segment, connection, counted, &limits, data, &mut out.outputs);
                 self.after_data(id, read, &limits);
                 self.note_another_protocol(id);

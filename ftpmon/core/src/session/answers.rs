@@ -24,7 +24,9 @@ pub(super) fn fit(verb: Verb, code: u16) -> Fit {
         // Protected replies (RFC 2228 section 5) hide their content.
         421 | 600..=699 => Fit::Possible,
         100..=199 => Fit::No,
-        200..=299 if verb.is_login() => Fit::Typical,
+        // Any completion is a success (RFC 959 section 6), but one that says what another command asked for is likelier that one's.
+        200..=299 if verb.is_login() && !is_distinctive(code) => Fit::Typical,
+        200..=299 if verb.is_login() => Fit::Possible,
         200..=299 => completion(verb, code),
         300..=399 if verb.is_login() => Fit::Possible,
         300..=399 => {
@@ -261,6 +263,16 @@ mod tests {
             for &code in codes {
                 assert_eq!(fit(verb, code), Fit::No, "{verb} {code}");
             }
+        }
+    }
+
+    #[test]
+    fn any_completion_is_a_login_but_what_another_asked_for_is_rather_that_ones() {
+        for code in [200, 202, 220, 230, 232, 250] {
+            assert_eq!(fit(Verb::Pass, code), Fit::Typical, "{code}");
+        }
+        for code in [213, 215, 221, 226, 227, 229, 257] {
+            assert_eq!(fit(Verb::Pass, code), Fit::Possible, "{code}");
         }
     }
 

@@ -30,6 +30,8 @@ pub struct Contact {
     pub listener: Endpoint,
     /// Its handshake is complete. So it is taken to be where only the kernel's account of its opening is known.
     pub established: bool,
+    /// So it was seen to be: the listener answered. What is only taken to be may be an attempt that is refused.
+    pub proven: bool,
 }
 
 /// A connection that was found to be a data connection whose announcement was lost.

@@ -242,19 +242,22 @@ impl Session {
 
     /// A connection to an announced endpoint was opened, or established. False if the endpoint takes none any longer.
     pub fn data_opened(&mut self, at: Timestamp, id: EndpointId, contact: Contact, out: &mut Outbox) -> bool {
-        let Contact { initiator, established, .. } = contact;
+        let Contact { initiator, established, proven, .. } = contact;
         let (client, server) = (self.identity.client.ip, self.identity.server.ip);
         let expected = |mode| initiator.ip == if mode == Mode::Active { server } else { client };
         let reception = self.transfers.contact(at, id, contact, expected, out);
         let stranger = established && initiator.ip != client && initiator.ip != server;
+        // Where the listener has not answered, it may be an attempt that is refused: more will be known.
+        let undecided = matches!(reception, Reception::Late { .. }) && !proven;
         if let Reception::Late { tx } = reception
             && stranger
+            && proven
         {
             let session = SessionRef::new(&self.identity, &self.logins, &self.allowance);
             tell_stranger(at, tx, initiator, false, session, out);
         }
         out.lose_if(reception == Reception::Full, "contenders_full");
-        reception == Reception::Taken
+        reception == Reception::Taken || undecided
     }
 
     /// A connection to an announced endpoint ended.

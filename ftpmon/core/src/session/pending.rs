@@ -278,7 +278,7 @@ impl PendingCommands {
         {
             fitting.find(|(_, pending, _)| pending.verb != Verb::Mode && pending.is_named_by(text))
         } else if fit == Fit::Possible && !oldest.is_unseen() && is_distinctive(code) {
-            fitting.find(|(_, _, fit)| *fit == Fit::Typical)
+            fitting.find(|(_, pending, fit)| *fit == Fit::Typical || pending.is_unseen())
         } else {
             None
         };

@@ -8,7 +8,7 @@ use super::outcome::UNPRIVILEGED;
 use super::pending::{Intent, Pending};
 use super::repeated::RepeatedError;
 use super::transfers::SessionRef;
-use super::{STRIPES_MAX, Session};
+use super::{Restart, STRIPES_MAX, Session};
 use crate::addr::Endpoint;
 use crate::event::{
     AnomalyId, CommandRef, DataAnnouncement, DataChannel, EventKind, Mode, Nat, Reply as ReplyEvent,
@@ -257,6 +257,7 @@ impl Session {
                 if completed {
                     self.transfers.confirm(command.tx, out);
                 }
+                self.keep_restart(command.tx, code);
                 self.transfers.decide(at, command.tx, code);
                 self.pending.doubt_aborts();
             }
@@ -270,6 +271,17 @@ impl Session {
             out.lose_if(stripes.next().is_some(), "stripes_full");
         } else {
             self.announced_by_server(at, command.tx, reply, out);
+        }
+    }
+
+    /// A transfer was refused that had an offset: servers are known that keep it for the next one (vsftpd behind STOU).
+    fn keep_restart(&mut self, tx: u64, code: u16) {
+        let Some(refused) = self.transfers.by_command(tx).filter(|transfer| !transfer.preliminary) else {
+            return;
+        };
+        if let (400.., Some(tx)) = (code, refused.request.offset_from) {
+            let offset = refused.request.offset;
+            self.restart.get_or_insert_with(|| Box::new(Restart { tx, offset, listed: true }));
         }
     }
 

@@ -7,6 +7,7 @@ mod fills;
 mod missed;
 mod parts;
 mod reload;
+mod strangers;
 mod under_tls;
 
 use std::net::IpAddr;

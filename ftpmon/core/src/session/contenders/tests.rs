@@ -83,6 +83,7 @@ pub(in crate::session) fn contenders(came: &[(bool, Came)]) -> Contenders {
             initiator: initiator(n),
             listener: initiator(n),
             established: false,
+            proven: false,
         };
         assert!(contenders.contact(at(n), contact, expected, Some(Mode::Passive)));
         if !matches!(came, Opening | Attempt | HalfOpen) {
@@ -174,8 +175,13 @@ fn strangers_that_were_established_are_told() {
 #[test]
 fn a_flood_of_strangers_keeps_no_expected_host_out() {
     let mut contenders = Contenders::default();
-    let contact =
-        |n| Contact { connection: id(n), initiator: initiator(n), listener: initiator(n), established: true };
+    let contact = |n| Contact {
+        connection: id(n),
+        initiator: initiator(n),
+        listener: initiator(n),
+        established: true,
+        proven: true,
+    };
     for n in 0..CONTENDERS_MAX as u64 {
         assert!(contenders.contact(at(n), contact(n), false, Some(Mode::Passive)));
     }

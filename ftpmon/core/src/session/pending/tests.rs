@@ -301,3 +301,11 @@ fn a_transfer_that_ended_with_a_second_150_takes_no_refusal_of_another() {
     }
     check(&["C RETR", "S 150 > 1", "S 150 > 1", "C RNTO", "S 426 > 1", "S 250 > 2"]);
 }
+
+#[test]
+fn behind_lost_replies_a_login_takes_no_value_of_another() {
+    check(&["C PASS", "~", "C SYST", "S 215 > 2", "C PWD", "S 257 > 3"]);
+    check(&["C USER", "C PASS", "C PASV", "S 331 > 1", "S 227 > 3"]);
+    check(&["C PASS", "?", "S 257 > 0", "C PWD", "S 257 > 2"]);
+    check(&["C PASS", "S 215 > 1"]);
+}
