@@ -62,6 +62,9 @@ fn rounds(
                 stalled += 1;
                 let last = played.record.commands.last().map_or("", |said| said.line.as_str());
                 println!("{party:?} seed {seed} session {number}: no answer, at last to {last:?}");
+                let found = Shrunk { steps, played };
+                report::write(&format!("{party:?}-{seed}-{number}-stalled"), &found)?;
+                continue;
             }
             if played.differences.is_empty() {
                 continue;

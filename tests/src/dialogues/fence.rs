@@ -6,7 +6,7 @@ use super::record::Said;
 use super::step::Fence;
 use super::talker::Talker;
 
-impl Talker {
+impl Talker<'_> {
     pub(super) fn blank(&mut self, line: &str, fence: Fence) -> Result<()> {
         // Before a login everything is answered alike: nobody could tell what answers what.
         if !self.logged_in {

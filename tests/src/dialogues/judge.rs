@@ -90,8 +90,7 @@ fn transfers(record: &Record, session: &Events, out: &mut Vec<String>) {
         let own = told.iter().find(|event| event.number("/tx") == Some(moved.command as u64 + 1));
         if let Some(event) = own {
             let line = record.commands.get(moved.command).map_or("", |said| said.line.as_str());
-            let by_stranger = moved.ends.is_some_and(|ends| record.strangers.contains(&ends.initiator));
-            if by_stranger && is_blind(record, session) {
+            if moved.ends.is_some_and(|ends| is_unseen(record, moved, session, ends)) {
                 continue;
             }
             let wrong = transfer(record, moved, event);
@@ -138,8 +137,14 @@ fn transfer(record: &Record, moved: &Moved, event: &Event) -> Vec<String> {
         }
         _ => {}
     }
-    if let (Some(sha256), true) = (&moved.sha256, outcome == "complete") {
-        differ("sha256", sha256.clone(), event.text("/file/sha256").into());
+    let by_stranger = moved.ends.is_some_and(|ends| record.strangers.contains(&ends.initiator));
+    match &moved.sha256 {
+        // The operator has not allowed that host's bytes to be read.
+        Some(_) if by_stranger => differ("file", "other_host".into(), event.text("/file/reason").into()),
+        Some(sha256) if outcome == "complete" => {
+            differ("sha256", sha256.clone(), event.text("/file/sha256").into());
+        }
+        _ => {}
     }
     if let Some(offset) = moved.offset.filter(|_| moved.direction == "download") {
         differ("offset", offset.to_string(), event.number("/transfer/offset").unwrap_or(0).to_string());
@@ -218,14 +223,19 @@ fn whole(record: &Record, session: &Events, out: &mut Vec<String>) {
     }
 }
 
-/// Another host connected to an endpoint, and no event says so. Its SYN came within the time that ftpmon needs to learn of an
-/// announcement: the kernel programs passed it over, and what it moved is not known.
-pub(super) fn is_blind(record: &Record, session: &Events) -> bool {
-    let anomalies = session.of("anomaly");
-    let told = |who: &SocketAddr| {
-        anomalies.iter().any(|anomaly| anomaly.text("/anomaly/detail").starts_with(&format!("{who} ")))
+/// A transfer had a stranger's connection to an endpoint that was none any more, and no event tells of the stranger.
+fn is_unseen(record: &Record, moved: &Moved, session: &Events, ends: Ends) -> bool {
+    let told = |anomaly: &&Event| {
+        anomaly.text("/anomaly/detail").starts_with(&format!("{} connected", ends.initiator))
     };
-    !record.strangers.iter().all(told)
+    moved.unwatched && record.strangers.contains(&ends.initiator) && !session.of("anomaly").iter().any(told)
+}
+
+/// The transfer of a command had such a connection.
+pub(super) fn has_unseen_connection(record: &Record, session: &Events, tx: u64) -> bool {
+    let its = |moved: &&Moved| moved.command as u64 + 1 == tx;
+    let moved = record.transfers.iter().find(its);
+    moved.is_some_and(|moved| moved.ends.is_some_and(|ends| is_unseen(record, moved, session, ends)))
 }
 
 /// A stranger who is told has to be one who connected, and to have had the transfer's connection where the client knows so.
@@ -274,6 +284,46 @@ mod tests {
         let mut record = record();
         record.replies[1].answers = None;
         assert_eq!(differences(&record, &events()).len(), 1);
+    }
+
+    /// A download that a stranger had, and the event of it without a connection.
+    fn taken(unwatched: bool) -> (Record, Events) {
+        let ends =
+            Ends { initiator: "10.0.0.3:5000".parse().unwrap(), listener: "10.0.0.2:4000".parse().unwrap() };
+        let (mut record, mut events) = (record(), events());
+        record.strangers.push(ends.initiator);
+        record.transfers.push(Moved {
+            command: 0,
+            direction: "download",
+            path: None,
+            absolute: false,
+            outcomes: vec!["complete"],
+            code: None,
+            bytes: Bytes::Unknown,
+            sha256: None,
+            offset: None,
+            via: None,
+            ends: Some(ends),
+            unwatched,
+        });
+        let facts = json!({"direction": "download", "outcome": "no_data"});
+        events.0.insert(4, Event(json!({"event": "transfer", "tx": 1, "transfer": facts})));
+        (record, events)
+    }
+
+    #[test]
+    fn a_stranger_is_missed_only_where_nothing_says_that_there_is_an_endpoint() {
+        let (record, events) = taken(true);
+        assert_eq!(differences(&record, &events), Vec::<String>::new());
+        assert!(has_unseen_connection(&record, &events, 1) && !has_unseen_connection(&record, &events, 2));
+        let (record, mut told) = taken(true);
+        let detail =
+            "10.0.0.3:5000 connected to the announced endpoint: the transfer did not have its connection";
+        let anomaly = json!({"id": "unexpected_peer", "detail": detail});
+        told.0.insert(4, Event(json!({"event": "anomaly", "tx": 1, "anomaly": anomaly})));
+        assert_eq!(differences(&record, &told).len(), 3);
+        let (record, events) = taken(false);
+        assert_eq!(differences(&record, &events).len(), 2);
     }
 
     #[test]

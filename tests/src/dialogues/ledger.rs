@@ -22,18 +22,19 @@ struct Told {
     bytes: u64,
     image: bool,
     outcome: String,
-    /// Another host connected to the session's endpoints, and no event says so.
-    blind: bool,
+    /// It had a connection of which ftpmon need not know.
+    unseen: bool,
     used: bool,
 }
 
 impl Told {
-    fn new(session: usize, blind: bool, event: &Event) -> Option<Self> {
+    fn new(session: usize, played: &Played, event: &Event) -> Option<Self> {
         let direction = event.text("/transfer/direction");
         let path = event.text("/transfer/path");
+        let tx = event.number("/tx").unwrap_or(0);
         matches!(direction, "download" | "upload").then(|| Self {
             session,
-            tx: event.number("/tx").unwrap_or(0),
+            tx,
             upload: direction == "upload",
             // A path without a known directory is relative to that of the login, which is the root here.
             path: (!path.is_empty()).then(|| resolve("/", path)),
@@ -42,7 +43,7 @@ impl Told {
             bytes: event.number("/transfer/bytes").unwrap_or(0),
             image: event.text("/transfer/type") == "image",
             outcome: event.text("/transfer/outcome").to_owned(),
-            blind,
+            unseen: judge::has_unseen_connection(&played.record, &played.events, tx),
             used: false,
         })
     }
@@ -68,13 +69,13 @@ impl Told {
         let unread =
             !logged.upload && self.outcome == "aborted" && (self.bytes == logged.bytes || !self.image);
         logged.complete.map_or(self.outcome != "refused", |complete| {
-            complete == self.is_complete() || (complete && (unread || self.blind))
+            complete == self.is_complete() || (complete && (unread || self.unseen))
         })
     }
 
     fn has_bytes(&self, logged: &Logged) -> bool {
         match (self.is_complete(), logged.upload) {
-            (false, _) if logged.complete.is_none() || self.blind || !(logged.image && self.image) => true,
+            (false, _) if logged.complete.is_none() || self.unseen || !(logged.image && self.image) => true,
             // ASCII adds and removes bytes on the way.
             (true, _) => self.bytes == logged.bytes || !(logged.image && self.image),
             // A server counts what it wrote to its socket: all of that need not leave the host.
@@ -88,11 +89,10 @@ impl Told {
 /// that it seems to belong to.
 pub(super) fn differences(played: &[Played], logged: &[Logged]) -> Vec<(usize, String)> {
     let events = played.iter().enumerate().flat_map(|(session, played)| {
-        let blind = judge::is_blind(&played.record, &played.events);
-        played.events.transfers().into_iter().map(move |event| (session, blind, event))
+        played.events.transfers().into_iter().map(move |event| (session, played, event))
     });
     let mut told: Vec<Told> =
-        events.filter_map(|(session, blind, event)| Told::new(session, blind, event)).collect();
+        events.filter_map(|(session, played, event)| Told::new(session, played, event)).collect();
     // Of several that are left the smallest go together: what was cut has no exact count.
     told.sort_by_key(|told| told.bytes);
     let mut lines: Vec<&Logged> = logged.iter().collect();
@@ -102,7 +102,12 @@ pub(super) fn differences(played: &[Played], logged: &[Logged]) -> Vec<(usize, S
         let fits = |told: &&mut Told| {
             !told.used && told.is_done_as(line) && told.names(line) && told.has_bytes(line)
         };
-        match told.iter_mut().filter(fits).min_by_key(|told| told.path.is_none()) {
+        // An equal account before one that only does not contradict the line, which may be another line's.
+        let unlike = |told: &&mut Told| {
+            let outcome = line.complete.is_some_and(|complete| complete != told.is_complete());
+            (outcome, told.bytes != line.bytes, told.path.is_none())
+        };
+        match told.iter_mut().filter(fits).min_by_key(unlike) {
             Some(told) => told.used = true,
             None => left.push(line),
         }
@@ -157,6 +162,17 @@ mod tests {
         for logged in [vec![], vec![line(8, true)], vec![line(7, false)], vec![line(7, true), line(7, true)]]
         {
             assert_eq!(differences(&[played(&told)], &logged).len(), 1, "{logged:?}");
+        }
+    }
+
+    #[test]
+    fn an_equal_account_goes_before_one_that_may_be_another_lines() {
+        let told = |bytes, outcome| json!({"direction": "download", "path": "/pub/a", "type": "ascii", "bytes": bytes, "outcome": outcome});
+        let ascii = |bytes, complete| Logged { image: false, ..line(bytes, complete) };
+        let (done, cut) = (told(7, "complete"), told(0, "aborted"));
+        for told in [[&done, &cut], [&cut, &done]] {
+            let played: Vec<_> = told.into_iter().map(played).collect();
+            assert_eq!(differences(&played, &[ascii(7, true), ascii(0, false)]), []);
         }
     }
 

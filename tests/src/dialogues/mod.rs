@@ -8,6 +8,7 @@
 mod control;
 mod data;
 pub mod dice;
+mod endpoint;
 mod fence;
 pub mod judge;
 mod ledger;
@@ -19,4 +20,5 @@ pub mod shrink;
 pub mod stage;
 pub mod step;
 pub mod talker;
+mod told;
 mod transfer;

@@ -90,6 +90,9 @@ pub struct Moved {
     pub via: Option<&'static str>,
     /// The connection that was used, where the client knows.
     pub ends: Option<Ends>,
+    /// A stranger connected to its endpoint when a transfer before it was over and no command was there yet: nothing says that the endpoint
+    /// is still one, so that ftpmon need not have seen it.
+    pub unwatched: bool,
 }
 
 /// The way in which the client ended the session.

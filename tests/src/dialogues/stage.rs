@@ -11,6 +11,7 @@ use super::played::Played;
 use super::record::Record;
 use super::step::Step;
 use super::talker::{self, Cast};
+use super::told::Told;
 use super::{judge, ledger};
 use crate::agent::Agent;
 use crate::events::{Event, Events};
@@ -108,10 +109,12 @@ impl Stage {
     /// A connection could not be made.
     pub fn play(&self, plans: &[Vec<Step>]) -> Result<Vec<Record>> {
         let cast = self.cast;
+        let told = Told::new(self.agent.lines(), self.read);
+        let told = &told;
         self.net.client.run(|| {
             thread::scope(|scope| {
                 let started: Vec<_> =
-                    plans.iter().map(|steps| scope.spawn(move || talker::play(cast, steps))).collect();
+                    plans.iter().map(|steps| scope.spawn(move || talker::play(cast, told, steps))).collect();
                 started
                     .into_iter()
                     .map(|thread| thread.join().map_err(|_| anyhow!("a client panicked"))?)

@@ -1,14 +1,16 @@
 //! The client: plays a session's steps and records what it knows of each.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Result;
 
 use super::control::Control;
 use super::data::{Pipe, listen};
-use super::record::{Ends, Heard, Leaving, Login, Record, Said};
+use super::endpoint::Endpoint;
+use super::record::{Heard, Leaving, Login, Record, Said};
 use super::step::{Fence, Setup, Step};
+use super::told::Told;
 use crate::ftp::{
     Reply, extended, host_port, parse_extended_port, parse_host_port, parse_last_port, resolve,
 };
@@ -30,22 +32,10 @@ pub struct Cast {
     pub stranger: IpAddr,
 }
 
-/// The place where the next data connection is expected.
-#[derive(Debug)]
-pub(super) struct Endpoint {
-    pub(super) via: &'static str,
-    pub(super) at: SocketAddr,
-    /// The client's own, of PORT and EPRT.
-    pub(super) own: Option<TcpListener>,
-    /// Connections to it, in the order in which they were made.
-    pub(super) pipes: Vec<Pipe>,
-    /// Connections that the client closed again before any command.
-    pub(super) gone: Vec<Ends>,
-}
-
 /// A client in the middle of a session.
 #[derive(Debug)]
-pub struct Talker {
+pub struct Talker<'a> {
+    told: &'a Told,
     pub(super) control: Control,
     pub(super) record: Record,
     pub(super) cast: Cast,
@@ -72,10 +62,11 @@ pub struct Talker {
 ///
 /// # Errors
 /// No connection could be made, or the client lost the thread of the dialogue.
-pub fn play(cast: Cast, steps: &[Step]) -> Result<Record> {
+pub(super) fn play(cast: Cast, told: &Told, steps: &[Step]) -> Result<Record> {
     let control = Control::connect(cast.client, cast.server)?;
     let record = Record::new(control.local()?);
     let mut talker = Talker {
+        told,
         control,
         record,
         cast,
@@ -97,7 +88,7 @@ pub fn play(cast: Cast, steps: &[Step]) -> Result<Record> {
     Ok(talker.record)
 }
 
-impl Talker {
+impl Talker<'_> {
     fn talk(&mut self, steps: &[Step]) -> Result<()> {
         if let Some(greeting) = self.next()? {
             self.hear(&greeting, None);
@@ -173,8 +164,16 @@ impl Talker {
     /// The final reply to a command; none where the server ended.
     pub(super) fn answer(&mut self, command: usize) -> Result<Option<Reply>> {
         while let Some(reply) = self.next()? {
-            if self.is_notice(command, reply.code) {
+            // pyftpdlib tells of strangers that it refused whenever it notices them: by its code it may be an answer.
+            let of_stranger = reply.code == 425 && reply.text().starts_with("Rejected data connection");
+            if of_stranger || self.is_notice(command, reply.code) {
                 self.hear(&reply, None);
+                self.record
+                    .replies
+                    .last_mut()
+                    .filter(|_| of_stranger)
+                    .into_iter()
+                    .for_each(|it| it.doubtful = true);
                 continue;
             }
             self.check(command, reply.code);
@@ -208,12 +207,17 @@ impl Talker {
         Ok(reply)
     }
 
-    /// That which is said of a data connection cannot answer a command that has none.
+    /// That which is said of a data connection cannot answer a command that has none, nor a preliminary reply one that is no transfer (RFC
+    /// 959 section 5.4): pyftpdlib is known to say 226 before 150.
     fn is_notice(&self, command: usize, code: u16) -> bool {
         let verb = self.record.commands.get(command).map(Said::verb).unwrap_or_default();
-        let has_data =
-            ["PASV", "EPSV", "PORT", "EPRT", "ABOR", "RETR", "STOR", "APPE", "STOU", "LIST", "NLST", "MLSD"];
-        matches!(code, 425 | 426) && !has_data.contains(&verb.as_str())
+        let is_transfer = ["RETR", "STOR", "APPE", "STOU", "LIST", "NLST", "MLSD"].contains(&verb.as_str());
+        let has_data = is_transfer || ["PASV", "EPSV", "PORT", "EPRT", "ABOR"].contains(&verb.as_str());
+        match code {
+            125 | 150 => !is_transfer,
+            425 | 426 => !has_data,
+            _ => false,
+        }
     }
 
     /// The client must not be out of step itself: some verbs have replies that no other verb has.
@@ -332,7 +336,7 @@ impl Talker {
             }
         };
         if let Some(at) = at {
-            self.replace_endpoint(Endpoint { via, at, own: None, pipes: Vec::new(), gone: Vec::new() });
+            self.replace_endpoint(Endpoint::new(via, at, None));
         }
     }
 
@@ -358,8 +362,10 @@ impl Talker {
         let local = self.record.client.ip();
         match setup {
             Setup::Pasv => {
-                let accepted = self.ask("PASV")?.is_some_and(|reply| reply.is_success());
-                // PASV has no place for an IPv6 address.
+                let before = self.record.announced.len();
+                self.ask("PASV")?;
+                let accepted = self.record.announced.len() > before;
+                // PASV has no place for an IPv6 address: ProFTPD cuts it.
                 let instead = !accepted && local.is_ipv6() && !self.control.ended;
                 Ok(accepted || (instead && self.announce(Setup::Epsv)?))
             }
@@ -376,7 +382,7 @@ impl Talker {
                 let accepted =
                     self.ask(&format!("{via} {argument}"))?.is_some_and(|reply| reply.is_success());
                 if accepted {
-                    self.replace_endpoint(Endpoint { via, at, own, pipes: Vec::new(), gone: Vec::new() });
+                    self.replace_endpoint(Endpoint::new(via, at, own));
                 }
                 Ok(accepted)
             }
@@ -389,13 +395,7 @@ impl Talker {
                     self.ask(&format!("{via} {argument}"))?.is_some_and(|reply| reply.is_success());
                 if accepted {
                     let at = SocketAddr::new(self.cast.stranger, 40_000);
-                    self.replace_endpoint(Endpoint {
-                        via,
-                        at,
-                        own: None,
-                        pipes: Vec::new(),
-                        gone: Vec::new(),
-                    });
+                    self.replace_endpoint(Endpoint::new(via, at, None));
                 }
                 Ok(accepted)
             }
@@ -423,6 +423,11 @@ impl Talker {
             return Ok(false);
         }
         let from = if stranger { self.cast.stranger } else { self.record.client.ip() };
+        if stranger && !endpoint.used {
+            // Until then the kernel programs pass over connections of other hosts (docs/operations.md).
+            self.told.wait_for(self.record.client, endpoint.at.port())?;
+        }
+        endpoint.unwatched |= stranger && endpoint.used;
         let pipe = Pipe::open(SocketAddr::new(from, 0), endpoint.at, stranger)?;
         let opened = pipe.is_some();
         self.record.strangers.extend(pipe.as_ref().filter(|_| stranger).map(|pipe| pipe.ends.initiator));

@@ -55,7 +55,7 @@ impl Going {
     }
 }
 
-impl Talker {
+impl Talker<'_> {
     pub(super) fn transfer(&mut self, plan: &Transfer) -> Result<()> {
         if let Some(offset) = plan.rest {
             self.ask(&format!("REST {offset}"))?;
@@ -90,7 +90,16 @@ impl Talker {
         } else {
             self.finish(plan, &mut going)?;
             if !going.extras.is_empty() && !self.control.ended && self.record.leaving == Leaving::Closed {
+                // A fence that asks for an endpoint does away with this one; what came to it is known all the same.
+                let own = self.endpoint.take();
                 self.fence(plan.fence, &mut going.extras)?;
+                let next = std::mem::replace(&mut self.endpoint, own);
+                self.conclude(plan, &going, offset);
+                if let Some(next) = next {
+                    self.drop_endpoint();
+                    self.endpoint = Some(next);
+                }
+                return Ok(());
             }
         }
         self.conclude(plan, &going, offset);
@@ -160,6 +169,7 @@ impl Talker {
         }
         let (over, open): (Vec<Pipe>, Vec<Pipe>) = endpoint.pipes.drain(..).partition(Pipe::is_over);
         endpoint.pipes = open;
+        endpoint.left_over |= !over.is_empty();
         self.record.loose.extend(over.iter().map(|pipe| pipe.ends));
     }
 
@@ -336,8 +346,14 @@ impl Talker {
     /// That which must be reported of the transfer.
     fn conclude(&mut self, plan: &Transfer, going: &Going, offset: Option<u64>) {
         let refused = !going.preliminary && going.code.is_some_and(|code| code >= 400);
+        // Some servers keep REST over a command that they refuse.
+        self.offset_kept |= refused && offset.is_some_and(|offset| offset > 0);
+        let mut unwatched = false;
+        let left_over = self.endpoint.as_ref().is_some_and(|endpoint| endpoint.left_over);
         let (pipes, gone) = match &mut self.endpoint {
             Some(endpoint) if !refused => {
+                endpoint.used = true;
+                unwatched = std::mem::take(&mut endpoint.unwatched);
                 (std::mem::take(&mut endpoint.pipes), std::mem::take(&mut endpoint.gone))
             }
             _ => Default::default(),
@@ -345,9 +361,13 @@ impl Talker {
         let own: Vec<&Pipe> = pipes.iter().filter(|pipe| pipe.read + pipe.written > 0).collect();
         let served = match (own.as_slice(), pipes.as_slice()) {
             ([pipe], _) => Some(*pipe),
-            ([], [pipe]) if gone.is_empty() && !pipe.stranger => Some(pipe),
+            ([], [pipe]) if gone.is_empty() && !pipe.stranger && !left_over => Some(pipe),
             _ => None,
         };
+        let all_used = pipes.len() + gone.len() == usize::from(served.is_some());
+        if let Some(endpoint) = self.endpoint.as_mut().filter(|_| !all_used) {
+            endpoint.left_over = true;
+        }
         let certain = served.is_some_and(|pipe| pipe.finished || plan.upload.is_some()) && !going.cut;
         let done = going.code.is_some_and(|code| code / 100 == 2);
         let bytes = match (served, plan.upload) {
@@ -379,6 +399,7 @@ impl Talker {
             offset,
             via: kept.filter(|_| served.is_some()).map(|endpoint| endpoint.via),
             ends: served.map(|pipe| pipe.ends),
+            unwatched,
         };
         if served.is_some() {
             let served = moved.ends;
