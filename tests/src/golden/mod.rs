@@ -100,6 +100,15 @@ impl Golden {
         Ok(goldens)
     }
 
+    /// The frames of its capture.
+    ///
+    /// # Errors
+    /// There is no script, or it is wrong.
+    pub fn frames(&self) -> Result<Vec<script::capture::Frame>> {
+        let script = std::fs::read_to_string(self.folder.join("script.ftp")).context("script.ftp")?;
+        script::frames(&script)
+    }
+
     /// The output of `binary` for this golden's capture in a format, normalized. `scratch` is a folder for the capture.
     ///
     /// # Errors

@@ -68,6 +68,7 @@ pub mod bulk;
 pub mod capture;
 pub mod dialogue;
 pub mod language;
+pub mod mangle;
 pub mod manner;
 pub mod mixed;
 pub mod scene;

@@ -1,0 +1,228 @@
+//! Every dialogue of the golden folders as another network, or a worse monitor, would have captured it: cut into other segments and
+//! doubled it gives the same events; where frames are missing it gives gaps and doubt, and nothing that was not there.
+//!
+//! `FTPMON_MANGLE_SEEDS` says how many seeds a dialogue has.
+
+#![allow(clippy::expect_used, reason = "a test panics where it fails")]
+
+mod reading;
+
+use std::collections::BTreeMap;
+use std::env;
+
+use ftpmon_core::engine::EngineConfig;
+use ftpmon_tests::dialogues::dice::Dice;
+use ftpmon_tests::golden::Golden;
+use ftpmon_tests::script::capture::Frame;
+use ftpmon_tests::script::mangle::{are_plain, cut, double, lose};
+use reading::Reading;
+use serde_json::Value;
+
+/// Dialogues that are about segments themselves: cut or doubled they are others. Of one end nothing but its ACKs is seen, which say how much is
+/// missing; a segment comes again with other bytes;
+/// an RST is a few bytes off; behind a gap the order of two connections' events is open.
+const ABOUT_SEGMENTS: [&str; 5] =
+    ["one-sided-commands", "one-sided-replies", "overlap-conflict", "paths-behind-a-gap", "reset-inexact"];
+/// Dialogues of which more than lines is missing where frames are: the command that held a secret which a reply repeats, and the beginning
+/// that shows that the port is IRC's.
+const ABOUT_BEGINNINGS: [&str; 2] = ["secrets-elsewhere", "not-ftp-irc"];
+/// Plain dialogues at least: else the folders were not found.
+const DIALOGUES_MIN: usize = 100;
+/// The name of a command that is hidden.
+const HIDDEN: &str = "***";
+
+fn seeds() -> u64 {
+    env::var("FTPMON_MANGLE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3)
+}
+
+/// The golden dialogues whose frames can be cut, by name.
+fn dialogues() -> Vec<(String, Vec<Frame>)> {
+    let goldens = Golden::all().expect("the golden folders");
+    let frames = goldens.into_iter().map(|golden| {
+        let frames = golden.frames().expect("a script's frames");
+        (golden.name, frames)
+    });
+    let plain: Vec<_> = frames
+        .filter(|(name, frames)| are_plain(frames) && !ABOUT_SEGMENTS.contains(&name.as_str()))
+        .collect();
+    assert!(plain.len() >= DIALOGUES_MIN, "{} dialogues", plain.len());
+    plain
+}
+
+/// Every event, as its session, its name and its fields.
+fn events(frames: &[Frame]) -> Vec<(String, String, Value)> {
+    let told = Reading::of(frames, EngineConfig::default()).events;
+    told.into_iter()
+        .map(|event| {
+            let mut fields = serde_json::to_value(&event.kind).expect("an event serializes");
+            without_times(&mut fields);
+            let client = event.session.as_ref().map_or(String::new(), |session| session.client.to_string());
+            (client, event.kind.name().to_owned(), fields)
+        })
+        .collect()
+}
+
+/// Takes out what packets' times and copies decide.
+fn without_times(value: &mut Value) {
+    const DECIDED_BY_TIME: [&str; 8] = [
+        "duration_ms",
+        "duration_us",
+        "handshake",
+        "handshake_us",
+        "latency_us",
+        "rate_bps",
+        "retransmitted_bytes",
+        "syn",
+    ];
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !DECIDED_BY_TIME.contains(&name.as_str()));
+            fields.values_mut().for_each(without_times);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_times),
+        _ => {}
+    }
+}
+
+#[test]
+fn cut_and_doubled_dialogues_give_the_same_events() {
+    let mut wrong = Vec::new();
+    for (name, frames) in dialogues() {
+        let whole = events(&frames);
+        for seed in 0..seeds() {
+            let mut dice = Dice::new(seed);
+            let mangled = events(&double(&cut(&frames, &mut dice), &mut dice));
+            if whole != mangled {
+                let parting = whole.iter().zip(&mangled).find(|(one, other)| one != other);
+                wrong.push(format!("{name}, seed {seed}: {parting:#?}"));
+                break;
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn text<'a>(fields: &'a Value, pointer: &str) -> &'a str {
+    fields.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+}
+
+fn number(fields: &Value, pointer: &str) -> u64 {
+    fields.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn is_set(fields: &Value, pointer: &str) -> bool {
+    fields.pointer(pointer).and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// The verbs that a code can answer where it says what was asked for (RFC 959 section 5.4, RFC 2428, RFC 3659); none where any may.
+fn verbs_of(code: u64) -> Option<&'static [&'static str]> {
+    const TRANSFERS: &[&str] = &["RETR", "STOR", "STOU", "APPE", "LIST", "NLST", "MLSD", "ERET", "ESTO"];
+    Some(match code {
+        125 | 150 => TRANSFERS,
+        215 => &["SYST"],
+        221 => &["QUIT", "REIN"],
+        227..=229 => &["PASV", "EPSV", "LPSV", "CPSV", "SPAS"],
+        257 => &["PWD", "XPWD", "MKD", "XMKD", "CWD", "CDUP"],
+        331 => &["USER", "PASS", "ACCT"],
+        350 => &["REST", "RNFR"],
+        _ => return None,
+    })
+}
+
+/// The lines of a capture, to which frames that are missing cannot add.
+#[derive(Debug, Default)]
+struct Facts {
+    /// Commands and replies by session, and how often each comes.
+    lines: BTreeMap<String, usize>,
+    gaps: usize,
+    starts: usize,
+    ends: usize,
+}
+
+impl Facts {
+    fn of(told: &[(String, String, Value)]) -> Self {
+        let mut facts = Self::default();
+        for (client, name, fields) in told {
+            // A line of which a part is missing says so.
+            let cut = ["/command", "/reply"].iter().any(|it| {
+                ["truncated", "malformed"].iter().any(|flag| is_set(fields, &format!("{it}/{flag}")))
+            });
+            // What may be a secret by its beginning is hidden as a whole.
+            let hides = |it: &str| text(fields, it).contains(HIDDEN);
+            let cut = cut || hides("/command/verb") || hides("/reply/text");
+            let mut line = |line: String| *facts.lines.entry(line).or_default() += usize::from(!cut);
+            match name.as_str() {
+                "command" => line(format!(
+                    "{client} C {} {}",
+                    text(fields, "/command/verb"),
+                    text(fields, "/command/arg")
+                )),
+                "reply" => line(format!(
+                    "{client} S {} {}",
+                    number(fields, "/reply/code"),
+                    text(fields, "/reply/text")
+                )),
+                "gap" => facts.gaps += 1,
+                "session_start" => facts.starts += 1,
+                "session_end" => facts.ends += 1,
+                _ => {}
+            }
+        }
+        facts
+    }
+
+    /// Differences from `whole`: facts that it does not have, and lines that are missing without a gap.
+    fn wrong(&self, whole: &Self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let count = |facts: &Self, line: &String| facts.lines.get(line).copied().unwrap_or(0);
+        let invented = self.lines.iter().filter(|(line, times)| **times > count(whole, line));
+        wrong.extend(
+            invented.map(|(line, times)| format!("{times} times, not {}: {line}", count(whole, line))),
+        );
+        let missing = whole.lines.iter().find(|(line, times)| **times > count(self, line));
+        if let Some((line, _)) = missing.filter(|_| self.gaps == 0) {
+            wrong.push(format!("missing without a gap: {line}"));
+        }
+        if self.starts != self.ends {
+            wrong.push(format!("{} starts, {} ends", self.starts, self.ends));
+        }
+        wrong
+    }
+}
+
+/// Replies that were given to commands which they cannot answer.
+fn misled(told: &[(String, String, Value)]) -> Vec<String> {
+    let replies = told.iter().filter(|(_, name, _)| name == "reply");
+    let wrong = replies.filter_map(|(_, _, fields)| {
+        let (code, verb) = (number(fields, "/reply/code"), text(fields, "/command/verb"));
+        let verbs = verbs_of(code).filter(|_| !verb.is_empty() && verb != HIDDEN)?;
+        (!verbs.contains(&verb)).then(|| format!("{code} to {verb}"))
+    });
+    wrong.collect()
+}
+
+#[test]
+fn where_frames_are_missing_nothing_is_invented() {
+    let mut wrong = Vec::new();
+    let plain = dialogues().into_iter().filter(|(name, _)| !ABOUT_BEGINNINGS.contains(&name.as_str()));
+    for (name, frames) in plain {
+        let told = events(&frames);
+        let (whole, misled_before) = (Facts::of(&told), misled(&told));
+        for seed in 0..seeds() {
+            let mut dice = Dice::new(1000 + seed);
+            let percent = 1 + dice.below(12);
+            let frames = lose(&cut(&frames, &mut dice), percent, &mut dice);
+            let told = events(&frames);
+            let mut found = Facts::of(&told).wrong(&whole);
+            found.extend(misled(&told).into_iter().filter(|it| !misled_before.contains(it)));
+            if !found.is_empty() {
+                if env::var("FTPMON_MANGLE_SHOW").is_ok_and(|shown| name == shown) {
+                    told.iter()
+                        .for_each(|(client, name, fields)| eprintln!("{seed} {client} {name} {fields}"));
+                }
+                wrong.push(format!("{name}, seed {seed}: {found:#?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
