@@ -32,7 +32,7 @@ const DIALOGUES_MIN: usize = 100;
 const HIDDEN: &str = "***";
 
 fn seeds() -> u64 {
-    env::var("FTPMON_MANGLE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3)
+    env::var("FTPMON_MANGLE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(2)
 }
 
 /// The golden dialogues whose frames can be cut, by name.
