@@ -87,10 +87,8 @@ pub const fn is_disruptive(character: char) -> bool {
 
 /// Lower-case hexadecimal of `bytes`.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        out.extend(hex_digits(*byte).map(char::from));
-        out
-    })
+    let digits: Vec<[u8; 2]> = bytes.iter().map(|byte| hex_digits(*byte)).collect();
+    String::from_utf8(digits.into_flattened()).unwrap_or_default()
 }
 
 /// The two lower-case hexadecimal digits of a byte.

@@ -8,6 +8,7 @@ use super::facts::hosts;
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
 use crate::event::{Command, Confidence, Event, EventKind, EventType};
+use crate::text::has_no;
 use smol_str::format_smolstr;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -38,16 +39,28 @@ const OTHERS: [&str; 8] = ["PASS", "ACCT", "ADAT", "USER", "AUTH", "PBSZ", "RETR
 fn see(event: &Event) -> Option<Sighting<(IpAddr, IpAddr)>> {
     let EventKind::Command(Command { tx, command }) = &event.kind else { return None };
     let arg = command.arg.as_deref().filter(|arg| arg.len() >= ENCODED_MIN)?;
-    if OTHERS.contains(&command.verb.as_str()) || !arg.split(['/', ' ', '.', '\\']).any(is_encoded) {
+    if OTHERS.contains(&command.verb.as_str()) || !has_encoded(arg) {
         return None;
     }
     Some(Sighting { key: hosts(event), tx: Some(*tx), example: format_smolstr!("{} {arg}", command.verb) })
 }
 
+fn parts(arg: &str) -> impl Iterator<Item = &[u8]> {
+    arg.as_bytes().split(|byte| is_border(*byte))
+}
+
+const fn is_border(byte: u8) -> bool {
+    (byte == b'/') | (byte == b' ') | (byte == b'.') | (byte == b'\\')
+}
+
+fn has_encoded(arg: &str) -> bool {
+    if has_no(arg.as_bytes(), is_border) { is_encoded(arg.as_bytes()) } else { parts(arg).any(is_encoded) }
+}
+
 /// Long, of the alphabets of Base64 or hexadecimal digits, and with digits and letters mixed as no words are.
-fn is_encoded(part: &str) -> bool {
+fn is_encoded(part: &[u8]) -> bool {
     let is_of_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'_' | b'=');
-    if part.len() < ENCODED_MIN || !part.bytes().all(is_of_alphabet) {
+    if part.len() < ENCODED_MIN || !part.iter().copied().all(is_of_alphabet) {
         return false;
     }
     let class = |byte: u8| match byte {
@@ -56,9 +69,9 @@ fn is_encoded(part: &str) -> bool {
         b'a'..=b'z' => 2,
         _ => 3,
     };
-    let digits = part.bytes().filter(u8::is_ascii_digit).count();
+    let digits = part.iter().filter(|byte| byte.is_ascii_digit()).count();
     let turn = |pair: &&[u8]| matches!(pair, [a, b] if class(*a) != class(*b));
-    part.as_bytes().windows(2).filter(turn).count() * 4 >= part.len() && digits * 16 >= part.len()
+    part.windows(2).filter(turn).count() * 4 >= part.len() && digits * 16 >= part.len()
 }
 
 fn message(event: &Event, incident: &Incident) -> String {

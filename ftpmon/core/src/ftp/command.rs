@@ -5,6 +5,7 @@ use smol_str::SmolStr;
 use super::line::Line;
 use super::number;
 use super::verb::Verb;
+use crate::text::has_no;
 
 /// A longer first word is no verb by form. The RFCs' verbs have three or four letters, the longest in use seven.
 const VERB_MAX: usize = 16;
@@ -62,7 +63,7 @@ impl<'a> Command<'a> {
         };
         let separated = arg.is_none() || text.get(name.len()) == Some(&b' ');
         // A file name may have a tab in it.
-        let has_controls = |arg: &[u8]| arg.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
+        let has_controls = |arg: &[u8]| !has_no(arg, is_control_but_tab);
         let malformed =
             text.len() < line.len() || !is_verb(name) || !separated || arg.is_some_and(has_controls);
         Self { verb: Verb::from_name(name), name, arg, malformed, cut: false }
@@ -103,6 +104,10 @@ impl<'a> Command<'a> {
         let end = arg.iter().position(u8::is_ascii_whitespace).unwrap_or(arg.len());
         Some((arg.get(..end)?, arg.get(end + 1..).unwrap_or_default()))
     }
+}
+
+const fn is_control_but_tab(byte: u8) -> bool {
+    ((byte < 0x20) & (byte != b'\t')) | (byte == 0x7f)
 }
 
 fn is_verb(name: &[u8]) -> bool {

@@ -1,6 +1,6 @@
 //! One direction's bytes cut into lines.
 
-use memchr::memchr3;
+use memchr::{memchr2, memchr3, memrchr};
 
 use super::telnet::{AfterIac, IAC, SB, SE, SUBNEGOTIATION_MAX, after_iac, is_ambiguous, is_option};
 use crate::text::has_no;
@@ -95,7 +95,7 @@ impl LineSplitter {
     /// Takes the stream's next bytes; the lines that they complete come from the result, which must be asked until it
     /// gives none (or for its [`rest`](Lines::rest)): input that it still holds when it is dropped is lost.
     pub fn feed<'s, 'i>(&'s mut self, input: &'i [u8]) -> Lines<'s, 'i> {
-        Lines { splitter: self, input }
+        Lines { splitter: self, input, begins: true }
     }
 
     /// Bytes of the stream were never seen. Returns the line that they interrupted, unterminated; the next line is
@@ -261,6 +261,11 @@ impl LineSplitter {
     }
 }
 
+/// Bytes of lines that are taken out of them.
+pub fn has_telnet_or_nul(lines: &[u8]) -> bool {
+    memchr2(IAC, 0, lines).is_some()
+}
+
 /// The bytes that [`Lines::next`] searches for: the end of a line, and those that are removed from it.
 const fn is_special(byte: u8) -> bool {
     (byte == b'\n') | (byte == IAC) | (byte == 0)
@@ -271,6 +276,8 @@ const fn is_special(byte: u8) -> bool {
 pub struct Lines<'s, 'i> {
     splitter: &'s mut LineSplitter,
     input: &'i [u8],
+    /// Nothing of it was taken yet.
+    begins: bool,
 }
 
 impl<'i> Lines<'_, 'i> {
@@ -283,11 +290,12 @@ impl<'i> Lines<'_, 'i> {
             return None;
         }
         if splitter.is_between_lines() {
-            // A plain line can be lent from the input, which is seldom more than one.
+            // A plain line can be lent from the input, which is seldom more than one. Asked once: a segment may have hundreds.
             let end = match self.input {
-                [line @ .., b'\n'] if has_no(line, is_special) => Some(line.len()),
+                [line @ .., b'\n'] if self.begins && has_no(line, is_special) => Some(line.len()),
                 input => memchr3(b'\n', IAC, 0, input),
             };
+            self.begins = false;
             if let Some((line, rest)) = end.and_then(|at| self.input.split_at_checked(at))
                 && let Some((b'\n', rest)) = rest.split_first()
             {
@@ -339,6 +347,25 @@ impl<'i> Lines<'_, 'i> {
         }
         self.input = self.input.get(end..).unwrap_or_default();
         lines
+    }
+
+    /// Takes the whole lines that are left, to be counted instead of read. Where Telnet or NUL is in them, the line behind them may be
+    /// another one.
+    pub fn skip_lines(&mut self) -> &'i [u8] {
+        self.splitter.free_if_handed_out();
+        if self.splitter.is_mid_line() {
+            return &[];
+        }
+        let end = memrchr(b'\n', self.input).map_or(0, |at| at + 1);
+        let (lines, rest) = self.input.split_at_checked(end).unwrap_or_default();
+        self.input = rest;
+        self.splitter.flags.ambiguous |= has_telnet_or_nul(lines);
+        lines
+    }
+
+    /// Takes all input that is left, without reading it.
+    pub fn skip_all(&mut self) {
+        self.input = &[];
     }
 
     /// The input not taken yet. If the lines given so far turned the stream into something else (TLS after 234),

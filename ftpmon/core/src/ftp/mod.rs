@@ -27,6 +27,6 @@ pub use code::Code;
 pub use command::{Command, Part};
 pub use endpoint::{Announced, EndpointError};
 pub use feature::{Mechanism, features, time_value};
-pub use line::{LINE_MAX, Line, LineSplitter, Lines};
+pub use line::{LINE_MAX, Line, LineSplitter, Lines, has_telnet_or_nul};
 pub use reply::{Completed, Ending, REPLY_TEXT_MAX, Reply, ReplyAssembler};
 pub use verb::{Rfc, Verb};

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::path::{Directory, System, Target};
 use super::{
     Announced, Code, Command, LINE_MAX, LineSplitter, Mechanism, REPLY_TEXT_MAX, ReplyAssembler, Verb,
-    features, path, size, stou, time_value,
+    features, path, secret, size, stou, time_value,
 };
 
 const SYSTEMS: [System; 8] = [
@@ -74,6 +74,19 @@ proptest! {
         let whole = read(&[&input]);
         prop_assert_eq!(&read(&cut(&input, &at)), &whole);
         prop_assert_eq!(&read(&input.chunks(1).collect::<Vec<_>>()), &whole);
+    }
+
+    #[test]
+    fn each_place_of_a_secret_has_a_sign(line in vec(prop_oneof![
+        4 => prop::sample::select(vec![
+            &b"PASS"[..], b"acct", b"ADAT", b"MIC", b"CONF", b"ENC", b"USER", b"SITE", b"PSWD", b"NEWUSR", b"ADDUSER",
+            b"chpwd", b"LOGIN", b"AUTH", b"SECRET", b"QUOTE", b"NOOP", b" ", b":", b"@", b"\r", b"=", b"x1",
+        ]).prop_map(<[u8]>::to_vec),
+        1 => vec(any::<u8>(), 0..4),
+    ], 0..12).prop_map(|pieces| pieces.concat())) {
+        let command = Command::parse(&line);
+        let has_secret = secret::in_argument(&command).is_some() || secret::is_like_a_secret_verb(&command);
+        prop_assert!(!has_secret || secret::may_be_in(&line));
     }
 
     #[test]

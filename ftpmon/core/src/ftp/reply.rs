@@ -196,6 +196,18 @@ impl ReplyAssembler {
         Completed { first: first.into_iter(), last: self.begin(head, line) }
     }
 
+    /// Adds so many empty lines: text of an open reply, else nothing.
+    pub fn push_empty_lines(&mut self, count: usize) {
+        if let Some(open) = self.open.as_mut().filter(|_| count > 0) {
+            open.others.clear();
+            open.interrupted = false;
+            open.lines = open.lines.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+            let kept = count.min(REPLY_TEXT_MAX - open.text.len());
+            open.text.resize(open.text.len() + kept, b'\n');
+            open.truncated |= kept < count;
+        }
+    }
+
     /// The client sent a command. Returns the open reply, and those behind it, where a line with
     /// another code can be its end: the client has treated it as such.
     pub fn client_spoke(&mut self) -> Vec<Reply<'static>> {

@@ -5,6 +5,7 @@
 
 use super::command::Command;
 use super::verb::Verb;
+use crate::text::has_no;
 
 /// Words with which servers take passwords behind SITE, and some as commands of their own. RFC 959 section 4.1.3 leaves
 /// them to each server.
@@ -26,13 +27,82 @@ const VERBS: [&[u8]; 2] = [b"PASS", b"ACCT"];
 /// Endings of PASS and ACCT in words that are no secrets.
 const ENDINGS: [&[u8]; 4] = [b"", b"WD", b"WORD", b"PHRASE"];
 
+/// Pieces between control characters that are looked at. What is behind them counts as a secret. Stops a line of nothing else.
+const PIECES_MAX: usize = 32;
+
 fn is_letter(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
+}
+
+/// The offset of the first letters without which no line has the place of a secret: those of the verbs that take one, of SITE's words,
+/// of USER. One look at each byte.
+pub fn first_sign(text: &[u8]) -> Option<usize> {
+    if !has_a_beginning(text) {
+        return None;
+    }
+    text.windows(2).enumerate().find_map(|(at, pair)| {
+        let may_begin = matches!(*pair, [first, second] if begins_sign(first, second));
+        (may_begin && is_sign(text.get(at..).unwrap_or_default())).then_some(at)
+    })
+}
+
+/// Two letters that a sign begins with stand in a text. Without a branch, for many bytes at a time.
+fn has_a_beginning(text: &[u8]) -> bool {
+    let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
+    pairs.fold(0, |found, (first, second)| found | u8::from(begins_sign(*first, *second))) != 0
+}
+
+/// The first two letters of a sign.
+#[inline(always)]
+const fn begins_sign(first: u8, second: u8) -> bool {
+    let (a, b) = (first | 0x20, second | 0x20);
+    ((a == b'p') & ((b == b'a') | (b == b's') | (b == b'w')))
+        | ((a == b'a') & ((b == b'c') | (b == b'd') | (b == b'u')))
+        | ((a == b'm') & (b == b'i'))
+        | ((a == b'c') & (b == b'o'))
+        | ((a == b'e') & (b == b'n'))
+        | ((a == b'u') & (b == b's'))
+        | ((a == b's') & (b == b'e'))
+        | ((a == b'l') & (b == b'o'))
+}
+
+/// A text begins with one of the signs.
+fn is_sign(text: &[u8]) -> bool {
+    let &[first, second, ref rest @ ..] = text else { return false };
+    let goes_on = |end: &[u8]| rest.get(..end.len()).is_some_and(|head| head.eq_ignore_ascii_case(end));
+    match [first | 0x20, second | 0x20] {
+        // PASS, PSWD, PSSWD, PW
+        [b'p', b'a'] => goes_on(b"ss"),
+        [b'p', b's'] => goes_on(b"wd") || goes_on(b"swd"),
+        [b'p', b'w'] => true,
+        // ACCT, ADAT, AUTH
+        [b'a', b'c'] => goes_on(b"ct"),
+        [b'a', b'd'] => goes_on(b"at"),
+        [b'a', b'u'] => goes_on(b"th"),
+        // MIC, CONF, ENC
+        [b'm', b'i'] | [b'e', b'n'] => goes_on(b"c"),
+        [b'c', b'o'] => goes_on(b"nf"),
+        // USER, USR
+        [b'u', b's'] => goes_on(b"er") || goes_on(b"r"),
+        // SECRET, LOGIN
+        [b's', b'e'] => goes_on(b"cret"),
+        [b'l', b'o'] => goes_on(b"gin"),
+        _ => false,
+    }
+}
+
+/// A place of a secret may be in this text.
+pub fn may_be_in(text: &[u8]) -> bool {
+    first_sign(text).is_some()
 }
 
 /// The argument of a command cut where a secret begins: what may be shown, and the secret. None if it holds none.
 pub fn in_argument<'a>(command: &Command<'a>) -> Option<(&'a [u8], &'a [u8])> {
     let arg = command.arg?;
+    let takes_one = command.verb == Verb::User || command.verb.has_secret_argument();
+    if !takes_one && !may_be_in(command.name) && !may_be_in(arg) {
+        return None;
+    }
     let starts = [direct(command, arg), quoted(command, arg), behind_control(command, arg)];
     let start = starts.into_iter().flatten().min()?;
     arg.split_at_checked(start)
@@ -89,13 +159,20 @@ fn behind_control(command: &Command<'_>, arg: &[u8]) -> Option<usize> {
     let first = match command.malformed {
         // What separates it from the verb may be one.
         true => 0,
+        false if has_no(arg, |byte| (byte < 0x20) | (byte == 0x7f)) => return None,
         false => arg.iter().position(is_control)?,
     };
     let rest = arg.get(first..)?;
+    if !may_be_in(rest) {
+        return None;
+    }
     let letters = |verb: &&[u8]| find(rest, verb).map(|at| first + at + verb.len() + 1);
     let named = VERBS.iter().filter_map(letters).min().filter(|start| *start <= arg.len());
     let mut line_start = first;
-    let of_a_line = rest.split(is_control).find_map(|line| {
+    let of_a_line = rest.split(is_control).enumerate().find_map(|(number, line)| {
+        if number >= PIECES_MAX {
+            return Some(line_start);
+        }
         let end = line_start + line.len();
         line_start = end + 1;
         let inner = Command::parse(line);
@@ -115,7 +192,7 @@ fn is_secret_word(word: &[u8]) -> bool {
 
 /// No verb that is known, but a server may find one in it whose argument is a secret.
 pub fn is_like_a_secret_verb(command: &Command<'_>) -> bool {
-    if command.verb != Verb::Other {
+    if command.verb != Verb::Other || !may_be_in(command.name) {
         return false;
     }
     let word = first_word(command.name);

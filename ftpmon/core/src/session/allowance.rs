@@ -15,8 +15,10 @@ use crate::timing::HELD_BACK_NS;
 const EVENTS_AT_FIRST: u32 = 16;
 /// Events that a segment with payload earns: a reply and what follows from it.
 const EVENTS_A_SEGMENT: u32 = 2;
-/// Payload bytes that earn another event.
+/// Payload bytes that earn another event, up to twice as many.
 const BYTES_AN_EVENT: usize = 64;
+/// Payload bytes beyond that earn another event. A full segment of the shortest lines makes no more of them than its cost allows.
+const MORE_BYTES_AN_EVENT: usize = 256;
 /// Events that a session can save.
 const EVENTS_MAX: u32 = 4_096;
 /// Bytes of payload that seldom make more than one event: the shortest command and its reply are longer.
@@ -35,8 +37,10 @@ pub(super) struct Allowance {
 pub(super) struct HeldBack {
     first: Timestamp,
     last: Timestamp,
-    /// Events other than anomalies.
+    /// Events other than anomalies, and lines that were not read, each of which would have made one.
     events: u64,
+    /// Those lines.
+    lines: u64,
     anomalies: SmallVec<[(AnomalyId, u64); 2]>,
 }
 
@@ -56,8 +60,15 @@ impl Allowance {
     /// A segment of this many payload bytes came.
     #[inline]
     pub(super) fn earn(&self, payload: usize) {
-        let more = EVENTS_A_SEGMENT + (payload / BYTES_AN_EVENT) as u32;
+        let (first, more) = (payload.min(2 * BYTES_AN_EVENT), payload.saturating_sub(2 * BYTES_AN_EVENT));
+        let more = EVENTS_A_SEGMENT + (first / BYTES_AN_EVENT + more / MORE_BYTES_AN_EVENT) as u32;
         self.events.set((self.events.get() + more).min(EVENTS_MAX));
+    }
+
+    /// No event may be told.
+    #[inline]
+    pub(super) fn is_spent(&self) -> bool {
+        self.events.get() == 0
     }
 
     /// Bytes of this number may make more events than are left.
@@ -76,6 +87,12 @@ impl Allowance {
         let back = self.events.get().min(lent);
         self.events.set(self.events.get() - back);
         back
+    }
+
+    /// A command or a reply costs more than its events: it takes the place of another one.
+    #[inline]
+    pub(super) fn charge(&self) {
+        self.events.set(self.events.get().saturating_sub(1));
     }
 
     /// Events that were held back since the last call.
@@ -116,18 +133,31 @@ impl Allowance {
 
     /// Counts an event that is not told: an anomaly, or another one.
     fn count(&self, at: Timestamp, id: Option<AnomalyId>, out: &mut Outbox) {
-        let mut held = self.held_back.take().unwrap_or_else(|| {
-            out.effects.push(Effect::Wake(at.plus_nanos(HELD_BACK_NS)));
-            Box::new(HeldBack { first: at, last: at, events: 0, anomalies: SmallVec::new() })
-        });
-        held.last = held.last.max(at);
-        match id {
+        self.change_held_back(at, out, |held| match id {
             Some(id) => match held.anomalies.iter_mut().find(|(held, _)| *held == id) {
                 Some((_, count)) => *count += 1,
                 None => held.anomalies.push((id, 1)),
             },
             None => held.events += 1,
-        }
+        });
+    }
+
+    /// So many lines were counted instead of read.
+    pub(super) fn count_unread(&self, at: Timestamp, lines: u32, out: &mut Outbox) {
+        self.uncounted.set(self.uncounted.get().saturating_add(lines));
+        self.change_held_back(at, out, |held| {
+            held.events += u64::from(lines);
+            held.lines += u64::from(lines);
+        });
+    }
+
+    fn change_held_back(&self, at: Timestamp, out: &mut Outbox, change: impl FnOnce(&mut HeldBack)) {
+        let mut held = self.held_back.take().unwrap_or_else(|| {
+            out.effects.push(Effect::Wake(at.plus_nanos(HELD_BACK_NS)));
+            Box::new(HeldBack { first: at, last: at, events: 0, lines: 0, anomalies: SmallVec::new() })
+        });
+        held.last = held.last.max(at);
+        change(&mut held);
         self.held_back.set(Some(held));
     }
 
@@ -146,10 +176,13 @@ impl Allowance {
 impl HeldBack {
     /// The events that stand for those that were not told.
     pub(super) fn anomalies(self) -> impl Iterator<Item = Anomaly> {
-        let Self { first, last, events, anomalies } = self;
+        let Self { first, last, events, lines, anomalies } = self;
         let floods = (events > 0).then_some((AnomalyId::EventFlood, events));
         floods.into_iter().chain(anomalies).map(move |(id, count)| {
             let detail = match id {
+                AnomalyId::EventFlood if lines > 0 => {
+                    format_smolstr!("{count} events were not told, {lines} of them lines that were not read")
+                }
                 AnomalyId::EventFlood => format_smolstr!("{count} events were not told"),
                 _ => SmolStr::new_static("more of the same were not told"),
             };

@@ -68,7 +68,7 @@ impl Session {
     }
 
     /// Remembers the secrets of a line. True if older ones were forgotten for them.
-    fn remember_secrets(&mut self, command: &Command<'_>, line: &Line<'_>, hidden: bool) -> bool {
+    pub(super) fn remember_secrets(&mut self, command: &Command<'_>, line: &Line<'_>, hidden: bool) -> bool {
         let user = self.logins.user.as_ref().map(|user| user.text.as_str());
         let mut forgotten = false;
         if let Some((_, secret)) = secret::in_argument(command) {
@@ -201,6 +201,20 @@ impl Session {
         }
     }
 
+    /// So many commands were counted: the next replies are theirs.
+    pub(super) fn commands_unread(
+        &mut self,
+        at: Timestamp,
+        count: u32,
+        context: Context<'_>,
+        out: &mut Outbox,
+    ) {
+        if !self.pending.ends_unseen() {
+            out.lose_if(self.evict_pending(context), "unseen_commands_full");
+        }
+        self.pending.push_unread(at, count);
+    }
+
     /// Makes room for one more waiting command. True if the cap was reached.
     fn evict_pending(&mut self, context: Context<'_>) -> bool {
         let full = self.pending.len() >= context.limits.pending_commands;
@@ -219,6 +233,7 @@ impl Session {
         context: Context<'_>,
         out: &mut Outbox,
     ) {
+        self.allowance.charge();
         let basis = self.remote.basis_now(self.tx, command, direction);
         let part = command.part();
         let (offset_from, offset, kept_offset) = match (&part, self.take_restart(direction)) {

@@ -128,8 +128,17 @@ impl Session {
                 rest = lines.rest();
                 break;
             }
-            if is_empty && direction == Direction::Command {
-                self.pending.push_empty_lines(at, lines.skip_empty_lines());
+            if is_empty {
+                let more = lines.skip_empty_lines();
+                match direction {
+                    Direction::Command => self.pending.push_empty_lines(at, more),
+                    Direction::Reply => self.assembler.push_empty_lines(more),
+                }
+            }
+            if self.not_ftp {
+                lines.skip_all();
+            } else if self.allowance.is_spent() {
+                self.count_lines(at, direction, &mut lines, context, out);
             }
         }
         *self.channel(direction) = Channel::Text(splitter);
@@ -155,7 +164,7 @@ impl Session {
     }
 
     /// Lines were lost: what they changed is not known.
-    fn lose_track(&mut self, direction: Direction) {
+    pub(super) fn lose_track(&mut self, direction: Direction) {
         self.all_read = false;
         match direction {
             Direction::Reply => {

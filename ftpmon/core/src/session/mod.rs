@@ -26,6 +26,7 @@ mod secrets;
 mod tls_watch;
 mod transfer;
 mod transfers;
+mod unread;
 
 use std::sync::Arc;
 
@@ -125,6 +126,8 @@ pub struct Session {
     too_many_pending_told: bool,
     empty_line_told: bool,
     allowance: Allowance,
+    /// When lines of each direction were last counted instead of read.
+    unread_at: [Option<Timestamp>; 2],
     /// The doubts that were told, a bit each.
     doubts_told: u16,
     remote: Remote,
@@ -176,6 +179,7 @@ impl Session {
             too_many_pending_told: false,
             empty_line_told: false,
             allowance: Allowance::default(),
+            unread_at: [None; 2],
             doubts_told: 0,
             remote: Remote::new(midstream),
             restart: None,

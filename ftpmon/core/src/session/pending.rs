@@ -7,17 +7,21 @@
 //! every command that it may have answered is doubtful. A reply that fits no command answers none, and shifts nothing.
 
 mod doubts;
+mod search;
 
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use super::answers::{Fit, fit, fit_empty_line, fit_running, is_asked_during_transfers, is_distinctive};
+use super::answers::{Fit, fit, fit_empty_line, fit_running, is_asked_during_transfers};
 use super::transfer::CANNOT_CONNECT;
 use crate::ftp::Verb;
 use crate::time::Timestamp;
 
 /// So many later commands are answered before an unanswered one is forgotten.
 const UNANSWERED_MAX: u8 = 2;
+
+/// One of so many commands that wait is evicted with the oldest.
+const EVICTED_SHARE: usize = 32;
 
 /// A command that waits for its final reply.
 #[derive(Clone, Debug)]
@@ -54,8 +58,8 @@ enum PendingKind {
     Command,
     /// Nothing but ends of lines: so many in a row.
     EmptyLine(u32),
-    /// A command that was not captured.
-    Unseen,
+    /// Commands that were not captured, or not read: so many in a row.
+    Unseen(u32),
 }
 
 /// Whether a reply is still to be expected.
@@ -96,7 +100,7 @@ impl Pending {
 
     fn unseen(at: Timestamp) -> Self {
         let unnamed = Self::new(0, Verb::Other, SmolStr::default(), None, at, Intent::None);
-        Self { kind: PendingKind::Unseen, ..unnamed }
+        Self { kind: PendingKind::Unseen(1), ..unnamed }
     }
 
     fn empty_line(at: Timestamp) -> Self {
@@ -116,7 +120,12 @@ impl Pending {
 
     /// It stands for a command that was not captured.
     pub(super) fn is_unseen(&self) -> bool {
-        self.kind == PendingKind::Unseen
+        matches!(self.kind, PendingKind::Unseen(_))
+    }
+
+    /// It stands for one command that was not captured. Of several the server may have answered fewer.
+    fn is_one_unseen(&self) -> bool {
+        self.kind == PendingKind::Unseen(1)
     }
 
     /// Its memory, bytes.
@@ -135,7 +144,7 @@ impl Pending {
     fn fit(&self, code: u16) -> Fit {
         match self.kind {
             _ if self.preliminary => fit_running(code),
-            PendingKind::Unseen => Fit::Possible,
+            PendingKind::Unseen(_) => Fit::Possible,
             PendingKind::EmptyLine(_) => fit_empty_line(code),
             // EPSV ALL sets an option (RFC 2428 section 4): 200, and servers are known that say 220.
             PendingKind::Command if self.verb == Verb::Epsv && self.has_arg("ALL") => match code {
@@ -231,89 +240,31 @@ impl PendingCommands {
         }
     }
 
+    /// So many commands were sent that nobody read: each of the next replies is one of theirs.
+    pub(super) fn push_unread(&mut self, at: Timestamp, count: u32) {
+        match self.queue.last_mut().map(|last| &mut last.kind) {
+            Some(PendingKind::Unseen(commands)) => *commands = commands.saturating_add(count),
+            _ if count == 0 => {}
+            _ => {
+                let unseen = Pending::unseen(at);
+                self.add(Box::new(Pending { kind: PendingKind::Unseen(count), ..unseen }));
+            }
+        }
+    }
+
     /// The last command that waits was not captured.
     pub(super) fn ends_unseen(&self) -> bool {
         self.queue.last().is_some_and(|last| last.is_unseen())
     }
 
-    /// Evicts the oldest command at the cap.
+    /// Evicts the oldest commands at the cap, some of many at once: those behind them move.
     pub(super) fn evict_oldest(&mut self) {
-        if !self.queue.is_empty() {
-            let oldest = self.queue.remove(0);
-            self.forget(&oldest);
+        let count = (self.queue.len() / EVICTED_SHARE).max(1).min(self.queue.len());
+        let Self { queue, bytes, running, .. } = self;
+        for gone in queue.drain(..count) {
+            *bytes = bytes.saturating_sub(gone.bytes());
+            *running = running.saturating_sub(usize::from(gone.runs()));
         }
-    }
-
-    /// A command of this kind waits, and its reply is still to come.
-    pub(super) fn expects_reply_to(&self, wanted: impl Fn(Verb) -> bool) -> bool {
-        self.sure().any(|(_, pending)| wanted(pending.verb))
-    }
-
-    /// The waiting command that a reply answers; none where it can answer none of them.
-    pub(super) fn answered_by(&self, code: u16, text: &[u8]) -> Option<usize> {
-        let (sure, doubtful) = (self.oldest_sure(code, text), self.best_doubtful(code));
-        let (Some(sure), Some(doubtful)) = (sure, doubtful) else {
-            return sure.or(doubtful).map(|(index, _)| index).or_else(|| self.oldest_odd(code));
-        };
-        Some(if self.prefers_doubtful(sure, doubtful, code, text) { doubtful.0 } else { sure.0 })
-    }
-
-    /// The oldest command without doubt that can be answered so.
-    fn oldest_sure(&self, code: u16, text: &[u8]) -> Option<(usize, Fit)> {
-        let mut fitting = self
-            .sure()
-            .map(|(index, pending)| (index, pending, pending.fit(code)))
-            .filter(|(_, _, fit)| *fit >= Fit::Possible);
-        let (index, oldest, fit) = fitting.next()?;
-        if let Some(odd) = self.odd_before(index, code).filter(|_| oldest.verb == Verb::Other) {
-            return Some((odd, Fit::Possible));
-        }
-        let other = if matches!(code, 125 | 150) && oldest.preliminary {
-            // The transfer before it ended, though its final reply was not seen.
-            fitting.find(|(_, pending, _)| pending.is_transfer() && !pending.preliminary)
-        } else if code == 200
-            && !oldest.is_unseen()
-            && may_stay_unanswered(oldest)
-            && !oldest.is_named_by(text)
-        {
-            fitting.find(|(_, pending, _)| pending.verb != Verb::Mode && pending.is_named_by(text))
-        } else if fit == Fit::Possible && !oldest.is_unseen() && is_distinctive(code) {
-            fitting.find(|(_, pending, fit)| *fit == Fit::Typical || pending.is_unseen())
-        } else {
-            None
-        };
-        Some(other.map_or((index, fit), |(index, _, fit)| (index, fit)))
-    }
-
-    /// A command before another one that a server may answer with a code of its own, and does not leave unanswered. So it is likelier to
-    /// have the code than one of which nothing is known.
-    fn odd_before(&self, index: usize, code: u16) -> Option<usize> {
-        let mut older = self.sure().take_while(|(older, _)| *older < index);
-        let odd = |pending: &Pending| pending.fit(code) == Fit::Odd && !may_stay_unanswered(pending);
-        older.find(|(_, pending)| code < 300 && odd(pending)).map(|(older, _)| older)
-    }
-
-    /// The doubtful command that fits best, among equals the oldest.
-    fn best_doubtful(&self, code: u16) -> Option<(usize, Fit)> {
-        self.queue
-            .iter()
-            .enumerate()
-            .filter(|(_, pending)| !pending.is_sure())
-            .map(|(index, pending)| (index, pending.fit(code)))
-            .filter(|(_, fit)| *fit >= Fit::Possible)
-            .max_by_key(|(index, fit)| (*fit, core::cmp::Reverse(*index)))
-    }
-
-    /// The oldest command where a server may use a code of its own. A code that repeats the last one is a reply too many.
-    fn oldest_odd(&self, code: u16) -> Option<usize> {
-        if self.last.is_some_and(|(last, _)| last == code) {
-            return None;
-        }
-        self.sure().find(|(_, pending)| pending.fit(code) == Fit::Odd).map(|(index, _)| index)
-    }
-
-    fn sure(&self) -> impl Iterator<Item = (usize, &Pending)> {
-        self.queue.iter().map(Box::as_ref).enumerate().filter(|(_, pending)| pending.is_sure())
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&Pending> {
@@ -323,6 +274,10 @@ impl PendingCommands {
     /// A command has a preliminary reply. A transfer that ran before ended: a session has one at a time.
     pub(super) fn begin(&mut self, index: usize) {
         let Some(pending) = self.queue.get_mut(index) else { return };
+        if matches!(pending.kind, PendingKind::Unseen(2..)) {
+            // One of them has it.
+            return;
+        }
         let ran = pending.runs();
         if !core::mem::replace(&mut pending.preliminary, true) {
             self.running += usize::from(!ran);
@@ -331,22 +286,6 @@ impl PendingCommands {
             // Servers are known that end a broken transfer with a second preliminary reply.
             pending.doubt = Doubt::Unanswered(0);
         }
-    }
-
-    /// A reply that would answer a command repeats the error that answered another one before: it may be a reply too many.
-    pub(super) fn is_repeated(&self, index: usize, code: u16) -> bool {
-        self.get(index).zip(self.last).is_some_and(|(pending, (last, verb))| {
-            let own = pending.is_sure() && !pending.preliminary && !pending.is_unseen();
-            code >= 400 && last == code && verb != pending.verb && own
-        })
-    }
-
-    /// A command, of whose error that is not certain, is answered by this reply rather than another one.
-    pub(super) fn is_answered_after_all(&self, index: usize, code: u16, text: &[u8]) -> bool {
-        let mut others = self.sure().filter(|(other, _)| *other != index);
-        code < 400
-            && self.answered_by(code, text) == Some(index)
-            && others.all(|(_, pending)| pending.fit(code) < Fit::Typical)
     }
 
     /// A reply that answers no waiting command belongs to a transfer that was answered with 425: servers send that for a
@@ -374,7 +313,7 @@ impl PendingCommands {
     /// A command has its final reply.
     pub(super) fn complete(&mut self, index: usize, code: u16) -> Option<Box<Pending>> {
         self.last = Some((code, self.get(index)?.verb));
-        if let Some(PendingKind::EmptyLine(lines @ 2..)) =
+        if let Some(PendingKind::EmptyLine(lines @ 2..) | PendingKind::Unseen(lines @ 2..)) =
             self.queue.get_mut(index).map(|pending| &mut pending.kind)
         {
             *lines -= 1;
@@ -410,6 +349,9 @@ impl PendingCommands {
             older.doubt = Doubt::Unanswered(unanswered);
             unanswered < UNANSWERED_MAX
         });
+        if index > doubts::DOUBTFUL_MAX {
+            self.forget_oldest_doubtful();
+        }
         if self.queue.is_empty() {
             self.queue = SmallVec::new();
         }
@@ -422,6 +364,9 @@ impl PendingCommands {
     }
 
     fn retain_before(&mut self, end: usize, mut keep: impl FnMut(&mut Pending) -> bool) {
+        if end == 0 {
+            return;
+        }
         let mut index = 0;
         let Self { abandoned, bytes, running, .. } = self;
         self.queue.retain(|pending| {
@@ -437,11 +382,6 @@ impl PendingCommands {
             kept
         });
     }
-}
-
-/// Servers are known that do not answer it.
-fn may_stay_unanswered(pending: &Pending) -> bool {
-    pending.is_empty_line() || pending.verb == Verb::Other || is_asked_during_transfers(pending.verb)
 }
 
 #[cfg(test)]

@@ -348,6 +348,7 @@ impl Session {
         };
         let data = DataAnnouncement { mode, via, ip, port, advertised_ip: advertised, nat };
         self.tell(at, EventKind::DataChannel(DataChannel { tx, data }), out);
+        self.allowance.charge();
         let mut endpoints = ExpectedEndpoints::new();
         if is_followed(port) {
             endpoints.push(Endpoint::new(peer, port));

@@ -65,12 +65,34 @@ pub(super) struct MaskedSecrets {
     due: bool,
     /// The client's last line had a secret, or was cut where it may have begun one.
     in_last_line: bool,
+    /// There were more secrets than were examined: replies are hidden.
+    hides_all: bool,
 }
 
 impl MaskedSecrets {
     /// Memory of the remembered secrets, bytes.
     pub(super) fn held(&self) -> usize {
         self.known.iter().map(|secret| size_of::<Box<[u8]>>() + secret.0.len()).sum()
+    }
+
+    /// The client's next line may be a secret whatever it looks like.
+    pub(super) fn is_due(&self) -> bool {
+        self.due
+    }
+
+    /// A reply that was not read may have asked for a secret.
+    pub(super) fn may_be_due(&mut self, due: bool) {
+        self.due |= due;
+    }
+
+    /// Lines that may be secrets were not examined: from now on replies are shown without their text.
+    pub(super) fn hide_all(&mut self) {
+        self.hides_all = true;
+    }
+
+    /// Replies are shown without their text.
+    pub(super) fn is_hiding_all(&self) -> bool {
+        self.hides_all
     }
 
     /// A final reply.
@@ -122,12 +144,12 @@ impl MaskedSecrets {
     /// was forgotten at the cap: a reply that repeats it shows it.
     pub(super) fn remember(&mut self, command: &Command<'_>, secret: &[u8], user: Option<&str>) -> bool {
         let is_whole_line = command.verb.has_secret_argument();
-        parts(secret, is_whole_line).fold(false, |forgotten, part| forgotten | self.add(part, user))
+        self.add_all(parts(secret, is_whole_line), user)
     }
 
     /// The same of a line that is hidden as a whole.
     pub(super) fn remember_line(&mut self, line: &[u8]) -> bool {
-        parts(line, false).fold(false, |forgotten, part| forgotten | self.add(part, None))
+        self.add_all(parts(line, false), None)
     }
 
     /// The same of a secret that a command's name runs into, as in `PASS=secret`, with the argument behind it.
@@ -139,6 +161,15 @@ impl MaskedSecrets {
     /// Notes the fill.
     pub(super) fn note_fill(&self, fills: &mut Fills) {
         fills.note("secrets_of_session", self.known.len(), REMEMBERED_MAX);
+    }
+
+    /// As many as can be remembered. True if any was forgotten, or not remembered.
+    fn add_all<'p>(&mut self, mut parts: impl Iterator<Item = &'p [u8]>, user: Option<&str>) -> bool {
+        let forgotten = parts
+            .by_ref()
+            .take(REMEMBERED_MAX)
+            .fold(false, |forgotten, part| forgotten | self.add(part, user));
+        forgotten | parts.next().is_some()
     }
 
     /// True if an older secret was forgotten for it.
@@ -159,6 +190,9 @@ impl MaskedSecrets {
 
     /// A reply's text with `***` in the place of each secret.
     pub(super) fn masked<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
+        if self.hides_all && !text.is_empty() {
+            return Cow::Borrowed(b"***");
+        }
         let mut text = Cow::Borrowed(text);
         for (secret, anchor) in &self.known {
             let mut from = 0;

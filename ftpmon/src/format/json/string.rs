@@ -1,7 +1,5 @@
 //! JSON strings (RFC 8259 section 7).
 
-use std::io::Write as _;
-
 use ftpmon_event::text::{has_no, is_disruptive};
 
 /// Appends `text` in quotation marks, escaped as serde_json does it and with
@@ -58,20 +56,31 @@ const fn is_special(byte: u8) -> bool {
 
 #[cold]
 fn append_escaped(text: &str, out: &mut Vec<u8>) {
+    // A peer may send nothing but such characters.
+    out.reserve(2 * text.len() + 2);
     out.push(b'"');
-    let needs_escape = |c: char| c == '"' || c == '\\' || is_disruptive(c);
-    let mut rest = text;
-    while let Some(at) = rest.find(needs_escape) {
-        let (plain, from) = rest.split_at(at);
-        out.extend_from_slice(plain.as_bytes());
-        let mut characters = from.chars();
-        characters.next().into_iter().for_each(|escaped| append_escape(escaped, out));
-        rest = characters.as_str();
+    let bytes = text.as_bytes();
+    let (mut plain, mut at) = (0, 0);
+    while let Some(&byte) = bytes.get(at) {
+        // Of what is not ASCII, only characters with these first bytes are escaped.
+        if !is_special(byte) || !(byte.is_ascii() || byte == 0xc2 || byte == 0xe2) {
+            at += 1;
+            continue;
+        }
+        let Some(character) = text.get(at..).and_then(|from| from.chars().next()) else { break };
+        let end = at + character.len_utf8();
+        if character.is_ascii() || is_disruptive(character) {
+            out.extend_from_slice(bytes.get(plain..at).unwrap_or_default());
+            append_escape(character, out);
+            plain = end;
+        }
+        at = end;
     }
-    out.extend_from_slice(rest.as_bytes());
+    out.extend_from_slice(bytes.get(plain..).unwrap_or_default());
     out.push(b'"');
 }
 
+#[inline]
 fn append_escape(character: char, out: &mut Vec<u8>) {
     let short = match character {
         '"' => b'"',
@@ -82,12 +91,18 @@ fn append_escape(character: char, out: &mut Vec<u8>) {
         '\u{8}' => b'b',
         '\u{c}' => b'f',
         _ => {
-            // Writing to a vector cannot fail. All that is escaped has four digits.
-            let _ = write!(out, "\\u{:04x}", u32::from(character));
+            // All that is escaped has four digits.
+            let [_, _, high, low] = u32::from(character).to_be_bytes();
+            let [a, b, c, d] = [high >> 4, high & 15, low >> 4, low & 15].map(hex_digit);
+            out.extend_from_slice(&[b'\\', b'u', a, b, c, d]);
             return;
         }
     };
     out.extend_from_slice(&[b'\\', short]);
+}
+
+const fn hex_digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 
 #[cfg(test)]

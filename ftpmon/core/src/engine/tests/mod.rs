@@ -4,6 +4,7 @@ mod caps;
 mod content;
 mod files;
 mod fills;
+mod flood;
 mod missed;
 mod parts;
 mod reload;

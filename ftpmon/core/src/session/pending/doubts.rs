@@ -3,6 +3,9 @@
 use super::{Doubt, Fit, Pending, PendingCommands, PendingKind};
 use crate::ftp::Verb;
 
+/// Commands that may have been answered. Stops each reply from being compared with a thousand of them.
+pub(super) const DOUBTFUL_MAX: usize = 128;
+
 impl PendingCommands {
     /// Of a command without doubt and a doubtful one, each with its fit, whether the latter has the reply.
     pub(super) fn prefers_doubtful(
@@ -36,6 +39,7 @@ impl PendingCommands {
             _ => Doubt::ReplyLost,
         };
         self.queue.iter_mut().for_each(|pending| pending.doubt = doubt);
+        self.forget_oldest_doubtful();
     }
 
     /// A reply that cannot be read was probably meant for the oldest command.
@@ -53,6 +57,23 @@ impl PendingCommands {
     pub(super) fn doubt_where(&mut self, wanted: impl Fn(&Pending) -> bool) {
         for pending in self.queue.iter_mut().filter(|it| it.doubt == Doubt::None && wanted(it)) {
             pending.doubt = Doubt::Unanswered(0);
+        }
+        self.forget_oldest_doubtful();
+    }
+
+    /// Keeps the newest commands that may have been answered.
+    pub(super) fn forget_oldest_doubtful(&mut self) {
+        if self.queue.len() <= DOUBTFUL_MAX {
+            return;
+        }
+        let doubtful = self.queue.iter().filter(|pending| !pending.is_sure()).count();
+        let mut excess = doubtful.saturating_sub(DOUBTFUL_MAX);
+        if excess > 0 {
+            self.retain_before(usize::MAX, |pending| {
+                let forgets = excess > 0 && !pending.is_sure();
+                excess -= usize::from(forgets);
+                !forgets
+            });
         }
     }
 }

@@ -4,7 +4,8 @@ use super::{Intent, Pending, PendingCommands};
 use crate::ftp::Verb;
 use crate::time::Timestamp;
 
-/// `C VERB` sends a command, `C` an empty line, which has no number, `?` stands for a command that was not captured, `~` for lost replies; `S CODE text > N`
+/// `C VERB` sends a command, `C` an empty line, which has no number, `?` stands for a command that was not captured, `? N` for N
+/// that were not read, `~` for lost replies; `S CODE text > N`
 /// is a reply that answers the command N, counted from 1, none where N is 0, or waits for what follows where it is `?`.
 fn check(dialogue: &[&str]) {
     let mut pending = PendingCommands::default();
@@ -26,6 +27,8 @@ fn check(dialogue: &[&str]) {
             pending.push(Pending::new(tx, verb, name.into(), None, at, Intent::None));
         } else if *step == "?" {
             pending.push_unseen(Timestamp::default());
+        } else if let Some(count) = step.strip_prefix("? ") {
+            pending.push_unread(Timestamp::default(), count.parse().unwrap());
         } else if *step == "~" {
             pending.doubt_all();
         } else {
@@ -124,6 +127,21 @@ fn an_empty_line_is_owed_no_reply() {
     check(&["C", "C RETR", "S 550 > 1", "C NOOP", "S 200 > 2"]);
     check(&["C", "C", "C", "C PWD", "S 500 > 0", "S 500 > 0", "S 500 > 0", "S 257 > 1"]);
     check(&["C", "C PWD", "S 257 > 1", "C PORT", "S 500 > 2"]);
+}
+
+#[test]
+fn each_command_that_was_not_read_has_a_reply() {
+    check(&["C NOOP", "? 3", "C PWD", "S 200 > 1", "S 200 > 0", "S 550 > 0", "S 500 > 0", "S 257 > 2"]);
+    check(&["? 2", "? 2", "C NOOP", "S 200 > 0", "S 200 > 0", "S 200 > 0", "S 200 > 0", "S 200 > 1"]);
+    check(&["? 2", "C RETR", "S 150 > 1", "S 226 > 1"]);
+}
+
+/// The server answered fewer than were sent.
+#[test]
+fn a_reply_that_names_its_command_ends_the_wait_for_those_that_were_not_read() {
+    check(&["? 600", "S 500 > 0", "C PWD", "S 257 > 1", "C NOOP", "S 200 > 2"]);
+    check(&["? 600", "C NOOP", "S 200 > 0", "C SIZE", "S 213 > 2", "C NOOP", "S 200 > 3"]);
+    check(&["? 600", "~", "C NOOP", "S 200 > 1", "C NOOP", "S 200 > 2"]);
 }
 
 #[test]
@@ -308,4 +326,20 @@ fn behind_lost_replies_a_login_takes_no_value_of_another() {
     check(&["C USER", "C PASS", "C PASV", "S 331 > 1", "S 227 > 3"]);
     check(&["C PASS", "?", "S 257 > 0", "C PWD", "S 257 > 2"]);
     check(&["C PASS", "S 215 > 1"]);
+}
+
+/// More commands wait than a reply is compared with: the one that the client sent last is found.
+#[test]
+fn commands_without_number_that_nobody_answers_hide_none() {
+    let mut pending = PendingCommands::default();
+    let push = |pending: &mut PendingCommands, tx: u64, name: &str| {
+        let verb = Verb::from_name(name.as_bytes());
+        pending.push(Pending::new(tx, verb, name.into(), None, Timestamp::default(), Intent::None));
+    };
+    for tx in 1..=1_000 {
+        push(&mut pending, tx, "NOOP");
+    }
+    push(&mut pending, 1_001, "PWD");
+    assert_eq!(answer(&mut pending, 257, b"x"), 1_001);
+    assert_eq!(answer(&mut pending, 200, b"x"), 1_000 - super::doubts::DOUBTFUL_MAX as u64 + 1);
 }

@@ -1,0 +1,118 @@
+//! The search for the command that a reply answers.
+
+use super::super::answers::{Fit, is_asked_during_transfers, is_distinctive};
+use super::doubts::DOUBTFUL_MAX;
+use super::{Pending, PendingCommands};
+use crate::ftp::Verb;
+
+/// The oldest commands that a reply is compared with: those that are doubtful, and as many without doubt as one looks ahead. Stops replies
+/// that fit none of a thousand.
+const OLDEST_MAX: usize = DOUBTFUL_MAX + 64;
+
+/// The newest commands that are looked at: a reply is compared with them where servers answered none of the oldest.
+const NEWEST_MAX: usize = 64;
+
+impl PendingCommands {
+    /// A command of this kind waits, and its reply is still to come.
+    pub(in super::super) fn expects_reply_to(&self, wanted: impl Fn(Verb) -> bool) -> bool {
+        let newest = self.queue.iter().rev().take(NEWEST_MAX);
+        newest.filter(|pending| pending.is_sure()).any(|pending| wanted(pending.verb))
+    }
+
+    /// The waiting command that a reply answers; none where it can answer none of them.
+    pub(in super::super) fn answered_by(&self, code: u16, text: &[u8]) -> Option<usize> {
+        let (sure, doubtful) = (self.oldest_sure(code, text), self.best_doubtful(code));
+        let (Some(sure), Some(doubtful)) = (sure, doubtful) else {
+            return sure.or(doubtful).map(|(index, _)| index).or_else(|| self.oldest_odd(code));
+        };
+        Some(if self.prefers_doubtful(sure, doubtful, code, text) { doubtful.0 } else { sure.0 })
+    }
+
+    /// The oldest command without doubt that can be answered so.
+    fn oldest_sure(&self, code: u16, text: &[u8]) -> Option<(usize, Fit)> {
+        let mut fitting = self
+            .sure()
+            .map(|(index, pending)| (index, pending, pending.fit(code)))
+            .filter(|(_, _, fit)| *fit >= Fit::Possible);
+        let (index, oldest, fit) = fitting.next()?;
+        if let Some(odd) = self.odd_before(index, code).filter(|_| oldest.verb == Verb::Other) {
+            return Some((odd, Fit::Possible));
+        }
+        let other = if matches!(code, 125 | 150) && oldest.preliminary {
+            // The transfer before it ended, though its final reply was not seen.
+            fitting.find(|(_, pending, _)| pending.is_transfer() && !pending.preliminary)
+        } else if code == 200
+            && !oldest.is_unseen()
+            && may_stay_unanswered(oldest)
+            && !oldest.is_named_by(text)
+        {
+            fitting.find(|(_, pending, _)| pending.verb != Verb::Mode && pending.is_named_by(text))
+        } else if fit == Fit::Possible && !oldest.is_one_unseen() && is_distinctive(code) {
+            fitting.find(|(_, pending, fit)| *fit == Fit::Typical || pending.is_unseen())
+        } else {
+            None
+        };
+        Some(other.map_or((index, fit), |(index, _, fit)| (index, fit)))
+    }
+
+    /// A command before another one that a server may answer with a code of its own, and does not leave unanswered. So it is likelier to
+    /// have the code than one of which nothing is known.
+    fn odd_before(&self, index: usize, code: u16) -> Option<usize> {
+        let mut older = self.sure().take_while(|(older, _)| *older < index);
+        let odd = |pending: &Pending| pending.fit(code) == Fit::Odd && !may_stay_unanswered(pending);
+        older.find(|(_, pending)| code < 300 && odd(pending)).map(|(older, _)| older)
+    }
+
+    /// The doubtful command that fits best, among equals the oldest.
+    fn best_doubtful(&self, code: u16) -> Option<(usize, Fit)> {
+        self.compared()
+            .filter(|(_, pending)| !pending.is_sure())
+            .map(|(index, pending)| (index, pending.fit(code)))
+            .filter(|(_, fit)| *fit >= Fit::Possible)
+            .max_by_key(|(index, fit)| (*fit, core::cmp::Reverse(*index)))
+    }
+
+    /// The oldest command where a server may use a code of its own. A code that repeats the last one is a reply too many.
+    fn oldest_odd(&self, code: u16) -> Option<usize> {
+        if self.last.is_some_and(|(last, _)| last == code) {
+            return None;
+        }
+        self.sure().find(|(_, pending)| pending.fit(code) == Fit::Odd).map(|(index, _)| index)
+    }
+
+    fn sure(&self) -> impl Iterator<Item = (usize, &Pending)> {
+        self.compared().filter(|(_, pending)| pending.is_sure())
+    }
+
+    /// The commands that a reply is compared with.
+    fn compared(&self) -> impl Iterator<Item = (usize, &Pending)> {
+        let head = self.queue.len().min(OLDEST_MAX);
+        let tail = self.queue.len().saturating_sub(NEWEST_MAX).max(head);
+        let all = |from: usize, to: usize| {
+            let some = self.queue.get(from..to).unwrap_or_default();
+            some.iter().enumerate().map(move |(index, pending)| (from + index, pending.as_ref()))
+        };
+        all(0, head).chain(all(tail, self.queue.len()))
+    }
+
+    /// A reply that would answer a command repeats the error that answered another one before: it may be a reply too many.
+    pub(in super::super) fn is_repeated(&self, index: usize, code: u16) -> bool {
+        self.get(index).zip(self.last).is_some_and(|(pending, (last, verb))| {
+            let own = pending.is_sure() && !pending.preliminary && !pending.is_unseen();
+            code >= 400 && last == code && verb != pending.verb && own
+        })
+    }
+
+    /// A command, of whose error that is not certain, is answered by this reply rather than another one.
+    pub(in super::super) fn is_answered_after_all(&self, index: usize, code: u16, text: &[u8]) -> bool {
+        let mut others = self.sure().filter(|(other, _)| *other != index);
+        code < 400
+            && self.answered_by(code, text) == Some(index)
+            && others.all(|(_, pending)| pending.fit(code) < Fit::Typical)
+    }
+}
+
+/// Servers are known that do not answer it.
+fn may_stay_unanswered(pending: &Pending) -> bool {
+    pending.is_empty_line() || pending.verb == Verb::Other || is_asked_during_transfers(pending.verb)
+}
