@@ -1,4 +1,7 @@
-//! Attacks as captures: what `tests/tests/attack.rs` plays and `cargo xtask bench regression` counts instructions of.
+//! Attacks as captures: what `tests/tests/attack.rs` plays. `suite` has those of which `cargo xtask bench regression` counts
+//! instructions.
+
+pub mod suite;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -93,6 +96,26 @@ impl Wire {
         self.frames.push(Frame { at_ns: self.at_ns, bytes, wire_len, interface: 0 });
     }
 
+    /// The first 24 bytes of a datagram that never becomes whole.
+    pub fn send_fragment(&mut self, [from, to]: [End; 2], identification: u16) {
+        self.at_ns += 10_000;
+        let fields = Tcp { source: from.1, destination: to.1, seq: 1, ack: 1, flags: ACK | PSH, urgent: 0 };
+        let segment =
+            tcp(IpAddr::V4(from.0), IpAddr::V4(to.0), &fields, &[], &Packet::whole(vec![b'x'; 4])).bytes;
+        let mut ip = vec![0x45, 0];
+        ip.extend((20 + segment.len() as u16).to_be_bytes());
+        ip.extend(identification.to_be_bytes());
+        // More fragments follow.
+        ip.extend([0x20, 0, 60, 6, 0, 0]);
+        ip.extend(from.0.octets());
+        ip.extend(to.0.octets());
+        let sum = checksum(&[&ip]);
+        ip.splice(10..12, sum.to_be_bytes());
+        let bytes = [&[2; 12][..], &[8, 0], &ip, &segment].concat();
+        let wire_len = bytes.len();
+        self.frames.push(Frame { at_ns: self.at_ns, bytes, wire_len, interface: 0 });
+    }
+
     /// The capture file of the frames.
     pub fn capture(&self) -> Vec<u8> {
         Style { link: 1, nanoseconds: true, ..Style::default() }.write(&self.frames)
@@ -172,76 +195,4 @@ impl Dialogue {
             self.hears(wire, b"200 ok\r\n");
         }
     }
-}
-
-/// The attacks whose packets may cost 20 times what those of `benign` cost at most, by name, and `benign` first.
-pub fn suite() -> Vec<(&'static str, Wire)> {
-    let dialogue = |turn: &dyn Fn(&mut Wire, &mut Dialogue, u32)| {
-        let mut wire = Wire::default();
-        let mut it = Dialogue::open(&mut wire, Ipv4Addr::new(192, 0, 2, 10), 40_000);
-        it.hears(&mut wire, b"220 ready\r\n");
-        for number in 0..5_000 {
-            turn(&mut wire, &mut it, number);
-        }
-        it.close(&mut wire);
-        wire
-    };
-    let says = |text: &'static [u8]| dialogue(&move |wire, it, _| it.says(wire, text));
-    let newlines = b"\n".repeat(1_380);
-    vec![
-        (
-            "benign",
-            dialogue(&|wire, it, _| {
-                it.says(wire, b"NOOP\r\n");
-                it.hears(wire, b"200 ok\r\n");
-            }),
-        ),
-        ("pending", says(b"NOOP\r\n")),
-        ("PORT", says(b"PORT 192,0,2,10,200,1\r\n")),
-        ("SPOR", says(b"SPOR 192,0,2,10,200,1 192,0,2,10,200,2 192,0,2,10,200,3 192,0,2,10,200,4\r\n")),
-        ("RETR", says(b"RETR x\r\n")),
-        ("one-byte segments", says(b"x")),
-        ("newlines", dialogue(&|wire, it, _| it.says(wire, &newlines))),
-        ("long replies", dialogue(&|wire, it, _| it.hears(wire, b"220-x\r\n"))),
-        (
-            "replies behind gaps",
-            dialogue(&|wire, it, number| {
-                if number < 1_000 {
-                    return it.says(wire, b"NOOP\r\n");
-                }
-                it.seq[1] += 100;
-                it.hears(wire, b"200 ok\r\n");
-            }),
-        ),
-        (
-            "holes",
-            dialogue(&|wire, it, _| {
-                it.seq[0] += 1;
-                it.says(wire, b"x");
-            }),
-        ),
-        (
-            "doubt",
-            dialogue(&|wire, it, number| {
-                let [seq, ack] = it.seq;
-                let forged = Forged::OldTimestamp;
-                wire.send(it.ends, [seq + number % 32, ack], ACK | PSH, b"NOOP\r\n", forged);
-            }),
-        ),
-        (
-            "sessions",
-            dialogue(&|wire, _, number| {
-                let client = Ipv4Addr::from_bits(0x0a00_0000 + number);
-                let mut it = Dialogue::open(wire, client, 40_000);
-                it.says(wire, b"USER x\r\n");
-            }),
-        ),
-        (
-            "invented sources",
-            dialogue(&|wire, _, number| {
-                let client = Ipv4Addr::from_bits(0x0a00_0000 + number);
-                wire.send([(client, 1_025), (SERVER, 21)], [1, 1], ACK, &newlines, Forged::No);
-            }),
-        ),
-    ]
 }

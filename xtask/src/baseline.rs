@@ -26,6 +26,8 @@ pub(crate) struct Baseline {
     pub(crate) rustc: String,
     /// Instructions that the agent takes for a load.
     pub(crate) instructions: Counts,
+    /// Instructions a packet of an attack.
+    pub(crate) attacks: Counts,
     /// Instructions that the verifier walks for a program, by kernel: its version's first two numbers.
     pub(crate) verified: BTreeMap<String, Counts>,
 }
@@ -54,6 +56,7 @@ impl Baseline {
         Ok(Self {
             rustc: word("rustc")?,
             instructions: counts(table("instructions")?)?,
+            attacks: counts(table("attacks")?)?,
             verified: table("verified")?.iter().map(of_kernel).collect::<Result<_>>()?,
         })
     }
@@ -66,7 +69,9 @@ impl Baseline {
         );
         let verified =
             self.verified.iter().map(|(kernel, counts)| (format!("verified.\"{kernel}\""), counts));
-        for (name, counts) in [("instructions".to_owned(), &self.instructions)].into_iter().chain(verified) {
+        let others = [("instructions", &self.instructions), ("attacks", &self.attacks)];
+        let others = others.map(|(name, counts)| (name.to_owned(), counts));
+        for (name, counts) in others.into_iter().chain(verified) {
             let _ = write!(text, "\n[{name}]\n");
             for (what, count) in counts {
                 let _ = writeln!(text, "\"{what}\" = {count}");
@@ -119,6 +124,7 @@ mod tests {
         let baseline = Baseline {
             rustc: "rustc 1.95.0 (abc 2026-04-14)".to_owned(),
             instructions: counts(&[("read", 1_000), ("read --files hash", 2_000)]),
+            attacks: counts(&[("benign", 9_000)]),
             verified: ["6.1", "6.18"].map(|k| (k.to_owned(), counts(&[("ftpmon_xdp", 50_000)]))).into(),
         };
         assert_eq!(Baseline::parse(&baseline.text()).unwrap(), baseline);
@@ -128,7 +134,8 @@ mod tests {
     #[test]
     fn the_committed_one_is_readable() {
         let baseline = Baseline::read().unwrap();
-        assert!(!baseline.instructions.is_empty() && !baseline.verified.is_empty());
+        assert!(!baseline.instructions.is_empty() && !baseline.attacks.is_empty());
+        assert!(!baseline.verified.is_empty());
     }
 
     #[test]

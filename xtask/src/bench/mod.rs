@@ -3,6 +3,7 @@
 //! Each benchmark makes its own work, lets all cases take turns, and gives tables of medians. Nothing that a clock measured is
 //! asserted: the machine's noise is in the figures.
 
+mod adversarial;
 mod bulk;
 mod callgrind;
 mod facts;

@@ -1,6 +1,6 @@
 //! `cargo xtask bench regression`: counts that do not wobble, against the committed baseline. CI runs it.
 //!
-//! Instructions of `ftpmon read` by callgrind, those that the verifier walks for each kernel program, and the slope at which
+//! Instructions of `ftpmon read` by callgrind, those a packet of attacks, those that the verifier walks for each kernel program, and the slope at which
 //! instructions grow with the input. No clock is read.
 
 use std::fs;
@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use ftpmon_tests::kernel::{Bench, Hooked, Settings};
 use ftpmon_tests::process::run_ok;
 
+use super::adversarial;
 use super::callgrind;
 use super::fit::slope;
 use super::growth::SLOPE_MAX;
@@ -27,6 +28,7 @@ pub(super) fn run(setup: &Setup, bless: bool) -> Result<()> {
     let mut now = Baseline {
         rustc: run_ok(std::process::Command::new("rustc").arg("--version"))?.trim().to_owned(),
         instructions: Counts::new(),
+        attacks: adversarial::count(setup)?,
         verified: [(kernel_version(), verified()?)].into(),
     };
     let capture = setup.capture(SESSIONS)?;
@@ -53,6 +55,8 @@ pub(super) fn run(setup: &Setup, bless: bool) -> Result<()> {
     }
     println!("instructions by callgrind, a capture of {SESSIONS} sessions");
     let mut worse = compare(&recorded.instructions, &now.instructions);
+    println!("instructions a packet of attacks");
+    worse += compare(&recorded.attacks, &now.attacks);
     for (kernel, counts) in &now.verified {
         match recorded.verified.get(kernel) {
             Some(recorded) => {
