@@ -69,11 +69,15 @@ counters! {
     /// The frame ends within an IPv6 extension header.
     Ipv6ExtensionTruncated = "ipv6_extension_truncated",
     /// More IPv6 extension headers than are followed.
-    Ipv6ChainTooLong = "ipv6_chain_too_long" loss,
-    /// First fragment of an IP packet that carries TCP.
-    FragmentFirst = "fragment_first" loss,
-    /// Later fragment of an IP packet that carries TCP.
-    FragmentLater = "fragment_later" loss,
+    Ipv6ChainTooLong = "ipv6_chain_too_long",
+    /// First fragment of an IP packet that carries TCP, or over IPv6 may carry it.
+    FragmentFirst = "fragment_first",
+    /// Later fragment of an IP packet that carries TCP, or over IPv6 may carry it.
+    FragmentLater = "fragment_later",
+    /// Of these three, packets to or from an FTP server that went to the ring.
+    Fragments = "fragments_copied",
+    /// Of these three, packets to or from an FTP server that did not: their hosts had sent too many, or the ring was half full.
+    LostFragments = "lost_fragments" loss,
     /// The packet ends within its TCP header.
     TcpTruncated = "tcp_truncated",
     /// A TCP header that contradicts itself: its length is below 20 or beyond the IP packet. Of packets that were selected.
@@ -155,7 +159,7 @@ pub struct Stats {
     /// Indexed by [`Counter`].
     pub counters: [u64; COUNTERS],
 }
-no_padding!(Stats: 384 { counters: [u64; COUNTERS] });
+no_padding!(Stats: 400 { counters: [u64; COUNTERS] });
 
 impl Default for Stats {
     fn default() -> Self {

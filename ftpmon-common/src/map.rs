@@ -93,10 +93,10 @@ impl Expected {
 pub struct Pair {
     /// The `CLOCK_BOOTTIME` second of the last control packet, to within a few seconds.
     pub last_s: u32,
-    /// Always 0.
-    pub flags: u32,
+    /// The kernel programs' own: fragments copied in about the last second.
+    pub fragments: u32,
 }
-no_padding!(Pair: 8 { last_s: u32, flags: u32 });
+no_padding!(Pair: 8 { last_s: u32, fragments: u32 });
 
 /// The agent's verdict on a connection: a value of [`crate::names::VERDICTS`]. It takes effect on a control connection
 /// within about a second, as the kernel keeps what it read for so long.

@@ -19,6 +19,9 @@ pub const PORTS: &str = "PORTS";
 pub const EXPECTED: &str = "EXPECTED";
 /// `LruHashMap<PairKey, Pair>`: hosts between which a control connection lives.
 pub const PAIRS: &str = "PAIRS";
+/// `LruHashMap<Address, u32>`: FTP servers, with the second in which they were last seen as such. Fragments to and from them are
+/// copied.
+pub const SERVERS: &str = "SERVERS";
 /// `HashMap<FlowKey, FlowState>`: tracked data connections. A plain hash: a full table is counted, a live account is
 /// never thrown out.
 pub const FLOWS: &str = "FLOWS";
@@ -63,6 +66,9 @@ pub const CANDIDATE_PORT_MIN: u16 = 1024;
 pub const EXPECTED_MAX: usize = 65_536;
 /// Default number of entries of [`PAIRS`].
 pub const PAIRS_MAX: usize = 65_536;
+/// Number of entries of [`SERVERS`]. An invented one takes a handshake of both ends, or what leaves this host; those that are there
+/// are entered again each second.
+pub const SERVERS_MAX: usize = 16_384;
 /// Default number of entries of [`FLOWS`]: 65,536 for connections that were announced, and the share of the others.
 pub const FLOWS_MAX: usize = 65_536 + CANDIDATES_MAX;
 /// Number of entries of [`CANDIDATES`].

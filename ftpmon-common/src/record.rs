@@ -28,6 +28,9 @@ pub enum RecordKind {
     /// The beginning of a frame of a data connection, in one record, where no whole frames of it are wanted: what tells
     /// whether it is FTP, and what its TLS hellos contain. At most [`TLS_BEGINNING_MAX`] bytes, the rest of the frame does not follow.
     Beginning = 4,
+    /// A fragment of an IP packet, or an IPv6 packet with more extension headers than the programs follow, to or from an FTP
+    /// server: the frame, in one record. Of which connection it is shows when its packet is put together.
+    Fragment = 5,
 }
 
 impl RecordKind {
@@ -38,6 +41,7 @@ impl RecordKind {
             2 => Some(Self::Data),
             3 => Some(Self::Flow),
             4 => Some(Self::Beginning),
+            5 => Some(Self::Fragment),
             _ => None,
         }
     }

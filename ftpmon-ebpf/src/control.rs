@@ -1,11 +1,12 @@
 //! Control connections: counted, deduplicated, copied.
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
-use ftpmon_common::{ControlHalf, ControlState, Counter, Direction, Pair, Verdict};
+use ftpmon_common::{Address, ControlHalf, ControlState, Counter, Direction, Hook, Pair, Verdict};
 
 use crate::counters::Counters;
 use crate::emit;
-use crate::maps::{CONTROL, PAIRS, VERDICTS};
+use crate::fragments;
+use crate::maps::{CONTROL, PAIRS, SERVERS, VERDICTS};
 use crate::packet::Packet;
 use crate::segment::{ACK, FIN, RST, SYN, Segment};
 use crate::shared::{SharedControl, SharedControlHalf};
@@ -66,6 +67,9 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     }
     state.set_last_ns(now_ns);
     refresh_pair(state, segment, now_ns, counters);
+    if completes_handshake {
+        note_server(segment, now_ns);
+    }
     let undecided = current_verdict(state, segment, now_ns) <= Verdict::COPY.0;
     if !undecided && !is_wanted(packet, segment, state, counters) {
         return;
@@ -162,6 +166,15 @@ fn other_half(state: SharedControl, segment: &Segment) -> SharedControlHalf {
     state.halves(segment.index()).1
 }
 
+/// Notes the host of a control port: fragments to and from it are of interest.
+#[inline(never)]
+fn note_server(segment: &Segment, now_ns: u64) {
+    let server = if segment.source_mark.is_control() { segment.index() } else { segment.index() ^ 1 };
+    let address: &Address = if server == 0 { &segment.key.low } else { &segment.key.high };
+    let now_s = (now_ns / 1_000_000_000) as u32;
+    let _ = SERVERS.insert(address, now_s, 0);
+}
+
 /// Enters or refreshes the pair of hosts. Payload from the server that acknowledges what the client sent proves that the connection
 /// is established: packets of one end alone make no pair, whatever sources they have.
 #[inline(always)]
@@ -171,12 +184,18 @@ fn refresh_pair(state: SharedControl, segment: &mut Segment, now_ns: u64, counte
     }
     let client = other_half(state, segment);
     if client.owner_hook() == 0 || client.next_seq().wrapping_sub(segment.ack) > WINDOW_MAX {
+        // Nothing is proved, but a server of this host speaks: what it answers to may come in fragments.
+        if segment.hook == Hook::TcEgress as u32 {
+            note_server(segment, now_ns);
+        }
         return;
     }
     let now_s = (now_ns / 1_000_000_000) as u32;
     if state.pair_s() == 0 || now_s.wrapping_sub(state.pair_s()) >= PAIR_REFRESH_S {
         state.set_pair_s(now_s);
-        let entered = PAIRS.insert(segment.key.pair(), Pair { last_s: now_s, flags: 0 }, 0);
+        let fragments = fragments::of_pair(segment.key.pair());
+        let entered = PAIRS.insert(segment.key.pair(), Pair { last_s: now_s, fragments }, 0);
+        note_server(segment, now_ns);
         if entered.is_ok() {
             counters.count(Counter::Pairs);
         } else {

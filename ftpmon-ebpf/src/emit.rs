@@ -117,6 +117,34 @@ impl Frames for Beginning {
     }
 }
 
+/// Fragments of IP packets, in the ring of the dialogues: most that are worth a look are of them.
+struct Fragment;
+
+impl Frames for Fragment {
+    const KIND: RecordKind = RecordKind::Fragment;
+    const WHOLE: Counter = Counter::Fragments;
+    const LOST: Counter = Counter::LostFragments;
+    const LOST_PART: Counter = Counter::LostFragments;
+
+    #[inline(always)]
+    fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
+        Control::reserve::<T>()
+    }
+}
+
+/// Copies a fragment into one record.
+#[inline(always)]
+pub(crate) fn fragment<P: Packet>(packet: P, segment: &mut Segment, at_ns: u64, counters: Counters) {
+    let whole = if segment.frame_len <= MTU_MAX as u32 {
+        last_piece::<P, Fragment, MTU_MAX>(packet, segment, at_ns, counters)
+    } else {
+        last_piece::<P, Fragment, CHUNK_MAX>(packet, segment, at_ns, counters)
+    };
+    if whole {
+        counters.count(Fragment::WHOLE);
+    }
+}
+
 /// Copies a frame, whole, into as many records as it takes.
 #[inline(never)]
 pub(crate) fn frame<P: Packet, F: Frames>(packet: P, segment: &mut Segment, at_ns: u64, counters: Counters) {

@@ -10,8 +10,8 @@ use crate::layout::{AddressPair, Extension, Ipv4Header, Ipv6Header, Octets8, Por
 use crate::packet::{Packet, Read};
 use crate::segment::{SYN, Segment, VlanTags};
 
-const ETHERTYPE_IPV4: u16 = 0x0800;
-const ETHERTYPE_IPV6: u16 = 0x86dd;
+pub(crate) const ETHERTYPE_IPV4: u16 = 0x0800;
+pub(crate) const ETHERTYPE_IPV6: u16 = 0x86dd;
 const TCP: u8 = 6;
 
 /// The IP header's lengths contradict the packet.
@@ -19,11 +19,11 @@ const IP_FAULT: u32 = 1;
 /// The TCP header's length contradicts the IP packet.
 const TCP_FAULT: u32 = 2;
 
-const ETHERNET_LEN: usize = 14;
-const TAG_LEN: usize = 4;
+pub(crate) const ETHERNET_LEN: usize = 14;
+pub(crate) const TAG_LEN: usize = 4;
 
 /// VLAN tags followed in a frame's bytes (IEEE 802.1ad knows two).
-const TAGS_MAX: usize = 2;
+pub(crate) const TAGS_MAX: usize = 2;
 /// IPv6 extension headers followed: RFC 8200 section 4.1 recommends at most six kinds, each once. A bound that stops
 /// a packet from holding the CPU.
 const EXTENSIONS_MAX: usize = 6;
@@ -244,7 +244,7 @@ impl HeaderOffsets {
 
 /// The EtherTypes of VLAN tags: 802.1Q, 802.1ad, and the one for stacked tags before 802.1ad.
 #[inline(always)]
-const fn is_tag(ethertype: u16) -> bool {
+pub(crate) const fn is_tag(ethertype: u16) -> bool {
     matches!(ethertype, 0x8100 | 0x88a8 | 0x9100)
 }
 
@@ -292,10 +292,11 @@ fn ipv6_headers<R: Read>(bytes: &R, ip: usize) -> Result<usize, Counter> {
             44 => {
                 let fragment = u16::from_be(extension.fragment);
                 if fragment & 0xfff9 != 0 {
+                    // What follows is said by the first fragment alone (section 4.5), and may be another extension.
                     return Err(match (fragment & 0xfff8, extension.next) {
-                        (0, TCP) => Counter::FragmentFirst,
-                        (_, TCP) => Counter::FragmentLater,
-                        _ => Counter::NotTcp,
+                        (0, TCP | 0 | 43 | 51 | 60 | 135 | 139 | 140) => Counter::FragmentFirst,
+                        (0, _) => Counter::NotTcp,
+                        _ => Counter::FragmentLater,
                     });
                 }
                 8

@@ -26,6 +26,7 @@ mod control;
 mod counters;
 mod data;
 mod emit;
+mod fragments;
 mod headers;
 mod hide;
 mod layout;

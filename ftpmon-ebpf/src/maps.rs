@@ -6,11 +6,11 @@ use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::macros::btf_map;
 use ftpmon_common::names::{
     CANDIDATES_MAX, CONTROL_MAX, EVENTS_BYTES, EXPECTED_MAX, FLOWS_MAX, PAIRS_MAX, PAYLOAD_BYTES,
-    VERDICTS_MAX,
+    SERVERS_MAX, VERDICTS_MAX,
 };
 use ftpmon_common::{
-    ControlState, Endpoint, Expected, FlowKey, FlowState, Pair, PairKey, PortMark, RecordHeader, Stats,
-    Verdict,
+    Address, ControlState, Endpoint, Expected, FlowKey, FlowState, Pair, PairKey, PortMark, RecordHeader,
+    Stats, Verdict,
 };
 
 use crate::segment::Scratch;
@@ -21,6 +21,8 @@ pub(crate) static PORTS: Array<PortMark, 65_536, { BPF_F_MMAPABLE as usize }> = 
 pub(crate) static EXPECTED: LruHashMap<Endpoint, Expected, EXPECTED_MAX> = LruHashMap::new();
 #[btf_map]
 pub(crate) static PAIRS: LruHashMap<PairKey, Pair, PAIRS_MAX> = LruHashMap::new();
+#[btf_map]
+pub(crate) static SERVERS: LruHashMap<Address, u32, SERVERS_MAX> = LruHashMap::new();
 #[btf_map]
 pub(crate) static FLOWS: HashMap<FlowKey, FlowState, FLOWS_MAX> = HashMap::new();
 #[btf_map]

@@ -6,7 +6,7 @@ use crate::counters::Counters;
 use crate::headers::{Located, PortMarks};
 use crate::maps::{SCRATCH, port_mark};
 use crate::packet::{Packet, Pieces, Read};
-use crate::{control, data, log};
+use crate::{control, data, fragments, log};
 
 /// The class of a packet.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ enum Class {
     Data = 2,
     /// Selected, but its headers are wrong.
     Malformed = 3,
+    /// A part of a packet that may be of one of these.
+    Fragment = 4,
 }
 
 /// Handles one packet. It is never changed, whatever it holds.
@@ -44,10 +46,17 @@ pub(crate) fn monitor<P: Packet>(packet: P, hook: Hook, link: Link) {
         ) => in_pieces(packet, hook, link, counters),
         Err(reason) => {
             counters.count(reason);
-            return;
+            if !fragments::may_be_of_ftp(reason) {
+                return;
+            }
+            Class::Fragment
         }
     };
     if class == Class::Ignored {
+        return;
+    }
+    if class == Class::Fragment {
+        fragments::handle(packet, hook, link, counters);
         return;
     }
     let (Some(scratch), Some(counters)) = (SCRATCH.get_ptr_mut(0), Counters::of_this_cpu()) else { return };
@@ -56,7 +65,7 @@ pub(crate) fn monitor<P: Packet>(packet: P, hook: Hook, link: Link) {
     match class {
         Class::Control => control::handle(packet, segment, counters),
         Class::Data => data::handle(packet, segment, counters),
-        Class::Ignored | Class::Malformed => {}
+        Class::Ignored | Class::Malformed | Class::Fragment => {}
     }
     log::write_noted(packet, segment);
 }
@@ -73,7 +82,7 @@ fn in_pieces<P: Packet>(packet: P, hook: Hook, link: Link, counters: Counters) -
         }
         Err(reason) => {
             counters.count(reason);
-            Class::Ignored
+            if fragments::may_be_of_ftp(reason) { Class::Fragment } else { Class::Ignored }
         }
     }
 }

@@ -138,4 +138,6 @@ pub(crate) struct Scratch {
     pub(crate) log_interval: u64,
     /// For [`crate::log`]: messages in that interval.
     pub(crate) log_messages: u64,
+    /// For [`crate::fragments`]: those of hosts between which nothing was proved.
+    pub(crate) fragments: u32,
 }

@@ -278,7 +278,7 @@ fuzz_target!(|ops: Vec<Op>| {
                 });
             }
             Op::Loss(records) => {
-                engine.handle_loss(at, Loss { records: u64::from(*records), reason: "ring_full" });
+                engine.handle_loss(at, Loss { records: u64::from(*records), reason: "ring_full", cause: GapCause::RingFull });
             }
             Op::Wait(ms) => {
                 at = at.plus_nanos(i64::from(ms % 4_000_000) * 1_000_000);

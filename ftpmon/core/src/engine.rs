@@ -27,6 +27,7 @@ mod exchange;
 mod outputs;
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use borders::Borders;
@@ -185,7 +186,23 @@ impl Engine {
     /// Records that would have come were lost.
     pub fn handle_loss(&mut self, at: Timestamp, loss: Loss) {
         self.counters.lose(loss.reason, loss.records);
-        self.partitions.iter_mut().flatten().for_each(|it| it.note_loss(at));
+        self.partitions.iter_mut().flatten().for_each(|it| it.note_loss(at, loss.cause));
+    }
+
+    /// A fragment of an IP packet between two hosts was seen. `waits`: not all of those that were seen are put together.
+    pub fn handle_fragment(&mut self, at: Timestamp, one: IpAddr, other: IpAddr, waits: bool) {
+        let hosts = HostPair::new(one, other);
+        let partition = hosts.partition(self.partitions.len() as u8);
+        if let Some(Some(own)) = self.partitions.get_mut(usize::from(partition)) {
+            own.note_fragment(at, hosts, waits);
+        }
+    }
+
+    /// A segment is of a control connection: by its ports, or of one that is followed.
+    pub fn is_of_control(&mut self, segment: &Segment<'_>) -> bool {
+        let partition = usize::from(self.partition_of(segment));
+        let own = self.partitions.get_mut(partition).and_then(Option::as_mut);
+        own.is_some_and(|own| own.is_of_control(segment))
     }
 
     /// The kernel's tables had no room for connections: that none was seen says nothing for a while.

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use crate::addr::Endpoint;
+use crate::event::GapCause;
 
 /// A wish of the engine. The live agent turns it into entries of the kernel's maps; a file reader may ignore it.
 /// Every wish is safe to lose: it costs detail, never correctness of what is reported.
@@ -64,4 +65,6 @@ pub struct Loss {
     pub records: u64,
     /// The reason: a kernel counter's name.
     pub reason: &'static str,
+    /// The cause that gaps have at the time.
+    pub cause: GapCause,
 }

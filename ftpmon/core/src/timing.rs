@@ -10,6 +10,9 @@ pub(crate) const DISORDER_NS: i64 = 5_000_000;
 /// The time for which missing bytes are attributed to lost records after the ring lost some.
 pub(crate) const LOSS_ECHO_NS: u64 = 5_000_000_000;
 
+/// The time for which missing bytes are attributed to fragments that were not put together.
+pub(crate) const FRAGMENTS_ECHO_NS: u64 = 60_000_000_000;
+
 /// The time for which a connection that ended is remembered, so that its late packets start nothing new; seconds.
 pub(crate) const ENDED_KEPT_S: u32 = 10;
 

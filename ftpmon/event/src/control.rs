@@ -280,6 +280,8 @@ pub enum GapCause {
     CutShort,
     /// The kernel ring was full.
     RingFull,
+    /// Fragments of an IP packet between the two hosts did not all come, or were too many.
+    Fragments,
     /// The agent before was killed: what it had read and not written is not known. `bytes` is 0.
     Restart,
 }

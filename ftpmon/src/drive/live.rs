@@ -9,6 +9,7 @@ mod engine;
 mod handover;
 mod journal;
 mod pace;
+mod records;
 mod reload;
 mod retired;
 mod routes;

@@ -115,11 +115,7 @@ impl Dump {
         if let Some(mask) = &mut self.mask
             && !mask.apply(frame.bytes, segment, &mut bytes)
         {
-            self.unmasked += 1;
-            let from = (frame.interface, frame.link);
-            if let Some(interface) = self.interfaces.iter_mut().find(|interface| interface.is(from)) {
-                interface.count(false);
-            }
+            self.leave_out(seen);
             return;
         }
         if !whole {
@@ -127,6 +123,16 @@ impl Dump {
         }
         let packet = Packet::new(*at, bytes, frame, *outbound);
         self.queue.push(PendingFrame::new(packet, (frame.interface, frame.link), segment, *of_data));
+    }
+
+    /// The next frame, which is not written: it was not understood on its own.
+    pub fn leave_out(&mut self, seen: &SeenFrame<'_>) {
+        self.close();
+        self.unmasked += 1;
+        let from = (seen.frame.interface, seen.frame.link);
+        if let Some(interface) = self.interfaces.iter_mut().find(|interface| interface.is(from)) {
+            interface.count(false);
+        }
     }
 
     /// The next account: what it completes, the last frame of its connection did.

@@ -50,7 +50,7 @@ fn give(dump: &mut Dump, seq: u32, payload: &[u8]) {
 }
 
 fn seen(at: Timestamp, frame: RawFrame<'_>) -> SeenFrame<'_> {
-    SeenFrame { at, frame, outbound: false, of_data: false, of_beginning: false }
+    SeenFrame { at, frame, outbound: false, of_data: false, of_beginning: false, of_fragment: false }
 }
 
 fn frames(name: &str) -> Vec<(Timestamp, Vec<u8>)> {

@@ -18,10 +18,11 @@ use super::error::KernelError;
 use super::version::{KernelVersion, running_release};
 
 /// The maps that outlive an agent. The others are working memory.
-pub(super) const MAPS: [&str; 10] = [
+pub(super) const MAPS: [&str; 11] = [
     names::PORTS,
     names::EXPECTED,
     names::PAIRS,
+    names::SERVERS,
     names::FLOWS,
     names::CANDIDATES,
     names::CONTROL,

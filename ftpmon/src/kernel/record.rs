@@ -32,12 +32,15 @@ pub struct SeenFrame<'a> {
     pub of_data: bool,
     /// It is the beginning of a data connection's bytes, which may show which session it belongs to.
     pub of_beginning: bool,
+    /// It is a fragment of an IP packet, or may be: of which connection it is nobody knows yet.
+    pub of_fragment: bool,
 }
 
 impl SeenFrame<'_> {
-    /// An agent's knowledge of connections hangs on it: all frames but those with bytes of files.
+    /// An agent's knowledge of connections hangs on it: all frames but those with bytes of files, and fragments, which say nothing
+    /// one by one.
     pub const fn is_kept(&self) -> bool {
-        !self.of_data || self.of_beginning
+        (!self.of_data || self.of_beginning) && !self.of_fragment
     }
 }
 
@@ -86,7 +89,7 @@ impl RecordReader {
         }
         match RecordKind::from_raw(header.kind) {
             Some(RecordKind::Control | RecordKind::Data) => self.frame(&header, record, clock),
-            Some(RecordKind::Beginning) => {
+            Some(RecordKind::Beginning | RecordKind::Fragment) => {
                 let start = size_of::<RecordHeader>();
                 let bytes = record.get(start..start + header.chunk_len as usize);
                 self.counters.short += u64::from(bytes.is_none());
@@ -156,9 +159,11 @@ fn frame_record<'a>(header: &RecordHeader, bytes: &'a [u8], clock: &Clock) -> Op
     let frame =
         RawFrame { link, bytes, wire_len: header.frame_len, interface: InterfaceId(header.ifindex), tag };
     let outbound = header.hook == Hook::TcEgress as u8;
-    let of_data = header.kind != RecordKind::Control as u8;
+    let at = clock.utc(header.at_ns);
+    let of_fragment = header.kind == RecordKind::Fragment as u8;
+    let of_data = !of_fragment && header.kind != RecordKind::Control as u8;
     let of_beginning = header.kind == RecordKind::Beginning as u8;
-    Some(RingRecord::Frame(SeenFrame { at: clock.utc(header.at_ns), frame, outbound, of_data, of_beginning }))
+    Some(RingRecord::Frame(SeenFrame { at, frame, outbound, of_data, of_beginning, of_fragment }))
 }
 
 /// The value at the start of `bytes`.

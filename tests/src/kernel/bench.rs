@@ -8,8 +8,8 @@ use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader, TestRun as _, TestRunOptions, VerifierLogLevel};
 use ftpmon_common::{
-    ControlState, Counter, Endpoint, Expected, FlowEvent, FlowKey, FlowState, Pair, PairKey, PortMark,
-    RecordHeader, RecordKind, Stats, Verdict, names,
+    Address, ControlState, Counter, Endpoint, Expected, FlowEvent, FlowKey, FlowState, Pair, PairKey,
+    PortMark, RecordHeader, RecordKind, Stats, Verdict, names,
 };
 
 /// True if tests that need root can run. Without root they say so and pass, unless `FTPMON_NO_SKIP=1` forbids it.
@@ -306,6 +306,7 @@ impl Bench {
         self.empty::<FlowKey, FlowState>(names::FLOWS)?;
         self.empty::<FlowKey, Verdict>(names::VERDICTS)?;
         self.empty::<PairKey, Pair>(names::PAIRS)?;
+        self.empty::<Address, u32>(names::SERVERS)?;
         self.empty::<Endpoint, Expected>(names::EXPECTED)?;
         self.records()?;
         Ok(())
@@ -405,7 +406,7 @@ fn record(item: &[u8]) -> Result<BenchRecord> {
     let body = item.get(size_of::<RecordHeader>()..).unwrap_or_default();
     Ok(match RecordKind::from_raw(header.kind) {
         Some(RecordKind::Flow) => BenchRecord::Flow(Box::new(read(item)?)),
-        Some(RecordKind::Control | RecordKind::Data | RecordKind::Beginning) => {
+        Some(RecordKind::Control | RecordKind::Data | RecordKind::Beginning | RecordKind::Fragment) => {
             let bytes = body.get(..header.chunk_len as usize).context("a record shorter than it says")?;
             BenchRecord::Frame(header, bytes.to_vec())
         }

@@ -10,6 +10,6 @@ mod topology;
 pub use link::{Veth, offload};
 pub use namespace::Namespace;
 pub use program::{Attached, Hook, Program};
-pub use relay::{Done, Mischief, Relayed};
+pub use relay::{Done, Mischief, Piece, Relayed, Split};
 pub use replay::{Replay, Sent};
 pub use topology::{Bridged, Direct, Family, Hosts, Routed};

@@ -34,6 +34,18 @@ pub struct Mischief {
     pub by: usize,
 }
 
+/// A frame that takes another's place.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// Its bytes.
+    pub frame: Vec<u8>,
+    /// It goes to the server past the watched device.
+    pub unseen: bool,
+}
+
+/// The frames that take a frame's place.
+pub type Split = fn(&[u8]) -> Vec<Piece>;
+
 /// The relay's counters so far.
 #[derive(Debug, Default)]
 pub struct Done {
@@ -68,6 +80,15 @@ impl Relayed {
     /// # Errors
     /// No right, or `ip` or ethtool failed.
     pub fn new(mtu: u32, mischief: Mischief) -> Result<Self> {
+        Self::splitting(mtu, mischief, |frame| vec![Piece { frame: frame.to_vec(), unseen: false }])
+    }
+
+    /// The same, where other frames take a frame's place. The server has a second device, `eth1`, for those that `eth0` does not
+    /// see.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn splitting(mtu: u32, mischief: Mischief, split: Split) -> Result<Self> {
         let (client, server, between) =
             (Namespace::new("client")?, Namespace::new("server")?, Namespace::new("relay")?);
         let ends = [
@@ -84,14 +105,24 @@ impl Relayed {
             // The relay's namespace has no host: without this its IPv6 would send solicitations of its own.
             between.sysctl(&format!("ipv6/conf/{port}/disable_ipv6"), "1")?;
         }
+        let second = Veth { namespace: &server, name: "eth1", addresses: &[] };
+        Veth { namespace: &between, name: "server1", addresses: &[] }.pair_with(&second, mtu)?;
+        between.sysctl("ipv6/conf/server1/disable_ipv6", "1")?;
+        let text = server.ip(&format!("link show dev {}", Direct::DEVICE))?;
+        let address = text.split_whitespace().skip_while(|word| *word != "link/ether").nth(1);
+        server.ip(&format!("link set dev eth1 address {}", address.context("no hardware address")?))?;
+        for name in ["all", "eth0", "eth1"] {
+            server.sysctl(&format!("ipv4/conf/{name}/rp_filter"), "0")?;
+        }
         let done = Arc::new(Done::default());
         let stopping = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
         for (seed, from, to) in [(1, "client0", "server0"), (2, "server0", "client0")] {
-            let (input, output) = between.run(|| Ok((packets(from)?, packets(to)?)))?;
+            let (input, output, unseen) =
+                between.run(|| Ok((packets(from)?, packets(to)?, packets("server1")?)))?;
             let (done, stopping) = (Arc::clone(&done), Arc::clone(&stopping));
-            let mut lane =
-                Lane { input, output, mischief, dice: Dice(seed), held: VecDeque::new(), done, stopping };
+            let (dice, held) = (Dice(seed), VecDeque::new());
+            let mut lane = Lane { input, output, unseen, mischief, split, dice, held, done, stopping };
             threads.push(thread::spawn(move || lane.relay()));
         }
         Ok(Self { client, server, done, stopping, threads, _between: between })
@@ -116,6 +147,9 @@ impl Drop for Relayed {
 struct Lane {
     input: Socket,
     output: Socket,
+    /// To the server's second device.
+    unseen: Socket,
+    split: Split,
     mischief: Mischief,
     dice: Dice,
     /// Held frames, and how many more are to pass each.
@@ -175,8 +209,11 @@ impl Lane {
     }
 
     fn send(&self, frame: &[u8]) {
-        // A full queue loses the frame, as on any wire.
-        let _ = self.output.send(frame);
+        for piece in (self.split)(frame) {
+            let output = if piece.unseen { &self.unseen } else { &self.output };
+            // A full queue loses the frame, as on any wire.
+            let _ = output.send(&piece.frame);
+        }
     }
 }
 

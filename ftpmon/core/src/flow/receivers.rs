@@ -16,8 +16,8 @@ pub(crate) struct ControlReceiver<'a> {
     pub(crate) control: &'a mut Control,
     pub(crate) config: &'a EngineConfig,
     pub(crate) out: &'a mut Outbox,
-    /// The ring lost records lately: bytes that are missing were in them.
-    pub(crate) ring_full: bool,
+    /// The cause that missing bytes have, where records or parts of packets were lost lately.
+    pub(crate) loss: Option<GapCause>,
 }
 
 impl ControlReceiver<'_> {
@@ -37,7 +37,7 @@ impl Receiver for ControlReceiver<'_> {
 
     fn gap(&mut self, at: Timestamp, from: Side, bytes: u64, cause: GapCause) {
         let direction = self.direction(from);
-        let cause = if self.ring_full { GapCause::RingFull } else { cause };
+        let cause = self.loss.unwrap_or(cause);
         self.control.missed.miss(direction);
         self.control.session.gap(at, direction, bytes, cause, Context::from(self.config), self.out);
     }

@@ -13,8 +13,10 @@ pub(super) enum Reason {
     BadHeader,
     /// More headers than [`super::LAYERS_MAX`].
     DepthExceeded,
-    /// A fragment that was stored, or a repeated one: its datagram is counted when it is complete.
+    /// A fragment that was stored: its datagram is counted when it is complete.
     FragmentHeld,
+    /// A repeated fragment of a datagram that is complete.
+    FragmentRepeated,
     /// An impossible fragment: too long, or not the last one and of a length that is no multiple of 8.
     FragmentBad,
 }
@@ -91,7 +93,7 @@ impl DecodeCounters {
             Reason::TruncatedHeader => &mut self.truncated_header,
             Reason::BadHeader => &mut self.bad_header,
             Reason::DepthExceeded => &mut self.depth_exceeded,
-            Reason::FragmentHeld => &mut self.fragments_held,
+            Reason::FragmentHeld | Reason::FragmentRepeated => &mut self.fragments_held,
             Reason::FragmentBad => &mut self.fragments_bad,
         };
         *counter += 1;

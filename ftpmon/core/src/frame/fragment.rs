@@ -257,7 +257,7 @@ impl FragmentTable {
             && datagram.whole
         {
             if datagram.repeats(fragment) {
-                return Err(Reason::FragmentHeld);
+                return Err(Reason::FragmentRepeated);
             }
             self.remove(&fragment.key);
         }
@@ -291,6 +291,13 @@ impl FragmentTable {
             }
             Added::New | Added::Repeated => Err(Reason::FragmentHeld),
         }
+    }
+
+    /// A datagram between two hosts is not complete. Looks at every datagram.
+    pub(super) fn waits_between(&self, one: IpAddr, other: IpAddr) -> bool {
+        let between =
+            |key: &FragmentKey| (key.src, key.dst) == (one, other) || (key.src, key.dst) == (other, one);
+        self.datagrams.iter().any(|(key, held)| !held.whole && between(key))
     }
 
     /// A datagram that [`Self::push`] completed: its first protocol and its bytes.

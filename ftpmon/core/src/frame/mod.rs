@@ -29,6 +29,8 @@ pub use layer::LAYERS_MAX;
 pub use link::LinkType;
 pub use raw::RawFrame;
 
+use std::net::IpAddr;
+
 use counters::Reason;
 use fragment::{Fragment, FragmentTable};
 use span::Span;
@@ -37,19 +39,35 @@ use walk::{Found, Walk};
 use crate::segment::{InterfaceId, Segment, VlanTags};
 use crate::time::Timestamp;
 
+/// A fragment, by its hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenFragment {
+    /// The sender.
+    pub src: IpAddr,
+    /// The receiver.
+    pub dst: IpAddr,
+}
+
 /// Turns frames into segments.
 #[derive(Debug)]
 pub struct Decoder {
     fragments: FragmentTable,
     /// A fragment found inside a reassembled datagram, copied out of it.
     inner: Vec<u8>,
+    /// The fragment that the latest frame was.
+    fragment: Option<SeenFragment>,
     counters: DecodeCounters,
 }
 
 impl Decoder {
     /// A decoder that reassembles fragments within `limits`.
     pub fn new(limits: FragmentLimits) -> Self {
-        Self { fragments: FragmentTable::new(limits), inner: Vec::new(), counters: DecodeCounters::default() }
+        Self {
+            fragments: FragmentTable::new(limits),
+            inner: Vec::new(),
+            fragment: None,
+            counters: DecodeCounters::default(),
+        }
     }
 
     /// The segment in `frame`; none if there is no TCP in it, or only a part of it. `at` is when it was captured.
@@ -69,6 +87,7 @@ impl Decoder {
     /// The segment in a frame that is not a usual one.
     #[inline(never)]
     fn walk<'a>(&'a mut self, at: Timestamp, frame: &RawFrame<'a>) -> Option<Segment<'a>> {
+        self.fragment = None;
         let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
         let mut span = Span { bytes: frame.bytes, missing };
         let found = match frame.link.open(&mut span) {
@@ -80,7 +99,10 @@ impl Decoder {
                 self.counters.segments += 1;
                 Some(segment)
             }
-            Ok(Found::Fragment(fragment)) => self.fragment(at, &fragment, frame.interface),
+            Ok(Found::Fragment(fragment)) => {
+                self.fragment = Some(SeenFragment { src: fragment.key.src, dst: fragment.key.dst });
+                self.fragment(at, &fragment, frame.interface)
+            }
             Err(reason) => {
                 self.counters.refuse(reason);
                 None
@@ -98,6 +120,16 @@ impl Decoder {
         &self.counters
     }
 
+    /// The fragment that the latest frame was, if it was one. Asked for after a frame that is not usual.
+    pub const fn latest_fragment(&self) -> Option<SeenFragment> {
+        self.fragment
+    }
+
+    /// A datagram between two hosts is still to be put together.
+    pub fn waits_between(&self, one: IpAddr, other: IpAddr) -> bool {
+        self.fragments.waits_between(one, other)
+    }
+
     /// Datagrams held, and their cap.
     pub fn fragment_table(&self) -> (usize, usize) {
         (self.fragments.len(), self.fragments.limits().datagrams)
@@ -111,7 +143,7 @@ impl Decoder {
         fragment: &Fragment<'_>,
         interface: InterfaceId,
     ) -> Option<Segment<'_>> {
-        let Self { fragments, inner, counters } = self;
+        let Self { fragments, inner, counters, .. } = self;
         match reassemble(fragments, inner, counters, at, fragment, interface) {
             Ok(segment) => {
                 counters.segments += 1;

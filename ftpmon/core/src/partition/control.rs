@@ -60,7 +60,7 @@ impl Partition {
         self.begin_session(began, id, Side::Initiator, beginning);
         let Self { flows, config, out, .. } = self;
         let Some(Flow { role: Role::Control(control), .. }) = flows.get_mut(id) else { return };
-        let mut receiver = ControlReceiver { control, config, out, ring_full: false };
+        let mut receiver = ControlReceiver { control, config, out, loss: None };
         for (at, from, said) in pieces {
             match said {
                 Said::Data(bytes) => {

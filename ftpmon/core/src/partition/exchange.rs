@@ -194,10 +194,10 @@ impl Partition {
         if self.pairs.unclaimed(control.pair()).is_empty() {
             return;
         }
-        let ring_full = self.lost_lately(at);
+        let loss = self.cause_of_gaps(at, id);
         let Self { flows, config, out, .. } = self;
         let Some(Flow { connection, role: Role::Control(control), .. }) = flows.get_mut(id) else { return };
-        connection.finish(at, Keep::Bytes, &mut ControlReceiver { control, config, out, ring_full });
+        connection.finish(at, Keep::Bytes, &mut ControlReceiver { control, config, out, loss });
         self.apply_effects(at, id);
     }
 }

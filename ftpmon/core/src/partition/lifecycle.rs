@@ -13,7 +13,7 @@ impl Partition {
     /// The flow stays for a while, so that its late packets start nothing new. `reason`: why, where neither FIN nor RST
     /// says it.
     pub(super) fn end(&mut self, at: Timestamp, id: FlowId, reason: Option<EndReason>) {
-        let ring_full = self.lost_lately(at);
+        let loss = self.cause_of_gaps(at, id);
         let all = reason.is_some_and(|reason| reason != EndReason::Idle);
         if !all && self.role(id).is_some_and(Role::is_ending) {
             return;
@@ -27,7 +27,7 @@ impl Partition {
         let Flow { connection, role, .. } = flow;
         match role {
             Role::Control(control) => {
-                connection.finish(at, Keep::Bytes, &mut ControlReceiver { control, config, out, ring_full });
+                connection.finish(at, Keep::Bytes, &mut ControlReceiver { control, config, out, loss });
                 // What was held may have been the connection's own end.
                 let reason = reason.filter(|_| !connection.is_closed());
                 self.apply_effects(at, id);

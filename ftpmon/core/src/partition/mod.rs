@@ -8,6 +8,7 @@ mod control;
 mod data;
 mod effects;
 mod exchange;
+mod fragmented;
 mod held;
 mod inference;
 mod lifecycle;
@@ -35,17 +36,20 @@ use crate::addr::Endpoint;
 use crate::config::{EngineConfig, FilesMode, Limits};
 use crate::counters::EngineCounters;
 use crate::endpoints::Endpoints;
-use crate::event::TableFill;
+use crate::event::{GapCause, TableFill};
 use crate::fill::Fills;
-use crate::flow::{Candidate, Class, EARLY_BYTES_MAX, Flow, FlowId, FlowTable, Moment, Role, TimerQueue};
+use crate::flow::{
+    Candidate, Class, EARLY_BYTES_MAX, Flow, FlowId, FlowKey, FlowTable, Moment, Role, TimerQueue,
+};
 use crate::output::OutputQueue;
-use crate::pair::PairTable;
-use crate::segment::InterfaceId;
+use crate::pair::{HostPair, PairTable};
+use crate::segment::{InterfaceId, Segment};
 use crate::selector::SelectorUpdate;
 use crate::session::Outbox;
 use crate::time::Timestamp;
 use crate::timing::{ENDED_KEPT_S, LOSS_ECHO_NS, UNCLAIMED_KEPT_S};
 use budget::{Held, Memory};
+use fragmented::Fragmented;
 use repeats::Repeats;
 use sources::Sources;
 use unconfirmed::Unconfirmed;
@@ -95,7 +99,8 @@ pub(crate) struct Partition {
     ending: Vec<FlowId>,
     unconfirmed: Unconfirmed,
     interfaces: HashMap<InterfaceId, Arc<str>>,
-    last_loss: Option<Timestamp>,
+    last_loss: Option<(Timestamp, GapCause)>,
+    fragmented: Fragmented,
     counters: EngineCounters,
     /// Its share of the cap on flows, and on those that ended.
     flows_max: usize,
@@ -136,6 +141,7 @@ impl Partition {
             unconfirmed: Unconfirmed::default(),
             interfaces: HashMap::new(),
             last_loss: None,
+            fragmented: Fragmented::default(),
             counters: EngineCounters::default(),
             flows_max: share(limits.flows).max(1),
             ended_max: share(limits.ended_flows).max(1),
@@ -171,8 +177,22 @@ impl Partition {
     }
 
     /// Records that would have come were lost.
-    pub(crate) fn note_loss(&mut self, at: Timestamp) {
-        self.last_loss = Some(at);
+    pub(crate) fn note_loss(&mut self, at: Timestamp, cause: GapCause) {
+        self.last_loss = Some((at, cause));
+    }
+
+    /// A fragment between two hosts was seen; `waits`: not all of those that were seen are put together.
+    pub(crate) fn note_fragment(&mut self, at: Timestamp, hosts: HostPair, waits: bool) {
+        self.fragmented.note(at, hosts, waits);
+    }
+
+    /// A segment is of a control connection: by its ports, or of one that is followed.
+    pub(crate) fn is_of_control(&mut self, segment: &Segment<'_>) -> bool {
+        if self.is_control(segment.src.port) || self.is_control(segment.dst.port) {
+            return true;
+        }
+        let id = self.flows.find(&FlowKey::new(segment.src, segment.dst));
+        id.is_some_and(|id| matches!(self.role(id), Some(Role::Control(_))))
     }
 
     /// Connections went by unseen.
@@ -258,6 +278,7 @@ impl Partition {
         self.endpoints.note_fill(fills);
         self.pairs.note_fill(fills);
         self.repeats.note_fill(fills);
+        self.fragmented.note_fill(fills);
         self.out.outputs.note_fill(fills);
         fills.note("ended_flows", self.flows.len_of(Class::Ended), self.ended_max + 1);
         for waiting in self.by_listener.values() {
@@ -286,8 +307,15 @@ impl Partition {
         }
     }
 
-    fn lost_lately(&self, at: Timestamp) -> bool {
-        self.last_loss.is_some_and(|loss| at.nanos_since(loss) < LOSS_ECHO_NS)
+    /// The cause that bytes have which are missing in a connection, where it is known.
+    fn cause_of_gaps(&self, at: Timestamp, id: FlowId) -> Option<GapCause> {
+        if !self.fragmented.is_empty()
+            && let Some(flow) = self.flows.get(id)
+            && self.fragmented.waits(at, HostPair::new(flow.initiator.ip, flow.listener.ip))
+        {
+            return Some(GapCause::Fragments);
+        }
+        self.last_loss.filter(|(loss, _)| at.nanos_since(*loss) < LOSS_ECHO_NS).map(|(_, cause)| cause)
     }
 
     fn is_control(&self, port: u16) -> bool {

@@ -104,7 +104,7 @@ impl Partition {
     /// Hands a segment to its flow.
     fn feed(&mut self, at: Timestamp, id: FlowId, segment: &Segment<'_>) {
         self.begin_if_established(at, id, segment);
-        let ring_full = self.lost_lately(at);
+        let loss = self.cause_of_gaps(at, id);
         let total_held = self.held.reorder.total();
         let Self { flows, config, out, sources, counters, .. } = self;
         let Some(flow) = flows.get_mut(id) else { return };
@@ -123,7 +123,7 @@ impl Partition {
                 let short = payload > 0 && control.session.earn_events(payload) && !control.unanswered;
                 let lent = if short { sources.lend(control, at, payload) } else { 0 };
                 let answers = control.note_unreadable(at, from, segment);
-                let mut receiver = ControlReceiver { control, config, out, ring_full };
+                let mut receiver = ControlReceiver { control, config, out, loss };
                 connection.handle_segment(at, from, segment, &limits, Keep::Bytes, &mut receiver);
                 if limits.hole_wait_ms == 0 {
                     connection.handle_timeout(at, &limits, Keep::Bytes, &mut receiver);

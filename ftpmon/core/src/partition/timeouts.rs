@@ -97,7 +97,7 @@ impl Partition {
 
     /// Gives up what a connection waited for.
     fn expire_streams(&mut self, now: Timestamp, id: FlowId) {
-        let ring_full = self.lost_lately(now);
+        let loss = self.cause_of_gaps(now, id);
         let Self { flows, config, out, .. } = self;
         let Some(flow) = flows.get_mut(id) else { return };
         let limits = flow.tcp_limits(config.limits.late_ms);
@@ -105,7 +105,7 @@ impl Partition {
         let mut gave_up = false;
         match role {
             Role::Control(control) => {
-                let mut receiver = ControlReceiver { control, config, out, ring_full };
+                let mut receiver = ControlReceiver { control, config, out, loss };
                 connection.handle_timeout(now, &limits, Keep::Bytes, &mut receiver);
                 self.apply_effects(now, id);
                 self.note_waiting(now, id);

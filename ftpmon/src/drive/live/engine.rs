@@ -7,23 +7,23 @@ use std::time::{Duration, Instant};
 use ftpmon_common::{CHUNK_MAX, Counter, RecordHeader};
 
 use super::journal::Journal;
+use super::records::hand_over;
 use crate::chain::{Chain, PreparedRoute};
 use crate::config::Config;
 use crate::dump::Dump;
-use crate::kernel::{
-    self, Changes, Clock, Counters, Drained, Flows, RecordReader, Ring, RingRecord, Steering,
-};
+use crate::kernel::{self, Changes, Clock, Counters, Drained, Flows, RecordReader, Ring, Steering};
 use crate::notice::notice;
 use crate::sandbox::Opener;
 use crate::sink::{QueuedOutputs, Spool};
 use crate::status::Board;
 use crate::telemetry::StartFacts;
-use ftpmon_core::account::FlowReport;
 use ftpmon_core::detect::Detectors;
 use ftpmon_core::engine::{Engine, EngineConfig, Loss, Output, Secrets};
 use ftpmon_core::frame::Decoder;
 use ftpmon_event::link::InterfaceId;
-use ftpmon_event::{ConfigDetail, ConfigReload, Event, EventKind, InterfaceFacts, SensorStop, StopReason};
+use ftpmon_event::{
+    ConfigDetail, ConfigReload, Event, EventKind, GapCause, InterfaceFacts, SensorStop, StopReason,
+};
 
 use super::retired::RetiredPorts;
 use super::routes::{close, name_hashes, open_outputs, started};
@@ -364,7 +364,11 @@ impl LiveEngine {
             self.reports_lost |= counter == Counter::LostReport;
             // A hole in a file is no hole in a dialogue.
             if counter.is_of_control() {
-                self.engine.handle_loss(now, Loss { records, reason: counter.name() });
+                let cause = match counter {
+                    Counter::LostFragments => GapCause::Fragments,
+                    _ => GapCause::RingFull,
+                };
+                self.engine.handle_loss(now, Loss { records, reason: counter.name(), cause });
             } else if counter.hides_connections() {
                 self.engine.handle_unseen(now, counter.name());
             }
@@ -384,53 +388,6 @@ impl LiveEngine {
             if let Some(dump) = &mut self.dump {
                 dump.name_interface(InterfaceId(interface.ifindex), &interface.name);
             }
-        }
-    }
-}
-
-/// Hands a record to the engine, and on the way to the dump and, with its bytes and the distance of the clocks, to the journal.
-#[inline]
-pub(super) fn hand_over(
-    record: &RingRecord<'_>,
-    noted: Option<(&mut Journal, &[u8], i64)>,
-    index: u64,
-    decoder: &mut Decoder,
-    dump: &mut Option<Dump>,
-    engine: &mut Engine,
-) {
-    match record {
-        RingRecord::Frame(seen) => {
-            let segment = decoder.decode(seen.at, &seen.frame);
-            if let Some(dump) = dump {
-                let whole =
-                    !seen.of_data || segment.as_ref().is_some_and(|it| engine.permits_copy(it.src, it.dst));
-                dump.frame(seen, segment.as_ref(), whole);
-            }
-            if let Some(segment) = segment {
-                if let Some((journal, bytes, distance)) = noted
-                    && seen.is_kept()
-                {
-                    journal.frame(bytes, &segment, distance);
-                }
-                engine.handle_segment(seen.at, index, &segment);
-            }
-        }
-        RingRecord::Account(account) => {
-            if let Some(dump) = dump {
-                dump.account(account);
-            }
-            if let Some((journal, bytes, distance)) = noted {
-                let (initiator, listener) = (account.initiator, account.listener);
-                match account.report {
-                    FlowReport::Progress => {}
-                    FlowReport::Open => journal.record(bytes, initiator, listener, distance),
-                    FlowReport::Close => {
-                        journal.record(bytes, initiator, listener, distance);
-                        journal.data_over(initiator, listener);
-                    }
-                }
-            }
-            engine.handle_flow(account);
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
-use super::engine::{LiveEngine, hand_over};
+use super::engine::LiveEngine;
 use super::journal::{Entry, EntryKind, Journal};
+use super::records::hand_over;
 use crate::kernel::{Clock, RecordReader};
 use crate::notice::notice;
 use ftpmon_core::engine::Output;

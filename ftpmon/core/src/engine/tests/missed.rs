@@ -6,7 +6,7 @@ use super::{ACK, Bench, Talk, end, names, transfers};
 use crate::account::{DirectionAccount, FlowRecord, FlowReport};
 use crate::addr::Endpoint;
 use crate::engine::{EngineConfig, FilesMode, Loss, SelectorUpdate};
-use crate::event::{Event, FileDirection, Mode, Outcome, Via};
+use crate::event::{Event, FileDirection, GapCause, Mode, Outcome, Via};
 use crate::segment::{InterfaceId, VlanTags};
 use crate::time::Timestamp;
 
@@ -346,7 +346,7 @@ fn the_kernels_account_is_enough() {
         let mut bench = Bench::new(EngineConfig::default());
         let mut control = session(&mut bench, 40_000);
         let at = bench.at();
-        bench.engine.handle_loss(at, Loss { records: 4, reason: "ring_full" });
+        bench.engine.handle_loss(at, Loss { records: 4, reason: "ring_full", cause: GapCause::RingFull });
         lose_download(&mut bench, &mut control);
         let opened = bench.at();
         account(&mut bench, FlowReport::Open, opened, [0, 0]);

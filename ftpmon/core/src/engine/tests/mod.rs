@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use super::{Engine, EngineConfig, FilePiece, FilesMode, Limits, Loss, Output, SelectorUpdate};
 use crate::account::{DirectionAccount, FlowRecord, FlowReport};
 use crate::addr::Endpoint;
-use crate::event::{EndReason, Event, EventKind, FileDirection, LoginOutcome, Outcome};
+use crate::event::{EndReason, Event, EventKind, FileDirection, GapCause, LoginOutcome, Outcome};
 use crate::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
 use crate::time::Timestamp;
 
@@ -330,14 +330,14 @@ fn what_is_missing_after_a_loss_is_laid_to_it() {
     bench.say(&mut control, &["220 hello", "NOOP"]);
     control.seq[1] = control.seq[1].wrapping_add(10);
     let at = bench.at();
-    bench.engine.handle_loss(at, Loss { records: 1, reason: "ring_full" });
+    bench.engine.handle_loss(at, Loss { records: 1, reason: "ring_full", cause: GapCause::RingFull });
     bench.say(&mut control, &["PWD", "257 \"/\"", "QUIT", "221 bye"]);
     let events = bench.finish();
     let cause = events.iter().find_map(|event| match &event.kind {
         EventKind::Gap(gap) => Some((gap.gap.bytes, gap.gap.cause)),
         _ => None,
     });
-    assert_eq!(cause, Some((10, crate::event::GapCause::RingFull)));
+    assert_eq!(cause, Some((10, GapCause::RingFull)));
     let paired = events.iter().any(|event| {
         matches!(&event.kind, EventKind::Reply(reply) if reply.reply.code == Some(257) && reply.tx == 2)
     });

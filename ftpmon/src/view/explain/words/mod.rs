@@ -176,10 +176,9 @@ mod tests {
                 Say::Reset(party),
                 Say::DataBegins(party),
             ]);
-            use GapCause::{Acknowledged, CutShort, Missing, Restart, RingFull};
-            all.extend(
-                [Acknowledged, Missing, CutShort, RingFull, Restart].map(|cause| Say::Gap(party, 1, cause)),
-            );
+            use GapCause::{Acknowledged, CutShort, Fragments, Missing, Restart, RingFull};
+            let causes = [Acknowledged, Missing, CutShort, RingFull, Fragments, Restart];
+            all.extend(causes.map(|cause| Say::Gap(party, 1, cause)));
         }
         all.extend(ANOMALIES.map(Say::Anomaly));
         use ReplyClass::{Completion, Intermediate, PermanentError, Preliminary, Protected, TransientError};

@@ -215,6 +215,7 @@ pub(super) fn say(what: Say<'_>) -> String {
                 GapCause::Missing => "later bytes came, these did not",
                 GapCause::CutShort => "the capture cut frames short",
                 GapCause::RingFull => "the kernel's ring was full",
+                GapCause::Fragments => "fragments of a packet did not all come",
                 GapCause::Restart => "the agent was restarted",
             };
             format!("Gap: the capture lacks {} of the {} ({why}).", counted(bytes, "byte"), party(from))

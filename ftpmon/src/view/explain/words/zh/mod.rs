@@ -151,6 +151,7 @@ pub(super) fn say(what: Say<'_>) -> String {
                 GapCause::Missing => "后面的数据已到，这些没有到",
                 GapCause::CutShort => "抓包截短了帧",
                 GapCause::RingFull => "内核环形缓冲区已满",
+                GapCause::Fragments => "数据包的分片没有到齐",
                 GapCause::Restart => "代理程序重新启动",
             };
             format!("缺口：{}的 {bytes} 字节不在抓包中（{why}）。", party(from))
