@@ -1,5 +1,7 @@
 //! `ftpmon top` on a terminal: tmux is the terminal.
 
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
