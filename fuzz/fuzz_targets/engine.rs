@@ -10,7 +10,7 @@ use arbitrary::Arbitrary;
 use ftpmon_core::account::{DirectionAccount, FlowRecord, FlowReport, Side};
 use ftpmon_event::addr::Endpoint;
 use ftpmon_core::engine::{Engine, EngineConfig, Limits, Loss, Output};
-use ftpmon_event::EventKind;
+use ftpmon_event::{EventKind, GapCause};
 use ftpmon_core::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
 use ftpmon_event::time::Timestamp;
 use libfuzzer_sys::fuzz_target;

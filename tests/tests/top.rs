@@ -116,9 +116,9 @@ fn others(events: &str) -> Result<String> {
     let mut text = String::new();
     for line in events.lines().filter(|line| line.contains("192.0.2.11")) {
         let mut event: serde_json::Value = serde_json::from_str(line)?;
-        let id = event["session"].as_str().context("no session")?.chars().rev().collect::<String>();
-        event["session"] = id.into();
-        event["client"]["ip"] = "192.0.2.99".into();
+        let session = event.get_mut("session").context("no session")?;
+        *session = session.as_str().unwrap_or_default().chars().rev().collect::<String>().into();
+        *event.pointer_mut("/client/ip").context("no client")? = "192.0.2.99".into();
         writeln!(text, "{event}")?;
     }
     Ok(text)
@@ -177,7 +177,8 @@ fn keys_sort_filter_freeze_and_explain_on_a_terminal() {
         screen.keys(&["Escape"])?;
         screen.wait("no filter", |picture| picture.contains("/ filter"))?;
         screen.keys(&["2"])?;
-        let running = screen.wait("transfers", |picture| picture.contains("big.iso"))?;
+        let running =
+            screen.wait("transfers", |picture| picture.contains("RATE") && picture.contains("big.iso"))?;
         ensure!(running.contains("5.0M") && running.contains('?'), "{running}");
         screen.tmux(&["resize-window", "-t", "top", "-x", "40", "-y", "8"])?;
         screen.wait("a small picture", |picture| picture.lines().all(|line| line.chars().count() <= 40))?;

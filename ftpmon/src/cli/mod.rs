@@ -87,7 +87,7 @@ pub enum Command {
     Detect(Box<DetectOptions>),
     /// Explain a session message by message, from a capture or from stored events
     Explain(Box<ExplainArgs>),
-    /// Write tables and charts of stored events, as HTML, JSON or CSV
+    /// Write tables and charts of stored events, as HTML, JSON, CSV or xferlog
     Report(Box<ReportArgs>),
     /// Show sessions, transfers, users, paths and alerts on a terminal, from a stream of events or a file of them
     Top(Box<TopArgs>),

@@ -13,23 +13,32 @@ pub struct ReportArgs {
     #[arg(required = true, value_name = "EVENTS")]
     pub files: Vec<PathBuf>,
     /// Write one HTML file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "csv"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "csv", "audit", "xferlog"])]
     pub html: Option<PathBuf>,
     /// Write all tables as JSON to standard output; the default
-    #[arg(long, conflicts_with = "csv")]
+    #[arg(long, conflicts_with_all = ["csv", "audit", "xferlog"])]
     pub json: bool,
     /// Write every transfer as a row of CSV to standard output
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["audit", "xferlog"])]
     pub csv: bool,
+    /// Write the audit trail as CSV to standard output: who, when, action, path, source, result and session of every login, transfer and
+    /// change of files
+    #[arg(long, conflicts_with = "xferlog")]
+    pub audit: bool,
+    /// Write every transfer and deletion as a line of xferlog to standard output
+    #[arg(long)]
+    pub xferlog: bool,
 }
 
 impl ReportArgs {
     /// The form of the report.
     pub fn form(&self) -> ReportForm {
-        match (&self.html, self.csv) {
-            (Some(path), _) => ReportForm::Html(path.clone()),
-            (None, true) => ReportForm::Csv,
-            (None, false) => ReportForm::Json,
+        match &self.html {
+            Some(path) => ReportForm::Html(path.clone()),
+            None if self.csv => ReportForm::Csv,
+            None if self.audit => ReportForm::Audit,
+            None if self.xferlog => ReportForm::Xferlog,
+            None => ReportForm::Json,
         }
     }
 }

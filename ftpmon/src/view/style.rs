@@ -13,6 +13,8 @@ dl.numbers{display:grid;grid-template-columns:repeat(auto-fill,minmax(11rem,1fr)
 dl.numbers div{border:1px solid var(--line);border-radius:6px;padding:.5rem .75rem}dt{color:var(--quiet);font-size:13px}dd{margin:0;font-size:1.25rem;font-variant-numeric:tabular-nums}
 svg.chart{width:100%;height:auto}svg .down{fill:var(--data)}svg .up{fill:var(--good)}
 section{break-inside:avoid}
+input{font:inherit;color:inherit;background:var(--page);border:1px solid var(--line);border-radius:4px;padding:.25rem .5rem;width:min(30rem,100%)}
+table.records{font-size:13px}table.records td:nth-child(5),table.records td:nth-child(9){text-align:right}
 ";
 
 /// The style sheet, for SVG and for HTML: colours follow the reader's choice of light or dark, print is light.

@@ -17,6 +17,9 @@ use super::transfer::CANNOT_CONNECT;
 use crate::ftp::Verb;
 use crate::time::Timestamp;
 
+/// Commands that may have been answered. Stops each reply from being compared with a thousand of them.
+const DOUBTFUL_MAX: usize = 128;
+
 /// So many later commands are answered before an unanswered one is forgotten.
 const UNANSWERED_MAX: u8 = 2;
 
@@ -349,7 +352,7 @@ impl PendingCommands {
             older.doubt = Doubt::Unanswered(unanswered);
             unanswered < UNANSWERED_MAX
         });
-        if index > doubts::DOUBTFUL_MAX {
+        if index > DOUBTFUL_MAX {
             self.forget_oldest_doubtful();
         }
         if self.queue.is_empty() {

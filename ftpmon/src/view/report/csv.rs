@@ -33,7 +33,7 @@ pub(super) fn row(event: &Event) -> Option<String> {
 }
 
 /// A field, quoted where it has to be. One that a spreadsheet would take for a formula begins with an apostrophe.
-fn quoted(field: &str) -> String {
+pub(super) fn quoted(field: &str) -> String {
     let field = match field.chars().next() {
         Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{field}"),
         _ => field.to_owned(),

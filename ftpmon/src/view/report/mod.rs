@@ -1,4 +1,4 @@
-//! `ftpmon report`: tables and charts of stored events, as one HTML file, as JSON or as CSV.
+//! `ftpmon report`: tables and charts of stored events, as one HTML file, as JSON, as CSV or as xferlog.
 //!
 //! Events are read once, one after the other. Every table has a cap, so that memory does not depend on how many events there are.
 //!
@@ -9,15 +9,20 @@
 //! | `latency` | a distribution of times |
 //! | `moment` | times for people |
 //! | `csv` | transfers as rows of CSV |
+//! | `audit`, `trail` | who did what, with which result; the latest of it, and the days of which there are events |
+//! | `search` | the table of the page that a reader can search |
 //! | `page`, `chart` | the HTML file, and its drawing |
 
+mod audit;
 mod chart;
 mod csv;
 mod latency;
 mod moment;
 mod page;
+mod search;
 mod tally;
 mod timeline;
+mod trail;
 
 use core::ops::ControlFlow;
 use std::io::{BufWriter, Write as _};
@@ -27,6 +32,8 @@ use anyhow::{Context as _, bail};
 use ftpmon_event::EventLine;
 
 use crate::event_file;
+use crate::format::{Formatter as _, Xferlog};
+use audit::Record;
 use tally::Tally;
 
 /// The form of a report.
@@ -39,6 +46,10 @@ pub enum ReportForm {
     Json,
     /// Every transfer as a row of CSV, on standard output.
     Csv,
+    /// Every record of the audit trail as a row of CSV, on standard output.
+    Audit,
+    /// Every transfer and deletion as a line of wu-ftpd's xferlog, on standard output.
+    Xferlog,
 }
 
 /// Reads files of events, in their order, and writes their report.
@@ -49,30 +60,38 @@ pub enum ReportForm {
 pub fn report(files: &[PathBuf], form: &ReportForm) -> anyhow::Result<()> {
     let mut tally = Tally::default();
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let is_csv = *form == ReportForm::Csv;
-    if is_csv {
-        out.write_all(csv::HEAD.as_bytes())?;
+    match form {
+        ReportForm::Csv => out.write_all(csv::HEAD.as_bytes())?,
+        ReportForm::Audit => out.write_all(audit::HEAD.as_bytes())?,
+        _ => {}
     }
+    let mut rows = Vec::new();
     let mut wrong = 0_u64;
     for path in files {
         let name = path.display().to_string();
         let input = event_file::open_or_stdin(path).with_context(|| format!("{name}: cannot open it"))?;
         event_file::for_each_line(input, |_, line| {
             match serde_json::from_slice::<EventLine>(line) {
-                Ok(line) if is_csv => {
-                    if let Some(row) = csv::row(&line.event) {
-                        out.write_all(row.as_bytes())?;
+                Ok(line) => match form {
+                    ReportForm::Csv => rows.extend(csv::row(&line.event).unwrap_or_default().bytes()),
+                    ReportForm::Audit => {
+                        rows.extend(
+                            Record::of(&line.event).map(|record| record.row()).unwrap_or_default().bytes(),
+                        );
                     }
-                }
-                Ok(line) => tally.push(&line.event),
+                    ReportForm::Xferlog => Xferlog.event(line.seq, &line.event, &mut rows),
+                    ReportForm::Html(_) | ReportForm::Json => tally.push(&line),
+                },
                 Err(_) => wrong += 1,
             }
+            out.write_all(&rows)?;
+            rows.clear();
             Ok::<_, anyhow::Error>(ControlFlow::Continue(()))
         })
         .with_context(|| name.clone())?;
     }
     match form {
-        ReportForm::Csv => {}
+        ReportForm::Csv | ReportForm::Audit | ReportForm::Xferlog => {}
         ReportForm::Json => {
             serde_json::to_writer_pretty(&mut out, &tally)?;
             out.write_all(b"\n")?;

@@ -1,13 +1,19 @@
-//! The report as one HTML file: no script, nothing from elsewhere, for light and dark screens and for print.
+//! The report as one HTML file: nothing from elsewhere, for light and dark screens and for print. One script searches a table.
 
+use ftpmon_event::time::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart;
 use super::moment::minute;
+use super::search;
 use super::tally::Tally;
+use super::trail::Trail;
 use crate::view::layout::shown;
 use crate::view::ranking::Ranking;
-use crate::view::style::{CONTENT_POLICY, REPORT_STYLE, STYLE};
+use crate::view::style::{REPORT_STYLE, STYLE};
+
+/// Days without events that are named.
+const SILENT_DAYS: usize = 31;
 
 /// The page of a report.
 pub(super) fn html(tally: &Tally) -> String {
@@ -16,7 +22,7 @@ pub(super) fn html(tally: &Tally) -> String {
         html lang="en" {
             head {
                 meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(CONTENT_POLICY);
+                meta http-equiv="Content-Security-Policy" content=(search::content_policy());
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "FTP report" }
                 style { (PreEscaped(STYLE)) (PreEscaped(REPORT_STYLE)) }
@@ -44,6 +50,11 @@ pub(super) fn html(tally: &Tally) -> String {
                 (table("Greetings of servers", "sessions", &tally.greetings, false))
                 h2 { "Reply times" }
                 (latency(tally))
+                h2 { "Who did what" }
+                (actions(&tally.trail))
+                (search::table(&tally.trail))
+                h2 { "Retention" }
+                (retention(tally))
             } }
         }
     };
@@ -113,6 +124,47 @@ fn table(title: &str, counted: &str, top: &Ranking, with_bytes: bool) -> Markup 
             }
         }
     }
+}
+
+/// The records by action.
+fn actions(trail: &Trail) -> Markup {
+    html! {
+        table {
+            thead { tr { th scope="col" { "Action" } th.number scope="col" { "succeeded" } th.number scope="col" { "did not" } } }
+            tbody {
+                @for (action, [good, bad]) in &trail.actions {
+                    tr { td { (action) } td.number { (grouped(*good)) } td.number { (grouped(*bad)) } }
+                }
+            }
+        }
+    }
+}
+
+/// The time of which there are events, and what is missing of it.
+fn retention(tally: &Tally) -> Markup {
+    let ((with, days), (runs, sensors)) = (tally.trail.days(), tally.trail.runs());
+    let silent = tally.trail.silent_days(SILENT_DAYS);
+    let missing = u64::try_from(days).unwrap_or(0).saturating_sub(with as u64);
+    html! {
+        p { "Events of " (with) " days, of " (days) " from the first to the last; of " (runs) " runs of " (sensors) " sensors." }
+        p { "Events that outputs could not keep: " (grouped(tally.lost_events)) ". ftpmon verify tells whether lines are missing from files." }
+        @if !silent.is_empty() {
+            p {
+                "Days without events: "
+                @for (number, day) in silent.iter().enumerate() {
+                    @if number > 0 { ", " }
+                    (day_of(*day))
+                }
+                @if missing > silent.len() as u64 { " and " (grouped(missing - silent.len() as u64)) " more" }
+                "."
+            }
+        }
+    }
+}
+
+/// The day of a time: `2026-01-01`.
+fn day_of(seconds: i64) -> String {
+    minute(Timestamp::from_parts(seconds, 0)).get(..10).unwrap_or_default().to_owned()
 }
 
 fn latency(tally: &Tally) -> Markup {

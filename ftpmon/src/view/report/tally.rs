@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use ftpmon_core::ftp::Verb;
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{Event, EventKind, FileDirection, LoginOutcome, Outcome, Reply, TlsTurn, Transfer};
+use ftpmon_event::{
+    Event, EventKind, EventLine, FileDirection, LoginOutcome, Outcome, Reply, TlsTurn, Transfer,
+};
 use serde::Serialize;
 
 use super::latency::Latency;
 use super::timeline::Timeline;
+use super::trail::Trail;
 use crate::view::ranking::{Counts, Ranking};
 
 /// The tables.
@@ -44,13 +47,17 @@ pub(super) struct Tally {
     pub(super) tls_versions: Ranking,
     /// Greetings of servers.
     pub(super) greetings: Ranking,
+    /// The audit trail, and the days and runs of which there are events.
+    pub(super) trail: Trail,
     /// Reply times by verb.
     pub(super) latency: BTreeMap<&'static str, Latency>,
 }
 
 impl Tally {
     /// Takes an event.
-    pub(super) fn push(&mut self, event: &Event) {
+    pub(super) fn push(&mut self, line: &EventLine) {
+        let event = &line.event;
+        self.trail.push(line);
         self.events += 1;
         let [first, last] = self.period.get_or_insert([event.ts; 2]);
         (*first, *last) = ((*first).min(event.ts), (*last).max(event.ts));

@@ -1,10 +1,7 @@
 //! Commands of which it is doubtful whether they will be answered.
 
-use super::{Doubt, Fit, Pending, PendingCommands, PendingKind};
+use super::{DOUBTFUL_MAX, Doubt, Fit, Pending, PendingCommands, PendingKind};
 use crate::ftp::Verb;
-
-/// Commands that may have been answered. Stops each reply from being compared with a thousand of them.
-pub(super) const DOUBTFUL_MAX: usize = 128;
 
 impl PendingCommands {
     /// Of a command without doubt and a doubtful one, each with its fit, whether the latter has the reply.

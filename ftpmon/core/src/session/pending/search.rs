@@ -1,8 +1,7 @@
 //! The search for the command that a reply answers.
 
 use super::super::answers::{Fit, is_asked_during_transfers, is_distinctive};
-use super::doubts::DOUBTFUL_MAX;
-use super::{Pending, PendingCommands};
+use super::{DOUBTFUL_MAX, Pending, PendingCommands};
 use crate::ftp::Verb;
 
 /// The oldest commands that a reply is compared with: those that are doubtful, and as many without doubt as one looks ahead. Stops replies

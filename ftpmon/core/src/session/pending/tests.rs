@@ -341,5 +341,5 @@ fn commands_without_number_that_nobody_answers_hide_none() {
     }
     push(&mut pending, 1_001, "PWD");
     assert_eq!(answer(&mut pending, 257, b"x"), 1_001);
-    assert_eq!(answer(&mut pending, 200, b"x"), 1_000 - super::doubts::DOUBTFUL_MAX as u64 + 1);
+    assert_eq!(answer(&mut pending, 200, b"x"), 1_000 - super::DOUBTFUL_MAX as u64 + 1);
 }
