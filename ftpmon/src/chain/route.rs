@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::privacy::Privacy;
 use super::rate::RateLimits;
 use crate::config::{FilterConfig, RouteConfig};
-use crate::format::{Encoder, Format, KindFilter, Pretty, SyslogHeader};
+use crate::format::{Encoder, Explain, Format, Formatter, KindFilter, Pretty, SyslogHeader};
 use crate::sink::{Lines, Loss, OutputSpec, Outputs, SinkSpec};
 use ftpmon_core::engine::Secrets;
 use ftpmon_event::time::Timestamp;
@@ -38,8 +38,9 @@ impl<O: Outputs> Route<O> {
         let outputs = open(config)?;
         // Colours belong on a terminal, not in a file.
         let is_stdout = |output: &OutputSpec| output.sink == SinkSpec::Stdout;
-        let formatter = match config.format {
+        let formatter: Box<dyn Formatter + Send> = match config.format {
             Format::Pretty if config.outputs.iter().all(is_stdout) => Box::new(Pretty::for_stdout()),
+            Format::Explain if config.outputs.iter().all(is_stdout) => Box::new(Explain::for_stdout()),
             format => format.formatter(origin),
         };
         let mut encoder = Encoder::new(formatter, KindFilter::only(&config.events), config.max_line_bytes);

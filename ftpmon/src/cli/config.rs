@@ -8,6 +8,7 @@ use crate::config::{
     Config, DetectConfig, FilesConfig, LimitsConfig, LiveConfig, PinConfig, PortsConfig, ReadConfig,
     RouteConfig, SecretsConfig, SpoolConfig, WritePcapConfig,
 };
+use crate::format::Format;
 use crate::sink::{OutputSpec, SinkSpec};
 use ftpmon_event::EventType;
 
@@ -133,7 +134,7 @@ fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[OutputSpec]) ->
         detect_rules: events.detect_rules.clone(),
         routes: vec![RouteConfig {
             events: events.kinds.clone(),
-            format: events.format,
+            format: if events.explain { Format::Explain } else { events.format },
             max_line_bytes: events.max_line,
             outputs: outputs.to_vec(),
             ..RouteConfig::default()

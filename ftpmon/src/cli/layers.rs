@@ -17,7 +17,7 @@ use crate::config::{Config, FileError, FileSettings, Location, Setting, SettingV
 use crate::format::LINE_BYTES_DEFAULT;
 
 /// Options that are no settings.
-const NO_SETTINGS: [&str; 3] = ["config", "help", "version"];
+const NO_SETTINGS: [&str; 4] = ["config", "explain", "help", "version"];
 /// The prefix of the names of variables.
 const PREFIX: &str = "FTPMON_";
 /// Names at least so similar are suggested (Jaro-Winkler).

@@ -257,6 +257,9 @@ pub struct EventOptions {
     /// Format of the events
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub format: Format,
+    /// Explain the sessions as they go on: the same as --format explain
+    #[arg(long)]
+    pub explain: bool,
     /// Longest line of output; longer texts are cut, and their length is given beside them
     #[arg(long, value_name = "BYTES", default_value_t = LINE_BYTES_DEFAULT,
         value_parser = clap::value_parser!(u32).range(i64::from(LINE_BYTES_MIN)..=i64::from(LINE_BYTES_MAX)))]

@@ -26,7 +26,7 @@ mod top;
 mod units;
 mod who;
 
-pub use explain::{ExplainOptions, Layered, Selection, explain};
+pub use explain::{ExplainOptions, Layered, LiveLadder, Selection, explain};
 pub use language::Language;
 pub use report::{ReportForm, report};
 pub use sessions::{Filter, FilterError, Order};

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 /// Columns where standard output is no terminal.
-const WIDTH_DEFAULT: usize = 100;
+pub(super) const WIDTH_DEFAULT: usize = 100;
 /// Columns at least and at most: narrower leaves no room between the two ends of a ladder, wider makes lines that are hard to read.
 const WIDTHS: core::ops::RangeInclusive<usize> = 60..=160;
 

@@ -57,7 +57,12 @@ fn check(format: Format, max: u32, events: &[Event]) {
                 let columns = line.split('\t').count();
                 assert!(line.starts_with('#') || columns == 24, "{columns} columns: {line}");
             }
-            Format::Pretty | Format::Xferlog | Format::Cef | Format::Leef | Format::Awstats => {}
+            Format::Pretty
+            | Format::Explain
+            | Format::Xferlog
+            | Format::Cef
+            | Format::Leef
+            | Format::Awstats => {}
             _ => drop(serde_json::from_str::<Value>(&line).unwrap_or_else(|error| panic!("{error}: {line}"))),
         }
     }

@@ -15,6 +15,7 @@
 //! | `handshake`, `dialogue`, `endpoint`, `transfer` | rows with their explanations |
 //! | `words` | every sentence, in each language |
 //! | `plain`, `svg`, `page` | the ladder as text, as a drawing, as an HTML file |
+//! | `live` | the rows of events as they come, of all sessions below one another |
 //! | `layers` | the layers of a frame, field by field |
 
 mod capture;
@@ -25,6 +26,7 @@ mod follower;
 mod handshake;
 mod ladder;
 mod layers;
+mod live;
 mod merge;
 mod options;
 mod page;
@@ -47,6 +49,7 @@ use super::language::Language;
 use super::terminal::{self, Painted};
 use crate::config::Config;
 
+pub use live::LiveLadder;
 pub use options::{ExplainOptions, Layered, Selection};
 
 use capture::Found;

@@ -20,15 +20,7 @@ const SHAFT: usize = 8;
 
 /// The ladder in so many columns.
 pub(super) fn painted(ladder: &Ladder, width: usize, colour: bool) -> Painter {
-    let margin = TIME + FRAME + if width >= WIDE { STEP } else { 0 } + 1;
-    let mut page = Page {
-        painter: Painter::new(colour),
-        begin: ladder.begin(),
-        previous: ladder.begin(),
-        is_wide: width >= WIDE,
-        margin,
-        inner: width.saturating_sub(margin + 2),
-    };
+    let mut page = Page::new(Painter::new(colour), width, [ladder.begin(); 2]);
     for (number, line) in ladder.heading.iter().enumerate() {
         let tone = if number == 0 { Tone::Strong } else { Tone::Plain };
         wrapped(line, width).iter().for_each(|line| page.line(tone, line));
@@ -47,10 +39,11 @@ pub(super) fn painted(ladder: &Ladder, width: usize, colour: bool) -> Painter {
     for line in &ladder.footing {
         wrapped(line, width).iter().for_each(|line| page.line(Tone::Plain, line));
     }
-    page.painter
+    page.finish()
 }
 
-struct Page {
+/// Rows as text.
+pub(super) struct Page {
     painter: Painter,
     begin: Timestamp,
     previous: Timestamp,
@@ -62,6 +55,23 @@ struct Page {
 }
 
 impl Page {
+    /// Rows in so many columns below what a painter has. The times are those of the first row and of the one before the next.
+    pub(super) fn new(painter: Painter, width: usize, [begin, previous]: [Timestamp; 2]) -> Self {
+        let is_wide = width >= WIDE;
+        let margin = TIME + FRAME + if is_wide { STEP } else { 0 } + 1;
+        Self { painter, begin, previous, is_wide, margin, inner: width.saturating_sub(margin + 2) }
+    }
+
+    /// The time of the last row.
+    pub(super) const fn previous(&self) -> Timestamp {
+        self.previous
+    }
+
+    /// All lines.
+    pub(super) fn finish(self) -> Painter {
+        self.painter
+    }
+
     fn line(&mut self, tone: Tone, text: &str) {
         self.painter.put(tone, text);
         self.painter.end_line();
@@ -75,7 +85,8 @@ impl Page {
         self.line(Tone::Strong, &text);
     }
 
-    fn row(&mut self, row: &Row) {
+    /// Adds a row.
+    pub(super) fn row(&mut self, row: &Row) {
         let inset = match row.lane {
             Lane::Control => String::new(),
             Lane::Data(number) => format!(" D{} ", number + 1),
