@@ -241,13 +241,16 @@ pub fn bare(secret: &[u8]) -> &[u8] {
 
 /// The parts of a secret that a server may repeat, the whole first. `is_whole_line`: only control characters divide it,
 /// where some servers end a line, and bytes that are no ASCII, which some take for blanks; else blanks do so too, and marks
-/// around a field, as in `//bob:secret@host`. A verb is none of them.
+/// around a field, as in `//bob:secret@host`. A verb is none of them, nor is a part of such a line that has neither letter nor digit.
 pub fn parts(secret: &[u8], is_whole_line: bool) -> impl Iterator<Item = &[u8]> {
     let divides =
         move |byte: &u8| byte.is_ascii_control() || !byte.is_ascii() || (!is_whole_line && *byte == b' ');
     let pieces = core::iter::once(secret).chain(secret.split(divides)).map(bare);
     pieces
         .flat_map(move |piece| [piece, unmarked(piece)].into_iter().chain(fields(piece, is_whole_line)))
+        .filter(move |part| {
+            is_whole_line || part.len() == secret.len() || part.iter().any(|byte| is_letter(*byte))
+        })
         .filter(|part| Verb::from_name(part) == Verb::Other)
 }
 

@@ -47,7 +47,7 @@ impl PendingCommands {
         {
             fitting.find(|(_, pending, _)| pending.verb != Verb::Mode && pending.is_named_by(text))
         } else if fit == Fit::Possible && !oldest.is_one_unseen() && is_distinctive(code) {
-            fitting.find(|(_, pending, fit)| *fit == Fit::Typical || pending.is_unseen())
+            fitting.find(|(_, pending, fit)| *fit == Fit::Typical || pending.is_one_unseen())
         } else {
             None
         };
