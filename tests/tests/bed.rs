@@ -10,9 +10,12 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use ftpmon_tests::bed::{Need, test};
 use ftpmon_tests::compare::{expected_command, same, unlogged_end};
-use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
+use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server, Transcript};
 use ftpmon_tests::net::{Bridged, Direct, Family, Hosts, Mischief, Namespace, Relayed, Routed};
-use ftpmon_tests::party::{Party, RealServer, visits};
+use ftpmon_tests::party::{Party, RealServer, Visit, visits};
+use ftpmon_tests::poll;
+
+const SOON: Duration = Duration::from_secs(10);
 
 /// Files of every kind, both ways, in every mode that the family has.
 fn play(client: &Namespace, server: &Namespace, hosts: Hosts) -> Result<()> {
@@ -102,6 +105,18 @@ fn embedded_server_and_client_over_a_bad_wire() {
     });
 }
 
+/// The commands of a visit as the client logged them are those that the server logged.
+fn agree(server: Party, client: Party, visit: &Visit, theirs: &Transcript) -> Result<()> {
+    let plain = |line: &String| expected_command(line).trim_end().to_owned();
+    let mut said: Vec<String> = visit.transcript.commands().iter().map(plain).collect();
+    let mut heard: Vec<String> = theirs.commands().iter().map(plain).collect();
+    for log in [&mut said, &mut heard] {
+        log.retain(|line| !server.unlogged().contains(&line.as_str()));
+    }
+    unlogged_end(&mut said, &heard, |line| line == "QUIT");
+    same(&format!("{client:?} at {server:?}, {}: command", visit.what), &said, &heard)
+}
+
 /// Every client at a server; what the client logged against what the server logged.
 fn visit(server: Party, family: Family) -> Result<()> {
     for client in [Party::Curl, Party::Lftp, Party::Tnftp, Party::Ftplib] {
@@ -110,22 +125,15 @@ fn visit(server: Party, family: Family) -> Result<()> {
         let running = RealServer::start(server, &net.server, hosts.server)?;
         let before = running.transcripts()?.len();
         let visits = visits(client, &net.client, hosts.server)?;
-        let logged = running.transcripts()?;
-        for (visit, theirs) in visits.iter().zip(logged.get(before..).unwrap_or_default()) {
-            let plain = |line: &String| expected_command(line).trim_end().to_owned();
-            let mut said: Vec<String> = visit.transcript.commands().iter().map(plain).collect();
-            let mut heard: Vec<String> = theirs.commands().iter().map(plain).collect();
-            for log in [&mut said, &mut heard] {
-                log.retain(|line| !server.unlogged().contains(&line.as_str()));
+        // A server writes the end of its log when it comes to it.
+        let logged = poll::until_ok(SOON, || {
+            let logged = running.transcripts()?;
+            for (visit, theirs) in visits.iter().zip(logged.get(before..).unwrap_or_default()) {
+                agree(server, client, visit, theirs)?;
             }
-            unlogged_end(&mut said, &heard, |line| line == "QUIT");
-            same(&format!("{client:?} at {server:?}, {}: command", visit.what), &said, &heard)?;
-        }
-        println!(
-            "{client:?} at {server:?}: {} visits, {} in the server's log",
-            visits.len(),
-            logged.len() - before
-        );
+            Ok(logged.len() - before)
+        })?;
+        println!("{client:?} at {server:?}: {} visits, {logged} in the server's log", visits.len());
     }
     Ok(())
 }

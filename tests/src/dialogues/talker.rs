@@ -123,7 +123,8 @@ impl Talker<'_> {
             let quit = (!self.control.ended).then(|| self.say("QUIT")).transpose()?;
             let mut answer = quit;
             while let Some(reply) = self.next()? {
-                self.hear(&reply, answer.take());
+                let answers = answer.take_if(|quit| !self.is_notice(*quit, reply.code));
+                self.hear(&reply, answers);
             }
         }
         if self.undecided {
