@@ -7,6 +7,7 @@ mod bounded;
 pub mod capture;
 mod chain;
 pub mod cli;
+mod companion;
 pub mod config;
 pub mod doctor;
 mod drive;

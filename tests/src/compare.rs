@@ -1,6 +1,7 @@
 //! Events against what the parties themselves say was said and moved.
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use crate::events::{Event, Events};
 use crate::expected::Expected;
@@ -229,6 +230,28 @@ fn six_numbers(text: &str) -> Option<u64> {
         text.split(|c: char| !c.is_ascii_digit() && c != ',').find(|run| run.matches(',').count() == 5)?;
     let mut last = run.split(',').skip(4).map(str::parse::<u64>);
     Some(last.next()?.ok()? * 256 + last.next()?.ok()?)
+}
+
+/// Takes out of an event's fields what the times and copies of packets decide.
+pub fn without_times(value: &mut Value) {
+    const DECIDED_BY_TIME: [&str; 8] = [
+        "duration_ms",
+        "duration_us",
+        "handshake",
+        "handshake_us",
+        "latency_us",
+        "rate_bps",
+        "retransmitted_bytes",
+        "syn",
+    ];
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !DECIDED_BY_TIME.contains(&name.as_str()));
+            fields.values_mut().for_each(without_times);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_times),
+        _ => {}
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::env;
 
 use ftpmon_core::engine::EngineConfig;
+use ftpmon_tests::compare::without_times;
 use ftpmon_tests::dialogues::dice::Dice;
 use ftpmon_tests::golden::Golden;
 use ftpmon_tests::script::capture::Frame;
@@ -60,28 +61,6 @@ fn events(frames: &[Frame]) -> Vec<(String, String, Value)> {
             (client, event.kind.name().to_owned(), fields)
         })
         .collect()
-}
-
-/// Takes out what packets' times and copies decide.
-fn without_times(value: &mut Value) {
-    const DECIDED_BY_TIME: [&str; 8] = [
-        "duration_ms",
-        "duration_us",
-        "handshake",
-        "handshake_us",
-        "latency_us",
-        "rate_bps",
-        "retransmitted_bytes",
-        "syn",
-    ];
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|name, _| !DECIDED_BY_TIME.contains(&name.as_str()));
-            fields.values_mut().for_each(without_times);
-        }
-        Value::Array(items) => items.iter_mut().for_each(without_times),
-        _ => {}
-    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use ftpmon_core::engine::EngineConfig;
 use ftpmon_event::Event;
+use ftpmon_tests::compare::without_times;
 use ftpmon_tests::script::capture::Frame;
 use ftpmon_tests::script::dialogue::{Act, Cuts, Setup, frames, shuffled};
 use proptest::prelude::*;
@@ -25,28 +26,6 @@ fn events(frames: &[Frame]) -> Vec<(&'static str, Value)> {
         (event.kind.name(), fields)
     };
     events.into_iter().map(told).collect()
-}
-
-/// Takes out what packets' times and copies decide.
-fn without_times(value: &mut Value) {
-    const DECIDED_BY_TIME: [&str; 8] = [
-        "duration_ms",
-        "duration_us",
-        "handshake",
-        "handshake_us",
-        "latency_us",
-        "rate_bps",
-        "retransmitted_bytes",
-        "syn",
-    ];
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|name, _| !DECIDED_BY_TIME.contains(&name.as_str()));
-            fields.values_mut().for_each(without_times);
-        }
-        Value::Array(items) => items.iter_mut().for_each(without_times),
-        _ => {}
-    }
 }
 
 /// The events of each type in their order: a data connection's frames may overtake the dialogue's.

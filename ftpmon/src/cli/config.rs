@@ -1,8 +1,8 @@
 //! From command-line options to a configuration. No other module knows the options.
 
 use super::{
-    Command, ConfigCommand, DetectOptions, EventOptions, ExplainArgs, OwnersChoice, PortOptions, ReadOptions,
-    RunOptions,
+    Command, ConfigCommand, DetectOptions, DetectorArgs, EventOptions, ExplainArgs, OwnersChoice,
+    PortOptions, ReadOptions, RunOptions,
 };
 use crate::config::{
     Config, DetectConfig, FilesConfig, LimitsConfig, LiveConfig, PinConfig, PortsConfig, ReadConfig,
@@ -82,19 +82,27 @@ impl From<&ReadOptions> for Config {
     }
 }
 
-impl From<&DetectOptions> for Config {
-    fn from(options: &DetectOptions) -> Self {
+impl From<&DetectorArgs> for Config {
+    fn from(options: &DetectorArgs) -> Self {
         Self {
             detect: DetectConfig(options.detect.clone()),
             detect_allow: options.detect_allow.clone(),
             detect_lists: options.detect_lists.clone(),
             detect_rules: options.detect_rules.clone(),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<&DetectOptions> for Config {
+    fn from(options: &DetectOptions) -> Self {
+        Self {
             routes: vec![RouteConfig {
                 events: vec![EventType::Alert.name().to_owned()],
                 format: options.format,
                 ..RouteConfig::default()
             }],
-            ..Self::default()
+            ..Self::from(&options.detectors)
         }
     }
 }
@@ -128,10 +136,6 @@ fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[OutputSpec]) ->
             memory_bytes: events.memory.and_then(|bytes| usize::try_from(bytes).ok()),
             ..LimitsConfig::default()
         },
-        detect: DetectConfig(events.detect.clone()),
-        detect_allow: events.detect_allow.clone(),
-        detect_lists: events.detect_lists.clone(),
-        detect_rules: events.detect_rules.clone(),
         routes: vec![RouteConfig {
             events: events.kinds.clone(),
             format: if events.explain { Format::Explain } else { events.format },
@@ -139,7 +143,7 @@ fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[OutputSpec]) ->
             outputs: outputs.to_vec(),
             ..RouteConfig::default()
         }],
-        ..Config::default()
+        ..Config::from(&events.detectors)
     }
 }
 

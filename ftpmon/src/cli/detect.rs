@@ -20,7 +20,18 @@ pub struct DetectOptions {
     /// Explain a detector: what it finds, when it alerts, what to do about false alarms
     #[arg(long, value_name = "ID", conflicts_with_all = ["files", "list"])]
     pub explain: Option<String>,
-    /// Detectors: default, all, none, and single ones as ID, ID=off or ID=COUNT/TIME
+    /// Detectors, shared with `run` and `read`.
+    #[command(flatten)]
+    pub detectors: DetectorArgs,
+    /// Format of the alerts
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    pub format: Format,
+}
+
+/// Detectors.
+#[derive(Clone, Debug, Args)]
+pub struct DetectorArgs {
+    /// Detectors: default, all, none, and single ones as ID, ID=off or ID=COUNT/TIME. ftpmon detect --list shows them
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "default")]
     pub detect: Vec<DetectChoice>,
     /// Networks that detectors do not alert on, as NETWORK, or with client:, server: or target: before it; ID= before that is for one detector,
@@ -33,7 +44,4 @@ pub struct DetectOptions {
     /// Files with rules of your own (docs/detections.md)
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub detect_rules: Vec<PathBuf>,
-    /// Format of the alerts
-    #[arg(long, value_enum, default_value_t = Format::Json)]
-    pub format: Format,
 }

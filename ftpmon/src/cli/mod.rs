@@ -20,19 +20,18 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::{
-    ChecksumsPolicy, DetectChoice, FILE_BYTES_DEFAULT, FILES_QUOTA_DEFAULT, FILES_RING_BYTES_DEFAULT,
-    FilesPolicy, HashAlgorithm, ListFile, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, RING_BYTES_DEFAULT,
-    RING_BYTES_MAX, RING_BYTES_MIN, SENSOR_NAME_MAX, STATS_INTERVAL_DEFAULT, SecretsPolicy, parse_allowance,
+    ChecksumsPolicy, FILE_BYTES_DEFAULT, FILES_QUOTA_DEFAULT, FILES_RING_BYTES_DEFAULT, FilesPolicy,
+    HashAlgorithm, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, RING_BYTES_DEFAULT, RING_BYTES_MAX, RING_BYTES_MIN,
+    SENSOR_NAME_MAX, STATS_INTERVAL_DEFAULT, SecretsPolicy,
 };
 use crate::format::{Format, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
 use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
 use crate::sink::{OutputSpec, SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, SpoolFull};
 use crate::status::StatusAddress;
-use ftpmon_core::detect::Allowance;
 use ftpmon_core::engine::Network;
 use ftpmon_event::EventKind;
 
-pub use detect::DetectOptions;
+pub use detect::{DetectOptions, DetectorArgs};
 pub use documents::{completions, write_manual};
 pub use explain::ExplainArgs;
 pub use layers::{Invocation, LayerError, Origin, Origins};
@@ -290,19 +289,9 @@ pub struct EventOptions {
     /// Storage of files.
     #[command(flatten)]
     pub store: StoreArgs,
-    /// Detectors: default, all, none, and single ones as ID, ID=off or ID=COUNT/TIME. ftpmon detect --list shows them
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "default")]
-    pub detect: Vec<DetectChoice>,
-    /// Networks that detectors do not alert on, as NETWORK, or with client:, server: or target: before it; ID= before that is for one detector,
-    /// target is the third host of a transfer between two servers
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_allowance)]
-    pub detect_allow: Vec<Allowance>,
-    /// Lists of what is known to be bad, as KIND=FILE: hashes, names, networks, ja4, users
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    pub detect_lists: Vec<ListFile>,
-    /// Files with rules of your own (docs/detections.md)
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    pub detect_rules: Vec<PathBuf>,
+    /// Detectors, shared with `detect`.
+    #[command(flatten)]
+    pub detectors: DetectorArgs,
     /// Write only these event types [default: all]
     #[arg(long = "events", value_name = "LIST", value_delimiter = ',', value_parser = EventKind::NAMES)]
     pub kinds: Vec<String>,

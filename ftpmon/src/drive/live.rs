@@ -69,8 +69,9 @@ const WAKE_MIN: Duration = Duration::from_millis(1);
 /// Whatever keeps the kernel programs from being attached or the outputs from being opened.
 pub fn run(config: &Config, reread: Reread) -> anyhow::Result<bool> {
     let kernel = kernel::preflight(config.live.promiscuous)?;
-    if config.live.sandbox {
-        sandbox::enable(Account::find(config.live.user.as_deref())?, kernel.maps_need_rights());
+    let account = config.live.sandbox.then(|| Account::find(config.live.user.as_deref())).transpose()?;
+    if let Some(account) = &account {
+        sandbox::enable(account.clone(), kernel.maps_need_rights());
     } else {
         notice(format_args!(
             "--no-sandbox: all that peers send is parsed with all rights that ftpmon was started with"
@@ -82,7 +83,8 @@ pub fn run(config: &Config, reread: Reread) -> anyhow::Result<bool> {
     // Without the maps that went with it, what an earlier agent noted is of no use.
     let take_over = pins.as_ref().is_some_and(Pins::are_there);
     let origin = telemetry::origin(config)?;
-    let on_alert = config.live.on_alert.as_deref().map(|program| start_on_alert(config, program, &origin));
+    let on_alert =
+        config.live.on_alert.as_deref().map(|program| start_on_alert(program, account.as_ref(), &origin));
     let on_alert = on_alert.transpose()?;
     let started = load(config, kernel, &engine, pins).and_then(|mut loaded| {
         loaded.on_alert = on_alert;
@@ -113,11 +115,10 @@ struct Loaded {
 }
 
 /// The operator's program runs as the agent's user. It is started by a process from before anything is loaded.
-fn start_on_alert(config: &Config, program: &Path, origin: &Origin) -> anyhow::Result<OnAlert> {
-    let account = config.live.sandbox.then(|| Account::find(config.live.user.as_deref())).transpose()?;
+fn start_on_alert(program: &Path, account: Option<&Account>, origin: &Origin) -> anyhow::Result<OnAlert> {
     let may_run = nix::unistd::access(program, nix::unistd::AccessFlags::X_OK);
     may_run.with_context(|| format!("--on-alert: cannot run {}", program.display()))?;
-    OnAlert::start(program, account.as_ref(), origin.clone()).context("the system gives no second process")
+    OnAlert::start(program, account, origin.clone()).context("the system gives no second process")
 }
 
 fn load(

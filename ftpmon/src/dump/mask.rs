@@ -336,7 +336,9 @@ fn parts_of_unknown(line: &[u8]) -> Vec<Box<[u8]>> {
     let mut parts: Vec<Box<[u8]>> =
         long.map(|part| part.get(..COMPARED_MAX).unwrap_or(part).into()).collect();
     let more = parts.len().saturating_sub(PARTS_MAX);
-    parts.splice(1.min(parts.len())..(1 + more).min(parts.len()), []);
+    if more > 0 {
+        parts.drain(1..=more);
+    }
     parts
 }
 

@@ -16,9 +16,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use nix::unistd::{ForkResult, fork};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
+use crate::companion;
 use crate::sandbox::Account;
 use crate::telemetry::{Kind, Sampled, Snapshot};
 use ftpmon_event::{Event, EventLine, Origin};
@@ -39,20 +39,12 @@ impl OnAlert {
     pub(crate) fn start(command: &Path, account: Option<&Account>, origin: Origin) -> io::Result<Self> {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        // SAFETY: this process has one thread, so that no lock is held by another one that the copy does not have.
-        match unsafe { fork() }? {
-            ForkResult::Parent { .. } => {
-                rustix::io::ioctl_fionbio(&ours, true)?;
-                Ok(Self { socket: ours, origin, lost: 0 })
-            }
-            ForkResult::Child => {
-                drop(ours);
-                runner::life(&theirs, command, account);
-                // Nothing of the agent's is to be written or removed by its copy.
-                // SAFETY: ends this process; no other thread is left to notice.
-                unsafe { libc::_exit(0) }
-            }
-        }
+        let ours = companion::start(ours, move || {
+            runner::life(&theirs, command, account);
+            0
+        })?;
+        rustix::io::ioctl_fionbio(&ours, true)?;
+        Ok(Self { socket: ours, origin, lost: 0 })
     }
 
     /// Hands an alert to the runner. It is never waited for.

@@ -278,12 +278,11 @@ pub fn parts_of_name(rest: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Of a text, the word from `start` to `end` stands behind one that takes a secret: `pass x`, `'PASS x'`.
 pub fn follows_its_word(text: &[u8], start: usize, end: usize) -> bool {
-    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric();
     let head = text.get(..start).unwrap_or_default();
-    let gap = head.iter().rev().take_while(|byte| !is_letter(byte)).count();
+    let gap = head.iter().rev().take_while(|byte| !is_letter(**byte)).count();
     let head = head.get(..start - gap).unwrap_or_default();
-    let word = head.rsplit(|byte| !is_letter(byte)).next().unwrap_or_default();
-    let is_word = gap > 0 && !text.get(end).is_some_and(is_letter);
+    let word = head.rsplit(|byte| !is_letter(*byte)).next().unwrap_or_default();
+    let is_word = gap > 0 && !text.get(end).copied().is_some_and(is_letter);
     is_word && (is_secret_word(word) || Verb::from_name(word).has_secret_argument())
 }
 

@@ -8,12 +8,12 @@
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixStream as Pipe;
 
-use nix::unistd::{ForkResult, fork};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
+use crate::companion;
 use crate::kernel::{Changes, KernelVersion, Object, Watch, WatchOptions};
 use crate::netns::NetworkNamespace;
 use crate::notice::notice;
@@ -57,18 +57,9 @@ impl Forked {
         netns: Option<&NetworkNamespace>,
     ) -> io::Result<Self> {
         let (ours, theirs) = Pipe::pair()?;
-        // SAFETY: this process has one thread, so that no lock is held by another one that the copy does not have.
-        match unsafe { fork() }? {
-            // The programs are the attacher's.
-            ForkResult::Parent { .. } => Ok(Self(ours)),
-            ForkResult::Child => {
-                drop(ours);
-                let code = i32::from(life(theirs, options, kernel, object, netns).is_err());
-                // Nothing of the agent's is to be written or removed by its copy.
-                // SAFETY: ends this process; no other thread is left to notice.
-                unsafe { libc::_exit(code) }
-            }
-        }
+        // The programs are the attacher's.
+        let life = move || i32::from(life(theirs, options, kernel, object, netns).is_err());
+        companion::start(ours, life).map(Self)
     }
 
     /// Has the programs attached and waits until all interfaces are watched. Needs a tokio runtime.

@@ -48,14 +48,18 @@ impl Running {
 
     /// Percent of the declared size.
     pub(in crate::view) fn percent(&self) -> Option<u64> {
-        let (moved, declared) = (self.moved?, self.declared.filter(|size| *size > 0)?);
-        u64::try_from(u128::from(moved.bytes) * 100 / u128::from(declared)).ok()
+        percent(self.moved?.bytes, self.declared?)
     }
 
     /// Its bytes are counted, and had not grown for long when they were last counted.
     pub(in crate::view) fn is_stalled(&self) -> bool {
         self.moved.is_some_and(|moved| moved.at.millis_since(moved.grew) >= STALLED_MS)
     }
+}
+
+/// Percent of a size; none of nothing.
+pub(in crate::view) fn percent(bytes: u64, size: u64) -> Option<u64> {
+    u64::try_from((u128::from(bytes) * 100).checked_div(size.into())?).ok()
 }
 
 #[cfg(test)]

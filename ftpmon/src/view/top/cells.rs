@@ -8,7 +8,7 @@ use super::happened::{Happened, What};
 use super::tab::Tab;
 use crate::view::layout::shown;
 use crate::view::ranking::Counts;
-use crate::view::sessions::{Running, Session, State};
+use crate::view::sessions::{self, CELLS, Running, Session, percent};
 use crate::view::terminal::Tone;
 use crate::view::units::{age, rate, size};
 
@@ -19,7 +19,7 @@ pub(super) struct Cells {
     pub(super) tone: Tone,
 }
 
-const SESSIONS: [Column; 10] = [
+const SESSIONS: [Column; CELLS] = [
     text("CLIENT", 21, 0),
     text("SERVER", 21, 108),
     text("USER", 10, 0),
@@ -84,20 +84,7 @@ pub(super) const fn columns(tab: Tab) -> &'static [Column] {
 
 /// A session in the table of sessions.
 pub(super) fn session(row: &Session, now: Timestamp) -> Cells {
-    let doing = row.path.as_deref().or(row.command.as_deref()).map(shown).unwrap_or_default();
-    let texts = vec![
-        row.client.to_string(),
-        row.server.to_string(),
-        name(row.user.as_deref()),
-        row.state.name().to_owned(),
-        age(now, row.begun),
-        age(now, row.latest),
-        size(row.bytes_up),
-        size(row.bytes_down),
-        row.failed_logins.to_string(),
-        doing,
-    ];
-    Cells { texts, tone: tone(row) }
+    Cells { texts: sessions::cells(row, now).into(), tone: tone(row) }
 }
 
 /// A session in the table of transfers.
@@ -144,8 +131,7 @@ pub(super) fn happened(row: &Happened) -> Cells {
         What::Transfer { direction, path, bytes, declared, rate_bps, duration_us, outcome } => {
             let took = duration_us
                 .map(|us| Timestamp::from_nanos(i64::try_from(us.saturating_mul(1_000)).unwrap_or(0)));
-            let done =
-                declared.filter(|size| *size > 0).map(|size| u128::from(*bytes) * 100 / u128::from(size));
+            let done = declared.and_then(|size| percent(*bytes, size));
             let texts = vec![
                 format!("{} {}", arrow(*direction), outcome.name().replace('_', " ")),
                 user,
@@ -196,10 +182,5 @@ fn name(text: Option<&str>) -> String {
 }
 
 fn tone(row: &Session) -> Tone {
-    match row.state {
-        _ if row.is_stalled() => Tone::Bad,
-        State::Downloading | State::Uploading | State::Listing => Tone::Good,
-        State::Authenticating => Tone::Odd,
-        State::Connected | State::Idle | State::Encrypted => Tone::Plain,
-    }
+    if row.is_stalled() { Tone::Bad } else { row.state.tone() }
 }

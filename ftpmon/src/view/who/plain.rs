@@ -5,20 +5,19 @@ use std::collections::BTreeMap;
 use ftpmon_event::time::{Rfc3339, Timestamp};
 use serde::Serialize;
 
-use crate::view::layout::{columns, cut, padded, shown};
-use crate::view::sessions::{Session, State, Table};
+use crate::view::layout::{columns, cut, padded};
+use crate::view::sessions::{self, CELLS, Session, State, Table};
 use crate::view::terminal::{Painter, Tone};
-use crate::view::units::{age, size};
 
 /// The heads of the columns. The last one takes the space that is left.
-const HEADS: [&str; 10] =
+const HEADS: [&str; CELLS] =
     ["CLIENT", "SERVER", "USER", "STATE", "TIME", "IDLE", "UP", "DOWN", "FAILED", "COMMAND"];
 /// Columns that a name or an address takes at most.
 const NAME_MAX: usize = 24;
 
 /// The sessions as a table.
 pub(super) fn text(table: &Table, rows: &[&Session], width: usize, colour: bool) -> String {
-    let cells: Vec<[String; HEADS.len()]> = rows.iter().map(|row| cells(table.now, row)).collect();
+    let cells: Vec<[String; CELLS]> = rows.iter().map(|row| cells(table.now, row)).collect();
     let mut widths = HEADS.map(columns);
     for row in &cells {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -33,40 +32,22 @@ pub(super) fn text(table: &Table, rows: &[&Session], width: usize, colour: bool)
         painter.end_line();
     }
     for (row, cells) in rows.iter().zip(&cells) {
-        painter.put(tone(row.state), &cut(&line(cells, &widths), width));
+        painter.put(row.state.tone(), &cut(&line(cells, &widths), width));
         painter.end_line();
     }
     painter.finish()
 }
 
-fn line(cells: &[String; HEADS.len()], widths: &[usize; HEADS.len()]) -> String {
+fn line(cells: &[String; CELLS], widths: &[usize; CELLS]) -> String {
     let cells: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| padded(cell, *width)).collect();
     cells.join("  ").trim_end().to_owned()
 }
 
-fn cells(now: Timestamp, row: &Session) -> [String; HEADS.len()] {
-    let text = |text: Option<&str>| cut(&text.map(shown).unwrap_or_default(), NAME_MAX);
-    let doing = row.path.as_deref().or(row.command.as_deref()).map(shown).unwrap_or_default();
-    [
-        row.client.to_string(),
-        row.server.to_string(),
-        text(row.user.as_deref()),
-        row.state.name().to_owned(),
-        age(now, row.begun),
-        age(now, row.latest),
-        size(row.bytes_up),
-        size(row.bytes_down),
-        row.failed_logins.to_string(),
-        doing,
-    ]
-}
-
-const fn tone(state: State) -> Tone {
-    match state {
-        State::Downloading | State::Uploading | State::Listing => Tone::Good,
-        State::Authenticating => Tone::Odd,
-        State::Connected | State::Idle | State::Encrypted => Tone::Plain,
-    }
+fn cells(now: Timestamp, row: &Session) -> [String; CELLS] {
+    let mut cells = sessions::cells(row, now);
+    let [_, _, user, ..] = &mut cells;
+    *user = cut(user, NAME_MAX);
+    cells
 }
 
 /// The number of sessions, by state, and what else there was.
