@@ -85,6 +85,11 @@ pub const fn is_disruptive(character: char) -> bool {
     )
 }
 
+/// A text with a space for each character that is [disruptive](is_disruptive): it stays on its line.
+pub fn on_one_line(text: &str) -> String {
+    text.chars().map(|c| if is_disruptive(c) { ' ' } else { c }).collect()
+}
+
 /// Lower-case hexadecimal of `bytes`.
 pub fn hex(bytes: &[u8]) -> String {
     let digits: Vec<[u8; 2]> = bytes.iter().map(|byte| hex_digits(*byte)).collect();

@@ -52,7 +52,7 @@ impl Formatter for Awstats {
 
 /// A value without white space: AWStats separates its own files by spaces.
 fn word(text: &str) -> String {
-    let replaced = |c: char| if c.is_whitespace() || c.is_control() || is_disruptive(c) { '_' } else { c };
+    let replaced = |c: char| if c.is_whitespace() || is_disruptive(c) { '_' } else { c };
     if text.is_empty() { "-".to_owned() } else { text.chars().map(replaced).collect() }
 }
 

@@ -5,10 +5,7 @@ use std::fmt::{Display, Write as _};
 use super::Formatter;
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::text::is_disruptive;
-use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, FileDirection, Login, LoginOutcome, Origin, Outcome, Transfer};
-
-const NANOS_IN_MILLI: i64 = 1_000_000;
 
 /// Writes CEF.
 pub struct Cef {
@@ -101,7 +98,7 @@ impl Line {
     }
 
     fn common(&mut self, event: &Event) {
-        self.add("rt", millis(event.ts));
+        self.add("rt", event.ts.millis());
         if let Some(session) = &event.session {
             let Endpoint { ip, port } = session.client;
             self.add("src", ip);
@@ -143,7 +140,7 @@ fn header(value: &str) -> String {
     for c in value.chars() {
         match c {
             '|' | '\\' => text.extend(['\\', c]),
-            c if c.is_control() || is_disruptive(c) => text.push(' '),
+            c if is_disruptive(c) => text.push(' '),
             c => text.push(c),
         }
     }
@@ -158,15 +155,11 @@ fn extension(value: &str) -> String {
             '=' | '\\' => text.extend(['\\', c]),
             '\n' => text.push_str("\\n"),
             '\r' => text.push_str("\\r"),
-            c if c.is_control() || is_disruptive(c) => text.push(' '),
+            c if is_disruptive(c) => text.push(' '),
             c => text.push(c),
         }
     }
     text
-}
-
-fn millis(at: Timestamp) -> i64 {
-    at.as_nanos().div_euclid(NANOS_IN_MILLI)
 }
 
 #[cfg(test)]

@@ -3,12 +3,10 @@
 use std::fmt::{Display, Write as _};
 
 use super::Formatter;
-use ftpmon_event::text::is_disruptive;
+use ftpmon_event::text::on_one_line;
 use ftpmon_event::{Event, EventKind, FileDirection, Login, LoginOutcome, Origin, Outcome, Transfer};
 
-const NANOS_IN_MILLI: i64 = 1_000_000;
-
-/// Writes LEEF. Attributes are separated by tabs, which no value has.
+/// Writes LEEF. Attributes are separated by tabs, which no value has: the format has no escapes, and what would end a value is a space.
 pub struct Leef {
     origin: Origin,
 }
@@ -86,10 +84,10 @@ struct Line(String);
 
 impl Line {
     fn new(id: &str, category: &str, severity: u8, event: &Event) -> Self {
-        let id = text(id).replace('|', " ");
+        let id = on_one_line(id).replace('|', " ");
         let mut line =
             Self(format!("LEEF:2.0|ftpmon|ftpmon|{}|{id}|x09|cat={category}", env!("CARGO_PKG_VERSION")));
-        line.add("devTime", event.ts.as_nanos().div_euclid(NANOS_IN_MILLI));
+        line.add("devTime", event.ts.millis());
         line.add("sev", severity);
         line.add("proto", "TCP");
         if let Some(session) = &event.session {
@@ -112,17 +110,12 @@ impl Line {
     }
 
     fn add(&mut self, name: &str, value: impl Display) {
-        let value = text(&value.to_string());
+        let value = on_one_line(&value.to_string());
         if !value.is_empty() {
             // Writing to a text cannot fail.
             let _ = write!(self.0, "\t{name}={value}");
         }
     }
-}
-
-/// The format has no escapes: what would end a value is a space.
-fn text(value: &str) -> String {
-    value.chars().map(|c| if c.is_control() || is_disruptive(c) { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use ftpmon_event::{
 };
 
 const VERSION: &str = "1.8.0";
-const NANOS_IN_MILLI: i64 = 1_000_000;
 /// IANA's number of TCP.
 const TCP: u8 = 6;
 
@@ -83,7 +82,7 @@ fn base(event: &Event, class: u32, activity: u32, severity: u32) -> Map<String, 
         ("severity_id", severity),
     ];
     fields.extend(numbers.map(|(name, number)| (name.to_owned(), number.into())));
-    fields.insert("time".to_owned(), event.ts.as_nanos().div_euclid(NANOS_IN_MILLI).into());
+    fields.insert("time".to_owned(), event.ts.millis().into());
     if let Some(session) = event.session.as_deref() {
         fields.insert("src_endpoint".to_owned(), endpoint(session.client));
         fields.insert("dst_endpoint".to_owned(), endpoint(session.server));

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::Formatter;
-use ftpmon_event::text::is_disruptive;
+use ftpmon_event::text::on_one_line;
 use ftpmon_event::time::Rfc3339;
 use ftpmon_event::{Event, EventKind, LoginOutcome, Origin, Outcome, Transfer};
 
@@ -68,14 +68,14 @@ impl Formatter for Pretty {
             .as_ref()
             .map_or_else(|| "-".to_owned(), |session| format!("{} > {}", session.client, session.server));
         let user = event.user.as_deref().map_or("-", |user| user.text.as_str());
-        let mut line = format!("{time} {peers:PEERS_WIDTH$} {:10} ", clean(user));
+        let mut line = format!("{time} {peers:PEERS_WIDTH$} {:10} ", on_one_line(user));
         let (begin, end) = match mood {
             Mood::Plain => ("", ""),
             _ if !self.colour => ("", ""),
             mood => (mood.colour(), "\x1b[0m"),
         };
         // Writing to a text cannot fail.
-        let _ = writeln!(line, "{begin}{}{end}", clean(&what));
+        let _ = writeln!(line, "{begin}{}{end}", on_one_line(&what));
         out.extend_from_slice(line.as_bytes());
     }
 }
@@ -149,11 +149,6 @@ fn size(bytes: u64) -> String {
         Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
         None => format!("{bytes} B"),
     }
-}
-
-/// A text of a peer, on one line and without what would move a terminal's cursor.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || is_disruptive(c) { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

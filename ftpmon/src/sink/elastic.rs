@@ -4,6 +4,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::protocol::{Protocol, Verdict};
+use ftpmon_event::text::hex;
 
 /// A document that is there already: its line was sent before.
 const CONFLICT: u16 = 409;
@@ -57,7 +58,7 @@ impl Protocol for Elastic {
         let mut body = Vec::new();
         for line in lines {
             let digest = Sha256::digest(line);
-            let id: String = digest.iter().take(ID_BYTES).map(|byte| format!("{byte:02x}")).collect();
+            let id = hex(digest.get(..ID_BYTES).unwrap_or(&digest));
             body.extend_from_slice(format!("{{\"create\":{{\"_id\":\"{id}\"}}}}\n").as_bytes());
             body.extend_from_slice(line);
             body.push(b'\n');

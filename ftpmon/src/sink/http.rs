@@ -17,6 +17,7 @@ use super::http_protocol::HttpProtocol;
 use super::http_url::HttpUrl;
 use super::protocol::{Protocol, Verdict};
 use super::tls_options::TlsOptions;
+use ftpmon_event::text::on_one_line;
 
 /// The longest wait of a write for an answer, before the remaining time is checked.
 const WRITE_WAIT: Duration = Duration::from_millis(200);
@@ -239,6 +240,6 @@ const fn with_line_feed(text: Range<usize>) -> Range<usize> {
 /// The begin of a text from the reader, without what disturbs a terminal.
 fn shown(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text.get(..SHOWN_MAX * 4).unwrap_or(text));
-    let visible = |c: char| if c.is_control() || ftpmon_event::text::is_disruptive(c) { ' ' } else { c };
-    text.chars().take(SHOWN_MAX).map(visible).collect::<String>().trim().to_owned()
+    let begin: String = text.chars().take(SHOWN_MAX).collect();
+    on_one_line(&begin).trim().to_owned()
 }

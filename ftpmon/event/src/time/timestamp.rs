@@ -27,6 +27,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Whole milliseconds since the epoch, rounded down.
+    pub const fn millis(self) -> i64 {
+        self.as_nanos().div_euclid(1_000_000)
+    }
+
     /// Whole seconds since the epoch, rounded down.
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(1_000_000_000)
