@@ -1,13 +1,13 @@
 //! JSON strings (RFC 8259 section 7).
 
-use ftpmon_event::text::{has_no, is_disruptive};
+use ftpmon_event::text::{has_no, hex_digits, is_disruptive};
 
 /// Appends `text` in quotation marks, escaped as serde_json does it and with
 /// [`is_disruptive`] characters escaped as well.
 #[inline]
 pub(super) fn append(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
-    if is_plain(bytes) {
+    // Nearly all texts are plain ASCII, which is quicker seen.
+    if has_no(text.as_bytes(), |byte| is_special(byte) | !byte.is_ascii()) || is_plain(text.as_bytes()) {
         append_plain(text, out);
     } else {
         append_escaped(text, out);
@@ -41,68 +41,98 @@ pub(in crate::format) fn append_all<const N: usize>(parts: [&[u8]; N], out: &mut
     unsafe { out.set_len(end) };
 }
 
-/// No byte needs escaping.
-#[inline]
+/// No character needs escaping, and none has the first byte of one that does.
+#[cold]
 fn is_plain(bytes: &[u8]) -> bool {
-    has_no(bytes, is_special)
+    has_no(bytes, |byte| (is_special(byte) & byte.is_ascii()) | (byte & !0x20 == 0xc2))
 }
 
-/// Quotation mark, backslash, or a byte of what [`is_disruptive`] may say: controls, DEL and whatever is not ASCII. As a signed
-/// number a byte that is not ASCII is below the space as controls are.
+/// Quotation mark, backslash, control, DEL. As a signed number a byte that is not ASCII is below the space as controls are.
 #[inline]
 const fn is_special(byte: u8) -> bool {
     (byte.cast_signed() < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0x7f)
 }
 
+/// An ASCII character in a string: what is written for it, and the number of bytes.
+type Written = ([u8; WRITTEN_MAX], usize);
+
+const WRITTEN_MAX: usize = 6;
+
+/// What is written for each byte that is no first byte of a disruptive character.
+#[expect(clippy::indexing_slicing, reason = "below the length, and while this is compiled")]
+static WRITTEN: [Written; 256] = {
+    let mut table = [([0; WRITTEN_MAX], 1); 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = written(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
+const fn written(byte: u8) -> Written {
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x8 => b'b',
+        0xc => b'f',
+        0..0x20 | 0x7f => return (escape(byte as u16), WRITTEN_MAX),
+        _ => return ([byte, 0, 0, 0, 0, 0], 1),
+    };
+    ([b'\\', short, 0, 0, 0, 0], 2)
+}
+
+/// The escape of a character of at most 16 bits.
+const fn escape(character: u16) -> [u8; WRITTEN_MAX] {
+    let [high, low] = character.to_be_bytes();
+    let ([a, b], [c, d]) = (hex_digits(high), hex_digits(low));
+    [b'\\', b'u', a, b, c, d]
+}
+
+/// Bytes that are written at a time.
+const BUFFERED: usize = 128;
+
+/// A peer may send nothing but such characters: each costs a copy of fixed length.
 #[cold]
 fn append_escaped(text: &str, out: &mut Vec<u8>) {
-    // A peer may send nothing but such characters.
     out.reserve(2 * text.len() + 2);
     out.push(b'"');
-    let bytes = text.as_bytes();
-    let (mut plain, mut at) = (0, 0);
-    while let Some(&byte) = bytes.get(at) {
-        // Of what is not ASCII, only characters with these first bytes are escaped.
-        if !is_special(byte) || !(byte.is_ascii() || byte == 0xc2 || byte == 0xe2) {
-            at += 1;
+    let mut buffer = [0; BUFFERED];
+    let (mut end, mut rest) = (0, text.as_bytes());
+    while let Some((&byte, behind)) = rest.split_first() {
+        let Some(room) = buffer.get_mut(end..).and_then(|room| room.first_chunk_mut()) else {
+            out.extend_from_slice(buffer.get(..end).unwrap_or_default());
+            end = 0;
             continue;
-        }
-        let Some(character) = text.get(at..).and_then(|from| from.chars().next()) else { break };
-        let end = at + character.len_utf8();
-        if character.is_ascii() || is_disruptive(character) {
-            out.extend_from_slice(bytes.get(plain..at).unwrap_or_default());
-            append_escape(character, out);
-            plain = end;
-        }
-        at = end;
+        };
+        let disruptive = if byte & !0x20 == 0xc2 { disruptive_at_head(rest) } else { None };
+        let (written, len);
+        (written, len, rest) = match disruptive {
+            Some((character, behind)) => (escape(character), WRITTEN_MAX, behind),
+            None => {
+                let (written, len) = WRITTEN.get(usize::from(byte)).copied().unwrap_or_default();
+                (written, len, behind)
+            }
+        };
+        *room = written;
+        end += len;
     }
-    out.extend_from_slice(bytes.get(plain..).unwrap_or_default());
+    out.extend_from_slice(buffer.get(..end).unwrap_or_default());
     out.push(b'"');
 }
 
-#[inline]
-fn append_escape(character: char, out: &mut Vec<u8>) {
-    let short = match character {
-        '"' => b'"',
-        '\\' => b'\\',
-        '\n' => b'n',
-        '\r' => b'r',
-        '\t' => b't',
-        '\u{8}' => b'b',
-        '\u{c}' => b'f',
-        _ => {
-            // All that is escaped has four digits.
-            let [_, _, high, low] = u32::from(character).to_be_bytes();
-            let [a, b, c, d] = [high >> 4, high & 15, low >> 4, low & 15].map(hex_digit);
-            out.extend_from_slice(&[b'\\', b'u', a, b, c, d]);
-            return;
+/// The [disruptive](is_disruptive) character of two or three bytes that a text begins with, and what is behind it. All have 16 bits.
+fn disruptive_at_head(text: &[u8]) -> Option<(u16, &[u8])> {
+    let (character, behind) = match text {
+        [0xc2, second, behind @ ..] => (u16::from(*second), behind),
+        [0xe2, second, third, behind @ ..] => {
+            (0x2000 | u16::from(second & 0x3f) << 6 | u16::from(third & 0x3f), behind)
         }
+        _ => return None,
     };
-    out.extend_from_slice(&[b'\\', short]);
-}
-
-const fn hex_digit(value: u8) -> u8 {
-    if value < 10 { b'0' + value } else { b'a' + value - 10 }
+    char::from_u32(character.into()).is_some_and(is_disruptive).then_some((character, behind))
 }
 
 #[cfg(test)]
