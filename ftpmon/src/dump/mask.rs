@@ -260,10 +260,11 @@ impl Client {
     /// Remembers the secrets of a line.
     fn remember(&mut self, line: &Line<'_>) {
         let command = Command::parse(line.bytes);
-        for part in secret::parts_of_name(secret::in_name(&command).1) {
+        let places = secret::Places::of(&command);
+        for part in secret::parts_of_name(places.name.1) {
             self.add(part);
         }
-        let Some((_, secret)) = secret::in_argument(&command) else {
+        let Some((_, secret)) = places.argument else {
             let is_unknown =
                 command.verb == Verb::Other || command.malformed || line.after_gap || line.ambiguous;
             // A TLS hello is no line, and its random bytes no words.

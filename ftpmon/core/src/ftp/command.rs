@@ -1,7 +1,5 @@
 //! Commands: a verb and at most one argument (RFC 959 section 4.1).
 
-use smol_str::SmolStr;
-
 use super::line::Line;
 use super::number;
 use super::verb::Verb;
@@ -67,11 +65,6 @@ impl<'a> Command<'a> {
         let malformed =
             text.len() < line.len() || !is_verb(name) || !separated || arg.is_some_and(has_controls);
         Self { verb: Verb::from_name(name), name, arg, malformed, cut: false }
-    }
-
-    /// The verb's name as events have it: in upper case.
-    pub fn verb_name(&self) -> SmolStr {
-        self.verb.spelt(self.name)
     }
 
     /// The argument, where it is complete and not empty. Only a complete argument may change session state.

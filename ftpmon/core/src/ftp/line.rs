@@ -21,8 +21,8 @@ pub struct Line<'a> {
     pub terminated: bool,
     /// It is the first after a gap: bytes may be missing before its first.
     pub after_gap: bool,
-    /// NUL bytes were dropped from it.
-    pub nul: bool,
+    /// NUL bytes were dropped from it, or Telnet, or what looked like Telnet at first.
+    pub stripped: bool,
     /// Telnet in it, or at the end of the line before, can be read in another way: it erases what is before it (EC, EL), an
     /// option is a letter, a CR or an LF, a subnegotiation does not end within its line. Other programs may see another line here.
     pub ambiguous: bool,
@@ -62,7 +62,7 @@ struct Flags {
     /// It has a byte.
     begun: bool,
     truncated: bool,
-    nul: bool,
+    stripped: bool,
     ambiguous: bool,
     /// The LF that ends it may be a part of a Telnet command, so that the line goes on behind it.
     may_go_on: bool,
@@ -140,11 +140,11 @@ impl LineSplitter {
     }
 
     fn hand_out(&mut self, terminated: bool, after_gap: bool) -> Line<'_> {
-        let Flags { truncated, nul, ambiguous, may_go_on, .. } = core::mem::take(&mut self.flags);
+        let Flags { truncated, stripped, ambiguous, may_go_on, .. } = core::mem::take(&mut self.flags);
         self.flags.ambiguous = may_go_on;
         self.carriage_returns = 0;
         self.handed_out = true;
-        Line { bytes: &self.partial, truncated, terminated, after_gap, nul, ambiguous }
+        Line { bytes: &self.partial, truncated, terminated, after_gap, stripped, ambiguous }
     }
 
     fn free_if_handed_out(&mut self) {
@@ -194,7 +194,6 @@ impl LineSplitter {
             Telnet::Subnegotiation { start, .. } => {
                 self.flags.ambiguous = true;
                 let mut text = self.partial.split_off(start.into());
-                self.flags.nul |= text.contains(&0);
                 text.retain(|&byte| byte != 0);
                 self.keep(&text);
             }
@@ -206,8 +205,8 @@ impl LineSplitter {
         match self.telnet {
             Telnet::Text => match byte {
                 b'\n' => return true,
-                IAC => self.telnet = Telnet::Iac,
-                0 => self.flags.nul = true,
+                IAC => (self.telnet, self.flags.stripped) = (Telnet::Iac, true),
+                0 => self.flags.stripped = true,
                 _ => self.keep(&[byte]),
             },
             Telnet::Iac => match after_iac(byte) {
@@ -271,6 +270,24 @@ const fn is_special(byte: u8) -> bool {
     (byte == b'\n') | (byte == IAC) | (byte == 0)
 }
 
+/// The byte after an IAC that makes a Telnet command with it, which vanishes whoever reads it.
+const fn is_no_text(command: u8) -> bool {
+    matches!(after_iac(command), AfterIac::Command) && !is_ambiguous(command)
+}
+
+/// Bytes that are looked at one by one before a search begins, which takes longer than they last.
+const NEAR: usize = 8;
+
+/// The offset of the first special byte. A flood has them close together.
+#[inline]
+fn special_at(input: &[u8]) -> Option<usize> {
+    let (near, far) = input.split_at_checked(NEAR).unwrap_or((input, &[]));
+    if let Some(at) = near.iter().position(|byte| is_special(*byte)) {
+        return Some(at);
+    }
+    memchr3(b'\n', IAC, 0, far).map(|at| near.len() + at)
+}
+
 /// The lines that one segment completes.
 #[derive(Debug)]
 pub struct Lines<'s, 'i> {
@@ -293,7 +310,7 @@ impl<'i> Lines<'_, 'i> {
             // A plain line can be lent from the input, which is seldom more than one. Asked once: a segment may have hundreds.
             let end = match self.input {
                 [line @ .., b'\n'] if self.begins && has_no(line, is_special) => Some(line.len()),
-                input => memchr3(b'\n', IAC, 0, input),
+                input => special_at(input),
             };
             self.begins = false;
             if let Some((line, rest)) = end.and_then(|at| self.input.split_at_checked(at))
@@ -310,17 +327,27 @@ impl<'i> Lines<'_, 'i> {
                     truncated,
                     terminated: true,
                     after_gap,
-                    nul: false,
+                    stripped: false,
                     ambiguous: false,
                 });
             }
         }
         while !self.input.is_empty() {
             if splitter.telnet == Telnet::Text {
-                let plain = memchr3(b'\n', IAC, 0, self.input).unwrap_or(self.input.len());
-                let (text, rest) = self.input.split_at_checked(plain).unwrap_or((self.input, &[]));
-                splitter.keep(text);
+                let plain = special_at(self.input).unwrap_or(self.input.len());
+                if plain > 0 {
+                    let (text, rest) = self.input.split_at_checked(plain).unwrap_or((self.input, &[]));
+                    splitter.keep(text);
+                    self.input = rest;
+                }
+            }
+            if let [IAC, command, rest @ ..] = self.input
+                && splitter.telnet == Telnet::Text
+                && is_no_text(*command)
+            {
+                splitter.flags.stripped = true;
                 self.input = rest;
+                continue;
             }
             let Some((&byte, rest)) = self.input.split_first() else { break };
             self.input = rest;
@@ -332,21 +359,25 @@ impl<'i> Lines<'_, 'i> {
         None
     }
 
-    /// Takes the empty lines that follow on a line that was given, and gives their number: a segment may have nothing else.
+    /// Takes the empty lines that follow on a line that was given, and gives their number: a segment may have nothing else. Empty are
+    /// also those of NUL and of Telnet that nobody reads in another way.
     pub fn skip_empty_lines(&mut self) -> usize {
         if !self.splitter.is_between_lines() {
             return 0;
         }
-        let (mut lines, mut end) = (0, 0);
-        for (at, byte) in self.input.iter().enumerate() {
-            match byte {
-                b'\n' => (lines, end) = (lines + 1, at + 1),
-                b'\r' => {}
-                _ => break,
-            }
+        let (mut lines, mut rest) = (0, self.input);
+        loop {
+            rest = match rest {
+                [b'\n', behind @ ..] => {
+                    lines += 1;
+                    self.input = behind;
+                    behind
+                }
+                [b'\r' | 0, behind @ ..] => behind,
+                [IAC, command, behind @ ..] if is_no_text(*command) => behind,
+                _ => return lines,
+            };
         }
-        self.input = self.input.get(end..).unwrap_or_default();
-        lines
     }
 
     /// Takes the whole lines that are left, to be counted instead of read. Where Telnet or NUL is in them, the line behind them may be

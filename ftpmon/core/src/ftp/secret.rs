@@ -3,29 +3,27 @@
 //! Servers differ in what they take for a command: some skip bytes before the verb, some end a line at CR, some take passwords
 //! behind words of SITE. A place counts as a secret's if any of them would read one there.
 
+mod signs;
+
+use self::signs::{Found, Sign, has_a_beginning, signs};
 use super::command::Command;
 use super::verb::Verb;
 use crate::text::has_no;
 
 /// Words with which servers take passwords behind SITE, and some as commands of their own. RFC 959 section 4.1.3 leaves
-/// them to each server.
+/// them to each server. Others have a part that [`Sign`] tells: PASSWD, CHPASS, GPASS, PSWD, CHPWD, SETPW, and those that make an
+/// account, which takes its password: ADDUSER, GADDUSER, NEWUSER.
 const WORDS: [&[u8]; 2] = [b"LOGIN", b"AUTH"];
-
-/// Parts of such words: PASSWD, CHPASS, GPASS, PSWD, CHPWD, SETPW.
-const PARTS: [&[u8]; 5] = [b"PASS", b"PSWD", b"PSSWD", b"PW", b"SECRET"];
 
 /// Words that name the working directory.
 const DIRECTORY_WORDS: [&[u8]; 2] = [b"PWD", b"XPWD"];
 
-/// Parts of words that make an account, which takes its password: ADDUSER, GADDUSER, NEWUSER.
-const ACCOUNT_PARTS: [&[u8]; 2] = [b"USER", b"USR"];
-const MAKING_PARTS: [&[u8]; 5] = [b"ADD", b"NEW", b"MAKE", b"MK", b"CREATE"];
-
-/// Letters that make a line a login's, wherever in its first word a server takes it to begin.
-const VERBS: [&[u8]; 2] = [b"PASS", b"ACCT"];
-
 /// Endings of PASS and ACCT in words that are no secrets.
 const ENDINGS: [&[u8]; 4] = [b"", b"WD", b"WORD", b"PHRASE"];
+
+/// Bytes of a verb, or of a word of SITE, that is examined. A longer one with a [`Sign`] in it counts as one that takes a secret. Stops
+/// segments of what looks like one.
+const NAME_MAX: usize = 64;
 
 /// Pieces between control characters that are looked at. What is behind them counts as a secret. Stops a line of nothing else.
 const PIECES_MAX: usize = 32;
@@ -35,60 +33,12 @@ fn is_letter(byte: u8) -> bool {
 }
 
 /// The offset of the first letters without which no line has the place of a secret: those of the verbs that take one, of SITE's words,
-/// of USER. One look at each byte.
+/// of USER.
 pub fn first_sign(text: &[u8]) -> Option<usize> {
     if !has_a_beginning(text) {
         return None;
     }
-    text.windows(2).enumerate().find_map(|(at, pair)| {
-        let may_begin = matches!(*pair, [first, second] if begins_sign(first, second));
-        (may_begin && is_sign(text.get(at..).unwrap_or_default())).then_some(at)
-    })
-}
-
-/// Two letters that a sign begins with stand in a text. Without a branch, for many bytes at a time.
-fn has_a_beginning(text: &[u8]) -> bool {
-    let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
-    pairs.fold(0, |found, (first, second)| found | u8::from(begins_sign(*first, *second))) != 0
-}
-
-/// The first two letters of a sign.
-#[inline(always)]
-const fn begins_sign(first: u8, second: u8) -> bool {
-    let (a, b) = (first | 0x20, second | 0x20);
-    ((a == b'p') & ((b == b'a') | (b == b's') | (b == b'w')))
-        | ((a == b'a') & ((b == b'c') | (b == b'd') | (b == b'u')))
-        | ((a == b'm') & (b == b'i'))
-        | ((a == b'c') & (b == b'o'))
-        | ((a == b'e') & (b == b'n'))
-        | ((a == b'u') & (b == b's'))
-        | ((a == b's') & (b == b'e'))
-        | ((a == b'l') & (b == b'o'))
-}
-
-/// A text begins with one of the signs.
-fn is_sign(text: &[u8]) -> bool {
-    let &[first, second, ref rest @ ..] = text else { return false };
-    let goes_on = |end: &[u8]| rest.get(..end.len()).is_some_and(|head| head.eq_ignore_ascii_case(end));
-    match [first | 0x20, second | 0x20] {
-        // PASS, PSWD, PSSWD, PW
-        [b'p', b'a'] => goes_on(b"ss"),
-        [b'p', b's'] => goes_on(b"wd") || goes_on(b"swd"),
-        [b'p', b'w'] => true,
-        // ACCT, ADAT, AUTH
-        [b'a', b'c'] => goes_on(b"ct"),
-        [b'a', b'd'] => goes_on(b"at"),
-        [b'a', b'u'] => goes_on(b"th"),
-        // MIC, CONF, ENC
-        [b'm', b'i'] | [b'e', b'n'] => goes_on(b"c"),
-        [b'c', b'o'] => goes_on(b"nf"),
-        // USER, USR
-        [b'u', b's'] => goes_on(b"er") || goes_on(b"r"),
-        // SECRET, LOGIN
-        [b's', b'e'] => goes_on(b"cret"),
-        [b'l', b'o'] => goes_on(b"gin"),
-        _ => false,
-    }
+    signs(text).find(|found| found.sign != Sign::Making).map(|found| found.start)
 }
 
 /// A place of a secret may be in this text.
@@ -96,14 +46,46 @@ pub fn may_be_in(text: &[u8]) -> bool {
     first_sign(text).is_some()
 }
 
-/// The argument of a command cut where a secret begins: what may be shown, and the secret. None if it holds none.
-pub fn in_argument<'a>(command: &Command<'a>) -> Option<(&'a [u8], &'a [u8])> {
+/// The places of a command where a server may find a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places<'a> {
+    /// The argument cut where a secret begins: what may be shown, and the secret. None if it holds none.
+    pub argument: Option<(&'a [u8], &'a [u8])>,
+    /// The name cut where it runs into a secret, as in `PASS=secret`: what may be shown, and the rest, which is empty where it does
+    /// not.
+    pub name: (&'a [u8], &'a [u8]),
+    /// The verb is none that is known, but a server may find one in it whose argument is a secret.
+    pub in_unknown_verb: bool,
+}
+
+impl<'a> Places<'a> {
+    /// Those of a command. Found once a command: a peer may send a segment of what looks like them.
+    pub fn of(command: &Command<'a>) -> Self {
+        let in_unknown_verb = is_like_a_secret_verb(command);
+        let name = if in_unknown_verb { cut_name(command.name) } else { (command.name, &[][..]) };
+        Self { argument: in_argument(command, in_unknown_verb), name, in_unknown_verb }
+    }
+
+    /// Those of a command whose secrets may be shown.
+    pub const fn none_of(command: &Command<'a>) -> Self {
+        Self { argument: None, name: (command.name, &[]), in_unknown_verb: false }
+    }
+
+    /// It has a secret in its argument, or its verb may take one.
+    pub const fn has_secret(&self) -> bool {
+        self.argument.is_some() || self.in_unknown_verb
+    }
+}
+
+fn in_argument<'a>(command: &Command<'a>, in_unknown_verb: bool) -> Option<(&'a [u8], &'a [u8])> {
     let arg = command.arg?;
-    let takes_one = command.verb == Verb::User || command.verb.has_secret_argument();
-    if !takes_one && !may_be_in(command.name) && !may_be_in(arg) {
+    if in_unknown_verb || command.verb.has_secret_argument() {
+        return arg.split_at_checked(0);
+    }
+    if command.verb != Verb::User && !may_be_in(command.name) && !may_be_in(arg) {
         return None;
     }
-    let starts = [direct(command, arg), quoted(command, arg), behind_control(command, arg)];
+    let starts = [in_known_argument(command.verb, arg), quoted(command, arg), behind_control(command, arg)];
     let start = starts.into_iter().flatten().min()?;
     arg.split_at_checked(start)
 }
@@ -113,7 +95,12 @@ fn direct(command: &Command<'_>, arg: &[u8]) -> Option<usize> {
     if command.verb.has_secret_argument() || is_like_a_secret_verb(command) {
         return Some(0);
     }
-    match command.verb {
+    in_known_argument(command.verb, arg)
+}
+
+/// The word of SITE takes a secret, or USER's argument has one.
+fn in_known_argument(verb: Verb, arg: &[u8]) -> Option<usize> {
+    match verb {
         Verb::Site => behind_word(arg),
         Verb::User => behind_user(arg),
         _ => None,
@@ -148,7 +135,7 @@ fn quoted(command: &Command<'_>, arg: &[u8]) -> Option<usize> {
         let start = direct(&inner, inner_arg)?;
         Some(arg.len() - inner_arg.len() + start)
     });
-    let named = VERBS.iter().filter_map(|verb| find_word(arg, verb)).min();
+    let named = behind_login_word(arg);
     [of_inner, named].into_iter().flatten().min()
 }
 
@@ -166,8 +153,7 @@ fn behind_control(command: &Command<'_>, arg: &[u8]) -> Option<usize> {
     if !may_be_in(rest) {
         return None;
     }
-    let letters = |verb: &&[u8]| find(rest, verb).map(|at| first + at + verb.len() + 1);
-    let named = VERBS.iter().filter_map(letters).min().filter(|start| *start <= arg.len());
+    let named = login_verb(rest).map(|verb| first + verb.end + 1).filter(|start| *start <= arg.len());
     let mut line_start = first;
     let of_a_line = rest.split(is_control).enumerate().find_map(|(number, line)| {
         if number >= PIECES_MAX {
@@ -184,33 +170,40 @@ fn behind_control(command: &Command<'_>, arg: &[u8]) -> Option<usize> {
 
 /// SITE's word, or an unknown verb, takes a password.
 fn is_secret_word(word: &[u8]) -> bool {
-    let has = |parts: &[&[u8]]| parts.iter().any(|part| find(word, part).is_some());
+    if word.len() > NAME_MAX {
+        return may_be_in(word);
+    }
     let is_one_of = |words: &[&[u8]]| words.iter().any(|known| known.eq_ignore_ascii_case(word));
-    let makes_an_account = has(&ACCOUNT_PARTS) && has(&MAKING_PARTS);
-    (is_one_of(&WORDS) || has(&PARTS) || makes_an_account) && !is_one_of(&DIRECTORY_WORDS)
+    let (mut takes_one, mut account, mut making) = (is_one_of(&WORDS), false, false);
+    for found in signs(word) {
+        takes_one |= matches!(found.sign, Sign::Pass | Sign::PasswordPart);
+        account |= found.sign == Sign::Account;
+        making |= found.sign == Sign::Making;
+    }
+    (takes_one || (account && making)) && !is_one_of(&DIRECTORY_WORDS)
 }
 
 /// No verb that is known, but a server may find one in it whose argument is a secret.
-pub fn is_like_a_secret_verb(command: &Command<'_>) -> bool {
+fn is_like_a_secret_verb(command: &Command<'_>) -> bool {
     if command.verb != Verb::Other || !may_be_in(command.name) {
         return false;
     }
+    if command.name.len() > NAME_MAX {
+        return true;
+    }
     let word = first_word(command.name);
-    VERBS.iter().any(|verb| find(command.name, verb).is_some())
-        || Verb::from_name(word).has_secret_argument()
-        || is_secret_word(word)
+    login_verb(command.name).is_some() || Verb::from_name(word).has_secret_argument() || is_secret_word(word)
 }
 
-/// The name of a command cut where it runs into a secret, as in `PASS=secret`: what may be shown, and the rest, which is empty
-/// where it does not.
-pub fn in_name<'a>(command: &Command<'a>) -> (&'a [u8], &'a [u8]) {
-    let name = command.name;
+/// A name like a secret verb, cut where it runs into a secret.
+fn cut_name(name: &[u8]) -> (&[u8], &[u8]) {
     let whole = (name, &[][..]);
-    if !is_like_a_secret_verb(command) {
-        return whole;
+    if name.len() > NAME_MAX {
+        let sign = signs(name).find(|found| found.sign != Sign::Making);
+        return sign.and_then(|sign| name.split_at_checked(sign.end)).unwrap_or(whole);
     }
-    if let Some(at) = VERBS.iter().filter_map(|verb| find(name, verb)).min() {
-        let cut = name.split_at_checked(at + 4);
+    if let Some(verb) = login_verb(name) {
+        let cut = name.split_at_checked(verb.end);
         return cut
             .filter(|(_, rest)| !ENDINGS.iter().any(|end| end.eq_ignore_ascii_case(rest)))
             .unwrap_or(whole);
@@ -222,8 +215,8 @@ pub fn in_name<'a>(command: &Command<'a>) -> (&'a [u8], &'a [u8]) {
 /// The letters PASS or ACCT, or those of a word that takes a password, stand in this order in a line whose bytes a server may
 /// erase one by one (Telnet's EC and EL).
 pub fn may_be_left_of(line: &[u8]) -> bool {
-    const OTHERS: [&[u8]; 6] = [b"PSWD", b"ADAT", b"ENC", b"MIC", b"CONF", b"USER"];
-    VERBS.iter().chain(&OTHERS).any(|word| {
+    const WORDS: [&[u8]; 8] = [b"PASS", b"ACCT", b"PSWD", b"ADAT", b"ENC", b"MIC", b"CONF", b"USER"];
+    WORDS.iter().any(|word| {
         let mut bytes = line.iter();
         word.iter().all(|letter| bytes.any(|byte| byte.eq_ignore_ascii_case(letter)))
     })
@@ -267,7 +260,7 @@ fn unmarked(secret: &[u8]) -> &[u8] {
     secret.get(start..).unwrap_or_default()
 }
 
-/// The secrets in the rest of a name that [`in_name`] cut off: `secret` of `=secret`, and also of `WD:secret`.
+/// The secrets in the rest of a name that [`Places::name`] has: `secret` of `=secret`, and also of `WD:secret`.
 pub fn parts_of_name(rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     let from = |start: Option<usize>| start.and_then(|start| rest.get(start..)).unwrap_or_default();
     let whole = from(rest.iter().position(|byte| is_letter(*byte)));
@@ -298,32 +291,25 @@ fn word_at(bytes: &[u8], start: usize) -> &[u8] {
     rest.get(..end).unwrap_or_default()
 }
 
-/// The offset behind `wanted` and the byte after it, where it stands as a word of its own with something behind it.
-fn find_word(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    loop {
-        let at = from + find(bytes.get(from..)?, wanted)?;
-        let end = at + wanted.len();
-        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-        let is_word = [before, bytes.get(end)].into_iter().flatten().all(|byte| !is_letter(*byte));
-        if is_word && end < bytes.len() {
-            return Some(end + 1);
-        }
-        from = at + 1;
-    }
+/// The first PASS or ACCT.
+fn login_verb(text: &[u8]) -> Option<Found> {
+    signs(text).find(|found| found.sign.is_of_login())
 }
 
-/// The offset of `wanted` in `bytes`, whatever the case of ASCII letters.
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    let first = wanted.first()?;
-    let mut places = memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), bytes);
-    places
-        .find(|at| bytes.get(*at..at + wanted.len()).is_some_and(|found| found.eq_ignore_ascii_case(wanted)))
+/// The offset behind the first PASS or ACCT and the byte after it, where it stands as a word of its own with something behind it.
+fn behind_login_word(text: &[u8]) -> Option<usize> {
+    let is_word = |found: &Found| {
+        let before = found.start.checked_sub(1).and_then(|before| text.get(before));
+        let behind = text.get(found.end);
+        behind.is_some() && [before, behind].into_iter().flatten().all(|byte| !is_letter(*byte))
+    };
+    let verb = signs(text).filter(|found| found.sign.is_of_login()).find(is_word)?;
+    Some(verb.end + 1)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{in_argument, in_name, may_be_left_of};
+    use super::{Places, may_be_left_of};
     use crate::ftp::Command;
 
     #[test]
@@ -372,7 +358,7 @@ mod tests {
             ("LITERAL USER alice x1", "USER alice ", "x1"),
             ("QUOTE QUOTE PASS x1", "QUOTE PASS ", "x1"),
         ] {
-            let found = in_argument(&Command::parse(line.as_bytes()));
+            let found = Places::of(&Command::parse(line.as_bytes())).argument;
             assert_eq!(found, Some((shown.as_bytes(), secret.as_bytes())), "{line:?}");
         }
         for line in [
@@ -391,7 +377,7 @@ mod tests {
             "USER a@b:c",
             "USER a ",
         ] {
-            assert_eq!(in_argument(&Command::parse(line.as_bytes())), None, "{line:?}");
+            assert_eq!(Places::of(&Command::parse(line.as_bytes())).argument, None, "{line:?}");
         }
     }
 
@@ -409,7 +395,7 @@ mod tests {
             ("XFOO:x", "XFOO:x", ""),
         ] {
             let command = Command::parse(line.as_bytes());
-            assert_eq!(in_name(&command), (shown.as_bytes(), rest.as_bytes()), "{line:?}");
+            assert_eq!(Places::of(&command).name, (shown.as_bytes(), rest.as_bytes()), "{line:?}");
         }
     }
 

@@ -89,7 +89,7 @@ impl Allowance {
         back
     }
 
-    /// A command or a reply costs more than its events: it takes the place of another one.
+    /// A command or a reply costs more than its events, and so does an empty line of Telnet: it takes the place of another one.
     #[inline]
     pub(super) fn charge(&self) {
         self.events.set(self.events.get().saturating_sub(1));

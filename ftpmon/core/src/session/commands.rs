@@ -10,7 +10,7 @@ use super::transfers::{DataSource, SessionRef};
 use super::{Context, Restart, STRIPES_MAX, Session, secrets};
 use crate::config::Secrets;
 use crate::event::{AnomalyId, Command as CommandEvent, CommandLine, EventKind, FileDirection, Login, Via};
-use crate::ftp::{Announced, Command, LINE_MAX, Line, Mechanism, Verb, secret, size};
+use crate::ftp::{Announced, Command, LINE_MAX, Line, Mechanism, Verb, secret::Places, size};
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -47,17 +47,19 @@ impl Session {
         self.tx += 1;
         self.well_formed_command |= !command.malformed && command.verb != Verb::Other;
         let shows = *context.secrets == Secrets::Show;
-        let hidden = !shows && self.secrets.hide(&command, line);
-        let said = if hidden { Said::hidden(line.bytes, context) } else { Said::new(&command, context) };
-        self.before_telling(at, &command, &said, context, out);
+        let places = if shows { Places::none_of(&command) } else { Places::of(&command) };
+        let hidden = !shows && self.secrets.hide(&command, &places, line);
+        let said =
+            if hidden { Said::hidden(line.bytes, context) } else { Said::new(&command, &places, context) };
+        self.before_telling(at, &command, &places, &said, out);
         if said.has_secret {
-            let forgotten = self.remember_secrets(&command, line, hidden);
+            let forgotten = self.remember_secrets(&command, &places, line, hidden);
             out.lose_if(forgotten, "secrets_forgotten");
         }
         self.secrets.read(&command, said.has_secret);
-        self.tell_command(at, line, &command, &said, out);
+        self.tell_command(at, line, &command, &places, &said, out);
         // A path or a directory may have the secret in it.
-        let shown = match said.has_secret.then(|| secret::in_argument(&command)).flatten() {
+        let shown = match places.argument {
             _ if hidden => Command { arg: None, ..command },
             Some((head, _)) => Command { arg: Some(head), cut: true, ..command },
             None => command,
@@ -68,16 +70,22 @@ impl Session {
     }
 
     /// Remembers the secrets of a line. True if older ones were forgotten for them.
-    pub(super) fn remember_secrets(&mut self, command: &Command<'_>, line: &Line<'_>, hidden: bool) -> bool {
+    pub(super) fn remember_secrets(
+        &mut self,
+        command: &Command<'_>,
+        places: &Places<'_>,
+        line: &Line<'_>,
+        hidden: bool,
+    ) -> bool {
         let user = self.logins.user.as_ref().map(|user| user.text.as_str());
         let mut forgotten = false;
-        if let Some((_, secret)) = secret::in_argument(command) {
+        if let Some((_, secret)) = places.argument {
             forgotten |= self.secrets.remember(command, secret, user);
         }
         if hidden {
             forgotten |= self.secrets.remember_line(line.bytes);
         }
-        forgotten | self.secrets.remember_name(command)
+        forgotten | self.secrets.remember_name(places.name.1)
     }
 
     /// A line of nothing: no command, though some servers answer it. The first of a session is told, the others cost nothing.
@@ -94,15 +102,14 @@ impl Session {
         &mut self,
         at: Timestamp,
         command: &Command<'_>,
+        places: &Places<'_>,
         said: &Said,
-        context: Context<'_>,
         out: &mut Outbox,
     ) {
         match command.verb {
             Verb::User => {
                 let waits = self.logins.last_said().is_some_and(|tx| self.pending.index_of(tx).is_some());
-                let shows = *context.secrets == Secrets::Show;
-                let name = secrets::user_name(command, shows).filter(|_| !said.is_hidden);
+                let name = secrets::user_name(command, places).filter(|_| !said.is_hidden);
                 let before = self.logins.user.clone();
                 let abandoned = self.logins.user(self.tx, name.map(Text::from_bytes), waits);
                 if let Some(abandoned) = abandoned {
@@ -122,6 +129,7 @@ impl Session {
         at: Timestamp,
         line: &Line<'_>,
         command: &Command<'_>,
+        places: &Places<'_>,
         said: &Said,
         out: &mut Outbox,
     ) {
@@ -136,7 +144,7 @@ impl Session {
         if command.malformed {
             let shown = match said.has_secret {
                 true if said.is_hidden => said.name.as_bytes(),
-                true => secret::in_name(command).0,
+                true => places.name.0,
                 false => line.bytes,
             };
             self.malformed(at, Some(self.tx), AnomalyId::MalformedCommand, shown, out);
@@ -339,15 +347,13 @@ impl Said {
         Self { name, text: None, hex: None, has_secret: true, is_hidden: true }
     }
 
-    fn new(command: &Command<'_>, context: Context<'_>) -> Self {
-        let shows = *context.secrets == Secrets::Show;
-        let name = if shows { command.verb_name() } else { command.verb.spelt(secret::in_name(command).0) };
-        let secret = secret::in_argument(command).filter(|_| !shows);
-        let has_secret = secret.is_some() || (!shows && secret::is_like_a_secret_verb(command));
+    fn new(command: &Command<'_>, places: &Places<'_>, context: Context<'_>) -> Self {
+        let name = command.verb.spelt(places.name.0);
+        let has_secret = places.has_secret();
         let Some(arg) = command.arg else {
             return Self { name, text: None, hex: None, has_secret, is_hidden: false };
         };
-        match secret {
+        match places.argument {
             None => {
                 let Text { text, hex } = Text::from_bytes(arg);
                 Self { name, text: Some(text), hex, has_secret, is_hidden: false }

@@ -124,6 +124,9 @@ impl Session {
         let mut rest: &[u8] = &[];
         while let Some(line) = lines.next() {
             let is_empty = line.bytes.is_empty();
+            if is_empty && line.stripped {
+                self.allowance.charge();
+            }
             if self.line(at, direction, &line, context, out) {
                 rest = lines.rest();
                 break;

@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 
 use crate::fill::Fills;
-use crate::ftp::secret::{
-    follows_its_word, in_argument, in_name, is_like_a_secret_verb, may_be_left_of, parts, parts_of_name,
-};
+use crate::ftp::secret::{Places, follows_its_word, may_be_left_of, parts, parts_of_name};
 use crate::ftp::{Command, Line, Verb};
 
 /// Secrets that are remembered to mask them in replies. Stops a client that only sends secrets.
@@ -19,9 +17,9 @@ const COMPARED_MIN: usize = 4;
 
 /// The name of the user in USER's argument, without a secret behind it and what follows a CR, where some servers end
 /// the line.
-pub(super) fn user_name<'a>(command: &Command<'a>, shows: bool) -> Option<&'a [u8]> {
+pub(super) fn user_name<'a>(command: &Command<'a>, places: &Places<'a>) -> Option<&'a [u8]> {
     let arg = command.arg.filter(|_| !command.cut)?;
-    let shown = match in_argument(command).filter(|_| !shows) {
+    let shown = match places.argument {
         Some((shown, _)) => shown.strip_suffix(b":").unwrap_or(shown).trim_ascii_end(),
         None => arg,
     };
@@ -106,13 +104,13 @@ impl MaskedSecrets {
     /// * a line that is another one to a server that reads Telnet in another way.
     ///
     /// False where only a part of the line is one, as in PASS.
-    pub(super) fn hide(&self, command: &Command<'_>, line: &Line<'_>) -> bool {
+    pub(super) fn hide(&self, command: &Command<'_>, places: &Places<'_>, line: &Line<'_>) -> bool {
         if !self.due && !line.after_gap && !line.ambiguous {
             return false;
         }
         let is_empty = command.name.is_empty() && command.arg.is_none();
-        let is_masked = is_like_a_secret_verb(command)
-            || in_argument(command).is_some_and(|(shown, _)| shown.is_empty() || !line.ambiguous);
+        let is_masked = places.in_unknown_verb
+            || places.argument.is_some_and(|(shown, _)| shown.is_empty() || !line.ambiguous);
         if is_empty || is_masked {
             return false;
         }
@@ -152,9 +150,8 @@ impl MaskedSecrets {
         self.add_all(parts(line, false), None)
     }
 
-    /// The same of a secret that a command's name runs into, as in `PASS=secret`, with the argument behind it.
-    pub(super) fn remember_name(&mut self, command: &Command<'_>) -> bool {
-        let (_, rest) = in_name(command);
+    /// The same of the rest of a command's name that runs into a secret, as in `PASS=secret`.
+    pub(super) fn remember_name(&mut self, rest: &[u8]) -> bool {
         parts_of_name(rest).fold(false, |forgotten, part| forgotten | self.add(part, None))
     }
 

@@ -94,11 +94,11 @@ impl Session {
             let forgotten = self.secrets.rest_of_a_line(line.bytes);
             return out.lose_if(forgotten, "secrets_forgotten");
         };
-        let hidden = self.secrets.hide(&command, line);
-        let has_secret =
-            hidden || secret::in_argument(&command).is_some() || secret::is_like_a_secret_verb(&command);
+        let places = secret::Places::of(&command);
+        let hidden = self.secrets.hide(&command, &places, line);
+        let has_secret = hidden || places.has_secret();
         if has_secret {
-            let forgotten = self.remember_secrets(&command, line, hidden);
+            let forgotten = self.remember_secrets(&command, &places, line, hidden);
             out.lose_if(forgotten, "secrets_forgotten");
         }
         self.secrets.read(&command, has_secret);

@@ -10,11 +10,11 @@ fn split(pieces: &[&[u8]]) -> Vec<Owned> {
     for piece in pieces {
         let mut lines = splitter.feed(piece);
         while let Some(line) = lines.next() {
-            out.push((line.bytes.to_vec(), line.truncated, line.terminated, line.after_gap, line.nul));
+            out.push((line.bytes.to_vec(), line.truncated, line.terminated, line.after_gap, line.stripped));
         }
     }
     if let Some(line) = splitter.finish() {
-        out.push((line.bytes.to_vec(), line.truncated, line.terminated, line.after_gap, line.nul));
+        out.push((line.bytes.to_vec(), line.truncated, line.terminated, line.after_gap, line.stripped));
     }
     splitter.free_if_handed_out();
     assert_eq!(splitter.held(), 0);
@@ -136,4 +136,26 @@ fn empty_lines_are_skipped_where_nothing_else_is() {
     assert_eq!(lines.next().unwrap().bytes, b"QUIT");
     assert_eq!(lines.skip_empty_lines(), 1);
     assert!(lines.next().is_none());
+}
+
+#[test]
+fn empty_lines_of_nul_and_telnet_are_skipped_where_all_read_them_so() {
+    let skipped = |input: &[u8]| {
+        let mut splitter = LineSplitter::new();
+        let mut lines = splitter.feed(input);
+        assert!(lines.next().unwrap().bytes.is_empty());
+        lines.skip_empty_lines()
+    };
+    assert_eq!(skipped(b"\n\xff\xf1\n\0\r\n\xff\xf4\xff\xf2\nABOR\n"), 3);
+    assert_eq!(skipped(b"\n\xff\xf7\n\n"), 0, "EC erases in some programs");
+    assert_eq!(skipped(b"\n\xff\xfb\n\n"), 0, "an option may be an LF");
+    assert_eq!(skipped(b"\n\xff\xff\n"), 0, "data");
+    assert_eq!(skipped(b"\n\xff\xf1"), 0, "its end was not seen");
+}
+
+#[test]
+fn bytes_that_were_taken_out_are_told() {
+    let stripped = |input: &[u8]| split(&[input])[0].4;
+    assert!(stripped(b"A\0B\n") && stripped(b"A\xff\xf1\n") && stripped(b"\xff\xfa\x18\xff\xf0\n"));
+    assert!(!stripped(b"AB\r\n"));
 }

@@ -1,11 +1,15 @@
 //! Which lines are hidden, and what is masked in replies.
 
-use super::MaskedSecrets;
+use super::{MaskedSecrets, Places};
 use crate::ftp::{Command, Line};
 
 fn hides(secrets: &MaskedSecrets, bytes: &[u8]) -> bool {
     let line = Line { bytes, terminated: true, ..Line::default() };
-    secrets.hide(&Command::parse(bytes), &line)
+    is_hidden(secrets, &Command::parse(bytes), &line)
+}
+
+fn is_hidden(secrets: &MaskedSecrets, command: &Command<'_>, line: &Line<'_>) -> bool {
+    secrets.hide(command, &Places::of(command), line)
 }
 
 fn masked(secrets: &MaskedSecrets, text: &str) -> String {
@@ -16,10 +20,11 @@ fn told(lines: &[&str]) -> MaskedSecrets {
     let mut secrets = MaskedSecrets::default();
     for line in lines {
         let command = Command::parse(line.as_bytes());
-        if let Some((_, secret)) = super::in_argument(&command) {
+        let places = Places::of(&command);
+        if let Some((_, secret)) = places.argument {
             secrets.remember(&command, secret, None);
         }
-        secrets.remember_name(&command);
+        secrets.remember_name(places.name.1);
     }
     secrets
 }
@@ -60,10 +65,10 @@ fn the_rest_of_a_line_is_hidden_where_its_head_may_have_had_a_secret() {
     {
         let mut secrets = MaskedSecrets::default();
         let command = Command { cut: true, ..Command::parse(head.as_bytes()) };
-        secrets.read(&command, super::in_argument(&command).is_some());
-        assert_eq!(secrets.hide(&Command::parse(rest.bytes), &rest), hidden, "{head:?}");
+        secrets.read(&command, Places::of(&command).argument.is_some());
+        assert_eq!(is_hidden(&secrets, &Command::parse(rest.bytes), &rest), hidden, "{head:?}");
         let quit = Line { bytes: b"QUIT", ..rest };
-        assert!(!secrets.hide(&Command::parse(b"QUIT"), &quit));
+        assert!(!is_hidden(&secrets, &Command::parse(b"QUIT"), &quit));
         secrets.rest_of_a_line(b"ter2Zq9");
         assert_eq!(
             masked(&secrets, "no ter2Zq9 here"),
@@ -83,7 +88,7 @@ fn a_line_that_telnet_may_change_is_hidden_where_it_may_be_a_login() {
         (b"PASS hunter2", false),
     ] {
         let line = Line { bytes, terminated: true, ambiguous: true, ..Line::default() };
-        assert_eq!(secrets.hide(&Command::parse(bytes), &line), hidden, "{bytes:?}");
+        assert_eq!(is_hidden(&secrets, &Command::parse(bytes), &line), hidden, "{bytes:?}");
     }
 }
 
