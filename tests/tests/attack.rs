@@ -120,6 +120,28 @@ fn a_flood_of_lines_makes_few_events() {
     assert_victim_is_complete(&events);
 }
 
+/// Item 8: of a command in IP fragments only the first one came.
+#[test]
+fn bytes_that_were_in_ip_fragments_are_missing_for_them() {
+    let causes = |with_fragment: bool| {
+        let mut wire = Wire::default();
+        let mut it = Dialogue::open(&mut wire, CLIENT, 40_000);
+        it.hears(&mut wire, b"220 ready\r\n");
+        if with_fragment {
+            wire.send_fragment(it.ends, 1);
+        }
+        it.seq[0] += 12;
+        it.hears(&mut wire, b"200 ok\r\n");
+        it.says(&mut wire, b"NOOP\r\n");
+        it.close(&mut wire);
+        let (text, _) = read(&write(&wire, "fragment.pcap"), &[]);
+        let gaps = events(&text).into_iter().filter(|it| it["event"] == "gap");
+        gaps.map(|it| (it["gap"]["cause"].to_string(), it["gap"]["bytes"].as_u64())).collect::<Vec<_>>()
+    };
+    assert_eq!(causes(true), [("\"fragments\"".to_owned(), Some(12))]);
+    assert_eq!(causes(false), [("\"acknowledged\"".to_owned(), Some(12))]);
+}
+
 /// Item 7: a text that the server drops comes first. The one that it takes is told, and the other one as doubtful.
 #[test]
 fn a_segment_that_its_receiver_drops_is_not_believed() {

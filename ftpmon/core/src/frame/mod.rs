@@ -120,9 +120,10 @@ impl Decoder {
         &self.counters
     }
 
-    /// The fragment that the latest frame was, if it was one. Asked for after a frame that is not usual.
-    pub const fn latest_fragment(&self) -> Option<SeenFragment> {
-        self.fragment
+    /// The fragment that the latest frame was, if it was one. Given once.
+    #[inline]
+    pub const fn take_fragment(&mut self) -> Option<SeenFragment> {
+        self.fragment.take()
     }
 
     /// A datagram between two hosts is still to be put together.

@@ -72,7 +72,7 @@ fn hand_over_fragment(
     if let Some(segment) = segment.filter(|segment| engine.is_of_control(segment)) {
         engine.handle_segment(seen.at, index, &segment);
     }
-    if let Some(fragment) = decoder.latest_fragment() {
+    if let Some(fragment) = decoder.take_fragment() {
         let waits = decoder.waits_between(fragment.src, fragment.dst);
         engine.handle_fragment(seen.at, fragment.src, fragment.dst, waits);
     }

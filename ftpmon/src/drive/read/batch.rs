@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use ftpmon_core::frame::SeenFragment;
 use ftpmon_core::pair::HostPair;
 use ftpmon_core::segment::{InterfaceId, Segment};
 use ftpmon_event::time::Timestamp;
@@ -62,12 +63,25 @@ enum Entry {
     },
     /// From here on the interface has this name.
     Interface(Box<(u32, InterfaceId, String)>),
+    /// A packet was a fragment.
+    Fragment(Box<(u32, FragmentNote)>),
+}
+
+/// A fragment of an IP packet.
+#[derive(Clone, Copy)]
+pub(super) struct FragmentNote {
+    pub(super) at: Timestamp,
+    /// Its hosts.
+    pub(super) hosts: SeenFragment,
+    /// Not all fragments between its hosts are put together.
+    pub(super) waits: bool,
 }
 
 impl Entry {
     fn packet(&self) -> usize {
         match self {
             Self::Segment { packet, .. } => *packet as usize,
+            Self::Fragment(noted) => noted.0 as usize,
             Self::Interface(named) => named.0 as usize,
         }
     }
@@ -79,6 +93,8 @@ pub(super) enum Item<'a> {
     Segment { packet: usize, partition: u8, at: Timestamp, segment: Segment<'a> },
     /// From here on the interface has this name.
     Interface { id: InterfaceId, name: &'a str },
+    /// The packet before was a fragment.
+    Fragment(FragmentNote),
 }
 
 impl SegmentBatch {
@@ -123,6 +139,17 @@ impl SegmentBatch {
             if let Some(entries) = self.entries_of(division, part) {
                 entries.push(Entry::Interface(Box::new((packet, id, name.to_owned()))));
             }
+        }
+    }
+
+    /// The latest packet was a fragment.
+    #[cold]
+    pub(super) fn fragment(&mut self, note: FragmentNote, division: Division) {
+        let packet = self.times.len().saturating_sub(1) as u32;
+        let SeenFragment { src, dst } = note.hosts;
+        let partition = HostPair::partition_of(src, dst, division.partitions);
+        if let Some(entries) = self.entries_of(division, partition % division.parts) {
+            entries.push(Entry::Fragment(Box::new((packet, note))));
         }
     }
 
@@ -193,6 +220,7 @@ impl SegmentBatch {
                 Item::Segment { packet: packet as usize, partition, at, segment }
             }
             Entry::Interface(named) => Item::Interface { id: named.1, name: &named.2 },
+            Entry::Fragment(noted) => Item::Fragment(noted.1),
         })
     }
 
@@ -236,6 +264,7 @@ mod tests {
                 format!("{packet} at {}: {}", at.as_nanos(), String::from_utf8_lossy(segment.payload))
             }
             Item::Interface { id, name } => format!("{} is {name}", id.0),
+            Item::Fragment(note) => format!("fragment waits: {}", note.waits),
         };
         batch.items(part, span).map(text).collect()
     }

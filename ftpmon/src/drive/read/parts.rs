@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use super::batch::{Item, SegmentBatch};
+use super::batch::{FragmentNote, Item, SegmentBatch};
 use super::encoded::{Encoded, PartEncoder};
 use ftpmon_core::engine::{Engine, EngineConfig, EngineCounters, Outputs, Pools, exchange, finish};
 use ftpmon_event::time::Timestamp;
@@ -46,6 +46,9 @@ impl Part {
                     self.encode();
                 }
                 Item::Interface { id, name } => self.engine.name_interface(id, name),
+                Item::Fragment(FragmentNote { at, hosts, waits }) => {
+                    self.engine.handle_fragment(at, hosts.src, hosts.dst, waits);
+                }
             }
         }
         self.pass_time(batch, next, span.end);
