@@ -338,6 +338,8 @@ pub enum AnomalyId {
     TooManyPending,
     /// A reply came that answers nothing.
     UnaskedReply,
+    /// A command came behind AUTH, before the reply that accepted it: in clear text, where TLS was to begin.
+    CommandBehindAuth,
     /// A transfer command without PASV, PORT or their like before it.
     TransferWithoutEndpoint,
     /// The argument of PORT, EPRT, LPRT or the text of 227, 228, 229 names no endpoint.

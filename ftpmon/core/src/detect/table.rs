@@ -63,11 +63,6 @@ impl<K: Hash + Eq, V> Table<K, V> {
         self.entries.pop(key)
     }
 
-    /// It has no entries.
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Its fill.
     pub(super) fn fill(&self) -> Fill {
         Fill {

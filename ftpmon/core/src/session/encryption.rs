@@ -5,7 +5,7 @@ use super::channel::Channel;
 use super::outbox::{Effect, Outbox};
 use super::remote::Remote;
 use super::tls_watch::TlsWatch;
-use crate::event::{Direction, EventKind, Tls, TlsState, TlsTurn, TlsVia};
+use crate::event::{AnomalyId, Direction, EventKind, Tls, TlsState, TlsTurn, TlsVia};
 use crate::ftp::{LINE_MAX, Verb};
 use crate::time::Timestamp;
 use crate::tls::{self, RecordReader};
@@ -54,6 +54,16 @@ impl Session {
         let agreed = self.tls_agreed || self.tls.is_some();
         let Channel::Text(lines) = self.channel(direction) else { return false };
         !lines.is_mid_line() && (tls::begins_handshake(bytes) || (agreed && tls::begins_record(bytes)))
+    }
+
+    /// The server accepted AUTH. A server that runs what came behind it under TLS takes for protected what anybody on the way could
+    /// put there: RFC 4217 section 4.2 has the client wait.
+    pub(super) fn agree_on_tls(&mut self, at: Timestamp, auth: u64, out: &mut Outbox) {
+        self.tls_agreed = true;
+        if let Some(behind) = self.pending.first_behind(auth) {
+            let detail = format!("{} came behind AUTH, before its reply", behind.name);
+            self.anomaly(at, Some(behind.tx), AnomalyId::CommandBehindAuth, &detail, out);
+        }
     }
 
     pub(super) fn start_tls(&mut self, direction: Direction) {

@@ -313,6 +313,11 @@ impl PendingCommands {
         self.queue.iter().position(|pending| pending.tx == tx)
     }
 
+    /// The first command that waits and came behind a transaction.
+    pub(super) fn first_behind(&self, tx: u64) -> Option<&Pending> {
+        self.queue.iter().map(|waiting| &**waiting).find(|waiting| waiting.tx > tx)
+    }
+
     /// A command has its final reply.
     pub(super) fn complete(&mut self, index: usize, code: u16) -> Option<Box<Pending>> {
         self.last = Some((code, self.get(index)?.verb));

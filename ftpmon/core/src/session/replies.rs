@@ -246,7 +246,7 @@ impl Session {
                 self.transfers.announcement_refused(at, command.tx, session, out);
             }
             (verb, _) if verb.announces_endpoint() && completed => self.transfers.confirm(command.tx, out),
-            (Verb::Auth, Intent::Tls) if completed => self.tls_agreed = true,
+            (Verb::Auth, Intent::Tls) if completed => self.agree_on_tls(at, command.tx, out),
             (Verb::Rein, _) if completed => {
                 let login = self.logins.reinitialize();
                 self.tell_login(at, login, out);

@@ -4,7 +4,7 @@ use super::{ACK, Bench, Event, SYN, Talk, end, transfers};
 use crate::account::{DirectionAccount, FlowRecord, FlowReport};
 use crate::addr::Endpoint;
 use crate::engine::{EngineConfig, SelectorUpdate};
-use crate::event::{FileDirection, Mode, Via};
+use crate::event::{AnomalyId, EventKind, FileDirection, Mode, Via};
 use crate::segment::{InterfaceId, VlanTags};
 use crate::tls::client_hello_record;
 
@@ -214,9 +214,7 @@ fn each_session_gets_its_own() {
     let events = bench.finish();
     let of = |port: u16| {
         let transfer = |event: &&Event| match &event.kind {
-            crate::event::EventKind::Transfer(transfer) => {
-                transfer.data.as_ref().unwrap().announced.port == port
-            }
+            EventKind::Transfer(transfer) => transfer.data.as_ref().unwrap().announced.port == port,
             _ => false,
         };
         events.iter().find(transfer).unwrap().session.as_ref().unwrap().client.port
@@ -313,8 +311,29 @@ fn goodbye_is_the_end_of_a_sessions_data() {
     bench.close(&mut data);
     answer(&mut bench, &mut new);
     let events = bench.finish();
-    let of = |event: &&Event| matches!(event.kind, crate::event::EventKind::Transfer(_));
+    let of = |event: &&Event| matches!(event.kind, EventKind::Transfer(_));
     let owners: Vec<u16> =
         events.iter().filter(of).map(|event| event.session.as_ref().unwrap().client.port).collect();
     assert_eq!(owners, [40_001]);
+}
+
+#[test]
+fn a_command_in_clear_text_behind_an_accepted_auth_is_told() {
+    let told = |lines: &[&str]| {
+        let mut bench = Bench::new(EngineConfig::default());
+        let mut control = bench.connect(end(1, 40_000), end(2, 21));
+        bench.say(&mut control, lines);
+        let is_it = |event: &Event| match &event.kind {
+            EventKind::Anomaly(anomaly) if anomaly.anomaly.id == AnomalyId::CommandBehindAuth => anomaly.tx,
+            _ => None,
+        };
+        bench.finish().iter().filter_map(is_it).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&["220 hello", "AUTH TLS\r\nUSER bob\r\nNOOP", "234 go"]), [2]);
+    assert_eq!(told(&["220 hello", "SYST", "215 x", "AUTH TLS", "NOOP", "234 go"]), [3]);
+    assert!(
+        told(&["220 hello", "AUTH TLS", "USER bob", "502 no", "331 password"]).is_empty(),
+        "all stays in clear text"
+    );
+    assert!(told(&["220 hello", "AUTH TLS", "234 go"]).is_empty());
 }

@@ -87,7 +87,7 @@ mod tests {
         }
     }
 
-    const ANOMALIES: [AnomalyId; 14] = [
+    const ANOMALIES: [AnomalyId; 15] = [
         AnomalyId::MalformedCommand,
         AnomalyId::MalformedReply,
         AnomalyId::CommandTooLong,
@@ -101,6 +101,7 @@ mod tests {
         AnomalyId::OverlapConflict,
         AnomalyId::DoubtfulSegment,
         AnomalyId::NotFtp,
+        AnomalyId::CommandBehindAuth,
         AnomalyId::EventFlood,
     ];
 
