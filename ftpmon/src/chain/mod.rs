@@ -39,7 +39,7 @@ use crate::on_alert::OnAlert;
 use crate::sink::Outputs;
 use crate::status::{Feed, Tally};
 use crate::telemetry::{Kind, Sampled, Snapshot};
-use ftpmon_core::detect::{Detectors, Fill};
+use ftpmon_core::detect::{Detectors, Fill, Interest};
 use ftpmon_core::engine::{FilePiece, Secrets, SelectorUpdate};
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Dropped, Event, EventKind, Origin};
@@ -193,9 +193,13 @@ impl<O: Outputs> Chain<O> {
         self.emit_alerts();
     }
 
-    /// Shows an event, which comes as a line, to the detectors: their alerts about it.
-    pub(crate) fn alerts_about(&mut self, event: &Event) -> impl Iterator<Item = Event> + '_ {
-        self.detectors.event(event);
+    /// Shows an event, which comes as a line, to the detectors that have to see it: their alerts about it.
+    pub(crate) fn alerts_about(
+        &mut self,
+        event: &Event,
+        interest: Interest,
+    ) -> impl Iterator<Item = Event> + '_ {
+        self.detectors.event_for(event, interest);
         core::iter::from_fn(|| self.detectors.pop())
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::alerts::Subject;
 use super::entry::{Entry, Threshold};
-use super::facts::{hosts, unasked};
+use super::facts::{has_word, hosts, unasked};
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
 use crate::event::{Confidence, Event, EventType};
@@ -33,8 +33,7 @@ const GREETINGS: [&str; 4] = ["reptile welcomes you", "bot server (win32)", "stn
 
 fn see(event: &Event) -> Option<Sighting<IpAddr>> {
     let (reply, _) = unasked(event).filter(|(_, code)| *code == 220)?;
-    let lower = reply.reply.text.to_ascii_lowercase();
-    GREETINGS.iter().any(|known| lower.contains(known)).then(|| Sighting {
+    GREETINGS.iter().any(|known| has_word(&reply.reply.text, known)).then(|| Sighting {
         key: hosts(event).1,
         tx: None,
         example: reply.reply.text.clone(),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::alerts::Subject;
 use super::entry::{Entry, Threshold};
-use super::facts::{answer, hosts};
+use super::facts::{answer, code, hosts};
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
 use crate::event::{Confidence, Event, EventType};
@@ -30,8 +30,9 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 fn see(event: &Event) -> Option<Sighting<IpAddr>> {
-    let (reply, verb, code) = answer(event)?;
-    matches!(code, 425 | 426).then(|| Sighting {
+    let code = code(event).filter(|code| matches!(code, 425 | 426))?;
+    let (reply, verb, _) = answer(event)?;
+    Some(Sighting {
         key: hosts(event).1,
         tx: Some(reply.tx),
         example: format_smolstr!("{verb}: {code} {}", reply.reply.text),

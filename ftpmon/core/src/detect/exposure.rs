@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
-use super::facts::hosts;
+use super::facts::{has_word, hosts};
 use super::table::{Fill, Table};
 use super::watch::Watch;
 use super::watching::KEYS_MAX;
@@ -122,8 +122,7 @@ fn flaws_of(text: &str, known: &[Flaw]) -> Vec<&'static str> {
 impl Detector for Exposure {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let Some(text) = greeting(event) else { return };
-        let lower = text.to_ascii_lowercase();
-        if !NAMED.iter().any(|name| lower.contains(name)) {
+        if !NAMED.iter().any(|name| has_word(text, name)) {
             return;
         }
         let first: SmolStr = text.lines().next().unwrap_or_default().chars().take(64).collect();

@@ -17,6 +17,15 @@ pub(super) fn hosts(event: &Event) -> (IpAddr, IpAddr) {
     session(event).map_or((NONE, NONE), |session| (session.client.ip, session.server.ip))
 }
 
+/// The code of a reply. Asked before what costs more: most replies have another one.
+#[inline]
+pub(super) fn code(event: &Event) -> Option<u16> {
+    match &event.kind {
+        EventKind::Reply(reply) => reply.reply.code,
+        _ => None,
+    }
+}
+
 /// A reply that answers a command, with its verb and code.
 pub(super) fn answer(event: &Event) -> Option<(&Reply, &str, u16)> {
     let EventKind::Reply(reply) = &event.kind else { return None };
@@ -46,6 +55,36 @@ pub(super) fn has_moved(transfer: &Transfer) -> bool {
 /// The path of a transfer, or its name where the directory is not known.
 pub(super) fn path(transfer: &Transfer) -> &str {
     transfer.transfer.path.as_deref().or(transfer.transfer.arg.as_deref()).unwrap_or_default()
+}
+
+/// The last part of a path of any system.
+pub(super) fn last_part(path: &str) -> &str {
+    let border = memchr::memrchr2(b'/', b'\\', path.as_bytes());
+    border.and_then(|border| path.get(border + 1..)).unwrap_or(path)
+}
+
+/// A text has a word of two letters and more in it, whatever the case of ASCII letters. Asked of many texts, most of which are short and
+/// have not even its first two letters.
+pub(super) fn has_word(text: &str, word: &str) -> bool {
+    let (text, word) = (text.as_bytes(), word.as_bytes());
+    let &[first, second, ..] = word else { return word.is_empty() };
+    let is = |byte: u8, letter: u8| (byte | 0x20) == (letter | 0x20);
+    has_pair(text, |a, b| is(a, first) & is(b, second))
+        && text.windows(word.len()).any(|found| {
+            is(found.first().copied().unwrap_or_default(), first) && found.eq_ignore_ascii_case(word)
+        })
+}
+
+/// A character stands twice in a row in a text.
+pub(super) fn has_twice(text: &str, character: u8) -> bool {
+    has_pair(text.as_bytes(), |a, b| (a == character) & (b == character))
+}
+
+/// Two bytes in a row are what is sought. Without a branch, for many bytes at a time.
+#[inline(always)]
+fn has_pair(bytes: &[u8], sought: impl Fn(u8, u8) -> bool) -> bool {
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    pairs.fold(0, |found, (a, b)| found | u8::from(sought(*a, *b))) != 0
 }
 
 /// An address that is not routed on the Internet (RFC 1918, 4193, 3927, 6598 and loopback).
@@ -105,6 +144,17 @@ mod tests {
         assert_eq!(key("bob"), "bob");
         assert_ne!(key(&long('a')), key(&long('b')));
         assert!(key(&long('a')).len() < 64);
+    }
+
+    #[test]
+    fn parts_and_words_of_texts_are_found() {
+        let paths = ["a", "/x/a", "C:\\b\\a", "x/", ""];
+        assert_eq!(paths.map(last_part), ["a", "a", "a", "", ""]);
+        assert!(
+            has_word("A Bot Server", "bot s") && has_word("x", "") && !has_word("bot serve", "bot server")
+        );
+        assert!(has_word("bobot", "BOT") && has_word("é\u{fffd}etc", "etc"));
+        assert!(has_twice("a--b", b'-') && !has_twice("-a-", b'-'));
     }
 
     #[test]

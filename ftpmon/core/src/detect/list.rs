@@ -8,7 +8,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::alerts::{Alerts, Heading};
 use super::entry::{Detector, Threshold};
-use super::facts::{hosts, path, transfer};
+use super::facts::{hosts, last_part, path, transfer};
 use super::glob::is_like;
 use super::table::{Fill, Table};
 use super::watch::Watch;
@@ -166,7 +166,7 @@ impl List {
             }
             ListKind::Names => {
                 let path = path(transfer(event)?);
-                let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
+                let name = last_part(path);
                 let on_it = self.has_text(name) || self.patterns.iter().any(|pattern| is_like(pattern, name));
                 (on_it && !name.is_empty()).then(|| name.into())
             }

@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 
 use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
-use super::facts::key;
+use super::facts::{key, last_part};
 use super::table::{Fill, Table};
 use super::watch::Watch;
 use crate::event::{CommandRef, Confidence, Event, EventKind, EventType, Reply};
@@ -45,11 +45,14 @@ fn change(event: &Event) -> Option<(Change, &str)> {
     let EventKind::Reply(Reply { reply, command: Some(CommandRef { verb, arg }), .. }) = &event.kind else {
         return None;
     };
-    let name = arg.as_deref().filter(|_| reply.code.is_some_and(|code| (200..300).contains(&code)))?;
+    if !reply.code.is_some_and(|code| (200..300).contains(&code)) {
+        return None;
+    }
     match verb.as_str() {
-        "DELE" | "RMD" | "XRMD" => Some((Change::Delete, name)),
+        "DELE" | "RMD" | "XRMD" => Some((Change::Delete, arg.as_deref()?)),
         "RNTO" => {
-            let (_, extension) = name.rsplit(['/', '\\']).next()?.rsplit_once('.')?;
+            let name = arg.as_deref()?;
+            let (_, extension) = last_part(name).rsplit_once('.')?;
             Some((Change::Rename(key(&extension.to_ascii_lowercase())), name))
         }
         _ => None,

@@ -84,5 +84,5 @@ pub use entry::{Detector, Entry, Threshold};
 pub use list::{LIST_ENTRIES_MAX, List, ListKind, PATTERNS_MAX};
 pub use registry::{ALL, find};
 pub use rule::{Rule, STEPS_MAX, Step};
-pub use set::{Detectors, Wanted};
+pub use set::{Detectors, Interest, Wanted};
 pub use table::Fill;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::alerts::Subject;
 use super::entry::{Entry, Threshold};
-use super::facts::{hosts, unasked};
+use super::facts::{has_word, hosts, unasked};
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
 use crate::event::{Confidence, Event, EventType};
@@ -39,10 +39,9 @@ fn see(event: &Event) -> Option<Sighting<IpAddr>> {
 
 /// 421 is also what a server says to a client that is silent; `server-times-out` has that.
 pub(super) fn is_timeout(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
     ["timeout", "timed out", "time-out", "inactiv", "idle", "no transfer"]
         .iter()
-        .any(|word| lower.contains(word))
+        .any(|word| has_word(text, word))
 }
 
 fn message(event: &Event, incident: &Incident) -> String {

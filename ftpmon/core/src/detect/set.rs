@@ -3,6 +3,7 @@
 use super::alerts::Alerts;
 use super::allow::{Allowance, Allowed};
 use super::entry::{Detector, Entry, Threshold};
+use super::registry::ALL;
 use super::table::Fill;
 use crate::event::{Event, EventType};
 
@@ -12,10 +13,41 @@ const TYPES: usize = EventType::ALL.len();
 /// Whether a detector has to see an event.
 type Wants = fn(&Event) -> bool;
 
+/// Detectors that may be on.
+const DETECTORS_MAX: usize = u128::BITS as usize;
+const _: () = assert!(ALL.len() <= DETECTORS_MAX);
+
+/// The detectors that have to see an event, of a choice of detectors: what [`Wanted`] says to the [`Detectors`] of the same choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// By position in the choice.
+    chosen: u128,
+    /// Some of the operator's own see all events of the type.
+    own: bool,
+}
+
+impl Interest {
+    /// No detector has to see it.
+    pub const fn is_none(self) -> bool {
+        self.chosen == 0 && !self.own
+    }
+
+    /// Positions of the chosen ones.
+    fn positions(self) -> impl Iterator<Item = usize> {
+        let mut left = self.chosen;
+        core::iter::from_fn(move || {
+            let position = (left != 0).then(|| left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(position)
+        })
+    }
+}
+
 /// The events that some of the detectors that are on have to see. Threads that make events ask it; it looks at each event alone.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    by_type: [Vec<Wants>; TYPES],
+    /// With their positions in the choice.
+    by_type: [Vec<(usize, Wants)>; TYPES],
     /// Types of which every event has to be seen, by their [bits](EventType::bit).
     whole: u32,
 }
@@ -24,9 +56,10 @@ impl Wanted {
     /// The events that any of these detectors wants.
     pub fn by<'e>(chosen: impl IntoIterator<Item = &'e Entry>) -> Self {
         let mut wanted = Self::default();
-        for entry in chosen {
+        for (position, entry) in chosen.into_iter().enumerate() {
             for kind in entry.types {
-                wanted.by_type.iter_mut().skip(*kind as usize).take(1).for_each(|of| of.push(entry.wants));
+                let of = wanted.by_type.iter_mut().skip(*kind as usize).take(1);
+                of.for_each(|of| of.push((position, entry.wants)));
             }
         }
         wanted
@@ -39,12 +72,14 @@ impl Wanted {
         self
     }
 
-    /// Some detector has to see an event.
+    /// The detectors that have to see an event.
     #[inline]
-    pub fn wants(&self, event: &Event) -> bool {
+    pub fn interest(&self, event: &Event) -> Interest {
         let kind = event.kind.event_type();
-        self.whole & kind.bit() != 0
-            || self.by_type.get(kind as usize).is_some_and(|of| of.iter().any(|wants| wants(event)))
+        let asked = self.by_type.get(kind as usize).into_iter().flatten();
+        let chosen =
+            asked.fold(0, |chosen, (position, wants)| chosen | (u128::from(wants(event)) << position));
+        Interest { chosen, own: self.whole & kind.bit() != 0 }
     }
 }
 
@@ -52,8 +87,7 @@ impl Wanted {
 #[derive(Default)]
 pub struct Detectors {
     running: Vec<Running>,
-    /// Positions in `running`, by the types of events that they may want.
-    by_type: [Vec<usize>; TYPES],
+    wanted: Wanted,
     /// Those of the operator, behind the others, with the bits of the types that they see.
     own: Vec<(u32, Box<dyn Detector>)>,
     alerts: Alerts,
@@ -61,7 +95,6 @@ pub struct Detectors {
 
 /// A detector at work.
 struct Running {
-    entry: &'static Entry,
     detector: Box<dyn Detector>,
     allowed: Allowed,
 }
@@ -72,17 +105,13 @@ impl Detectors {
         chosen: impl IntoIterator<Item = (&'static Entry, Threshold)>,
         allowances: &[Allowance],
     ) -> Self {
-        let mut detectors = Self::default();
-        for (entry, threshold) in chosen {
-            let position = detectors.running.len();
-            for kind in entry.types {
-                let of = detectors.by_type.iter_mut().skip(*kind as usize).take(1);
-                of.for_each(|of| of.push(position));
-            }
-            let (detector, allowed) = ((entry.start)(threshold), Allowed::of(entry.id(), allowances));
-            detectors.running.push(Running { entry, detector, allowed });
-        }
-        detectors
+        let chosen: Vec<_> = chosen.into_iter().collect();
+        let wanted = Wanted::by(chosen.iter().map(|(entry, _)| *entry));
+        let start = |(entry, threshold): (&Entry, Threshold)| Running {
+            detector: (entry.start)(threshold),
+            allowed: Allowed::of(entry.id(), allowances),
+        };
+        Self { running: chosen.into_iter().map(start).collect(), wanted, ..Self::default() }
     }
 
     /// Adds a detector of the operator's, a list or a rule, which sees all events of some types.
@@ -98,15 +127,20 @@ impl Detectors {
 
     /// Shows an event to the detectors that want it. [`Self::pop`] their alerts then.
     pub fn event(&mut self, event: &Event) {
-        let kind = event.kind.event_type();
-        for position in self.by_type.get(kind as usize).into_iter().flatten() {
-            if let Some(Running { entry, detector, allowed }) = self.running.get_mut(*position)
-                && (entry.wants)(event)
+        let interest = self.wanted.interest(event);
+        self.event_for(event, interest);
+    }
+
+    /// The same of an event whose interest is known.
+    pub fn event_for(&mut self, event: &Event, interest: Interest) {
+        for position in interest.positions() {
+            if let Some(Running { detector, allowed }) = self.running.get_mut(position)
                 && !allowed.covers(event)
             {
                 detector.event(event, &mut self.alerts);
             }
         }
+        let kind = event.kind.event_type();
         for (types, detector) in &mut self.own {
             if *types & kind.bit() != 0 {
                 detector.event(event, &mut self.alerts);

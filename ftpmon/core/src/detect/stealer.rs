@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
+use super::facts::last_part;
 use super::table::{Fill, Table};
 use super::watch::Watch;
 use crate::event::{Confidence, Event, EventKind, EventType, FileDirection, Transfer};
@@ -43,7 +44,7 @@ pub(super) fn upload(event: &Event) -> Option<&Transfer> {
 /// The last part of a transfer's name.
 pub(super) fn file_name(transfer: &Transfer) -> &str {
     let name = transfer.transfer.path.as_deref().or(transfer.transfer.arg.as_deref()).unwrap_or_default();
-    name.rsplit(['/', '\\']).next().unwrap_or_default()
+    last_part(name)
 }
 
 fn family(transfer: &Transfer) -> Option<&'static str> {

@@ -5,6 +5,7 @@ use smol_str::SmolStr;
 use super::alerts::{Alerts, Subject};
 use super::clear_text_login::in_clear;
 use super::entry::{Detector, Entry, Threshold};
+use super::facts::code;
 use super::incident::Incident;
 use super::table::{Fill, Table};
 use crate::event::{Confidence, Event, EventKind, EventType, Reply};
@@ -40,8 +41,9 @@ enum Offer {
 }
 
 fn offer(event: &Event) -> Option<Offer> {
+    let code = code(event).filter(|code| matches!(code, 211 | 400..))?;
     let EventKind::Reply(Reply { reply, command: Some(command), .. }) = &event.kind else { return None };
-    match (command.verb.as_str(), reply.code?) {
+    match (command.verb.as_str(), code) {
         ("FEAT", 211) if offers_tls(&reply.text) => Some(Offer::Made),
         ("AUTH", 400..) => Some(Offer::Refused),
         _ => None,

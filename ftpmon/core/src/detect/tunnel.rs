@@ -8,7 +8,6 @@ use super::facts::hosts;
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
 use crate::event::{Command, Confidence, Event, EventKind, EventType};
-use crate::text::has_no;
 use smol_str::format_smolstr;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -45,33 +44,48 @@ fn see(event: &Event) -> Option<Sighting<(IpAddr, IpAddr)>> {
     Some(Sighting { key: hosts(event), tx: Some(*tx), example: format_smolstr!("{} {arg}", command.verb) })
 }
 
-fn parts(arg: &str) -> impl Iterator<Item = &[u8]> {
-    arg.as_bytes().split(|byte| is_border(*byte))
-}
-
-const fn is_border(byte: u8) -> bool {
-    (byte == b'/') | (byte == b' ') | (byte == b'.') | (byte == b'\\')
-}
-
+/// A run of the alphabet's characters in it is long, and has digits and letters mixed as no words are.
 fn has_encoded(arg: &str) -> bool {
-    if has_no(arg.as_bytes(), is_border) { is_encoded(arg.as_bytes()) } else { parts(arg).any(is_encoded) }
+    long_runs(arg.as_bytes()).any(is_encoded)
 }
 
-/// Long, of the alphabets of Base64 or hexadecimal digits, and with digits and letters mixed as no words are.
-fn is_encoded(part: &[u8]) -> bool {
-    let is_of_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'_' | b'=');
-    if part.len() < ENCODED_MIN || !part.iter().copied().all(is_of_alphabet) {
-        return false;
-    }
+/// The characters of Base64, also of its form for file names (RFC 4648), and of hexadecimal digits.
+const fn is_of_alphabet(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'_' | b'=')
+}
+
+/// The runs of at least [`ENCODED_MIN`] such characters. Each window is searched from its end, so that short runs are passed over.
+fn long_runs(arg: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = arg;
+    core::iter::from_fn(move || {
+        loop {
+            let window = rest.get(..ENCODED_MIN)?;
+            if let Some(border) = window.iter().rposition(|byte| !is_of_alphabet(*byte)) {
+                rest = rest.get(border + 1..)?;
+                continue;
+            }
+            let end = rest.iter().position(|byte| !is_of_alphabet(*byte)).unwrap_or(rest.len());
+            let (run, behind) = rest.split_at_checked(end)?;
+            rest = behind;
+            return Some(run);
+        }
+    })
+}
+
+/// Characters of a run that are looked at.
+const JUDGED_MAX: usize = 256;
+
+fn is_encoded(run: &[u8]) -> bool {
+    let run = run.get(..JUDGED_MAX).unwrap_or(run);
     let class = |byte: u8| match byte {
         b'0'..=b'9' => 0,
         b'A'..=b'Z' => 1,
         b'a'..=b'z' => 2,
         _ => 3,
     };
-    let digits = part.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let digits = run.iter().filter(|byte| byte.is_ascii_digit()).count();
     let turn = |pair: &&[u8]| matches!(pair, [a, b] if class(*a) != class(*b));
-    part.windows(2).filter(turn).count() * 4 >= part.len() && digits * 16 >= part.len()
+    run.windows(2).filter(turn).count() * 4 >= run.len() && digits * 16 >= run.len()
 }
 
 fn message(event: &Event, incident: &Incident) -> String {
@@ -97,7 +111,14 @@ mod tests {
         for (verb, arg) in [("CWD", BASE64), ("SIZE", HEX), ("XYZZY", BASE64)] {
             assert_eq!(alerts_of(&ENTRY, &sent(50, 0, verb, arg)).len(), 1, "{verb}");
         }
-        assert_eq!(alerts_of(&ENTRY, &sent(50, 0, "MKD", &format!("/a/{HEX}/b"))).len(), 1);
+        for arg in [
+            format!("/a/{HEX}/b"),
+            format!("x {HEX}"),
+            format!("{HEX},é"),
+            format!("{}/{BASE64}", "a".repeat(50)),
+        ] {
+            assert_eq!(alerts_of(&ENTRY, &sent(50, 0, "MKD", &arg)).len(), 1, "{arg}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
-use super::facts::{answer, hosts, is_anonymous, key, session, user};
+use super::facts::{answer, hosts, is_anonymous, key, last_part, session, user};
 use super::stealer::{file_name, upload};
 use super::table::{Fill, Table};
 use super::watch::Watch;
@@ -54,9 +54,9 @@ fn step(event: &Event) -> Option<Step<'_>> {
         }
         EventKind::Reply(_) => {
             let (reply, verb, code) = answer(event)?;
-            let name = reply.command.as_ref()?.arg.as_deref()?;
             let deleted = verb == "DELE" && (200..300).contains(&code) && is_anonymous(user(event));
-            deleted.then_some(Step::Deleted(name))
+            let command = reply.command.as_ref().filter(|_| deleted)?;
+            Some(Step::Deleted(command.arg.as_deref()?))
         }
         EventKind::SessionEnd(_) => is_anonymous(user(event)).then_some(Step::Over),
         _ => None,
@@ -87,7 +87,7 @@ impl Detector for WriteProbe {
                 return;
             }
             Step::Deleted(path) => {
-                let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
+                let name = last_part(path);
                 if self.stored.remove(&id).is_none_or(|stored| stored != key(name)) {
                     return;
                 }

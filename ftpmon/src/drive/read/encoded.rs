@@ -5,9 +5,9 @@
 
 use crate::config::Config;
 use crate::format::{KindFilter, Unnumbered};
-use ftpmon_core::detect::Wanted;
+use ftpmon_core::detect::{Interest, Wanted};
 use ftpmon_core::engine::{Engine, Order, Output};
-use ftpmon_event::{Event, Origin};
+use ftpmon_event::{Event, EventKind, Origin, SensorStop, StopReason};
 
 /// Bytes of lines that a part makes room for at first.
 const TEXT_BYTES: usize = 128 << 10;
@@ -25,7 +25,14 @@ struct Position {
 pub(super) struct Encoded {
     routes: Vec<RouteLines>,
     /// Events that a detector has to see, in the order of the part.
-    sightings: Vec<(Position, Event)>,
+    sightings: Vec<Sighting>,
+}
+
+/// An event that a detector has to see.
+struct Sighting {
+    at: Position,
+    interest: Interest,
+    event: Event,
 }
 
 /// Lines of one route, in the order of the part.
@@ -110,8 +117,9 @@ impl PartEncoder {
             let begun = self.next.filter(|next| next.order == order);
             let mut at = begun.unwrap_or(Position { order, sightings: 0 });
             self.add(at, event);
-            if self.wanted.wants(event) {
-                self.encoded.sightings.push((at, event.clone()));
+            let interest = self.wanted.interest(event);
+            if !interest.is_none() {
+                self.encoded.sightings.push(Sighting { at, interest, event: take(event) });
                 at.sightings += 1;
             }
             self.next = Some(at);
@@ -133,18 +141,27 @@ impl PartEncoder {
         }
     }
 
-    /// The alerts about what the parts saw, as lines of one more part: `alerts_about` shows an event to the detectors, and gives
-    /// their alerts about it. None where there are none.
+    /// The alerts about what the parts saw, as lines of one more part: `alerts_about` shows an event to the detectors that have to
+    /// see it, and gives their alerts about it. None where there are none.
     pub(super) fn alerts(
         &mut self,
         parts: &mut [Encoded],
-        mut alerts_about: impl FnMut(&Event, &mut dyn FnMut(&Event)),
+        mut alerts_about: impl FnMut(&Event, Interest, &mut dyn FnMut(&Event)),
     ) -> Option<Encoded> {
-        let mut sightings: Vec<_> = parts.iter_mut().flat_map(|part| part.sightings.drain(..)).collect();
-        sightings.sort_by_key(|(at, _)| *at);
-        for (at, event) in &sightings {
-            alerts_about(event, &mut |alert| self.add(*at, alert));
+        let places = |(number, part): (usize, &Encoded)| {
+            let indices = part.sightings.iter().enumerate();
+            indices.map(move |(index, sighting)| (sighting.at, number, index)).collect::<Vec<_>>()
+        };
+        let mut places: Vec<_> = parts.iter().enumerate().flat_map(places).collect();
+        // Those of each part are in order already: the sort is a merge.
+        places.sort_by_key(|(at, ..)| *at);
+        for (at, number, index) in places {
+            let sighting = parts.get(number).and_then(|part| part.sightings.get(index));
+            if let Some(Sighting { interest, event, .. }) = sighting {
+                alerts_about(event, *interest, &mut |alert| self.add(at, alert));
+            }
         }
+        parts.iter_mut().for_each(|part| part.sightings.clear());
         let any = self.encoded.routes.iter().any(|route| !route.lines.is_empty());
         any.then(|| self.take())
     }
@@ -174,6 +191,12 @@ impl PartEncoder {
         spent.sightings.clear();
         self.emptied.push(spent);
     }
+}
+
+/// Takes an event that is freed next.
+fn take(event: &mut Event) -> Event {
+    let kind = EventKind::SensorStop(SensorStop { reason: StopReason::EndOfInput });
+    core::mem::replace(event, Event { ts: event.ts, session: None, user: None, kind })
 }
 
 /// Calls something for each line of a route, in the order of all parts: with what stands before its number and what stands

@@ -139,8 +139,8 @@ fn carry_out(
                 match &mut parts {
                     PartOutputs::Lines(parts) => {
                         let found = alerts.as_mut().and_then(|encoder| {
-                            encoder.alerts(parts, |event, add| {
-                                chain.alerts_about(event).for_each(|alert| add(&alert));
+                            encoder.alerts(parts, |event, interest, add| {
+                                chain.alerts_about(event, interest).for_each(|alert| add(&alert));
                             })
                         });
                         // Behind the events that they are about: of lines with one order those of the first part come first.
