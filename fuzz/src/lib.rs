@@ -1,4 +1,5 @@
 //! The code that the fuzz targets share. Each target checks more than that nothing panics: what must hold of every input stands
 //! as an assertion in it.
 
+pub mod outputs;
 pub mod stream;
