@@ -64,7 +64,7 @@ const SPOR: &[u8] = b"SPOR 192,0,2,10,200,1 192,0,2,10,200,2 192,0,2,10,200,3 19
 
 /// Segments full of one line, from the client, then from the server.
 fn full_segments() -> Vec<(&'static str, Wire)> {
-    let of_client: [(&'static str, &[u8]); 12] = [
+    let of_client: [(&'static str, &[u8]); 15] = [
         ("newlines", b"\n"),
         ("CRLF newlines", b"\r\n"),
         ("short commands", b"A\n"),
@@ -75,6 +75,9 @@ fn full_segments() -> Vec<(&'static str, Wire)> {
         ("full PORT", b"PORT 192,0,2,10,200,1\r\n"),
         ("full SPOR", SPOR),
         ("Telnet lines", b"\xff\xf1\n"),
+        ("Telnet options", b"\xff\xfbA\n"),
+        ("Telnet subnegotiations", b"\xff\xfa\xff\xf0\n"),
+        ("Telnet in verbs", b"A\xff\xf1\n"),
         ("NUL lines", b"A\0\n"),
         ("malformed commands", b"1 \n"),
     ];
@@ -100,7 +103,13 @@ fn full_segments() -> Vec<(&'static str, Wire)> {
         ("CR and PASS", dialogue(&|wire, it, _| it.says(wire, &long(b"NOOP ", b"\rPASS x")))),
         ("controls", dialogue(&|wire, it, _| it.says(wire, &long(b"X ", b"\x01")))),
         ("not UTF-8", dialogue(&|wire, it, _| it.says(wire, &long(b"X ", b"\x80")))),
+        ("begun characters", dialogue(&|wire, it, _| it.says(wire, &long(b"X ", b"\xe2a")))),
+        ("C1 controls", dialogue(&|wire, it, _| it.says(wire, &long(b"X ", "\u{80}".as_bytes())))),
+        ("Telnet in a line", dialogue(&|wire, it, _| it.says(wire, &long(b"X ", b"\xff\xf1a")))),
         ("quotes", dialogue(&|wire, it, _| it.says(wire, &long(b"X ", b"PAS ")))),
+        ("a verb like PASS", dialogue(&|wire, it, _| it.says(wire, &long(b"PAS", b"PASPW")))),
+        ("a word like PASSWD", dialogue(&|wire, it, _| it.says(wire, &long(b"SITE ", b"PSWPAS")))),
+        ("a quoted verb like PASS", dialogue(&|wire, it, _| it.says(wire, &long(b"X Y", b"SECREUSE")))),
         (
             "commands and their replies",
             dialogue(&|wire, it, _| {
