@@ -1,4 +1,4 @@
-//! What each output format promises, whatever peers say.
+//! Output as its formats must have it: each line parses.
 
 use ftpmon::format::Format;
 

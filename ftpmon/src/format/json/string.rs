@@ -58,7 +58,7 @@ type Written = ([u8; WRITTEN_MAX], usize);
 
 const WRITTEN_MAX: usize = 6;
 
-/// What is written for each byte that is no first byte of a disruptive character.
+/// The text for each byte that is no first byte of a disruptive character.
 #[expect(clippy::indexing_slicing, reason = "below the length, and while this is compiled")]
 static WRITTEN: [Written; 256] = {
     let mut table = [([0; WRITTEN_MAX], 1); 256];

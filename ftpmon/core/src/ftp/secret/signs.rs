@@ -1,6 +1,6 @@
 //! Letters by which the place of a secret is known, found with one look at each byte: a peer may send a segment of them.
 
-/// What some letters stand for, whatever their case.
+/// Letters and their meaning for secrets, whatever their case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
     /// PASS.
