@@ -183,10 +183,12 @@ pub(crate) fn announced_connection(connections: &[EarlyConnection]) -> Option<Fl
 }
 
 /// Of the connections to an endpoint those that its announcement may be for as well as for the `best` one, in the order in which they were
-/// opened: the expected host opened them, and they wait for what is to come. Which of them is used their bytes will show.
-pub(crate) fn rivals(connections: &[EarlyConnection], best: FlowId) -> Gathered<FlowId> {
+/// opened: the expected host opened them, and they wait for what is to come, or came after it was `said`. Which of them is used their bytes
+/// will show, and what was said behind the announcement.
+pub(crate) fn rivals(connections: &[EarlyConnection], best: FlowId, said: Timestamp) -> Gathered<FlowId> {
+    let may_be_meant = |it: &EarlyConnection| (it.open && !it.moved) || it.opened >= said;
     let is_rival =
-        |it: &&EarlyConnection| it.expected_peer && it.established && it.open && !it.moved && it.flow != best;
+        |it: &&EarlyConnection| it.expected_peer && it.established && may_be_meant(it) && it.flow != best;
     let mut rivals: Gathered<EarlyConnection> = connections.iter().filter(is_rival).copied().collect();
     rivals.sort_by_key(|it| it.opened);
     rivals.into_iter().map(|it| it.flow).collect()

@@ -1,6 +1,7 @@
 //! Connections that may be announced yet: kept by their listener, their first bytes held with `--files`, and adopted when
 //! the announcement comes.
 
+use core::ops::Range;
 use std::net::IpAddr;
 
 use smallvec::SmallVec;
@@ -11,7 +12,7 @@ use crate::config::FilesMode;
 use crate::endpoints::{Claim, SharedEndpoints};
 use crate::event::EndReason;
 use crate::flow::{Candidate, ClaimRef, EARLY_BYTES_MAX, Flow, FlowId, Role, Timer};
-use crate::pair::decide::{EarlyConnection, announced_connection, rivals};
+use crate::pair::decide::{EarlyConnection, Gathered, announced_connection, rivals};
 use crate::pair::{HostPair, PairState};
 use crate::selector::SelectorUpdate;
 use crate::session::Contact;
@@ -42,23 +43,35 @@ impl Partition {
         self.pairs.forget_unclaimed(pair, id);
     }
 
-    /// An endpoint was announced at `said`: a connection between the hosts of its session may have been opened before.
-    pub(super) fn adopt_own(&mut self, at: Timestamp, said: Timestamp, listener: Endpoint, claim: &Claim) {
+    /// An endpoint was announced: a connection between the hosts of its session may have been opened before that is known. `in_force`: from
+    /// when until when it was the latest.
+    pub(super) fn adopt_own(
+        &mut self,
+        at: Timestamp,
+        in_force: Range<Timestamp>,
+        listener: Endpoint,
+        claim: &Claim,
+    ) {
         // A busy listener that nobody announces is no loss.
         if self.by_listener.get(&listener).is_some_and(|waiting| waiting.crowded) {
             self.counters.lose("connections_of_listener_full", 1);
         }
         let own = |pair: HostPair| pair == claim.pair();
-        let waiting = self.waiting_connections(said, listener, claim, own);
+        let mut waiting = self.waiting_connections(in_force.start, listener, claim, own);
+        waiting.retain(|it| it.opened < in_force.end);
         let Some(best) = announced_connection(&waiting) else { return };
         let Some(initiator) = self.flows.get(best).map(|flow| flow.initiator) else { return };
         let claims = self.endpoints.fulfilled(initiator.ip, listener);
         let claims: SmallVec<[ClaimRef; 1]> =
             claims.iter().map(|claim| ClaimRef::own(claim.session, claim.endpoint)).collect();
-        for rival in rivals(&waiting, best) {
-            self.adopt(at, rival, claims.clone());
+        // All of them come to the endpoint before any of them ends: a transfer that is told takes none any longer.
+        let mut ended: Gathered<FlowId> = SmallVec::new();
+        for id in rivals(&waiting, best, in_force.start).into_iter().chain([best]) {
+            ended.extend(self.adopt(id, claims.clone()).then_some(id));
         }
-        self.adopt(at, best, claims);
+        for id in ended {
+            self.end(at, id, None);
+        }
     }
 
     /// An endpoint was announced by a session of other hosts, `said` when: a connection to it may have been quicker.
@@ -125,7 +138,11 @@ impl Partition {
         let claims = self.foreign_claims(flow.initiator, listener, shared);
         match self.role(id) {
             Some(Role::Data(_)) => self.add_claims(at, id, &claims),
-            _ => self.adopt(ended, id, claims),
+            _ => {
+                if self.adopt(id, claims) {
+                    self.end(ended, id, None);
+                }
+            }
         }
     }
 
@@ -173,19 +190,17 @@ impl Partition {
         waiting.map(|waiting| waiting.flows.iter().filter_map(evidence).collect()).unwrap_or_default()
     }
 
-    /// A connection was opened before its announcement.
-    fn adopt(&mut self, at: Timestamp, id: FlowId, claims: SmallVec<[ClaimRef; 1]>) {
+    /// A connection was opened before its announcement. True where it has ended.
+    fn adopt(&mut self, id: FlowId, claims: SmallVec<[ClaimRef; 1]>) -> bool {
         if claims.is_empty() {
-            return;
+            return false;
         }
-        let Some(flow) = self.flows.get(id) else { return };
+        let Some(flow) = self.flows.get(id) else { return false };
         let ended = flow.is_counted_to_its_end()
             || (flow.record.is_none() && flow.connection.is_closed())
             || self.is_ended_unclaimed(id);
         self.become_data(id, claims, false);
-        if ended {
-            self.end(at, id, None);
-        }
+        ended
     }
 
     /// Whether the bytes of an undecided connection are to be held: files are wanted, its hosts have a session that sent something just

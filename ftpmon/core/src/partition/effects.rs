@@ -1,5 +1,7 @@
 //! The effects that sessions ask for, and the messages to sessions.
 
+use core::ops::Range;
+
 use super::{Mail, Partition, Saying};
 use crate::addr::Endpoint;
 use crate::config::FilesMode;
@@ -10,6 +12,10 @@ use crate::pair::Window;
 use crate::selector::SelectorUpdate;
 use crate::session::{ConnectionId, Contact, DataSummary, Effect, EndpointId, ExpectedEndpoints};
 use crate::time::Timestamp;
+
+/// Effects behind an announcement among which the same endpoint is looked for. Stops thousands of announcements behind a gap from being
+/// compared with each other.
+const LOOKED_AT_MAX: usize = 16;
 
 impl Partition {
     /// Does what the session of `id` asked for since the last call.
@@ -23,9 +29,12 @@ impl Partition {
     fn apply_all(&mut self, at: Timestamp, id: FlowId) {
         while !self.out.effects.is_empty() {
             let mut effects = core::mem::take(&mut self.out.effects);
-            for effect in effects.drain(..) {
-                self.apply(at, id, effect);
+            let mut rest = effects.drain(..);
+            while let Some(effect) = rest.next() {
+                let until = announced_again(&effect, rest.as_slice());
+                self.apply(at, id, effect, until);
             }
+            drop(rest);
             if self.out.effects.is_empty() {
                 // The next call finds room for its effects.
                 self.out.effects = effects;
@@ -33,13 +42,14 @@ impl Partition {
         }
     }
 
-    fn apply(&mut self, at: Timestamp, id: FlowId, effect: Effect) {
+    /// `until`: when the session announced the same endpoint again.
+    fn apply(&mut self, at: Timestamp, id: FlowId, effect: Effect, until: Timestamp) {
         let session = SessionRef { partition: self.number, flow: id };
         match effect {
             Effect::Announce { said, id: endpoint, endpoints, mode, peer, announcer } => {
                 let confirmed = mode != Some(Mode::Active);
                 let claim = Claim { session, endpoint, mode, peer, announcer, epoch: self.epoch, confirmed };
-                self.announce(at, said, claim, &endpoints);
+                self.announce(at, said..until, claim, &endpoints);
             }
             Effect::Confirmed { id: endpoint, endpoints } => self.confirm(session, endpoint, &endpoints),
             Effect::Retract { id: endpoint, endpoints } => {
@@ -74,7 +84,14 @@ impl Partition {
         }
     }
 
-    fn announce(&mut self, at: Timestamp, said: Timestamp, claim: Claim, endpoints: &ExpectedEndpoints) {
+    fn announce(
+        &mut self,
+        at: Timestamp,
+        in_force: Range<Timestamp>,
+        claim: Claim,
+        endpoints: &ExpectedEndpoints,
+    ) {
+        let said = in_force.start;
         for &listener in endpoints {
             let (gone, admitted) = self.endpoints.announce(at, listener, claim, &mut self.pairs);
             for gone in gone {
@@ -94,7 +111,7 @@ impl Partition {
             });
         }
         for &listener in endpoints {
-            self.adopt_own(at, said, listener, &claim);
+            self.adopt_own(at, in_force.clone(), listener, &claim);
         }
     }
 
@@ -181,4 +198,16 @@ impl Partition {
             self.retire_if_over(session);
         }
     }
+}
+
+/// When an endpoint of this announcement was announced again, of what was said behind it at once.
+fn announced_again(effect: &Effect, behind: &[Effect]) -> Timestamp {
+    let Effect::Announce { endpoints, .. } = effect else { return Timestamp::LATEST };
+    let again = behind.iter().take(LOOKED_AT_MAX).find_map(|later| match later {
+        Effect::Announce { said, endpoints: others, .. } => {
+            endpoints.iter().any(|endpoint| others.contains(endpoint)).then_some(*said)
+        }
+        _ => None,
+    });
+    again.unwrap_or(Timestamp::LATEST)
 }

@@ -24,9 +24,9 @@ pub(super) fn fit(verb: Verb, code: u16) -> Fit {
         // Protected replies (RFC 2228 section 5) hide their content.
         421 | 600..=699 => Fit::Possible,
         100..=199 => Fit::No,
-        // Any completion is a success (RFC 959 section 6), but one that says what another command asked for is likelier that one's.
-        200..=299 if verb.is_login() && !is_distinctive(code) => Fit::Typical,
-        200..=299 if verb.is_login() => Fit::Possible,
+        // Any completion is a success (RFC 959 section 6), but one that says what another command asked for is that one's, seen or not.
+        200..=399 if verb.is_login() && is_distinctive(code) => Fit::Odd,
+        200..=299 if verb.is_login() => Fit::Typical,
         200..=299 => completion(verb, code),
         300..=399 if verb.is_login() => Fit::Possible,
         300..=399 => {
@@ -271,8 +271,8 @@ mod tests {
         for code in [200, 202, 220, 230, 232, 250] {
             assert_eq!(fit(Verb::Pass, code), Fit::Typical, "{code}");
         }
-        for code in [213, 215, 221, 226, 227, 229, 257] {
-            assert_eq!(fit(Verb::Pass, code), Fit::Possible, "{code}");
+        for code in [213, 215, 221, 226, 227, 229, 257, 350] {
+            assert_eq!(fit(Verb::Pass, code), Fit::Odd, "{code}");
         }
     }
 

@@ -262,9 +262,14 @@ impl Session {
             kept_offset,
             offset_from,
             part_len: part.and_then(|part| part.len),
+            offset_lost: part.is_none() && self.missed.commands != self.missed_before_transfer,
+            missed: self.missed,
             representation: None,
             due: Due::default(),
         };
+        if direction != FileDirection::Listing {
+            self.missed_before_transfer = self.missed.commands;
+        }
         request.set_basis(basis);
         if self.transfers.open().len() >= context.limits.open_transfers {
             let session = SessionRef::new(&self.identity, &self.logins, &self.allowance);
@@ -275,7 +280,8 @@ impl Session {
         }
         // The connection of the transfer before may serve this one as well.
         let connection_due = self.all_read && !self.remote.parameters().keeps_connection();
-        let endpoint_due = self.all_read && self.pending.expects_reply_to(Verb::asks_for_endpoint);
+        // Once something is missing, so may be the reply: the endpoint of before is not this one's either.
+        let endpoint_due = self.pending.awaits_endpoint((!self.all_read).then_some(self.announced_by));
         let source = self.transfers.begin(request, connection_due, endpoint_due);
         if source != DataSource::Unknown {
             // In stream mode the end of a file is that of its connection: the server may open another one.

@@ -60,9 +60,11 @@ impl Session {
                 let known = self.tx;
                 let head = lines.gap();
                 if let Some(line) = &head {
-                    self.line(at, direction, line, context, out);
+                    // Its end was not received: its time is that of what was.
+                    self.line(self.last, direction, line, context, out);
                 }
                 self.lose_track(direction);
+                self.transfers.note_missing(at);
                 let lost_a_command = if head.is_some() { self.tx == known } else { bytes >= COMMAND_MIN };
                 if direction == Direction::Command && lost_a_command {
                     self.unseen_command(at, context, out);
@@ -171,12 +173,16 @@ impl Session {
         self.all_read = false;
         match direction {
             Direction::Reply => {
+                self.missed.replies = self.missed.replies.wrapping_add(1);
                 self.assembler.gap();
                 self.pending.doubt_all();
                 self.remote.replies_lost();
                 self.greeting_due = false;
             }
-            Direction::Command => self.remote.commands_lost(self.tx),
+            Direction::Command => {
+                self.missed.commands = self.missed.commands.wrapping_add(1);
+                self.remote.commands_lost(self.tx);
+            }
         }
     }
 

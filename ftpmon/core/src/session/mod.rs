@@ -52,6 +52,7 @@ use remote::Remote;
 use repeated::RepeatedError;
 use secrets::MaskedSecrets;
 use tls_watch::TlsWatch;
+use transfer::Missed;
 use transfers::{Reception, SessionRef, Transfers, tell_stranger};
 
 /// Endpoints of one striped transfer (GridFTP) that are reported. Stops an argument of nothing but endpoints.
@@ -112,10 +113,16 @@ pub struct Session {
     tls_agreed: bool,
     tx: u64,
     replies: u64,
+    /// The command that announced the latest endpoint, or the latest one then.
+    announced_by: u64,
     gaps: u64,
     greeting_due: bool,
     /// All of the dialogue so far was read: what does not fit is an anomaly.
     all_read: bool,
+    /// How often something of it was not.
+    missed: Missed,
+    /// How often commands were missing when a file was asked for last.
+    missed_before_transfer: u32,
     malformed: u8,
     malformed_replies: u8,
     well_formed_command: bool,
@@ -167,9 +174,12 @@ impl Session {
             tls_agreed: false,
             tx: 0,
             replies: 0,
+            announced_by: 0,
             gaps: 0,
             greeting_due: !midstream,
             all_read: !midstream,
+            missed: Missed::default(),
+            missed_before_transfer: 0,
             malformed: 0,
             malformed_replies: 0,
             well_formed_command: false,

@@ -22,14 +22,24 @@ pub(super) struct ReportedTransfer {
     pub(super) down: u64,
 }
 
-/// The event of a transfer. `summary`: the account of its connection. `out` knows whether connections went by unseen.
+/// The event of a transfer. `summary`: the account of its connection. `all_read`: nothing of the dialogue is missing since its endpoint
+/// was announced, and that was known in time. `out` knows whether connections went by unseen.
 pub(super) fn transfer_event(
     transfer: Transfer,
     summary: Option<Box<DataSummary>>,
+    all_read: bool,
     out: &Outbox,
 ) -> ReportedTransfer {
     let Transfer {
-        mut request, announced, preliminary, aborted, endpoint_lost, shares_connection, code, ..
+        mut request,
+        announced,
+        preliminary,
+        aborted,
+        endpoint_lost,
+        shares_connection,
+        code,
+        doubtful,
+        ..
     } = transfer;
     let announced = announced.map(|announced| announced.data);
     let summary = summary.as_deref();
@@ -43,7 +53,7 @@ pub(super) fn transfer_event(
     if request.due.proves_kept(request.offset, request.kept_offset, bytes) {
         request.offset = request.kept_offset;
     }
-    let is_short = |offset| request.due.proves_short(offset, request.part_len, bytes);
+    let is_short = |offset| !request.offset_lost && request.due.proves_short(offset, request.part_len, bytes);
     let unseen = out.unseen_since(request.at).filter(|_| summary.is_none() && request.tx != 0);
     let evidence = Evidence {
         preliminary,
@@ -54,11 +64,14 @@ pub(super) fn transfer_event(
         client: server.other(),
         is_short: is_short(request.offset) && is_short(request.kept_offset.max(request.offset)),
         connection_due: request.tx != 0
+            && all_read
             && !endpoint_lost
             && !shares_connection
             && unseen.is_none()
             && announced.is_none_or(|data| data.port >= UNPRIVILEGED),
         has_command: request.tx != 0,
+        doubtful,
+        all_read,
     };
     let outcome = evidence.outcome();
     let reason = unseen.filter(|_| outcome == Outcome::Unknown).map(SmolStr::new_static);
@@ -134,15 +147,23 @@ struct Evidence<'a> {
     /// It would have been seen, had there been one.
     connection_due: bool,
     has_command: bool,
+    /// The final reply may be another command's.
+    doubtful: bool,
+    /// Nothing of the dialogue is missing around it.
+    all_read: bool,
 }
 
 impl Evidence<'_> {
     fn outcome(&self) -> Outcome {
         match self.code {
+            Some(200..=299) if self.doubtful => Outcome::Unknown,
+            Some(_) if self.doubtful && !self.aborted => Outcome::Unknown,
             Some(200..=299) => self.outcome_of_success(),
             Some(425) => Outcome::Failed,
             Some(426) => Outcome::Aborted,
             Some(_) if self.aborted => Outcome::Aborted,
+            // It began unseen, or another one did that has its connection.
+            Some(400..=599) if !self.preliminary && !self.all_read && self.has_moved() => Outcome::Unknown,
             Some(400..=599) if !self.preliminary => Outcome::Refused,
             Some(400..=599) if self.client_gave_up() => Outcome::Aborted,
             Some(_) => Outcome::Failed,
@@ -158,10 +179,19 @@ impl Evidence<'_> {
         if self.was_reset() {
             return Outcome::Aborted;
         }
+        // Another connection may have carried it unseen.
+        if self.has_command && !self.all_read && !self.has_moved() {
+            return Outcome::Unknown;
+        }
         if self.is_short {
             return if self.aborted { Outcome::Aborted } else { Outcome::Short };
         }
         Outcome::Complete
+    }
+
+    /// Its connection carried something.
+    fn has_moved(&self) -> bool {
+        self.summary.is_some_and(DataSummary::has_moved)
     }
 
     /// The client reset the connection: the outcome is an error. A server that fails at an upload may reset it as well,
@@ -280,6 +310,8 @@ mod tests {
         connection: Option<(u64, &'a str)>,
         short: bool,
         due: bool,
+        doubtful: bool,
+        all_read: bool,
     }
 
     const DONE: Case<'static> = Case {
@@ -289,6 +321,8 @@ mod tests {
         connection: Some((100, "Ff")),
         short: false,
         due: true,
+        doubtful: false,
+        all_read: true,
     };
 
     fn outcome(case: &Case<'_>) -> Outcome {
@@ -303,6 +337,8 @@ mod tests {
             is_short: case.short,
             connection_due: case.due,
             has_command: true,
+            doubtful: case.doubtful,
+            all_read: case.all_read,
         }
         .outcome()
     }
@@ -331,8 +367,17 @@ mod tests {
             (Case { code: None, connection: Some((100, "r")), ..DONE }, Outcome::Aborted),
             (Case { code: None, ..DONE }, Outcome::Unknown),
             (Case { code: None, aborted: true, ..DONE }, Outcome::Aborted),
+            // What is missing may have had the reply, or the connection that is not this one.
+            (Case { doubtful: true, ..DONE }, Outcome::Unknown),
+            (Case { doubtful: true, code: Some(550), ..DONE }, Outcome::Unknown),
+            (Case { doubtful: true, aborted: true, code: Some(426), ..DONE }, Outcome::Aborted),
+            (Case { doubtful: true, aborted: true, ..DONE }, Outcome::Unknown),
+            (Case { all_read: false, ..DONE }, Outcome::Complete),
+            (Case { all_read: false, preliminary: false, code: Some(550), ..DONE }, Outcome::Unknown),
+            (Case { all_read: false, connection: Some((0, "Ff")), ..DONE }, Outcome::Unknown),
+            (Case { connection: Some((0, "Ff")), ..DONE }, Outcome::Complete),
         ] {
-            let Case { code, preliminary, aborted, connection, short, due } = case;
+            let Case { code, preliminary, aborted, connection, short, due, .. } = case;
             assert_eq!(
                 outcome(&case),
                 wanted,

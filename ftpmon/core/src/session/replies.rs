@@ -123,6 +123,9 @@ impl Session {
             self.pending.doubt_oldest();
             return;
         };
+        if let Some(index) = index.filter(|&index| self.pending.may_be_anothers(index, number)) {
+            self.transfers.doubt(self.pending.get(index).map_or(0, |command| command.tx));
+        }
         let completed = match index {
             Some(index) if preliminary => {
                 self.pending.begin(index);
@@ -193,6 +196,9 @@ impl Session {
         if matches!(code, 125 | 150) && !self.all_read {
             out.effects.push(Effect::EndpointMissed { at });
         }
+        if matches!(code, 125 | 150 | 226) && !self.all_read {
+            self.transfers.spend(at);
+        }
         if matches!(code, 227..=229) {
             self.announced_by_server(at, 0, reply, out);
         } else if !matches!(code, 120 | 220 | 421) && self.all_read {
@@ -258,7 +264,7 @@ impl Session {
                     self.transfers.confirm(command.tx, out);
                 }
                 self.keep_restart(command.tx, code);
-                self.transfers.decide(at, command.tx, code);
+                self.transfers.decide(at, command.tx, code, self.missed);
                 self.pending.doubt_aborts();
             }
             _ => {}
@@ -334,6 +340,7 @@ impl Session {
         out: &mut Outbox,
     ) {
         let Announced { ip: advertised, port } = endpoint;
+        self.announced_by = if tx == 0 { self.tx } else { tx };
         let mode = via.mode();
         let peer = if mode == Some(Mode::Active) { self.identity.client.ip } else { self.identity.server.ip };
         let nat = nat(advertised, peer);

@@ -10,7 +10,7 @@ use super::remote::Basis;
 use crate::event::{DataAnnouncement, FileDirection, Mode, RepresentationType, SessionIdentity, Via};
 use crate::text::Text;
 use crate::time::Timestamp;
-use crate::timing::{DISORDER_NS, GRACE_NS, OTHERS_CAME_NS};
+use crate::timing::{GRACE_NS, OTHERS_CAME_NS};
 
 /// An announced endpoint.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Announced {
     pub(super) contenders: Contenders,
     /// The command that announced it; 0 where nothing did for this transfer.
     pub(super) announced_by: u64,
+    /// When it was announced.
+    pub(super) said: Timestamp,
     /// The other party took it: an endpoint of the server is in a positive reply, one of the client needs one.
     pub(super) confirmed: bool,
     pub(super) endpoints: ExpectedEndpoints,
@@ -43,6 +45,7 @@ impl Announced {
             data,
             contenders: Contenders::default(),
             announced_by: 0,
+            said: Timestamp::LATEST,
             confirmed: data.mode != Some(Mode::Active) || data.via == Via::Inferred,
             endpoints,
             contacted: false,
@@ -112,7 +115,7 @@ pub(super) struct Aside {
 #[derive(Debug)]
 pub(super) enum Before {
     /// No connection had come to it.
-    Waiting(DataAnnouncement, ExpectedEndpoints),
+    Waiting(EndpointId, DataAnnouncement, ExpectedEndpoints),
     /// A connection had.
     Connected(EndpointId),
 }
@@ -133,10 +136,28 @@ pub(super) struct Request {
     pub(super) kept_offset: u64,
     /// The REST command that set the offset, which is void if that is refused.
     pub(super) offset_from: Option<u64>,
+    /// A REST may be among what was lost since the transfer before.
+    pub(super) offset_lost: bool,
     /// No more of the file than this is wanted, bytes.
     pub(super) part_len: Option<u64>,
     pub(super) representation: Option<RepresentationType>,
     pub(super) due: Due,
+    /// What was missing of the dialogue when it was sent.
+    pub(super) missed: Missed,
+}
+
+/// How often bytes of the dialogue were missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Missed {
+    pub(super) commands: u32,
+    pub(super) replies: u32,
+}
+
+impl Missed {
+    /// Both a command and replies may be missing since: what answers the lost command may look like the answer to one that was seen.
+    const fn both_since(self, before: Self) -> bool {
+        self.commands != before.commands && self.replies != before.replies
+    }
 }
 
 impl Request {
@@ -166,6 +187,8 @@ pub(super) struct Transfer {
     pub(super) shares_connection: bool,
     /// The final reply.
     pub(super) code: Option<u16>,
+    /// A reply that it was given may be another command's.
+    pub(super) doubtful: bool,
     pub(super) decided_at: Option<Timestamp>,
     /// When the server was through with it: it said how it ended, or began anew. A connection that is opened later is for another.
     pub(super) through_at: Option<Timestamp>,
@@ -192,6 +215,7 @@ impl Transfer {
             endpoint_lost: false,
             shares_connection: false,
             code: None,
+            doubtful: false,
             decided_at: None,
             through_at: None,
         }
@@ -212,6 +236,7 @@ impl Transfer {
             contacted: true,
             refused: true,
             unannounced: true,
+            said: announced.said,
             ..Announced::waiting(announced.id, announced.data, core::mem::take(&mut announced.endpoints))
         }))
     }
@@ -245,14 +270,23 @@ impl Transfer {
             || (self.code == Some(CANNOT_CONNECT) && matches!(self.state(), Some(DataState::Waiting)))
     }
 
-    /// Its endpoint was announced unseen, and this may be its connection.
-    pub(super) fn lacks(&self, found: &FoundData) -> bool {
+    /// Its endpoint was announced unseen, and this may be its connection. `disorder`: the time by which packets may be out of order.
+    pub(super) fn lacks(&self, found: &FoundData, disorder: i64) -> bool {
         let uploads = self.request.direction == Some(FileDirection::Upload);
         let lacks_one = self.endpoint_lost && self.announced.is_none() && !self.refused();
         // What is sent is sent after the command, and before the server reports completion.
-        let in_time = found.last.plus_nanos(DISORDER_NS) >= self.request.at
-            && self.decided_at.is_none_or(|decided| found.first <= decided.plus_nanos(DISORDER_NS));
+        let in_time = found.last.plus_nanos(disorder) >= self.request.at
+            && self.decided_at.is_none_or(|decided| found.first <= decided.plus_nanos(disorder));
         lacks_one && uploads == found.upload && in_time
+    }
+
+    /// The final reply, at `at`. `missed`: what is missing of the dialogue so far.
+    pub(super) fn decide(&mut self, at: Timestamp, code: u16, missed: Missed) {
+        self.code = Some(code);
+        self.decided_at = Some(at);
+        self.doubtful |= missed.both_since(self.request.missed);
+        let through = matches!(code, 200..=299) || (self.preliminary && code != CANNOT_CONNECT);
+        self.through_at = Some(at).filter(|_| through);
     }
 
     /// It has its final reply, and no connection yet, though it was not refused.

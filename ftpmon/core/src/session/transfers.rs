@@ -2,6 +2,7 @@
 //! and the replies are brought together into one event, whatever the order in which they are seen.
 
 mod aside;
+mod missing;
 mod report;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::contenders::DataState;
 use super::data::{ConnectionId, Contact, DataSummary, EndpointId, FoundData};
 use super::login::Logins;
 use super::outbox::{Effect, ExpectedEndpoints, Outbox};
-use super::transfer::{Announced, Aside, CANNOT_CONNECT, Request, Transfer};
+use super::transfer::{Announced, Aside, Missed, Request, Transfer};
 use crate::event::{DataAnnouncement, EventKind, Mode, SessionIdentity};
 use crate::fill::Fills;
 use crate::text::Text;
@@ -97,6 +98,8 @@ pub(super) struct Transfers {
     /// When the last of them was.
     reported_at: Timestamp,
     aside: Option<Box<Aside>>,
+    /// When bytes of the dialogue were last found to be missing.
+    missing_told: Timestamp,
     next_id: u32,
     pub(super) totals: Totals,
 }
@@ -223,7 +226,7 @@ impl Transfers {
         };
         let mode = data.mode;
         out.effects.push(Effect::Announce { said, id, endpoints: endpoints.clone(), mode, peer, announcer });
-        Box::new(Announced::waiting(id, data, endpoints))
+        Box::new(Announced { said, ..Announced::waiting(id, data, endpoints) })
     }
 
     /// A data connection without a readable announcement: reported when it ends.
@@ -236,13 +239,15 @@ impl Transfers {
 
     /// A transfer whose endpoint was lost waits for such a connection.
     pub(super) fn lack(&self, found: &FoundData) -> bool {
-        self.open.iter().any(|transfer| transfer.lacks(found))
+        self.open.iter().any(|transfer| transfer.lacks(found, DISORDER_NS))
     }
 
     /// The connection of such a transfer, the oldest one, was found.
     pub(super) fn find(&mut self, data: DataAnnouncement, found: &FoundData) -> EndpointId {
         let id = self.fresh_id();
-        match self.open.iter_mut().find(|transfer| transfer.lacks(found)) {
+        let lacking = |disorder| self.open.iter().position(|transfer| transfer.lacks(found, disorder));
+        let index = lacking(0).or_else(|| lacking(DISORDER_NS));
+        match index.and_then(|index| self.open.get_mut(index)) {
             Some(transfer) => transfer.announced = Some(Box::new(Announced::inferred(id, data))),
             None => return self.infer(data),
         }
@@ -343,12 +348,9 @@ impl Transfers {
     }
 
     /// The final reply to a transfer command.
-    pub(super) fn decide(&mut self, at: Timestamp, tx: u64, code: u16) {
+    pub(super) fn decide(&mut self, at: Timestamp, tx: u64, code: u16, missed: Missed) {
         if let Some(transfer) = self.by_command(tx) {
-            transfer.code = Some(code);
-            transfer.decided_at = Some(at);
-            let through = matches!(code, 200..=299) || (transfer.preliminary && code != CANNOT_CONNECT);
-            transfer.through_at = Some(at).filter(|_| through);
+            transfer.decide(at, code, missed);
         }
     }
 

@@ -46,6 +46,7 @@ impl Session {
             }
         }
         self.lose_track(direction);
+        self.transfers.note_missing(at);
         self.allowance.count_unread(at, count, out);
         out.effects.push(Effect::Missed { direction, since });
     }

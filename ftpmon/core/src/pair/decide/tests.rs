@@ -169,6 +169,8 @@ fn connections_that_wait_beside_the_best_one_may_be_used_as_well() {
         of(4, true, true, true, true),
         of(5, true, true, false, false),
     ];
-    assert_eq!(rivals(&known, ids[0]).as_slice(), [ids[1]]);
-    assert_eq!(rivals(&known, ids[4]).as_slice(), [ids[1], ids[0]]);
+    assert_eq!(rivals(&known, ids[0], at(1)).as_slice(), [ids[1]]);
+    assert_eq!(rivals(&known, ids[4], at(1)).as_slice(), [ids[1], ids[0]]);
+    // What was opened after the announcement is one of its connections, whatever became of it.
+    assert_eq!(rivals(&known, ids[0], at(-4)).as_slice(), [ids[4], ids[1]]);
 }

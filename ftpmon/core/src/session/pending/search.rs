@@ -12,10 +12,22 @@ const OLDEST_MAX: usize = DOUBTFUL_MAX + 64;
 const NEWEST_MAX: usize = 64;
 
 impl PendingCommands {
-    /// A command of this kind waits, and its reply is still to come.
-    pub(in super::super) fn expects_reply_to(&self, wanted: impl Fn(Verb) -> bool) -> bool {
-        let newest = self.queue.iter().rev().take(NEWEST_MAX);
-        newest.filter(|pending| pending.is_sure()).any(|pending| wanted(pending.verb))
+    /// PASV or its like waits for its reply. `after`: where that may be lost, it was sent behind this command.
+    pub(in super::super) fn awaits_endpoint(&self, after: Option<u64>) -> bool {
+        let mut newest = self.queue.iter().rev().take(NEWEST_MAX);
+        newest.any(|it| it.verb.asks_for_endpoint() && after.map_or(it.is_sure(), |after| it.tx > after))
+    }
+
+    /// A reply was given to one of transfers that may all have it: replies were lost, and no order tells which.
+    pub(in super::super) fn may_be_anothers(&self, index: usize, code: u16) -> bool {
+        let Some(own) = self.get(index).filter(|own| !own.is_sure() && own.is_transfer()) else {
+            return false;
+        };
+        let fit = own.fit(code);
+        // A transfer and the ABOR that ends it have a reply each.
+        let is_like_it = |it: &Pending| it.is_transfer() || it.verb == Verb::Abor;
+        let mut others = self.compared().filter(|(other, it)| *other != index && is_like_it(it));
+        others.any(|(_, other)| !other.is_sure() && other.fit(code) == fit)
     }
 
     /// The waiting command that a reply answers; none where it can answer none of them.
@@ -58,7 +70,11 @@ impl PendingCommands {
     /// have the code than one of which nothing is known.
     fn odd_before(&self, index: usize, code: u16) -> Option<usize> {
         let mut older = self.sure().take_while(|(older, _)| *older < index);
-        let odd = |pending: &Pending| pending.fit(code) == Fit::Odd && !may_stay_unanswered(pending);
+        // A login is not answered with what another command asked for.
+        let is_anothers = |pending: &Pending| pending.verb.is_login() && is_distinctive(code);
+        let odd = |pending: &Pending| {
+            pending.fit(code) == Fit::Odd && !may_stay_unanswered(pending) && !is_anothers(pending)
+        };
         older.find(|(_, pending)| code < 300 && odd(pending)).map(|(older, _)| older)
     }
 

@@ -325,6 +325,8 @@ fn behind_lost_replies_a_login_takes_no_value_of_another() {
     check(&["C PASS", "~", "C SYST", "S 215 > 2", "C PWD", "S 257 > 3"]);
     check(&["C USER", "C PASS", "C PASV", "S 331 > 1", "S 227 > 3"]);
     check(&["C PASS", "?", "S 257 > 0", "C PWD", "S 257 > 2"]);
+    check(&["C PASS", "?", "~", "S 227 > 0", "C RETR", "S 150 > 2"]);
+    check(&["C PASS", "~", "S 227 > 0", "S 230 > 1"]);
     check(&["C PASS", "S 215 > 1"]);
 }
 

@@ -13,7 +13,7 @@ impl Transfers {
     pub(super) fn put_aside(&mut self, tx: u64) {
         let before = self.current.as_deref().map(|current| match current.state(None) {
             DataState::Waiting if !current.contacted => {
-                Before::Waiting(current.data, current.endpoints.clone())
+                Before::Waiting(current.id, current.data, current.endpoints.clone())
             }
             _ => Before::Connected(current.id),
         });
@@ -48,7 +48,10 @@ impl Transfers {
         });
         self.last_used = aside.last_used;
         let before = match aside.current {
-            Some(Before::Waiting(data, endpoints)) => Some(self.expect(at, data, endpoints, session, out)),
+            // Where both were received at once, behind a gap, it was kept.
+            Some(Before::Waiting(id, data, endpoints)) => {
+                self.take_back(id).or_else(|| Some(self.expect(at, data, endpoints, session, out)))
+            }
             Some(Before::Connected(id)) => self.take_back(id),
             None => None,
         };

@@ -125,6 +125,7 @@ impl Transfers {
             refused: true,
             contacted: announced.contacted,
             contenders: announced.contenders.take_open(),
+            said: announced.said,
             ..Announced::waiting(announced.id, announced.data, endpoints)
         });
         let lacks_one = |transfer: &&mut Box<Transfer>| {
@@ -138,6 +139,23 @@ impl Transfers {
                 }
             }
             None => self.current = Some(handed),
+        }
+    }
+
+    /// Connections that came when the transfer of `tx` was over are the next one's, which may have been asked for already where the dialogue
+    /// is known late.
+    fn pass_on(&mut self, tx: u64, late: Box<Announced>, out: &mut Outbox) {
+        let is_next = |next: &&mut Box<Transfer>| {
+            next.request.tx > tx && next.announced.as_deref().is_none_or(Announced::waits_by_default)
+        };
+        match self.open.iter_mut().find(is_next) {
+            Some(next) => {
+                if let Some(Announced { id, endpoints, .. }) = next.announced.replace(late).map(|it| *it) {
+                    out.effects.push(Effect::Retract { id, endpoints });
+                }
+            }
+            None if self.current.is_none() => self.current = Some(late),
+            None => self.open.push(Transfer::boxed(Request::default(), Some(late))),
         }
     }
 
@@ -159,10 +177,7 @@ impl Transfers {
         out: &mut Outbox,
     ) {
         if let Some(next) = transfer.split_late() {
-            match &self.current {
-                None => self.current = Some(next),
-                Some(_) => self.open.push(Transfer::boxed(Request::default(), Some(next))),
-            }
+            self.pass_on(transfer.request.tx, next, out);
         }
         let waits = matches!(transfer.state(), Some(DataState::Waiting));
         let Chosen { summary, turned_down, strangers } = choose(&mut transfer);
@@ -189,7 +204,10 @@ impl Transfers {
             return;
         }
         let nobodys = tx == 0 && transfer.announced.as_ref().is_some_and(|it| it.refused);
-        let ReportedTransfer { event, up, down } = transfer_event(*transfer, summary, out);
+        // Another endpoint may have been announced unseen, or this one was known too late for connections of other hosts.
+        let said = transfer.announced.as_deref().map_or(Timestamp::LATEST, |announced| announced.said);
+        let all_read = said.min(transfer.request.at) > self.missing_told;
+        let ReportedTransfer { event, up, down } = transfer_event(*transfer, summary, all_read, out);
         if nobodys && up == 0 && down == 0 {
             return;
         }

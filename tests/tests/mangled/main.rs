@@ -5,7 +5,9 @@
 
 #![allow(clippy::expect_used, reason = "a test panics where it fails")]
 
+#[path = "../reading/mod.rs"]
 mod reading;
+mod transfers;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -15,9 +17,13 @@ use ftpmon_tests::compare::without_times;
 use ftpmon_tests::dialogues::dice::Dice;
 use ftpmon_tests::golden::Golden;
 use ftpmon_tests::script::capture::Frame;
-use ftpmon_tests::script::mangle::{are_plain, cut, double, lose};
+use ftpmon_tests::script::mangle::{are_plain, carried, cut, double, lose};
 use reading::Reading;
 use serde_json::Value;
+use transfers::Transfers;
+
+/// An event: its session's client, its name and its fields.
+type Told = (String, String, Value);
 
 /// Dialogues that are about segments themselves: cut or doubled they are others. Of one end nothing but its ACKs is seen, which say how much is
 /// missing; a segment comes again with other bytes;
@@ -51,7 +57,7 @@ fn dialogues() -> Vec<(String, Vec<Frame>)> {
 }
 
 /// Every event, as its session, its name and its fields.
-fn events(frames: &[Frame]) -> Vec<(String, String, Value)> {
+fn events(frames: &[Frame]) -> Vec<Told> {
     let told = Reading::of(frames, EngineConfig::default()).events;
     told.into_iter()
         .map(|event| {
@@ -79,6 +85,13 @@ fn cut_and_doubled_dialogues_give_the_same_events() {
         }
     }
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Prints every event of the dialogue that `FTPMON_MANGLE_SHOW` names.
+fn show(name: &str, seed: u64, told: &[Told]) {
+    if env::var("FTPMON_MANGLE_SHOW").is_ok_and(|shown| name == shown) {
+        told.iter().for_each(|(client, name, fields)| eprintln!("{seed} {client} {name} {fields}"));
+    }
 }
 
 fn text<'a>(fields: &'a Value, pointer: &str) -> &'a str {
@@ -119,7 +132,7 @@ struct Facts {
 }
 
 impl Facts {
-    fn of(told: &[(String, String, Value)]) -> Self {
+    fn of(told: &[Told]) -> Self {
         let mut facts = Self::default();
         for (client, name, fields) in told {
             // A line of which a part is missing says so.
@@ -170,7 +183,7 @@ impl Facts {
 }
 
 /// Replies that were given to commands which they cannot answer.
-fn misled(told: &[(String, String, Value)]) -> Vec<String> {
+fn misled(told: &[Told]) -> Vec<String> {
     let replies = told.iter().filter(|(_, name, _)| name == "reply");
     let wrong = replies.filter_map(|(_, _, fields)| {
         let (code, verb) = (number(fields, "/reply/code"), text(fields, "/command/verb"));
@@ -195,10 +208,45 @@ fn where_frames_are_missing_nothing_is_invented() {
             let mut found = Facts::of(&told).wrong(&whole);
             found.extend(misled(&told).into_iter().filter(|it| !misled_before.contains(it)));
             if !found.is_empty() {
-                if env::var("FTPMON_MANGLE_SHOW").is_ok_and(|shown| name == shown) {
-                    told.iter()
-                        .for_each(|(client, name, fields)| eprintln!("{seed} {client} {name} {fields}"));
-                }
+                show(&name, seed, &told);
+                wrong.push(format!("{name}, seed {seed}: {found:#?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The control connections of a dialogue, as the ports of their two ends.
+fn control_ports(frames: &[Frame]) -> Vec<(u16, u16)> {
+    let told = Reading::of(frames, EngineConfig::default()).events;
+    let sessions = told.iter().filter_map(|event| event.session.as_ref());
+    sessions.map(|session| (session.client.port, session.server.port)).collect()
+}
+
+#[test]
+fn behind_lost_lines_no_transfer_is_another() {
+    let mut wrong = Vec::new();
+    for (name, frames) in dialogues() {
+        let whole = Transfers::of(&events(&frames));
+        let control = control_ports(&frames);
+        let is_control = |frame: &Frame| {
+            carried(frame).is_some_and(|it| {
+                control
+                    .iter()
+                    .any(|&(client, server)| it.ports == (client, server) || it.ports == (server, client))
+            })
+        };
+        for seed in 0..seeds() {
+            let mut dice = Dice::new(2000 + seed);
+            let percent = 1 + dice.below(12);
+            let mangled: Vec<Frame> = cut(&frames, &mut dice)
+                .into_iter()
+                .filter(|frame| !is_control(frame) || !dice.percent(percent))
+                .collect();
+            let told = events(&mangled);
+            let found = Transfers::of(&told).wrong(&whole);
+            if !found.is_empty() {
+                show(&name, seed, &told);
                 wrong.push(format!("{name}, seed {seed}: {found:#?}"));
             }
         }
