@@ -11,6 +11,7 @@ pub mod chatter;
 pub mod compare;
 pub mod crowd;
 pub mod demonstration;
+pub mod detections;
 pub mod dialogues;
 pub mod events;
 pub mod expected;

@@ -14,11 +14,13 @@ use crate::workspace::{as_root, build_agent, cargo, is_root, root};
 /// Environment that tests running as root are handed.
 const PASSED_ON: [&str; 3] = ["FTPMON_NO_SKIP", "RUST_BACKTRACE", "CARGO_TARGET_DIR"];
 /// The test bed's programs that need no root.
-const WITHOUT_ROOT: [&str; 4] = ["attack", "secrets", "segmentation", "variants"];
+const WITHOUT_ROOT: [&str; 5] = ["attack", "benign", "secrets", "segmentation", "variants"];
 /// The program of the test bed's own unit tests, which need none either.
 const LIBRARY: &str = "ftpmon_tests";
 /// The prefix of the names of tests at full size, which take minutes: a ring of their own.
 const SOAK: &str = "soak_";
+/// The prefix of the names of tests with tools of attackers, which few machines have: a ring of their own.
+const TOOLS: &str = "tools_";
 /// The prefix of the environment's variables that give such tests another size. They are handed on as well.
 const SOAK_SIZES: &str = "FTPMON_SOAK_";
 
@@ -55,6 +57,24 @@ enum Ring {
     Fuzz,
     /// The live tests at full size, whose names begin with soak_, one after another: root, minutes each. Only when asked for.
     Soak,
+    /// Tools of attackers, which are installed, against real servers: root, two minutes. Only when asked for.
+    Tools,
+}
+
+impl Ring {
+    /// It runs only when asked for.
+    const fn is_on_request(self) -> bool {
+        matches!(self, Self::Soak | Self::Tools)
+    }
+
+    /// The prefix of the names of its tests, where they are those of one.
+    const fn prefix(self) -> Option<&'static str> {
+        match self {
+            Self::Soak => Some(SOAK),
+            Self::Tools => Some(TOOLS),
+            _ => None,
+        }
+    }
 }
 
 /// The reports of the test programs.
@@ -67,10 +87,14 @@ struct Tally {
 
 /// Runs the rings one after another; a ring that fails does not keep the next from running.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let wanted = |ring| (args.only.is_empty() && ring != Ring::Soak) || args.only.contains(&ring);
+    let wanted = |ring: Ring| (args.only.is_empty() && !ring.is_on_request()) || args.only.contains(&ring);
     let mut tally = Tally::default();
-    if (wanted(Ring::Live) || wanted(Ring::Soak)) && !args.no_install {
+    let live = [Ring::Live, Ring::Soak, Ring::Tools];
+    if live.into_iter().any(wanted) && !args.no_install {
         ftpmon_tests::party::install(|step| println!("install: {step}"))?;
+    }
+    if wanted(Ring::Tools) && !args.no_install {
+        ftpmon_tests::party::install_tools(|step| println!("install: {step}"))?;
     }
     if wanted(Ring::Unit) {
         let mut unit = cargo()?;
@@ -80,9 +104,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let mut bed = cargo()?;
         bed.args(["test", "--package", "ftpmon-tests", "--lib"]);
         bed.args(WITHOUT_ROOT.iter().flat_map(|name| ["--test", name])).arg("--").args(&args.options);
-        run_tests("the test bed's own tests, segmentation, variants of scenes", &mut bed, &mut tally)?;
+        run_tests(
+            "the test bed's own tests, segmentation, honest dialogues, variants of scenes",
+            &mut bed,
+            &mut tally,
+        )?;
     }
-    for ring in [Ring::Live, Ring::Soak] {
+    for ring in live {
         if wanted(ring) {
             with_root(ring, &args.options, &mut tally)?;
         }
@@ -163,15 +191,15 @@ fn with_root(ring: Ring, options: &[String], tally: &mut Tally) -> Result<()> {
         }
         command.arg(format!("FTPMON_BIN={}", agent.display()));
         command.arg(format!("FTPMON_SKIP_LOG={}", skips.display()));
-        if ring == Ring::Soak {
-            let names = soaks(&program, options)?;
+        if let Some(prefix) = ring.prefix() {
+            let names = named(prefix, &program, options)?;
             if names.is_empty() {
                 continue;
             }
             command.arg("RUST_TEST_THREADS=1").arg(&program).args(names).arg("--exact");
             command.args(options.iter().filter(|option| is_option(option)));
         } else {
-            command.arg(&program).args(["--skip", SOAK]).args(options);
+            command.arg(&program).args(["--skip", SOAK, "--skip", TOOLS]).args(options);
         }
         command.current_dir(root()?.join("tests"));
         run_tests(&format!("with root: {label}"), &mut command, tally)?;
@@ -183,15 +211,15 @@ fn with_root(ring: Ring, options: &[String], tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// The tests of a program that are at full size, of these the ones with one of the `options`' words in their names.
-fn soaks(program: &Path, options: &[String]) -> Result<Vec<String>> {
+/// The tests of a program whose names have a prefix, of these the ones with one of the `options`' words in their names.
+fn named(prefix: &str, program: &Path, options: &[String]) -> Result<Vec<String>> {
     let list = Command::new(program).args(["--list", "--format", "terse"]).output()?;
     ensure!(list.status.success(), "{} lists no tests", program.display());
     let words: Vec<_> = options.iter().filter(|option| !is_option(option)).collect();
     let names = String::from_utf8_lossy(&list.stdout).into_owned();
     let names = names.lines().filter_map(|line| line.strip_suffix(": test"));
-    let full_size = names.filter(|name| name.rsplit("::").next().is_some_and(|name| name.starts_with(SOAK)));
-    let wanted = full_size.filter(|name| words.is_empty() || words.iter().any(|word| name.contains(*word)));
+    let of_ring = names.filter(|name| name.rsplit("::").next().is_some_and(|name| name.starts_with(prefix)));
+    let wanted = of_ring.filter(|name| words.is_empty() || words.iter().any(|word| name.contains(*word)));
     Ok(wanted.map(str::to_owned).collect())
 }
 

@@ -4,7 +4,7 @@
 //! build, as are the libraries that only they want.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -27,6 +27,17 @@ const PACKAGES: [(&str, &str); 11] = [
     ("python3", "python3"),
     ("python3-pip", "pip3"),
     ("tmux", "tmux"),
+];
+
+/// Tools of attackers, and clients that only their tests want.
+const TOOLS: [(&str, &str); 7] = [
+    ("hydra", "hydra"),
+    ("medusa", "medusa"),
+    ("ncrack", "ncrack"),
+    ("patator", "patator"),
+    ("nmap", "nmap"),
+    ("nftables", "nft"),
+    ("wget", "wget"),
 ];
 
 /// Folders below `target/parties` and the packages that are unpacked into each.
@@ -95,6 +106,38 @@ pub fn install(mut say: impl FnMut(&str)) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Installs the tools that are missing. Without root or apt the tests say what is.
+///
+/// # Errors
+/// An installation failed.
+pub fn install_tools(mut say: impl FnMut(&str)) -> Result<()> {
+    let missing: Vec<&str> =
+        TOOLS.iter().filter(|(_, program)| find(program).is_none()).map(|(package, _)| *package).collect();
+    let folder = crowdsec()?;
+    let unpacks = !folder.join("usr/bin/crowdsec").is_file();
+    if !Uid::effective().is_root() || find("apt-get").is_none() || (missing.is_empty() && !unpacks) {
+        return Ok(());
+    }
+    run_ok(apt().arg("update"))?;
+    if !missing.is_empty() {
+        say(&format!("apt-get install {}", missing.join(" ")));
+        run_ok(apt().args(["install", "-y", "--no-install-recommends"]).args(&missing))?;
+    }
+    if unpacks {
+        say("unpacking crowdsec into target/parties/crowdsec");
+        unpack_into(&folder, &["crowdsec"])?;
+    }
+    Ok(())
+}
+
+/// The folder into which CrowdSec is unpacked: as a package it would start a service and ask its makers for rules.
+///
+/// # Errors
+/// The workspace's target folder is not known.
+pub fn crowdsec() -> Result<PathBuf> {
+    Ok(folder()?.join("crowdsec"))
 }
 
 /// apt-get, unattended.

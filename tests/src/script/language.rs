@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::capture::{Container, Frame, Style};
 use super::manner::{Lost, Marks, Payload, Way};
+use super::repeat;
 use super::scene::Scene;
 use super::text::unescape;
 use super::tls;
@@ -28,12 +29,8 @@ pub fn frames(script: &str) -> Result<Vec<Frame>> {
 
 fn played(script: &str) -> Result<Play> {
     let mut play = Play::default();
-    for (number, line) in script.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        play.statement(line).with_context(|| format!("line {}: {line}", number + 1))?;
+    for (number, line) in repeat::statements(script)? {
+        play.statement(&line).with_context(|| format!("line {number}: {line}"))?;
     }
     Ok(play)
 }
@@ -103,8 +100,16 @@ impl Play {
             "send" => scene.send(name, way, &payload(rest)?, marks),
             "hello" => {
                 let hello = match way {
-                    Way::Forth => tls::client_hello(rest),
-                    Way::Back => tls::server_hello(rest != "1.2"),
+                    Way::Forth => {
+                        let (name, protocols) = rest.split_once("alpn ").unwrap_or((rest, "ftp"));
+                        tls::client_hello(name.trim(), &protocols.split(' ').collect::<Vec<_>>())
+                    }
+                    Way::Back => {
+                        let (version, cipher) = word(rest);
+                        let cipher =
+                            (!cipher.is_empty()).then(|| u16::from_str_radix(cipher, 16)).transpose()?;
+                        tls::server_hello(version, cipher)?
+                    }
                 };
                 scene.send(name, way, &Payload::Bytes(hello), marks)
             }

@@ -52,8 +52,12 @@
 //! | `skip NAME >\|< N` | N bytes are said that no frame carries |
 //! | `keep-alive NAME >\|<` | a probe |
 //! | `fin NAME >\|<`, `rst NAME >\|< [AHEAD]`, `close NAME >\|<` | FIN; RST, AHEAD bytes beyond the next one; an orderly end begun by one side |
-//! | `hello NAME > [SERVER-NAME]`, `hello NAME < 1.2\|1.3` | a ClientHello, a ServerHello |
+//! | `hello NAME > [SERVER-NAME] [alpn PROTOCOL …]` | a ClientHello, which offers `ftp` unless told otherwise |
+//! | `hello NAME < 1.0\|1.1\|1.2\|1.3 [CIPHER]` | a ServerHello, with a cipher suite in hexadecimal |
 //! | `record NAME >\|< N` | a TLS record of application data |
+//!
+//! # Repetition
+//! `repeat N` … `end`: the statements between come N times. In them `{n}` counts from 0, `{n+40000}` from 40000. Blocks do not nest.
 //!
 //! # Marks before a statement
 //! `[lost]`, `[lost N]`: the capture misses its frames, or its N-th. `[twice]`: it holds each twice. `[late N]`: they
@@ -64,6 +68,7 @@
 //! `\r \n \t \0 \\ \xHH`; everything else stands for itself in UTF-8. White space at the end of a line counts only
 //! as `\x20`.
 
+pub mod benign;
 pub mod bulk;
 pub mod capture;
 pub mod dialogue;
@@ -71,6 +76,7 @@ pub mod language;
 pub mod mangle;
 pub mod manner;
 pub mod mixed;
+mod repeat;
 pub mod scene;
 mod text;
 pub mod tls;

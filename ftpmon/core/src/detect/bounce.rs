@@ -34,7 +34,8 @@ pub(super) const ENTRY: Entry = Entry {
     on: true,
     about: "PORT, EPRT or LPRT names another host than the client, or a port below 1024 (RFC 2577 section 3). One client with eight targets \
             and more scans through the server: the severity is 3. `accepted` counts what the server agreed to: a server that refuses is \
-            not in danger. Private addresses of clients behind NAT do not count.",
+            not in danger. Private addresses of clients behind NAT do not count, but those of the client's or the server's own network \
+            (/24, /64) do.",
     tuning: "Transfers between two servers (FXP) look like this: allow their networks.",
     threshold: Threshold { count: 1, per_s: 86_400 },
     types: &[EventType::DataChannel, EventType::Reply],
@@ -46,10 +47,26 @@ pub(super) const ENTRY: Entry = Entry {
 fn target(event: &Event) -> Option<(IpAddr, u16)> {
     let EventKind::DataChannel(channel) = &event.kind else { return None };
     let DataAnnouncement { mode, port, advertised_ip, nat, .. } = channel.data;
-    let third = nat == Nat::Mismatch;
+    let session = event.session.as_deref()?;
+    let client = session.client.ip;
+    let is_neighbour = |ip| are_neighbours(ip, client) || are_neighbours(ip, session.server.ip);
+    let third = match nat {
+        Nat::Mismatch => true,
+        // A client behind NAT names its own address, which is of another network than those on this side.
+        Nat::Private => advertised_ip.is_some_and(is_neighbour),
+        _ => false,
+    };
     let privileged = port < UNPRIVILEGED && port != DATA_PORT;
-    let client = event.session.as_deref()?.client.ip;
     (mode == Some(Mode::Active) && (third || privileged)).then_some((advertised_ip.unwrap_or(client), port))
+}
+
+/// Two hosts of one network, as networks usually are.
+fn are_neighbours(one: IpAddr, other: IpAddr) -> bool {
+    match (one, other) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => u32::from(one) >> 8 == u32::from(other) >> 8,
+        (IpAddr::V6(one), IpAddr::V6(other)) => u128::from(one) >> 64 == u128::from(other) >> 64,
+        _ => false,
+    }
 }
 
 /// A server agrees to connect somewhere.
@@ -153,6 +170,16 @@ mod tests {
             Session::new(9).passive(4, "203.0.113.7", 40_000),
         ];
         assert!(alerts_of(&ENTRY, &events).is_empty());
+    }
+
+    #[test]
+    fn a_private_neighbour_is_a_third_host_and_a_private_address_of_another_network_is_not() {
+        let alerts = |target: &str| {
+            let session = Session::between("10.77.0.1", "10.78.0.2", 1);
+            alerts_of(&ENTRY, &[session.active(1, target, 2_001)]).len()
+        };
+        assert_eq!((alerts("10.77.0.9"), alerts("10.78.0.9")), (1, 1));
+        assert_eq!((alerts("10.77.0.1"), alerts("172.17.0.2")), (0, 0), "itself, and a container's");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::facts::{hosts, session};
 use super::table::{Fill, Table};
 use super::watch::Watch;
 use super::watching::KEYS_MAX;
-use crate::event::{Confidence, Event, EventKind, EventType, GapCause};
+use crate::event::{Confidence, Direction, Event, EventKind, EventType, Gap, GapCause, GapDetail};
 use smol_str::SmolStr;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -42,7 +42,9 @@ enum Step {
 
 fn step(event: &Event) -> Option<Step> {
     match &event.kind {
-        EventKind::Gap(gap) if gap.gap.cause == GapCause::Acknowledged => Some(Step::Gap),
+        EventKind::Gap(Gap {
+            gap: GapDetail { cause: GapCause::Acknowledged, direction: Direction::Command, .. },
+        }) => Some(Step::Gap),
         EventKind::Transfer(transfer) if transfer.tx == 0 => Some(Step::Nameless),
         EventKind::SessionEnd(_) => Some(Step::Over),
         _ => None,
@@ -51,8 +53,8 @@ fn step(event: &Event) -> Option<Step> {
 
 struct HiddenTransfer {
     threshold: Threshold,
-    /// Sessions with a gap since their latest transfer.
-    gaps: Table<SmolStr, ()>,
+    /// Gaps of each session that no transfer was counted for: transfers without a command come when the gaps are long told.
+    gaps: Table<SmolStr, u32>,
     clients: Table<IpAddr, Watch>,
 }
 
@@ -61,12 +63,16 @@ impl Detector for HiddenTransfer {
         let (Some(step), Some(session)) = (step(event), session(event)) else { return };
         let id = SmolStr::new(session.id());
         if matches!(step, Step::Gap) {
-            self.gaps.entry(id);
+            let gaps = self.gaps.entry(id);
+            *gaps = gaps.saturating_add(1);
             return;
         }
-        if self.gaps.remove(&id).is_none() || matches!(step, Step::Over) {
+        if matches!(step, Step::Over) {
+            self.gaps.remove(&id);
             return;
         }
+        let Some(gaps) = self.gaps.find(&id).filter(|gaps| **gaps > 0) else { return };
+        *gaps -= 1;
         let (client, server) = hosts(event);
         let watch = self.clients.entry(client);
         if let Some(incident) = watch.add(self.threshold, event, None, "") {
@@ -100,6 +106,13 @@ mod tests {
     fn three_hidden_transfers_alert() {
         assert_eq!(alerts_of(&ENTRY, &hidden(3, GapCause::Acknowledged, 0)).len(), 1);
         assert!(alerts_of(&ENTRY, &hidden(2, GapCause::Acknowledged, 0)).is_empty());
+        let (gaps, transfers): (Vec<_>, Vec<_>) = hidden(3, GapCause::Acknowledged, 0)
+            .into_iter()
+            .partition(|event| matches!(event.kind, EventKind::Gap(_)));
+        let late = [gaps.clone(), transfers.clone()].concat();
+        assert_eq!(alerts_of(&ENTRY, &late).len(), 1, "the transfers come behind all the gaps");
+        let fewer = [&gaps[..2], &transfers].concat();
+        assert!(alerts_of(&ENTRY, &fewer).is_empty(), "a transfer for each gap");
         assert!(alerts_of(&ENTRY, &hidden(9, GapCause::RingFull, 0)).is_empty(), "the sensor's own");
         assert!(alerts_of(&ENTRY, &hidden(9, GapCause::Acknowledged, 5)).is_empty(), "with their commands");
     }

@@ -22,7 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
         technique: Some("T1110.003"),
     },
     on: true,
-    about: "The same secret is refused for as many different users of a server as the threshold says, from whatever hosts: \
+    about: "The same secret is refused for as many different users of a server as the threshold says, from several hosts: \
             spraying that is spread over many addresses. Secrets are compared by what the events say of them: it needs \
             --secrets hash (or show), and the alert does not tell the secret.",
     tuning: "An application that logs in as many users with one wrong password looks like this.",
@@ -70,7 +70,9 @@ impl Detector for SharedSecret {
             tried.hosts.push(client);
         }
         tried.incident.add(event, None, name);
-        if tried.users.len() >= (self.threshold.count as usize).min(USERS_MAX) && tried.incident.is_due() {
+        let is_enough = tried.users.len() >= (self.threshold.count as usize).min(USERS_MAX);
+        // One host that does this alone is for `login-spraying`.
+        if is_enough && tried.hosts.len() > 1 && tried.incident.is_due() {
             let (users, hosts) = (tried.incident.count, tried.hosts.len() as u64);
             let message =
                 format!("one password was refused for {users} users of {server}, from {hosts} hosts");
@@ -96,6 +98,8 @@ mod tests {
         let [alert] = &alerts[..] else { panic!("{alerts:?}") };
         assert_eq!(alert.message, "one password was refused for 5 users of 192.0.2.1, from 5 hosts");
         assert!(!format!("{alert:?}").contains("hmac"));
+        let one_host = |n: u8| Session::new(9).login_with(&format!("user{n}"), "hmac-sha256:aa", false);
+        assert!(alerts_of(&ENTRY, &(0..50).map(one_host).collect::<Vec<_>>()).is_empty(), "spraying");
         assert!(alerts_of(&ENTRY, &(0..4).map(attempt).collect::<Vec<_>>()).is_empty());
     }
 

@@ -17,6 +17,10 @@ use crate::time::Timestamp;
 const HOSTS_MAX: usize = 16_384;
 /// Users of a host that are remembered: more than any threshold needs. Stops a host that makes up names.
 const USERS_MAX: usize = 64;
+/// A slow sprayer tries this many times as many users ...
+const SLOW_COUNT: usize = 4;
+/// ... in this many times the time.
+const SLOW_TIME: u64 = 24;
 
 pub(super) const ENTRY: Entry = Entry {
     subject: Subject {
@@ -28,8 +32,8 @@ pub(super) const ENTRY: Entry = Entry {
         technique: Some("T1110.003"),
     },
     on: true,
-    about: "Refused logins of different users by one host: as many users as the threshold says within its time. It finds a password that is \
-            tried on many accounts, lists of stolen names and passwords, and a search for accounts that exist.",
+    about: "Refused logins of different users by one host: as many users as the threshold says within its time, or four times as many in 24 \
+            times its time, which finds a slow sprayer. It finds a password that is tried on many accounts, lists of stolen names and passwords, and a search for accounts that exist.",
     tuning: "A proxy or NAT in front of many people looks like one host: raise the count.",
     threshold: Threshold { count: 5, per_s: 600 },
     types: &[EventType::Login],
@@ -52,9 +56,10 @@ struct Host {
 }
 
 impl Host {
-    /// Notes a refusal, and forgets what is older than `window_ns`.
+    /// Notes a refusal, and forgets what is older than a slow sprayer's time.
     fn refused(&mut self, user: &SmolStr, now: Timestamp, window_ns: u64) {
-        self.users.retain(|(_, at)| now.nanos_since(*at) < window_ns);
+        let slow_ns = window_ns.saturating_mul(SLOW_TIME);
+        self.users.retain(|(_, at)| now.nanos_since(*at) < slow_ns);
         if self.users.is_empty() {
             (self.incident, self.distinct) = (Incident::default(), 0);
         }
@@ -66,6 +71,14 @@ impl Host {
         }
         self.users.push((user.clone(), now));
     }
+
+    /// As many users as the threshold says within its time, or as a slow sprayer tries.
+    fn is_enough(&self, threshold: Threshold, now: Timestamp, window_ns: u64) -> bool {
+        let fast = (threshold.count as usize).min(USERS_MAX);
+        let slow = fast.saturating_mul(SLOW_COUNT).min(USERS_MAX);
+        let latest = self.users.iter().rev().take_while(|(_, at)| now.nanos_since(*at) < window_ns);
+        self.users.len() >= slow || latest.count() >= fast
+    }
 }
 
 impl Detector for Spraying {
@@ -73,10 +86,10 @@ impl Detector for Spraying {
         let (Some(login), Some(session)) = (refused(event), &event.session) else { return };
         let user = key(login.user.as_deref().unwrap_or_default());
         let host = self.hosts.entry(session.client.ip);
-        host.refused(&user, event.ts, u64::from(self.threshold.per_s) * 1_000_000_000);
+        let window_ns = u64::from(self.threshold.per_s) * 1_000_000_000;
+        host.refused(&user, event.ts, window_ns);
         host.incident.add(event, None, &user);
-        let enough = (self.threshold.count as usize).min(USERS_MAX);
-        if host.users.len() >= enough && host.incident.is_due() {
+        if host.is_enough(self.threshold, event.ts, window_ns) && host.incident.is_due() {
             let users = host.distinct;
             let message = format!("{} failed to log in as {users} different users", session.client.ip);
             alerts.raise(&ENTRY.subject, event, &host.incident, &[("users", users)], message);
@@ -109,9 +122,11 @@ mod tests {
         let few: Vec<_> =
             (0..100).map(|n| Session::new(9).at(n).login(&format!("user{}", n % 4), false)).collect();
         assert!(alerts_of(&ENTRY, &few).is_empty(), "four users");
-        let slow: Vec<_> =
-            (0..50).map(|n| Session::new(9).at(n * 300).login(&format!("user{n}"), false)).collect();
-        assert!(alerts_of(&ENTRY, &slow).is_empty(), "two at most in ten minutes");
+        let every = |seconds: i64| -> Vec<_> {
+            (0..50).map(|n| Session::new(9).at(n * seconds).login(&format!("user{n}"), false)).collect()
+        };
+        assert!(alerts_of(&ENTRY, &every(900)).is_empty(), "sixteen in four hours");
+        assert_eq!(alerts_of(&ENTRY, &every(660))[0].evidence.counts["users"], 20, "a slow sprayer");
         let hosts: Vec<_> = (1..100).map(|n| Session::new(n).login(&format!("user{n}"), false)).collect();
         assert!(alerts_of(&ENTRY, &hosts).is_empty(), "one user a host");
     }
