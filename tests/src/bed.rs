@@ -10,6 +10,7 @@ use nix::unistd::Uid;
 
 use crate::agent;
 use crate::machine::find;
+use crate::oracle::{Unpacked, browser};
 use crate::party::Party;
 
 /// A need of a test.
@@ -23,6 +24,10 @@ pub enum Need {
     Agent,
     /// A real server or client.
     Party(Party),
+    /// A program that is unpacked.
+    Unpacked(Unpacked),
+    /// A browser.
+    Browser,
 }
 
 impl Need {
@@ -33,6 +38,8 @@ impl Need {
             Self::Tool(name) => find(name).is_none().then(|| format!("{name} is not installed")),
             Self::Agent => agent::binary().err().map(|error| error.to_string()),
             Self::Party(party) => party.missing(),
+            Self::Unpacked(program) => program.missing(),
+            Self::Browser => browser().is_none().then(|| "there is no Chromium".into()),
         }
     }
 }
@@ -41,7 +48,12 @@ impl Need {
 /// is set. A failure is told with all its causes.
 pub fn test(name: &str, needs: &[Need], body: impl FnOnce() -> Result<()>) {
     let always = [Need::Root, Need::Tool("ip")];
-    let missing = always.iter().chain(needs).find_map(|need| need.missing());
+    plain_test(name, &[&always, needs].concat(), body);
+}
+
+/// The same for a test that needs no root, unless it says so.
+pub fn plain_test(name: &str, needs: &[Need], body: impl FnOnce() -> Result<()>) {
+    let missing = needs.iter().find_map(|need| need.missing());
     if let Some(why) = missing {
         assert!(!no_skip(), "{name} may not be skipped: {why}");
         say_skip(name, &why);

@@ -21,6 +21,7 @@ pub mod golden;
 pub mod kernel;
 pub mod machine;
 pub mod net;
+pub mod oracle;
 pub mod party;
 pub mod poll;
 pub mod process;

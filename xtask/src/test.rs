@@ -15,6 +15,8 @@ use crate::workspace::{as_root, build_agent, cargo, is_root, root};
 const PASSED_ON: [&str; 3] = ["FTPMON_NO_SKIP", "RUST_BACKTRACE", "CARGO_TARGET_DIR"];
 /// The test bed's programs that need no root.
 const WITHOUT_ROOT: [&str; 5] = ["attack", "benign", "secrets", "segmentation", "variants"];
+/// The program of the ring of views, which needs none either.
+const VIEWS: &str = "views";
 /// The program of the test bed's own unit tests, which need none either.
 const LIBRARY: &str = "ftpmon_tests";
 /// The prefix of the names of tests at full size, which take minutes: a ring of their own.
@@ -49,6 +51,8 @@ pub(crate) struct Args {
 enum Ring {
     /// Unit and property tests, goldens, and examples in the documentation: no root.
     Unit,
+    /// The views, judged by tshark, Chromium, webalizer, logwatch, AWStats and promtool: no root but for installing them.
+    Views,
     /// The kernel programs by BPF_PROG_TEST_RUN, and the agent between real parties in namespaces: root.
     Live,
     /// Debian's kernels under emulation, with every program under every hook: no root but for installing qemu.
@@ -110,6 +114,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             &mut tally,
         )?;
     }
+    if wanted(Ring::Views) {
+        views(args, &mut tally)?;
+    }
     for ring in live {
         if wanted(ring) {
             with_root(ring, &args.options, &mut tally)?;
@@ -132,6 +139,34 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     ensure!(tally.failed == 0, "{} failed", tally.failed);
     ensure!(tally.passed > 0, "no test ran");
     Ok(())
+}
+
+/// Installs the programs that judge the views, and lets them.
+fn views(args: &Args, tally: &mut Tally) -> Result<()> {
+    if !args.no_install {
+        ftpmon_tests::oracle::install(|step| println!("install: {step}"))?;
+    }
+    let agent = env::var_os("FTPMON_BIN").map_or_else(build_agent, |agent| Ok(agent.into()))?;
+    let mut program = cargo()?;
+    let skips = skip_log()?;
+    program.env("FTPMON_BIN", agent).env("FTPMON_SKIP_LOG", &skips).args([
+        "test",
+        "--package",
+        "ftpmon-tests",
+        "--test",
+        VIEWS,
+    ]);
+    program.arg("--").args(&args.options);
+    run_tests("views", &mut program, tally)?;
+    tally.count_skipped(&skips);
+    Ok(())
+}
+
+/// The file that tests name themselves in when they are skipped, empty.
+fn skip_log() -> Result<PathBuf> {
+    let path = ftpmon_tests::machine::target()?.join("skipped.txt");
+    let _ = fs::remove_file(&path);
+    Ok(path)
 }
 
 /// Boots kernels. Without what that needs it is skipped, or fails where nothing may be skipped.
@@ -165,8 +200,7 @@ fn on_kernels(args: &Args, tally: &mut Tally) {
 fn with_root(ring: Ring, options: &[String], tally: &mut Tally) -> Result<()> {
     let agent = build_agent()?;
     let programs = build_tests("ftpmon-tests")?;
-    let skips = ftpmon_tests::machine::target()?.join("skipped.txt");
-    let _ = fs::remove_file(&skips);
+    let skips = skip_log()?;
     if !is_root() && ftpmon_tests::machine::find("sudo").is_none() {
         println!("SKIP all tests with root: this is not root, and there is no sudo");
         tally.skipped += 1;
@@ -175,7 +209,7 @@ fn with_root(ring: Ring, options: &[String], tally: &mut Tally) -> Result<()> {
     for program in programs {
         let name = program.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let label = name.rsplit_once('-').map_or(name.as_str(), |(name, _)| name);
-        if WITHOUT_ROOT.contains(&label) || label == LIBRARY {
+        if WITHOUT_ROOT.contains(&label) || label == VIEWS || label == LIBRARY {
             continue;
         }
         // sudo clears the environment: what the tests read is set behind it.
@@ -204,10 +238,7 @@ fn with_root(ring: Ring, options: &[String], tally: &mut Tally) -> Result<()> {
         command.current_dir(root()?.join("tests"));
         run_tests(&format!("with root: {label}"), &mut command, tally)?;
     }
-    let skipped = fs::read_to_string(&skips).unwrap_or_default().lines().count() as u64;
-    // A skipped test has returned, so its program counted it as passed.
-    tally.passed = tally.passed.saturating_sub(skipped);
-    tally.skipped += skipped;
+    tally.count_skipped(&skips);
     Ok(())
 }
 
@@ -270,6 +301,13 @@ fn run_tests(what: &str, command: &mut Command, tally: &mut Tally) -> Result<()>
 }
 
 impl Tally {
+    /// Takes the tests that this file names as skipped. They have returned, so their program counted them as passed.
+    fn count_skipped(&mut self, log: &Path) {
+        let skipped = fs::read_to_string(log).unwrap_or_default().lines().count() as u64;
+        self.passed = self.passed.saturating_sub(skipped);
+        self.skipped += skipped;
+    }
+
     /// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
     fn add(&mut self, line: &str) {
         let Some(counts) = line.strip_prefix("test result: ") else {

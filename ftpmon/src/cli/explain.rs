@@ -1,5 +1,6 @@
 //! The options of `ftpmon explain`.
 
+use core::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -21,10 +22,9 @@ pub struct ExplainArgs {
     /// Session to explain, by its number in the file, from 1
     #[arg(long, value_name = "N", conflicts_with = "session", value_parser = clap::value_parser!(u64).range(1..))]
     pub follow: Option<u64>,
-    /// Show the layers of this frame, counted from 1, in place of the ladder: each field with its bytes
-    #[arg(long, value_name = "N", conflicts_with_all = ["session", "follow", "layers"],
-        value_parser = clap::value_parser!(u64).range(1..))]
-    pub frame: Option<u64>,
+    /// Show the layers of this frame, or of the frames from N to M, counted from 1, in place of the ladder: each field with its bytes
+    #[arg(long, value_name = "N[-M]", conflicts_with_all = ["session", "follow", "layers"], value_parser = frames)]
+    pub frame: Option<RangeInclusive<u64>>,
     /// Show the layers of all frames of the session in place of the ladder
     #[arg(long)]
     pub layers: bool,
@@ -64,10 +64,37 @@ impl ExplainArgs {
             selection,
             svg: self.svg.clone(),
             html: self.html.clone(),
-            layers: self.frame.map(Layered::Frame).or(self.layers.then_some(Layered::Session)),
+            layers: self.frame.clone().map(Layered::Frames).or(self.layers.then_some(Layered::Session)),
             language: self.lang.unwrap_or_else(|| Language::of_environment(|name| std::env::var(name).ok())),
             color: self.color,
             width: self.width.map(usize::from),
+        }
+    }
+}
+
+/// A frame's number, or the first and the last one.
+fn frames(text: &str) -> Result<RangeInclusive<u64>, String> {
+    let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
+    let range = match text.split_once('-') {
+        Some((first, last)) => number(first).zip(number(last)),
+        None => number(text).map(|number| (number, number)),
+    };
+    match range {
+        Some((first, last)) if first <= last => Ok(first..=last),
+        _ => Err("a frame's number from 1, or two as 3-7".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_have_a_first_and_a_last_one() {
+        assert_eq!(frames("3"), Ok(3..=3));
+        assert_eq!(frames("3-7"), Ok(3..=7));
+        for wrong in ["", "0", "0-3", "7-3", "3-", "-3", "x"] {
+            assert!(frames(wrong).is_err(), "{wrong}");
         }
     }
 }

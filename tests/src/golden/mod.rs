@@ -109,6 +109,15 @@ impl Golden {
         script::frames(&script)
     }
 
+    /// Its capture file.
+    ///
+    /// # Errors
+    /// As [`Self::frames`].
+    pub fn capture(&self) -> Result<Vec<u8>> {
+        let script = std::fs::read_to_string(self.folder.join("script.ftp")).context("script.ftp")?;
+        script::capture(&script)
+    }
+
     /// The output of `binary` for this golden's capture in a format, normalized. `scratch` is a folder for the capture.
     ///
     /// # Errors

@@ -39,6 +39,7 @@ mod svg;
 mod transfer;
 mod words;
 
+use core::ops::RangeInclusive;
 use std::io::Write;
 use std::path::Path;
 
@@ -65,11 +66,11 @@ pub fn explain(options: &ExplainOptions, config: &Config) -> anyhow::Result<()> 
     let name = options.file.display().to_string();
     let source = Source::open(&options.file).with_context(|| name.clone())?;
     let out = std::io::stdout().lock();
-    match (source, options.layers) {
+    match (source, &options.layers) {
         (Source::Capture, layers) => {
             let mut found = capture::find(&options.file, &options.selection, config)?;
             match (&mut found.record, layers) {
-                (_, Some(Layered::Frame(frame))) => show_layers(options, Some(frame), &found, config, out),
+                (_, Some(Layered::Frames(frames))) => show_layers(options, Some(frames), &found, config, out),
                 (Some(_), Some(Layered::Session)) => show_layers(options, None, &found, config, out),
                 (Some(record), None) => {
                     capture::add_steps(&options.file, record);
@@ -104,7 +105,7 @@ fn missing(selection: &Selection, end: &mut anyhow::Result<()>) -> anyhow::Resul
 
 fn show_layers(
     options: &ExplainOptions,
-    frame: Option<u64>,
+    frames: Option<&RangeInclusive<u64>>,
     found: &Found,
     config: &Config,
     out: impl Write,
@@ -115,7 +116,7 @@ fn show_layers(
         colour: options.color.on_stdout(),
     };
     let mut out = std::io::BufWriter::new(out);
-    layers::write(&options.file, frame, found, config, &look, &mut out)?;
+    layers::write(&options.file, frames, found, config, &look, &mut out)?;
     Ok(out.flush()?)
 }
 

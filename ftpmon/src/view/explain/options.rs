@@ -1,5 +1,6 @@
 //! The session or frame that is explained, and the form of the explanation.
 
+use core::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::view::language::Language;
@@ -18,10 +19,10 @@ pub enum Selection {
 }
 
 /// The frames whose layers are shown in place of the ladder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Layered {
-    /// One frame, counted from 1.
-    Frame(u64),
+    /// Those with these numbers, counted from 1.
+    Frames(RangeInclusive<u64>),
     /// All frames of the session.
     Session,
 }

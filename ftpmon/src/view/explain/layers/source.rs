@@ -1,5 +1,6 @@
 //! The frames of a capture, secrets overwritten.
 
+use core::ops::RangeInclusive;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
@@ -18,8 +19,8 @@ use crate::view::explain::connections::Connections;
 
 /// The frames whose layers are shown.
 #[derive(Clone, Copy)]
-enum Wanted {
-    One(u64),
+enum Wanted<'r> {
+    Numbers(&'r RangeInclusive<u64>),
     OfSession,
 }
 
@@ -33,19 +34,19 @@ pub(crate) struct Look {
     pub(crate) colour: bool,
 }
 
-/// Writes the layers of frame `frame`, or of all frames of the session that was found.
+/// Writes the layers of the frames with these numbers, or of all frames of the session that was found.
 ///
 /// # Errors
-/// There is no such frame, or `out` cannot be written to.
+/// There are no such frames, or `out` cannot be written to.
 pub(crate) fn write(
     path: &Path,
-    frame: Option<u64>,
+    frames: Option<&RangeInclusive<u64>>,
     found: &Found,
     config: &Config,
     look: &Look,
     mut out: impl Write,
 ) -> anyhow::Result<()> {
-    let wanted = frame.map_or(Wanted::OfSession, Wanted::One);
+    let wanted = frames.map_or(Wanted::OfSession, Wanted::Numbers);
     let mut ports: BTreeSet<u16> = found.ports.clone();
     ports.extend(&config.ports.control);
     let mut mask =
@@ -56,7 +57,7 @@ pub(crate) fn write(
     let read = capture::for_each_packet(path, |at, number, raw, segment| {
         let first = *first.get_or_insert(at);
         let is_wanted = match wanted {
-            Wanted::One(frame) => frame == number,
+            Wanted::Numbers(numbers) => numbers.contains(&number),
             Wanted::OfSession => segment.is_some_and(|segment| {
                 connections.as_mut().is_some_and(|connections| connections.push(at, number, segment))
             }),
@@ -85,9 +86,9 @@ pub(crate) fn write(
         return Err(error.into());
     }
     match (wanted, written) {
-        (Wanted::One(frame), 0) => {
+        (Wanted::Numbers(numbers), 0) => {
             read.context("it cannot be read to its end")?;
-            bail!("there is no frame {frame}")
+            bail!("there is no frame {}", numbers.start())
         }
         _ => Ok(()),
     }
