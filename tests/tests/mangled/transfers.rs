@@ -19,7 +19,7 @@ struct Transfer {
     ends: Option<Ends>,
     bytes: u64,
     outcome: String,
-    /// How its endpoint was announced.
+    /// The announcement of its endpoint.
     via: String,
 }
 
@@ -61,7 +61,7 @@ impl Transfers {
         by_name
     }
 
-    /// What is said here and was not so: frames of control connections are missing, and none of data connections.
+    /// Facts that are said here and were not so: frames of control connections are missing, and none of data connections.
     pub(crate) fn wrong(&self, whole: &Self) -> Vec<String> {
         let mut wrong = Vec::new();
         let names = whole.by_name();
