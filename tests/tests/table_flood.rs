@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use ftpmon_tests::agent::Agent;
@@ -27,8 +27,10 @@ const SERVER: &str = "10.77.0.2";
 const VICTIM: &str = "10.77.0.1";
 /// A host with a session of its own, whose address the flood has.
 const HOSTILE: &str = "10.77.0.3";
-/// Packets of the flood a second.
-const RATE: f64 = 50_000.0;
+/// Packets of the flood a second, at most: what a machine sends.
+const RATE: f64 = 100_000.0;
+/// Commands of the victim besides those of its login and its transfers.
+const COMMANDS: usize = 200;
 /// The length of the flood before the victim begins: enough to fill any of the tables.
 const HEAD_START: usize = 100_000;
 const FILE: u64 = 100_000;
@@ -111,6 +113,7 @@ fn flooded(hook: &str, frames: Vec<Frame>, with_session: bool) -> Result<()> {
     let agent = Agent::start(&net.server, &arguments)?;
     let hostile = if with_session { Some(session_of_the_hostile_host(&net)?) } else { None };
     let over = AtomicBool::new(false);
+    let began = Instant::now();
     let sent = thread::scope(|scope| {
         let flood = scope.spawn(|| -> Result<u64> {
             let mut sent = 0;
@@ -130,6 +133,7 @@ fn flooded(hook: &str, frames: Vec<Frame>, with_session: bool) -> Result<()> {
         let sent = flood.join().map_err(|_| anyhow!("the flood panicked"))??;
         done.map(|()| sent)
     })?;
+    let flooding = began.elapsed();
     drop(hostile);
     let of_victim = |event: &&Event| event.text("/client/ip") == VICTIM;
     let told = |events: &Events| events.of("transfer").into_iter().filter(of_victim).count();
@@ -139,7 +143,8 @@ fn flooded(hook: &str, frames: Vec<Frame>, with_session: bool) -> Result<()> {
     let events = Events::from_lines(&lines);
     let stats = events.last("stats").context("no stats")?;
     println!(
-        "{hook}: {sent} packets; lost {}",
+        "{hook}: {sent} packets, {:.0} a second; lost {}",
+        sent as f64 / flooding.as_secs_f64(),
         stats.0.get("lost").map(ToString::to_string).unwrap_or_default()
     );
     let lost = |reason: &str| stats.number(&format!("/lost/{reason}")).unwrap_or(0);
@@ -155,13 +160,13 @@ fn flooded(hook: &str, frames: Vec<Frame>, with_session: bool) -> Result<()> {
     for wrong in ["gap", "anomaly"] {
         ensure!(session.count(wrong) == 0, "{:?}", session.of(wrong));
     }
-    // USER, PASS, TYPE or not, an announcement and a RETR each, QUIT.
-    let commands = session.commands().len();
-    ensure!(commands >= 3 + 10, "{commands} commands of the victim: {:?}", session.commands());
+    let commands = session.commands();
+    let noops = commands.iter().filter(|command| *command == "NOOP").count();
+    ensure!(noops == COMMANDS, "{noops} of {COMMANDS} commands of the victim: {commands:?}");
     Ok(())
 }
 
-/// Five downloads.
+/// Five downloads, and commands between them.
 fn victim(net: &Direct, server: SocketAddr) -> Result<()> {
     net.client.run(|| {
         let mut client = Client::connect(server, ClientOptions::default())?;
@@ -169,6 +174,9 @@ fn victim(net: &Direct, server: SocketAddr) -> Result<()> {
         for mode in [DataMode::Pasv, DataMode::Epsv, DataMode::Port, DataMode::Eprt, DataMode::Pasv] {
             let got = client.retrieve(mode, "/a.bin", None)?;
             ensure!(got.bytes == FILE, "{got:?}");
+            for _ in 0..COMMANDS / 5 {
+                client.demand("NOOP")?;
+            }
             // Quiet for a while: what it left in the tables gets old.
             thread::sleep(Duration::from_millis(500));
         }
