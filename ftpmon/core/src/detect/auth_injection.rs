@@ -8,6 +8,7 @@ use super::facts::hosts;
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
 use crate::event::{AnomalyId, Confidence, Event, EventKind, EventType};
+use smol_str::SmolStr;
 
 pub(super) const ENTRY: Entry = Entry {
     subject: Subject {
@@ -34,13 +35,15 @@ fn see(event: &Event) -> Option<Sighting<(IpAddr, IpAddr)>> {
     (anomaly.anomaly.id == AnomalyId::CommandBehindAuth).then(|| Sighting {
         key: hosts(event),
         tx: anomaly.tx,
-        example: anomaly.anomaly.detail.clone(),
+        // Its detail begins with the command.
+        example: anomaly.anomaly.detail.split(' ').next().unwrap_or_default().into(),
     })
 }
 
-fn message(event: &Event, _: &Incident) -> String {
+fn message(event: &Event, incident: &Incident) -> String {
     let (client, server) = hosts(event);
-    format!("{client} sent commands in clear text behind AUTH, and {server} began TLS")
+    let verb = incident.examples.last().map(SmolStr::as_str).unwrap_or_default();
+    format!("{verb} came behind AUTH in clear text from {client}, and {server} began TLS")
 }
 
 #[cfg(test)]
