@@ -18,7 +18,7 @@ use ftpmon_tests::crowd::Crowd;
 use ftpmon_tests::events::{Event, Events};
 use ftpmon_tests::ftp::Server;
 use ftpmon_tests::net::{Direct, Family};
-use ftpmon_tests::poll;
+use ftpmon_tests::{poll, usage};
 use socket2::{Domain, Socket, Type};
 
 /// The longest delay of events.
@@ -95,7 +95,7 @@ fn copies_nothing(net: &Direct, flood: Flood) -> Result<()> {
         taken
     })?;
     agent.wait_for_sessions(flood.at_once, LIMIT)?;
-    let memory = memory(agent.process().id())?;
+    let memory = usage::memory(agent.process().id(), "VmHWM")?;
     let events = Events::from_lines(&agent.stop_unread()?);
     let exchanged = exchanged.load(Ordering::Relaxed);
     println!("{} bytes between strangers, agent's memory {} MiB", exchanged, memory >> 20);
@@ -121,7 +121,7 @@ fn disturbs_no_other_session(net: &Direct, flood: Flood, crowd: Crowd) -> Result
         taken
     })?;
     agent.wait_for_sessions(flood.at_once + crowd.sessions, LIMIT)?;
-    let memory = memory(agent.process().id())?;
+    let memory = usage::memory(agent.process().id(), "VmHWM")?;
     let lines = agent.stop_unread()?;
     drop(server);
     println!("{flood:?} and {crowd:?} in {:.1?}, agent's memory {} MiB", began.elapsed(), memory >> 20);
@@ -155,13 +155,6 @@ fn bounded(events: &Events, memory: u64) -> Result<()> {
     }
     println!("most entries of the tables: {most:?}");
     Ok(())
-}
-
-/// Bytes that a process has in memory.
-fn memory(process: u32) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
-    Ok(kib.context("no VmHWM")?.parse::<u64>()? << 10)
 }
 
 /// Two hosts exchange bytes on connections old and new until it is `over`.

@@ -17,7 +17,7 @@ use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Ser
 use ftpmon_tests::kernel::Frame;
 use ftpmon_tests::kernel::frame::{ACK, SYN};
 use ftpmon_tests::net::{Direct, Replay};
-use ftpmon_tests::{compare, poll};
+use ftpmon_tests::{compare, poll, usage};
 use socket2::{Domain, Socket, Type};
 
 /// The longest delay of events.
@@ -34,6 +34,8 @@ const COMMANDS: usize = 200;
 /// The length of the flood before the victim begins: enough to fill any of the tables.
 const HEAD_START: usize = 100_000;
 const FILE: u64 = 100_000;
+/// Memory of the agent at most: the default of `--memory`, and its ring.
+const MEMORY_MAX: u64 = (256 + 16) << 20;
 /// None that a host makes by one packet.
 const EVENTS: &str = "sensor_start,sensor_stop,command,transfer,gap,anomaly,stats";
 
@@ -110,7 +112,7 @@ fn flooded(hook: &str, frames: Vec<Frame>, with_session: bool) -> Result<()> {
     let behaviour = Behaviour::default().with_file("/a.bin", Content::Pattern(FILE));
     let serving = net.server.run(|| Server::start(server, behaviour))?;
     let arguments = ["--iface", Direct::DEVICE, "--hook", hook, "--stats-interval", "1", "--events", EVENTS];
-    let agent = Agent::start(&net.server, &arguments)?;
+    let mut agent = Agent::start(&net.server, &arguments)?;
     let hostile = if with_session { Some(session_of_the_hostile_host(&net)?) } else { None };
     let over = AtomicBool::new(false);
     let began = Instant::now();
@@ -138,13 +140,16 @@ fn flooded(hook: &str, frames: Vec<Frame>, with_session: bool) -> Result<()> {
     let of_victim = |event: &&Event| event.text("/client/ip") == VICTIM;
     let told = |events: &Events| events.of("transfer").into_iter().filter(of_victim).count();
     agent.wait("the victim's transfers", LIMIT, |events| told(events) >= 5)?;
+    let memory = usage::memory(agent.process().id(), "VmHWM")?;
+    ensure!(memory <= MEMORY_MAX, "the agent has {memory} bytes");
     let lines = agent.stop_unread()?;
     drop(serving);
     let events = Events::from_lines(&lines);
     let stats = events.last("stats").context("no stats")?;
     println!(
-        "{hook}: {sent} packets, {:.0} a second; lost {}",
+        "{hook}: {sent} packets, {:.0} a second; {} MiB; lost {}",
         sent as f64 / flooding.as_secs_f64(),
+        memory >> 20,
         stats.0.get("lost").map(ToString::to_string).unwrap_or_default()
     );
     let lost = |reason: &str| stats.number(&format!("/lost/{reason}")).unwrap_or(0);
