@@ -105,8 +105,15 @@ impl Golden {
     /// # Errors
     /// There is no script, or it is wrong.
     pub fn frames(&self) -> Result<Vec<script::capture::Frame>> {
-        let script = std::fs::read_to_string(self.folder.join("script.ftp")).context("script.ftp")?;
-        script::frames(&script)
+        script::frames(&self.script()?)
+    }
+
+    /// The text of its script.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn script(&self) -> Result<String> {
+        std::fs::read_to_string(self.folder.join("script.ftp")).context("script.ftp")
     }
 
     /// Its capture file.

@@ -5,6 +5,7 @@
 
 #![allow(clippy::expect_used, reason = "a test panics where it fails")]
 
+mod besides;
 #[path = "../reading/mod.rs"]
 mod reading;
 mod transfers;
@@ -16,6 +17,7 @@ use ftpmon_core::engine::EngineConfig;
 use ftpmon_tests::compare::without_times;
 use ftpmon_tests::dialogues::dice::Dice;
 use ftpmon_tests::golden::Golden;
+use ftpmon_tests::script;
 use ftpmon_tests::script::capture::Frame;
 use ftpmon_tests::script::mangle::{are_plain, carried, cut, double, lose};
 use reading::Reading;
@@ -33,6 +35,8 @@ const ABOUT_SEGMENTS: [&str; 5] =
 /// Dialogues of which more than lines is missing where frames are: the command that held a secret which a reply repeats, and the beginning
 /// that shows that the port is IRC's.
 const ABOUT_BEGINNINGS: [&str; 2] = ["secrets-elsewhere", "not-ftp-irc"];
+/// Dialogues in which it is not known from the script which commands wait: a reply comes twice, frames are cut short.
+const ABOUT_REPLIES: [&str; 2] = ["completed-twice", "replies-cut-short"];
 /// Plain dialogues at least: else the folders were not found.
 const DIALOGUES_MIN: usize = 100;
 /// The name of a command that is hidden.
@@ -251,5 +255,29 @@ fn behind_lost_lines_no_transfer_is_another() {
             }
         }
     }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn what_is_said_besides_changes_no_transfer() {
+    let mut wrong = Vec::new();
+    let mut richer = 0;
+    let goldens = Golden::all().expect("the golden folders");
+    for golden in goldens.into_iter().filter(|it| !ABOUT_REPLIES.contains(&it.name.as_str())) {
+        let script = golden.script().expect("a script");
+        let frames = golden.frames().expect("a script's frames");
+        let whole = Transfers::of(&events(&frames));
+        for seed in 0..seeds() {
+            let Some(more) = besides::richer(&script, &mut Dice::new(3000 + seed)) else { continue };
+            richer += 1;
+            let told = events(&script::frames(&more).expect("a richer script"));
+            let found = Transfers::of(&told).differences(&whole);
+            if !found.is_empty() {
+                show(&golden.name, seed, &told);
+                wrong.push(format!("{}, seed {seed}: {found:#?}", golden.name));
+            }
+        }
+    }
+    assert!(richer >= DIALOGUES_MIN, "{richer} richer dialogues");
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -13,13 +13,14 @@ type Ends = (String, String);
 type Name = (String, String, String);
 
 /// A transfer that was told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Transfer {
     name: Name,
     ends: Option<Ends>,
     bytes: u64,
     outcome: String,
-    /// The announcement of its endpoint.
+    path: String,
+    /// The verb that announced its endpoint.
     via: String,
 }
 
@@ -47,6 +48,7 @@ impl Transfers {
             ends: end(fields, "initiator").zip(end(fields, "listener")),
             bytes: number(fields, "/transfer/bytes"),
             outcome: text(fields, "/transfer/outcome").to_owned(),
+            path: text(fields, "/transfer/path").to_owned(),
             via: text(fields, "/data/via").to_owned(),
         });
         Self { all: all.collect() }
@@ -61,13 +63,36 @@ impl Transfers {
         by_name
     }
 
-    /// Facts that are said here and were not so: frames of control connections are missing, and none of data connections.
+    /// The differences from `whole`, whatever the order.
+    pub(crate) fn differences(&self, whole: &Self) -> Vec<String> {
+        let sorted = |transfers: &Self| {
+            let mut all = transfers.all.clone();
+            // A connection to the endpoint of a command that was refused and moved nothing says nothing.
+            for transfer in all.iter_mut().filter(|it| it.outcome == "refused" && it.bytes == 0) {
+                transfer.ends = None;
+            }
+            all.sort();
+            all
+        };
+        let (mut here, before) = (sorted(self), sorted(whole));
+        let mut wrong = Vec::new();
+        for transfer in before {
+            match here.iter().position(|it| *it == transfer) {
+                Some(index) => drop(here.remove(index)),
+                None => wrong.push(format!("not told: {transfer:?}")),
+            }
+        }
+        wrong.extend(here.iter().map(|transfer| format!("told instead: {transfer:?}")));
+        wrong
+    }
+
+    /// Claims that do not hold: frames of control connections are missing, and none of data connections.
     pub(crate) fn wrong(&self, whole: &Self) -> Vec<String> {
         let mut wrong = Vec::new();
         let names = whole.by_name();
         let mut told = BTreeSet::new();
         for transfer in &self.all {
-            let Transfer { name, ends, bytes, outcome, via } = transfer;
+            let Transfer { name, ends, bytes, outcome, via, .. } = transfer;
             if let Some(ends) = ends
                 && !told.insert((ends.clone(), name.0.clone()))
                 && whole.all.iter().filter(|it| it.ends.as_ref() == Some(ends)).count() < 2
@@ -77,7 +102,7 @@ impl Transfers {
             if name.1.is_empty() {
                 continue;
             }
-            // What would show that it is short may be what is missing. A connection that was found is a guess, and said to be one.
+            // SIZE, which would show that it is short, may be missing. A connection that was found is a guess, and said to be one.
             let same = |before: &str| before == outcome || (before == "short" && outcome == "complete");
             let as_before = |it: &&Transfer| same(&it.outcome) && it.ends == *ends && it.bytes == *bytes;
             let proves = match outcome.as_str() {

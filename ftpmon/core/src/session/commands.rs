@@ -275,13 +275,17 @@ impl Session {
             let session = SessionRef::new(&self.identity, &self.logins, &self.allowance);
             self.transfers.evict_oldest(at, session, out);
         }
-        if !self.all_read {
+        // What was missing before the latest announcement says nothing of endpoints.
+        let all_read = self.all_read || self.transfers.all_read_since_announced();
+        if !all_read {
             self.transfers.disown_spent(at);
         }
         // The connection of the transfer before may serve this one as well.
-        let connection_due = self.all_read && !self.remote.parameters().keeps_connection();
+        let parameters = self.remote.parameters();
+        let one_each = if self.all_read { !parameters.keeps_connection() } else { parameters.is_stream() };
+        let connection_due = all_read && one_each;
         // Once something is missing, so may be the reply: the endpoint of before is not this one's either.
-        let endpoint_due = self.pending.awaits_endpoint((!self.all_read).then_some(self.announced_by));
+        let endpoint_due = self.pending.awaits_endpoint((!all_read).then_some(self.announced_by));
         let source = self.transfers.begin(request, connection_due, endpoint_due);
         if source != DataSource::Unknown {
             // In stream mode the end of a file is that of its connection: the server may open another one.
@@ -291,7 +295,7 @@ impl Session {
             }
             return;
         }
-        if !self.all_read {
+        if !all_read {
             out.effects.push(Effect::EndpointMissed { at });
         } else if connection_due && !endpoint_due {
             self.expect_at_default_port(at, out);

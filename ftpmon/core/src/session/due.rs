@@ -35,6 +35,11 @@ impl Parameters {
             && self.structure == Some(b'F')
     }
 
+    /// In stream mode each file has a connection of its own.
+    pub(super) fn is_stream(self) -> bool {
+        self.mode == Some(b'S')
+    }
+
     /// In block and compressed mode a data connection stays open for the next transfer (RFC 959 section 3.3).
     pub(super) const fn keeps_connection(self) -> bool {
         matches!(self.mode, Some(b'B' | b'C'))

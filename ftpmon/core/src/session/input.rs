@@ -3,6 +3,7 @@
 use super::channel::Channel;
 use super::outbox::{Effect, Outbox};
 use super::{Context, Session};
+use crate::config::Secrets;
 use crate::event::{AnomalyId, Direction, EventKind, Gap, GapCause, GapDetail};
 use crate::ftp::LineSplitter;
 use crate::text::Text;
@@ -164,7 +165,12 @@ impl Session {
         }
         match direction {
             Direction::Command => self.command_line(at, line, context, out),
-            Direction::Reply => self.reply_line(at, line, out),
+            Direction::Reply => {
+                if !self.all_read && *context.secrets != Secrets::Show {
+                    self.secrets.may_be_lost();
+                }
+                self.reply_line(at, line, out)
+            }
         }
     }
 

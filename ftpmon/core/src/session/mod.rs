@@ -119,9 +119,9 @@ pub struct Session {
     greeting_due: bool,
     /// All of the dialogue so far was read: what does not fit is an anomaly.
     all_read: bool,
-    /// The number of times that something of it was not.
+    /// The count of gaps in it.
     missed: Missed,
-    /// The number of times that commands were missing when a file was asked for last.
+    /// The count of gaps in the commands when a file was asked for last.
     missed_before_transfer: u32,
     malformed: u8,
     malformed_replies: u8,

@@ -95,7 +95,12 @@ impl Session {
             command.map(|command| CommandRef { verb: command.name.clone(), arg: command.arg.clone() });
         let unasked = command.is_none() && !to_empty_line;
         // Endpoints are read from the reply itself.
-        let masked = Reply { text: self.secrets.masked(&reply.text), ..*reply };
+        let text = if unasked {
+            self.secrets.masked_unseen(number, &reply.text)
+        } else {
+            self.secrets.masked(&reply.text)
+        };
+        let masked = Reply { text, ..*reply };
         if let Some(basis) = self.remote.heard(tx, &masked)
             && let Some(transfer) = self.transfers.by_command(tx)
         {
@@ -162,6 +167,8 @@ impl Session {
         let Some(repeated) = self.repeated.take() else { return };
         let index = self.pending.index_of(repeated.tx);
         let own = index.filter(|&index| !self.pending.is_answered_after_all(index, code, text));
+        let error = repeated.reply.code.map_or(0, Code::number);
+        let own = own.or_else(|| self.pending.empty_line_before(index?, error));
         self.tell_reply(repeated.at, &repeated.reply, own, out);
     }
 

@@ -65,6 +65,8 @@ pub(super) struct MaskedSecrets {
     in_last_line: bool,
     /// There were more secrets than were examined: replies are hidden.
     hides_all: bool,
+    /// A command that held one may have been lost.
+    may_be_lost: bool,
 }
 
 impl MaskedSecrets {
@@ -185,6 +187,26 @@ impl MaskedSecrets {
         full
     }
 
+    /// Something of the dialogue is missing, perhaps a command with a secret.
+    pub(super) fn may_be_lost(&mut self) {
+        self.may_be_lost = true;
+    }
+
+    /// The text of a reply to a command that was not seen: it may repeat a secret that was lost. The text of an answer to a login is hidden as a
+    /// whole, in that of others whatever stands behind a verb that has a secret.
+    pub(super) fn masked_unseen<'t>(&self, code: Option<u16>, text: &'t [u8]) -> Cow<'t, [u8]> {
+        if !self.may_be_lost || text.is_empty() {
+            return self.masked(text);
+        }
+        if matches!(code, Some(202 | 230 | 232 | 430 | 530)) {
+            return Cow::Borrowed(b"***");
+        }
+        match behind_a_secret_verb(text).and_then(|end| text.get(..end)) {
+            Some(head) => Cow::Owned([self.masked(head).as_ref(), b"***"].concat()),
+            None => self.masked(text),
+        }
+    }
+
     /// A reply's text with `***` in the place of each secret.
     pub(super) fn masked<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
         if self.hides_all && !text.is_empty() {
@@ -210,6 +232,19 @@ impl MaskedSecrets {
         }
         text
     }
+}
+
+/// The end of the first verb in a text whose argument is a secret, where something stands behind it.
+fn behind_a_secret_verb(text: &[u8]) -> Option<usize> {
+    let mut start = 0;
+    for word in text.split(|byte| !byte.is_ascii_alphanumeric()) {
+        let end = start + word.len() + 1;
+        if word.len() == 4 && end < text.len() && Verb::from_name(word).has_secret_argument() {
+            return Some(end);
+        }
+        start = end;
+    }
+    None
 }
 
 /// The beginning of a known verb that takes no secret.

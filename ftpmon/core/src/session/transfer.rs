@@ -142,11 +142,11 @@ pub(super) struct Request {
     pub(super) part_len: Option<u64>,
     pub(super) representation: Option<RepresentationType>,
     pub(super) due: Due,
-    /// The bytes of the dialogue that were missing when it was sent.
+    /// The gaps of the dialogue when it was sent.
     pub(super) missed: Missed,
 }
 
-/// The number of times that bytes of the dialogue were missing.
+/// The gaps in a dialogue, by direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Missed {
     pub(super) commands: u32,

@@ -98,6 +98,8 @@ pub(super) struct Transfers {
     /// When the last of them was.
     reported_at: Timestamp,
     aside: Option<Box<Aside>>,
+    /// When the latest endpoint was announced.
+    announced_at: Timestamp,
     /// When bytes of the dialogue were last found to be missing.
     missing_told: Timestamp,
     next_id: u32,
@@ -153,6 +155,7 @@ impl Transfers {
             self.put_aside(tx);
         }
         self.supersede(at, out);
+        self.announced_at = at;
         self.last_used = None;
         let mut announced = self.expect(at, data, endpoints, session, out);
         announced.announced_by = tx;
@@ -373,7 +376,7 @@ impl Transfers {
         expected: impl Fn(Mode) -> bool,
         out: &mut Outbox,
     ) -> Reception {
-        let Some(announced) = self.announced(id, contact.connection) else {
+        let Some(announced) = self.contacted_at(at, id, contact, &expected) else {
             return match self.reported.iter().find(|known| known.0 == id) {
                 Some(&(_, tx)) => Reception::Late { tx },
                 None => Reception::Unknown,

@@ -16,6 +16,10 @@ impl PendingCommands {
         if doubtful < sure && doubtful_one.doubt == Doubt::AnsweredUnseen {
             return false;
         }
+        // Any command can have the error that answers an empty line.
+        if doubtful_one.is_empty_line() {
+            return false;
+        }
         // A server that is through with a transfer refuses what was asked behind it.
         if doubtful_one.preliminary && doubtful < sure && matches!(code, 450 | 550..=553) {
             return false;

@@ -110,8 +110,19 @@ impl PendingCommands {
         all(0, head).chain(all(tail, self.queue.len()))
     }
 
-    /// A reply that would answer a command repeats the error that answered another one before: it may be a reply too many.
+    /// The empty line before a command that was not answered, and may be by this reply.
+    pub(in super::super) fn empty_line_before(&self, index: usize, code: u16) -> Option<usize> {
+        let mut older = self.compared().take_while(|(older, _)| *older < index);
+        let fits = |it: &Pending| it.is_empty_line() && it.fit(code) == Fit::Typical;
+        older.find(|(_, it)| fits(it)).map(|(older, _)| older)
+    }
+
+    /// A reply that would answer a command repeats the error that answered another one before: it may be a reply too many. Or an empty line
+    /// before it may have it.
     pub(in super::super) fn is_repeated(&self, index: usize, code: u16) -> bool {
+        if self.empty_line_before(index, code).is_some() {
+            return true;
+        }
         self.get(index).zip(self.last).is_some_and(|(pending, (last, verb))| {
             let own = pending.is_sure() && !pending.preliminary && !pending.is_unseen();
             code >= 400 && last == code && verb != pending.verb && own

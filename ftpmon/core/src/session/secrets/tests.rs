@@ -141,3 +141,26 @@ fn a_short_secret_is_masked_behind_its_word_alone() {
         assert_eq!(masked(&secrets, reply), shown);
     }
 }
+
+#[test]
+fn a_reply_to_a_lost_command_repeats_no_secret_that_was_lost() {
+    let unseen = |secrets: &MaskedSecrets, code, text: &str| {
+        String::from_utf8(secrets.masked_unseen(Some(code), text.as_bytes()).into_owned()).unwrap()
+    };
+    let mut secrets = MaskedSecrets::default();
+    assert_eq!(unseen(&secrets, 230, "bob is logged in with hunter2"), "bob is logged in with hunter2");
+    secrets.may_be_lost();
+    for (code, text, shown) in [
+        (230, "bob is logged in with hunter2", "***"),
+        (530, "hunter2 is wrong", "***"),
+        (500, "'PASS hunter2' not understood", "'PASS ***"),
+        (500, "'pass=hunter2'", "'pass=***"),
+        (501, "ACCT hunter2: no", "ACCT ***"),
+        (227, "Entering Passive Mode (192,0,2,1,195,80)", "Entering Passive Mode (192,0,2,1,195,80)"),
+        (331, "Password required for bob", "Password required for bob"),
+        (503, "Login with USER and PASS", "Login with USER and PASS"),
+        (250, "", ""),
+    ] {
+        assert_eq!(unseen(&secrets, code, text), shown, "{code} {text}");
+    }
+}
