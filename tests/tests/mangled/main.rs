@@ -28,10 +28,11 @@ use transfers::Transfers;
 type Told = (String, String, Value);
 
 /// Dialogues that are about segments themselves: cut or doubled they are others. Of one end nothing but its ACKs is seen, which say how much is
-/// missing; a segment comes again with other bytes;
-/// an RST is a few bytes off; behind a gap the order of two connections' events is open.
-const ABOUT_SEGMENTS: [&str; 5] =
-    ["one-sided-commands", "one-sided-replies", "overlap-conflict", "paths-behind-a-gap", "reset-inexact"];
+/// missing; a segment comes again with other bytes; an RST is a few bytes off.
+const ABOUT_SEGMENTS: [&str; 4] =
+    ["one-sided-commands", "one-sided-replies", "overlap-conflict", "reset-inexact"];
+/// Dialogues with a gap, behind which the order of two connections' events is open.
+const ORDER_IS_OPEN: [&str; 2] = ["lost-endpoints", "paths-behind-a-gap"];
 /// Dialogues of which more than lines is missing where frames are: the command that held a secret which a reply repeats, and the beginning
 /// that shows that the port is IRC's.
 const ABOUT_BEGINNINGS: [&str; 2] = ["secrets-elsewhere", "not-ftp-irc"];
@@ -77,10 +78,16 @@ fn events(frames: &[Frame]) -> Vec<Told> {
 fn cut_and_doubled_dialogues_give_the_same_events() {
     let mut wrong = Vec::new();
     for (name, frames) in dialogues() {
-        let whole = events(&frames);
+        let in_order = |mut told: Vec<Told>| {
+            if ORDER_IS_OPEN.contains(&name.as_str()) {
+                told.sort_by_key(|event| format!("{event:?}"));
+            }
+            told
+        };
+        let whole = in_order(events(&frames));
         for seed in 0..seeds() {
             let mut dice = Dice::new(seed);
-            let mangled = events(&double(&cut(&frames, &mut dice), &mut dice));
+            let mangled = in_order(events(&double(&cut(&frames, &mut dice), &mut dice)));
             if whole != mangled {
                 let parting = whole.iter().zip(&mangled).find(|(one, other)| one != other);
                 wrong.push(format!("{name}, seed {seed}: {parting:#?}"));
