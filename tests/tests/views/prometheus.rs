@@ -1,5 +1,5 @@
-//! The rules of Prometheus: they are rules, their own unit tests pass, and every metric that they and the dashboard ask for is one
-//! that an agent has.
+//! The rules of Prometheus: they are rules, their own unit tests pass, and each alert has one. That every metric in them is one of an
+//! agent is tested where the metrics are written.
 
 use std::path::Path;
 use std::process::Command;
