@@ -13,9 +13,12 @@ use crate::party::{apt, unpack_into};
 use crate::process::run_ok;
 
 /// Packages that are installed, each with programs or files of which one tells that it is there.
-const PACKAGES: [(&str, &[&str]); 5] = [
+const PACKAGES: [(&str, &[&str]); 7] = [
     ("tshark", &["tshark"]),
     ("webalizer", &["webalizer"]),
+    ("tmux", &["tmux"]),
+    // The modules that logwatch and AWStats want are not in perl-base.
+    ("perl", &["prove"]),
     ("chromium-headless-shell", &BROWSERS),
     // Pages need fonts, Chinese ones too.
     ("fonts-dejavu-core", &["/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"]),
