@@ -25,6 +25,10 @@ const VIEWS: [View; 7] = [
     ("events.en.txt", true, &["--lang", "en", "--width", "80"]),
 ];
 
+/// Views of the textbook session alone: each form in both languages.
+const OF_TEXTBOOK: [View; 2] =
+    [("zh.svg", false, &["--lang", "zh", "--svg"]), ("en.html", false, &["--lang", "en", "--html"])];
+
 fn main() -> Result<ExitCode, Failed> {
     let arguments = Arguments::from_args();
     let scratch = Arc::new(Scratch::new("explain")?);
@@ -33,13 +37,15 @@ fn main() -> Result<ExitCode, Failed> {
     for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/explain"))? {
         let folder = entry?.path();
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        for view in VIEWS {
+        let more = if name == "textbook" { &OF_TEXTBOOK[..] } else { &[] };
+        for view in VIEWS.iter().chain(more).copied() {
             let (folder, scratch) = (folder.clone(), Arc::clone(&scratch));
             let title = format!("{name}::{}", view.0);
             trials.push(Trial::test(title, move || check(&folder, view, scratch.path(), bless)));
         }
     }
     trials.sort_by(|one, other| one.name().cmp(other.name()));
+    trials.push(Trial::test("tutorial::blocks_are_those_of_the_textbook_session", tutorial));
     trials.extend(commands::trials(&scratch));
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }
@@ -80,15 +86,38 @@ fn check(folder: &Path, (file, stored, options): View, scratch: &Path, bless: bo
     }
 }
 
+/// The blocks of docs/tutorial.md are what `explain` writes: the expectations of the textbook session.
+fn tutorial() -> Result<(), Failed> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &str| std::fs::read_to_string(root.join(path));
+    let written = read("tests/explain/textbook/en.txt")? + &read("tests/explain/textbook/layers.en.txt")?;
+    let text = read("docs/tutorial.md")?;
+    let blocks: Vec<&str> = text.split("```text,explain\n").skip(1).collect();
+    for block in &blocks {
+        let block = block.split("\n```").next().unwrap_or_default();
+        if !written.contains(block) {
+            return Err(format!("docs/tutorial.md has what explain does not write:\n{block}").into());
+        }
+    }
+    let named = ["26758", "58985", "57658", "SYN, ACK", "227 Entering", "331 Please", "FIN, ACK"];
+    let missing: Vec<&&str> = named.iter().filter(|step| !text.contains(**step)).collect();
+    if blocks.len() < 10 || !missing.is_empty() {
+        return Err(format!("{} blocks, without {missing:?}", blocks.len()).into());
+    }
+    Ok(())
+}
+
 /// The capture of a folder's script, or the events of it, in a file.
 fn input(folder: &Path, path: &Path, stored: bool) -> Result<PathBuf, Failed> {
     let script = std::fs::read_to_string(folder.join("script.ftp"))?;
-    let capture = path.with_extension("pcap");
+    // Views run at once: each has files of its own.
+    let named = |ending: &str| PathBuf::from(format!("{}.{ending}", path.display()));
+    let capture = named("pcap");
     std::fs::write(&capture, script::capture(&script).map_err(|error| format!("{error:#}"))?)?;
     if !stored {
         return Ok(capture);
     }
-    let events = path.with_extension("jsonl");
+    let events = named("jsonl");
     std::fs::write(&events, output(ftpmon().arg("read").arg(&capture))?)?;
     Ok(events)
 }

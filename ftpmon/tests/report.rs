@@ -112,6 +112,56 @@ fn every_transfer_is_a_row_of_csv() {
 }
 
 #[test]
+fn no_form_has_what_a_terminal_acts_on() {
+    let scratch = Scratch::new("report-hostile").unwrap();
+    let script = SCRIPT
+        .replace("big.iso", "\\x1b]0;t\\x07\\xc2\\x9b2J\\xe2\\x80\\xae.iso")
+        .replace("alice", "al\\x1b[2Jice");
+    let capture = scratch.path().join("hostile.pcap");
+    std::fs::write(&capture, script::capture(&script).unwrap()).unwrap();
+    let read = Command::new(env!("CARGO_BIN_EXE_ftpmon")).arg("read").arg(&capture).output().unwrap();
+    let stored = scratch.path().join("hostile.jsonl");
+    std::fs::write(&stored, read.stdout).unwrap();
+    for form in ["--json", "--csv", "--tables", "--audit", "--xferlog"] {
+        let text = String::from_utf8(report(&[form], &stored).stdout).unwrap();
+        let is_plain = |c: char| matches!(c, '\n' | '\r') || !ftpmon_event::text::is_disruptive(c);
+        assert!(text.contains("2Jice") && text.chars().all(is_plain), "{form}: {text:?}");
+        // What is escaped reads back as it was.
+        if form == "--json" {
+            let tables: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(tables["users"]["rows"][0]["name"], "al\u{1b}[2Jice");
+        }
+    }
+}
+
+#[test]
+fn csv_has_the_same_tables() {
+    let scratch = Scratch::new("report-tables").unwrap();
+    let stored = events(scratch.path());
+    let text = String::from_utf8(report(&["--tables"], &stored).stdout).unwrap();
+    let tables: Value = serde_json::from_slice(&report(&["--json"], &stored).stdout).unwrap();
+    for row in [
+        "transfers,all,2,0,300,5000,,,\r\n",
+        "users,alice,2,0,300,5000,,,\r\n",
+        "types,iso,2,0,300,5000,,,\r\n",
+    ] {
+        assert!(text.contains(row), "{row} of {text}");
+    }
+    assert!(text.contains("logins_clear_text,all,2,") && text.contains("outcomes,complete,2,"), "{text}");
+    let retr = &tables["latency"]["RETR"];
+    assert!(text.contains(&format!(
+        "latency,RETR,2,,,,{},{},{}\r\n",
+        retr["median_us"], retr["p95_us"], retr["max_us"]
+    )));
+    // Of three replies or more: PASS of two sessions has two.
+    assert!(
+        tables["slowest"]
+            .as_array()
+            .is_some_and(|slowest| slowest.iter().all(|pair| pair["count"].as_u64() >= Some(3)))
+    );
+}
+
+#[test]
 fn the_audit_trail_has_every_record() {
     let scratch = Scratch::new("report-audit").unwrap();
     let output = report(&["--audit"], &events(scratch.path()));

@@ -26,6 +26,28 @@ fn the_committed_schema_is_the_generated_one() {
     );
 }
 
+/// `FTPMON_BLESS=1`, which `cargo xtask docs --reference` sets, writes the page.
+#[test]
+fn the_reference_is_made_of_the_types() {
+    let envelope: Vec<String> = {
+        let schema = schema();
+        let of = |name: &str| schema["$defs"][name]["properties"].as_object().unwrap().clone();
+        let (gap, anomaly) = (of("gap"), of("anomaly"));
+        gap.keys().filter(|field| anomaly.contains_key(*field) && *field != "tx").cloned().collect()
+    };
+    let envelope: Vec<&str> = envelope.iter().map(String::as_str).collect();
+    let page = ftpmon_tests::reference::page(&schema(), &EventKind::NAMES, &envelope);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/reference.md");
+    if std::env::var_os("FTPMON_BLESS").is_some_and(|value| value != "0") {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(committed == page, "docs/reference.md is out of date: cargo xtask docs --reference");
+    for name in EventKind::NAMES {
+        assert!(page.contains(&format!("\n## `{name}`\n")), "{name}");
+    }
+}
+
 #[test]
 fn the_description_names_every_event_and_every_field() {
     let text = document("events.md");

@@ -25,6 +25,8 @@ pub mod oracle;
 pub mod party;
 pub mod poll;
 pub mod process;
+pub mod reference;
 pub mod schema;
 pub mod script;
+pub mod terminal;
 pub mod usage;

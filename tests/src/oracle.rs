@@ -2,7 +2,7 @@
 //!
 //! Debian's packages of some would bring services with them: these are unpacked beside the build.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -12,15 +12,23 @@ use crate::machine::{self, find};
 use crate::party::{apt, unpack_into};
 use crate::process::run_ok;
 
-/// Packages that are installed, with the programs of which one tells that it is there.
-const PACKAGES: [(&[&str], &[&str]); 3] = [
-    (&["tshark"], &["tshark"]),
-    (&["webalizer"], &["webalizer"]),
-    // Its texts need fonts: Latin and Chinese ones.
-    (&["chromium-headless-shell", "fonts-dejavu-core", "fonts-wqy-microhei"], &BROWSERS),
+/// Packages that are installed, each with programs or files of which one tells that it is there.
+const PACKAGES: [(&str, &[&str]); 7] = [
+    ("tshark", &["tshark"]),
+    ("webalizer", &["webalizer"]),
+    ("tmux", &["tmux"]),
+    // The modules that logwatch and AWStats want are not in perl-base.
+    ("perl", &["prove"]),
+    ("chromium-headless-shell", &BROWSERS),
+    // Pages need fonts, Chinese ones too.
+    ("fonts-dejavu-core", &["/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"]),
+    ("fonts-wqy-microhei", &["/usr/share/fonts/truetype/wqy/wqy-microhei.ttc"]),
 ];
 /// Names of the browser.
 const BROWSERS: [&str; 2] = ["chromium-headless-shell", "chromium"];
+
+/// The release of chDB that the tests were written against.
+const CHDB: [&str; 2] = ["chdb==4.4.0", "chdb-core==26.9.0"];
 
 /// A program that is unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +39,12 @@ pub enum Unpacked {
     Logwatch,
     /// promtool: rules of Prometheus, and their unit tests.
     Promtool,
+    /// chDB: ClickHouse as a library of Python's, from PyPI.
+    Chdb,
 }
 
 impl Unpacked {
-    /// All of them.
+    /// Those of Debian's packages.
     const ALL: [Self; 3] = [Self::Awstats, Self::Logwatch, Self::Promtool];
 
     /// Its package.
@@ -43,6 +53,7 @@ impl Unpacked {
             Self::Awstats => "awstats",
             Self::Logwatch => "logwatch",
             Self::Promtool => "prometheus",
+            Self::Chdb => "chdb",
         }
     }
 
@@ -63,6 +74,7 @@ impl Unpacked {
             Self::Awstats => "usr/lib/cgi-bin/awstats.pl",
             Self::Logwatch => "usr/share/logwatch/scripts/logwatch.pl",
             Self::Promtool => "usr/bin/promtool",
+            Self::Chdb => "chdb/__init__.py",
         };
         Ok(self.folder()?.join(path))
     }
@@ -84,9 +96,10 @@ pub fn browser() -> Option<PathBuf> {
 /// # Errors
 /// An installation failed.
 pub fn install(mut say: impl FnMut(&str)) -> Result<()> {
-    let is_missing = |programs: &[&str]| programs.iter().all(|program| find(program).is_none());
-    let packages = PACKAGES.iter().filter(|(_, programs)| is_missing(programs));
-    let packages: Vec<&str> = packages.flat_map(|(packages, _)| packages.iter().copied()).collect();
+    let is_there =
+        |name: &&str| if name.starts_with('/') { Path::new(name).exists() } else { find(name).is_some() };
+    let packages = PACKAGES.iter().filter(|(_, signs)| !signs.iter().any(&is_there));
+    let packages: Vec<&str> = packages.map(|(package, _)| *package).collect();
     let unpack: Vec<Unpacked> = Unpacked::ALL.into_iter().filter(|one| one.missing().is_some()).collect();
     if packages.is_empty() && unpack.is_empty() {
         return Ok(());
@@ -112,12 +125,19 @@ pub fn install(mut say: impl FnMut(&str)) -> Result<()> {
     Ok(())
 }
 
-/// The command that runs a program of Perl's.
+/// Installs chDB where it is missing: half a gigabyte, so only for the tests that ask for it.
 ///
 /// # Errors
-/// The workspace's target folder is not known.
-pub fn perl(program: Unpacked) -> Result<Command> {
-    let mut perl = Command::new("perl");
-    perl.arg(program.program()?);
-    Ok(perl)
+/// The installation failed.
+pub fn install_chdb(mut say: impl FnMut(&str)) -> Result<()> {
+    if Unpacked::Chdb.missing().is_none() {
+        return Ok(());
+    }
+    say(&format!("pip install {} into target/oracles", CHDB.join(" ")));
+    let mut pip = Command::new("python3");
+    // What it needs beside its core are forms of answers that nobody asks for here.
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"])
+        .arg(Unpacked::Chdb.folder()?)
+        .args(CHDB);
+    run_ok(&mut pip).map(drop)
 }

@@ -17,6 +17,7 @@ use ftpmon_tests::net::{Direct, Family};
 use ftpmon_tests::poll;
 use ftpmon_tests::process::{Running, run_ok};
 use ftpmon_tests::script;
+use ftpmon_tests::terminal::Screen;
 
 const SOON: Duration = Duration::from_secs(60);
 const NEEDS: [Need; 2] = [Need::Agent, Need::Tool("tmux")];
@@ -51,56 +52,6 @@ S: 220 ready
 C: USER eve\\x1b[2J
 S: 331 word
 ";
-
-/// A terminal of its own server, which ends with it.
-struct Screen<'s> {
-    socket: &'s Path,
-}
-
-impl<'s> Screen<'s> {
-    /// Runs a command line in a terminal of this size.
-    fn open(socket: &'s Path, [columns, rows]: [u16; 2], line: &str) -> Result<Self> {
-        let screen = Self { socket };
-        let (columns, rows) = (columns.to_string(), rows.to_string());
-        // The status line would take a row; the terminal stays when the program ends, so that its last words can be read.
-        screen.tmux(&["new-session", "-d", "-s", "top", "-x", &columns, "-y", &rows, "sleep 1000"])?;
-        screen.tmux(&["set-option", "-g", "status", "off"])?;
-        screen.tmux(&["set-option", "-g", "remain-on-exit", "on"])?;
-        screen.tmux(&["resize-window", "-t", "top", "-x", &columns, "-y", &rows])?;
-        screen.tmux(&["respawn-window", "-k", "-t", "top", line])?;
-        Ok(screen)
-    }
-
-    fn tmux(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = Command::new("tmux");
-        command.arg("-S").arg(self.socket).args(["-f", "/dev/null", "-u"]).args(arguments);
-        run_ok(command.env("TERM", "xterm-256color").env("LC_ALL", "C.UTF-8"))
-    }
-
-    fn keys(&self, keys: &[&str]) -> Result<()> {
-        self.tmux(&[&["send-keys", "-t", "top"], keys].concat()).map(drop)
-    }
-
-    fn picture(&self) -> Result<String> {
-        self.tmux(&["capture-pane", "-p", "-t", "top"])
-    }
-
-    /// Waits for a picture that is as it should be.
-    fn wait(&self, what: &str, is_so: impl Fn(&str) -> bool) -> Result<String> {
-        let mut last = String::new();
-        let found = poll::until(what, SOON, || {
-            last = self.picture()?;
-            Ok(is_so(&last).then(|| last.clone()))
-        });
-        found.with_context(|| format!("the picture is\n{last}"))
-    }
-}
-
-impl Drop for Screen<'_> {
-    fn drop(&mut self) {
-        let _ = self.tmux(&["kill-server"]);
-    }
-}
 
 /// The events of the script, of sessions that are still open.
 fn events(scratch: &Scratch) -> Result<String> {
@@ -251,6 +202,74 @@ fn a_running_agent_tells_how_far_a_transfer_is() {
         top.signal(nix::sys::signal::Signal::SIGTERM)?;
         top.wait(SOON)?;
         agent.stop()?;
+        Ok(())
+    });
+}
+
+/// A download of 20 seconds.
+const SLOW: &str = "
+host one 192.0.2.10
+host server 192.0.2.21
+open a one:40000 server:21
+S: 220 ready
+C: USER alice
+S: 331 word
+C: PASS secret
+S: 230 in
+C: PASV
+S: 227 Entering Passive Mode (192,0,2,21,4,1)
+open d one:40001 server:1025
+C: RETR big.iso
+S: 150 Opening BINARY mode data connection for big.iso (6000 bytes).
+send d < bytes 3000
+wait 20s
+send d < bytes 3000
+close d <
+S: 226 done
+C: QUIT
+S: 221 bye
+close a <
+";
+
+#[test]
+fn a_file_that_is_told_again_shows_how_far_a_transfer_is() {
+    test("a_file_that_is_told_again_shows_how_far_a_transfer_is", &[Need::Agent], || {
+        let scratch = Scratch::new("top-again")?;
+        let capture = scratch.write("slow.pcap", script::capture(SLOW)?)?;
+        let events =
+            scratch.write("slow.jsonl", run_ok(Command::new(binary()?).arg("read").arg(&capture))?)?;
+        let tables = |speed: &[&str], file: &Path| {
+            let mut top = Command::new(binary()?);
+            top.args(["top", "--batch", "--every", "1", "--show", "transfers", "--width", "160"]).args(speed);
+            run_ok(top.arg(file))
+        };
+        // Five seconds, and a table each.
+        let told = tables(&["--speed", "4"], &events)?;
+        let running = told.lines().filter(|line| line.starts_with("downloading"));
+        let percents: Vec<u64> = running
+            .filter_map(|line| {
+                line.split_whitespace()
+                    .find_map(|word| word.strip_prefix('~')?.strip_suffix('%')?.parse().ok())
+            })
+            .collect();
+        ensure!(percents.len() >= 3 && percents.is_sorted(), "{percents:?} of\n{told}");
+        ensure!(
+            percents.first() < percents.last() && percents.iter().all(|percent| *percent < 100),
+            "{percents:?}"
+        );
+        ensure!(told.contains("~299/s") || told.contains("~300/s"), "{told}");
+        // A transfer whose end is not in the file is not foreseen.
+        let open: String = std::fs::read_to_string(&events)?
+            .lines()
+            .filter(|line| !line.contains("\"event\":\"transfer\""))
+            .fold(String::new(), |text, line| text + line + "\n");
+        let open = scratch.write("open.jsonl", open)?;
+        let told = tables(&["--speed", "4"], &open)?;
+        ensure!(
+            !told.contains('~')
+                && told.lines().any(|line| line.starts_with("downloading") && line.contains('?')),
+            "{told}"
+        );
         Ok(())
     });
 }

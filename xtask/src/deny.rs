@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::tools::Tool;
 use crate::workspace::cargo;
 
-const CARGO_DENY: Tool = Tool { package: "cargo-deny", version: "0.20.2" };
+const CARGO_DENY: Tool = Tool { package: "cargo-deny", version: "0.20.2", options: &[] };
 
 /// Checks the dependencies.
 pub(crate) fn run() -> Result<()> {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::tools::Tool;
 
-const CARGO_FUZZ: Tool = Tool { package: "cargo-fuzz", version: "0.13.2" };
+const CARGO_FUZZ: Tool = Tool { package: "cargo-fuzz", version: "0.13.2", options: &[] };
 /// Memory of a target at most, MiB: several times what the caps allow, so that only growth beyond them hits it.
 const MEMORY_MIB: u32 = 2_048;
 /// An input that takes longer is reported as a hang, seconds.

@@ -8,6 +8,7 @@ mod bless;
 mod demo;
 mod deny;
 mod dist;
+mod docs;
 mod document;
 mod ebpf;
 mod fuzz;
@@ -55,6 +56,8 @@ enum Task {
     Bless(bless::Args),
     /// Makes the packages in target/dist and checks them; installs cargo-deb where it is missing.
     Dist(dist::Args),
+    /// Builds the documentation as a site in target/book, with pictures that tests make; installs mdbook where it is missing.
+    Docs(docs::Args),
     /// Fuzzes the core; installs cargo-fuzz where it is missing.
     Fuzz(fuzz::Args),
     /// Runs the core's unit tests under Miri; installs it where it is missing.
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Task::Ebpf(args) => ebpf::run(&args),
         Task::Bless(args) => bless::run(&args),
         Task::Dist(args) => dist::run(&args),
+        Task::Docs(args) => docs::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Miri(args) => miri::run(&args),
         Task::Mutants(args) => mutants::run(&args),

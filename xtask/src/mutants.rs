@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::tools::Tool;
 use crate::workspace::{cargo, root};
 
-const CARGO_MUTANTS: Tool = Tool { package: "cargo-mutants", version: "27.1.0" };
+const CARGO_MUTANTS: Tool = Tool { package: "cargo-mutants", version: "27.1.0", options: &[] };
 
 /// The files that are mutated: the grammar, the pairing of replies with commands, how a transfer ended, the order of segments, and whose
 /// an endpoint is.

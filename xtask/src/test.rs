@@ -17,6 +17,8 @@ const PASSED_ON: [&str; 3] = ["FTPMON_NO_SKIP", "RUST_BACKTRACE", "CARGO_TARGET_
 const WITHOUT_ROOT: [&str; 5] = ["attack", "benign", "secrets", "segmentation", "variants"];
 /// The program of the ring of views, which needs none either.
 const VIEWS: &str = "views";
+/// That of the ring of queries.
+const QUERIES: &str = "queries";
 /// The program of the test bed's own unit tests, which need none either.
 const LIBRARY: &str = "ftpmon_tests";
 /// The prefix of the names of tests at full size, which take minutes: a ring of their own.
@@ -27,7 +29,7 @@ const TOOLS: &str = "tools_";
 const SOAK_SIZES: &str = "FTPMON_SOAK_";
 
 /// Options of `cargo xtask test`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// Run these rings only.
     #[arg(long, value_enum, value_delimiter = ',')]
@@ -53,6 +55,8 @@ enum Ring {
     Unit,
     /// The views, judged by tshark, Chromium, webalizer, logwatch, AWStats and promtool: no root but for installing them.
     Views,
+    /// The queries of deploy/clickhouse by ClickHouse, half a gigabyte. Only when asked for.
+    Queries,
     /// The kernel programs by BPF_PROG_TEST_RUN, and the agent between real parties in namespaces: root.
     Live,
     /// Debian's kernels under emulation, with every program under every hook: no root but for installing qemu.
@@ -68,7 +72,7 @@ enum Ring {
 impl Ring {
     /// It runs only when asked for.
     const fn is_on_request(self) -> bool {
-        matches!(self, Self::Soak | Self::Tools)
+        matches!(self, Self::Soak | Self::Tools | Self::Queries)
     }
 
     /// The prefix of the names of its tests, where they are those of one.
@@ -114,8 +118,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             &mut tally,
         )?;
     }
-    if wanted(Ring::Views) {
-        views(args, &mut tally)?;
+    for (ring, program) in [(Ring::Views, VIEWS), (Ring::Queries, QUERIES)] {
+        if wanted(ring) {
+            judged(program, args, &mut tally)?;
+        }
     }
     for ring in live {
         if wanted(ring) {
@@ -141,10 +147,23 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Installs the programs that judge the views, and lets them.
-fn views(args: &Args, tally: &mut Tally) -> Result<()> {
+/// Makes the pictures of views that documents show: by their tests.
+pub(crate) fn make_pictures() -> Result<()> {
+    let mut tally = Tally::default();
+    judged(VIEWS, &Args { only: vec![Ring::Views], ..Args::default() }, &mut tally)?;
+    ensure!(tally.failed == 0 && tally.skipped == 0, "the tests of views made no pictures");
+    Ok(())
+}
+
+/// Installs the programs that judge the views, or the queries, and lets them.
+fn judged(name: &str, args: &Args, tally: &mut Tally) -> Result<()> {
     if !args.no_install {
-        ftpmon_tests::oracle::install(|step| println!("install: {step}"))?;
+        let say = |step: &str| println!("install: {step}");
+        if name == QUERIES {
+            ftpmon_tests::oracle::install_chdb(say)?;
+        } else {
+            ftpmon_tests::oracle::install(say)?;
+        }
     }
     let agent = env::var_os("FTPMON_BIN").map_or_else(build_agent, |agent| Ok(agent.into()))?;
     let mut program = cargo()?;
@@ -154,10 +173,10 @@ fn views(args: &Args, tally: &mut Tally) -> Result<()> {
         "--package",
         "ftpmon-tests",
         "--test",
-        VIEWS,
+        name,
     ]);
     program.arg("--").args(&args.options);
-    run_tests("views", &mut program, tally)?;
+    run_tests(name, &mut program, tally)?;
     tally.count_skipped(&skips);
     Ok(())
 }
@@ -209,7 +228,7 @@ fn with_root(ring: Ring, options: &[String], tally: &mut Tally) -> Result<()> {
     for program in programs {
         let name = program.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let label = name.rsplit_once('-').map_or(name.as_str(), |(name, _)| name);
-        if WITHOUT_ROOT.contains(&label) || label == VIEWS || label == LIBRARY {
+        if WITHOUT_ROOT.contains(&label) || label == VIEWS || label == QUERIES || label == LIBRARY {
             continue;
         }
         // sudo clears the environment: what the tests read is set behind it.

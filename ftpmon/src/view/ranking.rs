@@ -7,6 +7,8 @@ use smol_str::SmolStr;
 
 /// Names of a table at most. Stops peers that invent names from filling memory; the counts of further names are added up.
 const NAMES_MAX: usize = 50_000;
+/// Bytes of a table's names at most. Stops peers whose names are long, likewise.
+const NAMES_BYTES_MAX: usize = 4 << 20;
 /// Rows of a table that a report has.
 const SHOWN: usize = 25;
 /// Bytes of a name that are kept.
@@ -73,6 +75,8 @@ impl RankBy {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ranking {
     names: HashMap<SmolStr, Counts>,
+    /// The bytes of the names.
+    bytes: usize,
     /// The counts of names that had no room.
     others: Counts,
 }
@@ -97,7 +101,8 @@ impl Ranking {
         let name = name.get(..end).unwrap_or(name);
         if let Some(counts) = self.names.get_mut(name) {
             counts.add(more);
-        } else if self.names.len() < NAMES_MAX {
+        } else if self.names.len() < NAMES_MAX && self.bytes + name.len() <= NAMES_BYTES_MAX {
+            self.bytes += name.len();
             self.names.insert(name.into(), more);
         } else {
             self.others.add(more);
@@ -171,5 +176,16 @@ mod tests {
         assert_eq!((ranking.len(), ranking.others().count, ranking.rows().len()), (NAMES_MAX, 7, SHOWN));
         let rows = ranking.rows();
         assert_eq!((rows[0].name, rows[0].counts.count, rows[0].counts.bytes()), ("3", 2, 13));
+    }
+
+    #[test]
+    fn long_names_have_no_more_room_than_short_ones() {
+        let mut ranking = Ranking::default();
+        let one = Counts { count: 1, ..Counts::default() };
+        for number in 0..NAMES_MAX {
+            ranking.add(&format!("{number:NAME_BYTES_MAX$}"), one);
+        }
+        let kept = NAMES_BYTES_MAX / NAME_BYTES_MAX;
+        assert_eq!((ranking.len(), ranking.others().count), (kept, (NAMES_MAX - kept) as u64));
     }
 }

@@ -15,6 +15,7 @@ mod live;
 mod peers;
 mod read;
 mod regression;
+mod report;
 mod rounds;
 mod sessions;
 mod setup;
@@ -86,14 +87,24 @@ enum Bench {
     Sessions,
     /// Instructions and memory by the size of the input, and how fast they grow.
     Growth,
+    /// `ftpmon report` of ten million events, and of names that shall fill its memory.
+    Report,
     /// Instruction counts against the committed baseline: what CI asserts.
     Regression,
 }
 
 impl Bench {
     /// Those that measure.
-    const ALL: [Self; 7] =
-        [Self::Kernel, Self::Read, Self::Live, Self::Bulk, Self::Latency, Self::Sessions, Self::Growth];
+    const ALL: [Self; 8] = [
+        Self::Kernel,
+        Self::Read,
+        Self::Live,
+        Self::Bulk,
+        Self::Latency,
+        Self::Sessions,
+        Self::Growth,
+        Self::Report,
+    ];
 
     fn run(self, setup: &Setup, bless: bool) -> Result<Vec<Table>> {
         match self {
@@ -104,6 +115,7 @@ impl Bench {
             Self::Latency => latency::run(setup),
             Self::Sessions => sessions::run(setup),
             Self::Growth => growth::run(setup),
+            Self::Report => report::run(setup),
             Self::Regression => regression::run(setup, bless).map(|()| Vec::new()),
         }
     }

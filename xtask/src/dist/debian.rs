@@ -10,7 +10,7 @@ use super::binary::{Binary, Documents};
 use crate::tools::Tool;
 use crate::workspace::{cargo, root};
 
-const CARGO_DEB: Tool = Tool { package: "cargo-deb", version: "3.8.0" };
+const CARGO_DEB: Tool = Tool { package: "cargo-deb", version: "3.8.0", options: &[] };
 
 /// Makes `ftpmon_VERSION_amd64.deb` in `folder`.
 pub(super) fn make(folder: &Path, binary: &Binary, documents: &Documents) -> Result<PathBuf> {

@@ -72,6 +72,11 @@ impl Record {
         ]
     }
 
+    /// The bytes of what peers named.
+    pub(super) fn text_bytes(&self) -> usize {
+        [&self.user, &self.path].into_iter().flatten().map(SmolStr::len).sum()
+    }
+
     /// It as a row of CSV.
     pub(super) fn row(&self) -> String {
         self.fields().map(|field| quoted(&field)).join(",") + "\r\n"

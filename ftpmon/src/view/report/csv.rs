@@ -3,6 +3,8 @@
 use ftpmon_event::time::Rfc3339;
 use ftpmon_event::{Event, EventKind, FileDirection};
 
+use crate::view::layout::shown;
+
 /// The names of the columns.
 pub(super) const HEAD: &str = "time,session,client,server,user,verb,direction,path,outcome,code,bytes,offset,duration_us,rate_bps,sha256\r\n";
 
@@ -32,13 +34,15 @@ pub(super) fn row(event: &Event) -> Option<String> {
     Some(fields.map(|field| quoted(&field)).join(",") + "\r\n")
 }
 
-/// A field, quoted where it has to be. One that a spreadsheet would take for a formula begins with an apostrophe.
+/// A field, quoted where it has to be, and safe to show: control characters are escapes. One that a spreadsheet would take for a formula
+/// begins with an apostrophe.
 pub(super) fn quoted(field: &str) -> String {
+    let field = shown(field);
     let field = match field.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{field}"),
-        _ => field.to_owned(),
+        Some('=' | '+' | '-' | '@') => format!("'{field}"),
+        _ => field,
     };
-    if field.contains([',', '"', '\r', '\n']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
+    if field.contains([',', '"']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
 }
 
 #[cfg(test)]
@@ -47,7 +51,8 @@ mod tests {
 
     #[test]
     fn fields_are_quoted_and_no_formula_is_left() {
-        assert_eq!(quoted("a,\"b\"\n"), "\"a,\"\"b\"\"\n\"");
+        assert_eq!(quoted("a,\"b\"\n"), "\"a,\"\"b\"\"\\n\"");
+        assert_eq!(quoted("\x1b[2J\t"), "\\x1b[2J\\t");
         assert_eq!(quoted("=HYPERLINK(1)"), "'=HYPERLINK(1)");
         assert_eq!((quoted("/pub/a.txt"), quoted("")), ("/pub/a.txt".to_owned(), String::new()));
     }

@@ -1,14 +1,17 @@
 //! `ftpmon report`: tables and charts of stored events, as one HTML file, as JSON, as CSV or as xferlog.
 //!
-//! Events are read once, one after the other. Every table has a cap, so that memory does not depend on how many events there are.
+//! Events are read once, in their order. Every table has a cap in rows and in bytes, so that memory does not depend on how many events there
+//! are, nor on what peers call their files.
 //!
 //! | file | what |
 //! |---|---|
+//! | `reading` | the events of files, parsed by several threads |
 //! | `tally` | all tables of a report |
 //! | `timeline` | counts over time, in steps that grow with the period |
 //! | `latency` | a distribution of times |
+//! | `servers` | the same by server and verb |
 //! | `moment` | times for people |
-//! | `csv` | transfers as rows of CSV |
+//! | `csv`, `tables` | transfers as rows of CSV; all tables likewise |
 //! | `audit`, `trail` | who did what, with which result; the latest of it, and the days of which there are events |
 //! | `search` | the table of the page that a reader can search |
 //! | `page`, `chart` | the HTML file, and its drawing |
@@ -19,21 +22,21 @@ mod csv;
 mod latency;
 mod moment;
 mod page;
+mod reading;
 mod search;
+mod servers;
+mod tables;
 mod tally;
 mod timeline;
 mod trail;
 
-use core::ops::ControlFlow;
 use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
-use ftpmon_event::EventLine;
-
-use crate::event_file;
 use crate::format::{Formatter as _, Xferlog};
+use anyhow::{Context as _, bail};
 use audit::Record;
+use ftpmon_event::text::is_disruptive;
 use tally::Tally;
 
 /// The form of a report.
@@ -46,6 +49,8 @@ pub enum ReportForm {
     Json,
     /// Every transfer as a row of CSV, on standard output.
     Csv,
+    /// All tables as rows of CSV, on standard output.
+    Tables,
     /// Every record of the audit trail as a row of CSV, on standard output.
     Audit,
     /// Every transfer and deletion as a line of wu-ftpd's xferlog, on standard output.
@@ -66,34 +71,24 @@ pub fn report(files: &[PathBuf], form: &ReportForm) -> anyhow::Result<()> {
         _ => {}
     }
     let mut rows = Vec::new();
-    let mut wrong = 0_u64;
-    for path in files {
-        let name = path.display().to_string();
-        let input = event_file::open_or_stdin(path).with_context(|| format!("{name}: cannot open it"))?;
-        event_file::for_each_line(input, |_, line| {
-            match serde_json::from_slice::<EventLine>(line) {
-                Ok(line) => match form {
-                    ReportForm::Csv => rows.extend(csv::row(&line.event).unwrap_or_default().bytes()),
-                    ReportForm::Audit => {
-                        rows.extend(
-                            Record::of(&line.event).map(|record| record.row()).unwrap_or_default().bytes(),
-                        );
-                    }
-                    ReportForm::Xferlog => Xferlog.event(line.seq, &line.event, &mut rows),
-                    ReportForm::Html(_) | ReportForm::Json => tally.push(&line),
-                },
-                Err(_) => wrong += 1,
+    let wrong = reading::for_each_event(files, |line| {
+        match form {
+            ReportForm::Csv => rows.extend(csv::row(&line.event).unwrap_or_default().bytes()),
+            ReportForm::Audit => {
+                rows.extend(Record::of(&line.event).map(|record| record.row()).unwrap_or_default().bytes());
             }
-            out.write_all(&rows)?;
-            rows.clear();
-            Ok::<_, anyhow::Error>(ControlFlow::Continue(()))
-        })
-        .with_context(|| name.clone())?;
-    }
+            ReportForm::Xferlog => Xferlog.event(line.seq, &line.event, &mut rows),
+            ReportForm::Html(_) | ReportForm::Json | ReportForm::Tables => tally.push(&line),
+        }
+        out.write_all(&rows)?;
+        rows.clear();
+        Ok(())
+    })?;
     match form {
         ReportForm::Csv | ReportForm::Audit | ReportForm::Xferlog => {}
+        ReportForm::Tables => out.write_all(tables::csv(&tally).as_bytes())?,
         ReportForm::Json => {
-            serde_json::to_writer_pretty(&mut out, &tally)?;
+            out.write_all(escaped(&serde_json::to_string_pretty(&tally)?).as_bytes())?;
             out.write_all(b"\n")?;
         }
         ReportForm::Html(path) => std::fs::write(path, page::html(&tally))
@@ -105,4 +100,18 @@ pub fn report(files: &[PathBuf], form: &ReportForm) -> anyhow::Result<()> {
         1 => bail!("1 line is no event and is left out"),
         lines => bail!("{lines} lines are no events and are left out"),
     }
+}
+
+/// JSON in which no name has a character that a terminal acts on: escapes stand for them. Line feeds stand between the names only.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character != '\n' && is_disruptive(character) {
+            // All of them are below U+10000.
+            out.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            out.push(character);
+        }
+    }
+    out
 }

@@ -4,6 +4,7 @@ use ftpmon_event::time::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart;
+use super::latency::Latency;
 use super::moment::minute;
 use super::search;
 use super::tally::Tally;
@@ -167,17 +168,31 @@ fn day_of(seconds: i64) -> String {
     minute(Timestamp::from_parts(seconds, 0)).get(..10).unwrap_or_default().to_owned()
 }
 
+/// Reply times by verb, and the slowest pairs of a server and a verb.
 fn latency(tally: &Tally) -> Markup {
+    let slowest = tally.slowest.slowest();
+    html! {
+        (times("Verb", tally.latency.iter().map(|(verb, latency)| ((*verb).to_owned(), latency))))
+        @if !slowest.is_empty() {
+            section {
+                h3 { "The slowest, by server and verb" }
+                (times("Server", slowest.iter().map(|pair| (format!("{} {}", pair.server, pair.verb), pair.latency))))
+            }
+        }
+    }
+}
+
+fn times<'l>(head: &str, rows: impl Iterator<Item = (String, &'l Latency)>) -> Markup {
     html! {
         table {
             thead { tr {
-                th scope="col" { "Verb" }
+                th scope="col" { (head) }
                 @for name in ["replies", "median below", "95 % below", "longest"] { th.number scope="col" { (name) } }
             } }
             tbody {
-                @for (verb, latency) in &tally.latency {
+                @for (name, latency) in rows {
                     tr {
-                        td { (verb) }
+                        td { (name) }
                         td.number { (grouped(latency.count())) }
                         @for us in [latency.percentile(50), latency.percentile(95), latency.max_us()] {
                             td.number { (us / 1_000) "." (format!("{:03}", us % 1_000)) " ms" }

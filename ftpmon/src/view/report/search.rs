@@ -66,9 +66,26 @@ pub(super) fn table(trail: &Trail) -> Markup {
 
 /// The records as JSON within HTML: nothing in it ends the element.
 fn json<'r>(records: impl Iterator<Item = &'r Record>) -> String {
-    let rows: Vec<[String; 10]> = records.map(|record| record.fields().map(|field| shown(&field))).collect();
-    let text = serde_json::to_string(&rows).unwrap_or_else(|_| "[]".to_owned());
-    text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    let mut text = String::from("[");
+    for record in records {
+        let row = record.fields().map(|field| shown(&field));
+        let row = serde_json::to_string(&row).unwrap_or_else(|_| "[]".to_owned());
+        if text.len() > 1 {
+            text.push(',');
+        }
+        for part in row.split_inclusive(['<', '>', '&']) {
+            let plain = part.trim_end_matches(['<', '>', '&']);
+            text.push_str(plain);
+            match part.get(plain.len()..) {
+                Some("<") => text.push_str("\\u003c"),
+                Some(">") => text.push_str("\\u003e"),
+                Some("&") => text.push_str("\\u0026"),
+                _ => {}
+            }
+        }
+    }
+    text.push(']');
+    text
 }
 
 #[cfg(test)]

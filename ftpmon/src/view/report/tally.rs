@@ -10,6 +10,7 @@ use ftpmon_event::{
 use serde::Serialize;
 
 use super::latency::Latency;
+use super::servers::Servers;
 use super::timeline::Timeline;
 use super::trail::Trail;
 use crate::view::ranking::{Counts, Ranking};
@@ -51,6 +52,8 @@ pub(super) struct Tally {
     pub(super) trail: Trail,
     /// Reply times by verb.
     pub(super) latency: BTreeMap<&'static str, Latency>,
+    /// The slowest of them, by server.
+    pub(super) slowest: Servers,
 }
 
 impl Tally {
@@ -130,6 +133,9 @@ impl Tally {
         if let (Some(command), Some(us)) = (&told.command, told.latency_us) {
             let verb = Verb::from_name(command.verb.as_bytes()).name().unwrap_or("other");
             self.latency.entry(verb).or_default().add(us);
+            if let Some(session) = event.session.as_deref() {
+                self.slowest.add(session.server, verb, us);
+            }
         }
     }
 }

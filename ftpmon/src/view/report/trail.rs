@@ -10,6 +10,8 @@ use super::audit::Record;
 
 /// Records that a page has: the latest. Stops a file of months from making a page that no browser opens; `--audit` writes all.
 const RECORDS_MAX: usize = 20_000;
+/// Bytes of their users and paths at most: 200 each. Stops peers whose names are long, likewise; the oldest records give way.
+const RECORDS_BYTES_MAX: usize = 4 << 20;
 /// Days that are told apart, ten years. Stops times that a file invents.
 const DAYS_MAX: usize = 3_700;
 /// Runs that are told apart.
@@ -20,6 +22,8 @@ const DAY_S: i64 = 86_400;
 #[derive(Debug, Default)]
 pub(super) struct Trail {
     records: VecDeque<Record>,
+    /// The bytes of their users and paths.
+    bytes: usize,
     /// All records.
     pub(super) count: u64,
     /// By action: those that succeeded, and the others.
@@ -43,10 +47,12 @@ impl Trail {
         self.count += 1;
         let [good, bad] = self.actions.entry(record.action).or_default();
         *if record.result == "success" { good } else { bad } += 1;
-        if self.records.len() >= RECORDS_MAX {
-            self.records.pop_front();
-        }
+        self.bytes += record.text_bytes();
         self.records.push_back(record);
+        while self.records.len() > RECORDS_MAX || self.bytes > RECORDS_BYTES_MAX {
+            let Some(oldest) = self.records.pop_front() else { break };
+            self.bytes -= oldest.text_bytes();
+        }
     }
 
     /// The records that are kept, in the order of the files.
@@ -132,6 +138,19 @@ mod tests {
         assert_eq!((trail.len(), trail.count as usize), (RECORDS_MAX, RECORDS_MAX + 2));
         assert_eq!(trail.records().next().map(|record| record.at), Some(line(2).event.ts));
         assert_eq!((trail.actions.get("download").copied(), trail.runs()), (Some([20_002, 0]), (1, 1)));
+    }
+
+    #[test]
+    fn long_names_have_no_more_room_than_short_ones() {
+        let mut trail = Trail::default();
+        let mut long = line(0);
+        if let ftpmon_event::EventKind::Transfer(told) = &mut long.event.kind {
+            told.transfer.path = Some("x".repeat(RECORDS_BYTES_MAX / 4).into());
+        }
+        (0..9).for_each(|_| trail.push(&long));
+        // Users have room too.
+        assert_eq!((trail.len(), trail.count), (3, 9));
+        assert!(trail.bytes <= RECORDS_BYTES_MAX);
     }
 
     #[test]

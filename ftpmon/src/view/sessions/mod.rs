@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `session` | the state of one session |
 //! | `running` | a transfer that runs |
+//! | `course` | one whose end is known already |
 //! | `cells` | a session as the texts of a row |
 //! | `table` | all open sessions, and totals |
 //! | `filter`, `order` | which of them are shown, and in what order |
 
 mod cells;
+mod course;
 mod filter;
 mod order;
 mod running;
@@ -16,6 +18,7 @@ mod session;
 mod table;
 
 pub(in crate::view) use cells::{CELLS, cells};
+pub(in crate::view) use course::Course;
 pub(in crate::view) use filter::{Facts, Field};
 pub use filter::{Filter, FilterError};
 pub use order::Order;

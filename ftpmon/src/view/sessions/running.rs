@@ -2,6 +2,8 @@
 
 use ftpmon_event::time::Timestamp;
 
+use super::course::Course;
+
 /// A transfer that moves nothing for so long is stalled, milliseconds.
 const STALLED_MS: u64 = 10_000;
 
@@ -14,6 +16,8 @@ pub(in crate::view) struct Running {
     pub(in crate::view) declared: Option<u64>,
     /// The bytes so far, where the source tells of them: events do not.
     pub(in crate::view) moved: Option<Moved>,
+    /// Its course, where that is stored.
+    pub(in crate::view) course: Option<Course>,
 }
 
 /// The bytes of a transfer that runs.
@@ -31,7 +35,7 @@ pub(in crate::view) struct Moved {
 
 impl Running {
     pub(in crate::view) const fn new(since: Timestamp, declared: Option<u64>) -> Self {
-        Self { since, declared, moved: None }
+        Self { since, declared, moved: None, course: None }
     }
 
     /// Takes a count of its bytes.
@@ -46,9 +50,24 @@ impl Running {
         self.moved = Some(Moved { bytes, rate_bps, at, grew });
     }
 
+    /// The bytes at a time: those that were counted, or those of its course, which are a mean.
+    pub(in crate::view) fn bytes(&self, now: Timestamp) -> Option<u64> {
+        self.moved.map(|moved| moved.bytes).or_else(|| Some(self.course?.bytes_at(now)))
+    }
+
+    /// Bits a second: those between the last two counts, or those of its course.
+    pub(in crate::view) fn rate_bps(&self) -> Option<u64> {
+        self.moved.map(|moved| moved.rate_bps).or_else(|| self.course?.rate_bps())
+    }
+
+    /// Its bytes and its rate are a mean.
+    pub(in crate::view) fn is_mean(&self) -> bool {
+        self.moved.is_none() && self.course.is_some()
+    }
+
     /// Percent of the declared size.
-    pub(in crate::view) fn percent(&self) -> Option<u64> {
-        percent(self.moved?.bytes, self.declared?)
+    pub(in crate::view) fn percent(&self, now: Timestamp) -> Option<u64> {
+        percent(self.bytes(now)?, self.declared?)
     }
 
     /// Its bytes are counted, and had not grown for long when they were last counted.
@@ -70,11 +89,14 @@ mod tests {
     fn counts_give_rate_progress_and_stall() {
         let at = |second| Timestamp::from_parts(second, 0);
         let mut running = Running::new(at(0), Some(4_000));
-        assert_eq!((running.percent(), running.is_stalled()), (None, false));
+        assert_eq!((running.percent(at(1)), running.is_stalled()), (None, false));
         running.count(1_000, at(2));
         assert_eq!(running.moved.map(|moved| moved.rate_bps), Some(4_000));
         running.count(3_000, at(3));
-        assert_eq!((running.percent(), running.moved.map(|moved| moved.rate_bps)), (Some(75), Some(16_000)));
+        assert_eq!(
+            (running.percent(at(3)), running.moved.map(|moved| moved.rate_bps)),
+            (Some(75), Some(16_000))
+        );
         for (second, is_stalled) in [(12, false), (13, true)] {
             running.count(3_000, at(second));
             assert_eq!(running.is_stalled(), is_stalled, "{second}");

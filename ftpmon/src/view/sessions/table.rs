@@ -7,6 +7,7 @@ use ftpmon_event::time::Timestamp;
 use ftpmon_event::{EndReason, Event, EventKind};
 use smol_str::SmolStr;
 
+use super::course::Course;
 use super::filter::Filter;
 use super::order::Order;
 use super::session::Session;
@@ -80,6 +81,13 @@ impl Table {
         let session = self.listeners.get(&listener).and_then(|id| self.sessions.get_mut(id));
         if let Some(running) = session.and_then(|session| session.running.as_mut()) {
             running.count(bytes, at);
+        }
+    }
+
+    /// The transfer that runs in a session goes on like this.
+    pub(in crate::view) fn foresee(&mut self, id: &str, course: Course) {
+        if let Some(running) = self.sessions.get_mut(id).and_then(|session| session.running.as_mut()) {
+            running.course = Some(course);
         }
     }
 

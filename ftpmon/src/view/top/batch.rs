@@ -5,6 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::cells::columns;
+use super::clock::Clock;
 use super::grid;
 use super::head;
 use super::options::{Batch, TopOptions};
@@ -22,6 +23,7 @@ pub(super) fn run(options: &TopOptions) -> anyhow::Result<u64> {
         _ => (None, None),
     };
     let (mut state, mut wrong, mut written) = (State::default(), 0, 0);
+    let mut clock = Clock::new(options.speed_permille);
     let mut due = every.map(|every| Instant::now() + every);
     loop {
         let input = match due {
@@ -29,11 +31,16 @@ pub(super) fn run(options: &TopOptions) -> anyhow::Result<u64> {
             None => inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match input {
-            Ok(Input::Event(line, _)) => state.push(&line.event),
+            Ok(Input::Event(line, _)) => {
+                state.push(&line.event);
+                clock.set(state.table.now, Instant::now());
+            }
+            Ok(Input::Course(session, course)) => state.foresee(&session, course),
             Ok(Input::Remark(remark)) => state.remark(&remark),
             Ok(Input::Wrong) => wrong += 1,
             Ok(Input::Key(_) | Input::Resize) => {}
             Err(RecvTimeoutError::Timeout) => {
+                clock.at(Instant::now()).into_iter().for_each(|now| state.advance(now));
                 write(options, &state)?;
                 written += 1;
                 if most.is_some_and(|most| written >= most) {

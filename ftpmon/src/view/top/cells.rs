@@ -41,7 +41,7 @@ const TRANSFERS: [Column; 10] = [
     number("BYTES", 7, 0),
     number("OF", 7, 92),
     number("DONE", 5, 0),
-    number("RATE", 8, 0),
+    number("RATE", 9, 0),
     text("PATH", 0, 0),
 ];
 
@@ -90,18 +90,21 @@ pub(super) fn session(row: &Session, now: Timestamp) -> Cells {
 /// A session in the table of transfers.
 pub(super) fn running(row: &Session, now: Timestamp) -> Cells {
     let transfer = row.running.as_ref();
-    let moved = transfer.and_then(|transfer| transfer.moved);
     let unknown = || "?".to_owned();
-    let rate = moved.map_or_else(unknown, |moved| rate(moved.rate_bps));
+    let mean = if transfer.is_some_and(Running::is_mean) { "~" } else { "" };
+    let rate =
+        transfer.and_then(Running::rate_bps).map_or_else(unknown, |bps| format!("{mean}{}", rate(bps)));
+    let bytes = transfer.and_then(|transfer| transfer.bytes(now));
+    let done = transfer.and_then(|transfer| transfer.percent(now));
     let texts = vec![
         if row.is_stalled() { "stalled".to_owned() } else { row.state.name().to_owned() },
         name(row.user.as_deref()),
         row.client.ip.to_string(),
         row.server.to_string(),
         transfer.map_or_else(String::new, |transfer| age(now, transfer.since)),
-        moved.map_or_else(unknown, |moved| size(moved.bytes)),
+        bytes.map_or_else(unknown, |bytes| format!("{mean}{}", size(bytes))),
         transfer.and_then(|transfer| transfer.declared).map_or_else(unknown, size),
-        transfer.and_then(Running::percent).map_or_else(unknown, |percent| format!("{percent}%")),
+        done.map_or_else(unknown, |percent| format!("{mean}{percent}%")),
         rate,
         name(row.path.as_deref()),
     ];

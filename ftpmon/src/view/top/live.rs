@@ -5,11 +5,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use ftpmon_event::time::Timestamp;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, read};
 use smol_str::SmolStr;
 
+use super::clock::Clock;
 use super::draw::{self, Look};
 use super::kept::Kept;
 use super::key::Key;
@@ -118,8 +118,7 @@ struct Top<'o> {
     kept: Kept,
     screen: Screen,
     colour: bool,
-    /// The latest event's time, and when it came.
-    latest: Option<(Timestamp, Instant)>,
+    clock: Clock,
     end: Option<anyhow::Result<()>>,
     wrong: u64,
     /// When the rows are sorted again.
@@ -135,7 +134,7 @@ impl<'o> Top<'o> {
             kept: Kept::default(),
             screen: Screen::new(options),
             colour: options.color.on_stdout(),
-            latest: None,
+            clock: Clock::new(options.speed_permille),
             end: None,
             wrong: 0,
             sort_at: Instant::now(),
@@ -161,11 +160,12 @@ impl<'o> Top<'o> {
             match inputs.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(Input::Event(line, text)) => {
                     self.state.push(&line.event);
-                    self.latest = Some((self.state.table.now, Instant::now()));
+                    self.clock.set(self.state.table.now, Instant::now());
                     if let Some(session) = line.event.session.as_deref() {
                         self.kept.push(session.id(), text);
                     }
                 }
+                Ok(Input::Course(session, course)) => self.state.foresee(&session, course),
                 Ok(Input::Remark(remark)) => self.state.remark(&remark),
                 Ok(Input::Wrong) => self.wrong += 1,
                 Ok(Input::End(end)) => {
@@ -200,10 +200,8 @@ impl<'o> Top<'o> {
     /// Sorts the rows, and explains the session anew, when that is due.
     fn sort(&mut self) {
         let began = Instant::now();
-        if let (Some((at, came)), None) = (self.latest, &self.end) {
-            let speed = u128::from(self.options.speed_permille.unwrap_or(1_000));
-            let ns = came.elapsed().as_nanos() * speed / 1_000;
-            self.state.advance(at.plus_nanos(i64::try_from(ns).unwrap_or(i64::MAX)));
+        if let (Some(now), None) = (self.clock.at(began), &self.end) {
+            self.state.advance(now);
         }
         if began < self.sort_at && !self.screen.misses_sessions(&self.state) {
             return;

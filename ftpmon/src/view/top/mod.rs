@@ -6,6 +6,8 @@
 //! |---|---|
 //! | `options`, `tab` | the settings, and the tables |
 //! | `source` | the thread that reads events of a file or of a running agent, at once or at the pace at which they happened |
+//! | `courses` | how the transfers of a file go on, so that one that runs can be shown |
+//! | `clock` | the time between events |
 //! | `state` | everything that events tell: a fold |
 //! | `happened`, `recent`, `kept` | transfers, refused logins and alerts; the last ones of them; the lines of events that a session is explained from |
 //! | `screen`, `key` | what is shown of the state: the table, its order, filters, the cursor; changed by keys |
@@ -17,6 +19,8 @@
 
 mod batch;
 mod cells;
+mod clock;
+mod courses;
 mod draw;
 mod grid;
 mod happened;

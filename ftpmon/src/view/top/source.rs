@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use ftpmon_event::EventLine;
 use ftpmon_event::time::Timestamp;
+use smol_str::SmolStr;
 
+use super::courses::Courses;
 use super::key::Key;
 use super::options::EventSource;
 use crate::event_file;
 use crate::status::{self, Remark};
+use crate::view::sessions::Course;
 
 /// Inputs between the threads that read and the one that shows. Stops a reader that is quicker from filling memory.
 pub(super) const INPUTS_WAITING: usize = 1_024;
@@ -21,6 +24,8 @@ pub(super) const INPUTS_WAITING: usize = 1_024;
 pub(super) enum Input {
     /// An event, with its line.
     Event(Box<EventLine>, Box<[u8]>),
+    /// The transfer that the last event began goes on like this.
+    Course(SmolStr, Course),
     /// A remark of an agent between its events.
     Remark(Remark),
     /// A line that is no event.
@@ -48,17 +53,24 @@ fn pass_on(source: &EventSource, speed_permille: Option<u64>, to: &SyncSender<In
         EventSource::Agent(address) => Box::new(status::events(address)?),
     };
     let mut pace = speed_permille.map(Pace::new);
+    let courses = match source {
+        EventSource::File(path) if pace.is_some() => Courses::of_file(path)?,
+        _ => Courses::default(),
+    };
     event_file::for_each_line(input, |_, line| {
+        let mut course = None;
         let input = match serde_json::from_slice::<EventLine>(line) {
             Ok(event) => {
                 if let Some(pace) = &mut pace {
                     std::thread::sleep(pace.wait(event.event.ts, Instant::now()));
                 }
+                course = courses.begun_by(&event.event);
                 Input::Event(Box::new(event), line.into())
             }
             Err(_) => serde_json::from_slice(line).map_or(Input::Wrong, Input::Remark),
         };
-        let is_wanted = to.send(input).is_ok();
+        let course = course.map(|(session, course)| Input::Course(session, course));
+        let is_wanted = to.send(input).is_ok() && course.is_none_or(|course| to.send(course).is_ok());
         Ok(if is_wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })
 }

@@ -7,7 +7,7 @@ use super::happened::Happened;
 use super::recent::Recent;
 use crate::status::Remark;
 use crate::view::ranking::{Counts, Ranking};
-use crate::view::sessions::Table;
+use crate::view::sessions::{Course, Table};
 
 /// A fold of events. It has no clock: the time is that of the events, or what [`Self::advance`] says.
 #[derive(Clone, Default)]
@@ -67,6 +67,11 @@ impl State {
             Remark::Moved(moved) => self.table.count(moved.listener, moved.bytes, moved.ts),
             Remark::Missed(count) => self.lost = self.lost.saturating_add(*count),
         }
+    }
+
+    /// Takes how the transfer that runs in a session goes on.
+    pub(super) fn foresee(&mut self, session: &str, course: Course) {
+        self.table.foresee(session, course);
     }
 
     /// It is this time now, though nothing happened.

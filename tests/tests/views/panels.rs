@@ -1,0 +1,123 @@
+//! The queries of dashboards name what events have: fields of the goldens' ECS documents, and of the schema.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use ftpmon_tests::bed::plain_test;
+use serde_json::Value;
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The ECS documents of all goldens.
+fn documents() -> Result<Vec<Value>> {
+    let mut documents = Vec::new();
+    for entry in fs::read_dir(workspace().join("tests/goldens"))? {
+        let text = fs::read_to_string(entry?.path().join("expect.ecs.jsonl"))?;
+        for line in text.lines() {
+            documents.push(serde_json::from_str(line)?);
+        }
+    }
+    Ok(documents)
+}
+
+/// The value of a field, by its path.
+fn field<'d>(document: &'d Value, path: &str) -> Option<&'d Value> {
+    path.split('.').try_fold(document, |value, name| value.get(name))
+}
+
+/// A document is what a filter lets through: `term` and `exists`, as the panels have them.
+fn is_found(document: &Value, filter: &Value) -> bool {
+    let term = filter["term"].as_object().and_then(|term| term.iter().next());
+    match (term, filter["exists"]["field"].as_str()) {
+        (Some((path, wanted)), _) => field(document, path) == Some(wanted),
+        (None, Some(path)) => field(document, path).is_some(),
+        (None, None) => false,
+    }
+}
+
+/// The fields that aggregations ask for.
+fn asked<'q>(query: &'q Value, into: &mut Vec<&'q str>) {
+    match query {
+        Value::Object(parts) => {
+            into.extend(parts.get("field").and_then(Value::as_str));
+            parts.values().for_each(|part| asked(part, into));
+        }
+        Value::Array(parts) => parts.iter().for_each(|part| asked(part, into)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_panel_of_opensearch_finds_documents_with_its_fields() {
+    plain_test("every_panel_of_opensearch_finds_documents_with_its_fields", &[], || {
+        let documents = documents()?;
+        let text = fs::read_to_string(workspace().join("deploy/opensearch/dashboard.json"))?;
+        let dashboard: Value = serde_json::from_str(&text)?;
+        let panels = dashboard["panels"].as_array().context("panels")?;
+        ensure!(panels.len() >= 8, "{} panels", panels.len());
+        for panel in panels {
+            let title = &panel["title"];
+            let filters = panel["search"]["query"]["bool"]["filter"].as_array().context("filters")?;
+            let found = |document: &&Value| filters.iter().all(|filter| is_found(document, filter));
+            let found: Vec<&Value> = documents.iter().filter(found).collect();
+            ensure!(!found.is_empty(), "{title} finds nothing");
+            let mut fields = Vec::new();
+            asked(&panel["search"]["aggs"], &mut fields);
+            ensure!(!fields.is_empty(), "{title} counts nothing");
+            for path in fields {
+                let has = |document: &&&Value| field(document, path).is_some();
+                ensure!(found.iter().any(|document| has(&document)), "{title}: no document has {path}");
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn every_path_in_the_queries_of_clickhouse_is_one_of_events() {
+    plain_test("every_path_in_the_queries_of_clickhouse_is_one_of_events", &[], || {
+        let mut known = BTreeSet::new();
+        for entry in fs::read_dir(workspace().join("tests/goldens"))? {
+            for line in fs::read_to_string(entry?.path().join("expect.jsonl"))?.lines() {
+                paths(&serde_json::from_str(line)?, "", &mut known);
+            }
+        }
+        let mut count = 0;
+        for file in ["schema.sql", "dashboard.sql"] {
+            let text = fs::read_to_string(workspace().join("deploy/clickhouse").join(file))?;
+            for call in text.split("(line, ").skip(1) {
+                let names = call.split(')').next().unwrap_or_default();
+                let path =
+                    names.split(", ").map(|name| name.trim_matches('\'')).collect::<Vec<_>>().join(".");
+                // Goldens leave out what every run has of its own.
+                let is_own = ["sensor", "run", "seq"].contains(&path.as_str());
+                ensure!(is_own || known.contains(&path), "{file}: no event has {path}");
+                count += 1;
+            }
+        }
+        ensure!(count > 20, "only {count} paths were found");
+        // The documents and the files say the same.
+        let guide = fs::read_to_string(workspace().join("docs/shippers/clickhouse.md"))?;
+        let schema = fs::read_to_string(workspace().join("deploy/clickhouse/schema.sql"))?;
+        let statements = schema.split_once("\n\n").context("a comment and statements")?.1;
+        for statement in statements.trim().split("\n\n") {
+            ensure!(
+                guide.contains(statement),
+                "docs/shippers/clickhouse.md has another schema than\n{statement}"
+            );
+        }
+        Ok(())
+    });
+}
+
+fn paths(value: &Value, path: &str, into: &mut BTreeSet<String>) {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        paths(value, &path, into);
+        into.insert(path);
+    }
+}
