@@ -1,4 +1,4 @@
-//! What is known late or not at all: bytes of the dialogue that are missing may have changed whose endpoint and whose reply is whose.
+//! The effect of missing lines on the transfers of a session.
 
 use super::Transfers;
 use crate::event::Mode;
