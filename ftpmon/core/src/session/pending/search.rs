@@ -73,7 +73,9 @@ impl PendingCommands {
         // A login is not answered with what another command asked for.
         let is_anothers = |pending: &Pending| pending.verb.is_login() && is_distinctive(code);
         let odd = |pending: &Pending| {
-            pending.fit(code) == Fit::Odd && !may_stay_unanswered(pending) && !is_anothers(pending)
+            let fits = pending.fit(code) == Fit::Odd && !may_stay_unanswered(pending);
+            // What is asked while a transfer runs is answered before its end.
+            fits && !pending.preliminary && !is_anothers(pending)
         };
         older.find(|(_, pending)| code < 300 && odd(pending)).map(|(older, _)| older)
     }

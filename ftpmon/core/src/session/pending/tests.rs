@@ -330,6 +330,13 @@ fn behind_lost_replies_a_login_takes_no_value_of_another() {
     check(&["C PASS", "S 215 > 1"]);
 }
 
+#[test]
+fn what_is_asked_unseen_while_a_transfer_runs_is_answered_before_its_end() {
+    check(&["C RETR", "S 150 > 1", "?", "S 200 > 0", "C NOOP", "S 200 > 2", "S 451 > 1"]);
+    check(&["C STOR", "S 125 > 1", "?", "S 200 > 0", "S 226 > 1"]);
+    check(&["C STOR", "S 125 > 1", "C XYZZY", "S 200 > 2", "S 226 > 1"]);
+}
+
 /// More commands wait than a reply is compared with: the one that the client sent last is found.
 #[test]
 fn commands_without_number_that_nobody_answers_hide_none() {
