@@ -163,7 +163,12 @@ impl Session {
             return false;
         }
         match direction {
-            Direction::Command => self.command_line(at, line, context, out),
+            Direction::Command => {
+                if line.telnet_within {
+                    self.telnet_within(at, out);
+                }
+                self.command_line(at, line, context, out)
+            }
             Direction::Reply => self.reply_line(at, line, out),
         }
     }
