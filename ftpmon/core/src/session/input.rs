@@ -171,7 +171,8 @@ impl Session {
                 self.command_line(at, line, context, out)
             }
             Direction::Reply => {
-                if !self.all_read && *context.secrets != Secrets::Show {
+                // Where no command was seen at all, the capture has one end only.
+                if !self.all_read && self.tx > 0 && *context.secrets != Secrets::Show {
                     self.secrets.may_be_lost();
                 }
                 self.reply_line(at, line, out)
