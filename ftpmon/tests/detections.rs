@@ -1,10 +1,11 @@
 //! Every folder of `tests/detections`: a test `DETECTOR` renders the folder's four scripts as captures and compares the alerts that
 //! `ftpmon read` gives, with this detector alone, with the folder's `alerts.txt`. `DETECTOR::cap` repeats the events
-//! of the script that alerts with made-up hosts until its tables are full, and wants the alert once more. `every-detector` proves that
-//! none is left out, and `DETECTOR::page` compares its page in docs/detections.md. No root is needed.
+//! of the script that alerts with made-up hosts until its tables are full, and wants the alert once more. `DETECTOR::formats` compares
+//! the alerts in all formats, `every-detector` proves that none is left out, and `DETECTOR::page` compares its page in docs/detections.md. No root is needed.
 //!
 //! `FTPMON_BLESS=1`, which `cargo xtask bless` sets, writes `alerts.txt` instead; what a kind has to give is checked all the same.
 
+mod formats;
 mod pages;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -36,6 +37,14 @@ fn main() -> Result<ExitCode, Failed> {
     trials.extend(Detection::all()?.into_iter().map(|detection| {
         let scratch = Arc::clone(&scratch);
         Trial::test(format!("{}::cap", detection.id), move || reach_the_cap(&detection, scratch.path()))
+    }));
+    trials.extend(Detection::all()?.into_iter().map(|detection| {
+        let scratch = Arc::clone(&scratch);
+        Trial::test(format!("{}::formats", detection.id), move || {
+            let cases = detection.cases().map_err(|error| format!("{error:#}"))?;
+            let case = cases.iter().find(|case| case.kind == Kind::Fires).ok_or("no case")?;
+            formats::check(find(&detection.id).ok_or("no such detector")?, case, scratch.path())
+        })
     }));
     if bless {
         let conclusion = libtest_mimic::run(&arguments, trials);

@@ -18,7 +18,7 @@ use ftpmon_tests::script::benign;
 use reading::Reading;
 
 /// Dialogues that are read by one engine and seen by the detectors, one after another.
-const DIALOGUES: u64 = 1_000;
+const DIALOGUES: u64 = 10_000;
 /// Dialogues of which frames are held at once.
 const HELD: u64 = 100;
 

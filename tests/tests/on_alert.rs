@@ -1,4 +1,5 @@
-//! `--on-alert` starts a program for an alert, as the agent's user, with what the alert says in its environment.
+//! `--on-alert` starts a program for an alert, `--on-file` for a file that was stored, as the agent's user, with what there is to say in
+//! its environment.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use ftpmon_tests::agent::Agent;
 use ftpmon_tests::bed::{Need, Scratch, test};
-use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Server};
+use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
 use ftpmon_tests::net::{Direct, Family};
 use ftpmon_tests::poll;
 
@@ -110,6 +111,47 @@ fn a_program_that_fails_is_told() {
         bounce(&net, "alice")?;
         agent.wait_for_sessions(2, SOON)?;
         agent.stop()?;
+        Ok(())
+    });
+}
+
+/// The program can read the file, and knows whose it is.
+#[test]
+fn a_program_is_started_for_a_stored_file() {
+    test("a_program_is_started_for_a_stored_file", &[Need::Agent], || {
+        let net = Direct::new(1500)?;
+        let at = SocketAddr::new(Direct::hosts(Family::V4).server, 21);
+        let _server = net.server.run(|| Server::start(at, Behaviour::default()))?;
+        let scratch = Scratch::new("on-file")?;
+        let (program, folder) = program(&scratch, "")?;
+        let reading = format!(
+            "#!/bin/sh\n{{ env; wc -c < \"$FTPMON_FILE\"; }} > {0}/part.$$\nmv {0}/part.$$ {0}/whole.$$\n",
+            folder.display()
+        );
+        std::fs::write(&program, reading)?;
+        let files = scratch.path().join("files").display().to_string();
+        let options =
+            ["--files", "extract", "--files-dir", &files, "--user", "nobody", "--on-file", &program];
+        let agent = Agent::start(&net.server, &[&["--iface", Direct::DEVICE], &options[..]].concat())?;
+        net.client.run(|| {
+            let mut client = Client::connect(at, ClientOptions::default())?;
+            client.login("alice", "wonderland")?;
+            client.store(DataMode::Pasv, "STOR", "/x", &Content::Pattern(5_000))?;
+            client.quit()?;
+            Ok(())
+        })?;
+        let texts = poll::until("the program was started", SOON, || {
+            Ok(Some(said(&folder)?).filter(|it| !it.is_empty()))
+        })?;
+        let events = agent.stop()?;
+        let transfers = events.transfers();
+        let transfer = transfers.first().context("a transfer")?;
+        let text = texts.first().context("a text")?;
+        ensure_line(text, &format!("FTPMON_FILE={}", transfer.text("/file/stored")))?;
+        ensure_line(text, &format!("FTPMON_SHA256={}", transfer.text("/file/sha256")))?;
+        ensure_line(text, "FTPMON_VERB=STOR")?;
+        let size = transfer.number("/file/size").context("a size")?;
+        ensure!(text.lines().last().map(str::trim) == Some(&*size.to_string()), "{size} bytes: {text}");
         Ok(())
     });
 }

@@ -350,6 +350,8 @@ pub enum AnomalyId {
     OverlapConflict,
     /// A segment that contradicts the connection: its receiver drops it, or another host forged it.
     DoubtfulSegment,
+    /// A Telnet command stands within a command line.
+    TelnetInCommand,
     /// The two control streams are not FTP.
     NotFtp,
     /// A session makes more events than its segments and its hosts are allowed.

@@ -327,6 +327,9 @@ pub struct FileFacts {
     pub md5: Option<SmolStr>,
     /// Bytes that were hashed: up to the first that is missing.
     pub size: u64,
+    /// Bytes that an archive (ZIP, gzip) says it holds, by its headers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unpacked: Option<u64>,
     /// MIME type by content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mime: Option<SmolStr>,

@@ -35,7 +35,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::config::{Config, RouteConfig};
-use crate::on_alert::OnAlert;
+use crate::on_alert::{OnEvent, Purpose};
 use crate::sink::Outputs;
 use crate::status::{Feed, Tally};
 use crate::telemetry::{Kind, Sampled, Snapshot};
@@ -58,7 +58,8 @@ pub(crate) struct Chain<O> {
     /// Counts of the events that came, and of alerts.
     tally: Tally,
     detectors: Detectors,
-    on_alert: Option<OnAlert>,
+    on_alert: Option<OnEvent>,
+    on_file: Option<OnEvent>,
     files: Option<Files>,
     attribution: Option<Attribution>,
     routes: Vec<Route<O>>,
@@ -94,6 +95,7 @@ impl<O: Outputs> Chain<O> {
             tally,
             detectors,
             on_alert: None,
+            on_file: None,
             files: None,
             attribution: None,
             routes,
@@ -111,9 +113,12 @@ impl<O: Outputs> Chain<O> {
         self.files = Some(files);
     }
 
-    /// From now on each alert is handed to the operator's command too.
-    pub(crate) fn run_on_alert(&mut self, on_alert: OnAlert) {
-        self.on_alert = Some(on_alert);
+    /// From now on alerts, or stored files, are handed to the operator's command too.
+    pub(crate) fn run_on(&mut self, purpose: Purpose, program: OnEvent) {
+        *(match purpose {
+            Purpose::Alert => &mut self.on_alert,
+            Purpose::File => &mut self.on_file,
+        }) = Some(program);
     }
 
     /// From now on events say which processes own the ends of their connections.
@@ -214,7 +219,7 @@ impl<O: Outputs> Chain<O> {
         while let Some(mut alert) = self.detectors.pop() {
             self.tally.count(&alert);
             if let Some(on_alert) = &mut self.on_alert {
-                on_alert.alert(&alert);
+                on_alert.event(&alert);
             }
             if let Some(wait) = self.pass(&mut alert) {
                 self.hold(wait, alert);
@@ -375,6 +380,11 @@ impl<O: Outputs> Chain<O> {
         if let Some(tap) = &mut self.tap {
             tap.event(event);
         }
+        if let (Some(on_file), EventKind::Transfer(transfer)) = (&mut self.on_file, &event.kind)
+            && transfer.file.as_ref().is_some_and(|file| file.stored.is_some())
+        {
+            on_file.event(event);
+        }
         for route in &mut self.routes {
             route.event(event);
         }
@@ -388,7 +398,7 @@ impl<O: Outputs> Sampled for Chain<O> {
             into.add(Kind::Table { cap }, "detector_entries", used);
             into.add(Kind::Lost, "detector_entries_forgotten", forgotten);
         }
-        self.on_alert.iter().for_each(|on_alert| on_alert.sample(into));
+        self.on_alert.iter().chain(&self.on_file).for_each(|program| program.sample(into));
         self.files.iter().for_each(|files| files.sample(into));
         self.attribution.iter().for_each(|attribution| attribution.sample(into));
         self.outputs().for_each(|outputs| outputs.sample(into));

@@ -67,6 +67,7 @@ impl From<&RunOptions> for Config {
                     full: options.spool_full,
                 }),
                 on_alert: options.on_alert.clone(),
+                on_file: options.on_file.clone(),
             },
             ..shared(&options.ports, &options.events, &options.outputs)
         }

@@ -200,6 +200,10 @@ pub struct RunOptions {
     /// ftpmon becomes, at most 60 times a minute
     #[arg(long, value_name = "PROGRAM")]
     pub on_alert: Option<PathBuf>,
+    /// Program to start for each file that --files extract stored, with its path in its environment (FTPMON_FILE, FTPMON_SHA256,
+    /// FTPMON_EVENT …), to scan it; as the user that ftpmon becomes, four at a time
+    #[arg(long, value_name = "PROGRAM")]
+    pub on_file: Option<PathBuf>,
     /// Report which local process owns an end of a connection
     #[arg(long, value_enum, default_value_t = OwnersChoice::On)]
     pub owners: OwnersChoice,

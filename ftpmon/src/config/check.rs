@@ -53,9 +53,12 @@ pub enum Contradiction {
     /// A key for hashes that are not asked for.
     #[error("--secrets-key is the key of --secrets hash, or of names that a route hashes: nothing is hashed")]
     UnusedKey,
-    /// The program for alerts is not named by its whole path.
-    #[error("--on-alert {}: give the path of the program from / on", .0.display())]
-    OnAlertPath(PathBuf),
+    /// The program for alerts or files is not named by its whole path.
+    #[error("{} {}: give the path of the program from / on", .0, .1.display())]
+    ProgramPath(&'static str, PathBuf),
+    /// A program for files that are not stored.
+    #[error("--on-file needs --files extract: without it no file is stored")]
+    UnusedProgram,
     /// A directory for files that are not stored.
     #[error("--files-dir needs --files extract: without it no file is stored")]
     UnusedDirectory,
@@ -85,8 +88,13 @@ impl Config {
         if self.secrets.key_file.is_some() && !hashes {
             return Err(Contradiction::UnusedKey);
         }
-        if let Some(program) = self.live.on_alert.as_ref().filter(|program| !program.is_absolute()) {
-            return Err(Contradiction::OnAlertPath(program.clone()));
+        for (option, program) in [("--on-alert", &self.live.on_alert), ("--on-file", &self.live.on_file)] {
+            if let Some(program) = program.as_ref().filter(|program| !program.is_absolute()) {
+                return Err(Contradiction::ProgramPath(option, program.clone()));
+            }
+        }
+        if self.live.on_file.is_some() && self.files.policy != FilesPolicy::Extract {
+            return Err(Contradiction::UnusedProgram);
         }
         match (self.files.policy, &self.files.directory) {
             (FilesPolicy::Extract, None) => return Err(Contradiction::NoDirectory),
@@ -265,7 +273,10 @@ mod tests {
         assert_eq!(contradiction(|c| (extract(c), directory(c)).1), None);
         let program = |path: &str| contradiction(|c| c.live.on_alert = Some(path.into()));
         assert_eq!(program("/usr/local/bin/page"), None);
-        assert_eq!(program("page"), Some(Contradiction::OnAlertPath("page".into())));
+        assert_eq!(program("page"), Some(Contradiction::ProgramPath("--on-alert", "page".into())));
+        let scan = |c: &mut Config| c.live.on_file = Some("/scan".into());
+        assert_eq!(contradiction(scan), Some(Contradiction::UnusedProgram));
+        assert_eq!(contradiction(|c| (extract(c), directory(c), scan(c)).2), None);
         assert_eq!(contradiction(|c| c.secrets.key_file = Some("/x".into())), Some(Contradiction::UnusedKey));
     }
 

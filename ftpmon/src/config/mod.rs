@@ -267,6 +267,9 @@ pub struct LiveConfig {
     /// A program that is started for each alert.
     #[serde(with = "text::path_option")]
     pub on_alert: Option<PathBuf>,
+    /// A program that is started for each stored file.
+    #[serde(with = "text::path_option")]
+    pub on_file: Option<PathBuf>,
 }
 
 /// A log on disk that the outputs read.
@@ -304,6 +307,7 @@ impl Default for LiveConfig {
             pin: None,
             spool: None,
             on_alert: None,
+            on_file: None,
         }
     }
 }

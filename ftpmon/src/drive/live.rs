@@ -33,7 +33,7 @@ use crate::kernel::{
 };
 use crate::netns::NetworkNamespace;
 use crate::notice::notice;
-use crate::on_alert::OnAlert;
+use crate::on_alert::{OnEvent, Purpose};
 use crate::process::ProcessLookup;
 use crate::sandbox::{self, Account, Opener, Role};
 use crate::sink::{QueuedOutputs, SinkSpec, Spool, SpoolOptions, reader_gone};
@@ -83,11 +83,13 @@ pub fn run(config: &Config, reread: Reread) -> anyhow::Result<bool> {
     // Without the maps that went with it, what an earlier agent noted is of no use.
     let take_over = pins.as_ref().is_some_and(Pins::are_there);
     let origin = telemetry::origin(config)?;
-    let on_alert =
-        config.live.on_alert.as_deref().map(|program| start_on_alert(program, account.as_ref(), &origin));
-    let on_alert = on_alert.transpose()?;
+    let named = [(Purpose::Alert, &config.live.on_alert), (Purpose::File, &config.live.on_file)];
+    let named = named.into_iter().filter_map(|(purpose, program)| Some((purpose, program.as_deref()?)));
+    let programs = named
+        .map(|(purpose, program)| start_program(purpose, program, account.as_ref(), &origin))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let started = load(config, kernel, &engine, pins).and_then(|mut loaded| {
-        loaded.on_alert = on_alert;
+        loaded.programs = programs;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -110,15 +112,21 @@ struct Loaded {
     log: Option<kernel::Log>,
     /// The namespace of the interfaces, where it is another one than the agent's.
     netns: Option<NetworkNamespace>,
-    /// With `--on-alert`.
-    on_alert: Option<OnAlert>,
+    /// With `--on-alert` and `--on-file`.
+    programs: Vec<(Purpose, OnEvent)>,
 }
 
 /// The operator's program runs as the agent's user. It is started by a process from before anything is loaded.
-fn start_on_alert(program: &Path, account: Option<&Account>, origin: &Origin) -> anyhow::Result<OnAlert> {
+fn start_program(
+    purpose: Purpose,
+    program: &Path,
+    account: Option<&Account>,
+    origin: &Origin,
+) -> anyhow::Result<(Purpose, OnEvent)> {
     let may_run = nix::unistd::access(program, nix::unistd::AccessFlags::X_OK);
-    may_run.with_context(|| format!("--on-alert: cannot run {}", program.display()))?;
-    OnAlert::start(program, account, origin.clone()).context("the system gives no second process")
+    may_run.with_context(|| format!("{}: cannot run {}", purpose.option(), program.display()))?;
+    let started = OnEvent::start(purpose, program, account, origin.clone());
+    Ok((purpose, started.context("the system gives no second process")?))
 }
 
 fn load(
@@ -145,7 +153,7 @@ fn load(
     let netns = config.live.netns.as_deref().map(NetworkNamespace::open).transpose()?;
     let attacher = Forked::start(wanted, kernel, object, netns.as_ref())
         .context("the system gives no second process")?;
-    Ok(Loaded { maps, options, attacher, log, netns, on_alert: None })
+    Ok(Loaded { maps, options, attacher, log, netns, programs: Vec::new() })
 }
 
 /// Opens what the run writes to, attaches and watches. An error is of the start; false stands for a failure later.
@@ -177,8 +185,8 @@ async fn watch(
         .as_ref()
         .map(|pin| open_journal(pin, opener.clone(), config.ports.control.clone()))
         .transpose()?;
-    let Loaded { maps, options, attacher, log, netns, on_alert } = loaded;
-    on_alert.into_iter().for_each(|on_alert| chain.run_on_alert(on_alert));
+    let Loaded { maps, options, attacher, log, netns, programs } = loaded;
+    programs.into_iter().for_each(|(purpose, program)| chain.run_on(purpose, program));
     let Parts { mut ring, counters, mut steering, flows } = kernel::open(maps, options)?;
     log.map(kernel::Log::follow).transpose()?;
     let attacher = attacher.attach().await?;

@@ -1,27 +1,45 @@
-//! An alert as variables of a command.
+//! An event as variables of a command.
 
 use ftpmon_event::{AlertDetail, EventKind, EventLine};
 
-/// Longest value, bytes: longer ones are cut. Stops an alert with long names from being one that no command can be started with
+/// Longest value, bytes: longer ones are cut. Stops an event with long names from being one that no command can be started with
 /// (`E2BIG`, execve(2)).
 const VALUE_MAX: usize = 8_192;
 
-/// The variables of a command for an alert, by name. Their values may be anything that a peer said: control characters are replaced, and
+/// The variables of a command for an event, by name. Their values may be anything that a peer said: control characters are replaced, and
 /// no value goes through a shell.
 pub(super) fn variables(line: &EventLine, json: &str) -> Vec<(&'static str, String)> {
-    let EventKind::Alert(alert) = &line.event.kind else { return Vec::new() };
-    let AlertDetail { id, severity, title, message, technique, .. } = &alert.alert;
-    let mut variables = vec![
-        ("FTPMON_ALERT", id.to_string()),
-        ("FTPMON_SEVERITY", severity.to_string()),
-        ("FTPMON_TITLE", title.to_string()),
-        ("FTPMON_MESSAGE", message.to_string()),
+    let text = |text: &str| text.to_owned();
+    let mut variables = match &line.event.kind {
+        EventKind::Alert(alert) => {
+            let AlertDetail { id, severity, title, message, technique, .. } = &alert.alert;
+            let mut variables = vec![
+                ("FTPMON_ALERT", text(id)),
+                ("FTPMON_SEVERITY", severity.to_string()),
+                ("FTPMON_TITLE", text(title)),
+                ("FTPMON_MESSAGE", text(message)),
+            ];
+            variables.extend(technique.iter().map(|technique| ("FTPMON_TECHNIQUE", text(technique))));
+            variables
+        }
+        EventKind::Transfer(transfer) => {
+            let (facts, file) = (&transfer.transfer, transfer.file.as_ref());
+            let of_file = [
+                ("FTPMON_FILE", file.and_then(|file| file.stored.clone())),
+                ("FTPMON_SHA256", file.and_then(|file| file.sha256.as_deref().map(text))),
+                ("FTPMON_MIME", file.and_then(|file| file.mime.as_deref().map(text))),
+                ("FTPMON_VERB", facts.verb.as_deref().map(text)),
+                ("FTPMON_PATH", facts.path.as_deref().or(facts.arg.as_deref()).map(text)),
+            ];
+            of_file.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+        }
+        _ => return Vec::new(),
+    };
+    variables.extend([
         ("FTPMON_TIME", line.event.ts.to_string()),
         ("FTPMON_SENSOR", line.origin.sensor.clone()),
         ("FTPMON_EVENT", json.to_owned()),
-    ];
-    let technique = technique.iter().map(|technique| ("FTPMON_TECHNIQUE", technique.to_string()));
-    variables.extend(technique);
+    ]);
     if let Some(session) = line.event.session.as_deref() {
         variables.extend([
             ("FTPMON_SESSION", session.id().to_owned()),

@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::environment::variables;
+use super::purpose::Purpose;
 use crate::notice::notice;
 use crate::sandbox::Account;
 use ftpmon_event::EventLine;
 
-/// Longest alert, bytes: more than the longest line of an output.
+/// Longest event, bytes: more than the longest line of an output.
 const MESSAGE_MAX: usize = 128 << 10;
-/// Commands at a time. Stops alerts from filling the host with processes where a command is slow.
+/// Commands at a time. Stops alerts and files from filling the host with processes where a command is slow.
 const RUNNING_MAX: usize = 4;
-/// Commands a minute. Stops a peer that provokes alerts from keeping the host busy.
+/// Commands for alerts a minute. Stops a peer that provokes alerts from keeping the host busy.
 const PER_MINUTE: u32 = 60;
 /// A command that runs longer is killed.
 const TIME_MAX: Duration = Duration::from_secs(30);
@@ -26,13 +27,14 @@ const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The life of the runner: to the end of the agent.
-pub(super) fn life(socket: &OwnedFd, command: &Path, account: Option<&Account>) {
+pub(super) fn life(purpose: Purpose, socket: &OwnedFd, command: &Path, account: Option<&Account>) {
     ignore_stop_signals();
     if let Err(error) = account.map_or(Ok(()), Account::become_for_good) {
-        notice(format_args!("--on-alert: {error}"));
+        notice(format_args!("{}: {error}", purpose.option()));
         return;
     }
-    let mut runner = Runner { command, running: Vec::new(), minute: Instant::now(), started: 0, skipped: 0 };
+    let (minute, running) = (Instant::now(), Vec::new());
+    let mut runner = Runner { purpose, command, running, minute, started: 0, skipped: 0 };
     let mut message = vec![0; MESSAGE_MAX];
     loop {
         runner.look();
@@ -45,7 +47,7 @@ pub(super) fn life(socket: &OwnedFd, command: &Path, account: Option<&Account>) 
         }
         match rustix::net::recv(socket.as_fd(), &mut message[..], rustix::net::RecvFlags::empty()) {
             Ok((0, _)) | Err(_) => break,
-            Ok((length, _)) => runner.alert(message.get(..length).unwrap_or_default()),
+            Ok((length, _)) => runner.event(message.get(..length).unwrap_or_default()),
         }
     }
     runner.finish();
@@ -60,6 +62,7 @@ fn ignore_stop_signals() {
 }
 
 struct Runner<'a> {
+    purpose: Purpose,
     command: &'a Path,
     running: Vec<(Child, Instant)>,
     /// When the minute began in which commands are counted.
@@ -69,12 +72,17 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    fn alert(&mut self, message: &[u8]) {
+    fn event(&mut self, message: &[u8]) {
+        while self.purpose == Purpose::File && self.running.len() >= RUNNING_MAX {
+            self.look();
+            std::thread::sleep(Duration::from_millis(20));
+        }
         if self.minute.elapsed() >= Duration::from_secs(60) {
             self.report_skipped();
             (self.minute, self.started) = (Instant::now(), 0);
         }
-        if self.started >= PER_MINUTE || self.running.len() >= RUNNING_MAX {
+        let is_too_fast = self.started >= PER_MINUTE || self.running.len() >= RUNNING_MAX;
+        if self.purpose == Purpose::Alert && is_too_fast {
             self.skipped += 1;
             return;
         }
@@ -93,25 +101,26 @@ impl Runner<'_> {
         match started {
             Ok(child) => self.running.push((child, Instant::now())),
             Err(error) => {
-                notice(format_args!("--on-alert: cannot run {}: {error}", self.command.display()));
+                let (option, command) = (self.purpose.option(), self.command.display());
+                notice(format_args!("{option}: cannot run {command}: {error}"));
             }
         }
     }
 
     /// Takes note of commands that ended, and kills those that do not.
     fn look(&mut self) {
-        let command = self.command.display();
+        let (option, command) = (self.purpose.option(), self.command.display());
         self.running.retain_mut(|(child, since)| match child.try_wait() {
             Ok(None) if since.elapsed() < TIME_MAX => true,
             Ok(None) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                notice(format_args!("--on-alert: {command} was killed after {} s", TIME_MAX.as_secs()));
+                notice(format_args!("{option}: {command} was killed after {} s", TIME_MAX.as_secs()));
                 false
             }
             Ok(Some(status)) => {
                 if !status.success() {
-                    notice(format_args!("--on-alert: {command} failed ({status})"));
+                    notice(format_args!("{option}: {command} failed ({status})"));
                 }
                 false
             }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 /// The reason stands behind it.
 const WHY: &str = "**Why.** ";
 /// The heading above all pages, and the one below them.
-const PAGES: (&str, &str) = ("## Each detector\n", "\n## What others find\n");
+const PAGES: (&str, &str) = ("## Each detector\n", "\n## What public captures give\n");
 
 /// The document.
 pub(crate) fn document() -> PathBuf {

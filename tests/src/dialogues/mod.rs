@@ -5,6 +5,7 @@
 //! compares the record with the events, and `ledger` the events with the server's own log. A difference is made smaller by leaving steps out (`shrink`) and written down
 //! ([`report`]).
 
+mod alerts;
 mod control;
 mod data;
 pub mod dice;

@@ -12,7 +12,7 @@ use super::record::Record;
 use super::step::Step;
 use super::talker::{self, Cast};
 use super::told::Told;
-use super::{judge, ledger};
+use super::{alerts, judge, ledger};
 use crate::agent::Agent;
 use crate::events::{Event, Events};
 use crate::net::{Direct, Family};
@@ -171,6 +171,7 @@ impl Stage {
         self.ids.remove(&record.client);
         let events = Events(self.sessions.remove(&id).unwrap_or_default());
         let mut differences = judge::differences(&record, &events);
+        differences.extend(alerts::unmeant(&events));
         match found {
             // Which command has no answer nobody knows.
             _ if record.stalled => differences.clear(),

@@ -21,7 +21,8 @@ pub(super) const ENTRY: Entry = Entry {
         technique: None,
     },
     on: true,
-    about: "Retransmitted bytes of a control connection that differ from the first ones (`overlap_conflict`), once; or segments that their \
+    about: "Retransmitted bytes of a control connection that differ from the first ones (`overlap_conflict`) or Telnet within a command \
+            (`telnet_in_command`), once; or segments that their \
             receiver drops or that another host forged (`doubtful_segment`), as many as the threshold says in one session.",
     tuning: "A middlebox that rewrites addresses in PORT or 227 and is seen on both sides looks like this: capture on one side of it.",
     threshold: Threshold { count: 3, per_s: 3_600 },
@@ -33,7 +34,10 @@ pub(super) const ENTRY: Entry = Entry {
 fn oddity(event: &Event) -> Option<&Anomaly> {
     match &event.kind {
         EventKind::Anomaly(anomaly)
-            if matches!(anomaly.anomaly.id, AnomalyId::OverlapConflict | AnomalyId::DoubtfulSegment) =>
+            if matches!(
+                anomaly.anomaly.id,
+                AnomalyId::OverlapConflict | AnomalyId::DoubtfulSegment | AnomalyId::TelnetInCommand
+            ) =>
         {
             Some(anomaly)
         }
@@ -50,6 +54,7 @@ struct Evasion {
 struct Oddities {
     incident: Incident,
     conflicts: u64,
+    telnet: u64,
 }
 
 impl Detector for Evasion {
@@ -58,16 +63,17 @@ impl Detector for Evasion {
         let oddities = self.sessions.entry(session.id().into());
         oddities.incident.add(event, anomaly.tx, &anomaly.anomaly.detail);
         oddities.conflicts += u64::from(anomaly.anomaly.id == AnomalyId::OverlapConflict);
-        let enough = oddities.conflicts > 0 || oddities.incident.count >= u64::from(self.threshold.count);
+        oddities.telnet += u64::from(anomaly.anomaly.id == AnomalyId::TelnetInCommand);
+        let enough = oddities.conflicts + oddities.telnet > 0
+            || oddities.incident.count >= u64::from(self.threshold.count);
         if enough && oddities.incident.is_due() {
-            let (conflicts, count) = (oddities.conflicts, oddities.incident.count);
+            let Oddities { conflicts, telnet, .. } = *oddities;
+            let doubtful = oddities.incident.count - conflicts - telnet;
+            let (client, server) = (session.client, session.server);
             let message = format!(
-                "{} with {}: {conflicts} conflicting overlaps, {} doubtful segments",
-                session.client,
-                session.server,
-                count - conflicts
+                "{client} with {server}: {conflicts} conflicting overlaps, {doubtful} doubtful segments, {telnet} times Telnet in commands"
             );
-            let counts = [("conflicts", conflicts), ("doubtful", count - conflicts)];
+            let counts = [("conflicts", conflicts), ("doubtful", doubtful), ("telnet", telnet)];
             alerts.raise(&ENTRY.subject, event, &oddities.incident, &counts, message);
         }
     }
@@ -86,6 +92,8 @@ mod tests {
     fn one_conflict_alerts_and_doubtful_segments_from_the_third_on() {
         let conflict = Session::new(9).anomaly(AnomalyId::OverlapConflict, "x");
         assert_eq!(alerts_of(&ENTRY, &[conflict]).len(), 1);
+        let telnet = Session::new(9).anomaly(AnomalyId::TelnetInCommand, "x");
+        assert_eq!(alerts_of(&ENTRY, &[telnet])[0].evidence.counts["telnet"], 1);
         let doubtful = |count| {
             let events: Vec<_> =
                 (0..count).map(|_| Session::new(9).anomaly(AnomalyId::DoubtfulSegment, "y")).collect();

@@ -196,9 +196,29 @@ mod tests {
     #[test]
     fn the_table_of_flaws_is_complete() {
         let rows: Vec<_> = KNOWN_FLAWS.lines().filter(|line| !line.starts_with('#')).collect();
-        assert_eq!(parsed(KNOWN_FLAWS).len(), rows.len());
-        assert!(rows.len() > 10 && rows.iter().all(|row| row.contains("\thttps://")));
-        assert!(KNOWN_FLAWS.starts_with('#') && KNOWN_FLAWS.contains("As of 20"), "a date");
+        let flaws = parsed(KNOWN_FLAWS);
+        assert!(flaws.len() == rows.len() && rows.len() > 10);
+        let date = KNOWN_FLAWS.split_once("Checked on ").map(|(_, rest)| &rest[..10]);
+        assert!(
+            date.is_some_and(|date| date.starts_with("20") && date.matches('-').count() == 2),
+            "{date:?}"
+        );
+        for (flaw, row) in flaws.iter().zip(rows) {
+            let columns: Vec<_> = row.split('\t').collect();
+            let [.., name, source] = columns[..] else { panic!("{row}") };
+            let number = name.split(' ').next().unwrap();
+            assert!(columns.len() == 5 && number.starts_with("CVE-"), "{row}");
+            assert_eq!(source, format!("https://www.cve.org/CVERecord?id={number}"));
+            assert!(ordered(flaw.from) <= ordered(flaw.to), "{row}");
+            // A greeting of the last version tells the flaw.
+            let greeting = format!(
+                "220 {}{} ready",
+                flaw.software,
+                if flaw.software.ends_with(['v', '-']) { "" } else { " " }
+            )
+            .replace(" ready", &format!("{} ready", flaw.to));
+            assert!(flaws_of(&greeting, &flaws).contains(&flaw.name), "{greeting}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@
 
 mod alerts;
 mod allow;
+mod archive_bomb;
 mod auth_injection;
 mod beaconing;
 mod bot_server;

@@ -2,9 +2,9 @@
 
 use super::entry::Entry;
 use super::{
-    auth_injection, beaconing, bot_server, bounce, bulk_download, clear_text_login, cross_protocol,
-    data_failures, data_theft, defacement, default_account, disguised, evasion, exfiltration, exploit,
-    exposure, guessed, guessing, hidden_transfer, mass_change, new_source, odd_port, pairing_doubt,
+    archive_bomb, auth_injection, beaconing, bot_server, bounce, bulk_download, clear_text_login,
+    cross_protocol, data_failures, data_theft, defacement, default_account, disguised, evasion, exfiltration,
+    exploit, exposure, guessed, guessing, hidden_transfer, mass_change, new_source, odd_port, pairing_doubt,
     parallel_use, passive_nat, privileged_login, reply_exploit, sensitive_file, server_refuses,
     server_stalls, server_times_out, shared_secret, short_transfers, slow_server, spraying, spread_upload,
     stealer, stuffing, tls_dropped, tls_fallback, tls_stripped, tunnel, unused_passive, user_enumeration,
@@ -61,6 +61,7 @@ pub const ALL: &[&Entry] = &[
     &slow_server::ENTRY,
     &reply_exploit::ENTRY,
     &bot_server::ENTRY,
+    &archive_bomb::ENTRY,
 ];
 
 /// The detector of an id.

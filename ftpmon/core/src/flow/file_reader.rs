@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
+use super::archive::Archive;
 use crate::config::Hashes;
 use crate::event::{FileFacts, FileId, FileRange, FileReason};
 use crate::output::OutputQueue;
@@ -19,6 +20,7 @@ const HEAD_LEN: usize = 512;
 pub(crate) struct FileReader {
     digests: Digests,
     head: SmallVec<[u8; 32]>,
+    archive: Archive,
     size: u64,
     gap: bool,
     /// With `--files extract`.
@@ -43,7 +45,8 @@ impl FileReader {
     /// A reader of a direction of which nothing was seen yet; `keep` is how many bytes of it are handed out, if any.
     pub(crate) fn new(hashes: Hashes, keep: Option<u64>) -> Self {
         let kept = keep.map(|max| Kept { id: None, len: 0, max, cut: None, lost: false });
-        Self { digests: Digests::new(hashes), head: SmallVec::new(), size: 0, gap: false, kept }
+        let (digests, head) = (Digests::new(hashes), SmallVec::new());
+        Self { digests, head, archive: Archive::default(), size: 0, gap: false, kept }
     }
 
     /// The next bytes.
@@ -53,6 +56,7 @@ impl FileReader {
         }
         let room = HEAD_LEN.saturating_sub(self.head.len()).min(bytes.len());
         self.head.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        self.archive.data(&self.head, bytes);
         self.size += bytes.len() as u64;
         let Some(kept) = self.kept.as_mut().filter(|kept| kept.cut.is_none() && !kept.lost) else {
             self.digests.update(bytes);
@@ -114,6 +118,7 @@ impl FileReader {
             sha1: sha1.filter(|_| hashed),
             md5: md5.filter(|_| hashed),
             size: self.size,
+            unpacked: self.archive.unpacked().filter(|_| from_start),
             mime: mime(&self.head).map(SmolStr::new_static),
             complete,
             range: from_start.then_some(FileRange { from: 0, to: held }),

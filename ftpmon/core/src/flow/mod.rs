@@ -1,5 +1,6 @@
 //! Connections: the table of them, what each carries as far as it is known, and what takes its bytes.
 
+mod archive;
 mod candidate;
 mod control;
 mod data;

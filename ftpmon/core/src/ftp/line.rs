@@ -26,6 +26,8 @@ pub struct Line<'a> {
     /// Telnet in it, or at the end of the line before, can be read in another way: it erases what is before it (EC, EL), an
     /// option is a letter, a CR or an LF, a subnegotiation does not end within its line. Other programs may see another line here.
     pub ambiguous: bool,
+    /// Telnet stood behind its first byte.
+    pub telnet_within: bool,
 }
 
 impl Line<'_> {
@@ -64,6 +66,7 @@ struct Flags {
     truncated: bool,
     stripped: bool,
     ambiguous: bool,
+    telnet_within: bool,
     /// The LF that ends it may be a part of a Telnet command, so that the line goes on behind it.
     may_go_on: bool,
 }
@@ -140,11 +143,13 @@ impl LineSplitter {
     }
 
     fn hand_out(&mut self, terminated: bool, after_gap: bool) -> Line<'_> {
-        let Flags { truncated, stripped, ambiguous, may_go_on, .. } = core::mem::take(&mut self.flags);
+        let Flags { truncated, stripped, ambiguous, telnet_within, may_go_on, .. } =
+            core::mem::take(&mut self.flags);
         self.flags.ambiguous = may_go_on;
         self.carriage_returns = 0;
         self.handed_out = true;
-        Line { bytes: &self.partial, truncated, terminated, after_gap, stripped, ambiguous }
+        let bytes = &self.partial;
+        Line { bytes, truncated, terminated, after_gap, stripped, ambiguous, telnet_within }
     }
 
     fn free_if_handed_out(&mut self) {
@@ -223,6 +228,7 @@ impl LineSplitter {
                 }
                 AfterIac::Command => {
                     self.flags.ambiguous |= is_ambiguous(byte);
+                    self.flags.telnet_within |= self.flags.begun;
                     self.telnet = Telnet::Text;
                 }
                 AfterIac::Text => return self.take_as_text(byte),
@@ -230,11 +236,13 @@ impl LineSplitter {
             Telnet::Negotiation(_) if is_option(byte) => {
                 // A letter may be the first of a verb.
                 self.flags.ambiguous |= byte == b'\r' || byte.is_ascii_alphabetic();
+                self.flags.telnet_within |= self.flags.begun;
                 self.telnet = Telnet::Text;
             }
             Telnet::Negotiation(_) => return self.take_as_text(byte),
             Telnet::Subnegotiation { start, iac: true } if byte == SE => {
                 self.telnet = Telnet::Text;
+                self.flags.telnet_within |= self.flags.begun;
                 self.partial.truncate(start.into());
             }
             Telnet::Subnegotiation { start, .. }
@@ -329,6 +337,7 @@ impl<'i> Lines<'_, 'i> {
                     after_gap,
                     stripped: false,
                     ambiguous: false,
+                    telnet_within: false,
                 });
             }
         }
@@ -346,6 +355,7 @@ impl<'i> Lines<'_, 'i> {
                 && is_no_text(*command)
             {
                 splitter.flags.stripped = true;
+                splitter.flags.telnet_within |= splitter.flags.begun;
                 self.input = rest;
                 continue;
             }

@@ -7,6 +7,8 @@ use crate::tcp::{Conflict, Oddity};
 use crate::text::Text;
 use crate::time::Timestamp;
 
+/// The bit of `doubts_told` for Telnet within commands.
+const TELNET_TOLD: u16 = 1 << 7;
 /// Bytes of a text that an anomaly shows.
 const SHOWN_MAX: usize = 64;
 /// Shown in place of a text that may hold a secret.
@@ -50,6 +52,21 @@ impl Session {
         self.doubts_told |= told;
         let detail = format!("a segment of the {} {what}", sender(direction));
         self.anomaly(at, None, AnomalyId::DoubtfulSegment, &detail, out);
+    }
+
+    /// Telnet stood within a command: monitors that do not take it out as servers do see another verb. Told once, then counted.
+    pub(super) fn telnet_within(&mut self, at: Timestamp, out: &mut Outbox) {
+        if self.doubts_told & TELNET_TOLD != 0 {
+            return self.allowance.repeat(at, AnomalyId::TelnetInCommand, out);
+        }
+        self.doubts_told |= TELNET_TOLD;
+        self.anomaly(
+            at,
+            None,
+            AnomalyId::TelnetInCommand,
+            "Telnet stands within a command of the client",
+            out,
+        );
     }
 
     /// An RST or FIN did not end the connection.

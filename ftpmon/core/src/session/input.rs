@@ -164,7 +164,12 @@ impl Session {
             return false;
         }
         match direction {
-            Direction::Command => self.command_line(at, line, context, out),
+            Direction::Command => {
+                if line.telnet_within {
+                    self.telnet_within(at, out);
+                }
+                self.command_line(at, line, context, out)
+            }
             Direction::Reply => {
                 if !self.all_read && *context.secrets != Secrets::Show {
                     self.secrets.may_be_lost();

@@ -329,6 +329,7 @@ fn data_connections() {
         sha1: Some("11".into()),
         md5: Some("22".into()),
         size: 10,
+        unpacked: Some(20),
         mime: Some("text/plain".into()),
         complete: true,
         range: Some(FileRange { from: 5, to: 15 }),
@@ -388,7 +389,9 @@ fn data_connections() {
     assert!(data.iter().all(|&field| value["data"].get(field).is_some()), "{value}");
     assert_eq!(
         fields(&value["file"]),
-        sorted(["sha256", "sha1", "md5", "size", "mime", "complete", "range", "reason", "stored"])
+        sorted([
+            "sha256", "sha1", "md5", "size", "unpacked", "mime", "complete", "range", "reason", "stored"
+        ])
     );
     assert_eq!(fields(&value["file"]["range"]), sorted(["from", "to"]));
     assert_eq!(

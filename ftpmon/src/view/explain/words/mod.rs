@@ -87,7 +87,7 @@ mod tests {
         }
     }
 
-    const ANOMALIES: [AnomalyId; 15] = [
+    const ANOMALIES: [AnomalyId; 16] = [
         AnomalyId::MalformedCommand,
         AnomalyId::MalformedReply,
         AnomalyId::CommandTooLong,
@@ -100,6 +100,7 @@ mod tests {
         AnomalyId::UnexpectedPeer,
         AnomalyId::OverlapConflict,
         AnomalyId::DoubtfulSegment,
+        AnomalyId::TelnetInCommand,
         AnomalyId::NotFtp,
         AnomalyId::CommandBehindAuth,
         AnomalyId::EventFlood,
