@@ -7,10 +7,14 @@
 //! | file | what |
 //! |---|---|
 //! | `environment` | an event as variables of a command |
+//! | `purpose` | the events that a command is for |
 //! | `runner` | the process that starts the commands |
 
 mod environment;
+mod purpose;
 mod runner;
+
+pub(crate) use purpose::Purpose;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -22,33 +26,6 @@ use crate::companion;
 use crate::sandbox::Account;
 use crate::telemetry::{Kind, Sampled, Snapshot};
 use ftpmon_event::{Event, EventLine, Origin};
-
-/// The events that a command is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// Alerts: those that come too fast are passed over.
-    Alert,
-    /// Transfers whose file was stored: the next one waits for its turn.
-    File,
-}
-
-impl Purpose {
-    /// The option that names the command.
-    pub(crate) const fn option(self) -> &'static str {
-        match self {
-            Self::Alert => "--on-alert",
-            Self::File => "--on-file",
-        }
-    }
-
-    /// The counter of events that were not handed over.
-    const fn loss(self) -> &'static str {
-        match self {
-            Self::Alert => "on_alert_not_run",
-            Self::File => "on_file_not_run",
-        }
-    }
-}
 
 /// The runner, from the agent's side.
 pub(crate) struct OnEvent {

@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Purpose;
 use super::environment::variables;
+use super::purpose::Purpose;
 use crate::notice::notice;
 use crate::sandbox::Account;
 use ftpmon_event::EventLine;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// The first number of ftpmon's signatures in EVE.
 const FIRST_SIGNATURE: u32 = 9_210_000;
 
-/// What an alert says in every format.
+/// The facts that an alert tells in every format.
 struct Told {
     severity: u64,
     message: String,

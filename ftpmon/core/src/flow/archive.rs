@@ -33,7 +33,7 @@ pub(super) struct Zip {
     header: [u8; HEADER],
     have: usize,
     sum: u64,
-    /// What follows is no local header, or has no sizes.
+    /// The next bytes are no local header, or it has no sizes.
     over: bool,
 }
 
@@ -141,7 +141,7 @@ mod tests {
         out
     }
 
-    /// What a file says, handed over in pieces of so many bytes.
+    /// The size that a file tells, handed over in pieces of so many bytes.
     fn read(file: &[u8], piece: usize) -> Option<u64> {
         let mut archive = Archive::default();
         let mut head = Vec::new();
