@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::Purpose;
 use super::environment::variables;
 use super::purpose::Purpose;
 use crate::notice::notice;
