@@ -1,7 +1,7 @@
 //! The folders of `tests/detections`, one a detector: what it has to find, what it has to pass over, what is just below its threshold,
 //! and somebody who knows it and tries to pass by.
 //!
-//! Each is a [script](crate::script), whose first line is a comment that says what it shows. A second line that begins with `#!` has
+//! Each is a [script], whose first line is a comment that says what it shows. A second line that begins with `#!` has
 //! options of `ftpmon read`. A comment that begins with `Not seen:` names a way around the detector that is known and documented.
 
 use std::path::{Path, PathBuf};
