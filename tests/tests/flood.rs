@@ -22,9 +22,9 @@ use ftpmon_event::time::Timestamp;
 const OFFERED: u32 = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
 const FLOWS: usize = OFFERED as usize / 4;
 /// Memory of a followed connection at most, bytes: the connection, its session, its place in the table, a third of which is
-/// room to grow. What copies are compared with and what replies teach of the server's side is held a session.
+/// room to grow. What copies are compared with, what replies teach of the server's side and what is missing of the dialogue is held a session.
 const BYTES_A_HALF_OPEN: usize = 704;
-const BYTES_A_SESSION: usize = 2_304;
+const BYTES_A_SESSION: usize = 2_368;
 
 /// Counts what is allocated, as the C library rounds it: resident memory depends on what ran before.
 struct Counting;

@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use ftpmon_tests::agent::{Agent, binary};
 use ftpmon_tests::bed::{Need, test};
+use ftpmon_tests::events::Event;
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
 use ftpmon_tests::net::{Direct, Family, Namespace};
+use ftpmon_tests::poll;
 use ftpmon_tests::process::run;
 
 const SOON: Duration = Duration::from_secs(20);
-/// Sessions that are watched from elsewhere.
-const SESSIONS: usize = 5;
 
 fn watched_from_elsewhere(hook: &str) -> Result<()> {
     let (net, elsewhere) = (Direct::new(1500)?, Namespace::new("elsewhere")?);
@@ -30,19 +30,20 @@ fn watched_from_elsewhere(hook: &str) -> Result<()> {
             client.quit().map(drop)
         })
     };
-    // Connections that are gone before anybody looks have no owner.
-    for _ in 0..SESSIONS {
+    // The server is a thread of this process, in that namespace. Connections that are gone before anybody looks have no owner.
+    let us = Some(u64::from(std::process::id()));
+    let mut sessions = 0;
+    poll::until("the owner of a connection", SOON, || {
         session()?;
-    }
-    agent.wait_for_sessions(SESSIONS, SOON)?;
+        sessions += 1;
+        agent.wait_for_sessions(sessions, SOON)?;
+        let is_known = |transfer: &&Event| transfer.number("/server_process/pid") == us;
+        Ok(agent.events().transfers().iter().any(is_known).then_some(()))
+    })?;
     let events = agent.stop()?;
     let transfers = events.transfers();
-    ensure!(transfers.len() == SESSIONS, "{transfers:?}");
+    ensure!(transfers.len() == sessions, "{transfers:?}");
     ensure!(transfers.iter().all(|transfer| transfer.data_bytes() == Some(70_000)), "{transfers:?}");
-    // The server is a thread of this process, in that namespace.
-    let us = Some(u64::from(std::process::id()));
-    let owner = transfers.iter().any(|transfer| transfer.number("/server_process/pid") == us);
-    ensure!(owner, "{transfers:?}");
     Ok(())
 }
 
