@@ -13,12 +13,12 @@ fn owned(line: &Line<'_>) -> Owned {
     assert!(!line.bytes.contains(&b'\n') && !line.bytes.contains(&0));
     if let Some(command) = Command::from_line(line) {
         assert!(command.name.len() + command.arg.map_or(0, |arg| arg.len() + 1) <= line.bytes.len());
-        assert!(command.verb_name().len() <= 3 * LINE_MAX);
+        assert!(command.verb.spelt(command.name).len() <= 3 * LINE_MAX);
         if let Some((word, rest)) = command.sub_command() {
             assert!(word.len() + rest.len() <= line.bytes.len());
         }
     }
-    (line.bytes.to_vec(), line.truncated, line.terminated, line.nul)
+    (line.bytes.to_vec(), line.truncated, line.terminated, line.stripped)
 }
 
 /// The lines of a stream that comes in pieces of a length that changes from one to the next.
