@@ -27,7 +27,6 @@ mod exchange;
 mod outputs;
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use borders::Borders;
@@ -44,6 +43,7 @@ use crate::addr::Endpoint;
 use crate::endpoints::SharedEndpoints;
 use crate::event::TableFill;
 use crate::fill::Fills;
+use crate::frame::SeenFragment;
 use crate::pair::HostPair;
 use crate::partition::{Budgets, Partition, Run, Stamp};
 use crate::segment::{InterfaceId, Segment};
@@ -189,9 +189,10 @@ impl Engine {
         self.partitions.iter_mut().flatten().for_each(|it| it.note_loss(at, loss.cause));
     }
 
-    /// A fragment of an IP packet between two hosts was seen. `waits`: not all of those that were seen are put together.
-    pub fn handle_fragment(&mut self, at: Timestamp, one: IpAddr, other: IpAddr, waits: bool) {
-        let hosts = HostPair::new(one, other);
+    /// A fragment of an IP packet was seen.
+    pub fn handle_fragment(&mut self, at: Timestamp, fragment: SeenFragment) {
+        let SeenFragment { src, dst, waits } = fragment;
+        let hosts = HostPair::new(src, dst);
         let partition = hosts.partition(self.partitions.len() as u8);
         if let Some(Some(own)) = self.partitions.get_mut(usize::from(partition)) {
             own.note_fragment(at, hosts, waits);

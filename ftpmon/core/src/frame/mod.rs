@@ -39,13 +39,15 @@ use walk::{Found, Walk};
 use crate::segment::{InterfaceId, Segment, VlanTags};
 use crate::time::Timestamp;
 
-/// A fragment, by its hosts.
+/// A fragment of an IP packet, by its hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeenFragment {
     /// The sender.
     pub src: IpAddr,
     /// The receiver.
     pub dst: IpAddr,
+    /// Not all fragments between the two are put together.
+    pub waits: bool,
 }
 
 /// Turns frames into segments.
@@ -55,7 +57,7 @@ pub struct Decoder {
     /// A fragment found inside a reassembled datagram, copied out of it.
     inner: Vec<u8>,
     /// The fragment that the latest frame was.
-    fragment: Option<SeenFragment>,
+    fragment: Option<(IpAddr, IpAddr)>,
     counters: DecodeCounters,
 }
 
@@ -100,7 +102,7 @@ impl Decoder {
                 Some(segment)
             }
             Ok(Found::Fragment(fragment)) => {
-                self.fragment = Some(SeenFragment { src: fragment.key.src, dst: fragment.key.dst });
+                self.fragment = Some((fragment.key.src, fragment.key.dst));
                 self.fragment(at, &fragment, frame.interface)
             }
             Err(reason) => {
@@ -122,13 +124,9 @@ impl Decoder {
 
     /// The fragment that the latest frame was, if it was one. Given once.
     #[inline]
-    pub const fn take_fragment(&mut self) -> Option<SeenFragment> {
-        self.fragment.take()
-    }
-
-    /// A datagram between two hosts is still to be put together.
-    pub fn waits_between(&self, one: IpAddr, other: IpAddr) -> bool {
-        self.fragments.waits_between(one, other)
+    pub fn take_fragment(&mut self) -> Option<SeenFragment> {
+        let (src, dst) = self.fragment.take()?;
+        Some(SeenFragment { src, dst, waits: self.fragments.waits_between(src, dst) })
     }
 
     /// Datagrams held, and their cap.

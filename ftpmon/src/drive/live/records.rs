@@ -73,7 +73,6 @@ fn hand_over_fragment(
         engine.handle_segment(seen.at, index, &segment);
     }
     if let Some(fragment) = decoder.take_fragment() {
-        let waits = decoder.waits_between(fragment.src, fragment.dst);
-        engine.handle_fragment(seen.at, fragment.src, fragment.dst, waits);
+        engine.handle_fragment(seen.at, fragment);
     }
 }

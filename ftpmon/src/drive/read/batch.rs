@@ -64,24 +64,14 @@ enum Entry {
     /// From here on the interface has this name.
     Interface(Box<(u32, InterfaceId, String)>),
     /// A packet was a fragment.
-    Fragment(Box<(u32, FragmentNote)>),
-}
-
-/// A fragment of an IP packet.
-#[derive(Clone, Copy)]
-pub(super) struct FragmentNote {
-    pub(super) at: Timestamp,
-    /// Its hosts.
-    pub(super) hosts: SeenFragment,
-    /// Not all fragments between its hosts are put together.
-    pub(super) waits: bool,
+    Fragment(Box<(u32, Timestamp, SeenFragment)>),
 }
 
 impl Entry {
     fn packet(&self) -> usize {
         match self {
             Self::Segment { packet, .. } => *packet as usize,
-            Self::Fragment(noted) => noted.0 as usize,
+            Self::Fragment(seen) => seen.0 as usize,
             Self::Interface(named) => named.0 as usize,
         }
     }
@@ -94,7 +84,7 @@ pub(super) enum Item<'a> {
     /// From here on the interface has this name.
     Interface { id: InterfaceId, name: &'a str },
     /// The packet before was a fragment.
-    Fragment(FragmentNote),
+    Fragment { at: Timestamp, fragment: SeenFragment },
 }
 
 impl SegmentBatch {
@@ -144,12 +134,11 @@ impl SegmentBatch {
 
     /// The latest packet was a fragment.
     #[cold]
-    pub(super) fn fragment(&mut self, note: FragmentNote, division: Division) {
+    pub(super) fn fragment(&mut self, at: Timestamp, fragment: SeenFragment, division: Division) {
         let packet = self.times.len().saturating_sub(1) as u32;
-        let SeenFragment { src, dst } = note.hosts;
-        let partition = HostPair::partition_of(src, dst, division.partitions);
+        let partition = HostPair::partition_of(fragment.src, fragment.dst, division.partitions);
         if let Some(entries) = self.entries_of(division, partition % division.parts) {
-            entries.push(Entry::Fragment(Box::new((packet, note))));
+            entries.push(Entry::Fragment(Box::new((packet, at, fragment))));
         }
     }
 
@@ -220,7 +209,7 @@ impl SegmentBatch {
                 Item::Segment { packet: packet as usize, partition, at, segment }
             }
             Entry::Interface(named) => Item::Interface { id: named.1, name: &named.2 },
-            Entry::Fragment(noted) => Item::Fragment(noted.1),
+            Entry::Fragment(seen) => Item::Fragment { at: seen.1, fragment: seen.2 },
         })
     }
 
@@ -264,7 +253,7 @@ mod tests {
                 format!("{packet} at {}: {}", at.as_nanos(), String::from_utf8_lossy(segment.payload))
             }
             Item::Interface { id, name } => format!("{} is {name}", id.0),
-            Item::Fragment(note) => format!("fragment waits: {}", note.waits),
+            Item::Fragment { fragment, .. } => format!("fragment waits: {}", fragment.waits),
         };
         batch.items(part, span).map(text).collect()
     }

@@ -7,11 +7,11 @@ use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 
-use super::batch::{Division, FragmentNote, Position, SegmentBatch};
+use super::batch::{Division, Position, SegmentBatch};
 use crate::capture::{CaptureError, CaptureFile, Step};
 use crate::telemetry::{Kind, Sampled, Snapshot};
 use ftpmon_core::engine::Borders;
-use ftpmon_core::frame::{Decoder, SeenFragment};
+use ftpmon_core::frame::Decoder;
 use ftpmon_event::time::Timestamp;
 
 /// Batches that may wait to be taken: bounds what is held where the events are written more slowly than packets are read.
@@ -145,8 +145,8 @@ impl Reader {
                     }
                     self.packets += 1;
                     self.batch.packet(at, self.latest, segment, self.division);
-                    if let Some(hosts) = self.summary.decoder.take_fragment() {
-                        self.note_fragment(at, hosts);
+                    if let Some(fragment) = self.summary.decoder.take_fragment() {
+                        self.batch.fragment(at, fragment, self.division);
                     }
                     if self.batch.payload_len() >= BATCH_BYTES {
                         self.pass_on()?;
@@ -173,12 +173,6 @@ impl Reader {
         self.pass_on()?;
         self.summary.unknown_link_type += file.unknown_link_type();
         Ok(end)
-    }
-
-    #[cold]
-    fn note_fragment(&mut self, at: Timestamp, hosts: SeenFragment) {
-        let waits = self.summary.decoder.waits_between(hosts.src, hosts.dst);
-        self.batch.fragment(FragmentNote { at, hosts, waits }, self.division);
     }
 
     fn pass_on(&mut self) -> Result<(), Unwanted> {

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use super::batch::{FragmentNote, Item, SegmentBatch};
+use super::batch::{Item, SegmentBatch};
 use super::encoded::{Encoded, PartEncoder};
 use ftpmon_core::engine::{Engine, EngineConfig, EngineCounters, Outputs, Pools, exchange, finish};
 use ftpmon_event::time::Timestamp;
@@ -46,9 +46,7 @@ impl Part {
                     self.encode();
                 }
                 Item::Interface { id, name } => self.engine.name_interface(id, name),
-                Item::Fragment(FragmentNote { at, hosts, waits }) => {
-                    self.engine.handle_fragment(at, hosts.src, hosts.dst, waits);
-                }
+                Item::Fragment { at, fragment } => self.engine.handle_fragment(at, fragment),
             }
         }
         self.pass_time(batch, next, span.end);
