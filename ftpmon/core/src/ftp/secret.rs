@@ -298,13 +298,28 @@ fn login_verb(text: &[u8]) -> Option<Found> {
 
 /// The offset behind the first PASS or ACCT and the byte after it, where it stands as a word of its own with something behind it.
 fn behind_login_word(text: &[u8]) -> Option<usize> {
+    behind_sign(text, |found| found.sign.is_of_login())
+}
+
+/// The end of the first verb of four letters in a text whose argument is a secret, with the byte after it, where something stands behind
+/// that.
+pub fn behind_verb(text: &[u8]) -> Option<usize> {
+    let takes_a_secret = |found: &Found| {
+        let verb = text.get(found.start..found.end).filter(|verb| verb.len() == 4).map(Verb::from_name);
+        verb.is_some_and(Verb::has_secret_argument)
+    };
+    behind_sign(text, takes_a_secret).filter(|end| *end < text.len())
+}
+
+/// The offset behind the first sign that is meant and the byte after it, where it stands as a word of its own with something behind it.
+fn behind_sign(text: &[u8], is_meant: impl Fn(&Found) -> bool) -> Option<usize> {
     let is_word = |found: &Found| {
         let before = found.start.checked_sub(1).and_then(|before| text.get(before));
         let behind = text.get(found.end);
         behind.is_some() && [before, behind].into_iter().flatten().all(|byte| !is_letter(*byte))
     };
-    let verb = signs(text).filter(|found| found.sign.is_of_login()).find(is_word)?;
-    Some(verb.end + 1)
+    let word = signs(text).filter(|found| is_meant(found)).find(is_word)?;
+    Some(word.end + 1)
 }
 
 #[cfg(test)]

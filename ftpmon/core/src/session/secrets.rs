@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::fill::Fills;
-use crate::ftp::secret::{Places, follows_its_word, may_be_left_of, parts, parts_of_name};
+use crate::ftp::secret::{Places, behind_verb, follows_its_word, may_be_left_of, parts, parts_of_name};
 use crate::ftp::{Command, Line, Verb};
 
 /// Secrets that are remembered to mask them in replies. Stops a client that only sends secrets.
@@ -201,7 +201,7 @@ impl MaskedSecrets {
         if matches!(code, Some(202 | 230 | 232 | 430 | 530)) {
             return Cow::Borrowed(b"***");
         }
-        match behind_a_secret_verb(text).and_then(|end| text.get(..end)) {
+        match behind_verb(text).and_then(|end| text.get(..end)) {
             Some(head) => Cow::Owned([self.masked(head).as_ref(), b"***"].concat()),
             None => self.masked(text),
         }
@@ -232,19 +232,6 @@ impl MaskedSecrets {
         }
         text
     }
-}
-
-/// The end of the first verb in a text whose argument is a secret, where something stands behind it.
-fn behind_a_secret_verb(text: &[u8]) -> Option<usize> {
-    let mut start = 0;
-    for word in text.split(|byte| !byte.is_ascii_alphanumeric()) {
-        let end = start + word.len() + 1;
-        if word.len() == 4 && end < text.len() && Verb::from_name(word).has_secret_argument() {
-            return Some(end);
-        }
-        start = end;
-    }
-    None
 }
 
 /// The beginning of a known verb that takes no secret.
