@@ -128,6 +128,13 @@ fn is_in<const N: usize>(block: &[u8; N], sought: impl Fn(u8) -> bool) -> bool {
     block.iter().fold(0, |found, byte| found | u8::from(sought(*byte))) != 0
 }
 
+/// Two of `bytes` in a row are what is `sought`. Without a branch, for many at a time: most texts have none.
+#[inline(always)]
+pub fn has_pair(bytes: &[u8], sought: impl Fn(u8, u8) -> bool) -> bool {
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    pairs.fold(0, |found, (first, second)| found | u8::from(sought(*first, *second))) != 0
+}
+
 /// A character that could change how a terminal or a log viewer shows what is around it: a control character of C0 or C1, DEL, a
 /// separator of lines or paragraphs, or one that turns the direction of writing. No format writes it as it is.
 pub const fn is_disruptive(character: char) -> bool {
@@ -159,7 +166,7 @@ const fn hex_digit(value: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Text, has_no, lossy};
+    use super::{Text, has_no, has_pair, lossy};
 
     #[test]
     fn text_that_is_no_utf8_keeps_its_bytes() {
@@ -167,6 +174,19 @@ mod tests {
         assert_eq!(text.text, "caf\u{fffd}");
         assert_eq!(text.hex.as_deref(), Some("636166e9"));
         assert_eq!(Text::from_bytes("café".as_bytes()).hex, None);
+    }
+
+    #[test]
+    fn a_pair_anywhere_is_found() {
+        for len in 2..50 {
+            assert!(!has_pair(&vec![1; len], |a, b| (a == 0) & (b == 0)));
+            for at in 0..len - 1 {
+                let mut bytes = vec![1; len];
+                bytes[at..at + 2].fill(0);
+                assert!(has_pair(&bytes, |a, b| (a == 0) & (b == 0)), "byte {at} of {len}");
+            }
+        }
+        assert!(!has_pair(&[], |_, _| true) && !has_pair(&[1], |_, _| true));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use smol_str::SmolStr;
 
 use crate::event::{Event, EventKind, Login, LoginOutcome, Outcome, Reply, SessionIdentity, Transfer};
+use crate::text::has_pair;
 
 /// The session of an event.
 pub(super) fn session(event: &Event) -> Option<&SessionIdentity> {
@@ -78,13 +79,6 @@ pub(super) fn has_word(text: &str, word: &str) -> bool {
 /// A character stands twice in a row in a text.
 pub(super) fn has_twice(text: &str, character: u8) -> bool {
     has_pair(text.as_bytes(), |a, b| (a == character) & (b == character))
-}
-
-/// Two bytes in a row are what is sought. Without a branch, for many bytes at a time.
-#[inline(always)]
-fn has_pair(bytes: &[u8], sought: impl Fn(u8, u8) -> bool) -> bool {
-    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
-    pairs.fold(0, |found, (a, b)| found | u8::from(sought(*a, *b))) != 0
 }
 
 /// An address that is not routed on the Internet (RFC 1918, 4193, 3927, 6598 and loopback).

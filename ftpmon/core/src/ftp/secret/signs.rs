@@ -1,5 +1,7 @@
 //! Letters by which the place of a secret is known, found with one look at each byte: a peer may send a segment of them.
 
+use crate::text::has_pair;
+
 /// Letters and their meaning for secrets, whatever their case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
@@ -103,10 +105,9 @@ fn ends<const N: usize>(last: u64, letters: &[u8; N]) -> bool {
     last << unused == letters << unused
 }
 
-/// Two letters that a sign begins with stand in a text. Without a branch, for many bytes at a time: most texts have none.
+/// Two letters that a sign begins with stand in a text.
 pub(super) fn has_a_beginning(text: &[u8]) -> bool {
-    let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
-    pairs.fold(0, |found, (first, second)| found | u8::from(begins_sign(*first, *second))) != 0
+    has_pair(text, begins_sign)
 }
 
 /// The first two letters of a sign other than those of [`Sign::Making`].
