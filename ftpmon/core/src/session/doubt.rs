@@ -46,27 +46,30 @@ impl Session {
             Oddity::Urgent => (5, "has an urgent byte, which its receiver may take out of the text"),
         };
         let told = 1 << (number + if direction == Direction::Command { 0 } else { 8 });
-        if self.doubts_told & told != 0 {
-            return self.allowance.repeat(at, AnomalyId::DoubtfulSegment, out);
-        }
-        self.doubts_told |= told;
-        let detail = format!("a segment of the {} {what}", sender(direction));
-        self.anomaly(at, None, AnomalyId::DoubtfulSegment, &detail, out);
+        let detail = || format!("a segment of the {} {what}", sender(direction));
+        self.tell_first(at, AnomalyId::DoubtfulSegment, told, detail, out);
     }
 
     /// Telnet stood within a command: monitors that do not take it out as servers do see another verb. Told once, then counted.
     pub(super) fn telnet_within(&mut self, at: Timestamp, out: &mut Outbox) {
-        if self.doubts_told & TELNET_TOLD != 0 {
-            return self.allowance.repeat(at, AnomalyId::TelnetInCommand, out);
+        let detail = || "Telnet stands within a command of the client".to_owned();
+        self.tell_first(at, AnomalyId::TelnetInCommand, TELNET_TOLD, detail, out);
+    }
+
+    /// Tells an anomaly, or counts it where its bit says that one like it was told.
+    fn tell_first(
+        &mut self,
+        at: Timestamp,
+        id: AnomalyId,
+        told: u16,
+        detail: impl FnOnce() -> String,
+        out: &mut Outbox,
+    ) {
+        if self.doubts_told & told != 0 {
+            return self.allowance.repeat(at, id, out);
         }
-        self.doubts_told |= TELNET_TOLD;
-        self.anomaly(
-            at,
-            None,
-            AnomalyId::TelnetInCommand,
-            "Telnet stands within a command of the client",
-            out,
-        );
+        self.doubts_told |= told;
+        self.anomaly(at, None, id, &detail(), out);
     }
 
     /// An RST or FIN did not end the connection.
