@@ -228,21 +228,18 @@ impl LineSplitter {
                 }
                 AfterIac::Command => {
                     self.flags.ambiguous |= is_ambiguous(byte);
-                    self.flags.telnet_within |= self.flags.begun;
-                    self.telnet = Telnet::Text;
+                    self.telnet_ends();
                 }
                 AfterIac::Text => return self.take_as_text(byte),
             },
             Telnet::Negotiation(_) if is_option(byte) => {
                 // A letter may be the first of a verb.
                 self.flags.ambiguous |= byte == b'\r' || byte.is_ascii_alphabetic();
-                self.flags.telnet_within |= self.flags.begun;
-                self.telnet = Telnet::Text;
+                self.telnet_ends();
             }
             Telnet::Negotiation(_) => return self.take_as_text(byte),
             Telnet::Subnegotiation { start, iac: true } if byte == SE => {
-                self.telnet = Telnet::Text;
-                self.flags.telnet_within |= self.flags.begun;
+                self.telnet_ends();
                 self.partial.truncate(start.into());
             }
             Telnet::Subnegotiation { start, .. }
@@ -256,6 +253,13 @@ impl LineSplitter {
             }
         }
         false
+    }
+
+    /// A Telnet command is complete, and leaves the line.
+    fn telnet_ends(&mut self) {
+        self.telnet = Telnet::Text;
+        self.flags.stripped = true;
+        self.flags.telnet_within |= self.flags.begun;
     }
 
     /// Takes a byte that proved the bytes before it to be no Telnet.
@@ -354,8 +358,7 @@ impl<'i> Lines<'_, 'i> {
                 && splitter.telnet == Telnet::Text
                 && is_no_text(*command)
             {
-                splitter.flags.stripped = true;
-                splitter.flags.telnet_within |= splitter.flags.begun;
+                splitter.telnet_ends();
                 self.input = rest;
                 continue;
             }
