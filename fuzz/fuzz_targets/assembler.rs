@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use arbitrary::Arbitrary;
 use ftpmon_core::account::Side;
-use ftpmon_event::addr::Endpoint;
+use ftpmon_core::tcp::{Closing, Conflict, Connection, Keep, Receiver, StreamLimits};
 use ftpmon_event::GapCause;
-use ftpmon_core::tcp::{Closing, Conflict, Connection, Keep, StreamLimits, Receiver};
+use ftpmon_event::addr::Endpoint;
 use ftpmon_event::time::Timestamp;
 use ftpmon_fuzz::stream::{Shot, Talk, byte_at};
 use libfuzzer_sys::fuzz_target;

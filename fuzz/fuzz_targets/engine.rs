@@ -8,11 +8,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use arbitrary::Arbitrary;
 use ftpmon_core::account::{DirectionAccount, FlowRecord, FlowReport, Side};
-use ftpmon_event::addr::Endpoint;
 use ftpmon_core::engine::{Engine, EngineConfig, Limits, Loss, Output};
-use ftpmon_event::{EventKind, GapCause};
 use ftpmon_core::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
+use ftpmon_event::addr::Endpoint;
 use ftpmon_event::time::Timestamp;
+use ftpmon_event::{EventKind, GapCause};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
@@ -278,7 +278,10 @@ fuzz_target!(|ops: Vec<Op>| {
                 });
             }
             Op::Loss(records) => {
-                engine.handle_loss(at, Loss { records: u64::from(*records), reason: "ring_full", cause: GapCause::RingFull });
+                engine.handle_loss(
+                    at,
+                    Loss { records: u64::from(*records), reason: "ring_full", cause: GapCause::RingFull },
+                );
             }
             Op::Wait(ms) => {
                 at = at.plus_nanos(i64::from(ms % 4_000_000) * 1_000_000);

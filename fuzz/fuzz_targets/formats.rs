@@ -2,15 +2,12 @@
 //! output parses, a line an event.
 #![no_main]
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use ftpmon::format::{Encoder, Format, KindFilter};
 use ftpmon_core::config::Secrets;
 use ftpmon_core::engine::{Engine, EngineConfig, Output};
-use ftpmon_core::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
-use ftpmon_event::addr::Endpoint;
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, Origin, RunId};
+use ftpmon_fuzz::dialogue::segment;
 use ftpmon_fuzz::outputs::assert_parses;
 use libfuzzer_sys::fuzz_target;
 
@@ -27,24 +24,9 @@ struct Dialogue {
 
 impl Dialogue {
     fn say(&mut self, back: bool, text: &[u8]) {
-        let ends = [
-            Endpoint::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 4_000),
-            Endpoint::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 21),
-        ];
         let own = usize::from(back);
         for piece in text.chunks(self.size) {
-            let segment = Segment {
-                src: ends[own],
-                dst: ends[1 - own],
-                seq: self.next[own],
-                ack: self.next[1 - own],
-                flags: TcpFlags(TcpFlags::ACK),
-                payload: piece,
-                wire_payload_len: piece.len() as u32,
-                interface: InterfaceId(0),
-                vlan: VlanTags::default(),
-                signs: Signs::default(),
-            };
+            let segment = segment(own, self.next, piece);
             self.next[own] = self.next[own].wrapping_add(piece.len() as u32);
             self.at = self.at.plus_nanos(1_000_000);
             self.engine.handle_segment(self.at, 0, &segment);

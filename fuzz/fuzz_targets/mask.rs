@@ -2,11 +2,8 @@
 //! in no frame, and in no direction of the connection.
 #![no_main]
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use ftpmon::dump::Mask;
-use ftpmon_core::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
-use ftpmon_event::addr::Endpoint;
+use ftpmon_fuzz::dialogue::segment;
 use libfuzzer_sys::fuzz_target;
 
 const SECRET: &[u8] = b"s3sAmE-0p3n";
@@ -42,23 +39,8 @@ impl Dialogue {
     }
 
     fn masked(&mut self, own: usize, piece: &[u8]) -> Vec<u8> {
-        let ends = [
-            Endpoint::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 4_000),
-            Endpoint::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 21),
-        ];
         let frame = [&[0; HEADERS][..], piece].concat();
-        let segment = Segment {
-            src: ends[own],
-            dst: ends[1 - own],
-            seq: self.next[own],
-            ack: self.next[1 - own],
-            flags: TcpFlags(TcpFlags::ACK),
-            payload: &frame[HEADERS..],
-            wire_payload_len: piece.len() as u32,
-            interface: InterfaceId(0),
-            vlan: VlanTags::default(),
-            signs: Signs::default(),
-        };
+        let segment = segment(own, self.next, &frame[HEADERS..]);
         let mut bytes = frame.clone();
         assert!(self.mask.apply(&frame, Some(&segment), &mut bytes));
         assert_eq!(bytes.len(), frame.len());

@@ -28,7 +28,10 @@ pub fn assert_parses(format: Format, out: &[u8]) {
             },
             Format::Cef => assert!(line.starts_with("CEF:0|") && header_bars(line) >= 7, "cef: {line}"),
             Format::Xferlog => {
-                assert!(line.split(' ').filter(|word| !word.is_empty()).count() >= XFERLOG_FIELDS, "xferlog: {line}");
+                assert!(
+                    line.split(' ').filter(|word| !word.is_empty()).count() >= XFERLOG_FIELDS,
+                    "xferlog: {line}"
+                );
             }
             _ => {}
         }

@@ -2,8 +2,8 @@
 
 use arbitrary::Arbitrary;
 use ftpmon_core::account::Side;
-use ftpmon_event::addr::Endpoint;
 use ftpmon_core::segment::{InterfaceId, Segment, Signs, TcpFlags, VlanTags};
+use ftpmon_event::addr::Endpoint;
 
 /// A segment as the fuzzer thinks of it. Numbers are small, so that segments meet, overlap and leave holes.
 #[derive(Arbitrary, Clone, Copy, Debug)]
