@@ -17,6 +17,9 @@ const INPUT_TIMEOUT_S: u32 = 10;
 /// A line of a control stream is capped at 8 KiB: inputs of twice that reach past the cap.
 const INPUT_BYTES_MAX: u32 = 16_384;
 
+/// Lines that are shown of a target that failed: the finding, its trace and its input.
+const LAST_LINES: usize = 120;
+
 /// Options of `cargo xtask fuzz`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -59,7 +62,7 @@ fn fuzz(args: &Args) -> Result<usize> {
     let seconds = if args.smoke { 5 } else { args.seconds };
     for target in &chosen {
         println!("fuzz: {target}, {seconds} s, {}", toolchain.describe());
-        toolchain.fuzz(&folder, target, seconds, &args.seeds)?;
+        toolchain.fuzz(&folder, target, seconds, args)?;
     }
     Ok(chosen.len())
 }
@@ -107,7 +110,7 @@ impl Toolchain {
         format!("{compiler}, {sanitizer}")
     }
 
-    fn fuzz(&self, folder: &Path, target: &str, seconds: u32, seeds: &[PathBuf]) -> Result<()> {
+    fn fuzz(&self, folder: &Path, target: &str, seconds: u32, args: &Args) -> Result<()> {
         // libFuzzer writes what it finds into the first folder and only reads the others.
         let found = folder.join("corpus").join(target);
         fs::create_dir_all(&found).with_context(|| format!("cannot create {}", found.display()))?;
@@ -116,7 +119,7 @@ impl Toolchain {
         if own.is_dir() {
             folders.push(own.into());
         }
-        for more in seeds {
+        for more in &args.seeds {
             folders.push(fs::canonicalize(more).with_context(|| format!("{}", more.display()))?.into());
         }
         let mut command = Command::new("cargo");
@@ -125,7 +128,7 @@ impl Toolchain {
         } else {
             command.env("RUSTC_BOOTSTRAP", "1");
         }
-        let status = command
+        command
             .current_dir(folder)
             .args(["fuzz", "run", "--fuzz-dir", ".", "--release"])
             .args(["--sanitizer", if self.sanitizer { "address" } else { "none" }])
@@ -137,16 +140,31 @@ impl Toolchain {
             .arg(format!("-rss_limit_mb={MEMORY_MIB}"))
             .arg(format!("-max_len={INPUT_BYTES_MAX}"))
             .arg("-len_control=30")
-            .arg("-print_final_stats=1")
-            .status()
-            .context("cannot run cargo fuzz")?;
-        if !status.success() {
+            .arg("-print_final_stats=1");
+        let succeeded = if args.smoke { quietly(&mut command)? } else { loudly(&mut command)? };
+        if !succeeded {
             bail!(
                 "{target} found something: the input lies in fuzz/artifacts/{target}; make it a unit test of that name"
             );
         }
         Ok(())
     }
+}
+
+/// Runs a command and shows what it prints as it comes. Returns whether it succeeded.
+fn loudly(command: &mut Command) -> Result<bool> {
+    Ok(command.status().with_context(|| format!("cannot run {command:?}"))?.success())
+}
+
+/// Runs a command and shows the end of what it printed if it fails: libFuzzer tells thousands of lines of its progress.
+fn quietly(command: &mut Command) -> Result<bool> {
+    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
+    if !output.status.success() {
+        let printed = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = printed.lines().collect();
+        println!("{}", lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default().join("\n"));
+    }
+    Ok(output.status.success())
 }
 
 fn output(command: &mut Command) -> Result<String> {

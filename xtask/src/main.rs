@@ -17,6 +17,7 @@ mod miri;
 mod msrv;
 mod mutants;
 mod run;
+mod tally;
 mod test;
 mod tidy;
 mod tools;

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 
+use crate::tally::Tally;
 use crate::workspace::{as_root, build_agent, cargo, is_root, root};
 
 /// Environment that tests running as root are handed.
@@ -85,14 +86,6 @@ impl Ring {
     }
 }
 
-/// The reports of the test programs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Tally {
-    passed: u64,
-    failed: u64,
-    skipped: u64,
-}
-
 /// Runs the rings one after another; a ring that fails does not keep the next from running.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let wanted = |ring: Ring| (args.only.is_empty() && !ring.is_on_request()) || args.only.contains(&ring);
@@ -136,11 +129,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         match crate::fuzz::smoke() {
             Ok(targets) => tally.passed += targets as u64,
             Err(error) => {
-                println!("fuzz: {error:#}");
-                tally.failed += 1;
+                tally.fail(format!("fuzz: {error:#}"));
             }
         }
     }
+    tally.print_failures();
     println!("\n{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
     ensure!(tally.failed == 0, "{} failed", tally.failed);
     ensure!(tally.passed > 0, "no test ran");
@@ -192,10 +185,13 @@ fn skip_log() -> Result<PathBuf> {
 fn on_kernels(args: &Args, tally: &mut Tally) {
     println!("\n── kernels under emulation");
     if let Err(error) = crate::kernels::missing(!args.no_install) {
-        println!("SKIP kernels under emulation: {error:#}");
-        let counted =
-            if env::var_os("FTPMON_NO_SKIP").is_some() { &mut tally.failed } else { &mut tally.skipped };
-        *counted += 1;
+        let skipped = format!("SKIP kernels under emulation: {error:#}");
+        if env::var_os("FTPMON_NO_SKIP").is_some() {
+            tally.fail(skipped);
+        } else {
+            println!("{skipped}");
+            tally.skipped += 1;
+        }
         return;
     }
     let agent = env::var_os("FTPMON_BIN").map_or_else(build_agent, |agent| Ok(agent.into()));
@@ -206,12 +202,12 @@ fn on_kernels(args: &Args, tally: &mut Tally) {
     match tried {
         Ok(tried) => {
             tally.passed += tried.passed;
-            tally.failed += tried.failed;
+            if tried.failed > 0 {
+                tally.failed += tried.failed;
+                tally.tell_again(format!("kernels under emulation: {} failed, told above", tried.failed));
+            }
         }
-        Err(error) => {
-            println!("kernels: {error:#}");
-            tally.failed += 1;
-        }
+        Err(error) => tally.fail(format!("kernels: {error:#}")),
     }
 }
 
@@ -308,52 +304,12 @@ fn run_tests(what: &str, command: &mut Command, tally: &mut Tally) -> Result<()>
     for line in BufReader::new(child.stdout.take().context("standard output")?).lines() {
         let line = line?;
         println!("{line}");
-        tally.add(&line);
+        tally.add(what, &line);
     }
     let status = child.wait()?;
     if !status.success() && tally.failed == before {
         // It did not build, or ended without a count.
-        println!("{what}: {status}");
-        tally.failed += 1;
+        tally.fail(format!("{what}: {status}"));
     }
     Ok(())
-}
-
-impl Tally {
-    /// Takes the tests that this file names as skipped. They have returned, so their program counted them as passed.
-    fn count_skipped(&mut self, log: &Path) {
-        let skipped = fs::read_to_string(log).unwrap_or_default().lines().count() as u64;
-        self.passed = self.passed.saturating_sub(skipped);
-        self.skipped += skipped;
-    }
-
-    /// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
-    fn add(&mut self, line: &str) {
-        let Some(counts) = line.strip_prefix("test result: ") else {
-            return;
-        };
-        let count = |what: &str| -> u64 {
-            let words: Vec<&str> = counts.split([' ', ';']).filter(|word| !word.is_empty()).collect();
-            let at = words.iter().position(|word| *word == what);
-            at.and_then(|at| words.get(at.checked_sub(1)?)?.parse().ok()).unwrap_or(0)
-        };
-        self.passed += count("passed");
-        self.failed += count("failed");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_are_added_up() {
-        let mut tally = Tally::default();
-        tally.add(
-            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s",
-        );
-        tally.add("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
-        tally.add("running 12 tests");
-        assert_eq!(tally, Tally { passed: 15, failed: 2, skipped: 0 });
-    }
 }
