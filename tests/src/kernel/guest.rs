@@ -28,7 +28,7 @@ pub const MODULES: &str = "/modules";
 /// The serial port that rows are written to.
 const REPORT: &str = "/dev/ttyS1";
 /// The longest delay of the sessions' events under emulation.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
 /// The download's size, bytes.
 const DOWNLOAD: u64 = 1_000_000;
 /// The upload's size, bytes.
