@@ -199,6 +199,14 @@ fn forms_exclude_each_other_and_errors_are_told() {
     let output = report(&[], Path::new("/nowhere.jsonl"));
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere.jsonl"));
+    // A file that breaks off, as a compressed one does where its writer died, does not cost the report of the others.
+    let broken = scratch.path().join("broken.jsonl.gz");
+    std::fs::write(&broken, [0x1f, 0x8b, 8, 0]).unwrap();
+    let output = report(&["--json", "/nowhere.jsonl", broken.to_str().unwrap()], &path);
+    let tables: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && tables["transfers"]["count"] == 2, "{tables}");
+    assert!(told.contains("/nowhere.jsonl") && told.contains("broken.jsonl.gz"), "{told}");
     let mut lines = std::fs::read(&path).unwrap();
     lines.extend(b"{}\n");
     std::fs::write(&path, lines).unwrap();

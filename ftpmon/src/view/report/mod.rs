@@ -36,7 +36,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 
 use crate::format::{Formatter as _, Xferlog, escaped};
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow};
 use audit::Record;
 use tally::Tally;
 
@@ -72,7 +72,7 @@ pub fn report(files: &[PathBuf], form: &ReportForm) -> anyhow::Result<()> {
         _ => {}
     }
     let mut rows = Vec::new();
-    let wrong = reading::for_each_event(files, |line| {
+    let left_out = reading::for_each_event(files, |line| {
         match form {
             ReportForm::Csv => rows.extend(csv::row(&line.event).unwrap_or_default().bytes()),
             ReportForm::Audit => {
@@ -96,9 +96,12 @@ pub fn report(files: &[PathBuf], form: &ReportForm) -> anyhow::Result<()> {
             .with_context(|| format!("cannot write {}", path.display()))?,
     }
     out.flush()?;
-    match wrong {
-        0 => Ok(()),
-        1 => bail!("1 line is no event and is left out"),
-        lines => bail!("{lines} lines are no events and are left out"),
-    }
+    let lines = match left_out.lines {
+        0 => None,
+        1 => Some(anyhow!("1 line is no event and is left out")),
+        lines => Some(anyhow!("{lines} lines are no events and are left out")),
+    };
+    let told: Vec<String> =
+        left_out.files.into_iter().chain(lines).map(|error| format!("{error:#}")).collect();
+    if told.is_empty() { Ok(()) } else { Err(anyhow!(told.join("; "))) }
 }
