@@ -7,8 +7,10 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-/// The longest line that is read, bytes: more than ftpmon writes. Stops a file without line feeds from filling memory.
-const LINE_MAX: u64 = 16 << 20;
+use crate::format::LINE_BYTES_MAX;
+
+/// The longest line that is read, bytes: the longest that ftpmon writes. Stops a file without line feeds from filling memory.
+const LINE_MAX: u64 = LINE_BYTES_MAX as u64;
 /// The first bytes of a gzip file (RFC 1952 section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
@@ -73,5 +75,13 @@ mod tests {
         assert_eq!(lines(b"a\n\nb", 9), whole);
         assert_eq!(lines(b"a\n\nb", 2), whole[..2]);
         assert_eq!(lines(b"", 9), []);
+    }
+
+    #[test]
+    fn the_longest_line_that_is_written_is_read_whole() {
+        let mut longest = vec![b'x'; LINE_MAX as usize - 1];
+        longest.extend(b"\na\n");
+        let read = lines(&longest, 9);
+        assert_eq!(read.iter().map(|(_, line)| line.len()).collect::<Vec<_>>(), [LINE_MAX as usize, 2]);
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ftpmon_tests::bed::Scratch;
 use ftpmon_tests::script;
 use libtest_mimic::{Arguments, Failed, Trial};
+use unicode_width::UnicodeWidthStr as _;
 
 /// A view: its expectation's file, whether it reads stored events, and its options.
 type View = (&'static str, bool, &'static [&'static str]);
@@ -46,6 +47,8 @@ fn main() -> Result<ExitCode, Failed> {
     }
     trials.sort_by(|one, other| one.name().cmp(other.name()));
     trials.push(Trial::test("tutorial::blocks_are_those_of_the_textbook_session", tutorial));
+    let narrow = Arc::clone(&scratch);
+    trials.push(Trial::test("widths::no_line_is_wider_than_it_may_be", move || widths(narrow.path())));
     trials.extend(commands::trials(&scratch));
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }
@@ -108,6 +111,38 @@ fn tutorial() -> Result<(), Failed> {
 }
 
 /// The capture of a folder's script, or the events of it, in a file.
+/// Ladders and layers of every folder, in both languages, fit the columns that there are, and narrow ones are still read: a field has a few
+/// lines more, not one for every second character.
+fn widths(scratch: &Path) -> Result<(), Failed> {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/explain"))? {
+        let folder = entry?.path();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let capture = input(&folder, &scratch.join(format!("{name}-widths")), false)?;
+        for (language, layers) in [("en", false), ("zh", false), ("en", true), ("zh", true)] {
+            let mut usual = 0;
+            for width in [100_usize, 160, 99, 81, 80, 79, 64, 60] {
+                let mut command = explain();
+                command.args(["--lang", language, "--width", &width.to_string()]).arg(&capture);
+                let text = output(command.args(layers.then_some("--layers")))?;
+                let lines = text.lines().count();
+                if let Some(wide) = text.lines().find(|line| line.width() > width) {
+                    return Err(format!("{name} {language}, {width} columns: {wide:?}").into());
+                }
+                usual = if usual == 0 { lines } else { usual };
+                if lines > 3 * usual || lines == 0 {
+                    return Err(format!(
+                        "{name} {language}, {width} columns: {lines} lines, usually {usual}"
+                    )
+                    .into());
+                }
+                seen += 1;
+            }
+        }
+    }
+    if seen < 160 { Err(format!("only {seen} were seen").into()) } else { Ok(()) }
+}
+
 fn input(folder: &Path, path: &Path, stored: bool) -> Result<PathBuf, Failed> {
     let script = std::fs::read_to_string(folder.join("script.ftp"))?;
     // Views run at once: each has files of its own.

@@ -199,10 +199,90 @@ fn forms_exclude_each_other_and_errors_are_told() {
     let output = report(&[], Path::new("/nowhere.jsonl"));
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere.jsonl"));
+    // A file that breaks off, as a compressed one does where its writer died, does not cost the report of the others.
+    let broken = scratch.path().join("broken.jsonl.gz");
+    std::fs::write(&broken, [0x1f, 0x8b, 8, 0]).unwrap();
+    let output = report(&["--json", "/nowhere.jsonl", broken.to_str().unwrap()], &path);
+    let tables: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && tables["transfers"]["count"] == 2, "{tables}");
+    assert!(told.contains("/nowhere.jsonl") && told.contains("broken.jsonl.gz"), "{told}");
     let mut lines = std::fs::read(&path).unwrap();
     lines.extend(b"{}\n");
     std::fs::write(&path, lines).unwrap();
     let output = report(&["--json"], &path);
     assert!(output.status.code() == Some(1) && !output.stdout.is_empty());
     assert!(String::from_utf8_lossy(&output.stderr).contains("1 line is no event"));
+}
+
+/// A reply and a transfer that take long, a session that ends unanswered, a transfer that ends early.
+const STALLS: &str = "
+host one 192.0.2.10
+host server 192.0.2.21
+open a one:40000 server:21
+S: 220 ready
+C: USER alice
+S: 331 word
+C: PASS secret
+wait 12s
+S: 230 in
+C: PASV
+S: 227 Entering Passive Mode (192,0,2,21,4,1)
+open d one:40001 server:1025
+C: RETR /=slow<b>,\"x\"
+S: 150 here it comes (9000 bytes)
+send d < bytes 500
+wait 30s
+rst d <
+S: 426 broken
+C: NOOP
+C: NOOP
+C: NOOP
+C: NOOP
+C: NOOP
+wait 1s
+close a <
+";
+
+#[test]
+fn stalls_and_transfers_that_ended_early_are_in_every_form() {
+    let scratch = Scratch::new("report-stalls").unwrap();
+    let capture = scratch.path().join("stalls.pcap");
+    std::fs::write(&capture, script::capture(STALLS).unwrap()).unwrap();
+    let read = Command::new(env!("CARGO_BIN_EXE_ftpmon")).arg("read").arg(&capture).output().unwrap();
+    let stored = scratch.path().join("stalls.jsonl");
+    std::fs::write(&stored, read.stdout).unwrap();
+
+    let tables: Value = serde_json::from_slice(&report(&["--json"], &stored).stdout).unwrap();
+    let expected = serde_json::json!({
+        "nothing_moved": 0, "trickled": 1, "late_reply": 1, "unanswered": 1, "short": 0, "aborted": 1
+    });
+    assert_eq!(tables["stalls"]["counts"], expected, "{}", tables["stalls"]);
+    let rows = tables["stalls"]["rows"].as_array().unwrap();
+    let row = |matter: &str| rows.iter().find(|row| row["matter"] == matter).unwrap();
+    let (trickled, late) = (row("trickled"), row("late_reply"));
+    assert_eq!((&trickled["bytes_down"], &trickled["declared_bytes"]), (&500.into(), &9000.into()));
+    assert_eq!((&trickled["path"], &trickled["user"]), (&"/=slow<b>,\"x\"".into(), &"alice".into()));
+    assert!(trickled["duration_us"].as_u64() >= Some(30_000_000), "{trickled}");
+    assert!(late["verb"] == "PASS" && late["duration_us"].as_u64() >= Some(12_000_000), "{late}");
+    assert_eq!(row("unanswered")["unanswered"], 3);
+    assert_eq!(tables["stalls"]["servers"]["rows"][0]["count"], 3);
+
+    let text = String::from_utf8(report(&["--tables"], &stored).stdout).unwrap();
+    for row in
+        ["stalls,trickled,1,", "stalls,short,0,", "stalled_servers,192.0.2.21:21,3,", "longest_stalls,\""]
+    {
+        assert!(text.contains(row), "{row} of {text}");
+    }
+    assert_eq!(text.matches("ended_early,").count(), 1, "{text}");
+
+    let path = scratch.path().join("report.html");
+    assert!(report(&["--html", path.to_str().unwrap()], &stored).status.success());
+    let page = std::fs::read_to_string(path).unwrap();
+    assert!(page.contains("<td>RETR /=slow&lt;b&gt;,&quot;x&quot;</td>"), "{page}");
+    assert!(
+        page.contains("<td>at least 3 commands without a reply</td>") && page.contains(">12.0</td>"),
+        "{page}"
+    );
+    assert!(page.contains("<dt>of logins in clear text</dt><dd>100\u{202f}%</dd>"), "{page}");
 }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 
 use crate::tally::Tally;
-use crate::workspace::{as_root, build_agent, cargo, is_root, root};
+use crate::workspace::{as_root, build_agent, build_debug_agent, cargo, is_root, root};
 
 /// Environment that tests running as root are handed.
 const PASSED_ON: [&str; 3] = ["FTPMON_NO_SKIP", "RUST_BACKTRACE", "CARGO_TARGET_DIR"];
@@ -158,7 +158,7 @@ fn judged(name: &str, args: &Args, tally: &mut Tally) -> Result<()> {
             ftpmon_tests::oracle::install(say)?;
         }
     }
-    let agent = env::var_os("FTPMON_BIN").map_or_else(build_agent, |agent| Ok(agent.into()))?;
+    let agent = env::var_os("FTPMON_BIN").map_or_else(build_debug_agent, |agent| Ok(agent.into()))?;
     let mut program = cargo()?;
     let skips = skip_log()?;
     program.env("FTPMON_BIN", agent).env("FTPMON_SKIP_LOG", &skips).args([

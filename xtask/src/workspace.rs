@@ -26,6 +26,13 @@ pub(crate) fn build_agent() -> Result<PathBuf> {
     Ok(ftpmon_tests::machine::target()?.join("release/ftpmon"))
 }
 
+/// Builds the agent as tests of its package have it, without optimization, and gives its path.
+pub(crate) fn build_debug_agent() -> Result<PathBuf> {
+    let status = cargo()?.args(["build", "--package", "ftpmon", "--bin", "ftpmon"]).status()?;
+    ensure!(status.success(), "ftpmon does not build");
+    Ok(ftpmon_tests::machine::target()?.join("debug/ftpmon"))
+}
+
 /// Whether this process is root.
 pub(crate) fn is_root() -> bool {
     nix::unistd::Uid::effective().is_root()

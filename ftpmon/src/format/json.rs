@@ -13,6 +13,7 @@ use ftpmon_event::text::Text;
 use ftpmon_event::time::Rfc3339;
 use ftpmon_event::{Event, EventKind, Origin, SessionIdentity};
 pub(super) use string::append_all;
+pub(crate) use string::escaped;
 use writer::JsonWriter;
 
 /// Sessions whose constant fields are kept in written form: [`SETS`] times [`WAYS`]. Sessions take turns event by event, and

@@ -33,6 +33,7 @@ pub use eve::Eve;
 pub use explain::Explain;
 pub use formatter::{Formatter, Unnumbered};
 pub use json::Json;
+pub(crate) use json::escaped;
 pub use leef::Leef;
 pub use line::{LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
 pub use ocsf::Ocsf;

@@ -14,6 +14,15 @@ const SHOWN: usize = 25;
 /// Bytes of a name that are kept.
 const NAME_BYTES_MAX: usize = 1_024;
 
+/// The beginning of a name, as much as is kept of it.
+pub(super) fn kept_of(name: &str) -> &str {
+    let mut end = name.len().min(NAME_BYTES_MAX);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name.get(..end).unwrap_or(name)
+}
+
 /// The counts of a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Counts {
@@ -94,11 +103,7 @@ pub(super) struct Row<'t> {
 impl Ranking {
     /// Adds to the counts of a name.
     pub(super) fn add(&mut self, name: &str, more: Counts) {
-        let mut end = name.len().min(NAME_BYTES_MAX);
-        while !name.is_char_boundary(end) {
-            end -= 1;
-        }
-        let name = name.get(..end).unwrap_or(name);
+        let name = kept_of(name);
         if let Some(counts) = self.names.get_mut(name) {
             counts.add(more);
         } else if self.names.len() < NAMES_MAX && self.bytes + name.len() <= NAMES_BYTES_MAX {

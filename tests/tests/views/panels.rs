@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use ftpmon_tests::bed::plain_test;
 use serde_json::Value;
 
@@ -39,15 +39,30 @@ fn is_found(document: &Value, filter: &Value) -> bool {
     }
 }
 
-/// The fields that aggregations ask for.
-fn asked<'q>(query: &'q Value, into: &mut Vec<&'q str>) {
-    match query {
-        Value::Object(parts) => {
-            into.extend(parts.get("field").and_then(Value::as_str));
-            parts.values().for_each(|part| asked(part, into));
+/// An aggregation that a panel asks for: its kind, and its field.
+type Asked<'q> = (&'q str, &'q str);
+
+/// The aggregations of a panel, those within others too: each has one kind with a field, and may have `aggs`.
+fn asked<'q>(aggs: &'q Value, into: &mut Vec<Asked<'q>>) -> Result<()> {
+    for (name, agg) in aggs.as_object().context("named aggregations")? {
+        let parts = agg.as_object().with_context(|| format!("{name} is no object"))?;
+        let kinds: Vec<_> = parts.iter().filter(|(part, _)| *part != "aggs").collect();
+        let [(kind, body)] = kinds[..] else { bail!("{name} has {} kinds", kinds.len()) };
+        into.push((kind, body["field"].as_str().with_context(|| format!("{name} has no field"))?));
+        if let Some(within) = parts.get("aggs") {
+            asked(within, into)?;
         }
-        Value::Array(parts) => parts.iter().for_each(|part| asked(part, into)),
-        _ => {}
+    }
+    Ok(())
+}
+
+/// An aggregation takes such a value, as the mapping in docs/shippers/opensearch.md has it: texts are keywords, `@timestamp` is a date.
+fn suits(kind: &str, path: &str, value: &Value) -> bool {
+    match kind {
+        "date_histogram" => path == "@timestamp" && value.as_str().is_some_and(|text| text.ends_with('Z')),
+        "sum" | "max" | "percentiles" => value.is_number(),
+        "terms" | "cardinality" => value.is_string() || value.is_boolean() || value.is_u64(),
+        _ => false,
     }
 }
 
@@ -66,11 +81,13 @@ fn every_panel_of_opensearch_finds_documents_with_its_fields() {
             let found: Vec<&Value> = documents.iter().filter(found).collect();
             ensure!(!found.is_empty(), "{title} finds nothing");
             let mut fields = Vec::new();
-            asked(&panel["search"]["aggs"], &mut fields);
-            ensure!(!fields.is_empty(), "{title} counts nothing");
-            for path in fields {
-                let has = |document: &&&Value| field(document, path).is_some();
-                ensure!(found.iter().any(|document| has(&document)), "{title}: no document has {path}");
+            asked(&panel["search"]["aggs"], &mut fields).with_context(|| title.to_string())?;
+            ensure!(!fields.is_empty(), "{title} asks for nothing");
+            for (kind, path) in fields {
+                let mut values = found.iter().filter_map(|document| field(document, path)).peekable();
+                ensure!(values.peek().is_some(), "{title}: no document has {path}");
+                let unfit = values.find(|value| !suits(kind, path, value));
+                ensure!(unfit.is_none(), "{title}: {kind} of {path} takes no {unfit:?}");
             }
         }
         Ok(())

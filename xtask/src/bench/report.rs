@@ -59,6 +59,14 @@ fn measured(
     drop(to);
     let used = usage::finish(child, begin)?;
     ensure!(used.status.success(), "the report failed: {}", used.status);
+    // What is fast because it left something out is no measurement.
+    let text = std::fs::read_to_string(&page).context("the page")?;
+    let digits: String = text
+        .split_once("<dt>events</dt><dd>")
+        .and_then(|(_, rest)| rest.split_once('<'))
+        .map(|(number, _)| number.chars().filter(char::is_ascii_digit).collect())
+        .unwrap_or_default();
+    ensure!(digits == events.to_string(), "the page has {digits} of {events} events");
     Ok(Measured { events, bytes, used })
 }
 

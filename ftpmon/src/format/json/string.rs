@@ -91,6 +91,21 @@ const fn escape(character: u16) -> [u8; WRITTEN_MAX] {
     [b'\\', b'u', a, b, c, d]
 }
 
+/// JSON of another writer with its [disruptive](is_disruptive) characters escaped, as [`append`] does it. They stand in strings only, line
+/// feeds between them aside.
+pub(crate) fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        match u16::try_from(u32::from(character)) {
+            Ok(short) if character != '\n' && is_disruptive(character) => {
+                out.extend(escape(short).map(char::from));
+            }
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
 /// Bytes that are written at a time.
 const BUFFERED: usize = 128;
 

@@ -14,8 +14,8 @@ mod share;
 pub const LINE_BYTES_DEFAULT: u32 = 64 << 10;
 /// Shortest cap that `--max-line` takes: more than the parts of a line that are not cut, numbers above all.
 pub const LINE_BYTES_MIN: u32 = 8 << 10;
-/// Longest cap that `--max-line` takes.
-pub const LINE_BYTES_MAX: u32 = 64 << 20;
+/// Longest cap that `--max-line` takes, and longest line that is read from a file of events.
+pub const LINE_BYTES_MAX: u32 = 16 << 20;
 
 /// Cuts every line of `out` from `from` on that has more than `max` bytes.
 #[cold]

@@ -15,6 +15,8 @@ const STEP: usize = 12;
 const FRAME: usize = 8;
 /// Columns from which on there is room for the time since the row before.
 const WIDE: usize = 100;
+/// Columns between the two ends at least.
+const GAP: usize = 2;
 /// Columns that an arrow has at least beside its label.
 const SHAFT: usize = 8;
 
@@ -77,12 +79,19 @@ impl Page {
         self.painter.end_line();
     }
 
-    /// A text over each lifeline.
+    /// A text over each lifeline: on one line, or that of the server below that of the client.
     fn ends(&mut self, client: &str, server: &str) {
-        let room = self.inner + 2;
-        let between = room.saturating_sub(columns(client) + columns(server));
-        let text = format!("{}{client}{}{server}", " ".repeat(self.margin), " ".repeat(between));
-        self.line(Tone::Strong, &text);
+        let (room, margin) = (self.inner + 2, " ".repeat(self.margin));
+        let rest = room.saturating_sub(columns(server));
+        if columns(client) + GAP <= rest {
+            self.line(Tone::Strong, &format!("{margin}{}{server}", padded(client, rest)));
+            return;
+        }
+        for (text, indent) in [(client, 0), (server, rest)] {
+            for line in wrapped(text, room) {
+                self.line(Tone::Strong, &format!("{margin}{}{line}", " ".repeat(indent)));
+            }
+        }
     }
 
     /// Adds a row.

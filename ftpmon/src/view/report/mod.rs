@@ -10,6 +10,7 @@
 //! | `timeline` | counts over time, in steps that grow with the period |
 //! | `latency` | a distribution of times |
 //! | `servers` | the same by server and verb |
+//! | `stalls` | stalls, and transfers that ended early |
 //! | `moment` | times for people |
 //! | `csv`, `tables` | transfers as rows of CSV; all tables likewise |
 //! | `audit`, `trail` | who did what, with which result; the latest of it, and the days of which there are events |
@@ -25,6 +26,7 @@ mod page;
 mod reading;
 mod search;
 mod servers;
+mod stalls;
 mod tables;
 mod tally;
 mod timeline;
@@ -33,10 +35,9 @@ mod trail;
 use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 
-use crate::format::{Formatter as _, Xferlog};
-use anyhow::{Context as _, bail};
+use crate::format::{Formatter as _, Xferlog, escaped};
+use anyhow::{Context as _, anyhow};
 use audit::Record;
-use ftpmon_event::text::is_disruptive;
 use tally::Tally;
 
 /// The form of a report.
@@ -71,7 +72,7 @@ pub fn report(files: &[PathBuf], form: &ReportForm) -> anyhow::Result<()> {
         _ => {}
     }
     let mut rows = Vec::new();
-    let wrong = reading::for_each_event(files, |line| {
+    let left_out = reading::for_each_event(files, |line| {
         match form {
             ReportForm::Csv => rows.extend(csv::row(&line.event).unwrap_or_default().bytes()),
             ReportForm::Audit => {
@@ -95,23 +96,12 @@ pub fn report(files: &[PathBuf], form: &ReportForm) -> anyhow::Result<()> {
             .with_context(|| format!("cannot write {}", path.display()))?,
     }
     out.flush()?;
-    match wrong {
-        0 => Ok(()),
-        1 => bail!("1 line is no event and is left out"),
-        lines => bail!("{lines} lines are no events and are left out"),
-    }
-}
-
-/// JSON in which no name has a character that a terminal acts on: escapes stand for them. Line feeds stand between the names only.
-fn escaped(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for character in json.chars() {
-        if character != '\n' && is_disruptive(character) {
-            // All of them are below U+10000.
-            out.push_str(&format!("\\u{:04x}", u32::from(character)));
-        } else {
-            out.push(character);
-        }
-    }
-    out
+    let lines = match left_out.lines {
+        0 => None,
+        1 => Some(anyhow!("1 line is no event and is left out")),
+        lines => Some(anyhow!("{lines} lines are no events and are left out")),
+    };
+    let told: Vec<String> =
+        left_out.files.into_iter().chain(lines).map(|error| format!("{error:#}")).collect();
+    if told.is_empty() { Ok(()) } else { Err(anyhow!(told.join("; "))) }
 }

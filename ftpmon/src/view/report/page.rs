@@ -2,11 +2,13 @@
 
 use ftpmon_event::time::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use smol_str::SmolStr;
 
 use super::chart;
 use super::latency::Latency;
-use super::moment::minute;
+use super::moment::{minute, second};
 use super::search;
+use super::stalls::{Case, Matter, Stalls};
 use super::tally::Tally;
 use super::trail::Trail;
 use crate::view::layout::shown;
@@ -51,6 +53,13 @@ pub(super) fn html(tally: &Tally) -> String {
                 (table("Greetings of servers", "sessions", &tally.greetings, false))
                 h2 { "Reply times" }
                 (latency(tally))
+                h2 { "Stalls" }
+                (counted(&tally.stalls, Matter::STALLS))
+                (table("Stalls by server", "stalls", &tally.stalls.servers, false))
+                (cases("The longest of each kind", tally.stalls.rows(Matter::STALLS)))
+                h2 { "Short and aborted transfers" }
+                (counted(&tally.stalls, Matter::EARLY))
+                (cases("Those that lack the most", tally.stalls.rows(Matter::EARLY)))
                 h2 { "Who did what" }
                 (actions(&tally.trail))
                 (search::table(&tally.trail))
@@ -78,12 +87,19 @@ fn numbers(tally: &Tally) -> Markup {
     ];
     let tail = [("events lost", tally.lost_events), ("anomalies", tally.anomalies), ("gaps", tally.gaps)];
     let named = |(name, count): (&str, u64)| (name.to_owned(), count);
+    let shares = [
+        ("of logins in clear text", percent(tally.logins_clear_text, tally.logins.count)),
+        ("of transfers in clear text", percent(tally.transfers_clear_text, tally.transfers.count)),
+    ];
     let all =
         head.map(named).into_iter().chain(outcomes.map(|(name, count)| (format!("transfers {name}"), count)));
     html! {
         dl.numbers {
             @for (name, count) in all.chain(tail.map(named)) {
                 div { dt { (name) } dd { (grouped(count)) } }
+            }
+            @for (name, share) in shares {
+                @if let Some(share) = share { div { dt { (name) } dd { (share) "\u{202f}%" } } }
             }
         }
     }
@@ -182,6 +198,62 @@ fn latency(tally: &Tally) -> Markup {
     }
 }
 
+/// The counts of each.
+fn counted<const N: usize>(stalls: &Stalls, matters: [Matter; N]) -> Markup {
+    html! {
+        dl.numbers {
+            @for matter in matters {
+                div { dt { (matter.name()) } dd { (grouped(stalls.count(matter))) } }
+            }
+        }
+    }
+}
+
+/// Stalls, or transfers that ended early, a row each.
+fn cases<'c>(title: &str, cases: impl Iterator<Item = &'c Case>) -> Markup {
+    let mut cases = cases.peekable();
+    let text = |text: &Option<SmolStr>| text.as_deref().map(shown).unwrap_or_default();
+    let number = |number: Option<u64>| number.map(grouped).unwrap_or_default();
+    html! {
+        @if cases.peek().is_some() {
+            section {
+                h3 { (title) }
+                table {
+                    thead { tr {
+                        @for head in ["time (UTC)", "what", "user", "client", "server", "command"] { th scope="col" { (head) } }
+                        @for head in ["seconds", "bytes", "declared"] { th.number scope="col" { (head) } }
+                        th scope="col" { "session" }
+                    } }
+                    tbody {
+                        @for case in cases {
+                            tr {
+                                td { (second(case.ts)) }
+                                td {
+                                    @if let Some(unanswered) = case.unanswered { "at least " (unanswered) " " }
+                                    (case.matter.name())
+                                }
+                                td { (text(&case.user)) }
+                                td { (case.client) }
+                                td { (case.server) }
+                                td { (text(&case.verb)) " " (text(&case.path)) }
+                                td.number { @if let Some(us) = case.duration_us { (seconds(us)) } }
+                                td.number { (number(case.bytes())) }
+                                td.number { (number(case.declared_bytes)) }
+                                td { (case.session) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Seconds with one digit behind the point.
+fn seconds(us: u64) -> String {
+    format!("{}.{}", us / 1_000_000, us % 1_000_000 / 100_000)
+}
+
 fn times<'l>(head: &str, rows: impl Iterator<Item = (String, &'l Latency)>) -> Markup {
     html! {
         table {
@@ -202,6 +274,11 @@ fn times<'l>(head: &str, rows: impl Iterator<Item = (String, &'l Latency)>) -> M
             }
         }
     }
+}
+
+/// Percent of a number; none of nothing.
+fn percent(part: u64, of: u64) -> Option<u64> {
+    u64::try_from((u128::from(part) * 100).checked_div(of.into())?).ok()
 }
 
 /// A number in groups of three digits: `1 234 567`, with narrow spaces.

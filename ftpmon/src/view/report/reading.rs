@@ -32,14 +32,23 @@ struct Parsed {
     wrong: u64,
 }
 
-/// Calls something for each event of the files. Gives the number of lines that are no events.
+/// The parts of the files that gave no events.
+#[derive(Debug, Default)]
+pub(super) struct LeftOut {
+    /// Lines that are no events.
+    pub(super) lines: u64,
+    /// Files that could not be read to their end, each with its reason.
+    pub(super) files: Vec<anyhow::Error>,
+}
+
+/// Calls something for each event of the files. Gives what was left out: a file that breaks off does not keep the others from being read.
 ///
 /// # Errors
-/// A file cannot be read, or what `each` gives.
+/// What `each` gives.
 pub(super) fn for_each_event(
     files: &[PathBuf],
     mut each: impl FnMut(EventLine) -> anyhow::Result<()>,
-) -> anyhow::Result<u64> {
+) -> anyhow::Result<LeftOut> {
     let parsers = thread::available_parallelism().map_or(1, core::num::NonZero::get).min(PARSERS_MAX);
     thread::scope(|scope| {
         let (mut batches, mut results) = (Vec::new(), Vec::new());
@@ -61,8 +70,8 @@ pub(super) fn for_each_event(
             }
         }
         drop(results);
-        reader.join().map_err(|_| anyhow!("the thread that reads ended early"))??;
-        Ok(wrong)
+        let files = reader.join().map_err(|_| anyhow!("the thread that reads ended early"))?;
+        Ok(LeftOut { lines: wrong, files })
     })
 }
 
@@ -83,7 +92,8 @@ fn parse(batches: &Receiver<Batch>, results: &SyncSender<Parsed>) {
     }
 }
 
-fn read(files: &[PathBuf], batches: Vec<SyncSender<Batch>>) -> anyhow::Result<()> {
+/// Gives the files that could not be read to their end.
+fn read(files: &[PathBuf], batches: Vec<SyncSender<Batch>>) -> Vec<anyhow::Error> {
     let mut to = batches.iter().cycle();
     let mut batch = Batch { bytes: Vec::with_capacity(BATCH_BYTES), ends: Vec::new() };
     let mut send = |batch: &mut Batch| {
@@ -95,9 +105,9 @@ fn read(files: &[PathBuf], batches: Vec<SyncSender<Batch>>) -> anyhow::Result<()
             _ => ControlFlow::Break(()),
         }
     };
+    let mut broken = Vec::new();
     for path in files {
         let name = || path.display().to_string();
-        let input = event_file::open_or_stdin(path).with_context(|| format!("{}: cannot open it", name()))?;
         let mut goes_on = ControlFlow::Continue(());
         let each = |_, line: &[u8]| {
             batch.bytes.extend_from_slice(line);
@@ -107,11 +117,14 @@ fn read(files: &[PathBuf], batches: Vec<SyncSender<Batch>>) -> anyhow::Result<()
             }
             Ok::<_, io::Error>(goes_on)
         };
-        event_file::for_each_line(input, each).with_context(name)?;
+        let outcome = event_file::open_or_stdin(path)
+            .with_context(|| format!("{}: cannot open it", name()))
+            .and_then(|input| event_file::for_each_line(input, each).with_context(name));
+        broken.extend(outcome.err());
         if goes_on.is_break() {
-            return Ok(());
+            return broken;
         }
     }
     let _ = send(&mut batch);
-    Ok(())
+    broken
 }

@@ -2,9 +2,13 @@
 
 use std::fmt::Write as _;
 
+use ftpmon_event::time::Rfc3339;
+use smol_str::SmolStr;
+
 use super::csv::quoted;
 use super::latency::Latency;
 use super::moment::minute;
+use super::stalls::{Case, Matter};
 use super::tally::Tally;
 use crate::view::ranking::{Counts, Ranking};
 
@@ -20,6 +24,7 @@ pub(super) fn csv(tally: &Tally) -> String {
         ("sessions", tally.sessions),
         ("sessions_tls", tally.sessions_tls),
         ("logins_clear_text", tally.logins_clear_text),
+        ("transfers_clear_text", tally.transfers_clear_text),
         ("lost_events", tally.lost_events),
         ("anomalies", tally.anomalies),
         ("gaps", tally.gaps),
@@ -27,7 +32,7 @@ pub(super) fn csv(tally: &Tally) -> String {
     numbers.into_iter().for_each(|(name, count)| rows.count(name, "all", count));
     tally.outcomes.iter().for_each(|(outcome, count)| rows.count("outcomes", outcome, *count));
     tally.timeline.steps().for_each(|(from, counts)| rows.counts("timeline", &minute(from), counts));
-    let rankings: [(&str, &Ranking); 10] = [
+    let rankings: [(&str, &Ranking); 11] = [
         ("users", &tally.users),
         ("servers", &tally.servers),
         ("clients", &tally.clients),
@@ -38,6 +43,7 @@ pub(super) fn csv(tally: &Tally) -> String {
         ("alerts", &tally.alerts),
         ("tls_versions", &tally.tls_versions),
         ("greetings", &tally.greetings),
+        ("stalled_servers", &tally.stalls.servers),
     ];
     for (table, ranking) in rankings {
         ranking.rows().iter().for_each(|row| rows.counts(table, row.name, row.counts));
@@ -52,6 +58,11 @@ pub(super) fn csv(tally: &Tally) -> String {
     for pair in tally.slowest.slowest() {
         rows.times("slowest", &format!("{} {}", pair.server, pair.verb), pair.latency);
     }
+    for matter in Matter::STALLS.into_iter().chain(Matter::EARLY) {
+        rows.count("stalls", matter.name(), tally.stalls.count(matter));
+    }
+    tally.stalls.rows(Matter::STALLS).for_each(|case| rows.case("longest_stalls", case));
+    tally.stalls.rows(Matter::EARLY).for_each(|case| rows.case("ended_early", case));
     rows.0
 }
 
@@ -66,6 +77,18 @@ impl Rows {
 
     fn count(&mut self, table: &str, name: &str, count: u64) {
         let _ = write!(self.0, "{table},{},{count},,,,,,\r\n", quoted(name));
+    }
+
+    /// A row of its own: when, what, which session, and of what.
+    fn case(&mut self, table: &str, case: &Case) {
+        let text = |text: &Option<SmolStr>| text.as_deref().unwrap_or("-").to_owned();
+        let of = [&case.user, &case.verb, &case.path].map(text).join(" ");
+        let (at, what) = (Rfc3339::of(case.ts), case.matter.name());
+        let name = format!("{} {what} {} {} {} {of}", at.as_str(), case.session, case.client, case.server);
+        let count = case.unanswered.unwrap_or(1);
+        let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+        let [up, down, us] = [case.bytes_up, case.bytes_down, case.duration_us].map(number);
+        let _ = write!(self.0, "{table},{},{count},,{up},{down},,,{us}\r\n", quoted(&name));
     }
 
     fn times(&mut self, table: &str, name: &str, latency: &Latency) {

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::latency::Latency;
 use super::servers::Servers;
+use super::stalls::Stalls;
 use super::timeline::Timeline;
 use super::trail::Trail;
 use crate::view::ranking::{Counts, Ranking};
@@ -25,6 +26,8 @@ pub(super) struct Tally {
     /// Sessions that turned to TLS.
     pub(super) sessions_tls: u64,
     pub(super) transfers: Counts,
+    /// Of those, such as had a data connection without TLS.
+    pub(super) transfers_clear_text: u64,
     /// By outcome.
     pub(super) outcomes: BTreeMap<&'static str, u64>,
     pub(super) logins: Counts,
@@ -54,6 +57,8 @@ pub(super) struct Tally {
     pub(super) latency: BTreeMap<&'static str, Latency>,
     /// The slowest of them, by server.
     pub(super) slowest: Servers,
+    /// Stalls, short and aborted transfers.
+    pub(super) stalls: Stalls,
 }
 
 impl Tally {
@@ -61,6 +66,7 @@ impl Tally {
     pub(super) fn push(&mut self, line: &EventLine) {
         let event = &line.event;
         self.trail.push(line);
+        self.stalls.push(event);
         self.events += 1;
         let [first, last] = self.period.get_or_insert([event.ts; 2]);
         (*first, *last) = ((*first).min(event.ts), (*last).max(event.ts));
@@ -90,6 +96,8 @@ impl Tally {
         *self.outcomes.entry(facts.outcome.name()).or_default() += 1;
         let (up, down) =
             told.data.as_ref().map_or((0, 0), |data| (data.bytes_from_client, data.bytes_from_server));
+        let in_clear = told.data.as_ref().is_some_and(|data| data.initiator.is_some() && !data.tls);
+        self.transfers_clear_text += u64::from(in_clear);
         let is_good = matches!(facts.outcome, Outcome::Complete);
         let counts = Counts { bytes_up: up, bytes_down: down, ..counted(is_good) };
         self.transfers.add(counts);
