@@ -61,6 +61,7 @@ fn the_report_asks_nobody_and_its_table_can_be_searched() {
         browser.open(Path::new("/dev/null"), "")?;
         browser.open(&page, "")?;
         pictures(&mut browser, "report")?;
+        prints_light(&mut browser)?;
         asked_nobody(&browser)
     });
 }
@@ -81,11 +82,45 @@ fn the_explained_session_asks_nobody_in_both_languages() {
             let text = browser.evaluate("document.body.innerText")?;
             ensure!(text.as_str().is_some_and(|text| text.contains("26758")), "the sum is missing: {text}");
             ensure!(browser.evaluate("document.querySelectorAll('script').length")? == 0, "it has a script");
-            // A reader without a mouse comes to the ladder.
+            goes_by_keyboard(&mut browser)?;
             pictures(&mut browser, &format!("explain-{language}"))?;
+            prints_light(&mut browser)?;
         }
         asked_nobody(&browser)
     });
+}
+
+/// A reader without a mouse comes to every row of the ladder in turn, and sees which one it is.
+fn goes_by_keyboard(browser: &mut Browser) -> Result<()> {
+    let rows = browser.evaluate("document.querySelectorAll('.row[tabindex=\"0\"]').length")?;
+    let rows = rows.as_u64().filter(|rows| *rows > 20).with_context(|| format!("{rows} rows"))?;
+    for row in 0..rows {
+        for kind in ["keyDown", "keyUp"] {
+            let tab = json!({ "type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9 });
+            browser.call("Input.dispatchKeyEvent", tab)?;
+        }
+        let at = browser
+            .evaluate("[...document.querySelectorAll('.row[tabindex]')].indexOf(document.activeElement)")?;
+        ensure!(at == row, "after {} keys the reader is at row {at}", row + 1);
+    }
+    let outline = browser.evaluate("getComputedStyle(document.activeElement).outlineStyle")?;
+    ensure!(outline == "solid", "the row has the outline {outline}");
+    Ok(())
+}
+
+/// On paper the page is light whatever the screen is, and it becomes pages.
+fn prints_light(browser: &mut Browser) -> Result<()> {
+    let dark = json!([{ "name": "prefers-color-scheme", "value": "dark" }]);
+    browser.call("Emulation.setEmulatedMedia", json!({ "media": "print", "features": dark }))?;
+    let colours = "getComputedStyle(document.body).backgroundColor + getComputedStyle(document.body).color";
+    let colours = browser.evaluate(colours)?;
+    ensure!(colours == "rgb(255, 255, 255)rgb(0, 0, 0)", "on paper it has {colours}");
+    let printed = browser.call("Page.printToPDF", json!({}))?;
+    let document = printed["data"].as_str().context("the document")?;
+    // %PDF in base64.
+    ensure!(document.starts_with("JVBER") && document.len() > 10_000, "{} characters", document.len());
+    browser.call("Emulation.setEmulatedMedia", json!({ "media": "", "features": [] }))?;
+    Ok(())
 }
 
 fn rows(browser: &mut Browser) -> Result<u64> {
