@@ -53,6 +53,12 @@ impl fmt::Display for Account {
 }
 
 impl Account {
+    /// Whoever runs the test, with paths that nobody opened to it.
+    #[cfg(test)]
+    pub(super) const fn unchanged() -> Self {
+        Self { ids: None, chosen: false }
+    }
+
     /// The user called `name`. Without a name, root becomes `ftpmon`, or `nobody` where there is no such user; another user, and root
     /// without the right to become another, stays.
     ///

@@ -1,13 +1,14 @@
 //! The rights of each thread once it handles what peers send.
 //!
 //! A thread gives up its rights before it reads the first such byte: it becomes an unprivileged user, keeps the capabilities of its
-//! [`Role`] and no others, can never gain any, and may make the system calls of its role only. User, capabilities and filter
-//! belong to a thread; those that it starts have them too, and may give up more of them.
+//! [`Role`] and no others, can never gain any, may make the system calls of its role only, and reaches the files of its work
+//! only. User, capabilities, filter and reach belong to a thread; those that it starts have them too, and may give up more of them.
 //!
 //! | file | what |
 //! |---|---|
 //! | `account` | the user that the agent becomes |
 //! | `calls` | the system calls of each role |
+//! | `reach` | the files that a thread may open |
 //! | `role` | the roles, with their capabilities |
 //! | `opener` | a thread that opens files for those that may not |
 //! | `ownership` | the owners of files that the agent opens and makes |
@@ -18,6 +19,7 @@ mod calls;
 mod error;
 mod opener;
 mod ownership;
+mod reach;
 mod role;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,7 @@ pub use error::SandboxError;
 use error::step;
 pub(crate) use opener::Opener;
 pub(crate) use ownership::{becomes, hand_back, hand_over, hand_over_path};
+pub(crate) use reach::Reach;
 pub use role::Role;
 
 /// The settings of this process; none outside of `ftpmon run`, where threads keep all rights.
@@ -56,12 +59,22 @@ pub fn enable(account: Account, maps_need_rights: bool) {
 /// # Errors
 /// A right that cannot be given up.
 pub fn enter(role: Role) -> Result<(), SandboxError> {
-    SETTINGS.get().map_or(Ok(()), |settings| settings.enter(role))
+    enter_within(role, role.reach())
+}
+
+/// The same, with a reach of its own.
+fn enter_within(role: Role, reach: Reach<'_>) -> Result<(), SandboxError> {
+    SETTINGS.get().map_or(Ok(()), |settings| settings.enter(role, reach))
 }
 
 /// The same; where it fails the process ends: what peers send is not read with rights that are not needed.
 pub(crate) fn enter_or_exit(role: Role) {
-    if let Err(error) = enter(role) {
+    enter_within_or_exit(role, role.reach());
+}
+
+/// The same, with a reach of its own.
+pub(crate) fn enter_within_or_exit(role: Role, reach: Reach<'_>) {
+    if let Err(error) = enter_within(role, reach) {
         notice(format_args!("{error}"));
         std::process::exit(1);
     }
@@ -71,11 +84,12 @@ pub(crate) fn enter_or_exit(role: Role) {
 #[cfg(test)]
 pub(crate) fn enter_as_nobody(role: Role) {
     let account = Account::find(Some("nobody")).unwrap();
-    Settings { account, for_maps: CapabilitySet::empty() }.enter(role).unwrap();
+    Settings { account, for_maps: CapabilitySet::empty() }.enter(role, role.reach()).unwrap();
 }
 
 impl Settings {
-    fn enter(&self, role: Role) -> Result<(), SandboxError> {
+    fn enter(&self, role: Role, reach: Reach<'_>) -> Result<(), SandboxError> {
+        let files = reach.prepare()?;
         let mut wanted = role.capabilities();
         let held =
             rustix::thread::capabilities(None).map_err(step("capabilities", "use --no-sandbox"))?.permitted;
@@ -96,6 +110,7 @@ impl Settings {
         let _ = rustix::thread::clear_ambient_capability_set();
         rustix::thread::set_capabilities(None, sets).map_err(step("capabilities", "use --no-sandbox"))?;
         rustix::thread::set_no_new_privs(true).map_err(step("new privileges", "use --no-sandbox"))?;
+        files.enforce()?;
         calls::allow_only(role).map_err(|error| SandboxError {
             what: "system calls",
             error,

@@ -1,4 +1,5 @@
 use std::io;
+use std::path::{Path, PathBuf};
 
 use super::*;
 
@@ -13,7 +14,7 @@ fn settings(user: Option<&str>) -> Settings {
 fn attempts(role: Role) -> Refusals {
     let thread = std::thread::spawn(move || {
         let settings = settings(Some("nobody"));
-        settings.enter(role).unwrap();
+        settings.enter(role, role.reach()).unwrap();
         let null = core::ptr::null::<u8>();
         let path = c"/etc/passwd".as_ptr();
         let calls: [(&str, libc::c_long, [libc::c_long; 4]); 9] = [
@@ -65,7 +66,7 @@ fn a_thread_in_a_role_has_no_rights_and_works() {
     for role in Role::ALL {
         let thread = std::thread::spawn(move || {
             let settings = settings(Some("nobody"));
-            settings.enter(role).unwrap();
+            settings.enter(role, role.reach()).unwrap();
             // What it starts has its rights, and can be waited for.
             let inner = std::thread::Builder::new().name("inner".to_owned()).spawn(|| {
                 std::thread::sleep(core::time::Duration::from_millis(1));
@@ -84,4 +85,54 @@ fn a_user_that_is_not_there_is_named() {
     assert!(error.contains("no-such-user") && error.contains("useradd"), "{error}");
     let default = Account::find(None).unwrap();
     assert_eq!(default.ids().is_some(), rustix::process::geteuid().is_root(), "only root becomes another");
+}
+
+/// What a thread may do that gave up its rights with a reach: the kinds of the errors of opening things.
+fn tried_within(
+    reach: impl Fn() -> Reach<'static> + Send + 'static,
+    paths: Vec<PathBuf>,
+) -> Vec<Option<io::ErrorKind>> {
+    let thread = std::thread::spawn(move || {
+        // As whoever runs the test: what is refused is refused to root as well.
+        let settings = Settings { account: Account::unchanged(), for_maps: CapabilitySet::empty() };
+        settings.enter(Role::Files, reach()).unwrap();
+        let write = |path: &PathBuf| {
+            std::fs::OpenOptions::new().append(true).create(true).open(path).err().map(|error| error.kind())
+        };
+        paths.iter().map(write).collect()
+    });
+    thread.join().unwrap()
+}
+
+/// The version of Landlock that this kernel has (landlock_create_ruleset(2)).
+fn landlock_version() -> libc::c_long {
+    // SAFETY: with this flag the call has no pointer to follow and gives a number.
+    unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, core::ptr::null::<u8>(), 0, 1) }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "makes system calls")]
+fn files_are_reached_below_the_directory_of_the_work_only() {
+    if landlock_version() < 1 {
+        println!("SKIP files_are_reached_below_the_directory_of_the_work_only: this kernel has no Landlock");
+        assert!(std::env::var_os("FTPMON_NO_SKIP").is_none(), "nothing may be skipped");
+        return;
+    }
+    let folder: &'static Path = Box::leak(
+        std::env::temp_dir().join(format!("ftpmon-reach-{}", std::process::id())).into_boxed_path(),
+    );
+    let (own, beside) = (folder.join("own"), folder.join("beside"));
+    std::fs::create_dir_all(&own).unwrap();
+    let own: &'static Path = Box::leak(own.into_boxed_path());
+    let paths = || vec![own.join("a"), beside.clone()];
+    let denied = Some(io::ErrorKind::PermissionDenied);
+    assert_eq!(tried_within(move || Reach::Beneath(own), paths()), [None, denied]);
+    assert_eq!(tried_within(|| Reach::Nothing, paths()), [denied, denied]);
+    assert_eq!(tried_within(|| Reach::Paths, paths()), [None, None]);
+    // A directory that is not there yet is reached by the one above it.
+    assert_eq!(
+        tried_within(move || Reach::Beneath(Box::leak(own.join("later").into_boxed_path())), paths()),
+        [None, denied]
+    );
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::FileOutcome;
 use super::files::{Store, StoreCounters, StoreOptions};
-use crate::sandbox::{self, Role};
+use crate::sandbox::{self, Reach, Role};
 use ftpmon_core::engine::FilePiece;
 use ftpmon_event::{FileId, FileReason};
 
@@ -79,9 +79,10 @@ impl StoreThread {
         let shared = Arc::<Shared>::default();
         let theirs = Arc::clone(&shared);
         let thread = Builder::new().name("files".to_owned()).spawn(move || {
+            let folder = options.folder.clone();
             let mut store = Store::new(options);
             store.open();
-            sandbox::enter_or_exit(Role::Files);
+            sandbox::enter_within_or_exit(Role::Files, Reach::Beneath(&folder));
             while let Some(piece) = theirs.next() {
                 let outcome = store.piece(piece);
                 let mut state = theirs.state();

@@ -15,7 +15,7 @@ use super::options::{SEGMENT_BYTES, SpoolFull};
 use super::record;
 use super::segment::{self, Header};
 use super::shared::{Shared, WaitingBatch};
-use crate::sandbox::{self, Role};
+use crate::sandbox::{self, Reach, Role};
 
 /// The longest time that something is written and not synced.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
@@ -62,7 +62,7 @@ impl SpoolWriter {
 
     /// Writes until the spool is closed and everything is written.
     pub(super) fn run(mut self) {
-        sandbox::enter_or_exit(Role::Files);
+        sandbox::enter_within_or_exit(Role::Files, Reach::Beneath(self.shared.folder()));
         loop {
             let (waiting, closed) = self.wait();
             let mut urgent = false;
