@@ -105,13 +105,15 @@ fn alerts<'e>(
     let mut found = Vec::new();
     for event in events {
         let EventKind::Alert(alert) = &event.kind else { continue };
-        let AlertDetail { id: of, severity, technique, message, evidence, .. } = &alert.alert;
+        let AlertDetail { id: of, severity, technique, message, evidence, suppressed, .. } = &alert.alert;
         if of != id {
             return Err(format!("an alert of another detector: {alert:?}").into());
         }
         let counts = serde_json::to_string(&evidence.counts)?;
         let technique = technique.as_deref().unwrap_or("-");
-        found.push(format!("{} severity {severity} {technique} {counts} {message}", case.kind.name()));
+        let suppressed = if *suppressed > 0 { format!("suppressed {suppressed} ") } else { String::new() };
+        let kind = case.kind.name();
+        found.push(format!("{kind} severity {severity} {technique} {counts} {suppressed}{message}"));
     }
     Ok(found)
 }

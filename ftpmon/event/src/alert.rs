@@ -31,8 +31,16 @@ pub struct AlertDetail {
     pub technique: Option<SmolStr>,
     /// The detector's confidence.
     pub confidence: Confidence,
+    /// Occurrences of the incident since the alert before this one, which had no alert of their own.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub suppressed: u64,
     /// The evidence.
     pub evidence: Evidence,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(suppressed: &u64) -> bool {
+    *suppressed == 0
 }
 
 /// The confidence of a detector.

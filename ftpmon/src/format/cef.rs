@@ -30,6 +30,7 @@ impl Formatter for Cef {
                 let mut line = Line::new(&alert.id, &alert.title, severity);
                 line.common(event);
                 line.add("msg", &alert.message);
+                line.add("cnt", alert.suppressed.saturating_add(1));
                 line
             }
             _ => return,

@@ -29,6 +29,7 @@ impl Formatter for Leef {
                 let mut line = Line::new(&alert.id, "Alert", severity, event);
                 line.add("policy", &alert.title);
                 line.add("msg", &alert.message);
+                line.add("suppressed", alert.suppressed);
                 line
             }
             _ => return,

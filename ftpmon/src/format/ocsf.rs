@@ -215,6 +215,7 @@ fn of_alert(event: &Event, alert: &AlertDetail) -> Map<String, Value> {
         finding.insert("attacks".to_owned(), json!([{"technique": {"uid": technique}}]));
     }
     fields.insert("finding_info".to_owned(), finding);
+    fields.insert("count".to_owned(), alert.suppressed.saturating_add(1).into());
     fields.insert("message".to_owned(), alert.message.as_str().into());
     fields
 }

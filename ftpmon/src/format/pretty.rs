@@ -113,7 +113,12 @@ fn words(kind: &EventKind) -> (Mood, String) {
             )
         }
         EventKind::Alert(alert) => {
-            (Mood::Bad, format!("ALERT {}: {}", alert.alert.title, alert.alert.message))
+            let alert = &alert.alert;
+            let more = match alert.suppressed {
+                0 => String::new(),
+                suppressed => format!(" (and {suppressed} more)"),
+            };
+            (Mood::Bad, format!("ALERT {}: {}{more}", alert.title, alert.message))
         }
         EventKind::Drop(dropped) => {
             let drop = &dropped.drop;

@@ -165,6 +165,7 @@ pub(crate) fn alert() -> AlertDetail {
         message: "x".into(),
         technique: Some("T1090".into()),
         confidence: Confidence::High,
+        suppressed: 2,
         evidence: Evidence {
             sessions: vec!["0123456789abcdef".into()],
             tx: vec![4],

@@ -12,12 +12,13 @@ pub(super) fn variables(line: &EventLine, json: &str) -> Vec<(&'static str, Stri
     let text = |text: &str| text.to_owned();
     let mut variables = match &line.event.kind {
         EventKind::Alert(alert) => {
-            let AlertDetail { id, severity, title, message, technique, .. } = &alert.alert;
+            let AlertDetail { id, severity, title, message, technique, suppressed, .. } = &alert.alert;
             let mut variables = vec![
                 ("FTPMON_ALERT", text(id)),
                 ("FTPMON_SEVERITY", severity.to_string()),
                 ("FTPMON_TITLE", text(title)),
                 ("FTPMON_MESSAGE", text(message)),
+                ("FTPMON_SUPPRESSED", suppressed.to_string()),
             ];
             variables.extend(technique.iter().map(|technique| ("FTPMON_TECHNIQUE", text(technique))));
             variables
@@ -81,6 +82,7 @@ mod tests {
             ("FTPMON_ALERT", "bounce"),
             ("FTPMON_SEVERITY", "3"),
             ("FTPMON_TECHNIQUE", "T1090"),
+            ("FTPMON_SUPPRESSED", "2"),
             ("FTPMON_SESSION", "0123456789abcdef"),
             ("FTPMON_CLIENT", "192.168.1.106"),
             ("FTPMON_SERVER", "192.168.1.109"),

@@ -16,6 +16,7 @@ struct Told {
     severity: u64,
     message: String,
     technique: Option<String>,
+    suppressed: u64,
     client: String,
 }
 
@@ -46,6 +47,7 @@ pub(crate) fn check(entry: &Entry, case: &Case, scratch: &Path) -> Result<(), Fa
             severity: event.pointer("/alert/severity").and_then(Value::as_u64).unwrap_or_default(),
             message: text(&event, "/alert/message"),
             technique: event.pointer("/alert/technique").and_then(Value::as_str).map(str::to_owned),
+            suppressed: event.pointer("/alert/suppressed").and_then(Value::as_u64).unwrap_or_default(),
             client: text(&event, "/client/ip"),
         });
     }
@@ -73,6 +75,11 @@ pub(crate) fn check(entry: &Entry, case: &Case, scratch: &Path) -> Result<(), Fa
 
 type Compare = fn(&Entry, &Told, &str) -> bool;
 
+/// The number that is left out where it is none.
+fn suppressed(told: &Told) -> Option<Value> {
+    (told.suppressed > 0).then(|| json!(told.suppressed))
+}
+
 fn object(line: &str) -> Value {
     serde_json::from_str(line).unwrap_or_default()
 }
@@ -92,6 +99,8 @@ fn eve(entry: &Entry, told: &Told, line: &str) -> bool {
         && alert.get("severity") == Some(&json!(severity))
         && text(&alert, "/metadata/message/0") == told.message
         && text(&alert, "/metadata/mitre_technique_id/0") == told.technique.as_deref().unwrap_or_default()
+        && alert.pointer("/metadata/suppressed/0")
+            == suppressed(told).map(|count| json!(count.to_string())).as_ref()
 }
 
 fn zeek(entry: &Entry, told: &Told, line: &str) -> bool {
@@ -99,6 +108,7 @@ fn zeek(entry: &Entry, told: &Told, line: &str) -> bool {
     text(&row, "/note") == format!("FTPMON::{}", entry.id())
         && text(&row, "/msg") == told.message
         && text(&row, "/src") == told.client
+        && row.get("suppressed") == suppressed(told).as_ref()
 }
 
 fn ecs(entry: &Entry, told: &Told, line: &str) -> bool {
@@ -109,6 +119,7 @@ fn ecs(entry: &Entry, told: &Told, line: &str) -> bool {
         && document.pointer("/event/severity") == Some(&json!(told.severity))
         && text(&document, "/threat/technique/id/0") == told.technique.as_deref().unwrap_or_default()
         && text(&document, "/source/ip") == told.client
+        && document.pointer("/ftpmon/alert/suppressed") == suppressed(told).as_ref()
 }
 
 /// A detection finding, whose severities have one more.
@@ -119,6 +130,7 @@ fn ocsf(entry: &Entry, told: &Told, line: &str) -> bool {
         && text(&finding, "/finding_info/desc") == told.message
         && finding.get("severity_id") == Some(&json!(told.severity + 1))
         && text(&finding, "/src_endpoint/ip") == told.client
+        && finding.get("count") == Some(&json!(told.suppressed + 1))
 }
 
 /// 0 to 10, and backslashes before what separates.
@@ -129,6 +141,7 @@ fn cef(entry: &Entry, told: &Told, line: &str) -> bool {
         && fields.get(4) == Some(&entry.id())
         && fields.get(6) == Some(&severity.as_str())
         && line.contains(&format!("src={} ", told.client))
+        && line.contains(&format!("cnt={} ", told.suppressed + 1))
         && line.contains(&format!("msg={}", told.message.replace('\\', "\\\\").replace('=', "\\=")))
 }
 
@@ -138,6 +151,7 @@ fn leef(entry: &Entry, told: &Told, line: &str) -> bool {
         && line.contains(&format!("|{}|", entry.id()))
         && line.contains(&format!("\tsev={severity}\t"))
         && line.contains(&format!("\tsrc={}\t", told.client))
+        && line.contains(&format!("\tsuppressed={}\t", told.suppressed))
 }
 
 fn otel(entry: &Entry, told: &Told, line: &str) -> bool {

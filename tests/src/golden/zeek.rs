@@ -33,8 +33,8 @@ const ZEEK: [(&str, &str); 19] = [
 /// The columns of [`ZEEK`] that every log of connections begins with.
 const CONNECTION: usize = 6;
 
-/// The columns of Zeek's notice.log that ftpmon fills behind those.
-const NOTICE: [(&str, &str); 9] = [
+/// The columns of Zeek's notice.log that ftpmon fills behind those, and `suppressed`, its own.
+const NOTICE: [(&str, &str); 10] = [
     ("proto", "string"),
     ("src", "addr"),
     ("dst", "addr"),
@@ -43,6 +43,7 @@ const NOTICE: [(&str, &str); 9] = [
     ("msg", "string"),
     ("sub", "string"),
     ("n", "count"),
+    ("suppressed", "count"),
     ("actions", "set"),
 ];
 

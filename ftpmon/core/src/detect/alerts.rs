@@ -97,6 +97,7 @@ impl Alerts {
             message: message.into(),
             technique,
             confidence,
+            suppressed: incident.suppressed,
             evidence: Evidence {
                 sessions: incident.sessions.clone(),
                 tx: incident.tx.clone(),

@@ -21,6 +21,10 @@ pub(super) struct Incident {
     /// Commands of the latest session.
     pub(super) tx: Vec<u64>,
     pub(super) examples: Vec<SmolStr>,
+    /// Occurrences between the latest alert and the one before it, which had none of their own.
+    pub(super) suppressed: u64,
+    /// Occurrences at the latest alert.
+    told: u64,
     /// Occurrences at which the next alert is due.
     next: u64,
 }
@@ -63,6 +67,8 @@ impl Incident {
     pub(super) fn is_due(&mut self) -> bool {
         let due = self.count >= self.next;
         if due {
+            self.suppressed = if self.told == 0 { 0 } else { self.count.saturating_sub(self.told + 1) };
+            self.told = self.count;
             self.next = self.count.saturating_mul(2);
         }
         due
@@ -97,6 +103,21 @@ mod tests {
             })
             .collect();
         assert_eq!(due, [1, 2, 4, 8, 16, 32, 64]);
+    }
+
+    #[test]
+    fn occurrences_between_alerts_are_counted() {
+        let event = Session::new(1).command("NOOP", None);
+        let mut incident = Incident::default();
+        let mut suppressed = Vec::new();
+        for number in 1..=20 {
+            incident.add(&event, None, "x");
+            // Those below a threshold of five would have had no alert anyway.
+            if number >= 5 && incident.is_due() {
+                suppressed.push((number, incident.suppressed));
+            }
+        }
+        assert_eq!(suppressed, [(5, 0), (10, 4), (20, 9)]);
     }
 
     #[test]

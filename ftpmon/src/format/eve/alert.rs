@@ -30,6 +30,8 @@ struct Metadata<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     mitre_technique_id: Option<[&'a str; 1]>,
     message: [&'a str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suppressed: Option<[String; 1]>,
 }
 
 impl<'a> From<&'a AlertDetail> for AlertBody<'a> {
@@ -56,6 +58,7 @@ impl<'a> From<&'a AlertDetail> for AlertBody<'a> {
                 }],
                 mitre_technique_id: alert.technique.as_deref().map(|technique| [technique]),
                 message: [&alert.message],
+                suppressed: (alert.suppressed > 0).then(|| [alert.suppressed.to_string()]),
             },
         }
     }

@@ -412,7 +412,7 @@ fn what_is_odd_and_the_sensor_itself() {
     let value = own(EventKind::Alert(Box::new(Alert { alert })));
     assert_eq!(
         fields(&value["alert"]),
-        sorted(["id", "severity", "title", "message", "technique", "confidence", "evidence"])
+        sorted(["id", "severity", "title", "message", "technique", "confidence", "suppressed", "evidence"])
     );
 
     let interface = InterfaceFacts {

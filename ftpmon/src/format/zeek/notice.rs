@@ -31,6 +31,9 @@ pub(super) fn write(seq: u64, run: RunId, event: &Event, alert: &AlertDetail, ou
     if let Some(count) = alert.evidence.counts.get("occurrences") {
         field("n", Value::Count(*count));
     }
+    if alert.suppressed > 0 {
+        field("suppressed", Value::Count(alert.suppressed));
+    }
     out.extend_from_slice(b",\"actions\":");
     json::value(&["Notice::ACTION_LOG"], out);
     out.extend_from_slice(b"}\n");
