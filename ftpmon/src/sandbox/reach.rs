@@ -15,7 +15,7 @@ use super::role::Role;
 /// The version of Landlock that is asked for. A kernel that has an older one, or none, enforces what it knows.
 const WANTED: ABI = ABI::V5;
 
-/// What a thread may open beside what it has open already.
+/// The files that a thread may open beside those that are open already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach<'a> {
     /// No file and no TCP connection.

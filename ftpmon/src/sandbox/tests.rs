@@ -87,7 +87,7 @@ fn a_user_that_is_not_there_is_named() {
     assert_eq!(default.ids().is_some(), rustix::process::geteuid().is_root(), "only root becomes another");
 }
 
-/// What a thread may do that gave up its rights with a reach: the kinds of the errors of opening things.
+/// The errors, by kind, that a thread with a reach gets when it opens paths to write to.
 fn tried_within(
     reach: impl Fn() -> Reach<'static> + Send + 'static,
     paths: Vec<PathBuf>,

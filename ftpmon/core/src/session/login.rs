@@ -102,7 +102,8 @@ impl Logins {
             (Verb::Adat, 230 | 232) if !self.logged_in => LoginOutcome::Success,
             // ADAT authenticates; USER is still to come.
             (Verb::Adat, _) => return None,
-            _ if self.begun.is_none() || is_earlier => return None,
+            // A pipeline had the command before the one that began the attempt.
+            _ if is_earlier || self.begun.is_none_or(|begun| tx < begun) => return None,
             (_, 200..=299) => LoginOutcome::Success,
             (_, 400..=599) => LoginOutcome::Failure,
             _ => return None,
@@ -357,5 +358,16 @@ mod tests {
         assert_eq!((abandoned.user.as_deref(), abandoned.outcome), (Some("mary"), LoginOutcome::Abandoned));
         assert!(logins.reply(3, Verb::Pass, 230).unwrap().login.anonymous);
         assert!(logins.abandon().is_none());
+    }
+
+    #[test]
+    fn replies_to_commands_before_the_attempt_decide_nothing() {
+        // `ACCT, USER` and `PASS, USER` in one segment each.
+        let first = outcomes("ACCT, USER, ACCT 502, USER 331, PASS, PASS 230");
+        assert_eq!(first, ("S".to_owned(), 1, 0));
+        let abandoned = outcomes("ACCT, USER, ACCT 502, USER 331");
+        assert_eq!(abandoned, ("A".to_owned(), 0, 0));
+        let again = outcomes("USER, USER 331, PASS, PASS 230, PASS, USER, PASS 230, USER 530");
+        assert_eq!(again, ("SF".to_owned(), 1, 1));
     }
 }
