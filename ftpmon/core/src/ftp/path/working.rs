@@ -23,13 +23,15 @@ pub struct WorkingDirectory {
     system: System,
     /// Behind a gap in the commands: the directory from before it, with what is certain to have changed it since.
     place: Directory,
+    /// A login succeeded.
+    entered: bool,
 }
 
 impl WorkingDirectory {
     /// At the beginning of a session; `midstream`: its beginning was not seen.
     pub const fn new(midstream: bool) -> Self {
         let place = if midstream { Directory::Unknown } else { Directory::Login };
-        Self { system: System::Unknown, place }
+        Self { system: System::Unknown, place, entered: false }
     }
 
     /// The path that `name` has; none if directory or system leave it open. `certain`: no lost command may have
@@ -53,10 +55,16 @@ impl WorkingDirectory {
     }
 
     /// A step of a login succeeded: the server chooses the directory, and may name it. `first`: the login began.
+    ///
+    /// Behind a second login without REIN some servers are in the login directory and some (ProFTPD, vsftpd, the same name again) where
+    /// they were.
     pub fn logged_in(&mut self, answer: Answer<'_>, first: bool) {
-        if first || self.place == Directory::Unknown {
+        if !self.entered && (first || self.place == Directory::Unknown) {
             self.place = Directory::Login;
+        } else if first && self.place != Directory::Login {
+            self.forget();
         }
+        self.entered |= (200..300).contains(&answer.code);
         self.stated(answer, None);
     }
 
@@ -168,4 +176,45 @@ impl WorkingDirectory {
 fn library(path: &[u8]) -> Option<Directory> {
     let name = path.strip_prefix(b"/QSYS.LIB/")?.strip_suffix(b".LIB")?;
     (!name.contains(&b'/')).then(|| Directory::At(name.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, WorkingDirectory};
+    use crate::ftp::verb::Verb;
+
+    fn answer(code: u16, text: &[u8]) -> Answer<'_> {
+        Answer { code, text, truncated: false }
+    }
+
+    /// Somebody is logged in and has gone to `/up`.
+    fn in_up() -> WorkingDirectory {
+        let mut directory = WorkingDirectory::new(false);
+        directory.logged_in(answer(331, b"Password required"), true);
+        directory.logged_in(answer(230, b"User logged in"), false);
+        directory.completed(Verb::Cwd, b"/up", answer(250, b"CWD command successful"));
+        assert_eq!(directory.path(b"a", true).as_deref(), Some(&b"/up/a"[..]));
+        directory
+    }
+
+    #[test]
+    fn a_second_login_leaves_the_directory_open() {
+        let mut again = in_up();
+        again.logged_in(answer(230, b"User logged in"), true);
+        assert_eq!(again.path(b"a", true), None, "ProFTPD stays in /up, RFC 959 section 4.1.1 goes back");
+        assert_eq!(again.path(b"/a", true).as_deref(), Some(&b"/a"[..]));
+        let mut in_two_steps = in_up();
+        in_two_steps.logged_in(answer(331, b"Password required"), true);
+        in_two_steps.logged_in(answer(230, b"User logged in"), false);
+        assert_eq!(in_two_steps.path(b"a", true), None);
+        in_two_steps.completed(Verb::Pwd, b"", answer(257, b"\"/up\" is the current directory"));
+        assert_eq!(in_two_steps.path(b"a", true).as_deref(), Some(&b"/up/a"[..]));
+    }
+
+    #[test]
+    fn a_password_once_more_changes_no_directory() {
+        let mut directory = in_up();
+        directory.logged_in(answer(230, b"Already logged in"), false);
+        assert_eq!(directory.path(b"a", true).as_deref(), Some(&b"/up/a"[..]));
+    }
 }
