@@ -110,7 +110,6 @@ fn tutorial() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The capture of a folder's script, or the events of it, in a file.
 /// Ladders and layers of every folder, in both languages, fit the columns that there are, and narrow ones are still read: a field has a few
 /// lines more, not one for every second character.
 fn widths(scratch: &Path) -> Result<(), Failed> {
@@ -143,6 +142,7 @@ fn widths(scratch: &Path) -> Result<(), Failed> {
     if seen < 160 { Err(format!("only {seen} were seen").into()) } else { Ok(()) }
 }
 
+/// The capture of a folder's script, or the events of it, in a file.
 fn input(folder: &Path, path: &Path, stored: bool) -> Result<PathBuf, Failed> {
     let script = std::fs::read_to_string(folder.join("script.ftp"))?;
     // Views run at once: each has files of its own.

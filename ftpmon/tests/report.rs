@@ -52,8 +52,12 @@ close b <
 ";
 
 fn events(folder: &Path) -> PathBuf {
+    events_of(folder, SCRIPT)
+}
+
+fn events_of(folder: &Path, script: &str) -> PathBuf {
     let capture = folder.join("report.pcap");
-    std::fs::write(&capture, script::capture(SCRIPT).unwrap()).unwrap();
+    std::fs::write(&capture, script::capture(script).unwrap()).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_ftpmon")).arg("read").arg(&capture).output().unwrap();
     let path = folder.join("events.jsonl");
     std::fs::write(&path, output.stdout).unwrap();
@@ -247,12 +251,7 @@ close a <
 #[test]
 fn stalls_and_transfers_that_ended_early_are_in_every_form() {
     let scratch = Scratch::new("report-stalls").unwrap();
-    let capture = scratch.path().join("stalls.pcap");
-    std::fs::write(&capture, script::capture(STALLS).unwrap()).unwrap();
-    let read = Command::new(env!("CARGO_BIN_EXE_ftpmon")).arg("read").arg(&capture).output().unwrap();
-    let stored = scratch.path().join("stalls.jsonl");
-    std::fs::write(&stored, read.stdout).unwrap();
-
+    let stored = events_of(scratch.path(), STALLS);
     let tables: Value = serde_json::from_slice(&report(&["--json"], &stored).stdout).unwrap();
     let expected = serde_json::json!({
         "nothing_moved": 0, "trickled": 1, "late_reply": 1, "unanswered": 1, "short": 0, "aborted": 1

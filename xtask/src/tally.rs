@@ -12,21 +12,12 @@ pub(crate) struct Tally {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
     pub(crate) skipped: u64,
-    /// The part that the next line of the running program belongs to.
-    section: Section,
+    /// The next line of the running program belongs to its failures, which stand between `failures:` and the result.
+    in_failures: bool,
     /// The lines of its failures, at most [`LINES_MAX`].
     lines: Vec<String>,
     /// The failures, a program or step each.
     failures: Vec<String>,
-}
-
-/// The parts of a test program's output that matter here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Section {
-    #[default]
-    Tests,
-    /// From `failures:` to the result.
-    Failures,
 }
 
 impl Tally {
@@ -72,10 +63,10 @@ impl Tally {
             if failed > 0 {
                 self.failures.push(format!("{program}: {failed} failed\n{}", lines.join("\n")));
             }
-            self.section = Section::Tests;
+            self.in_failures = false;
         } else if line == "failures:" {
-            self.section = Section::Failures;
-        } else if self.section == Section::Failures && self.lines.len() < LINES_MAX {
+            self.in_failures = true;
+        } else if self.in_failures && self.lines.len() < LINES_MAX {
             self.lines.push(line.to_owned());
         }
     }
@@ -110,7 +101,7 @@ mod tests {
             "{told}"
         );
         assert!(!told.contains("good"), "{told}");
-        assert!(tally.lines.is_empty() && tally.section == Section::Tests);
+        assert!(tally.lines.is_empty() && !tally.in_failures);
     }
 
     #[test]

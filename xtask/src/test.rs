@@ -128,9 +128,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         println!("\n── a few seconds of each fuzz target");
         match crate::fuzz::smoke() {
             Ok(targets) => tally.passed += targets as u64,
-            Err(error) => {
-                tally.fail(format!("fuzz: {error:#}"));
-            }
+            Err(error) => tally.fail(format!("fuzz: {error:#}")),
         }
     }
     tally.print_failures();

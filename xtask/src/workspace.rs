@@ -21,16 +21,20 @@ pub(crate) fn cargo() -> Result<Command> {
 
 /// Builds the agent and gives its path.
 pub(crate) fn build_agent() -> Result<PathBuf> {
-    let status = cargo()?.args(["build", "--release", "--package", "ftpmon", "--bin", "ftpmon"]).status()?;
-    ensure!(status.success(), "ftpmon does not build");
-    Ok(ftpmon_tests::machine::target()?.join("release/ftpmon"))
+    build("release", "release")
 }
 
 /// Builds the agent as tests of its package have it, without optimization, and gives its path.
 pub(crate) fn build_debug_agent() -> Result<PathBuf> {
-    let status = cargo()?.args(["build", "--package", "ftpmon", "--bin", "ftpmon"]).status()?;
-    ensure!(status.success(), "ftpmon does not build");
-    Ok(ftpmon_tests::machine::target()?.join("debug/ftpmon"))
+    build("dev", "debug")
+}
+
+/// Builds the agent by a profile, whose programs cargo puts into `folder`.
+fn build(profile: &str, folder: &str) -> Result<PathBuf> {
+    let mut cargo = cargo()?;
+    cargo.args(["build", "--profile", profile, "--package", "ftpmon", "--bin", "ftpmon"]);
+    ensure!(cargo.status()?.success(), "ftpmon does not build");
+    Ok(ftpmon_tests::machine::target()?.join(folder).join("ftpmon"))
 }
 
 /// Whether this process is root.

@@ -16,7 +16,7 @@ use super::counters::DumpCounters;
 use super::error::DumpError;
 use crate::named_file;
 use crate::notice::notice;
-use crate::sandbox::{self, Reach, Role};
+use crate::sandbox::{self, Role};
 
 /// Bytes that may wait for the disk.
 pub const QUEUE_BYTES_MAX: usize = 16 << 20;
@@ -71,7 +71,7 @@ impl PcapWriter {
         let writer =
             WriterThread { file, len: head.len() as u64, broken: false, shared: Arc::clone(&shared) };
         std::thread::Builder::new().name("pcap".to_owned()).spawn(move || {
-            sandbox::enter_within_or_exit(Role::Files, Reach::Nothing);
+            sandbox::enter_or_exit(Role::Files);
             writer.run(&receiver);
             let _ = finished.send(());
         })?;

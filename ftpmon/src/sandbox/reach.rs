@@ -30,15 +30,12 @@ impl Role {
     /// The reach of a thread of this role that names no directory.
     pub(super) const fn reach(self) -> Reach<'static> {
         match self {
-            Self::Reader | Self::Status => Reach::Nothing,
+            Self::Reader | Self::Status | Self::Files => Reach::Nothing,
             // Those of outputs are named by a configuration that may be read again, and the attacher's by its pins. Landlock would keep
             // the owners' thread from every process outside its own domain, also from reading about it.
-            Self::Opener
-            | Self::Output
-            | Self::OwnedOutput
-            | Self::Owners
-            | Self::Attacher { .. }
-            | Self::Files => Reach::Paths,
+            Self::Opener | Self::Output | Self::OwnedOutput | Self::Owners | Self::Attacher { .. } => {
+                Reach::Paths
+            }
         }
     }
 }
@@ -78,8 +75,8 @@ impl Prepared {
 
 /// The directory, or the nearest one above it that is there: it may be made later.
 fn nearest(folder: &Path) -> Option<PathFd> {
-    let here =
-        |path: &Path| if path.as_os_str().is_empty() { Path::new(".").to_owned() } else { path.to_owned() };
+    // The last one above a relative path is empty.
+    let here = |path| if path == Path::new("") { Path::new(".") } else { path };
     folder.ancestors().find_map(|path| PathFd::new(here(path)).ok())
 }
 

@@ -1,6 +1,26 @@
-//! Times, sizes and rates for people.
+//! Times, sizes, rates and shares for people.
 
-use ftpmon_event::time::Timestamp;
+use ftpmon_event::time::{Rfc3339, Timestamp};
+
+/// Percent of a number; none of nothing.
+pub(super) fn percent(part: u64, of: u64) -> Option<u64> {
+    u64::try_from((u128::from(part) * 100).checked_div(of.into())?).ok()
+}
+
+/// A time to the minute: `2026-01-01 00:00`.
+pub(super) fn minute(at: Timestamp) -> String {
+    begun(at, 16)
+}
+
+/// A time to the second: `2026-01-01 00:00:00`.
+pub(super) fn second(at: Timestamp) -> String {
+    begun(at, 19)
+}
+
+/// The first characters of a time, without the `T`.
+fn begun(at: Timestamp, characters: usize) -> String {
+    Rfc3339::of(at).as_str().get(..characters).unwrap_or_default().replace('T', " ")
+}
 
 /// The time since a moment: `12s`, `3m04s`, `5h07m`, `2d03h`.
 pub(super) fn age(now: Timestamp, since: Timestamp) -> String {

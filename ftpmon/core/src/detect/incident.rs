@@ -23,9 +23,7 @@ pub(super) struct Incident {
     pub(super) examples: Vec<SmolStr>,
     /// Occurrences between the latest alert and the one before it, which had none of their own.
     pub(super) suppressed: u64,
-    /// Occurrences at the latest alert.
-    told: u64,
-    /// Occurrences at which the next alert is due.
+    /// Occurrences at which the next alert is due: twice those at the latest one.
     next: u64,
 }
 
@@ -67,8 +65,10 @@ impl Incident {
     pub(super) fn is_due(&mut self) -> bool {
         let due = self.count >= self.next;
         if due {
-            self.suppressed = if self.told == 0 { 0 } else { self.count.saturating_sub(self.told + 1) };
-            self.told = self.count;
+            self.suppressed = match self.next / 2 {
+                0 => 0,
+                told => self.count.saturating_sub(told + 1),
+            };
             self.next = self.count.saturating_mul(2);
         }
         due

@@ -96,14 +96,12 @@ impl Logins {
         if let Some(attempt) = self.take_earlier(tx, code) {
             return Some(self.reply_to_earlier(tx, verb, code, attempt));
         }
-        let is_earlier =
-            self.earlier.as_ref().is_some_and(|it| it.iter().any(|it| it.commands.contains(&tx)));
         let outcome = match (verb, code) {
             (Verb::Adat, 230 | 232) if !self.logged_in => LoginOutcome::Success,
             // ADAT authenticates; USER is still to come.
             (Verb::Adat, _) => return None,
-            // A pipeline had the command before the one that began the attempt.
-            _ if is_earlier || self.begun.is_none_or(|begun| tx < begun) => return None,
+            // A pipeline had the command before the one that began the attempt, in an earlier attempt or in none.
+            _ if self.begun.is_none_or(|begun| tx < begun) => return None,
             (_, 200..=299) => LoginOutcome::Success,
             (_, 400..=599) => LoginOutcome::Failure,
             _ => return None,

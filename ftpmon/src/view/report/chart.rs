@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::moment::minute;
 use super::timeline::Timeline;
+use crate::view::units::minute;
 
 /// The size of the drawing, pixels.
 const WIDTH: i64 = 1_000;

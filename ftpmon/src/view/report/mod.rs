@@ -11,7 +11,6 @@
 //! | `latency` | a distribution of times |
 //! | `servers` | the same by server and verb |
 //! | `stalls` | stalls, and transfers that ended early |
-//! | `moment` | times for people |
 //! | `csv`, `tables` | transfers as rows of CSV; all tables likewise |
 //! | `audit`, `trail` | who did what, with which result; the latest of it, and the days of which there are events |
 //! | `search` | the table of the page that a reader can search |
@@ -21,7 +20,6 @@ mod audit;
 mod chart;
 mod csv;
 mod latency;
-mod moment;
 mod page;
 mod reading;
 mod search;

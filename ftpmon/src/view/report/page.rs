@@ -6,7 +6,6 @@ use smol_str::SmolStr;
 
 use super::chart;
 use super::latency::Latency;
-use super::moment::{minute, second};
 use super::search;
 use super::stalls::{Case, Matter, Stalls};
 use super::tally::Tally;
@@ -14,6 +13,7 @@ use super::trail::Trail;
 use crate::view::layout::shown;
 use crate::view::ranking::Ranking;
 use crate::view::style::{REPORT_STYLE, STYLE};
+use crate::view::units::{minute, percent, second};
 
 /// Days without events that are named.
 const SILENT_DAYS: usize = 31;
@@ -274,11 +274,6 @@ fn times<'l>(head: &str, rows: impl Iterator<Item = (String, &'l Latency)>) -> M
             }
         }
     }
-}
-
-/// Percent of a number; none of nothing.
-fn percent(part: u64, of: u64) -> Option<u64> {
-    u64::try_from((u128::from(part) * 100).checked_div(of.into())?).ok()
 }
 
 /// A number in groups of three digits: `1 234 567`, with narrow spaces.

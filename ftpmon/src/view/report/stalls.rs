@@ -10,9 +10,10 @@ use serde::{Serialize, Serializer};
 use smol_str::SmolStr;
 
 use crate::view::ranking::{Counts, Ranking, kept_of};
+use crate::view::sessions::STALLED_MS;
 
 /// The shortest stall, microseconds: as long as a transfer moves nothing before `top` calls it stalled.
-const LONG_US: u64 = 10_000_000;
+const LONG_US: u64 = STALLED_MS * 1_000;
 /// A transfer that lasts so long and moves less trickles, bits a second: a kilobyte a second.
 const TRICKLE_BPS: u64 = 8_000;
 /// Rows of a kind that are kept: those that weigh the most. Stops peers that stall on purpose from filling memory; all are counted.
@@ -42,6 +43,11 @@ impl Matter {
         [Self::NothingMoved, Self::Trickled, Self::LateReply, Self::Unanswered];
     /// The transfers that ended early.
     pub(super) const EARLY: [Self; 2] = [Self::Short, Self::Aborted];
+
+    /// All.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        Self::STALLS.into_iter().chain(Self::EARLY)
+    }
 
     /// Its name for people.
     pub(super) const fn name(self) -> &'static str {
@@ -225,9 +231,8 @@ impl Serialize for Stalls {
             servers: &'t Ranking,
             rows: Vec<&'t Case>,
         }
-        let all = || Matter::STALLS.into_iter().chain(Matter::EARLY);
         Table {
-            counts: all().map(|matter| (matter, self.count(matter))).collect(),
+            counts: Matter::all().map(|matter| (matter, self.count(matter))).collect(),
             servers: &self.servers,
             rows: self.rows(Matter::STALLS).chain(self.rows(Matter::EARLY)).collect(),
         }

@@ -7,10 +7,10 @@ use smol_str::SmolStr;
 
 use super::csv::quoted;
 use super::latency::Latency;
-use super::moment::minute;
 use super::stalls::{Case, Matter};
 use super::tally::Tally;
 use crate::view::ranking::{Counts, Ranking};
+use crate::view::units::minute;
 
 /// The names of the columns.
 const HEAD: &str = "table,name,count,failed,bytes_up,bytes_down,median_us,p95_us,max_us\r\n";
@@ -58,7 +58,7 @@ pub(super) fn csv(tally: &Tally) -> String {
     for pair in tally.slowest.slowest() {
         rows.times("slowest", &format!("{} {}", pair.server, pair.verb), pair.latency);
     }
-    for matter in Matter::STALLS.into_iter().chain(Matter::EARLY) {
+    for matter in Matter::all() {
         rows.count("stalls", matter.name(), tally.stalls.count(matter));
     }
     tally.stalls.rows(Matter::STALLS).for_each(|case| rows.case("longest_stalls", case));

@@ -22,6 +22,6 @@ pub(in crate::view) use course::Course;
 pub(in crate::view) use filter::{Facts, Field};
 pub use filter::{Filter, FilterError};
 pub use order::Order;
-pub(in crate::view) use running::{Running, percent};
+pub(in crate::view) use running::{Running, STALLED_MS};
 pub(in crate::view) use session::{Session, State};
 pub(in crate::view) use table::Table;

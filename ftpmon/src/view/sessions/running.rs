@@ -3,9 +3,10 @@
 use ftpmon_event::time::Timestamp;
 
 use super::course::Course;
+use crate::view::units::percent;
 
 /// A transfer that moves nothing for so long is stalled, milliseconds.
-const STALLED_MS: u64 = 10_000;
+pub(in crate::view) const STALLED_MS: u64 = 10_000;
 
 /// A transfer that runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,11 +75,6 @@ impl Running {
     pub(in crate::view) fn is_stalled(&self) -> bool {
         self.moved.is_some_and(|moved| moved.at.millis_since(moved.grew) >= STALLED_MS)
     }
-}
-
-/// Percent of a size; none of nothing.
-pub(in crate::view) fn percent(bytes: u64, size: u64) -> Option<u64> {
-    u64::try_from((u128::from(bytes) * 100).checked_div(size.into())?).ok()
 }
 
 #[cfg(test)]

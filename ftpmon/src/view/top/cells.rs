@@ -1,16 +1,16 @@
 //! The columns of the tables, and the texts of their rows.
 
 use ftpmon_event::FileDirection;
-use ftpmon_event::time::{Rfc3339, Timestamp};
+use ftpmon_event::time::Timestamp;
 
 use super::grid::{Column, number, text};
 use super::happened::{Happened, What};
 use super::tab::Tab;
 use crate::view::layout::shown;
 use crate::view::ranking::Counts;
-use crate::view::sessions::{self, CELLS, Running, Session, percent};
+use crate::view::sessions::{self, CELLS, Running, Session};
 use crate::view::terminal::Tone;
-use crate::view::units::{age, rate, size};
+use crate::view::units::{age, percent, rate, second, size};
 
 /// The texts of a row, all of them safe to show, and its colour.
 #[derive(Clone, Debug)]
@@ -162,11 +162,6 @@ pub(super) fn happened(row: &Happened) -> Cells {
             Cells { texts, tone }
         }
     }
-}
-
-/// A time to the second: `2026-01-01 00:00:00`.
-pub(super) fn second(at: Timestamp) -> String {
-    Rfc3339::of(at).as_str().get(..19).unwrap_or_default().replace('T', " ")
 }
 
 /// Which way a file went, as seen from the client.

@@ -1,9 +1,8 @@
 //! The lines above a table.
 
-use super::cells::second;
 use super::listing::Summary;
 use super::state::State;
-use crate::view::units::size;
+use crate::view::units::{second, size};
 
 /// The time of what is shown.
 pub(super) fn title(state: &State) -> String {
