@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use anyhow::Result;
 
 use super::capture::Frame;
-use super::manner::{Marks, Payload, Way};
+use super::manner::{Marks, Payload, STEP_NS, Way};
 use super::scene::Scene;
 
 /// The announcement of a transfer's data connection.
@@ -62,7 +62,13 @@ impl Stage<'_> {
             self.turn += 1;
             cuts.push(at);
         }
-        self.scene.send("c", way, &Payload::Bytes(bytes), &Marks { cuts, ..Marks::default() })
+        // A line ends at the same time however it is cut, so that what a timer decides is the same.
+        let segments = cuts.len().max(1) as u64;
+        self.scene.manner.step_ns = STEP_NS / segments;
+        self.scene.clock_ns += STEP_NS % segments;
+        self.scene.send("c", way, &Payload::Bytes(bytes), &Marks { cuts, ..Marks::default() })?;
+        self.scene.manner.step_ns = STEP_NS;
+        Ok(())
     }
 
     fn act(&mut self, act: &Act) -> Result<()> {
@@ -155,7 +161,8 @@ pub fn frames(acts: &[Act], cuts: &Cuts, six: bool) -> Result<Vec<Frame>> {
 }
 
 /// The same frames as a worse network shows them. `fates` has two numbers a frame: how many places it is late, and how
-/// many places later a second copy of it comes (0: none does). Frames keep the times of their places.
+/// many places later a second copy of it comes (0: none does). A frame has the time of its place, and a nanosecond more
+/// for each that came to this place before it.
 pub fn shuffled(frames: &[Frame], fates: impl Iterator<Item = (usize, usize)>) -> Vec<Frame> {
     let mut placed: Vec<(usize, Frame)> = Vec::with_capacity(frames.len());
     for ((place, frame), (late, copy)) in frames.iter().enumerate().zip(fates) {
@@ -165,10 +172,14 @@ pub fn shuffled(frames: &[Frame], fates: impl Iterator<Item = (usize, usize)>) -
         }
     }
     placed.sort_by_key(|(place, _)| *place);
-    let start = frames.first().map_or(0, |frame| frame.at_ns);
-    let timed = |(place, (_, frame)): (usize, (usize, Frame))| Frame {
-        at_ns: start + place as u64 * super::manner::STEP_NS,
-        ..frame
-    };
-    placed.into_iter().enumerate().map(timed).collect()
+    let times: Vec<u64> = frames.iter().map(|frame| frame.at_ns).collect();
+    let end = times.last().copied().unwrap_or_default();
+    let mut last = 0;
+    for (place, frame) in &mut placed {
+        let behind_the_end = (*place + 1).saturating_sub(times.len()) as u64;
+        let at_ns = times.get(*place).copied().unwrap_or(end + behind_the_end * STEP_NS);
+        frame.at_ns = at_ns.max(last + 1);
+        last = frame.at_ns;
+    }
+    placed.into_iter().map(|(_, frame)| frame).collect()
 }
