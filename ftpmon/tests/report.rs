@@ -87,6 +87,80 @@ fn tables_have_the_sums_of_the_events() {
     assert_eq!(tables["latency"]["RETR"]["count"], 2);
 }
 
+/// Two sessions of one server, a third of another one: of TLS 1.3, of TLS 1.2, and one whose hellos were not seen.
+const TLS: &str = "
+host client 192.0.2.10
+host one 192.0.2.21
+host two 192.0.2.22
+open a client:40000 one:21
+S: 220 vsFTPd <3.0.5>
+C: AUTH TLS
+S: 234 go on
+hello a > ftp.example.net
+hello a < 1.3
+record a < 800
+close a >
+open b client:40001 one:21
+use b
+S: 220 vsFTPd <3.0.5>
+C: AUTH TLS
+S: 234 go on
+hello b > ftp.example.net
+hello b < 1.2
+record b < 800
+close b >
+open c client:40002 two:21
+use c
+S: 220 ProFTPD
+C: AUTH TLS
+S: 234 go on
+record c > 80
+record c < 800
+close c >
+open d client:40003 two:21
+use d
+S: 220 ProFTPD
+C: USER alice
+S: 230 in
+C: QUIT
+S: 221 bye
+close d <
+";
+
+#[test]
+fn tls_versions_and_greetings_are_in_every_form() {
+    let scratch = Scratch::new("report-tls").unwrap();
+    let events = events_of(scratch.path(), TLS);
+    let json: Value = serde_json::from_slice(&report(&["--json"], &events).stdout).unwrap();
+    assert_eq!((&json["sessions"], &json["sessions_tls"]), (&4.into(), &3.into()));
+    let rows = |table: &str| -> Vec<(String, u64)> {
+        let rows = json[table]["rows"].as_array().unwrap();
+        let mut rows: Vec<_> = rows
+            .iter()
+            .map(|row| (row["name"].as_str().unwrap().to_owned(), row["count"].as_u64().unwrap()))
+            .collect();
+        rows.sort();
+        rows
+    };
+    let named = |rows: &[(&str, u64)]| {
+        rows.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect::<Vec<_>>()
+    };
+    assert_eq!(rows("tls_versions"), named(&[("TLSv1.2", 1), ("TLSv1.3", 1), ("not seen", 1)]));
+    assert_eq!(
+        rows("greetings"),
+        named(&[("192.0.2.21:21: vsFTPd <3.0.5>", 2), ("192.0.2.22:21: ProFTPD", 2)])
+    );
+    let path = scratch.path().join("report.html");
+    report(&["--html", path.to_str().unwrap()], &events);
+    let page = std::fs::read_to_string(path).unwrap();
+    assert!(page.contains("192.0.2.21:21: vsFTPd &lt;3.0.5&gt;") && page.contains("192.0.2.22:21: ProFTPD"));
+    let csv = String::from_utf8(report(&["--tables"], &events).stdout).unwrap();
+    for row in ["greetings,192.0.2.21:21: vsFTPd <3.0.5>,2", "tls_versions,TLSv1.3,1", "tls_versions,not seen,1"]
+    {
+        assert!(csv.lines().any(|line| line.starts_with(row)), "{row} in\n{csv}");
+    }
+}
+
 #[test]
 fn the_page_is_whole_and_runs_nothing() {
     let scratch = Scratch::new("report-html").unwrap();

@@ -131,7 +131,7 @@ fn a_stream_is_shown_again_and_again() {
     let scratch = Scratch::new("who-stream").unwrap();
     let events = std::fs::read(events(scratch.path())).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_ftpmon"))
-        .args(["who", "--every", "1", "-n", "2", "--filter", "alice"])
+        .args(["who", "-", "--every", "1", "-n", "2", "--filter", "alice"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

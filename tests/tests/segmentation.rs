@@ -1,7 +1,7 @@
 //! The dialogue does not depend on how it was cut: any segmentation, duplication and bounded reordering of the same bytes
 //! gives the same events.
 
-#![expect(clippy::expect_used, reason = "a test panics where it fails")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test panics where it fails")]
 
 mod reading;
 

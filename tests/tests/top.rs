@@ -206,6 +206,57 @@ fn a_running_agent_tells_how_far_a_transfer_is() {
     });
 }
 
+#[test]
+fn sessions_that_were_open_before_are_told_and_a_successor_is_waited_for() {
+    test("sessions_that_were_open_before_are_told_and_a_successor_is_waited_for", &[Need::Agent], || {
+        let net = Direct::new(1500)?;
+        let address = SocketAddr::new(Direct::hosts(Family::V4).server, 21);
+        let server = net.server.run(|| Server::start(address, Behaviour::default()))?;
+        let scratch = Scratch::new("who-agent")?;
+        let at = format!("unix:{}", scratch.path().join("s.sock").display());
+        let agent = Agent::start(&net.server, &["--iface", Direct::DEVICE, "--status", &at])?;
+        let connect = || net.client.run(|| Client::connect(server.address(), ClientOptions::default()));
+        let mut alice = connect()?;
+        alice.login("alice", "wonderland")?;
+        let _nobody = connect()?;
+        poll::until("two sessions", SOON, || {
+            Ok((agent.events().count("session_start") == 2 && agent.events().count("login") == 1)
+                .then_some(()))
+        })?;
+
+        let who = run_ok(Command::new(binary()?).args(["who", "--status", &at, "--width", "120"]))?;
+        let row = |text: &str| who.lines().find(|line| line.contains(text)).map(str::to_owned);
+        ensure!(who.starts_with("2 of 2 open sessions"), "{who}");
+        ensure!(row("alice").is_some_and(|line| line.contains("idle")), "{who}");
+        ensure!(row("connected ").is_some(), "{who}");
+        let once =
+            run_ok(Command::new(binary()?).args(["top", "--once", "--status", &at, "--width", "120"]))?;
+        ensure!(once.contains("2 open sessions: 1 connected, 1 idle"), "{once}");
+
+        // The agent goes, and another one comes: it begins in the middle of alice's session.
+        let mut top = Command::new(binary()?);
+        top.args(["top", "--status", &at, "--batch", "--every", "1", "--width", "120"]);
+        let mut top = Running::start(&mut top)?;
+        let shows = |text: &str| {
+            poll::until(text, SOON, || {
+                Ok(top.stdout.all().iter().any(|line| line.contains(text)).then_some(()))
+            })
+        };
+        shows("2 open sessions: 1 connected, 1 idle")?;
+        agent.stop()?;
+        let agent = Agent::start(&net.server, &["--iface", Direct::DEVICE, "--status", &at])?;
+        let mut second = connect()?;
+        second.login("alice", "wonderland")?;
+        shows("1 open sessions: 1 idle")?;
+        alice.quit()?;
+        second.quit()?;
+        top.signal(nix::sys::signal::Signal::SIGTERM)?;
+        top.wait(SOON)?;
+        agent.stop()?;
+        Ok(())
+    });
+}
+
 /// A download of 20 seconds.
 const SLOW: &str = "
 host one 192.0.2.10

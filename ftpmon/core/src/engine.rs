@@ -37,6 +37,7 @@ pub use crate::config::{Checksums, EngineConfig, FilesMode, Hashes, Limits, Netw
 pub use crate::counters::EngineCounters;
 pub use crate::output::{FilePiece, Output};
 pub use crate::selector::{Loss, SelectorUpdate};
+pub use crate::session::{LoginProgress, OpenSession, RunningTransfer};
 
 use crate::account::FlowRecord;
 use crate::addr::Endpoint;
@@ -304,6 +305,13 @@ impl Engine {
             }
         }
         counters
+    }
+
+    /// The sessions of a partition that are open, in no order; none behind the last partition. Each partition is asked alone, so
+    /// that its owner can do other things between two of them.
+    pub fn open_sessions(&self, partition: u8) -> Option<impl Iterator<Item = OpenSession> + '_> {
+        let partition = self.partitions.get(usize::from(partition))?;
+        Some(partition.iter().flat_map(Partition::open_sessions))
     }
 
     /// The fill of every container beside its cap. Visits every connection.

@@ -58,10 +58,7 @@ impl TopArgs {
         let every = Batch::Every { every_ms: u64::from(self.every) * 1_000, count: self.count };
         let written: Vec<&str> = self.filters.iter().map(|(_, text)| text.as_str()).collect();
         TopOptions {
-            source: match &self.file {
-                Some(path) => EventSource::File(path.clone()),
-                None => EventSource::Agent(self.status.clone()),
-            },
+            source: EventSource::of(self.file.as_ref(), &self.status),
             speed_permille: self.speed,
             tab: self.show,
             order: self.sort,

@@ -14,6 +14,7 @@ mod reload;
 mod retired;
 mod routes;
 mod state;
+mod telling;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -299,6 +300,8 @@ impl Running {
         tokio::pin!(stdout_gone);
         let mut watch_stdout = true;
         let mut pace = Pace::new(std::time::Instant::now());
+        let feed = engine.board.feed().clone();
+        let mut telling = false;
         loop {
             let has_room = engine.chain().outputs().all(QueuedOutputs::has_room);
             let wake = engine.poll_timeout().map(|after| Instant::now() + after.max(WAKE_MIN));
@@ -333,6 +336,14 @@ impl Running {
                     engine.publish(self.attacher.facts());
                     engine.tell_progress();
                     self.supervisor.alive(&watching(&self.attacher.facts()));
+                }
+                () = feed.newcomer(), if !telling => telling = true,
+                // The ring first: many sessions take a while.
+                () = std::future::ready(()), if telling => {
+                    if has_room {
+                        engine.drain_ring(ring);
+                    }
+                    telling = engine.tell_open_sessions();
                 }
                 _ = stats.tick() => engine.emit_stats(),
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => engine.handle_timeout(),

@@ -1,4 +1,4 @@
-//! `ftpmon status`: asks running agents for their state. `ftpmon top` asks one of them for its events.
+//! `ftpmon status`: asks running agents for their state. `ftpmon top` and `ftpmon who` ask one of them for its events.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -75,7 +75,7 @@ pub fn status(address: &StatusAddress, json: bool) -> Result<String, StatusError
     Ok(states.iter().map(shown).collect::<Result<Vec<_>, _>>()?.join(if json { "" } else { "\n" }))
 }
 
-/// The events of a running agent from now on, a line each; `auto` is the one that serves its state in the run directory.
+/// The sessions that are open at a running agent, and its events from now on, a line each; `auto` is the one that serves its state in the run directory.
 ///
 /// # Errors
 /// There is none or more than one, or it does not answer.

@@ -1,11 +1,12 @@
 //! The events of an agent for those who ask for all of them, as lines of JSON.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{Receiver, Sender, channel};
 
@@ -14,14 +15,20 @@ const LINES_WAITING: usize = 4_096;
 /// Readers at once.
 const READERS_MAX: usize = 4;
 
+use super::open_session::Open;
+
 /// A line between events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Remark {
     /// The bytes of a data connection so far.
     Moved(Moved),
     /// Lines that this reader was too slow for.
     Missed(u64),
+    /// A session that was open when a reader came.
+    Open(Box<Open>),
+    /// All sessions that were open were told: so many.
+    AllOpen(u64),
 }
 
 /// The bytes of a data connection so far.
@@ -42,11 +49,19 @@ pub(crate) struct Moved {
 pub(crate) struct Feed {
     lines: Sender<Arc<[u8]>>,
     readers: Arc<AtomicUsize>,
+    /// A reader came that knows no session yet.
+    newcomer: Arc<AtomicBool>,
+    came: Arc<Notify>,
 }
 
 impl Default for Feed {
     fn default() -> Self {
-        Self { lines: channel(LINES_WAITING).0, readers: Arc::default() }
+        Self {
+            lines: channel(LINES_WAITING).0,
+            readers: Arc::default(),
+            newcomer: Arc::default(),
+            came: Arc::default(),
+        }
     }
 }
 
@@ -64,15 +79,41 @@ impl Feed {
     }
 
     /// Hands a remark to all readers.
-    pub(crate) fn remark(&self, remark: Remark) {
+    pub(crate) fn remark(&self, remark: &Remark) {
         self.push(&line(remark));
+    }
+
+    /// Hands sessions that are open to all readers, as one message, however many there are.
+    pub(crate) fn tell_open(&self, sessions: impl Iterator<Item = Open>) -> u64 {
+        let (mut lines, mut count) = (Vec::new(), 0);
+        for session in sessions {
+            lines.extend(line(&Remark::Open(Box::new(session))));
+            count += 1;
+        }
+        if count > 0 {
+            self.push(&lines);
+        }
+        count
+    }
+
+    /// Ends when a reader came that has to be told of the open sessions.
+    pub(crate) async fn newcomer(&self) {
+        self.came.notified().await;
+    }
+
+    /// A reader came since the last call.
+    pub(crate) fn take_newcomer(&self) -> bool {
+        self.newcomer.swap(false, Ordering::Relaxed)
     }
 
     /// Another reader; none where there are enough.
     pub(super) fn subscribe(&self) -> Option<Reader> {
         let more = |readers: usize| (readers < READERS_MAX).then_some(readers + 1);
         self.readers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Reader { lines: self.lines.subscribe(), readers: Arc::clone(&self.readers) })
+        let reader = Reader { lines: self.lines.subscribe(), readers: Arc::clone(&self.readers) };
+        self.newcomer.store(true, Ordering::Relaxed);
+        self.came.notify_one();
+        Some(reader)
     }
 }
 
@@ -88,7 +129,7 @@ impl Reader {
     pub(super) async fn next(&mut self) -> Option<Arc<[u8]>> {
         match self.lines.recv().await {
             Ok(line) => Some(line),
-            Err(RecvError::Lagged(count)) => Some(line(Remark::Missed(count)).into()),
+            Err(RecvError::Lagged(count)) => Some(line(&Remark::Missed(count)).into()),
             Err(RecvError::Closed) => None,
         }
     }
@@ -100,15 +141,17 @@ impl Drop for Reader {
     }
 }
 
-fn line(remark: Remark) -> Vec<u8> {
-    let mut line = serde_json::to_vec(&remark).unwrap_or_default();
+fn line(remark: &Remark) -> Vec<u8> {
+    let mut line = serde_json::to_vec(remark).unwrap_or_default();
     line.push(b'\n');
     line
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::open_session::{Login, Running};
     use super::*;
+    use ftpmon_event::FileDirection;
 
     fn run<T>(body: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(body)
@@ -152,8 +195,45 @@ mod tests {
             listener: end("192.0.2.2:20"),
             bytes: 7,
         };
-        for remark in [Remark::Moved(moved), Remark::Missed(3)] {
-            assert_eq!(serde_json::from_slice::<Remark>(&line(remark)).unwrap(), remark);
+        let open = Open {
+            session: "6d7c1cf22a5a1f1b".into(),
+            client: end("192.0.2.1:4000"),
+            server: end("[2001:db8::1]:21"),
+            begun: Timestamp::from_parts(1_700_000_000, 5),
+            latest: Timestamp::from_parts(1_700_000_001, 0),
+            user: Some("a\u{202e}b".into()),
+            login: Login::Undecided,
+            encrypted: false,
+            transfers: 1,
+            bytes_up: 2,
+            bytes_down: 3,
+            failed_logins: 4,
+            running: None,
+            announced: None,
+        };
+        let running =
+            Running { direction: FileDirection::Upload, arg: None, since: open.begun, declared: Some(9) };
+        let busy = Open { running: Some(running), announced: Some(open.client), user: None, ..open.clone() };
+        for remark in [
+            Remark::Moved(moved),
+            Remark::Missed(3),
+            Remark::Open(Box::new(open)),
+            Remark::Open(Box::new(busy)),
+            Remark::AllOpen(2),
+        ] {
+            assert_eq!(serde_json::from_slice::<Remark>(&line(&remark)).unwrap(), remark);
         }
+    }
+
+    #[test]
+    fn who_comes_is_told_once() {
+        let feed = Feed::default();
+        assert!(!feed.take_newcomer());
+        let _one = feed.subscribe().unwrap();
+        let _other = feed.subscribe().unwrap();
+        run(feed.newcomer());
+        assert!(feed.take_newcomer());
+        assert!(!feed.take_newcomer());
+        assert_eq!(feed.tell_open([].into_iter()), 0);
     }
 }

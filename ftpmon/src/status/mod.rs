@@ -10,10 +10,11 @@
 //! | `listener` | the listening socket |
 //! | `board`, `tally` | what the agent knows at a moment; counts of events |
 //! | `feed` | the events, for those who ask for all of them |
+//! | `open_session` | the sessions that are open when a reader of events comes |
 //! | `exposition` | the metrics as text for Prometheus |
 //! | `summary` | the state as JSON, and for people |
 //! | `server` | the thread that answers |
-//! | `client` | `ftpmon status`, and the events for `ftpmon top` |
+//! | `client` | `ftpmon status`, and the events for `ftpmon top` and `ftpmon who` |
 //! | `systemd` | messages to a supervisor (sd_notify) |
 
 mod address;
@@ -22,6 +23,7 @@ mod client;
 mod exposition;
 mod feed;
 mod listener;
+mod open_session;
 mod server;
 mod summary;
 mod systemd;
@@ -33,6 +35,7 @@ pub(crate) use client::events;
 pub use client::{StatusError, status};
 pub(crate) use feed::{Feed, Moved, Remark};
 pub(crate) use listener::{StatusListener, unlink};
+pub(crate) use open_session::{Login, Open};
 pub(crate) use server::serve;
 pub(crate) use systemd::Supervisor;
 pub(crate) use tally::Tally;

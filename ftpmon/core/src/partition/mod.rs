@@ -45,7 +45,7 @@ use crate::output::OutputQueue;
 use crate::pair::{HostPair, PairTable};
 use crate::segment::{InterfaceId, Segment};
 use crate::selector::SelectorUpdate;
-use crate::session::Outbox;
+use crate::session::{OpenSession, Outbox};
 use crate::time::Timestamp;
 use crate::timing::{ENDED_KEPT_S, LOSS_ECHO_NS, UNCLAIMED_KEPT_S};
 use budget::{Held, Memory};
@@ -271,6 +271,16 @@ impl Partition {
     /// The number of connections that are followed.
     pub(crate) fn flows_len(&self) -> usize {
         self.flows.len()
+    }
+
+    /// The sessions that are open, in no order.
+    pub(crate) fn open_sessions(&self) -> impl Iterator<Item = OpenSession> + '_ {
+        self.flows.ids().filter_map(|id| match self.role(id)? {
+            Role::Control(control) if !control.unanswered && control.ending.is_none() => {
+                control.session.open_session()
+            }
+            _ => None,
+        })
     }
 
     /// Notes the fill of every container.

@@ -15,6 +15,17 @@ use crate::text::Text;
 /// Attempts that wait for their replies behind which another one began. Stops a client that sends nothing but USER.
 const EARLIER_MAX: usize = 16;
 
+/// The progress of a session's login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginProgress {
+    /// Nobody is logged in.
+    Nobody,
+    /// A name was given, and the server did not decide.
+    Undecided,
+    /// Somebody is logged in.
+    LoggedIn,
+}
+
 /// The attempt that is not decided yet, and the outcomes of those before.
 #[derive(Debug, Default)]
 pub(super) struct Logins {
@@ -51,6 +62,15 @@ impl Logins {
     /// The last command of the attempt that is not decided.
     pub(super) fn last_said(&self) -> Option<u64> {
         self.begun.map(|_| self.said)
+    }
+
+    /// The progress of the login. A second attempt keeps the one who is logged in until it is decided.
+    pub(super) fn progress(&self) -> LoginProgress {
+        match (self.logged_in || self.before.is_some(), self.begun) {
+            (true, _) => LoginProgress::LoggedIn,
+            (false, Some(_)) => LoginProgress::Undecided,
+            (false, None) => LoginProgress::Nobody,
+        }
     }
 
     /// USER, the command `tx`, begins an attempt. The one before is abandoned, unless its reply is still to come (`waits`).

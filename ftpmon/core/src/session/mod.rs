@@ -15,6 +15,7 @@ mod due;
 mod encryption;
 mod input;
 mod login;
+mod open_session;
 mod outbox;
 mod outcome;
 mod overhead;
@@ -33,6 +34,8 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 
 pub use data::{ConnectionId, Contact, DataSummary, EndpointId, FoundData};
+pub use login::LoginProgress;
+pub use open_session::{OpenSession, RunningTransfer};
 pub use outbox::{Effect, ExpectedEndpoints, Outbox};
 
 use crate::config::{EngineConfig, Limits, Secrets};

@@ -87,7 +87,7 @@ pub(super) enum Reception {
 #[derive(Debug, Default)]
 pub(super) struct Transfers {
     /// The latest announced endpoint, as long as no command claimed it.
-    current: Option<Box<Announced>>,
+    pub(super) current: Option<Box<Announced>>,
     #[expect(clippy::vec_box, reason = "most sessions have one at a time, and a list makes room for four")]
     open: Vec<Box<Transfer>>,
     /// The announced endpoint that was used last. It is the default for transfers without one of their own: RFC 959 section

@@ -27,6 +27,7 @@ use ftpmon_event::{
 
 use super::retired::RetiredPorts;
 use super::routes::{close, name_hashes, open_outputs, started};
+use super::telling::Telling;
 
 /// Records handled between two looks at everything else: some milliseconds of work.
 const DRAIN_RECORDS: usize = 2_048;
@@ -61,6 +62,8 @@ pub(super) struct LiveEngine {
     pub(super) journal: Option<Journal>,
     /// The state for those who ask.
     pub(super) board: Board,
+    /// The open sessions are being told to a reader that came.
+    pub(super) telling_open: Option<Telling>,
     facts: StartFacts,
     pub(super) started: Instant,
     /// Bytes of the ring that were handled since the kernel's counters were polled.
@@ -99,6 +102,7 @@ impl LiveEngine {
             dump,
             journal: None,
             board,
+            telling_open: None,
             facts,
             started: Instant::now(),
             unpolled: 0,

@@ -1,8 +1,9 @@
 //! The state of a run for those who ask.
 
 use super::engine::{KernelSide, LiveEngine};
+use super::telling::Telling;
 use crate::kernel;
-use crate::status::{Moved, Published, Remark};
+use crate::status::{Moved, Open, Published, Remark};
 use crate::telemetry::{Sampled, Snapshot};
 use ftpmon_event::InterfaceFacts;
 
@@ -43,8 +44,32 @@ impl LiveEngine {
         self.kernel.flows.running(&self.clock, |account| {
             let bytes = account.from_initiator.bytes.saturating_add(account.from_listener.bytes);
             let (initiator, listener) = (account.initiator, account.listener);
-            feed.remark(Remark::Moved(Moved { ts: account.at, initiator, listener, bytes }));
+            feed.remark(&Remark::Moved(Moved { ts: account.at, initiator, listener, bytes }));
         });
+    }
+
+    /// Tells a reader that came of the sessions that are open, a partition at each call: between two of them the ring is read.
+    /// False when all were told.
+    pub(super) fn tell_open_sessions(&mut self) -> bool {
+        let feed = self.board.feed();
+        if feed.take_newcomer() {
+            self.telling_open = Some(Telling::default());
+        }
+        let Some(telling) = &mut self.telling_open else { return false };
+        match self.engine.open_sessions(telling.partition) {
+            Some(sessions) if feed.is_read() => {
+                telling.told += feed.tell_open(sessions.map(Open::from));
+                telling.partition += 1;
+                true
+            }
+            _ => {
+                let told = telling.told;
+                self.telling_open = None;
+                self.tell_progress();
+                self.board.feed().remark(&Remark::AllOpen(told));
+                false
+            }
+        }
     }
 
     /// Milliseconds since the start.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use smol_str::SmolStr;
 
 use super::running::Running;
+use crate::status::{Login, Open};
 
 /// The activity of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -101,6 +102,9 @@ pub(in crate::view) struct Session {
     /// Somebody is logged in.
     #[serde(skip)]
     is_logged_in: bool,
+    /// It was open when its reader came: earlier events are not known.
+    #[serde(skip)]
+    pub(in crate::view) found_open: bool,
 }
 
 impl Session {
@@ -126,6 +130,42 @@ impl Session {
             events: 0,
             asked: None,
             is_logged_in: false,
+            found_open: false,
+        }
+    }
+
+    /// A session whose earlier events were not seen.
+    pub(in crate::view) fn of_open(open: &Open) -> Self {
+        let running = open.running.as_ref();
+        let state = match (running, open.login) {
+            _ if open.encrypted => State::Encrypted,
+            (Some(running), _) => State::of_transfer(running.direction),
+            (None, Login::LoggedIn) => State::Idle,
+            (None, Login::Undecided) => State::Authenticating,
+            (None, Login::Nobody) => State::Connected,
+        };
+        Self {
+            id: open.session.clone(),
+            client: open.client,
+            server: open.server,
+            user: open.user.clone(),
+            state,
+            begun: open.begun,
+            latest: open.latest,
+            command: None,
+            path: running.and_then(|running| running.arg.clone()),
+            transfers: open.transfers,
+            bytes_up: open.bytes_up,
+            bytes_down: open.bytes_down,
+            failed_logins: open.failed_logins,
+            tls: open.encrypted,
+            running: running.map(|running| Running::new(running.since, running.declared)),
+            announced: open.announced,
+            sized: None,
+            events: 0,
+            asked: None,
+            is_logged_in: open.login == Login::LoggedIn,
+            found_open: true,
         }
     }
 

@@ -11,6 +11,7 @@ use super::course::Course;
 use super::filter::Filter;
 use super::order::Order;
 use super::session::Session;
+use crate::status::Open;
 
 /// Open sessions at most. Stops a stream without ends of sessions from filling memory; further ones are counted.
 const SESSIONS_MAX: usize = 262_144;
@@ -68,6 +69,27 @@ impl Table {
             self.forget(announced);
             self.listeners.extend(now.map(|listener| (listener, identity.id().into())));
         }
+    }
+
+    /// Takes a session that was open when this reader came. What is known of it already is from events, and stays.
+    pub(in crate::view) fn add_open(&mut self, open: &Open) {
+        self.now = self.now.max(open.latest);
+        if self.sessions.contains_key(&open.session) {
+            return;
+        }
+        if self.sessions.len() >= SESSIONS_MAX {
+            self.left_out += 1;
+            return;
+        }
+        let session = Session::of_open(open);
+        self.listeners.extend(session.announced.map(|listener| (listener, open.session.clone())));
+        self.sessions.insert(open.session.clone(), session);
+    }
+
+    /// Forgets all sessions, and keeps the totals.
+    pub(in crate::view) fn forget_sessions(&mut self) {
+        self.sessions.clear();
+        self.listeners.clear();
     }
 
     /// The session with an id, if it is open.

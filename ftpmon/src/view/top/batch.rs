@@ -12,6 +12,7 @@ use super::options::{Batch, TopOptions};
 use super::screen::Screen;
 use super::source::{self, INPUTS_WAITING, Input};
 use super::state::State;
+use crate::status::Remark;
 use crate::view::terminal::{self, Painter, Tone};
 
 /// Writes tables until there are no more events, or as many as were asked for. Gives the number of lines that are no events.
@@ -36,7 +37,16 @@ pub(super) fn run(options: &TopOptions) -> anyhow::Result<u64> {
                 clock.set(state.table.now, Instant::now());
             }
             Ok(Input::Course(session, course)) => state.foresee(&session, course),
-            Ok(Input::Remark(remark)) => state.remark(&remark),
+            Ok(Input::Remark(remark)) => {
+                state.remark(&remark);
+                // An agent's stream has no end: once means when its open sessions are known.
+                if every.is_none() && matches!(remark, Remark::AllOpen(_)) {
+                    write(options, &state)?;
+                    return Ok(wrong);
+                }
+            }
+            Ok(Input::Away) => {}
+            Ok(Input::Successor) => state.forget_sessions(),
             Ok(Input::Wrong) => wrong += 1,
             Ok(Input::Key(_) | Input::Resize) => {}
             Err(RecvTimeoutError::Timeout) => {

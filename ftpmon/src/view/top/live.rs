@@ -120,6 +120,8 @@ struct Top<'o> {
     colour: bool,
     clock: Clock,
     end: Option<anyhow::Result<()>>,
+    /// The agent ended, and another one is waited for.
+    is_away: bool,
     wrong: u64,
     /// When the rows are sorted again.
     sort_at: Instant,
@@ -136,6 +138,7 @@ impl<'o> Top<'o> {
             colour: options.color.on_stdout(),
             clock: Clock::new(options.speed_permille),
             end: None,
+            is_away: false,
             wrong: 0,
             sort_at: Instant::now(),
             is_over: false,
@@ -167,6 +170,12 @@ impl<'o> Top<'o> {
                 }
                 Ok(Input::Course(session, course)) => self.state.foresee(&session, course),
                 Ok(Input::Remark(remark)) => self.state.remark(&remark),
+                Ok(Input::Away) => self.is_away = true,
+                Ok(Input::Successor) => {
+                    self.is_away = false;
+                    self.state.forget_sessions();
+                    self.sort_at = Instant::now();
+                }
                 Ok(Input::Wrong) => self.wrong += 1,
                 Ok(Input::End(end)) => {
                     self.end = Some(end);
@@ -221,9 +230,15 @@ impl<'o> Top<'o> {
     /// Shows the ladder of a session, of those of its events that are kept.
     fn explain(&mut self, session: SmolStr, width: usize) {
         let events = self.kept.of(&session);
-        let all = self.screen.shown(&self.state).table.get(&session).map_or(0, |row| row.events);
-        let missing = all.saturating_sub(events.len() as u64);
+        let row = self.screen.shown(&self.state).table.get(&session);
+        let missing = row.map_or(0, |row| row.events).saturating_sub(events.len() as u64);
         let mut lines: Vec<Painted> = Vec::new();
+        if row.is_some_and(|row| row.found_open) {
+            lines.push(vec![(
+                Tone::Odd,
+                "The session was open before top was started: its earlier events are not known.".to_owned(),
+            )]);
+        }
         if missing > 0 {
             let text = format!("{missing} earlier events are not kept any more.");
             lines.push(vec![(Tone::Odd, text)]);
@@ -237,6 +252,7 @@ impl<'o> Top<'o> {
         match (&self.end, self.options.speed_permille) {
             (Some(Ok(())), _) => "no more events".to_owned(),
             (Some(Err(_)), _) => "the input failed".to_owned(),
+            (None, _) if self.is_away => "the agent is away, waiting".to_owned(),
             (None, Some(permille)) if permille % 1_000 == 0 => format!("×{}", permille / 1_000),
             (None, Some(permille)) => format!("×{}.{:03}", permille / 1_000, permille % 1_000),
             (None, None) => String::new(),

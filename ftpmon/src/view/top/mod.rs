@@ -40,7 +40,7 @@ mod tests;
 
 use anyhow::bail;
 
-pub use options::{Batch, EventSource, TopOptions};
+pub use options::{Batch, TopOptions};
 pub use tab::Tab;
 
 /// Shows what events tell until the reader of the screen has enough, or, as a batch, until there are no more events.

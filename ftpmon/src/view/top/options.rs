@@ -1,9 +1,7 @@
 //! The settings of `ftpmon top`.
 
-use std::path::PathBuf;
-
 use super::tab::Tab;
-use crate::status::StatusAddress;
+use crate::view::event_source::EventSource;
 use crate::view::language::Language;
 use crate::view::sessions::{Filter, Order};
 use crate::view::terminal::ColorChoice;
@@ -31,30 +29,6 @@ pub struct TopOptions {
     pub width: Option<usize>,
     /// The language in which a session is explained.
     pub language: Language,
-}
-
-/// The source of events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EventSource {
-    /// A file of events as `--format json` writes them, or `-`.
-    File(PathBuf),
-    /// A running agent.
-    Agent(StatusAddress),
-}
-
-impl Default for EventSource {
-    fn default() -> Self {
-        Self::Agent(StatusAddress::Auto)
-    }
-}
-
-impl core::fmt::Display for EventSource {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::File(path) => path.display().fmt(f),
-            Self::Agent(address) => write!(f, "the agent at {address}"),
-        }
-    }
 }
 
 /// When plain text is written.

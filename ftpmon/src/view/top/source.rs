@@ -12,13 +12,16 @@ use smol_str::SmolStr;
 
 use super::courses::Courses;
 use super::key::Key;
-use super::options::EventSource;
 use crate::event_file;
-use crate::status::{self, Remark};
+use crate::status::Remark;
+use crate::view::event_source::{EventSource, Line};
 use crate::view::sessions::Course;
 
 /// Inputs between the threads that read and the one that shows. Stops a reader that is quicker from filling memory.
 pub(super) const INPUTS_WAITING: usize = 1_024;
+
+/// Time between two attempts to reach an agent that ended.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Something that changes the picture.
 pub(super) enum Input {
@@ -30,6 +33,10 @@ pub(super) enum Input {
     Remark(Remark),
     /// A line that is no event.
     Wrong,
+    /// The agent ended; another one is waited for.
+    Away,
+    /// An agent is there again. It tells of the sessions that are open.
+    Successor,
     /// There are no more events, perhaps because they cannot be read.
     End(anyhow::Result<()>),
     /// A key.
@@ -47,32 +54,69 @@ pub(super) fn read(source: EventSource, speed_permille: Option<u64>, to: SyncSen
     });
 }
 
+/// Passes on all events. An agent that ends may be started again: its successor is waited for.
 fn pass_on(source: &EventSource, speed_permille: Option<u64>, to: &SyncSender<Input>) -> anyhow::Result<()> {
-    let input: Box<dyn BufRead> = match source {
-        EventSource::File(path) => event_file::open_or_stdin(path).context("cannot open it")?,
-        EventSource::Agent(address) => Box::new(status::events(address)?),
-    };
+    let mut input = source.open()?;
     let mut pace = speed_permille.map(Pace::new);
     let courses = match source {
         EventSource::File(path) if pace.is_some() => Courses::of_file(path)?,
         _ => Courses::default(),
     };
+    loop {
+        let read = pass_on_lines(input, &mut pace, &courses, to);
+        match source {
+            EventSource::File(_) => return read.map(drop),
+            // A reader that left wants no other agent.
+            EventSource::Agent(_) if matches!(read, Ok(ControlFlow::Break(()))) => return Ok(()),
+            EventSource::Agent(_) => {}
+        }
+        let Some(again) = successor(source, to) else { return Ok(()) };
+        input = again;
+    }
+}
+
+/// The events of the agent that comes in the place of one that ended; none where nobody wants them any more.
+fn successor(source: &EventSource, to: &SyncSender<Input>) -> Option<Box<dyn BufRead>> {
+    to.send(Input::Away).ok()?;
+    loop {
+        std::thread::sleep(ASK_AGAIN);
+        if let Ok(input) = source.open() {
+            to.send(Input::Successor).ok()?;
+            return Some(input);
+        }
+        // Told again, so that a reader of the screen that left is noticed.
+        to.send(Input::Away).ok()?;
+    }
+}
+
+/// Breaks where nobody wants more.
+fn pass_on_lines(
+    input: Box<dyn BufRead>,
+    pace: &mut Option<Pace>,
+    courses: &Courses,
+    to: &SyncSender<Input>,
+) -> anyhow::Result<ControlFlow<()>> {
+    let mut wanted = ControlFlow::Continue(());
     event_file::for_each_line(input, |_, line| {
         let mut course = None;
-        let input = match serde_json::from_slice::<EventLine>(line) {
-            Ok(event) => {
-                if let Some(pace) = &mut pace {
+        let input = match Line::read(line) {
+            Line::Event(event) => {
+                if let Some(pace) = pace {
                     std::thread::sleep(pace.wait(event.event.ts, Instant::now()));
                 }
                 course = courses.begun_by(&event.event);
-                Input::Event(Box::new(event), line.into())
+                Input::Event(event, line.into())
             }
-            Err(_) => serde_json::from_slice(line).map_or(Input::Wrong, Input::Remark),
+            Line::Remark(remark) => Input::Remark(remark),
+            Line::Wrong => Input::Wrong,
         };
         let course = course.map(|(session, course)| Input::Course(session, course));
-        let is_wanted = to.send(input).is_ok() && course.is_none_or(|course| to.send(course).is_ok());
-        Ok(if is_wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-    })
+        if to.send(input).is_err() || course.is_some_and(|course| to.send(course).is_err()) {
+            wanted = ControlFlow::Break(());
+        }
+        Ok::<_, anyhow::Error>(wanted)
+    })?;
+    Ok(wanted)
 }
 
 /// The pace at which stored events are told again.

@@ -66,7 +66,14 @@ impl State {
         match remark {
             Remark::Moved(moved) => self.table.count(moved.listener, moved.bytes, moved.ts),
             Remark::Missed(count) => self.lost = self.lost.saturating_add(*count),
+            Remark::Open(open) => self.table.add_open(open),
+            Remark::AllOpen(_) => {}
         }
+    }
+
+    /// Another agent tells events from now on: it tells of the sessions that are open as well.
+    pub(super) fn forget_sessions(&mut self) {
+        self.table.forget_sessions();
     }
 
     /// Takes how the transfer that runs in a session goes on.

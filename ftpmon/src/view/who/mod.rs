@@ -1,19 +1,19 @@
-//! `ftpmon who`: the sessions that are open, from a stream of events or a file of them. `plain` is the table as text.
+//! `ftpmon who`: the sessions that are open, of a running agent, a stream of events or a file of them. `plain` is the table as text.
 
 mod plain;
 
 use core::ops::ControlFlow;
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use ftpmon_event::EventLine;
 
+use super::event_source::{EventSource, Line};
 use super::sessions::{Filter, Order, Table};
 use super::terminal::{self, ColorChoice};
 use crate::event_file;
+use crate::status::Remark;
 
 /// Events between the thread that reads and the table. Stops a reader that is quicker than the table from filling memory.
 const EVENTS_WAITING: usize = 1_024;
@@ -21,8 +21,8 @@ const EVENTS_WAITING: usize = 1_024;
 /// The settings of `ftpmon who`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WhoOptions {
-    /// A file of events as `--format json` writes them, or `-`.
-    pub file: PathBuf,
+    /// The source of events.
+    pub source: EventSource,
     /// The sessions that are shown: those that all filters let through.
     pub filters: Vec<Filter>,
     /// Their order.
@@ -44,7 +44,7 @@ pub struct WhoOptions {
 /// # Errors
 /// The events cannot be read, or a line is none; standard output cannot be written.
 pub fn who(options: &WhoOptions) -> anyhow::Result<()> {
-    let name = options.file.display().to_string();
+    let name = options.source.to_string();
     let mut view = View { options, table: Table::default(), wrong: 0, shown: 0 };
     view.watch().with_context(|| name.clone())?;
     match view.wrong {
@@ -65,21 +65,30 @@ struct View<'o> {
 
 impl View<'_> {
     fn watch(&mut self) -> anyhow::Result<()> {
-        let Some(every_s) = self.options.every_s else {
-            let input = event_file::open_or_stdin(&self.options.file).context("cannot open it")?;
-            event_file::for_each_line(input, |_, line| {
-                self.line(serde_json::from_slice(line).ok());
-                Ok::<_, anyhow::Error>(ControlFlow::Continue(()))
-            })?;
-            return self.show();
-        };
+        match self.options.every_s {
+            Some(every_s) => self.show_every(Duration::from_secs(u64::from(every_s))),
+            None => self.show_once(),
+        }
+    }
+
+    /// One table, at the end of the input, or when an agent told of all its sessions.
+    fn show_once(&mut self) -> anyhow::Result<()> {
+        event_file::for_each_line(self.options.source.open()?, |_, line| {
+            let line = Line::read(line);
+            let is_all = matches!(line, Line::Remark(Remark::AllOpen(_)));
+            self.line(line);
+            Ok::<_, anyhow::Error>(if is_all { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        self.show()
+    }
+
+    fn show_every(&mut self, every: Duration) -> anyhow::Result<()> {
         // Reading blocks, and a table is due whether events come or not.
-        let (sender, events) = sync_channel(EVENTS_WAITING);
-        let path = self.options.file.clone();
+        let (sender, lines) = sync_channel(EVENTS_WAITING);
+        let source = self.options.source.clone();
         let reader = std::thread::spawn(move || {
-            let input = event_file::open_or_stdin(&path).context("cannot open it")?;
-            event_file::for_each_line(input, |_, line| {
-                let is_wanted = sender.send(serde_json::from_slice(line).ok()).is_ok();
+            event_file::for_each_line(source.open()?, |_, line| {
+                let is_wanted = sender.send(Line::read(line)).is_ok();
                 Ok::<_, anyhow::Error>(if is_wanted {
                     ControlFlow::Continue(())
                 } else {
@@ -87,21 +96,24 @@ impl View<'_> {
                 })
             })
         });
-        let every = Duration::from_secs(u64::from(every_s));
         let mut due = Instant::now() + every;
         while !self.is_done() {
-            match events.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            match lines.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(line) => self.line(line),
                 Err(RecvTimeoutError::Timeout) => {
                     self.show()?;
                     due += every;
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    self.show()?;
-                    return match reader.join() {
+                    let read = match reader.join() {
                         Ok(read) => read,
                         Err(panic) => std::panic::resume_unwind(panic),
                     };
+                    // An input that could not be opened has no table.
+                    if read.is_ok() {
+                        self.show()?;
+                    }
+                    return read;
                 }
             }
         }
@@ -112,10 +124,13 @@ impl View<'_> {
         self.options.count.is_some_and(|count| self.shown >= count)
     }
 
-    fn line(&mut self, line: Option<EventLine>) {
+    fn line(&mut self, line: Line) {
         match line {
-            Some(line) => self.table.push(&line.event),
-            None => self.wrong += 1,
+            Line::Event(line) => self.table.push(&line.event),
+            Line::Remark(Remark::Open(open)) => self.table.add_open(&open),
+            Line::Remark(Remark::Moved(moved)) => self.table.count(moved.listener, moved.bytes, moved.ts),
+            Line::Remark(Remark::Missed(_) | Remark::AllOpen(_)) => {}
+            Line::Wrong => self.wrong += 1,
         }
     }
 
