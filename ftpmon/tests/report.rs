@@ -155,7 +155,8 @@ fn tls_versions_and_greetings_are_in_every_form() {
     let page = std::fs::read_to_string(path).unwrap();
     assert!(page.contains("192.0.2.21:21: vsFTPd &lt;3.0.5&gt;") && page.contains("192.0.2.22:21: ProFTPD"));
     let csv = String::from_utf8(report(&["--tables"], &events).stdout).unwrap();
-    for row in ["greetings,192.0.2.21:21: vsFTPd <3.0.5>,2", "tls_versions,TLSv1.3,1", "tls_versions,not seen,1"]
+    for row in
+        ["greetings,192.0.2.21:21: vsFTPd <3.0.5>,2", "tls_versions,TLSv1.3,1", "tls_versions,not seen,1"]
     {
         assert!(csv.lines().any(|line| line.starts_with(row)), "{row} in\n{csv}");
     }

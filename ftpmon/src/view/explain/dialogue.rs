@@ -118,7 +118,11 @@ fn reply(at: Timestamp, told: &Reply, step: Option<&Step>, language: Language) -
         (Some(command), Some(us)) => {
             notes.push(say(language, Say::Latency(&duration(us), &shown(&command.verb))));
         }
-        (None, _) if told.tx == 0 => notes.push(say(language, Say::Greeting)),
+        // RFC 959 section 5.4, connection establishment.
+        (None, _) if told.tx == 0 && matches!(line.code, Some(120 | 220)) => {
+            notes.push(say(language, Say::Greeting));
+        }
+        (None, _) if told.tx == 0 => notes.push(say(language, Say::Unasked)),
         _ => {}
     }
     if line.truncated {

@@ -134,6 +134,7 @@ mod tests {
             Say::Code(999, None, None),
             Say::NoReply,
             Say::Greeting,
+            Say::Unasked,
             Say::Lines(2),
             Say::Latency("1 ms", "USER"),
             Say::SixNumbers("1.2.3.4", 26758),

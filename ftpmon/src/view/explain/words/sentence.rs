@@ -100,8 +100,10 @@ pub(crate) enum Say<'a> {
     CodeMeans(u16),
     /// The line is no reply.
     NoReply,
-    /// Nobody asked for it: a greeting.
+    /// The server speaks first.
     Greeting,
+    /// No command that was seen asked for the reply.
+    Unasked,
     /// The reply has several lines.
     Lines(u32),
     /// The time since the command.

@@ -110,7 +110,8 @@ pub(super) fn say(what: Say<'_>) -> String {
             code(number).map(|means| format!("{number:03}: {means}.")).unwrap_or_default()
         }
         Say::NoReply => "The line is no FTP reply.".into(),
-        Say::Greeting => "No command that was seen asked for it.".into(),
+        Say::Greeting => "The greeting: in FTP the server speaks first.".into(),
+        Say::Unasked => "No command that was seen asked for it.".into(),
         Say::Lines(lines) => format!("The reply has {lines} lines."),
         Say::Latency(time, verb) => format!("{time} after {verb}."),
 

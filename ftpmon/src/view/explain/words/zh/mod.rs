@@ -74,7 +74,8 @@ pub(super) fn say(what: Say<'_>) -> String {
             code(number).map(|means| format!("{number:03}：{means}。")).unwrap_or_default()
         }
         Say::NoReply => "这一行不是 FTP 应答。".into(),
-        Say::Greeting => "没有看到要求它的命令。".into(),
+        Say::Greeting => "问候：FTP 连接建立后，由服务器先发言。".into(),
+        Say::Unasked => "没有看到要求它的命令。".into(),
         Say::Lines(lines) => format!("应答共 {lines} 行。"),
         Say::Latency(time, verb) => format!("距 {verb} 命令 {time}。"),
 
