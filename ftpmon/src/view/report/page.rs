@@ -114,7 +114,7 @@ fn table(title: &str, counted: &str, top: &Ranking, with_bytes: bool) -> Markup 
             @if rows.is_empty() { p { "None." } } @else {
                 table {
                     thead { tr {
-                        th scope="col" { (title) }
+                        th scope="col" { "name" }
                         th.number scope="col" { (counted) }
                         @if with_bytes {
                             th.number scope="col" { "not complete" }
