@@ -26,6 +26,7 @@ mod layout;
 mod map;
 pub mod names;
 mod record;
+mod socket;
 
 pub use counter::{COUNTERS, Counter, Stats};
 pub use flow::{FlowHalf, FlowState};
@@ -35,10 +36,11 @@ pub use record::{
     BANNER_MAX, BEGINNING_END, CHUNK_MAX, FRAME_MAX, FlowEvent, Hook, Link, RecordHeader, RecordKind,
     ReportReason, TLS_BEGINNING_MAX,
 };
+pub use socket::{OpenSocket, SocketOffsets};
 
 /// The version of this crate's layouts. It goes into pin paths, so that an agent never opens the maps of another layout.
 /// Raised by every change to a size, an offset, a meaning, a map or a program name.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;
 
 /// Marks the shared types as plain data for aya: no padding, no pointers, any bit pattern is a value.
 #[cfg(feature = "user")]
@@ -66,5 +68,7 @@ mod pod {
         crate::RecordHeader,
         crate::FlowEvent,
         crate::Stats,
+        crate::OpenSocket,
+        crate::SocketOffsets,
     );
 }

@@ -13,6 +13,9 @@ pub const TC_EGRESS: &str = "ftpmon_tc_egress";
 /// TC classifier for egress, devices without a link-layer header.
 pub const TC_EGRESS_RAW: &str = "ftpmon_tc_egress_raw";
 
+/// Iterator over the files of all tasks (`iter/task_file`): each TCP socket is written as a [`crate::OpenSocket`].
+pub const SOCKETS: &str = "ftpmon_sockets";
+
 /// `Array<u32, PortMark>` of 65,536: the mark of each TCP port.
 pub const PORTS: &str = "PORTS";
 /// `LruHashMap<Endpoint, Expected>`: announced data connections.
@@ -59,6 +62,9 @@ pub const SETTING_SEED: &str = "SETTING_SEED";
 
 /// Setting, `u8`, 0 or 1, default 0: rare diagnostics go to aya-log's ring. At 0 the verifier removes their code.
 pub const SETTING_LOG: &str = "SETTING_LOG";
+
+/// Setting, [`crate::SocketOffsets`]: the places in the kernel's structures that [`SOCKETS`] reads.
+pub const SETTING_SOCKETS: &str = "SETTING_SOCKETS";
 
 /// Lowest listener port of a candidate: below it live the well-known services, no FTP data connection.
 pub const CANDIDATE_PORT_MIN: u16 = 1024;

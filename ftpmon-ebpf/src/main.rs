@@ -1,8 +1,8 @@
 //! ftpmon's kernel programs: they select FTP's packets, count them and copy them into a ring. The agent reads their meaning.
 //!
 //! One generic body, [`monitor`], serves six entry points: XDP and TC on ingress, TC on egress, each for devices with an
-//! Ethernet header and for devices that hand over bare IP packets. No kernel structure is read, so the object
-//! needs no CO-RE; the TC programs use nothing newer than Linux 5.15, the XDP programs need 5.18 (`frags`).
+//! Ethernet header and for devices that hand over bare IP packets. They read no kernel structure, and the one program that does
+//! ([`sockets`]) is told its places, so the object needs no CO-RE; the TC programs use nothing newer than Linux 5.15, the XDP programs need 5.18 (`frags`).
 //!
 //! Every path ends in `XDP_PASS` or `TCX_NEXT`, and no packet is changed.
 #![no_std]
@@ -36,6 +36,7 @@ mod monitor;
 mod packet;
 mod segment;
 mod shared;
+mod sockets;
 
 use aya_ebpf::bindings::xdp_action::XDP_PASS;
 use aya_ebpf::macros::{classifier, xdp};
@@ -88,6 +89,14 @@ pub fn ftpmon_tc_egress(ctx: TcContext) -> i32 {
 pub fn ftpmon_tc_egress_raw(ctx: TcContext) -> i32 {
     monitor(TcPacket(ctx.skb.skb), Hook::TcEgress, Link::RawIp);
     TCX_NEXT
+}
+
+/// The sockets that processes have open, for whoever reads the iterator.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task_file")]
+pub extern "C" fn ftpmon_sockets(context: *const sockets::TaskFile) -> i32 {
+    sockets::tell(context);
+    0
 }
 
 /// A panic that the compiler did not remove becomes an endless loop, which the verifier refuses: none reaches a kernel.

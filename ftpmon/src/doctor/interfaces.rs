@@ -25,6 +25,7 @@ pub(super) async fn examine(config: &Config, kernel: Option<KernelVersion>) -> V
                 .live_engine()
                 .map_or_else(|_| Limits::default(), |engine| engine.limits)
                 .announced_endpoints,
+            open_sockets: false,
         },
     };
     match survey(options).await {

@@ -30,7 +30,7 @@ use crate::chain::{Attribution, Chain, Files};
 use crate::config::{Config, FilesPolicy, PinConfig};
 use crate::dump::Dump;
 use crate::kernel::{
-    self, Claimant, KernelVersion, Maps, Object, ObjectOptions, Parts, Pins, Ring, WatchOptions,
+    self, Claimant, KernelVersion, Maps, Object, ObjectOptions, OpenSockets, Parts, Pins, Ring, WatchOptions,
 };
 use crate::netns::NetworkNamespace;
 use crate::notice::notice;
@@ -115,6 +115,8 @@ struct Loaded {
     netns: Option<NetworkNamespace>,
     /// With `--on-alert` and `--on-file`.
     programs: Vec<(Purpose, OnEvent)>,
+    /// The sockets that processes have open, where the kernel tells them and owners are wanted.
+    sockets: Option<OpenSockets>,
 }
 
 /// The operator's program runs as the agent's user. It is started by a process from before anything is loaded.
@@ -141,6 +143,7 @@ fn load(
         announcements: engine.limits.announced_endpoints,
         payload_bytes: (engine.files != FilesMode::Off).then_some(ring_bytes(config.live.files_ring_bytes)),
         log: config.live.kernel_log,
+        open_sockets: config.live.owners,
     };
     let (mut object, maps) = Object::load(options, pins.as_ref())?;
     let wanted = WatchOptions {
@@ -151,10 +154,14 @@ fn load(
         pins,
     };
     let log = options.log.map(|_| object.take_log()).transpose()?;
+    let sockets = object.open_sockets().unwrap_or_else(|error| {
+        notice(format_args!("{error}; owners of connections are looked for in /proc"));
+        None
+    });
     let netns = config.live.netns.as_deref().map(NetworkNamespace::open).transpose()?;
     let attacher = Forked::start(wanted, kernel, object, netns.as_ref())
         .context("the system gives no second process")?;
-    Ok(Loaded { maps, options, attacher, log, netns, programs: Vec::new() })
+    Ok(Loaded { maps, options, attacher, log, netns, programs: Vec::new(), sockets })
 }
 
 /// Opens what the run writes to, attaches and watches. An error is of the start; false stands for a failure later.
@@ -186,7 +193,7 @@ async fn watch(
         .as_ref()
         .map(|pin| open_journal(pin, opener.clone(), config.ports.control.clone()))
         .transpose()?;
-    let Loaded { maps, options, attacher, log, netns, programs } = loaded;
+    let Loaded { maps, options, attacher, log, netns, programs, sockets } = loaded;
     programs.into_iter().for_each(|(purpose, program)| chain.run_on(purpose, program));
     let Parts { mut ring, counters, mut steering, flows } = kernel::open(maps, options)?;
     log.map(kernel::Log::follow).transpose()?;
@@ -203,8 +210,8 @@ async fn watch(
     let dump = dump.transpose()?;
     if config.live.owners {
         let start = || match &netns {
-            Some(netns) => netns.run(ProcessLookup::start).map_err(std::io::Error::other)?,
-            None => ProcessLookup::start(),
+            Some(netns) => netns.run(|| ProcessLookup::start(sockets)).map_err(std::io::Error::other)?,
+            None => ProcessLookup::start(sockets),
         };
         match start() {
             Ok(lookup) => chain.attribute(Attribution::new(lookup)),

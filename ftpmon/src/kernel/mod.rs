@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `preflight` | checks of kernel and rights |
 //! | `object`, `verifier`, `log` | the kernel object: its maps, why the verifier refused it, its own log |
+//! | `open_sockets`, `type_info` | the sockets that processes have open, and where the kernel keeps what is told of them |
 //! | `links`, `pattern`, `watch` | the interfaces to watch, and following them |
 //! | `hook`, `attach`, `clsact` | the choice of a hook, and attaching to it |
 //! | `claim` | one agent an interface |
@@ -31,6 +32,7 @@ mod joiner;
 mod links;
 mod log;
 mod object;
+mod open_sockets;
 mod pattern;
 mod pins;
 mod ports;
@@ -40,6 +42,7 @@ mod record;
 mod ring;
 mod steer;
 mod survey;
+mod type_info;
 mod verifier;
 mod version;
 mod watch;
@@ -54,6 +57,7 @@ pub use flows::Flows;
 pub use hook::{HookChoice, IngressHook, LinkFacts, LinkLayer};
 pub use log::{KernelLogLevel, Log};
 pub use object::{Maps, Object, ObjectOptions, expected_entries};
+pub use open_sockets::OpenSockets;
 pub use pattern::{InterfacePattern, InterfacePatternError};
 pub use pins::{Pins, is_bpf_file_system, kernel_has_pins};
 pub use preflight::{Missing, preflight};

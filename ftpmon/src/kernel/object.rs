@@ -1,16 +1,18 @@
 //! The kernel object: loading it, and the maps it brings.
 
 use aya::maps::{HashMap, Map, MapData};
-use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
+use aya::programs::{Iter, Program, ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
-use ftpmon_common::{Endpoint, Expected, FlowKey, FlowState, Verdict, names};
+use ftpmon_common::{Endpoint, Expected, FlowKey, FlowState, SocketOffsets, Verdict, names};
 
 use super::cause::explained;
 use super::cpu_stats::CpuStats;
 use super::error::KernelError;
 use super::log::{KernelLogLevel, Log};
+use super::open_sockets::OpenSockets;
 use super::pins::{MAPS, Pins};
 use super::ports::Ports;
+use super::type_info::TypeInfo;
 use super::verifier;
 use crate::notice::notice;
 
@@ -32,6 +34,8 @@ pub struct ObjectOptions {
     /// Highest level of the kernel programs' own log; none switches it off. With one, the verifier's whole log of a program that it
     /// refuses is shown as well.
     pub log: Option<KernelLogLevel>,
+    /// The sockets that processes have open can be asked for.
+    pub open_sockets: bool,
 }
 
 /// Entries of [`names::EXPECTED`] for so many announcements. The agent's tables keep what a pair of hosts takes of them within its
@@ -46,6 +50,8 @@ pub struct Object {
     ebpf: Ebpf,
     /// The verifier's log of a program that it refuses is shown in full.
     verbose: bool,
+    /// The places of the kernel's structures were set.
+    knows_places: bool,
 }
 
 /// The maps that the agent reads and writes.
@@ -80,6 +86,8 @@ impl Object {
             what: "its settings",
             cause: format!("no random number: {e}"),
         })?;
+        // Without type information the program that reads these places is not loaded.
+        let places = if options.open_sockets { socket_places() } else { None };
         let mut loader = EbpfLoader::new();
         if let Some(pins) = pins {
             pins.check_size(names::EVENTS, options.ring_bytes)?;
@@ -88,6 +96,7 @@ impl Object {
                 loader.map_pin_path(name, pins.map(name));
             });
         }
+        let socket_places = places.unwrap_or_default();
         let mut ebpf = loader
             // The programs read packets and no kernel structure: no kernel type information is needed.
             .btf(None)
@@ -97,6 +106,7 @@ impl Object {
             .override_global(names::SETTING_PAYLOAD, &payload, true)
             .override_global(names::SETTING_SEED, &seed, true)
             .override_global(names::SETTING_LOG, &log, true)
+            .override_global(names::SETTING_SOCKETS, &socket_places, true)
             .override_global(aya_log::LEVEL, &level, false)
             .load(OBJECT)
             .map_err(|e| KernelError::Load { what: "its maps", cause: explained(&e) })?;
@@ -113,7 +123,22 @@ impl Object {
             events: ring(&mut ebpf, names::EVENTS)?,
             payload: options.payload_bytes.map(|_| ring(&mut ebpf, names::PAYLOAD)).transpose()?,
         };
-        Ok((Self { ebpf, verbose: options.log.is_some() }, maps))
+        let knows_places = places.is_some();
+        Ok((Self { ebpf, verbose: options.log.is_some(), knows_places }, maps))
+    }
+
+    /// The sockets that processes have open. None where the kernel's type information does not say where it keeps them.
+    ///
+    /// # Errors
+    /// The verifier refuses the program, or the kernel has no such iterator.
+    pub fn open_sockets(&mut self) -> Result<Option<OpenSockets>, KernelError> {
+        if !self.knows_places {
+            return Ok(None);
+        }
+        let name = names::SOCKETS;
+        let program: &mut Iter =
+            self.program(name)?.try_into().map_err(|_wrong_type| KernelError::NotInObject(name))?;
+        OpenSockets::start(program).map(Some)
     }
 
     /// An XDP program, loaded into the kernel when it is first asked for.
@@ -155,6 +180,18 @@ impl Object {
     fn program(&mut self, name: &'static str) -> Result<&mut Program, KernelError> {
         self.ebpf.program_mut(name).ok_or(KernelError::NotInObject(name))
     }
+}
+
+/// The places of what is told of sockets; none where the kernel does not tell them, which is said.
+fn socket_places() -> Option<SocketOffsets> {
+    let info = TypeInfo::of_kernel().ok()?;
+    let places = info.sockets();
+    if let Err(field) = places {
+        notice(format_args!(
+            "this kernel has no field {field}: owners of connections are looked for in /proc"
+        ));
+    }
+    places.ok()
 }
 
 fn map<M: TryFrom<Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, KernelError> {

@@ -167,7 +167,7 @@ fn frame_record<'a>(header: &RecordHeader, bytes: &'a [u8], clock: &Clock) -> Op
 }
 
 /// The value at the start of `bytes`.
-fn plain<T: aya::Pod>(bytes: &[u8]) -> Option<T> {
+pub(super) fn plain<T: aya::Pod>(bytes: &[u8]) -> Option<T> {
     let bytes = bytes.get(..size_of::<T>())?;
     // SAFETY: the slice is as long as the value, the read asks for no alignment, and any bytes are a value of a Pod type.
     Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })

@@ -1,9 +1,11 @@
-//! The local processes that own the ends of connections: socket diagnostics give a socket's inode, `/proc` its process.
+//! The local processes that own the ends of connections: socket diagnostics give a socket's inode, the kernel's iterator or `/proc` its
+//! process. The iterator knows the sockets of other network namespaces as well.
 //!
 //! | file | what |
 //! |---|---|
 //! | `addresses` | the addresses of this host: other ends are not looked up |
 //! | `sockets` | sockets by socket diagnostics |
+//! | `socket_table` | sockets that processes have open, in all network namespaces, by the kernel's iterator |
 //! | `processes`, `descriptors` | the process that owns a socket |
 //! | `cgroup` | the container that a process belongs to |
 //! | `cpu_budget` | a cap on the processor time of look-ups |
@@ -18,6 +20,7 @@ mod cpu_budget;
 mod descriptors;
 mod processes;
 mod request;
+mod socket_table;
 mod sockets;
 mod worker;
 
@@ -32,11 +35,14 @@ use tokio::sync::Notify;
 pub use addresses::ADDRESSES_MAX;
 pub use processes::{CANDIDATES_MAX, NEWCOMERS_MAX, PROCESSES_MAX, ProcessCounters, USERS_MAX};
 pub use request::{Answer, PENDING_MAX};
+pub use socket_table::OPEN_SOCKETS_MAX;
 pub use worker::LISTENERS_MAX;
 
+use crate::kernel::OpenSockets;
 use addresses::{Addresses, Scopes};
 use ftpmon_event::addr::Endpoint;
 use request::{Request, Shared};
+use socket_table::SocketTable;
 use sockets::Sockets;
 use worker::Worker;
 
@@ -45,6 +51,9 @@ use worker::Worker;
 pub const REQUESTS_MAX: usize = 1_024;
 /// The longest time that a look-up may take on an idle machine.
 pub const PATIENCE: Duration = Duration::from_millis(60);
+
+/// Time between two look-ups of ends that are not this host's while no other network namespace has sockets.
+const OTHERS_EVERY: Duration = Duration::from_secs(1);
 
 /// The fate of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,21 +87,32 @@ pub struct ProcessLookup {
     shared: Arc<Shared>,
     addresses: Addresses,
     tickets: u64,
+    /// When it was last asked whether other network namespaces have sockets.
+    others_asked: Option<Instant>,
 }
 
 impl ProcessLookup {
-    /// Starts the thread.
+    /// Starts the thread. `open` tells the sockets that processes have open, where the kernel can.
     ///
     /// # Errors
     /// The kernel has no socket diagnostics, or the system gives no thread.
-    pub fn start() -> io::Result<Self> {
+    pub fn start(open: Option<OpenSockets>) -> io::Result<Self> {
         let sockets = Sockets::open()?;
+        let table = open.map(SocketTable::new);
         let (requests, to_do) = sync_channel(REQUESTS_MAX);
         let (done, answers) = channel();
         let (answered, shared) = (Arc::new(Notify::new()), Arc::new(Shared::default()));
-        let worker = Worker::new(sockets, done, Arc::clone(&answered), Arc::clone(&shared));
+        let worker = Worker::new(sockets, table, done, Arc::clone(&answered), Arc::clone(&shared));
         std::thread::Builder::new().name("owners".to_owned()).spawn(move || worker.run(&to_do))?;
-        Ok(Self { requests, answers, answered, shared, addresses: Addresses::default(), tickets: 0 })
+        Ok(Self {
+            requests,
+            answers,
+            answered,
+            shared,
+            addresses: Addresses::default(),
+            tickets: 0,
+            others_asked: None,
+        })
     }
 
     /// Notified when there are answers.
@@ -114,7 +134,7 @@ impl ProcessLookup {
     pub fn connection(&mut self, initiator: Endpoint, listener: Endpoint, youngest: bool) -> Asked {
         let now = Instant::now();
         let own = [initiator, listener].map(|end| self.addresses.scopes(end.ip, now));
-        if !own.iter().any(Scopes::is_here) {
+        if !own.iter().any(Scopes::is_here) && !self.may_be_elsewhere(now) {
             return Asked::Foreign;
         }
         self.tickets += 1;
@@ -123,6 +143,18 @@ impl ProcessLookup {
             true => Asked::Ticket(ticket),
             false => Asked::Refused,
         }
+    }
+
+    /// Processes of other network namespaces may own the ends of connections. That there are none is asked again in a while.
+    fn may_be_elsewhere(&mut self, now: Instant) -> bool {
+        if self.shared.others.load(Ordering::Relaxed) {
+            return true;
+        }
+        let is_due = self.others_asked.is_none_or(|asked| now.duration_since(asked) >= OTHERS_EVERY);
+        if is_due {
+            self.others_asked = Some(now);
+        }
+        is_due
     }
 
     /// The next answer.

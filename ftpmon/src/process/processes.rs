@@ -98,19 +98,26 @@ impl Processes {
     }
 
     /// The process that owns the socket; of several the youngest, which is the one that serves. `listener` is the socket that
-    /// accepted its connection: its owner is remembered where a scan of all processes did not find the other.
+    /// accepted its connection: its owner is remembered where a scan of all processes did not find the other. `holders` gives the
+    /// processes that have a socket open, where the kernel tells them: then none is scanned.
     pub(super) fn owner(
         &mut self,
         inode: u32,
         listener: Option<u32>,
         first: Preference,
         found_by: FoundBy,
+        holders: impl FnOnce(u32) -> Option<Vec<u32>>,
     ) -> Option<SocketOwner> {
         // One that serves itself starts no process for a session.
         let known = |candidate: &&Candidate| first == Preference::Known || candidate.serves_itself;
         let likely: Vec<u32> = self.candidates.iter().filter(known).map(|candidate| candidate.pid).collect();
-        let found = self.youngest(&likely, inode).or_else(|| self.search(inode, listener, &likely));
-        let found = found?;
+        let found = self.youngest(&likely, inode).or_else(|| match holders(inode) {
+            // Nobody has it now, or has it yet.
+            Some(pids) if pids.is_empty() => None,
+            // The kernel numbers processes as the first PID namespace does: an agent in another one does not find them by it.
+            Some(pids) => self.youngest(&pids, inode).or_else(|| self.search(inode, listener, &likely)),
+            None => self.search(inode, listener, &likely),
+        })?;
         let process = self.describe(&found, inode, found_by)?;
         let serves_itself = self.remember(found.pid, found.started);
         Some(SocketOwner { process: Arc::new(process), serves_itself })
@@ -288,7 +295,7 @@ mod tests {
         let mut processes = Processes::new();
         let inode = inode_of(&listener);
         for first in [Preference::Youngest, Preference::Known] {
-            let owner = processes.owner(inode, None, first, FoundBy::Listener).unwrap();
+            let owner = processes.owner(inode, None, first, FoundBy::Listener, |_| None).unwrap();
             let process = &owner.process;
             assert_eq!(process.pid, std::process::id());
             assert_eq!(process.uid, Some(nix::unistd::Uid::effective().as_raw()));
@@ -298,10 +305,15 @@ mod tests {
         }
         assert_eq!(processes.counters.scans, 1, "the second time it is looked at first");
         processes.mark_serving_itself(std::process::id());
-        assert!(processes.owner(inode, None, Preference::Youngest, FoundBy::Listener).unwrap().serves_itself);
+        assert!(
+            processes
+                .owner(inode, None, Preference::Youngest, FoundBy::Listener, |_| None)
+                .unwrap()
+                .serves_itself
+        );
         assert!(Processes::has_socket(std::process::id(), inode));
         drop(listener);
-        assert!(processes.owner(inode, None, Preference::Known, FoundBy::Listener).is_none());
+        assert!(processes.owner(inode, None, Preference::Known, FoundBy::Listener, |_| None).is_none());
     }
 
     #[test]
@@ -311,16 +323,16 @@ mod tests {
         let inode = inode_of(&listener);
         let mut processes = Processes::new();
         processes.looked_at_all = Some(Instant::now() + Duration::from_secs(3600));
-        assert!(processes.owner(inode, None, Preference::Youngest, FoundBy::Connection).is_none());
+        assert!(processes.owner(inode, None, Preference::Youngest, FoundBy::Connection, |_| None).is_none());
         // The child has the socket as its standard input.
         let socket = std::os::fd::OwnedFd::from(listener);
         let mut child = std::process::Command::new("sleep").arg("60").stdin(socket).spawn().unwrap();
-        let owner = processes.owner(inode, None, Preference::Youngest, FoundBy::Connection);
+        let owner = processes.owner(inode, None, Preference::Youngest, FoundBy::Connection, |_| None);
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(owner.unwrap().process.pid, child.id());
         assert!(
-            processes.owner(inode, None, Preference::Youngest, FoundBy::Connection).is_none(),
+            processes.owner(inode, None, Preference::Youngest, FoundBy::Connection, |_| None).is_none(),
             "it ended"
         );
     }

@@ -1,7 +1,7 @@
 //! Requests to the look-up thread, its answers and its counters.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ftpmon_event::LocalProcess;
 use ftpmon_event::addr::Endpoint;
@@ -16,7 +16,8 @@ pub const PENDING_MAX: usize = 1_024;
 pub(super) enum Request {
     /// An endpoint was announced.
     Listener(Endpoint, Scopes),
-    /// Look up the owners of a connection's ends. Only ends on this host are looked up: the initiator's, the listener's.
+    /// Look up the owners of a connection's ends, the initiator's and the listener's. One that is not this host's may be that of another
+    /// network namespace.
     Connection { ticket: u64, initiator: Endpoint, listener: Endpoint, own: [Scopes; 2], youngest: bool },
 }
 
@@ -35,6 +36,8 @@ pub struct Answer {
 #[derive(Default)]
 pub(super) struct Shared {
     pub(super) waiting: AtomicU64,
+    /// Processes of other network namespaces have sockets.
+    pub(super) others: AtomicBool,
     pub(super) scans: AtomicU64,
     pub(super) unreadable: AtomicU64,
 }

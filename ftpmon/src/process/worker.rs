@@ -12,8 +12,9 @@ use tokio::sync::Notify;
 
 use super::addresses::Scopes;
 use super::cpu_budget::CpuBudget;
-use super::processes::{Preference, Processes};
+use super::processes::{Preference, Processes, SocketOwner};
 use super::request::{Answer, PENDING_MAX, Request, Shared};
+use super::socket_table::SocketTable;
 use super::sockets::{SocketState, Sockets};
 use crate::bounded::BoundedMap;
 use crate::notice::notice;
@@ -53,6 +54,8 @@ struct EndLookup {
 /// The state of the look-up thread.
 pub(super) struct Worker {
     sockets: Sockets,
+    /// The sockets that processes have open; none where the kernel does not tell them.
+    table: Option<SocketTable>,
     processes: Processes,
     listeners: BoundedMap<Endpoint, (Arc<LocalProcess>, Instant)>,
     pending: Vec<Pending>,
@@ -61,17 +64,21 @@ pub(super) struct Worker {
     shared: Arc<Shared>,
     cpu_budget: CpuBudget,
     warned: bool,
+    /// When this round of look-ups began: what the kernel said since then is recent enough.
+    round: Instant,
 }
 
 impl Worker {
     pub(super) fn new(
         sockets: Sockets,
+        table: Option<SocketTable>,
         answers: Sender<Answer>,
         answered: Arc<Notify>,
         shared: Arc<Shared>,
     ) -> Self {
         Self {
             sockets,
+            table,
             processes: Processes::new(),
             listeners: BoundedMap::new(LISTENERS_MAX),
             pending: Vec::new(),
@@ -80,6 +87,7 @@ impl Worker {
             shared,
             cpu_budget: CpuBudget::default(),
             warned: false,
+            round: Instant::now(),
         }
     }
 
@@ -94,6 +102,7 @@ impl Worker {
                 Some(due) => requests.recv_timeout(due.saturating_duration_since(Instant::now())),
             };
             let begun = Instant::now();
+            self.round = begun;
             self.cpu_budget.rested(begun - idle_since);
             if request.is_ok() {
                 self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -101,8 +110,9 @@ impl Worker {
             match request {
                 Ok(Request::Listener(endpoint, scopes)) => self.remember_listener(endpoint, &scopes),
                 Ok(Request::Connection { ticket, initiator, listener, own: [from, to], youngest }) => {
+                    let knows_others = self.table.is_some();
                     let end = |own, peer, listens, scopes: Scopes| {
-                        let done = !scopes.is_here();
+                        let done = !scopes.is_here() && !knows_others;
                         EndLookup { own, scopes, peer, listens, best: None, done }
                     };
                     let ends = [end(initiator, listener, false, from), end(listener, initiator, true, to)];
@@ -129,7 +139,7 @@ impl Worker {
     /// An endpoint was announced: the process that listens there now may have stopped listening when its connection is looked up.
     fn remember_listener(&mut self, endpoint: Endpoint, scopes: &Scopes) {
         if let Some(inode) = self.listening_socket(endpoint, scopes)
-            && let Some(owner) = self.processes.owner(inode, None, Preference::Known, FoundBy::Listener)
+            && let Some(owner) = self.owner(inode, None, Preference::Known, FoundBy::Listener)
         {
             self.listeners.insert(endpoint, (owner.process, Instant::now()));
         }
@@ -157,7 +167,7 @@ impl Worker {
 
     /// One look-up of one end.
     fn look_up(&mut self, end: &mut EndLookup, first: Preference, since: Duration) {
-        match self.sockets.find(end.own, &end.scopes, Some(end.peer)) {
+        match self.find(end.own, &end.scopes, Some(end.peer)) {
             Ok(Some(SocketState::Owned(inode))) => self.handle_owned(end, inode, first, since),
             Ok(Some(SocketState::Opening(inode))) => {
                 self.handle_owned(end, inode, first, since);
@@ -179,7 +189,7 @@ impl Worker {
             return;
         }
         if let Some(inode) = self.listening_socket(end.own, &end.scopes) {
-            let owner = self.processes.owner(inode, None, Preference::Known, FoundBy::Listener);
+            let owner = self.owner(inode, None, Preference::Known, FoundBy::Listener);
             end.best = owner.map(|owner| owner.process);
         }
         if end.best.is_none() {
@@ -188,18 +198,51 @@ impl Worker {
         }
     }
 
+    /// The socket at an end, of this host or of another network namespace on it.
+    fn find(
+        &mut self,
+        own: Endpoint,
+        scopes: &Scopes,
+        peer: Option<Endpoint>,
+    ) -> std::io::Result<Option<SocketState>> {
+        if scopes.is_here() {
+            return self.sockets.find(own, scopes, peer);
+        }
+        let Some(table) = &mut self.table else { return Ok(None) };
+        table.refresh(self.round);
+        self.shared.others.store(table.has_others(), Ordering::Relaxed);
+        Ok(table.find_elsewhere(own, peer))
+    }
+
     /// The socket that listens at an endpoint of this host.
     fn listening_socket(&mut self, endpoint: Endpoint, scopes: &Scopes) -> Option<u32> {
-        match self.sockets.find(endpoint, scopes, None) {
+        match self.find(endpoint, scopes, None) {
             Ok(Some(SocketState::Listening(inode))) => Some(inode),
             _ => None,
         }
     }
 
+    /// The process that owns a socket.
+    fn owner(
+        &mut self,
+        inode: u32,
+        listener: Option<u32>,
+        first: Preference,
+        found_by: FoundBy,
+    ) -> Option<SocketOwner> {
+        let (table, round) = (&mut self.table, self.round);
+        let holders = |inode| {
+            let table = table.as_mut()?;
+            table.refresh(round);
+            table.holders(inode)
+        };
+        self.processes.owner(inode, listener, first, found_by, holders)
+    }
+
     fn handle_owned(&mut self, end: &mut EndLookup, inode: u32, first: Preference, since: Duration) {
         let unreadable = self.processes.counters.unreadable;
         let listener = if end.listens { self.listening_socket(end.own, &end.scopes) } else { None };
-        let Some(owner) = self.processes.owner(inode, listener, first, FoundBy::Connection) else {
+        let Some(owner) = self.owner(inode, listener, first, FoundBy::Connection) else {
             self.warn_of_missing_privileges(unreadable);
             self.use_listener(end);
             return;

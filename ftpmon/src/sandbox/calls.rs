@@ -144,6 +144,9 @@ const CONNECT: &[c_long] = &[
 /// descriptor.
 const MAP_COMMANDS: [u64; 5] = [1, 2, 3, 4, 15];
 
+/// The command of bpf(2) that begins a pass over an iterator whose descriptor is open already.
+const ITER_CREATE: u64 = 33;
+
 /// From now on this thread makes the calls of `role` only.
 pub(super) fn allow_only(role: Role) -> io::Result<()> {
     let apply = |program: BpfProgram| seccompiler::apply_filter(&program).map_err(io::Error::other);
@@ -201,6 +204,9 @@ fn rules(role: Role) -> io::Result<BTreeMap<c_long, Vec<SeccompRule>>> {
     if role == Role::Reader {
         let commands = MAP_COMMANDS.iter().map(|command| rule(0, Op::Eq, *command));
         rules.insert(libc::SYS_bpf, commands.collect::<io::Result<_>>()?);
+    }
+    if role == Role::Owners {
+        rules.insert(libc::SYS_bpf, vec![rule(0, Op::Eq, ITER_CREATE)?]);
     }
     if role == Role::Opener {
         // The threads of outputs that come with a reload give up rights in their turn.

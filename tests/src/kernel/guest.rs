@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::agent::Agent;
 use crate::demonstration::{self, Demonstration};
+use crate::events::Event;
 use crate::net::{Direct, Namespace};
 use crate::party::Visit;
 use crate::process::run_ok;
@@ -107,6 +108,7 @@ fn everything(report: &mut File) -> Result<()> {
         line(report, &wire.row("as booted", TUNNEL, hook))?;
     }
     line(report, &row("two agents, one killed", Direct::DEVICE, "tcx", wire.try_neighbours()))?;
+    line(report, &row("owners in other namespaces", Direct::DEVICE, "tcx", wire.try_owners()))?;
     for (condition, arrange) in conditions() {
         arrange().with_context(|| format!("cannot arrange: {condition}"))?;
         line(report, &wire.row(condition, Direct::DEVICE, "native"))?;
@@ -206,6 +208,22 @@ impl Wire {
         let left = run_ok(self.net.server.command("tc").args(["qdisc", "show", "dev", Direct::DEVICE]))?;
         ensure!(!left.contains("clsact"), "the qdisc is left: {left}");
         Ok(hooks)
+    }
+
+    /// The client is in another network namespace than the agent: the kernel tells its process.
+    fn try_owners(&self) -> Result<Hooks> {
+        let demonstration = demonstration(Direct::DEVICE)?;
+        let _server = demonstration.serve(&self.net.server)?;
+        let agent = self.start(Direct::DEVICE, "tcx")?;
+        let visits = self.play(&demonstration)?;
+        let events =
+            agent.wait("the sessions", LIMIT, |events| events.count("session_end") == visits.len())?;
+        let starts = events.of("session_start");
+        let client = |start: &&&Event| start.number("/client_process/pid") == Some(std::process::id().into());
+        let told = starts.iter().filter(client).count();
+        // One that is over in a moment may be gone before it is looked for.
+        ensure!(told > 0, "no process of a client: {}", events.to_text());
+        exact(agent, &visits)
     }
 
     fn share(&self, hook: &str) -> Result<Agent> {
