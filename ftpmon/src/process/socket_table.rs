@@ -80,27 +80,46 @@ impl SocketTable {
     /// The socket of a connection between an end in another network namespace and its peer; without a peer the one that
     /// listens at exactly this address. None where no process can have it.
     pub(super) fn find_elsewhere(&self, end: Endpoint, peer: Option<Endpoint>) -> Option<SocketState> {
-        let mut others = self.sockets.iter().filter(|socket| socket.netns != self.own);
         let Some(peer) = peer else {
-            let found = others.find(|socket| socket.state == TCP_LISTEN && own(socket) == end);
-            return found.and_then(|socket| Some(SocketState::Listening(inode(socket)?)));
+            let at_it = |socket: &&OpenSocket| own(socket) == end;
+            return self.listening(false).find(at_it).and_then(|it| Some(SocketState::Listening(inode(it)?)));
         };
-        let mut may_be_accepted = false;
-        for socket in others {
-            if socket.state == TCP_LISTEN {
-                // All addresses of a namespace that is not known: only the connection itself tells whether it is this one.
-                may_be_accepted |= socket.own_port == end.port;
-            } else if own(socket) == end && self::peer(socket) == peer {
-                let inode = inode(socket)?;
-                let is_opening = socket.state == TCP_SYN_SENT;
-                return Some(if is_opening {
-                    SocketState::Opening(inode)
-                } else {
-                    SocketState::Owned(inode)
-                });
-            }
-        }
-        may_be_accepted.then_some(SocketState::Waiting)
+        // A listener at all addresses of a namespace proves nothing: only the connection itself tells whether it is this one.
+        let may_be_accepted = || self.listening(false).any(|socket| socket.own_port == end.port);
+        self.connection(false, end, peer).or_else(|| may_be_accepted().then_some(SocketState::Waiting))
+    }
+
+    /// The socket of a connection between an end in the agent's network namespace and its peer, or else the one that listens
+    /// there, at its address or at all addresses.
+    pub(super) fn find_here(&self, end: Endpoint, peer: Option<Endpoint>) -> Option<SocketState> {
+        let of_end = |socket: &&OpenSocket| {
+            let at = own(socket);
+            at.port == end.port && (at.ip == end.ip || at.ip.is_unspecified())
+        };
+        let listener =
+            || self.listening(true).find(of_end).and_then(|it| Some(SocketState::Listening(inode(it)?)));
+        peer.and_then(|peer| self.connection(true, end, peer)).or_else(listener)
+    }
+
+    /// The socket of a connection, in the agent's network namespace or in others.
+    fn connection(&self, here: bool, end: Endpoint, peer: Endpoint) -> Option<SocketState> {
+        let is_it = |socket: &&OpenSocket| {
+            self.is_in(here, socket)
+                && socket.state != TCP_LISTEN
+                && own(socket) == end
+                && self::peer(socket) == peer
+        };
+        let socket = self.sockets.iter().find(is_it)?;
+        let is_opening = socket.state == TCP_SYN_SENT;
+        inode(socket).map(if is_opening { SocketState::Opening } else { SocketState::Owned })
+    }
+
+    fn listening(&self, here: bool) -> impl Iterator<Item = &OpenSocket> {
+        self.sockets.iter().filter(move |socket| self.is_in(here, socket) && socket.state == TCP_LISTEN)
+    }
+
+    fn is_in(&self, here: bool, socket: &OpenSocket) -> bool {
+        (socket.netns == self.own) == here
     }
 }
 

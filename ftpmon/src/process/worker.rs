@@ -205,13 +205,15 @@ impl Worker {
         scopes: &Scopes,
         peer: Option<Endpoint>,
     ) -> std::io::Result<Option<SocketState>> {
-        if scopes.is_here() {
-            return self.sockets.find(own, scopes, peer);
+        let asked = if scopes.is_here() { self.sockets.find(own, scopes, peer) } else { Ok(None) };
+        let Some(table) = &mut self.table else { return asked };
+        // A kernel without the diagnostics of TCP answers as if there were no socket.
+        if matches!(asked, Ok(Some(_))) {
+            return asked;
         }
-        let Some(table) = &mut self.table else { return Ok(None) };
         table.refresh(self.round);
         self.shared.others.store(table.has_others(), Ordering::Relaxed);
-        Ok(table.find_elsewhere(own, peer))
+        Ok(if scopes.is_here() { table.find_here(own, peer) } else { table.find_elsewhere(own, peer) })
     }
 
     /// The socket that listens at an endpoint of this host.

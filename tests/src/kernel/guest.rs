@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 
 use crate::agent::Agent;
 use crate::demonstration::{self, Demonstration};
-use crate::events::Event;
+use crate::events::Events;
+use crate::ftp::{Client, ClientOptions};
 use crate::net::{Direct, Namespace};
 use crate::party::Visit;
 use crate::process::run_ok;
@@ -215,15 +216,20 @@ impl Wire {
         let demonstration = demonstration(Direct::DEVICE)?;
         let _server = demonstration.serve(&self.net.server)?;
         let agent = self.start(Direct::DEVICE, "tcx")?;
-        let visits = self.play(&demonstration)?;
-        let events =
-            agent.wait("the sessions", LIMIT, |events| events.count("session_end") == visits.len())?;
-        let starts = events.of("session_start");
-        let client = |start: &&&Event| start.number("/client_process/pid") == Some(std::process::id().into());
-        let told = starts.iter().filter(client).count();
-        // One that is over in a moment may be gone before it is looked for.
-        ensure!(told > 0, "no process of a client: {}", events.to_text());
-        exact(agent, &visits)
+        // It stays until its process was looked for.
+        let client =
+            self.net.client.run(|| Client::connect(demonstration.server, ClientOptions::default()))?;
+        agent.wait("the session", LIMIT, |events| events.count("session_start") == 1)?;
+        client.quit()?;
+        agent.wait_for_sessions(1, LIMIT)?;
+        let diagnostics = agent.diagnostics();
+        let events = agent.stop()?;
+        let start = events.last("session_start").context("no session_start")?;
+        for end in ["client", "server"] {
+            let pid = start.number(&format!("/{end}_process/pid"));
+            ensure!(pid == Some(std::process::id().into()), "{end}: {}\n{diagnostics}", start.0);
+        }
+        hooks(&events)
     }
 
     fn share(&self, hook: &str) -> Result<Agent> {
@@ -252,6 +258,11 @@ fn exact(agent: Agent, visits: &[Visit]) -> Result<Hooks> {
     agent.wait_for_sessions(visits.len(), LIMIT)?;
     let events = agent.stop()?;
     demonstration::check(&events, visits)?;
+    hooks(&events)
+}
+
+/// The hooks that an agent used.
+fn hooks(events: &Events) -> Result<Hooks> {
     let start = events.last("sensor_start").context("no sensor_start")?;
     Ok(["/interfaces/0/ingress", "/interfaces/0/egress"].map(|hook| start.text(hook).to_owned()))
 }
