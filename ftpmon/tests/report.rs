@@ -84,7 +84,8 @@ fn tables_have_the_sums_of_the_events() {
     assert_eq!(tables["types"]["rows"][0]["name"], "iso");
     assert_eq!(tables["types"]["rows"][0]["count"], 2);
     assert_eq!(tables["refused_clients"]["rows"][0]["name"], "192.0.2.11");
-    assert_eq!(tables["latency"]["RETR"]["count"], 2);
+    // The 150 alone: the 226 took as long as the transfer.
+    assert_eq!(tables["latency"]["RETR"]["count"], 1);
 }
 
 /// Two sessions of one server, a third of another one: of TLS 1.3, of TLS 1.2, and one whose hellos were not seen.
@@ -163,6 +164,54 @@ fn tls_versions_and_greetings_are_in_every_form() {
 }
 
 #[test]
+fn transfers_whose_outcome_nothing_tells_did_not_fail() {
+    let scratch = Scratch::new("report-unknown").unwrap();
+    let script = include_str!("../../tests/goldens/tls-implicit-data/script.ftp");
+    let json: Value =
+        serde_json::from_slice(&report(&["--json"], &events_of(scratch.path(), script)).stdout).unwrap();
+    assert!(json["outcomes"]["unknown"].as_u64() > Some(0));
+    assert_eq!(json["outcomes"]["unknown"], json["transfers"]["count"]);
+    assert_eq!((&json["transfers"]["failed"], &json["users"]["rows"][0]["failed"]), (&0.into(), &0.into()));
+    // All of them are under TLS.
+    assert_eq!(
+        (&json["transfers_connected"], &json["transfers_clear_text"]),
+        (&json["transfers"]["count"], &0.into())
+    );
+}
+
+#[test]
+fn a_report_of_nothing_that_can_be_read_is_none() {
+    let output = report(&["--json"], Path::new("/nonexistent/events.jsonl"));
+    assert!(!output.status.success() && output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/nonexistent/events.jsonl"));
+}
+
+#[test]
+fn a_page_goes_to_standard_output() {
+    let scratch = Scratch::new("report-stdout").unwrap();
+    let page = report(&["--html", "-"], &events(scratch.path())).stdout;
+    assert!(page.starts_with(b"<!DOCTYPE html>") && page.ends_with(b"</html>\n"));
+}
+
+/// Thirty files, each fetched once.
+#[test]
+fn tables_for_programs_have_every_name() {
+    let scratch = Scratch::new("report-names").unwrap();
+    let mut script =
+        "host one 192.0.2.10\nhost server 192.0.2.21\nopen a one:40000 server:21\nS: 220 ready\n\
+                      C: USER alice\nS: 230 in\n"
+            .to_owned();
+    for number in 0..30 {
+        script += &format!("C: DELE x{number}\nS: 250 gone\nC: RETR /f{number}\nS: 550 no\n");
+    }
+    let events = events_of(scratch.path(), &script);
+    let json: Value = serde_json::from_slice(&report(&["--json"], &events).stdout).unwrap();
+    assert_eq!(json["paths"]["rows"].as_array().map(Vec::len), Some(30));
+    let tables = String::from_utf8(report(&["--tables"], &events).stdout).unwrap();
+    assert_eq!(tables.lines().filter(|line| line.starts_with("paths,/f")).count(), 30);
+}
+
+#[test]
 fn the_page_is_whole_and_runs_nothing() {
     let scratch = Scratch::new("report-html").unwrap();
     let path = scratch.path().join("report.html");
@@ -229,7 +278,7 @@ fn csv_has_the_same_tables() {
     assert!(text.contains("logins_clear_text,all,2,") && text.contains("outcomes,complete,2,"), "{text}");
     let retr = &tables["latency"]["RETR"];
     assert!(text.contains(&format!(
-        "latency,RETR,2,,,,{},{},{}\r\n",
+        "latency,RETR,1,,,,{},{},{}\r\n",
         retr["median_us"], retr["p95_us"], retr["max_us"]
     )));
     // Of three replies or more: PASS of two sessions has two.

@@ -240,6 +240,14 @@ impl Outcome {
         Self::Unknown,
     ];
 
+    /// The transfer failed. Where nothing tells, as under TLS, or the connection was not seen, it did not.
+    pub const fn is_failure(self) -> bool {
+        match self {
+            Self::Aborted | Self::Refused | Self::Failed | Self::Short => true,
+            Self::Complete | Self::NoData | Self::Unknown => false,
+        }
+    }
+
     /// The name that events have.
     pub const fn name(self) -> &'static str {
         match self {

@@ -12,7 +12,7 @@ pub struct ReportArgs {
     /// Files with events as --format json writes them, also gzipped; - for standard input
     #[arg(required = true, value_name = "EVENTS")]
     pub files: Vec<PathBuf>,
-    /// Write one HTML file
+    /// Write one HTML file; - for standard output
     #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "csv", "tables", "audit", "xferlog"])]
     pub html: Option<PathBuf>,
     /// Write all tables as JSON to standard output; the default

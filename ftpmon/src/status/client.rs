@@ -128,7 +128,13 @@ fn open_events(path: &Path) -> io::Result<impl BufRead + use<>> {
 }
 
 fn named<T>(address: &StatusAddress, result: io::Result<T>) -> Result<T, StatusError> {
-    result.map_err(|error| StatusError::NoAnswer { address: address.to_string(), error })
+    result.map_err(|error| {
+        let error = match error.kind() {
+            io::ErrorKind::WouldBlock => io::Error::other(format!("it says nothing for {ANSWER_TIME:?}")),
+            _ => error,
+        };
+        StatusError::NoAnswer { address: address.to_string(), error }
+    })
 }
 
 fn of_unix(path: &Path) -> io::Result<String> {

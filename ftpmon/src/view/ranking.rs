@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 const NAMES_MAX: usize = 50_000;
 /// Bytes of a table's names at most. Stops peers whose names are long, likewise.
 const NAMES_BYTES_MAX: usize = 4 << 20;
-/// Rows of a table that a report has.
+/// Rows of a table that a page has.
 const SHOWN: usize = 25;
 /// Bytes of a name that are kept.
 const NAME_BYTES_MAX: usize = 1_024;
@@ -114,9 +114,14 @@ impl Ranking {
         }
     }
 
-    /// The first rows of a report: the most bytes, then the most counted, then by name.
+    /// The first rows, for a page: the most bytes, then the most counted, then by name.
     pub(super) fn rows(&self) -> Vec<Row<'_>> {
         self.sorted(RankBy::Bytes, SHOWN)
+    }
+
+    /// All rows, in the same order.
+    pub(super) fn all(&self) -> Vec<Row<'_>> {
+        self.sorted(RankBy::Bytes, NAMES_MAX)
     }
 
     /// The first so many rows in an order; equal ones by their bytes, their counts and their names.
@@ -153,7 +158,7 @@ impl Ranking {
     }
 }
 
-/// Its first rows, and how many names there are.
+/// All its rows, and how many names there are.
 impl Serialize for Ranking {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
@@ -162,7 +167,7 @@ impl Serialize for Ranking {
             rows: Vec<Row<'t>>,
             others: Counts,
         }
-        Table { names: self.len(), rows: self.rows(), others: self.others }.serialize(serializer)
+        Table { names: self.len(), rows: self.all(), others: self.others }.serialize(serializer)
     }
 }
 

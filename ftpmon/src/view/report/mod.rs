@@ -36,12 +36,13 @@ use std::path::PathBuf;
 use crate::format::{Formatter as _, Xferlog, escaped};
 use anyhow::{Context as _, anyhow};
 use audit::Record;
+use reading::LeftOut;
 use tally::Tally;
 
 /// The form of a report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ReportForm {
-    /// One HTML file.
+    /// One HTML file; `-` is standard output.
     Html(PathBuf),
     /// All tables as JSON, on standard output.
     #[default]
@@ -83,6 +84,9 @@ pub fn report(files: &[PathBuf], form: &ReportForm) -> anyhow::Result<()> {
         rows.clear();
         Ok(())
     })?;
+    if left_out.files.len() == files.len() && !files.is_empty() {
+        return Err(told(left_out));
+    }
     match form {
         ReportForm::Csv | ReportForm::Audit | ReportForm::Xferlog => {}
         ReportForm::Tables => out.write_all(tables::csv(&tally).as_bytes())?,
@@ -90,10 +94,16 @@ pub fn report(files: &[PathBuf], form: &ReportForm) -> anyhow::Result<()> {
             out.write_all(escaped(&serde_json::to_string_pretty(&tally)?).as_bytes())?;
             out.write_all(b"\n")?;
         }
+        ReportForm::Html(path) if path.as_os_str() == "-" => out.write_all(page::html(&tally).as_bytes())?,
         ReportForm::Html(path) => std::fs::write(path, page::html(&tally))
             .with_context(|| format!("cannot write {}", path.display()))?,
     }
     out.flush()?;
+    if left_out.files.is_empty() && left_out.lines == 0 { Ok(()) } else { Err(told(left_out)) }
+}
+
+/// What was left out, as one error.
+fn told(left_out: LeftOut) -> anyhow::Error {
     let lines = match left_out.lines {
         0 => None,
         1 => Some(anyhow!("1 line is no event and is left out")),
@@ -101,5 +111,5 @@ pub fn report(files: &[PathBuf], form: &ReportForm) -> anyhow::Result<()> {
     };
     let told: Vec<String> =
         left_out.files.into_iter().chain(lines).map(|error| format!("{error:#}")).collect();
-    if told.is_empty() { Ok(()) } else { Err(anyhow!(told.join("; "))) }
+    anyhow!(told.join("; "))
 }

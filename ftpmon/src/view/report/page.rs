@@ -89,7 +89,7 @@ fn numbers(tally: &Tally) -> Markup {
     let named = |(name, count): (&str, u64)| (name.to_owned(), count);
     let shares = [
         ("of logins in clear text", percent(tally.logins_clear_text, tally.logins.count)),
-        ("of transfers in clear text", percent(tally.transfers_clear_text, tally.transfers.count)),
+        ("of transfers in clear text", percent(tally.transfers_clear_text, tally.transfers_connected)),
     ];
     let all =
         head.map(named).into_iter().chain(outcomes.map(|(name, count)| (format!("transfers {name}"), count)));
@@ -117,7 +117,7 @@ fn table(title: &str, counted: &str, top: &Ranking, with_bytes: bool) -> Markup 
                         th scope="col" { "name" }
                         th.number scope="col" { (counted) }
                         @if with_bytes {
-                            th.number scope="col" { "not complete" }
+                            th.number scope="col" { "failed" }
                             th.number scope="col" { "bytes up" }
                             th.number scope="col" { "bytes down" }
                         }

@@ -216,7 +216,7 @@ impl Stalls {
 }
 
 /// A reply behind a transfer: until it comes the transfer runs. What refuses one, and 425, does not wait for it.
-fn ends_transfer(verb: &str, told: &Reply) -> bool {
+pub(super) fn ends_transfer(verb: &str, told: &Reply) -> bool {
     let behind_it = told.reply.class == Some(ReplyClass::Completion)
         || matches!(told.reply.code, Some(426 | 451 | 452 | 551 | 552));
     behind_it && Verb::from_name(verb.as_bytes()).transfer().is_some()

@@ -25,6 +25,7 @@ pub(super) fn csv(tally: &Tally) -> String {
         ("sessions_tls", tally.sessions_tls),
         ("logins_clear_text", tally.logins_clear_text),
         ("transfers_clear_text", tally.transfers_clear_text),
+        ("transfers_connected", tally.transfers_connected),
         ("lost_events", tally.lost_events),
         ("anomalies", tally.anomalies),
         ("gaps", tally.gaps),
@@ -46,7 +47,7 @@ pub(super) fn csv(tally: &Tally) -> String {
         ("stalled_servers", &tally.stalls.servers),
     ];
     for (table, ranking) in rankings {
-        ranking.rows().iter().for_each(|row| rows.counts(table, row.name, row.counts));
+        ranking.all().iter().for_each(|row| rows.counts(table, row.name, row.counts));
         if ranking.others().count > 0 {
             rows.counts(table, "(further names)", ranking.others());
         }

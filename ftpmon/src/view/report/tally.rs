@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use ftpmon_core::ftp::Verb;
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{
-    Event, EventKind, EventLine, FileDirection, LoginOutcome, Outcome, Reply, TlsTurn, Transfer,
-};
+use ftpmon_event::{Event, EventKind, EventLine, FileDirection, LoginOutcome, Reply, TlsTurn, Transfer};
 use serde::Serialize;
 
 use super::latency::Latency;
 use super::servers::Servers;
-use super::stalls::Stalls;
+use super::stalls::{Stalls, ends_transfer};
 use super::timeline::Timeline;
 use super::trail::Trail;
 use crate::view::ranking::{Counts, Ranking};
@@ -28,6 +26,8 @@ pub(super) struct Tally {
     pub(super) transfers: Counts,
     /// Of those, such as had a data connection without TLS.
     pub(super) transfers_clear_text: u64,
+    /// Transfers whose data connection was seen.
+    pub(super) transfers_connected: u64,
     /// By outcome.
     pub(super) outcomes: BTreeMap<&'static str, u64>,
     pub(super) logins: Counts,
@@ -96,10 +96,11 @@ impl Tally {
         *self.outcomes.entry(facts.outcome.name()).or_default() += 1;
         let (up, down) =
             told.data.as_ref().map_or((0, 0), |data| (data.bytes_from_client, data.bytes_from_server));
-        let in_clear = told.data.as_ref().is_some_and(|data| data.initiator.is_some() && !data.tls);
-        self.transfers_clear_text += u64::from(in_clear);
-        let is_good = matches!(facts.outcome, Outcome::Complete);
-        let counts = Counts { bytes_up: up, bytes_down: down, ..counted(is_good) };
+        if let Some(data) = told.data.as_ref().filter(|data| data.initiator.is_some()) {
+            self.transfers_connected += 1;
+            self.transfers_clear_text += u64::from(!data.tls);
+        }
+        let counts = Counts { bytes_up: up, bytes_down: down, ..counted(!facts.outcome.is_failure()) };
         self.transfers.add(counts);
         self.timeline.add(event.ts, counts);
         self.users.add(event.user.as_deref().map_or("-", |user| user.text.as_str()), counts);
@@ -139,6 +140,10 @@ impl Tally {
             self.greetings.add(&format!("{}: {line}", session.server), counted(true));
         }
         if let (Some(command), Some(us)) = (&told.command, told.latency_us) {
+            // The reply that ends a transfer took as long as the transfer.
+            if ends_transfer(&command.verb, told) {
+                return;
+            }
             let verb = Verb::from_name(command.verb.as_bytes()).name().unwrap_or("other");
             self.latency.entry(verb).or_default().add(us);
             if let Some(session) = event.session.as_deref() {

@@ -10,17 +10,18 @@ use crate::view::units::{age, size};
 /// The number of texts of a row.
 pub(in crate::view) const CELLS: usize = 10;
 
-/// Client, server, user, state, age, time idle, bytes up and down, refused logins, and what it does: all of them safe to show.
+/// Client, server, user, state, age, time idle, bytes up and down with those of the transfer that runs, refused logins, and what it does: all of them safe to show.
 pub(in crate::view) fn cells(row: &Session, now: Timestamp) -> [String; CELLS] {
+    let (up, down) = row.bytes();
     [
         row.client.to_string(),
         row.server.to_string(),
         row.user.as_deref().map(shown).unwrap_or_default(),
-        row.state.name().to_owned(),
+        if row.is_stalled() { "stalled" } else { row.state.name() }.to_owned(),
         age(now, row.begun),
-        age(now, row.latest),
-        size(row.bytes_up),
-        size(row.bytes_down),
+        age(now, row.active()),
+        size(up),
+        size(down),
         row.failed_logins.to_string(),
         row.path.as_deref().or(row.command.as_deref()).map(shown).unwrap_or_default(),
     ]

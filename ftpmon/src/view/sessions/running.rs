@@ -31,7 +31,7 @@ pub(in crate::view) struct Moved {
     /// When they were counted.
     at: Timestamp,
     /// When a count was last higher than the one before.
-    grew: Timestamp,
+    pub(in crate::view) grew: Timestamp,
 }
 
 impl Running {

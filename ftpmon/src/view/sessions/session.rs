@@ -246,6 +246,21 @@ impl Session {
         }
     }
 
+    /// When it last did something: an event, or bytes of the transfer that runs, where these are counted.
+    pub(in crate::view) fn active(&self) -> Timestamp {
+        let moved = self.running.as_ref().and_then(|running| running.moved);
+        moved.map_or(self.latest, |moved| moved.grew.max(self.latest))
+    }
+
+    /// Bytes from the client and from the server: those of transfers that ended, and of the one that runs, where these are counted.
+    pub(in crate::view) fn bytes(&self) -> (u64, u64) {
+        let running = self.running.as_ref().and_then(|running| running.moved).map_or(0, |moved| moved.bytes);
+        match self.state {
+            State::Uploading => (self.bytes_up.saturating_add(running), self.bytes_down),
+            _ => (self.bytes_up, self.bytes_down.saturating_add(running)),
+        }
+    }
+
     /// A transfer runs and moves nothing.
     pub(in crate::view) fn is_stalled(&self) -> bool {
         self.running.as_ref().is_some_and(Running::is_stalled)

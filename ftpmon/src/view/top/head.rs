@@ -6,6 +6,9 @@ use crate::view::units::{second, size};
 
 /// The time of what is shown.
 pub(super) fn title(state: &State) -> String {
+    if state.events == 0 && state.table.len() == 0 {
+        return "ftpmon top  no events yet".to_owned();
+    }
     format!("ftpmon top  {} UTC", second(state.table.now))
 }
 
@@ -15,7 +18,11 @@ pub(super) fn totals(summary: &Summary, state: &State) -> [String; 2] {
         summary.states.iter().map(|(state, count)| format!("{count} {}", state.name())).collect();
     let states = if states.is_empty() { String::new() } else { format!(": {}", states.join(", ")) };
     let open = state.table.len();
-    let sessions = format!("{open} open sessions{states}; {} ended", state.table.ended);
+    let sessions = format!(
+        "{open} open {}{states}; {} ended",
+        if open == 1 { "session" } else { "sessions" },
+        state.table.ended
+    );
     let bytes = state.bytes;
     let seldom = |count: u64, what: &str| (count > 0).then(|| format!("{what} {count}"));
     let mut parts = vec![format!("running {}", summary.running)];

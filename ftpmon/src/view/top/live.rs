@@ -18,6 +18,7 @@ use super::screen::{Ask, Screen};
 use super::source::{self, INPUTS_WAITING, Input};
 use super::state::State;
 use crate::view::explain;
+use crate::view::layout::shown;
 use crate::view::terminal::{Painted, Tone};
 
 /// Time between two pictures.
@@ -251,7 +252,7 @@ impl<'o> Top<'o> {
     fn note(&self) -> String {
         match (&self.end, self.options.speed_permille) {
             (Some(Ok(())), _) => "no more events".to_owned(),
-            (Some(Err(_)), _) => "the input failed".to_owned(),
+            (Some(Err(error)), _) => shown(&format!("{error:#}")),
             (None, _) if self.is_away => "the agent is away, waiting".to_owned(),
             (None, Some(permille)) if permille % 1_000 == 0 => format!("×{}", permille / 1_000),
             (None, Some(permille)) => format!("×{}.{:03}", permille / 1_000, permille % 1_000),

@@ -1,7 +1,7 @@
 //! Everything that events tell.
 
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{Event, EventKind, FileDirection, LoginOutcome, Outcome, Transfer};
+use ftpmon_event::{Event, EventKind, FileDirection, LoginOutcome, Transfer};
 
 use super::happened::Happened;
 use super::recent::Recent;
@@ -90,7 +90,7 @@ impl State {
         let facts = &told.transfer;
         let (up, down) =
             told.data.as_ref().map_or((0, 0), |data| (data.bytes_from_client, data.bytes_from_server));
-        let failed = u64::from(facts.outcome != Outcome::Complete);
+        let failed = u64::from(facts.outcome.is_failure());
         let counts = Counts { count: 1, failed, bytes_up: up, bytes_down: down };
         self.bytes.add(counts);
         self.users.add(event.user.as_deref().map_or("-", |user| user.text.as_str()), counts);

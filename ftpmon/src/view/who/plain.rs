@@ -56,7 +56,12 @@ fn summary(table: &Table, rows: &[&Session]) -> String {
     rows.iter().for_each(|row| *states.entry(row.state).or_default() += 1);
     let states: Vec<String> =
         states.iter().map(|(state, count)| format!("{count} {}", state.name())).collect();
-    let mut parts = vec![format!("{} of {} open sessions", rows.len(), table.len())];
+    let mut parts = vec![format!(
+        "{} of {} open {}",
+        rows.len(),
+        table.len(),
+        if table.len() == 1 { "session" } else { "sessions" }
+    )];
     if !states.is_empty() {
         parts.push(states.join(", "));
     }
@@ -80,6 +85,7 @@ struct Row<'r> {
     begun: String,
     duration_ms: u64,
     idle_ms: u64,
+    stalled: bool,
 }
 
 /// The sessions as lines of JSON.
@@ -90,7 +96,8 @@ pub(super) fn json(table: &Table, rows: &[&Session]) -> serde_json::Result<Strin
             session,
             begun: Rfc3339::of(session.begun).as_str().to_owned(),
             duration_ms: table.now.millis_since(session.begun),
-            idle_ms: table.now.millis_since(session.latest),
+            idle_ms: table.now.millis_since(session.active()),
+            stalled: session.is_stalled(),
         };
         text.push_str(&serde_json::to_string(&row)?);
         text.push('\n');
