@@ -247,7 +247,7 @@ fn sessions_that_were_open_before_are_told_and_a_successor_is_waited_for() {
         let agent = Agent::start(&net.server, &["--iface", Direct::DEVICE, "--status", &at])?;
         let mut second = connect()?;
         second.login("alice", "wonderland")?;
-        shows("1 open sessions: 1 idle")?;
+        shows("1 open session: 1 idle")?;
         alice.quit()?;
         second.quit()?;
         top.signal(nix::sys::signal::Signal::SIGTERM)?;

@@ -102,7 +102,7 @@ pub fn report(files: &[PathBuf], form: &ReportForm) -> anyhow::Result<()> {
     if left_out.files.is_empty() && left_out.lines == 0 { Ok(()) } else { Err(told(left_out)) }
 }
 
-/// What was left out, as one error.
+/// The lines and files that were left out, as one error.
 fn told(left_out: LeftOut) -> anyhow::Error {
     let lines = match left_out.lines {
         0 => None,
