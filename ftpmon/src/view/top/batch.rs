@@ -59,7 +59,10 @@ pub(super) fn run(options: &TopOptions) -> anyhow::Result<u64> {
                 due = due.zip(every).map(|(due, every)| due + every);
             }
             Ok(Input::End(end)) => {
-                write(options, &state)?;
+                // An input that could not be opened has no table.
+                if end.is_ok() || state.events > 0 {
+                    write(options, &state)?;
+                }
                 return end.map(|()| wrong);
             }
             Err(RecvTimeoutError::Disconnected) => return Ok(wrong),
