@@ -66,7 +66,10 @@ impl Session {
                 None
             }
             Some(number) => {
-                let waiting = self.pending.answered_by(number, &reply.text);
+                let waiting = self.pending.answered_by(number, &reply.text).or_else(|| {
+                    let over = self.transfers.run_without_connection();
+                    over.then(|| self.pending.ended_oddly(number)).flatten()
+                });
                 self.pending.resume(number, waiting)
             }
             None => None,

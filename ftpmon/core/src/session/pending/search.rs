@@ -97,6 +97,12 @@ impl PendingCommands {
         self.sure().find(|(_, pending)| pending.fit(code) == Fit::Odd).map(|(index, _)| index)
     }
 
+    /// The running transfer that has ended so, where its connection is over: servers are known that repeat the code of their last reply then.
+    pub(in super::super) fn ended_oddly(&self, code: u16) -> Option<usize> {
+        let mut running = self.sure().filter(|(_, pending)| pending.preliminary);
+        running.find(|(_, pending)| pending.fit(code) == Fit::Odd && code >= 400).map(|(index, _)| index)
+    }
+
     fn sure(&self) -> impl Iterator<Item = (usize, &Pending)> {
         self.compared().filter(|(_, pending)| pending.is_sure())
     }
@@ -126,7 +132,8 @@ impl PendingCommands {
             return true;
         }
         self.get(index).zip(self.last).is_some_and(|(pending, (last, verb))| {
-            let own = pending.is_sure() && !pending.preliminary && !pending.is_unseen();
+            let odd = pending.preliminary && pending.fit(code) == Fit::Odd;
+            let own = pending.is_sure() && (!pending.preliminary || odd) && !pending.is_unseen();
             code >= 400 && last == code && verb != pending.verb && own
         })
     }
