@@ -169,8 +169,8 @@ impl Session {
     fn decide_repeated(&mut self, code: u16, text: &[u8], out: &mut Outbox) {
         let Some(repeated) = self.repeated.take() else { return };
         let index = self.pending.index_of(repeated.tx);
-        let own = index.filter(|&index| !self.pending.is_answered_after_all(index, code, text));
         let error = repeated.reply.code.map_or(0, Code::number);
+        let own = index.filter(|&index| !self.pending.is_answered_after_all(index, error, code, text));
         let own = own.or_else(|| self.pending.empty_line_before(index?, error));
         self.tell_reply(repeated.at, &repeated.reply, own, out);
     }

@@ -39,7 +39,7 @@ fn check(dialogue: &[&str]) {
             let (code, text): (u16, _) = (said[..3].parse().unwrap(), &said.as_bytes()[3..]);
             if let Some((waiting, error)) = held.take() {
                 let index = pending.index_of(waiting).unwrap();
-                if !pending.is_answered_after_all(index, code, text) {
+                if !pending.is_answered_after_all(index, error, code, text) {
                     pending.complete(index, error);
                 }
             }
@@ -127,6 +127,20 @@ fn what_is_said_behind_an_abort_ends_the_transfer() {
         "S 257 > 5",
     ]);
     check(&["C RETR", "S 150 > 1", "C ABOR", "S 426 > 1", "S 226 > 2", "C RMD", "S 550 > 3"]);
+    // Without a connection there was nothing to abort. What is refused behind that is something else.
+    for verb in ["C PORT", "C EPRT", "C PASV"] {
+        check(&[
+            "C STOR",
+            "S 150 > 1",
+            "C ABOR",
+            "S 225 > 2",
+            "C PWD",
+            "S 257 > 3",
+            verb,
+            "S 425 > ?",
+            "C NOOP",
+        ]);
+    }
 }
 
 /// The transfer of a server that reports its end with the code of the reply before, or not at all. RFC 959 section 5.4 has the replies in the
@@ -150,6 +164,21 @@ fn what_is_said_when_the_connection_is_over_is_answered_behind_the_transfer() {
     check(&["C RETR", "S 150 > 1", "C NOOP", "S 500 > 2", "|", "S 500 > ?", "S 226 > 1"]);
     check(&["C RETR", "S 150 > 1", "|", "C PWD", "S 257 > 2", "S 226 > 1", "C DELE", "S 550 > 3"]);
     check(&["C STOR", "S 150 > 1", "|", "C NOOP", "S 200 > 2", "C NOOP", "S 200 > 3", "S 226 > 1"]);
+}
+
+/// RFC 959 section 5.4 has 425 for transfers alone: what crosses another command is a notice of a connection that the server turned down, where the
+/// command has a reply of its own as well.
+#[test]
+fn a_connection_that_was_turned_down_answers_no_command_that_has_its_own_reply() {
+    for (verb, code) in [("PASV", 227), ("EPSV", 229), ("SITE", 200), ("XYZZY", 500), ("PORT", 200)] {
+        let own = [format!("C {verb}"), format!("S {code} > 1")];
+        check(&[&own[0], "S 425 > ?", &own[1], "C PWD", "S 257 > 2"]);
+        check(&[&own[0], "S 425 > ?", "C PWD", "S 257 > 2"]);
+    }
+    // It may be one's own, and then it is for a transfer again.
+    check(&["C PASV", "C RETR", "S 425 > ?", "S 425 > ?", "C PWD", "S 257 > 3"]);
+    check(&["C PASV", "C RETR", "S 425 > ?", "S 550 > 2"]);
+    check(&["C PWD", "S 425 > 0", "S 257 > 1"]);
 }
 
 #[test]
