@@ -6,7 +6,7 @@
 #![allow(clippy::print_stdout, reason = "a soak tells how far it is")]
 
 use std::env;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ftpmon_tests::bed::{Need, test};
@@ -37,41 +37,57 @@ fn turns(number: u64) -> Place {
     (hook.to_owned(), if number.is_multiple_of(2) { Family::V4 } else { Family::V6 })
 }
 
-/// Plays the rounds of these seeds, each [`ROUNDS_A_STAGE`] of them at another place. Returns how many sessions differ, and how many the
-/// server left without an answer.
+/// That which came of the sessions of a soak.
+#[derive(Debug, Default)]
+struct Tally {
+    sessions: usize,
+    differ: usize,
+    /// The server left them without an answer.
+    stalled: usize,
+    /// So that nobody knows what it answered: they are not judged.
+    unsure: usize,
+}
+
+impl Tally {
+    fn tell(&self, party: Party, since: Instant) {
+        let Self { sessions, differ, stalled, unsure } = self;
+        let rate = *sessions as f64 / since.elapsed().as_secs_f64();
+        println!(
+            "{party:?}: {sessions} sessions, {differ} differences, {stalled} without an answer, {unsure} not judged, {rate:.1} a second"
+        );
+    }
+}
+
+/// Plays the rounds of these seeds, each [`ROUNDS_A_STAGE`] of them at another place.
 fn rounds(
     party: Party,
     place: impl Fn(u64) -> Place,
     seeds: std::ops::Range<u64>,
     plan: fn(u64) -> Vec<Vec<Step>>,
-) -> Result<(usize, usize)> {
+) -> Result<Tally> {
+    let began = Instant::now();
     let stage = |number| {
         let (hook, family) = place(number);
         Stage::new(party, &hook, family)
     };
     let mut here = stage(0)?;
-    let (mut differ, mut stalled) = (0, 0);
+    let mut tally = Tally::default();
     for (round, seed) in (1..).zip(seeds) {
         if round % ROUNDS_A_STAGE == 0 {
-            println!("{party:?}: {round} rounds, {differ} differences, {stalled} sessions without an answer");
+            tally.tell(party, began);
             here = stage(round / ROUNDS_A_STAGE)?;
         }
         let plans = plan(seed);
         for (number, (played, steps)) in here.run(&plans)?.into_iter().zip(plans).enumerate() {
-            if played.record.stalled {
-                stalled += 1;
-                let last = played.record.commands.last().map_or("", |said| said.line.as_str());
-                println!("{party:?} seed {seed} session {number}: no answer, at last to {last:?}");
-                let found = Shrunk { steps, played };
-                report::write(&format!("{party:?}-{seed}-{number}-stalled"), &found)?;
-                continue;
-            }
+            tally.sessions += 1;
+            tally.stalled += usize::from(played.record.stalled);
+            tally.unsure += usize::from(played.record.unsure);
             if played.differences.is_empty() {
                 continue;
             }
-            differ += 1;
+            tally.differ += 1;
             let mut found = Shrunk { steps, played };
-            if differ <= SHRUNK_MAX
+            if tally.differ <= SHRUNK_MAX
                 && let Some(smaller) = shrink(&mut here, &found.steps, SHRINK_LIMIT)?
             {
                 found = smaller;
@@ -85,7 +101,8 @@ fn rounds(
             );
         }
     }
-    Ok((differ, stalled))
+    tally.tell(party, began);
+    Ok(tally)
 }
 
 /// An expectation that is wrong has to be found: else the bed proves nothing.
@@ -111,7 +128,7 @@ fn finds_faults(party: Party) -> Result<()> {
 /// Three rounds.
 fn short(party: Party) -> Result<()> {
     finds_faults(party)?;
-    let (differ, _) = rounds(party, |_| ("auto".to_owned(), Family::V4), 1..4, calm_plan)?;
+    let differ = rounds(party, |_| ("auto".to_owned(), Family::V4), 1..4, calm_plan)?.differ;
     ensure!(differ == 0, "{differ} sessions differ");
     Ok(())
 }
@@ -129,8 +146,7 @@ fn soak(party: Party) -> Result<()> {
     };
     let count = number("FTPMON_SOAK_DIALOGUES", 10_000).div_ceil(SESSIONS as u64);
     let first = number("FTPMON_SOAK_SEED", 1);
-    let (differ, stalled) = rounds(party, place, first..first + count, plan)?;
-    println!("{party:?}: {count} rounds, {differ} differences, {stalled} sessions without an answer");
+    let differ = rounds(party, place, first..first + count, plan)?.differ;
     ensure!(differ == 0, "{differ} sessions differ");
     Ok(())
 }

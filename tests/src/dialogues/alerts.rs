@@ -3,8 +3,8 @@
 use crate::events::Events;
 
 /// Alerts that the dialogues give on purpose: strangers connect to announced ports, PORT names ports of services and third hosts, passwords are
-/// wrong, transfers are aborted and ports left unused in numbers, and eight sessions of one host do all of it at once.
-const MEANT: [&str; 9] = [
+/// wrong, commands are refused, transfers are aborted and ports left unused in numbers, and eight sessions of one host do all of it at once.
+const MEANT: [&str; 10] = [
     "data-port-theft",
     "ftp-bounce",
     "login-guessing",
@@ -13,6 +13,7 @@ const MEANT: [&str; 9] = [
     "user-enumeration",
     "pasv-exhaustion",
     "data-connection-failures",
+    "server-refuses",
     "server-stalls",
 ];
 

@@ -27,6 +27,7 @@ impl Talker<'_> {
                 break;
             }
         }
+        self.record.unsure |= self.record.stalled;
         Ok(())
     }
 
@@ -44,6 +45,7 @@ impl Talker<'_> {
             let answers = (!waiting.is_empty()).then(|| waiting.remove(0));
             self.hear(&reply, answers);
         }
+        self.record.unsure |= self.record.stalled;
         Ok(())
     }
 
@@ -77,6 +79,7 @@ impl Talker<'_> {
                 break;
             }
         }
+        self.record.unsure |= self.record.stalled;
         Ok(())
     }
 }

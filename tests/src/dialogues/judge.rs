@@ -90,7 +90,7 @@ fn transfers(record: &Record, session: &Events, out: &mut Vec<String>) {
         let own = told.iter().find(|event| event.number("/tx") == Some(moved.command as u64 + 1));
         if let Some(event) = own {
             let line = record.commands.get(moved.command).map_or("", |said| said.line.as_str());
-            if moved.ends.is_some_and(|ends| is_unseen(record, moved, session, ends)) {
+            if moved.contested || moved.ends.is_some_and(|ends| is_unseen(record, moved, session, ends)) {
                 continue;
             }
             let wrong = transfer(record, moved, event);
@@ -231,11 +231,13 @@ fn is_unseen(record: &Record, moved: &Moved, session: &Events, ends: Ends) -> bo
     moved.unwatched && record.strangers.contains(&ends.initiator) && !session.of("anomaly").iter().any(told)
 }
 
-/// The transfer of a command had such a connection.
+/// The transfer of a command had such a connection, or one that the client does not know.
 pub(super) fn has_unseen_connection(record: &Record, session: &Events, tx: u64) -> bool {
     let its = |moved: &&Moved| moved.command as u64 + 1 == tx;
     let moved = record.transfers.iter().find(its);
-    moved.is_some_and(|moved| moved.ends.is_some_and(|ends| is_unseen(record, moved, session, ends)))
+    moved.is_some_and(|moved| {
+        moved.contested || moved.ends.is_some_and(|ends| is_unseen(record, moved, session, ends))
+    })
 }
 
 /// A stranger who is told has to be one who connected, and to have had the transfer's connection where the client knows so.
@@ -305,6 +307,7 @@ mod tests {
             via: None,
             ends: Some(ends),
             unwatched,
+            contested: false,
         });
         let facts = json!({"direction": "download", "outcome": "no_data"});
         events.0.insert(4, Event(json!({"event": "transfer", "tx": 1, "transfer": facts})));

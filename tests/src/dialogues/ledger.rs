@@ -65,9 +65,9 @@ impl Told {
     }
 
     fn is_done_as(&self, logged: &Logged) -> bool {
-        // A server that wrote all of it knows nothing of a client that was gone.
+        // A server that wrote all of it knows nothing of a client that was gone, and one that read all takes a reset for the end.
         let unread =
-            !logged.upload && self.outcome == "aborted" && (self.bytes == logged.bytes || !self.image);
+            self.outcome == "aborted" && (self.bytes == logged.bytes || !(logged.upload || self.image));
         logged.complete.map_or(self.outcome != "refused", |complete| {
             complete == self.is_complete() || (complete && (unread || self.unseen))
         })

@@ -13,6 +13,7 @@ mod endpoint;
 mod fence;
 pub mod judge;
 mod ledger;
+mod outcomes;
 pub mod plan;
 pub mod played;
 pub mod record;

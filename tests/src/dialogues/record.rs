@@ -93,6 +93,9 @@ pub struct Moved {
     /// A stranger connected to its endpoint when a transfer before it was over and no command was there yet: nothing says that the endpoint
     /// is still one, so that ftpmon need not have seen it.
     pub unwatched: bool,
+    /// The server reset the connection of an upload that it called complete: it had another one. Or it sent on it: a file that was asked for
+    /// before, whose transfer had no connection.
+    pub contested: bool,
 }
 
 /// The way in which the client ended the session.
@@ -130,6 +133,8 @@ pub struct Record {
     pub leaving: Leaving,
     /// The server did not answer, and the client left.
     pub stalled: bool,
+    /// So it did while several commands waited: which of them it answered nobody knows.
+    pub unsure: bool,
     /// The reason why the client lost track; nothing can then be compared.
     pub lost: Option<String>,
 }
@@ -148,6 +153,7 @@ impl Record {
             strangers: Vec::new(),
             leaving: Leaving::Closed,
             stalled: false,
+            unsure: false,
             lost: None,
         }
     }

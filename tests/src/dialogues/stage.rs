@@ -28,15 +28,12 @@ const LOG_LIMIT: Duration = Duration::from_secs(3);
 /// The pause between two looks at the log.
 const LOG_PAUSE: Duration = Duration::from_millis(50);
 
-/// The same of a session that the server does not end.
-const STALL_LIMIT: Duration = Duration::from_secs(4);
+/// The time within which a server notices that clients are gone which it left without an answer.
+const NOTICED: Duration = Duration::from_millis(300);
 
 /// A server and what watches it.
 #[derive(Debug)]
 pub struct Stage {
-    party: Party,
-    hook: String,
-    family: Family,
     net: Direct,
     server: RealServer,
     agent: Agent,
@@ -83,9 +80,6 @@ impl Stage {
         };
         let cast = Cast { server: SocketAddr::new(hosts.server, 21), client: hosts.client, stranger };
         Ok(Self {
-            party,
-            hook: hook.to_owned(),
-            family,
             net,
             server,
             agent,
@@ -137,7 +131,8 @@ impl Stage {
     /// Holds the transfers of a round against the server's log of it, once that has all of them.
     fn compare_with_log(&mut self, played: &mut [Played]) {
         if played.iter().any(|played| played.record.stalled) {
-            return;
+            // What it logs later would be taken for the next round's.
+            thread::sleep(NOTICED);
         }
         let deadline = Instant::now() + LOG_LIMIT;
         loop {
@@ -158,9 +153,7 @@ impl Stage {
     }
 
     fn judge_one(&mut self, record: Record) -> Result<Played> {
-        // A server that does not answer may not close either.
-        let limit = if record.stalled { STALL_LIMIT } else { LIMIT };
-        let found = poll::until(&format!("the end of the session of {}", record.client), limit, || {
+        let found = poll::until(&format!("the end of the session of {}", record.client), LIMIT, || {
             self.gather();
             let ids = self.ids.get(&record.client);
             Ok(ids.and_then(|ids| ids.iter().find(|id| self.ended.contains(*id))).cloned())
@@ -174,24 +167,19 @@ impl Stage {
         differences.extend(alerts::unmeant(&events));
         match found {
             // Which command has no answer nobody knows.
-            _ if record.stalled => differences.clear(),
+            _ if record.unsure => differences.clear(),
             found => differences.extend(found.err().map(|error| error.to_string())),
         }
         Ok(Played { record, events, differences })
     }
 
-    /// Plays sessions at once and judges them. A server that left one without an answer starts anew: what it logs late would be taken for the
-    /// next round's.
+    /// Plays sessions at once and judges them.
     ///
     /// # Errors
     /// As [`Stage::play`] and [`Stage::judge`].
     pub fn run(&mut self, plans: &[Vec<Step>]) -> Result<Vec<Played>> {
         let records = self.play(plans)?;
-        let played = self.judge(records)?;
-        if played.iter().any(|played| played.record.stalled) {
-            *self = Self::new(self.party, &self.hook.clone(), self.family)?;
-        }
-        Ok(played)
+        self.judge(records)
     }
 
     /// Sorts new events by their sessions.

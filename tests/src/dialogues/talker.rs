@@ -15,8 +15,8 @@ use crate::ftp::{
     Reply, extended, host_port, parse_extended_port, parse_host_port, parse_last_port, resolve,
 };
 
-/// The time that the client waits for a reply.
-pub(super) const REPLY_LIMIT: Duration = Duration::from_secs(10);
+/// The time that the client waits for a reply. Some servers think about a wrong password for seconds.
+const REPLY_LIMIT: Duration = Duration::from_secs(10);
 
 /// The time within which a reply too many comes.
 const SURPLUS_LIMIT: Duration = Duration::from_millis(50);
@@ -202,10 +202,15 @@ impl Talker<'_> {
     pub(super) fn next(&mut self) -> Result<Option<Reply>> {
         let reply = self.control.wait(REPLY_LIMIT)?;
         if reply.is_none() && !self.control.ended {
-            self.record.stalled = true;
-            self.leave(false);
+            self.give_up();
         }
         Ok(reply)
+    }
+
+    /// The server does not answer: the client leaves, and resets, since a server that waits for something else does not see its FIN.
+    pub(super) fn give_up(&mut self) {
+        self.record.stalled = true;
+        self.leave(true);
     }
 
     /// That which is said of a data connection cannot answer a command that has none, nor a preliminary reply one that is no transfer (RFC

@@ -6,19 +6,26 @@ use anyhow::Result;
 
 use super::control::readable;
 use super::data::Pipe;
+use super::outcomes::{is_listing, outcomes};
 use super::record::{Bytes, Leaving, Moved};
 use super::step::{Connect, End, Setup, Transfer};
-use super::talker::{REPLY_LIMIT, Talker};
+use super::talker::Talker;
 use crate::ftp::resolve;
 
 /// The time that commands that were said in the middle of a transfer may be answered before it goes on.
 const PAUSE: Duration = Duration::from_millis(20);
+/// The time that the first reply to a transfer command may take.
+const FIRST_LIMIT: Duration = Duration::from_secs(4);
 /// The time that a transfer may take.
-const FINAL_LIMIT: Duration = Duration::from_secs(3);
-/// The same of one that was aborted, or has no connection.
+const FINAL_LIMIT: Duration = Duration::from_secs(10);
+/// The time in which nothing moves, after which a server waits for something that will not come: another connection, mostly.
+const IDLE_LIMIT: Duration = Duration::from_millis(1500);
+/// The same where the client has no connection, or has ended it.
 const SHORT_LIMIT: Duration = Duration::from_millis(500);
 /// The time that the end of a data connection may lag behind the final reply.
 const LAG: Duration = Duration::from_secs(5);
+/// The same of connections that moved nothing: the server may have had another one.
+const EMPTY_LAG: Duration = Duration::from_millis(250);
 /// Bytes of a download that are read before something is done in its middle.
 const SOME: usize = 20_000;
 /// Final replies of a transfer that has begun.
@@ -76,7 +83,9 @@ impl Talker<'_> {
             cut: false,
             directory,
         };
-        self.pump(&mut going, REPLY_LIMIT, |_, going| going.preliminary || going.has_ended())?;
+        let connected = self.endpoint.as_ref().is_some_and(|endpoint| !endpoint.pipes.is_empty());
+        let limit = if connected { FIRST_LIMIT } else { IDLE_LIMIT };
+        self.pump(&mut going, limit, |_, going| going.preliminary || going.has_ended())?;
         if going.preliminary && !going.has_ended() && !self.control.ended {
             self.middle(plan, &mut going)?;
         }
@@ -211,26 +220,39 @@ impl Talker<'_> {
         let over = |talker: &Self, going: &Going| {
             let pipes = || talker.endpoint.iter().flat_map(|endpoint| &endpoint.pipes);
             // Of several connections the one that moved bytes ends; the others may stay.
-            let served = pipes().any(|pipe| pipe.finished && pipe.read > 0);
-            going.has_ended() && (upload || served || pipes().all(Pipe::is_over))
+            let own = |pipe: &Pipe| if upload { pipe.written > 0 } else { pipe.read > 0 };
+            let served = pipes().any(|pipe| pipe.finished && own(pipe));
+            going.has_ended() && (served || pipes().all(Pipe::is_over))
         };
         let aborted = plan.end == End::Abort && going.preliminary;
-        let connected = self.endpoint.as_ref().is_some_and(|endpoint| !endpoint.pipes.is_empty());
-        let limit = if aborted || !connected { SHORT_LIMIT } else { FINAL_LIMIT };
-        self.pump(going, limit, |_, going| going.has_ended())?;
+        // As long as bytes move it is worth waiting for more.
+        let deadline = Instant::now() + FINAL_LIMIT;
+        while !going.has_ended() && !self.control.ended && Instant::now() < deadline {
+            let before = self.moved();
+            let pipes = || self.endpoint.iter().flat_map(|endpoint| &endpoint.pipes);
+            let limit = if aborted || pipes().all(Pipe::is_over) { SHORT_LIMIT } else { IDLE_LIMIT };
+            self.pump(going, limit, |_, going| going.has_ended())?;
+            if self.moved() == before {
+                break;
+            }
+        }
         // A refused transfer leaves its connections open.
         if going.preliminary && going.has_ended() {
-            self.pump(going, LAG, over)?;
+            let lag = if self.moved() > 0 { LAG } else { EMPTY_LAG };
+            self.pump(going, lag, over)?;
         }
-        if aborted && !going.has_ended() {
-            // Some servers answer ABOR alone: the fence will tell.
+        let over = {
+            let mut pipes = self.endpoint.iter().flat_map(|endpoint| &endpoint.pipes).peekable();
+            going.preliminary && pipes.peek().is_some() && pipes.all(Pipe::is_over)
+        };
+        if (aborted || over) && !going.has_ended() && !self.control.ended {
+            // Some servers answer ABOR alone, or never say how a broken transfer ended: the fence will tell.
             going.extras.insert(0, going.command);
             return Ok(());
         }
         if !going.has_ended() && !self.control.ended {
-            // Some servers never say how a broken transfer ended.
-            self.record.stalled = true;
-            self.leave(false);
+            self.record.unsure |= !going.extras.is_empty();
+            self.give_up();
         }
         Ok(())
     }
@@ -368,7 +390,7 @@ impl Talker<'_> {
         if let Some(endpoint) = self.endpoint.as_mut().filter(|_| !all_used) {
             endpoint.left_over = true;
         }
-        let certain = served.is_some_and(|pipe| pipe.finished || plan.upload.is_some()) && !going.cut;
+        let certain = served.is_some_and(|pipe| pipe.finished) && !going.cut;
         let done = going.code.is_some_and(|code| code / 100 == 2);
         let bytes = match (served, plan.upload) {
             (Some(pipe), None) if certain => Bytes::Exactly(pipe.read),
@@ -377,6 +399,8 @@ impl Talker<'_> {
             (Some(pipe), Some(_)) => Bytes::AtMost(pipe.written),
             (None, _) => Bytes::Unknown,
         };
+        let contested =
+            plan.upload.is_some() && served.is_some_and(|pipe| (done && pipe.broken) || pipe.read > 0);
         let sha256 = served.filter(|_| matches!(bytes, Bytes::Exactly(_)) && done).map(Pipe::sha256);
         let line = self.record.commands.get(going.command).cloned();
         let arg = line.as_ref().and_then(|line| line.arg()).filter(|arg| !arg.starts_with('-'));
@@ -392,7 +416,7 @@ impl Talker<'_> {
             direction,
             path: arg.filter(|_| verb != "STOU").and_then(|arg| going.path(arg)),
             absolute: going.directory.1,
-            outcomes: outcomes(going, served.is_some(), certain),
+            outcomes: outcomes(going.code, going.preliminary, going.cut, served.is_some(), certain),
             code: going.code.filter(|code| *code >= 200),
             bytes,
             sha256,
@@ -400,6 +424,7 @@ impl Talker<'_> {
             via: kept.filter(|_| served.is_some()).map(|endpoint| endpoint.via),
             ends: served.map(|pipe| pipe.ends),
             unwatched,
+            contested,
         };
         if served.is_some() {
             let served = moved.ends;
@@ -407,26 +432,5 @@ impl Talker<'_> {
             self.record.loose.extend(others.chain(gone));
         }
         self.record.transfers.push(moved);
-    }
-}
-
-/// LIST, NLST or MLSD.
-fn is_listing(line: &str) -> bool {
-    line.get(1..4).is_some_and(|rest| matches!(rest, "IST" | "LST" | "LSD"))
-}
-
-/// The outcomes that are right.
-fn outcomes(going: &Going, served: bool, certain: bool) -> Vec<&'static str> {
-    match going.code {
-        // The client left before it ended, or the server did.
-        None | Some(..200) => Vec::new(),
-        Some(425 | 426) if !going.preliminary => vec!["refused", "failed", "aborted"],
-        Some(400..) if !going.preliminary => vec!["refused"],
-        Some(200..=299) if certain => vec!["complete"],
-        Some(200..=299) if served || going.cut => vec!["complete", "aborted"],
-        Some(200..=299) => vec!["complete", "aborted", "no_data"],
-        Some(426) => vec!["aborted"],
-        Some(_) if going.cut => vec!["failed", "aborted"],
-        Some(_) => vec!["failed"],
     }
 }

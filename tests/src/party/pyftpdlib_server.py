@@ -15,8 +15,7 @@ warnings.simplefilter("ignore")
 
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import FTPHandler
-from pyftpdlib.ioloop import Poll
-from pyftpdlib.servers import FTPServer
+from pyftpdlib.servers import ThreadedFTPServer
 
 address, root, log_path, user, password, xferlog_path = sys.argv[1:7]
 log = open(log_path, "w", buffering=1, encoding="utf-8", errors="replace")
@@ -58,4 +57,5 @@ with warnings.catch_warnings():
     authorizer.add_anonymous(root)
 Handler.authorizer = authorizer
 logging.basicConfig(level=logging.WARNING)
-FTPServer((address, 21), Handler, ioloop=Poll()).serve_forever()
+# A thread and a loop for each session: one loop for all of them loses events of connections when several open and close at once.
+ThreadedFTPServer((address, 21), Handler).serve_forever()

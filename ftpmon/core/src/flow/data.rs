@@ -72,6 +72,8 @@ pub(crate) struct DataFlow {
     pub(crate) established_told: bool,
     /// They know that this was seen, and not only taken to be.
     pub(crate) proven_told: bool,
+    /// They know that it is about to end.
+    pub(crate) closing_told: bool,
     /// Bytes passed before the connection was known to be a data connection.
     pub(crate) late: bool,
     /// Its end and its account: sessions of other hosts are notified at the next exchange.

@@ -215,6 +215,20 @@ impl Partition {
         }
     }
 
+    /// Both ends closed a data connection, or one reset it: late packets are waited for, and its session goes on. Or that was forged.
+    pub(super) fn note_closing(&mut self, id: FlowId, closing: bool) {
+        let connection = self.connection_id(id);
+        let Some(Flow { role: Role::Data(data), .. }) = self.flows.get_mut(id) else { return };
+        if core::mem::replace(&mut data.closing_told, closing) == closing {
+            return;
+        }
+        for ClaimRef { session, endpoint, .. } in data.claims.clone().iter().filter(|claim| !claim.foreign) {
+            if let Some(Flow { role: Role::Control(control), .. }) = self.flows.get_mut(session.flow) {
+                control.session.data_closing(*endpoint, connection, closing);
+            }
+        }
+    }
+
     /// A session has another connection for its announcement.
     pub(super) fn refuse_claim(&mut self, id: FlowId, session: SessionRef, endpoint: EndpointId) {
         let Some(Flow { role: Role::Data(data), .. }) = self.flows.get_mut(id) else { return };

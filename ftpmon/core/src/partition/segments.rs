@@ -237,7 +237,9 @@ impl Partition {
             return;
         }
         // Where the kernel counts, its account of the end is the one that is complete.
+        let mut closing = None;
         if flow.record.is_none() {
+            closing = Some(flow.connection.is_closed() || flow.both_finished());
             if flow.connection.is_closed() {
                 if !flow.was_reset() {
                     self.end(at, id, None);
@@ -262,6 +264,9 @@ impl Partition {
             flow.timers.set(Timer::Announcement, flow.announcement_due(at));
         }
         self.note_timers(id);
+        if let Some(closing) = closing {
+            self.note_closing(id, closing);
+        }
     }
 
     /// No more of a data connection's bytes are wanted: the kernel need not copy them.

@@ -198,7 +198,8 @@ impl Session {
             let detail = format!("more than {} commands wait for a reply", context.limits.pending_commands);
             self.anomaly(at, Some(self.tx), AnomalyId::TooManyPending, &detail, out);
         }
-        self.pending.push(pending);
+        let behind_end = self.transfers.run_without_connection();
+        self.pending.push(pending.behind_end(behind_end));
     }
 
     /// A command was not captured: one of the next replies is its.

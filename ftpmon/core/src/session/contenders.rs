@@ -31,7 +31,11 @@ pub(super) enum DataState<'a> {
 
 #[derive(Debug)]
 enum Stage {
-    Open { established: bool },
+    Open {
+        established: bool,
+        /// Both ends closed it, or one reset it: late packets are waited for.
+        closing: bool,
+    },
     Ended(Box<DataSummary>),
 }
 
@@ -76,7 +80,7 @@ impl Contender {
 
     fn rank(&self, direction: Option<FileDirection>, completed: bool) -> Rank {
         match &self.stage {
-            &Stage::Open { established } => Rank {
+            &Stage::Open { established, .. } => Rank {
                 moved: false,
                 established,
                 finished: false,
@@ -110,7 +114,7 @@ impl Contender {
     }
 
     fn is_established(&self) -> bool {
-        !matches!(self.stage, Stage::Open { established: false })
+        !matches!(self.stage, Stage::Open { established: false, .. })
     }
 
     fn has_moved(&self) -> bool {
@@ -156,7 +160,7 @@ impl Contenders {
         let Contact { connection, initiator, established, .. } = contact;
         let known = self.0.iter_mut().find(|it| it.connection == connection);
         if let Some(Contender { stage, .. }) = known {
-            if let Stage::Open { established: now } = stage {
+            if let Stage::Open { established: now, .. } = stage {
                 *now |= established;
             }
             return true;
@@ -166,7 +170,7 @@ impl Contenders {
             let Some((weakest, _)) = weakest.filter(|(_, it)| expected && !it.expected) else { return false };
             self.0.remove(weakest);
         }
-        let stage = Stage::Open { established };
+        let stage = Stage::Open { established, closing: false };
         self.0.push(Contender { connection, initiator, opened: at, expected, mode, stage });
         true
     }
@@ -237,8 +241,8 @@ impl Contenders {
     pub(super) fn state(&self, direction: Option<FileDirection>) -> DataState<'_> {
         match self.best(direction, false, |_| true).and_then(|best| self.0.get(best)).map(|best| &best.stage)
         {
-            None | Some(Stage::Open { established: false }) => DataState::Waiting,
-            Some(Stage::Open { established: true }) => DataState::Open,
+            None | Some(Stage::Open { established: false, .. }) => DataState::Waiting,
+            Some(Stage::Open { established: true, .. }) => DataState::Open,
             Some(Stage::Ended(summary)) => DataState::Ended(summary),
         }
     }
@@ -246,6 +250,20 @@ impl Contenders {
     /// One of the connections is open, or about to be.
     pub(super) fn has_open(&self) -> bool {
         self.0.iter().any(Contender::is_open)
+    }
+
+    /// A connection is about to end, or it is not, after all.
+    pub(super) fn closing(&mut self, connection: ConnectionId, is: bool) {
+        let own = self.0.iter_mut().find(|it| it.connection == connection);
+        if let Some(Contender { stage: Stage::Open { closing, .. }, .. }) = own {
+            *closing = is;
+        }
+    }
+
+    /// There was one, and none is open but for late packets.
+    pub(super) fn are_over(&self) -> bool {
+        let is_over = |it: &Contender| !matches!(it.stage, Stage::Open { closing: false, .. });
+        !self.0.is_empty() && self.0.iter().all(is_over)
     }
 
     /// The connections that are open, or about to be.

@@ -292,6 +292,11 @@ impl Session {
         self.end_if_nothing_open(at, out);
     }
 
+    /// A connection to an announced endpoint is about to end, but for late packets; or it is not, after all.
+    pub fn data_closing(&mut self, id: EndpointId, connection: ConnectionId, closing: bool) {
+        self.transfers.closing(id, connection, closing);
+    }
+
     /// A data connection without a readable announcement was opened.
     pub fn data_inferred(&mut self, data: DataAnnouncement) -> EndpointId {
         self.transfers.infer(data)

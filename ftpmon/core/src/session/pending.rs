@@ -43,6 +43,8 @@ pub(super) struct Pending {
     preliminary: bool,
     /// It was sent while a transfer waited for its final reply.
     during_transfer: bool,
+    /// It was sent when the connection of the transfer that waited for its final reply had ended.
+    behind_end: bool,
 }
 
 /// The change that a command makes when it succeeds.
@@ -98,7 +100,13 @@ impl Pending {
             doubt: Doubt::None,
             preliminary: false,
             during_transfer: false,
+            behind_end: false,
         }
+    }
+
+    /// It is sent when the connection of the transfer that waits for its final reply has ended.
+    pub(super) fn behind_end(self, behind_end: bool) -> Self {
+        Self { behind_end, ..self }
     }
 
     fn unseen(at: Timestamp) -> Self {
@@ -338,10 +346,10 @@ impl PendingCommands {
             self.unconnected = None;
         }
         // A server that has a new endpoint, or has aborted, is through with the transfer before. So is one that answers what was said
-        // behind ABOR.
+        // behind ABOR, or when the transfer had no connection any more.
         let abort_waits = self.queue.iter().take(index).any(|older| older.verb == Verb::Abor);
         let ends_transfers = (code < 400 && (of_endpoint || completed.verb == Verb::Abor))
-            || (abort_waits && !beside_transfers);
+            || ((abort_waits || completed.behind_end) && !beside_transfers);
         self.retain_before(index, |older| {
             let unanswered = match older.doubt {
                 Doubt::ReplyLost | Doubt::AnsweredUnseen => return false,

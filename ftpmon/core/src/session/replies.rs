@@ -66,7 +66,10 @@ impl Session {
                 None
             }
             Some(number) => {
-                let waiting = self.pending.answered_by(number, &reply.text);
+                let waiting = self.pending.answered_by(number, &reply.text).or_else(|| {
+                    let over = self.transfers.run_without_connection();
+                    over.then(|| self.pending.ended_oddly(number)).flatten()
+                });
                 self.pending.resume(number, waiting)
             }
             None => None,
@@ -166,8 +169,8 @@ impl Session {
     fn decide_repeated(&mut self, code: u16, text: &[u8], out: &mut Outbox) {
         let Some(repeated) = self.repeated.take() else { return };
         let index = self.pending.index_of(repeated.tx);
-        let own = index.filter(|&index| !self.pending.is_answered_after_all(index, code, text));
         let error = repeated.reply.code.map_or(0, Code::number);
+        let own = index.filter(|&index| !self.pending.is_answered_after_all(index, error, code, text));
         let own = own.or_else(|| self.pending.empty_line_before(index?, error));
         self.tell_reply(repeated.at, &repeated.reply, own, out);
     }

@@ -259,6 +259,12 @@ impl Transfer {
         self.announced.as_ref().is_some_and(|it| it.contenders.has_open())
     }
 
+    /// It has begun, its connection has ended, and its final reply was not seen.
+    pub(super) fn runs_without_connection(&self) -> bool {
+        let over = || self.announced.as_deref().is_some_and(|it| it.contenders.are_over());
+        self.preliminary && self.code.is_none() && self.request.tx != 0 && over()
+    }
+
     /// Refused at once: no data connection was wanted for it any more.
     pub(super) fn refused(&self) -> bool {
         !self.preliminary && self.code.is_some_and(|code| code >= 400)

@@ -2,6 +2,7 @@
 //! and the replies are brought together into one event, whatever the order in which they are seen.
 
 mod aside;
+mod closing;
 mod missing;
 mod report;
 

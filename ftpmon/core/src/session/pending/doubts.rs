@@ -21,7 +21,7 @@ impl PendingCommands {
             return false;
         }
         // A server that is through with a transfer refuses what was asked behind it.
-        if doubtful_one.preliminary && doubtful < sure && matches!(code, 450 | 550..=553) {
+        if doubtful_one.preliminary && doubtful < sure && matches!(code, 425 | 450 | 550..=553) {
             return false;
         }
         // 211 is a "system status, or system help reply" (RFC 959 section 4.2.2): servers answer STAT with it, and HELP with 214.

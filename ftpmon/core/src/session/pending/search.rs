@@ -1,6 +1,7 @@
 //! The search for the command that a reply answers.
 
 use super::super::answers::{Fit, is_asked_during_transfers, is_distinctive};
+use super::super::transfer::CANNOT_CONNECT;
 use super::{DOUBTFUL_MAX, Pending, PendingCommands};
 use crate::ftp::Verb;
 
@@ -97,6 +98,12 @@ impl PendingCommands {
         self.sure().find(|(_, pending)| pending.fit(code) == Fit::Odd).map(|(index, _)| index)
     }
 
+    /// The running transfer that has ended so, where its connection is over: servers are known that repeat the code of their last reply then.
+    pub(in super::super) fn ended_oddly(&self, code: u16) -> Option<usize> {
+        let mut running = self.sure().filter(|(_, pending)| pending.preliminary);
+        running.find(|(_, pending)| pending.fit(code) == Fit::Odd && code >= 400).map(|(index, _)| index)
+    }
+
     fn sure(&self) -> impl Iterator<Item = (usize, &Pending)> {
         self.compared().filter(|(_, pending)| pending.is_sure())
     }
@@ -125,16 +132,35 @@ impl PendingCommands {
         if self.empty_line_before(index, code).is_some() {
             return true;
         }
+        if self.is_notice(index, code) {
+            return true;
+        }
         self.get(index).zip(self.last).is_some_and(|(pending, (last, verb))| {
-            let own = pending.is_sure() && !pending.preliminary && !pending.is_unseen();
+            let odd = pending.preliminary && pending.fit(code) == Fit::Odd;
+            let own = pending.is_sure() && (!pending.preliminary || odd) && !pending.is_unseen();
             code >= 400 && last == code && verb != pending.verb && own
         })
     }
 
+    /// 425 to a command that moves nothing: servers send it unasked for a connection of a stranger that they turned down, and it may cross the
+    /// command.
+    fn is_notice(&self, index: usize, code: u16) -> bool {
+        code == CANNOT_CONNECT
+            && self
+                .get(index)
+                .is_some_and(|it| it.is_sure() && !it.runs() && !it.is_unseen() && !it.is_empty_line())
+    }
+
     /// A command, of whose error that is not certain, is answered by this reply rather than another one.
-    pub(in super::super) fn is_answered_after_all(&self, index: usize, code: u16, text: &[u8]) -> bool {
+    pub(in super::super) fn is_answered_after_all(
+        &self,
+        index: usize,
+        error: u16,
+        code: u16,
+        text: &[u8],
+    ) -> bool {
         let mut others = self.sure().filter(|(other, _)| *other != index);
-        code < 400
+        (code < 400 || (self.is_notice(index, error) && code != error))
             && self.answered_by(code, text) == Some(index)
             && others.all(|(_, pending)| pending.fit(code) < Fit::Typical)
     }

@@ -5,12 +5,13 @@ use crate::ftp::Verb;
 use crate::time::Timestamp;
 
 /// `C VERB` sends a command, `C` an empty line, which has no number, `?` stands for a command that was not captured, `? N` for N
-/// that were not read, `~` for lost replies; `S CODE text > N`
+/// that were not read, `~` for lost replies, `|` for the end of the running transfer's connection; `S CODE text > N`
 /// is a reply that answers the command N, counted from 1, none where N is 0, or waits for what follows where it is `?`.
 fn check(dialogue: &[&str]) {
     let mut pending = PendingCommands::default();
     let mut tx = 0;
     let mut held: Option<(u64, u16)> = None;
+    let mut over = false;
     for step in dialogue {
         if let Some(name) = step.strip_prefix('C') {
             if let Some((held, code)) = held.take() {
@@ -24,7 +25,9 @@ fn check(dialogue: &[&str]) {
             }
             tx += 1;
             let verb = Verb::from_name(name.as_bytes());
-            pending.push(Pending::new(tx, verb, name.into(), None, at, Intent::None));
+            pending.push(Pending::new(tx, verb, name.into(), None, at, Intent::None).behind_end(over));
+        } else if *step == "|" {
+            over = true;
         } else if *step == "?" {
             pending.push_unseen(Timestamp::default());
         } else if let Some(count) = step.strip_prefix("? ") {
@@ -36,17 +39,19 @@ fn check(dialogue: &[&str]) {
             let (code, text): (u16, _) = (said[..3].parse().unwrap(), &said.as_bytes()[3..]);
             if let Some((waiting, error)) = held.take() {
                 let index = pending.index_of(waiting).unwrap();
-                if !pending.is_answered_after_all(index, code, text) {
+                if !pending.is_answered_after_all(index, error, code, text) {
                     pending.complete(index, error);
                 }
             }
-            let repeated = pending.answered_by(code, text).filter(|&index| pending.is_repeated(index, code));
+            let fitting = pending.answered_by(code, text);
+            let fitting = fitting.or_else(|| pending.ended_oddly(code).filter(|_| over));
+            let repeated = fitting.filter(|&index| pending.is_repeated(index, code));
             let found = match repeated {
                 Some(index) => {
                     held = Some((pending.get(index).unwrap().tx, code));
                     "?".to_owned()
                 }
-                None => answer(&mut pending, code, text).to_string(),
+                None => answered(&mut pending, fitting, code).to_string(),
             };
             assert_eq!(found, wanted, "{step} in {dialogue:?}");
         }
@@ -55,6 +60,10 @@ fn check(dialogue: &[&str]) {
 
 fn answer(pending: &mut PendingCommands, code: u16, text: &[u8]) -> u64 {
     let waiting = pending.answered_by(code, text);
+    answered(pending, waiting, code)
+}
+
+fn answered(pending: &mut PendingCommands, waiting: Option<usize>, code: u16) -> u64 {
     let Some(index) = pending.resume(code, waiting) else { return 0 };
     let command = pending.get(index).unwrap();
     let (tx, transfer) = (command.tx, command.is_transfer());
@@ -118,6 +127,58 @@ fn what_is_said_behind_an_abort_ends_the_transfer() {
         "S 257 > 5",
     ]);
     check(&["C RETR", "S 150 > 1", "C ABOR", "S 426 > 1", "S 226 > 2", "C RMD", "S 550 > 3"]);
+    // Without a connection there was nothing to abort. What is refused behind that is something else.
+    for verb in ["C PORT", "C EPRT", "C PASV"] {
+        check(&[
+            "C STOR",
+            "S 150 > 1",
+            "C ABOR",
+            "S 225 > 2",
+            "C PWD",
+            "S 257 > 3",
+            verb,
+            "S 425 > ?",
+            "C NOOP",
+        ]);
+    }
+}
+
+/// The transfer of a server that reports its end with the code of the reply before, or not at all. RFC 959 section 5.4 has the replies in the
+/// order of the commands: one that was sent when the connection was over is answered behind the transfer's final reply.
+#[test]
+fn what_is_said_when_the_connection_is_over_is_answered_behind_the_transfer() {
+    for (verb, code) in [("DELE", 550), ("CDUP", 250), ("REST", 554), ("MFMT", 550), ("CWD", 550)] {
+        let behind = [format!("C {verb}"), format!("S {code} > 4")];
+        let no_reply = ["C RETR", "S 150 > 1", "C NOOP", "S 500 > 2", "|", "C PWD", "S 257 > 3"];
+        let dialogue: Vec<&str> = no_reply.into_iter().chain(behind.iter().map(String::as_str)).collect();
+        check(&dialogue);
+        let behind = [format!("C {verb}"), format!("S {code} > 3")];
+        let code_of_before = ["C RETR", "S 150 > 1", "C NOOP", "S 500 > 2", "|", "S 500 > ?"];
+        let dialogue: Vec<&str> =
+            code_of_before.into_iter().chain(behind.iter().map(String::as_str)).collect();
+        check(&dialogue);
+    }
+    // It is not over yet, or has its final reply after all.
+    check(&["C RETR", "S 150 > 1", "C PWD", "S 257 > 2", "S 226 > 1"]);
+    check(&["C RETR", "S 150 > 1", "C NOOP", "S 500 > 2", "S 500 > 0", "S 226 > 1"]);
+    check(&["C RETR", "S 150 > 1", "C NOOP", "S 500 > 2", "|", "S 500 > ?", "S 226 > 1"]);
+    check(&["C RETR", "S 150 > 1", "|", "C PWD", "S 257 > 2", "S 226 > 1", "C DELE", "S 550 > 3"]);
+    check(&["C STOR", "S 150 > 1", "|", "C NOOP", "S 200 > 2", "C NOOP", "S 200 > 3", "S 226 > 1"]);
+}
+
+/// RFC 959 section 5.4 has 425 for transfers alone: what crosses another command is a notice of a connection that the server turned down, where the
+/// command has a reply of its own as well.
+#[test]
+fn a_connection_that_was_turned_down_answers_no_command_that_has_its_own_reply() {
+    for (verb, code) in [("PASV", 227), ("EPSV", 229), ("SITE", 200), ("XYZZY", 500), ("PORT", 200)] {
+        let own = [format!("C {verb}"), format!("S {code} > 1")];
+        check(&[&own[0], "S 425 > ?", &own[1], "C PWD", "S 257 > 2"]);
+        check(&[&own[0], "S 425 > ?", "C PWD", "S 257 > 2"]);
+    }
+    // It may be one's own, and then it is for a transfer again.
+    check(&["C PASV", "C RETR", "S 425 > ?", "S 425 > ?", "C PWD", "S 257 > 3"]);
+    check(&["C PASV", "C RETR", "S 425 > ?", "S 550 > 2"]);
+    check(&["C PWD", "S 425 > 0", "S 257 > 1"]);
 }
 
 #[test]
