@@ -10,6 +10,7 @@ use super::entry::{Detector, Entry, Threshold};
 use super::table::{Fill, Table};
 use super::watch::Watch;
 use crate::event::{Confidence, DataAnnouncement, Event, EventKind, EventType, Mode, Nat};
+use crate::ftp::Code;
 
 /// Clients. Stops whoever makes up addresses.
 const CLIENTS_MAX: usize = 16_384;
@@ -74,7 +75,7 @@ fn is_agreement(event: &Event) -> bool {
     let EventKind::Reply(reply) = &event.kind else { return false };
     let is_active = |verb: &str| matches!(verb, "PORT" | "EPRT" | "LPRT");
     reply.command.as_ref().is_some_and(|command| is_active(&command.verb))
-        && reply.reply.code.is_some_and(|code| (200..300).contains(&code))
+        && reply.reply.code.is_some_and(Code::completes)
 }
 
 struct Bounce {

@@ -9,6 +9,7 @@ use super::table::{Fill, Table};
 use super::watch::Watch;
 use super::watching::KEYS_MAX;
 use crate::event::{Confidence, Event, EventKind, EventType};
+use crate::ftp::Code;
 use smol_str::SmolStr;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -61,7 +62,7 @@ fn greeting(event: &Event) -> Option<&str> {
     let code = reply.reply.code.unwrap_or_default();
     let named = match &reply.command {
         None => reply.tx == 0 && code == 220,
-        Some(command) => matches!(command.verb.as_str(), "SYST" | "CSID") && (200..300).contains(&code),
+        Some(command) => matches!(command.verb.as_str(), "SYST" | "CSID") && Code::completes(code),
     };
     named.then_some(reply.reply.text.as_str())
 }

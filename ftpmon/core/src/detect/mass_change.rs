@@ -10,6 +10,7 @@ use super::facts::{key, last_part};
 use super::table::{Fill, Table};
 use super::watch::Watch;
 use crate::event::{CommandRef, Confidence, Event, EventKind, EventType, Reply};
+use crate::ftp::Code;
 
 /// Clients by kind of change. Stops whoever makes up addresses or extensions.
 const CLIENTS_MAX: usize = 16_384;
@@ -45,7 +46,7 @@ fn change(event: &Event) -> Option<(Change, &str)> {
     let EventKind::Reply(Reply { reply, command: Some(CommandRef { verb, arg }), .. }) = &event.kind else {
         return None;
     };
-    if !reply.code.is_some_and(|code| (200..300).contains(&code)) {
+    if !reply.code.is_some_and(Code::completes) {
         return None;
     }
     match verb.as_str() {

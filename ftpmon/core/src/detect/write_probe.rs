@@ -10,6 +10,7 @@ use super::table::{Fill, Table};
 use super::watch::Watch;
 use super::watching::KEYS_MAX;
 use crate::event::{Confidence, Event, EventKind, EventType, Outcome, Transfer};
+use crate::ftp::Code;
 use smol_str::SmolStr;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -54,7 +55,7 @@ fn step(event: &Event) -> Option<Step<'_>> {
         }
         EventKind::Reply(_) => {
             let (reply, verb, code) = answer(event)?;
-            let deleted = verb == "DELE" && (200..300).contains(&code) && is_anonymous(user(event));
+            let deleted = verb == "DELE" && Code::completes(code) && is_anonymous(user(event));
             let command = reply.command.as_ref().filter(|_| deleted)?;
             Some(Step::Deleted(command.arg.as_deref()?))
         }

@@ -64,7 +64,12 @@ impl Code {
 
     /// 2yz: the command is done.
     pub const fn is_completion(self) -> bool {
-        self.0 / 100 == 2
+        Self::completes(self.0)
+    }
+
+    /// The same of a number that may be no code.
+    pub const fn completes(number: u16) -> bool {
+        number / 100 == 2
     }
 
     /// 3yz: another command has to follow.

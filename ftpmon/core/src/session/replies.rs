@@ -242,7 +242,7 @@ impl Session {
     }
 
     fn answered(&mut self, at: Timestamp, command: Pending, code: u16, reply: &Reply<'_>, out: &mut Outbox) {
-        let completed = (200..300).contains(&code);
+        let completed = Code::completes(code);
         let masked = Reply { text: self.secrets.masked(&reply.text), ..*reply };
         self.remote.answered(command.tx, &masked);
         match (command.verb.canonical(), command.intent) {

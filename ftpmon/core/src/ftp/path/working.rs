@@ -4,6 +4,7 @@ use super::directory::{Directory, Target};
 use super::join::resolve;
 use super::stated::{Stated, parent_of, stated, stated_by_257};
 use super::system::System;
+use crate::ftp::code::Code;
 use crate::ftp::verb::Verb;
 
 /// A reply as far as it can name a directory.
@@ -64,7 +65,7 @@ impl WorkingDirectory {
         } else if first && self.place != Directory::Login {
             self.forget();
         }
-        self.entered |= (200..300).contains(&answer.code);
+        self.entered |= Code::completes(answer.code);
         self.stated(answer, None);
     }
 

@@ -87,7 +87,7 @@ mod tests {
         }
     }
 
-    const ANOMALIES: [AnomalyId; 16] = [
+    const ANOMALIES: [AnomalyId; 17] = [
         AnomalyId::MalformedCommand,
         AnomalyId::MalformedReply,
         AnomalyId::CommandTooLong,
@@ -101,6 +101,7 @@ mod tests {
         AnomalyId::OverlapConflict,
         AnomalyId::DoubtfulSegment,
         AnomalyId::TelnetInCommand,
+        AnomalyId::TinySegments,
         AnomalyId::NotFtp,
         AnomalyId::CommandBehindAuth,
         AnomalyId::EventFlood,
