@@ -140,7 +140,7 @@ pub struct RunOptions {
     #[arg(long, value_enum, default_value_t = HookChoice::Auto)]
     pub hook: HookChoice,
     /// Destination of events: - for standard output, a file path, tcp://HOST:PORT, tls://HOST:PORT, udp://HOST:PORT, unix:PATH,
-    /// unixgram:PATH or https://HOST, syslog+ before a socket for syslog messages, elastic+, loki+, splunk+ or otlp+ before https://, and
+    /// unixgram:PATH, https://HOST, nats://HOST/SUBJECT or kafka://HOST/TOPIC, syslog+ before a socket for syslog messages, elastic+, loki+, splunk+ or otlp+ before https://, and
     /// settings after commas
     /// (format=eve,events=login+transfer,queue=16M). May be given several times
     #[arg(long = "output", value_name = "SINK[,SETTING=VALUE]…", default_value = "-")]
