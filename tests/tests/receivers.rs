@@ -4,10 +4,8 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -18,7 +16,6 @@ use ftpmon_tests::process::{Running, run_ok};
 use ftpmon_tests::receiver::{Receiver, Stage, events_wanted};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
 
 const SOON: Duration = Duration::from_secs(30);
 const KAFKA_BROKER: &str = include_str!("../src/receiver/kafka_broker.py");
@@ -46,8 +43,7 @@ fn nats_server(stage: &Stage, options: &[&str]) -> Result<Running> {
     let store = stage.scratch.path().join("jetstream");
     command.args(["-js", "-a", "127.0.0.1", "-p", "4222", "-sd"]).arg(store).args(options);
     let server = Running::start(&mut command)?;
-    poll::until_ok(SOON, || stage.net.server.run(|| Ok(TcpStream::connect(("127.0.0.1", 4222)).map(drop)?)))
-        .with_context(|| server.stderr.text())?;
+    stage.listens(4222, &server)?;
     Ok(server)
 }
 
@@ -85,25 +81,6 @@ fn receivers_nats() {
     });
 }
 
-/// Makes an authority and a certificate that it signs for 127.0.0.1: paths of the authority's, the certificate and its key.
-fn certificate(stage: &Stage) -> Result<[String; 3]> {
-    let at = |name: &str| stage.scratch.path().join(name).to_string_lossy().into_owned();
-    let (ca, ca_key, cert, key, request) =
-        (at("ca.pem"), at("ca.key"), at("cert.pem"), at("cert.key"), at("request.pem"));
-    let names = stage.scratch.write("names", "subjectAltName=IP:127.0.0.1\n")?;
-    let openssl = |words: &str| run_ok(Command::new("openssl").args(words.split_whitespace()));
-    openssl(&format!(
-        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout {ca_key} -out {ca}"
-    ))?;
-    openssl(&format!("req -newkey rsa:2048 -nodes -subj /CN=here -keyout {key} -out {request}"))?;
-    let sign =
-        format!("x509 -req -days 2 -in {request} -CA {ca} -CAkey {ca_key} -CAcreateserial -out {cert}");
-    openssl(&format!("{sign} -extfile {}", names.display()))?;
-    // Servers and the agent give up root.
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o644))?;
-    Ok([ca, cert, key])
-}
-
 /// Over TLS with certificates on both sides: a wrong password is told, nothing is lost meanwhile, and the file is read again.
 #[test]
 fn receivers_nats_login() {
@@ -115,7 +92,7 @@ fn receivers_nats_login() {
     ];
     test("receivers_nats_login", &needs, || {
         let mut stage = Stage::new("nats-login")?;
-        let [ca, cert, key] = certificate(&stage)?;
+        let [ca, cert, key] = stage.certificate()?;
         let config = format!(
             "tls {{ cert_file: {cert:?}, key_file: {key:?}, ca_file: {ca:?}, verify: true }}\n\
              authorization {{ user: ftpmon, password: right }}\n"

@@ -1,5 +1,6 @@
 //! Receivers of others that events are sent to: where they come from, how they run, and what they have.
 
+mod guide;
 mod install;
 mod stage;
 
@@ -8,6 +9,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+pub use guide::Guide;
 pub use install::install;
 pub use stage::{Stage, events_wanted};
 
@@ -23,6 +25,8 @@ pub enum Receiver {
     NatsPy,
     /// librdkafka with its mock brokers, from PyPI (confluent-kafka).
     Librdkafka,
+    /// The messages of OpenTelemetry as protobuf has them, from PyPI: they tell whether JSON is right.
+    OpenTelemetry,
     /// rsyslog, from Debian, unpacked.
     Rsyslog,
     /// syslog-ng, from Debian, unpacked.
@@ -33,7 +37,7 @@ impl Receiver {
     /// Those of Debian's packages.
     const UNPACKED: [Self; 3] = [Self::NatsServer, Self::Rsyslog, Self::SyslogNg];
     /// Those from PyPI.
-    const OF_PYTHON: [Self; 2] = [Self::NatsPy, Self::Librdkafka];
+    const OF_PYTHON: [Self; 3] = [Self::NatsPy, Self::Librdkafka, Self::OpenTelemetry];
 
     /// The packages that it needs and that machines may not have.
     const fn packages(self) -> &'static [&'static str] {
@@ -42,8 +46,17 @@ impl Receiver {
             // The releases that the tests were written against.
             Self::NatsPy => &["nats-py==2.16.0"],
             Self::Librdkafka => &["confluent-kafka==2.16.1"],
+            Self::OpenTelemetry => &["opentelemetry-proto==1.45.2", "protobuf==7.36.2"],
             Self::Rsyslog => &["rsyslog", "libestr0", "libfastjson4", "liblognorm5"],
-            Self::SyslogNg => &["syslog-ng-core", "libivykis0", "libnet1", "libwrap0"],
+            Self::SyslogNg => &[
+                "syslog-ng-core",
+                "libivykis0",
+                "libnet1",
+                "libwrap0",
+                "libpcre3",
+                "libglib2.0-0",
+                "libjson-c5",
+            ],
         }
     }
 
@@ -56,6 +69,7 @@ impl Receiver {
             Self::NatsServer => "nats-server",
             Self::NatsPy => "nats-py",
             Self::Librdkafka => "confluent-kafka",
+            Self::OpenTelemetry => "opentelemetry",
             Self::Rsyslog => "rsyslog",
             Self::SyslogNg => "syslog-ng",
         };
@@ -68,6 +82,7 @@ impl Receiver {
             Self::NatsServer => "usr/sbin/nats-server",
             Self::NatsPy => "nats/__init__.py",
             Self::Librdkafka => "confluent_kafka/__init__.py",
+            Self::OpenTelemetry => "opentelemetry/proto/logs/v1/logs_pb2.py",
             Self::Rsyslog => "usr/sbin/rsyslogd",
             Self::SyslogNg => "usr/sbin/syslog-ng",
         }

@@ -2,11 +2,13 @@
 
 use std::env;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -15,7 +17,7 @@ use crate::bed::Scratch;
 use crate::chatter::Chatter;
 use crate::net::{Direct, Family};
 use crate::poll;
-use crate::process::Running;
+use crate::process::{Running, run_ok};
 
 /// Sessions that talk at once.
 const SESSIONS: usize = 8;
@@ -49,6 +51,28 @@ impl Stage {
         Ok(Self { net: Direct::new(1500)?, scratch: Scratch::new(label)?, agent: None, chatter: None })
     }
 
+    /// Makes an authority and a certificate that it signs for 127.0.0.1: paths of the authority's, the certificate and its key.
+    ///
+    /// # Errors
+    /// `openssl` is missing or failed.
+    pub fn certificate(&self) -> Result<[String; 3]> {
+        let at = |name: &str| self.scratch.path().join(name).to_string_lossy().into_owned();
+        let (ca, ca_key, cert, key, request) =
+            (at("ca.pem"), at("ca.key"), at("cert.pem"), at("cert.key"), at("request.pem"));
+        let names = self.scratch.write("names", "subjectAltName=IP:127.0.0.1\n")?;
+        let openssl = |words: &str| run_ok(Command::new("openssl").args(words.split_whitespace()));
+        openssl(&format!(
+            "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout {ca_key} -out {ca}"
+        ))?;
+        openssl(&format!("req -newkey rsa:2048 -nodes -subj /CN=here -keyout {key} -out {request}"))?;
+        let sign =
+            format!("x509 -req -days 2 -in {request} -CA {ca} -CAkey {ca_key} -CAcreateserial -out {cert}");
+        openssl(&format!("{sign} -extfile {}", names.display()))?;
+        // Servers and the agent give up root.
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644))?;
+        Ok([ca, cert, key])
+    }
+
     /// The file that has what the receiver gets.
     pub fn reference(&self) -> PathBuf {
         self.scratch.path().join("reference.json")
@@ -57,6 +81,16 @@ impl Stage {
     /// The folder of the spool.
     pub fn spool(&self) -> PathBuf {
         self.scratch.path().join("spool")
+    }
+
+    /// Waits until somebody listens on a port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// Nobody does: with what `receiver` said.
+    pub fn listens(&self, port: u16, receiver: &Running) -> Result<()> {
+        let connect = || Ok(TcpStream::connect(("127.0.0.1", port)).map(drop)?);
+        let said = || format!("{}{}", receiver.stdout.text(), receiver.stderr.text());
+        poll::until_ok(SOON, || self.net.server.run(connect)).with_context(said)
     }
 
     /// Starts the agent with a spool, an output, and the file; then the sessions.
@@ -79,7 +113,10 @@ impl Stage {
         command.args(["run", "--iface", Direct::DEVICE, "--status", "off"]).args(options);
         let mut agent = Running::start(&mut command)?;
         poll::until("the agent to watch", SOON, || {
-            ensure!(agent.ended()?.is_none(), "it ended: {}", agent.stderr.text());
+            if agent.ended()?.is_some() {
+                let status = agent.wait(SOON)?;
+                bail!("it ended with {status}: {}", agent.stderr.text());
+            }
             let begun = fs::read_to_string(self.reference()).is_ok_and(|text| text.contains("sensor_start"));
             Ok(begun.then_some(()))
         })?;
@@ -160,11 +197,22 @@ impl Stage {
     }
 }
 
+/// The number of an event in the formats `json`, `ecs` and `otel`.
+fn number_of(event: &Value) -> Option<u64> {
+    let own = event.get("seq").or_else(|| event.pointer("/event/sequence"));
+    let of_otel = || {
+        let mut attributes = event.get("attributes")?.as_array()?.iter();
+        let named = attributes.find(|attribute| attribute.get("key") == Some(&"ftpmon.seq".into()))?;
+        named.pointer("/value/intValue")?.as_str()?.parse().ok()
+    };
+    own.and_then(Value::as_u64).or_else(of_otel)
+}
+
 /// The lines of one run have the numbers from 0 on.
 fn check_numbers(lines: &[String]) -> Result<()> {
     for (number, line) in lines.iter().enumerate() {
         let event: Value = serde_json::from_str(line)?;
-        ensure!(event.get("seq").and_then(Value::as_u64) == Some(number as u64), "line {number} is {line}");
+        ensure!(number_of(&event) == Some(number as u64), "line {number} is {line}");
     }
     Ok(())
 }
