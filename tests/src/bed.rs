@@ -12,6 +12,7 @@ use crate::agent;
 use crate::machine::find;
 use crate::oracle::{Unpacked, browser};
 use crate::party::Party;
+use crate::receiver::Receiver;
 
 /// A need of a test.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,8 @@ pub enum Need {
     Agent,
     /// A real server or client.
     Party(Party),
+    /// A receiver of events, or a client of one.
+    Receiver(Receiver),
     /// A program that is unpacked.
     Unpacked(Unpacked),
     /// A browser.
@@ -38,6 +41,7 @@ impl Need {
             Self::Tool(name) => find(name).is_none().then(|| format!("{name} is not installed")),
             Self::Agent => agent::binary().err().map(|error| error.to_string()),
             Self::Party(party) => party.missing(),
+            Self::Receiver(receiver) => receiver.missing(),
             Self::Unpacked(program) => program.missing(),
             Self::Browser => browser().is_none().then(|| "there is no Chromium".into()),
         }

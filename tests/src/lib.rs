@@ -25,6 +25,7 @@ pub mod oracle;
 pub mod party;
 pub mod poll;
 pub mod process;
+pub mod receiver;
 pub mod reference;
 pub mod schema;
 pub mod script;

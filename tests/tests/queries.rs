@@ -5,17 +5,21 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use ftpmon_tests::agent::binary;
-use ftpmon_tests::bed::{Need, Scratch, plain_test};
+use ftpmon_tests::bed::{Need, Scratch, plain_test, test};
 use ftpmon_tests::oracle::Unpacked;
-use ftpmon_tests::process::run_ok;
+use ftpmon_tests::process::{Running, run_ok};
+use ftpmon_tests::receiver::{Guide, Stage, events_wanted};
 use ftpmon_tests::script::bulk;
 use serde_json::Value;
 
+const HTTP_RECEIVER: &str = include_str!("../src/receiver/http_receiver.py");
 /// Sessions with a transfer each.
 const SESSIONS: u64 = 200;
 
@@ -89,6 +93,51 @@ fn clickhouse_counts_what_the_report_counts() {
 }
 
 /// A number, which ClickHouse writes as a text where it has 64 bits.
+/// A live run into the table of docs/shippers/clickhouse.md, over the address that it has.
+#[test]
+fn clickhouse_gets_live_events() {
+    let needs = [Need::Agent, Need::Tool("python3"), Need::Unpacked(Unpacked::Chdb)];
+    test("clickhouse_gets_live_events", &needs, || {
+        let mut stage = Stage::new("clickhouse")?;
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let guide = Guide::read("clickhouse.md")?;
+        let password = text(&stage.scratch.write("password", "secret\n")?);
+        let names = [
+            ("/var/lib/ftpmon/spool", &*text(&stage.spool())),
+            ("https://click.example:8443", "http://127.0.0.1:8123"),
+            ("/etc/ftpmon/clickhouse", &password),
+        ];
+        let file = format!("{:?}", text(&stage.reference()));
+        let config = text(&stage.scratch.write("ftpmon.toml", guide.config(&names, &file)?)?);
+        let tables = stage.scratch.write("tables.sql", guide.block("sql", &[])?)?;
+        let script = stage.scratch.write("receiver.py", HTTP_RECEIVER)?;
+        let mut python = stage.net.server.command("python3");
+        python.current_dir(stage.scratch.path()).env("PYTHONPATH", Unpacked::Chdb.folder()?).arg(script);
+        let receiver = Running::start(python.args(["clickhouse", "8123", "none"]).arg(tables))?;
+        stage.listens(8_123, &receiver)?;
+        stage.start_with(&["--config", &config])?;
+        stage.talk(events_wanted())?;
+        let table = |stage: &Stage| -> Result<String> {
+            stage.net.server.run(|| {
+                let mut stream = TcpStream::connect(("127.0.0.1", 8123))?;
+                stream.write_all(
+                    b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\nAuthorization: Basic x\r\n\r\n",
+                )?;
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer)?;
+                Ok(answer.split_once("\r\n\r\n").context("no answer")?.1.to_owned())
+            })
+        };
+        let lines = stage.finish(|stage| Ok(table(stage)?.lines().count()))?;
+        let rows = table(&stage)?;
+        for (number, (row, line)) in rows.lines().zip(&lines).enumerate() {
+            ensure!(row == line, "row {number} is {row}, and not {line}");
+        }
+        ensure!(rows.lines().count() == lines.len(), "{} of {} rows", rows.lines().count(), lines.len());
+        Ok(())
+    });
+}
+
 fn number(value: &Value) -> u64 {
     value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or(u64::MAX)
 }

@@ -16,6 +16,8 @@ pub(crate) fn run() -> Result<()> {
     let succeeds = |command: &mut Command| -> Result<bool> {
         Ok(command.status().context("cannot run cargo deny")?.success())
     };
+    // Those of other systems too, which no build here has fetched.
+    ensure!(succeeds(cargo()?.args(["fetch", "--quiet", "--locked"]))?, "the dependencies cannot be fetched");
     let rules = succeeds(cargo()?.args(["deny", "--offline", "check", "bans", "licenses", "sources"]))?;
     ensure!(rules, "a dependency breaks deny.toml");
     // The database is a git repository on another host, which not every machine reaches.

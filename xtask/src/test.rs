@@ -94,6 +94,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if live.into_iter().any(wanted) && !args.no_install {
         ftpmon_tests::party::install(|step| println!("install: {step}"))?;
     }
+    if (wanted(Ring::Live) || wanted(Ring::Soak)) && !args.no_install {
+        ftpmon_tests::receiver::install(|step| println!("install: {step}"))?;
+    }
     if wanted(Ring::Tools) && !args.no_install {
         ftpmon_tests::party::install_tools(|step| println!("install: {step}"))?;
     }

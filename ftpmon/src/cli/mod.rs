@@ -40,7 +40,7 @@ pub use report::ReportArgs;
 pub use show::example;
 pub use top::TopArgs;
 pub use values::OwnersChoice;
-use values::{bytes, seconds};
+use values::{bytes, bytes32, seconds};
 pub use who::WhoArgs;
 
 /// Watches FTP traffic with kernel programs and writes it as a stream of events.
@@ -140,7 +140,7 @@ pub struct RunOptions {
     #[arg(long, value_enum, default_value_t = HookChoice::Auto)]
     pub hook: HookChoice,
     /// Destination of events: - for standard output, a file path, tcp://HOST:PORT, tls://HOST:PORT, udp://HOST:PORT, unix:PATH,
-    /// unixgram:PATH or https://HOST, syslog+ before a socket for syslog messages, elastic+, loki+, splunk+ or otlp+ before https://, and
+    /// unixgram:PATH, https://HOST, nats://HOST/SUBJECT or kafka://HOST/TOPIC, syslog+ before a socket for syslog messages, elastic+, loki+, splunk+ or otlp+ before https://, and
     /// settings after commas
     /// (format=eve,events=login+transfer,queue=16M). May be given several times
     #[arg(long = "output", value_name = "SINK[,SETTING=VALUE]…", default_value = "-")]
@@ -265,7 +265,7 @@ pub struct EventOptions {
     pub explain: bool,
     /// Longest line of output; longer texts are cut, and their length is given beside them
     #[arg(long, value_name = "BYTES", default_value_t = LINE_BYTES_DEFAULT,
-        value_parser = clap::value_parser!(u32).range(i64::from(LINE_BYTES_MIN)..=i64::from(LINE_BYTES_MAX)))]
+        value_parser = bytes32(LINE_BYTES_MIN..=LINE_BYTES_MAX))]
     pub max_line: u32,
     /// Memory of all connections and sessions together; beyond it the longest idle are given up [default: 256M]
     #[arg(long, value_name = "BYTES", value_parser = bytes(MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX))]

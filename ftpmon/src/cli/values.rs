@@ -18,6 +18,17 @@ pub(super) fn bytes(
     move |text| within(parse_bytes(text)?, &range)
 }
 
+/// The same of 32 bits.
+pub(super) fn bytes32(
+    range: RangeInclusive<u32>,
+) -> impl Fn(&str) -> Result<u32, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let bytes = parse_bytes(text)?;
+        let bytes = u32::try_from(bytes).map_err(|_| format!("`{text}` is too large"))?;
+        within(bytes, &range)
+    }
+}
+
 /// A duration within a range of seconds.
 pub(super) fn seconds(
     range: RangeInclusive<u32>,

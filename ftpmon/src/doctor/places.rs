@@ -74,6 +74,17 @@ fn output_finding(sink: &SinkSpec) -> Finding {
         SinkSpec::File(path) => file(&subject, path),
         SinkSpec::Tcp { host, port } | SinkSpec::Tls { host, port } => reached(connect(host, *port)),
         SinkSpec::Http { url, .. } => reached(connect(&url.host, url.port)),
+        // One of its hosts is enough.
+        SinkSpec::Broker(url) => {
+            let mut tried = Err(io::Error::new(io::ErrorKind::NotFound, "it names no host"));
+            for (host, port) in &url.hosts {
+                tried = connect(host, *port);
+                if tried.is_ok() {
+                    break;
+                }
+            }
+            reached(tried)
+        }
         SinkSpec::Unix(path) => reached(UnixStream::connect(path).map(drop)),
         SinkSpec::UnixDatagram(path) => {
             reached(UnixDatagram::unbound().and_then(|socket| socket.connect(path)))

@@ -1,6 +1,5 @@
 //! POST requests to an HTTP reader. A line counts as delivered when an answer says so.
 
-use core::ops::Range;
 use core::pin::Pin;
 use std::io;
 use std::sync::Arc;
@@ -10,14 +9,14 @@ use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::access_options::AccessOptions;
 use super::destination::{Destination, Recovery, Rejection, not_open};
 use super::http_client::{HttpAnswer, HttpClient, HttpRequest};
-use super::http_options::HttpOptions;
 use super::http_protocol::HttpProtocol;
 use super::http_url::HttpUrl;
+use super::open_lines::{OpenLines, shown};
 use super::protocol::{Protocol, Verdict};
 use super::tls_options::TlsOptions;
-use ftpmon_event::text::on_one_line;
 
 /// The longest wait of a write for an answer, before the remaining time is checked.
 const WRITE_WAIT: Duration = Duration::from_millis(200);
@@ -26,8 +25,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of lines in a request: readers have limits (Splunk Cloud 1 MB with what is around each line, Loki 4 MiB).
 const REQUEST_BYTES: usize = 768 << 10;
-/// Characters of an answer that are shown.
-const SHOWN_MAX: usize = 200;
 
 /// An HTTP reader.
 pub(super) struct Http {
@@ -37,7 +34,9 @@ pub(super) struct Http {
     /// Made on the thread that writes.
     runtime: Option<Runtime>,
     /// The lines of the write that is under way.
-    lines: Option<Lines>,
+    lines: Option<OpenLines>,
+    /// The largest number of lines in a request: smaller after the reader refused a whole one.
+    most: usize,
     answer: Option<Answer>,
     rejections: Vec<Rejection>,
     /// The reader wants to be left alone until then.
@@ -45,17 +44,6 @@ pub(super) struct Http {
 }
 
 type Answer = Pin<Box<dyn Future<Output = io::Result<HttpAnswer>> + Send>>;
-
-/// Lines that the reader is to take.
-struct Lines {
-    bytes: Vec<u8>,
-    /// Those about which no answer has decided.
-    open: Vec<Range<usize>>,
-    /// The number of them, from the first on, that are in the request under way.
-    asked: usize,
-    /// The largest number of lines in a request: smaller after the reader refused a whole one.
-    most: usize,
-}
 
 impl Http {
     /// A reader at `url`, not connected yet.
@@ -66,7 +54,7 @@ impl Http {
         url: HttpUrl,
         protocol: HttpProtocol,
         tls: TlsOptions,
-        options: HttpOptions,
+        options: AccessOptions,
     ) -> io::Result<Self> {
         let protocol = protocol.start();
         let target = format!("{}{}", url.path, protocol.path());
@@ -79,6 +67,7 @@ impl Http {
             client,
             runtime: None,
             lines: None,
+            most: usize::MAX,
             answer: None,
             rejections: Vec::new(),
             not_before: None,
@@ -88,14 +77,7 @@ impl Http {
     /// Sends the next lines.
     fn ask(&mut self) -> Option<()> {
         let lines = self.lines.as_mut()?;
-        let mut bytes = 0;
-        let fits = |range: &&Range<usize>| {
-            bytes += range.len();
-            bytes <= REQUEST_BYTES
-        };
-        lines.asked = lines.open.iter().take(lines.most).take_while(fits).count().max(1);
-        let texts: Vec<&[u8]> =
-            lines.open.iter().take(lines.asked).filter_map(|range| lines.bytes.get(range.clone())).collect();
+        let texts = lines.ask(self.most, REQUEST_BYTES);
         let request = HttpRequest {
             target: self.target.clone(),
             content_type: self.protocol.content_type(),
@@ -113,42 +95,25 @@ impl Http {
     /// Decides about the lines that were sent.
     fn decide(&mut self, answer: &HttpAnswer) -> io::Result<()> {
         let Some(lines) = &mut self.lines else { return Ok(()) };
-        let asked = lines.asked.min(lines.open.len());
+        let asked = lines.asked();
         let said = format!("{} {}", answer.status, shown(&answer.body));
-        let mut again = None;
-        match answer.status {
-            200..=299 => {
-                let verdicts = self.protocol.verdicts(&answer.body, asked);
-                let mut left = Vec::new();
-                for (range, verdict) in lines.open.drain(..asked).zip(verdicts) {
-                    match verdict {
-                        Verdict::Taken => {}
-                        Verdict::Refused(reason) => {
-                            self.rejections.push(Rejection {
-                                bytes: with_line_feed(range),
-                                reason: shown(reason.as_bytes()),
-                            });
-                        }
-                        Verdict::Again(reason) => {
-                            left.push(range);
-                            again = Some(reason);
-                        }
-                    }
-                }
-                lines.open.splice(..0, left);
-                lines.most = lines.most.saturating_mul(2);
-            }
+        let again = match answer.status {
             // One line may be the cause: it is found by halves.
-            400 | 413 | 422 if asked > 1 => lines.most = asked / 2,
-            400 | 413 | 422 => {
-                let refused = lines.open.drain(..asked);
-                self.rejections.extend(
-                    refused.map(|range| Rejection { bytes: with_line_feed(range), reason: said.clone() }),
-                );
-                lines.most = lines.most.saturating_mul(2);
+            400 | 413 | 422 if asked > 1 => {
+                self.most = asked / 2;
+                None
             }
-            _ => again = Some(said),
-        }
+            status @ (200..=299 | 400 | 413 | 422) => {
+                let refused = || vec![Verdict::Refused(said); asked];
+                let taken = (200..=299).contains(&status);
+                let verdicts = if taken { self.protocol.verdicts(&answer.body, asked) } else { refused() };
+                let decided = lines.decide(verdicts);
+                self.rejections.extend(decided.rejections);
+                self.most = self.most.saturating_mul(2);
+                decided.again
+            }
+            _ => Some(said),
+        };
         match again {
             Some(reason) => {
                 self.not_before = answer.retry_after.map(|pause| Instant::now() + pause);
@@ -181,13 +146,14 @@ impl Destination for Http {
 
     /// A write ends when the reader has decided about all of its lines. Until then it is made again with the same bytes.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if !self.lines.as_ref().is_some_and(|lines| bytes.starts_with(&lines.bytes)) {
+        if !self.lines.as_ref().is_some_and(|lines| lines.begin(bytes)) {
             self.answer = None;
             self.rejections.clear();
-            self.lines = Some(Lines::new(bytes));
+            self.lines = Some(OpenLines::new(bytes));
+            self.most = usize::MAX;
         }
         let deadline = Instant::now() + WRITE_WAIT;
-        while self.lines.as_ref().is_some_and(|lines| !lines.open.is_empty()) {
+        while self.lines.as_ref().is_some_and(|lines| !lines.is_decided()) {
             if self.answer.is_none() {
                 self.ask();
             }
@@ -201,7 +167,7 @@ impl Destination for Http {
             self.answer = None;
             self.decide(&answer?)?;
         }
-        Ok(self.lines.take().map_or(0, |lines| lines.bytes.len()))
+        Ok(self.lines.take().map_or(0, |lines| lines.bytes()))
     }
 
     fn take_rejections(&mut self) -> Vec<Rejection> {
@@ -216,30 +182,4 @@ impl Destination for Http {
     fn batch_bytes(&self) -> usize {
         REQUEST_BYTES
     }
-}
-
-impl Lines {
-    fn new(bytes: &[u8]) -> Self {
-        let (mut open, mut at) = (Vec::new(), 0);
-        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let text = line.strip_suffix(b"\n").unwrap_or(line);
-            if !text.is_empty() {
-                open.push(at..at + text.len());
-            }
-            at += line.len();
-        }
-        Self { bytes: bytes.to_vec(), open, asked: 0, most: usize::MAX }
-    }
-}
-
-/// A line with what ends it.
-const fn with_line_feed(text: Range<usize>) -> Range<usize> {
-    text.start..text.end + 1
-}
-
-/// The begin of a text from the reader, without what disturbs a terminal.
-fn shown(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text.get(..SHOWN_MAX * 4).unwrap_or(text));
-    let begin: String = text.chars().take(SHOWN_MAX).collect();
-    on_one_line(&begin).trim().to_owned()
 }

@@ -18,7 +18,7 @@ use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::http_options::HttpOptions;
+use super::access_options::AccessOptions;
 use super::http_url::HttpUrl;
 use super::socket::Tcp;
 use super::tls_error::explained_io;
@@ -55,7 +55,7 @@ pub(super) struct HttpAnswer {
 pub(super) struct HttpClient {
     url: HttpUrl,
     tls_options: TlsOptions,
-    options: HttpOptions,
+    options: AccessOptions,
     scheme: &'static str,
     tls: Option<Arc<ClientConfig>>,
     authorization: Option<HeaderValue>,
@@ -70,7 +70,7 @@ impl HttpClient {
     pub(super) fn new(
         url: HttpUrl,
         tls_options: TlsOptions,
-        options: HttpOptions,
+        options: AccessOptions,
         scheme: &'static str,
     ) -> io::Result<Self> {
         let tls = if url.tls { Some(tls_options.load()?) } else { None };

@@ -2,10 +2,14 @@
 
 use std::io;
 
+use super::broker_url::Broker;
+use super::confirmed::Confirmed;
 use super::datagram::{DatagramReader, Datagrams};
 use super::destination::Destination;
 use super::file::AppendedFile;
 use super::http::Http;
+use super::kafka::Kafka;
+use super::nats::Nats;
 use super::octet_counted::OctetCounted;
 use super::output_spec::OutputSettings;
 use super::socket::{Socket, Tcp, Unix};
@@ -29,8 +33,16 @@ pub(super) fn destination(spec: &SinkSpec, settings: &OutputSettings) -> io::Res
         SinkSpec::Udp { host, port } => Box::new(Datagrams::new(DatagramReader::Udp { host, port })),
         SinkSpec::UnixDatagram(path) => Box::new(Datagrams::new(DatagramReader::Unix(path))),
         SinkSpec::Http { protocol, url } => {
-            Box::new(Http::new(url, protocol, settings.tls.clone(), settings.http.clone())?)
+            Box::new(Http::new(url, protocol, settings.tls.clone(), settings.access.clone())?)
         }
+        SinkSpec::Broker(url) => match url.broker {
+            Broker::Nats => {
+                Box::new(Confirmed::new(Nats::new(url, settings.tls.clone(), settings.access.clone())?))
+            }
+            Broker::Kafka => {
+                Box::new(Confirmed::new(Kafka::new(url, settings.tls.clone(), settings.access.clone())?))
+            }
+        },
         SinkSpec::Syslog(socket) => {
             let carrier = destination(&socket, settings)?;
             match *socket {

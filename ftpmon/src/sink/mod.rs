@@ -14,12 +14,18 @@
 //! | `file_options`, `rotation` | the settings of files, and the rotated files beside one |
 //! | `tls_options`, `tls_error` | the settings of TLS, and its errors for people |
 //! | `octet_counted` | syslog messages on a stream |
-//! | `http`, `http_client`, `http_options`, `http_url` | POST requests |
+//! | `http`, `http_client`, `http_url` | POST requests |
+//! | `confirmed`, `courier`, `nats`, `kafka`, `kafka_partition`, `broker_url` | messages that a broker keeps |
+//! | `access_options`, `open_lines` | who asks readers that answer, and the lines that they have not answered |
 //! | `http_protocol`, `protocol`, `elastic`, `loki`, `splunk`, `otlp`, `json_line` | what requests are made of, and what answers say |
 //! | `kernel_queue` | what the kernel holds for a reader |
 //! | `spool`, `place` | the log on disk that all outputs read (`--spool`) |
 
+mod access_options;
 mod batch;
+mod broker_url;
+mod confirmed;
+mod courier;
 mod datagram;
 mod destination;
 mod direct;
@@ -30,19 +36,22 @@ mod handed_over;
 mod host_port;
 mod http;
 mod http_client;
-mod http_options;
 mod http_protocol;
 #[cfg(test)]
 mod http_tests;
 mod http_url;
 mod json_line;
+mod kafka;
+mod kafka_partition;
 mod kernel_queue;
 mod kinds;
 mod loki;
 mod losses;
+mod nats;
 #[cfg(test)]
 mod network_tests;
 mod octet_counted;
+mod open_lines;
 mod otlp;
 mod output_error;
 mod output_spec;
@@ -63,9 +72,10 @@ mod tls_error;
 mod tls_options;
 mod worker;
 
+pub use access_options::{AccessOptions, Sasl};
+pub use broker_url::{Broker, BrokerUrl};
 pub use direct::{DirectOutputError, DirectOutputs};
 pub use file_options::FileOptions;
-pub use http_options::HttpOptions;
 pub use http_protocol::HttpProtocol;
 pub use http_url::HttpUrl;
 pub use losses::Loss;

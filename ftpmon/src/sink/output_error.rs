@@ -3,7 +3,7 @@
 use super::spec::SinkSpecError;
 
 /// The names of the settings of outputs.
-pub(super) const SETTINGS: [&str; 20] = [
+pub(super) const SETTINGS: [&str; 22] = [
     "format",
     "events",
     "queue",
@@ -23,6 +23,8 @@ pub(super) const SETTINGS: [&str; 20] = [
     "api-key",
     "user",
     "password",
+    "creds",
+    "sasl",
     "compress",
 ];
 

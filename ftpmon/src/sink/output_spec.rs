@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::access_options::AccessOptions;
 use super::file_options::FileOptions;
-use super::http_options::HttpOptions;
 use super::output_error::{OutputSpecError, SETTINGS};
 use super::spec::SinkSpec;
 use super::tls_options::TlsOptions;
@@ -51,8 +51,8 @@ pub struct OutputSettings {
     pub file: FileOptions,
     /// The settings of TLS only.
     pub tls: TlsOptions,
-    /// The settings of HTTP only.
-    pub http: HttpOptions,
+    /// The settings of readers that answer only.
+    pub access: AccessOptions,
 }
 
 impl Default for OutputSettings {
@@ -64,7 +64,7 @@ impl Default for OutputSettings {
             resend_bytes: RESEND_BYTES_DEFAULT,
             file: FileOptions::default(),
             tls: TlsOptions::default(),
-            http: HttpOptions::default(),
+            access: AccessOptions::default(),
         }
     }
 }
@@ -95,19 +95,26 @@ impl OutputSpec {
     /// Each setting is one that the sink has.
     fn checked(self) -> Result<Self, OutputSpecError> {
         let is_file = matches!(self.sink, SinkSpec::File(_));
-        let is_http = matches!(self.sink, SinkSpec::Http { .. });
-        let OutputSettings { file, tls, http, .. } = &self.settings;
-        for (named, of, has) in [
-            (file.named(), "files", is_file),
-            (tls.named(), "outputs with TLS", self.sink.has_tls()),
-            (http.named(), "outputs over HTTP", is_http),
-        ] {
+        let OutputSettings { file, tls, access, .. } = &self.settings;
+        let other_kind =
+            |setting, of| Err(OutputSpecError::OtherKind { setting, of, sink: self.sink.to_string() });
+        for (named, of, has) in
+            [(file.named(), "files", is_file), (tls.named(), "outputs with TLS", self.sink.has_tls())]
+        {
             if let (Some((setting, _)), false) = (named.first(), has) {
-                return Err(OutputSpecError::OtherKind { setting, of, sink: self.sink.to_string() });
+                return other_kind(setting, of);
             }
         }
+        if tls.server_name.is_some() && matches!(self.sink, SinkSpec::Broker(_)) {
+            return other_kind("server-name", "outputs with TLS to one host");
+        }
+        if let Some((setting, _)) =
+            access.named().into_iter().find(|(setting, _)| !self.sink.access().contains(setting))
+        {
+            return other_kind(setting, AccessOptions::owners(setting));
+        }
         tls.check()?;
-        http.check()?;
+        access.check()?;
         if let (Some(only), Some(format)) = (self.sink.format(), self.settings.format)
             && only != format
         {
@@ -172,7 +179,9 @@ impl OutputSettings {
             "queue" => self.queue_bytes = size("queue", value, QUEUE_BYTES_MIN)?,
             "resend" => self.resend_bytes = size("resend", value, 0)?,
             "ca" | "cert" | "key" | "server-name" => self.tls.set(name, value)?,
-            "token" | "api-key" | "user" | "password" | "compress" => self.http.set(name, value)?,
+            "token" | "api-key" | "user" | "password" | "creds" | "sasl" | "compress" => {
+                self.access.set(name, value)?;
+            }
             other => self.file.set(other, value)?,
         }
         Ok(())
@@ -192,7 +201,7 @@ impl OutputSettings {
             .flatten()
             .chain(self.file.named())
             .chain(self.tls.named())
-            .chain(self.http.named())
+            .chain(self.access.named())
             .collect()
     }
 }
@@ -241,6 +250,7 @@ impl Serialize for OutputSpec {
 
 #[cfg(test)]
 mod tests {
+    use super::super::access_options::Sasl;
     use super::*;
 
     fn parse(text: &str) -> Result<OutputSpec, OutputSpecError> {
@@ -288,6 +298,18 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_brokers() {
+        let text =
+            "kafka+tls://k1:9093,k2:9093/ftp,ca=/ca,user=ftpmon,password=/p,sasl=scram-sha-512,compress=on";
+        let spec = parse(text).unwrap();
+        assert_eq!(spec.settings.access.sasl, Sasl::ScramSha512);
+        assert_eq!(spec.to_string(), text);
+        let spec = parse("nats://n1,n2/ftp.events,creds=/c").unwrap();
+        assert_eq!(spec.settings.access.creds.as_deref(), Some("/c".as_ref()));
+        assert_eq!(parse(&spec.to_string()), Ok(spec));
+    }
+
+    #[test]
     fn a_comma_in_a_path_is_a_part_of_the_path() {
         assert_eq!(parse("/a,b=c,d").unwrap().sink, SinkSpec::File("/a,b=c,d".into()));
         let spec = parse("/a,b,format=zeek-json").unwrap();
@@ -319,6 +341,13 @@ mod tests {
             ("tcp://a:1,compress=on", "setting of outputs over HTTP"),
             ("otlp+http://a,format=json", "format=otel only"),
             ("tls://a:1,server-name=a b", "host name"),
+            ("nats://a/x,ca=/x", "setting of outputs with TLS"),
+            ("nats+tls://a/x,server-name=b", "to one host"),
+            ("nats://a/x,compress=on", "setting of outputs over HTTP and to Kafka"),
+            ("nats://a/x,creds=/x,token=/y", "creds and token are both given"),
+            ("kafka://a/x,creds=/x", "setting of outputs to NATS"),
+            ("kafka://a/x,sasl=gssapi", "plain, scram-sha-256"),
+            ("http://a,sasl=scram-sha-256", "setting of outputs to Kafka"),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::broker_url::{Broker, BrokerUrl};
 use super::host_port::host_port;
 use super::http_protocol::HttpProtocol;
 use super::http_url::HttpUrl;
@@ -53,6 +54,8 @@ pub enum SinkSpec {
         /// Their destination.
         url: HttpUrl,
     },
+    /// `nats://HOST/SUBJECT`, `kafka://HOST/TOPIC`, and these with `+tls`: messages that a broker keeps.
+    Broker(BrokerUrl),
 }
 
 /// The largest line of a UDP output, bytes: with the header of syslog it still is one datagram (65,507 bytes over IPv4).
@@ -60,8 +63,8 @@ const UDP_LINE_MAX: u32 = 64_000;
 
 /// The kinds of output, for messages.
 const KINDS: &str = "`-`, a path, tcp://HOST:PORT, tls://HOST:PORT, udp://HOST:PORT, unix:PATH, unixgram:PATH, http://HOST \
-                     and https://HOST, syslog+ before tcp, tls, udp and unixgram, and elastic+, loki+, splunk+ and otlp+ \
-                     before http and https";
+                     and https://HOST, nats://HOST/SUBJECT, nats+tls://, kafka://HOST/TOPIC and kafka+tls://, syslog+ before \
+                     tcp, tls, udp and unixgram, and elastic+, loki+, splunk+ and otlp+ before http and https";
 
 /// The reason why a text names no output.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,6 +87,12 @@ pub enum SinkSpecError {
         "`{0}` is no address; write http://HOST, https://HOST:PORT or https://HOST/PATH, without user and password"
     )]
     BadUrl(String),
+    /// `nats://` or `kafka://` without a host, or without a name that messages can have.
+    #[error(
+        "`{0}` is no address of a broker; write {1}://HOST:PORT/{2} or {1}+tls://HOST:PORT/{2}, several hosts with commas, \
+         without user and password"
+    )]
+    BadBroker(String, &'static str, &'static str),
     /// `elastic+` without an index.
     #[error("`{0}` names no index; write elastic+https://HOST:9200/INDEX")]
     NoIndex(String),
@@ -126,6 +135,16 @@ impl FromStr for SinkSpec {
                 }
                 protocol => Ok(Self::Http { protocol, url: parsed }),
             };
+        }
+        if let Some((broker, _)) = BrokerUrl::scheme_of(text) {
+            let example = match broker {
+                Broker::Nats => "SUBJECT.WITHOUT.WILDCARDS",
+                Broker::Kafka => "TOPIC",
+            };
+            let parsed = BrokerUrl::parse(text);
+            return parsed
+                .map(Self::Broker)
+                .ok_or_else(|| SinkSpecError::BadBroker(text.to_owned(), broker.scheme(), example));
         }
         for (scheme, prefix) in NETWORK_SCHEMES {
             if let Some(address) = text.strip_prefix(prefix) {
@@ -172,8 +191,21 @@ impl SinkSpec {
         match self {
             Self::Tls { .. } => true,
             Self::Http { url, .. } => url.tls,
+            Self::Broker(url) => url.tls,
             Self::Syslog(socket) => socket.has_tls(),
             _ => false,
+        }
+    }
+
+    /// The settings of [`super::AccessOptions`] that it has.
+    pub(super) fn access(&self) -> &'static [&'static str] {
+        match self {
+            Self::Http { .. } => &["token", "api-key", "user", "password", "compress"],
+            Self::Broker(url) => match url.broker {
+                Broker::Nats => &["token", "user", "password", "creds"],
+                Broker::Kafka => &["user", "password", "sasl", "compress"],
+            },
+            _ => &[],
         }
     }
 
@@ -234,6 +266,7 @@ impl fmt::Display for SinkSpec {
             Self::UnixDatagram(path) => write!(f, "unixgram:{}", path.display()),
             Self::Syslog(socket) => write!(f, "syslog+{socket}"),
             Self::Http { protocol, url } => write!(f, "{}{url}", protocol.prefix()),
+            Self::Broker(url) => url.fmt(f),
         }
     }
 }
@@ -265,6 +298,8 @@ mod tests {
             ("https://log:8443/x", http(HttpProtocol::Lines, "https://log:8443/x")),
             ("elastic+http://a:9200/ftp", http(HttpProtocol::Elastic, "http://a:9200/ftp")),
             ("loki+http://a:3100", http(HttpProtocol::Loki, "http://a:3100")),
+            ("nats://a:4222/ftp.x", SinkSpec::Broker(BrokerUrl::parse("nats://a/ftp.x").unwrap())),
+            ("kafka+tls://a:1,b:2/t", SinkSpec::Broker(BrokerUrl::parse("kafka+tls://a:1,b:2/t").unwrap())),
             ("udp://[::1]:514", SinkSpec::Udp { host: "::1".into(), port: 514 }),
             ("file:udp:x", SinkSpec::File("udp:x".into())),
             ("syslog+tls://log:6514", syslog(SinkSpec::Tls { host: "log".into(), port: 6514 })),
@@ -291,6 +326,9 @@ mod tests {
             "http://",
             "elastic+http://x:9200",
             "loki+tcp://x:1",
+            "nats://x",
+            "nats://x/a.*",
+            "kafka://x/a b",
             "tcp:host:514",
             "tcp:/host:514",
             "udp:host:514",

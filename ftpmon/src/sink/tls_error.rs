@@ -34,6 +34,17 @@ pub(super) fn explained_io(error: io::Error, name: &str) -> io::Error {
     }
 }
 
+/// The same for an error among the sources of another; none if it is not about TLS.
+pub(super) fn explained_source(error: &(dyn std::error::Error + 'static), name: &str) -> Option<io::Error> {
+    let sources = core::iter::successors(Some(error), |error| error.source());
+    let of_tls = |source: &(dyn std::error::Error + 'static)| {
+        let within = source.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
+        let own = source.downcast_ref::<Error>();
+        own.or_else(|| within?.downcast_ref()).map(|error| explained(error, name))
+    };
+    sources.into_iter().find_map(of_tls)
+}
+
 fn certificate(error: &CertificateError, name: &str) -> String {
     match error {
         CertificateError::ExpiredContext { not_after, .. } => {

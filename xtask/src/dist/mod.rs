@@ -5,12 +5,14 @@
 //! | `binary` | the agent, static where it can be built |
 //! | `archive` | the archive for any Linux |
 //! | `debian` | the Debian package |
+//! | `install` | the package installed, run and purged in a root of its own |
 //! | `checks` | what the tools of others say about all that |
 
 mod archive;
 mod binary;
 mod checks;
 mod debian;
+mod install;
 
 use std::fs;
 use std::path::PathBuf;
@@ -43,6 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     println!("made {}", archive.display());
     let package = debian::make(&folder, &binary, &documents)?;
     checks::package(&package)?;
+    install::try_out(&package)?;
     println!("made {}", package.display());
     Ok(())
 }

@@ -1,0 +1,144 @@
+//! Readers that confirm each line: a line counts as delivered when it is confirmed.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio::time::{sleep, timeout};
+
+use super::courier::{Courier, Verdicts};
+use super::destination::{Destination, Recovery, Rejection, not_open};
+use super::open_lines::{OpenLines, shown};
+
+/// The longest wait of a write for confirmations, before the remaining time is checked.
+const WRITE_WAIT: Duration = Duration::from_millis(200);
+/// The longest time until a connection is there, and until lines are confirmed.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Lines and their bytes that wait for confirmations at once: enough that a round trip costs little.
+const LINES_AT_ONCE: usize = 1_000;
+const BYTES_AT_ONCE: usize = 512 << 10;
+/// The interval at which a connection without lines answers its reader, and the time that it has for it.
+const CARE_EVERY: Duration = Duration::from_millis(500);
+const CARE: Duration = Duration::from_millis(1);
+
+/// A reader that confirms each line.
+pub(super) struct Confirmed<C> {
+    courier: C,
+    /// Made on the thread that writes. It goes with its connection: what a library still has to send of an old one is
+    /// not sent beside the new one.
+    runtime: Option<Runtime>,
+    /// The lines of the write that is under way.
+    lines: Option<OpenLines>,
+    verdicts: Option<Verdicts>,
+    /// The largest number of lines that are sent at once. The first line of a connection goes alone: where the reader takes none yet, it could
+    /// begin to in the midst of many, and have later ones before earlier ones.
+    at_once: usize,
+    rejections: Vec<Rejection>,
+    cared: Instant,
+}
+
+impl<C: Courier> Confirmed<C> {
+    /// A reader, not connected yet.
+    pub(super) fn new(courier: C) -> Self {
+        Self {
+            courier,
+            runtime: None,
+            lines: None,
+            verdicts: None,
+            at_once: 1,
+            rejections: Vec::new(),
+            cared: Instant::now(),
+        }
+    }
+
+    fn close(&mut self) {
+        self.verdicts = None;
+        self.courier.disconnect();
+        if let Some(runtime) = self.runtime.take() {
+            // A name that is being resolved may take long; nobody waits for it.
+            runtime.shutdown_background();
+        }
+    }
+
+    /// Sends the next lines.
+    fn send(&mut self) {
+        let Some(lines) = &mut self.lines else { return };
+        let texts = lines.ask(self.at_once, BYTES_AT_ONCE).into_iter().map(<[u8]>::to_vec).collect();
+        let verdicts = self.courier.send(texts);
+        self.verdicts = Some(Box::pin(async {
+            let verdicts = timeout(ANSWER_TIMEOUT, verdicts).await;
+            verdicts.unwrap_or_else(|_| Err(io::Error::other("its reader confirms nothing")))
+        }));
+    }
+}
+
+impl<C: Courier> Destination for Confirmed<C> {
+    fn open(&mut self) -> io::Result<()> {
+        self.close();
+        self.at_once = 1;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let connected = runtime.block_on(async { timeout(CONNECT_TIMEOUT, self.courier.connect()).await });
+        self.runtime = Some(runtime);
+        connected.unwrap_or_else(|_| Err(io::Error::other("its reader does not answer")))
+    }
+
+    /// A write ends when the reader has decided about all of its lines. Until then it is made again with the same bytes.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.lines.as_ref().is_some_and(|lines| lines.begin(bytes)) {
+            self.verdicts = None;
+            self.rejections.clear();
+            self.lines = Some(OpenLines::new(bytes));
+        }
+        let deadline = Instant::now() + WRITE_WAIT;
+        while self.lines.as_ref().is_some_and(|lines| !lines.is_decided()) {
+            if let Some(error) = self.courier.lost() {
+                return Err(error);
+            }
+            if self.verdicts.is_none() {
+                self.send();
+            }
+            let (Some(runtime), Some(verdicts)) = (&self.runtime, &mut self.verdicts) else {
+                return Err(not_open());
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(verdicts) = runtime.block_on(async { timeout(left, verdicts).await }) else {
+                return Err(io::ErrorKind::WouldBlock.into());
+            };
+            self.verdicts = None;
+            let Some(lines) = &mut self.lines else { continue };
+            let decided = lines.decide(verdicts?);
+            self.rejections.extend(decided.rejections);
+            self.at_once = LINES_AT_ONCE;
+            if let Some(reason) = decided.again {
+                return Err(io::Error::other(format!("its reader says {}", shown(reason.as_bytes()))));
+            }
+        }
+        self.cared = Instant::now();
+        Ok(self.lines.take().map_or(0, |lines| lines.bytes()))
+    }
+
+    fn take_rejections(&mut self) -> Vec<Rejection> {
+        core::mem::take(&mut self.rejections)
+    }
+
+    /// Confirmed lines stay delivered.
+    fn recovery(&self) -> Recovery {
+        Recovery::SameByte
+    }
+
+    fn batch_bytes(&self) -> usize {
+        BYTES_AT_ONCE
+    }
+
+    /// Readers ask from time to time whether anybody is there.
+    fn turn(&mut self, _: bool) -> io::Result<bool> {
+        if self.cared.elapsed() >= CARE_EVERY
+            && let Some(runtime) = &self.runtime
+        {
+            runtime.block_on(async { sleep(CARE).await });
+            self.cared = Instant::now();
+        }
+        self.courier.lost().map_or(Ok(false), Err)
+    }
+}
