@@ -271,7 +271,7 @@ impl Talker<'_> {
             }
             "REST" => self.offset = (reply.code == 350).then(|| arg.parse().ok()).flatten(),
             "USER" => self.user_answered(&arg, reply.code),
-            "ACCT" if !self.undecided || (500..=504).contains(&reply.code) => {}
+            "ACCT" if !self.undecided => {}
             "PASS" | "ACCT" if self.undecided || !self.logged_in => self.secret_answered(reply.code),
             "REIN" if done => {
                 if self.undecided {

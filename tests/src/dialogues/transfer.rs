@@ -405,8 +405,9 @@ impl Talker<'_> {
             (Some(pipe), Some(_)) => Bytes::AtMost(pipe.written),
             (None, _) => Bytes::Unknown,
         };
-        // A server that was done with it would have closed it.
-        let anothers = |pipe: &Pipe| (done && !pipe.finished) || pipe.read > 0;
+        // A server that was through with it would have closed it.
+        let through = done || (going.code.is_some_and(|code| code >= 400) && !going.cut);
+        let anothers = |pipe: &Pipe| (through && !pipe.finished) || pipe.read > 0;
         let contested = plan.upload.is_some() && served.is_some_and(anothers);
         let sha256 = served.filter(|_| matches!(bytes, Bytes::Exactly(_)) && done).map(Pipe::sha256);
         let line = self.record.commands.get(going.command).cloned();
