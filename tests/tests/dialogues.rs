@@ -82,6 +82,13 @@ fn rounds(
             tally.sessions += 1;
             tally.stalled += usize::from(played.record.stalled);
             tally.unsure += usize::from(played.record.unsure);
+            if played.record.unsure {
+                let last = played.record.commands.last().map_or("", |said| said.line.as_str());
+                println!("{party:?} seed {seed} session {number}: no answer, at last to {last:?}");
+                let found = Shrunk { steps, played };
+                report::write(&format!("{party:?}-{seed}-{number}-stalled"), &found)?;
+                continue;
+            }
             if played.differences.is_empty() {
                 continue;
             }

@@ -3,8 +3,9 @@
 use crate::events::Events;
 
 /// Alerts that the dialogues give on purpose: strangers connect to announced ports, PORT names ports of services and third hosts, passwords are
-/// wrong, commands are refused, transfers are aborted and ports left unused in numbers, and eight sessions of one host do all of it at once.
-const MEANT: [&str; 10] = [
+/// wrong, commands are refused, small files are sent and deleted, transfers are aborted and ports left unused in numbers, and eight sessions of
+/// one host do all of it at once.
+const MEANT: [&str; 11] = [
     "data-port-theft",
     "ftp-bounce",
     "login-guessing",
@@ -15,6 +16,7 @@ const MEANT: [&str; 10] = [
     "data-connection-failures",
     "server-refuses",
     "server-stalls",
+    "write-probe",
 ];
 
 /// Alerts of a session that it gives no reason for.

@@ -54,7 +54,9 @@ impl Talker<'_> {
         let verb = |fence: Fence| fence.command().0.split(' ').next().unwrap_or("").to_owned();
         let taken = |fence: &Fence| {
             let mut verbs = waiting.iter().filter_map(|at| self.record.commands.get(*at)).map(Said::verb);
-            verbs.any(|waiting| waiting == verb(*fence)) || (self.extended_only && *fence == Fence::Pasv)
+            // PASV has no place for an IPv6 address: Pure-FTPd refuses it.
+            let no_pasv = self.extended_only || self.cast.server.is_ipv6();
+            verbs.any(|waiting| waiting == verb(*fence)) || (no_pasv && *fence == Fence::Pasv)
         };
         // CWD is answered as a transfer may be.
         let others = [fence, Fence::Epsv, Fence::Syst].into_iter();

@@ -93,8 +93,8 @@ pub struct Moved {
     /// A stranger connected to its endpoint when a transfer before it was over and no command was there yet: nothing says that the endpoint
     /// is still one, so that ftpmon need not have seen it.
     pub unwatched: bool,
-    /// The server reset the connection of an upload that it called complete: it had another one. Or it sent on it: a file that was asked for
-    /// before, whose transfer had no connection.
+    /// The server called an upload complete and did not close its connection in order: it had another one. Or it sent on it: a file that was
+    /// asked for before, whose transfer had no connection.
     pub contested: bool,
 }
 

@@ -167,12 +167,14 @@ impl Talker<'_> {
         while let Some(reply) = self.next()? {
             // pyftpdlib tells of strangers that it refused whenever it notices them: by its code it may be an answer.
             let of_stranger = reply.code == 425 && reply.text().starts_with("Rejected data connection");
-            if of_stranger || self.is_notice(command, reply.code) {
+            // It serves a transfer that waited for a connection with the next one, and tells its end at any time.
+            let of_another = of_stranger || (reply.code == 226 && self.is_notice(command, 226));
+            if of_another || self.is_notice(command, reply.code) {
                 self.hear(&reply, None);
                 self.record
                     .replies
                     .last_mut()
-                    .filter(|_| of_stranger)
+                    .filter(|_| of_another)
                     .into_iter()
                     .for_each(|it| it.doubtful = true);
                 continue;
@@ -221,6 +223,7 @@ impl Talker<'_> {
         let has_data = is_transfer || ["PASV", "EPSV", "PORT", "EPRT", "ABOR"].contains(&verb.as_str());
         match code {
             125 | 150 => !is_transfer,
+            226 => !is_transfer && verb != "ABOR",
             425 | 426 => !has_data,
             _ => false,
         }
@@ -291,7 +294,11 @@ impl Talker<'_> {
         self.user = Some(user.to_owned());
         self.undecided = code / 100 == 3;
         match code / 100 {
-            2 => self.decide("success"),
+            2 => {
+                // Where a second login leads nobody knows.
+                self.cwd_known &= self.logged_in_as.is_none();
+                self.decide("success");
+            }
             4 | 5 => {
                 let before = self.logged_in_as.clone();
                 self.decide("failure");

@@ -70,7 +70,7 @@ impl Talker<'_> {
         let offset = self.offset.take();
         let kept = std::mem::replace(&mut self.offset_kept, offset.is_some() && is_listing(&plan.line));
         let offset = Some(offset.unwrap_or(0)).filter(|_| !kept);
-        let command = self.begin(plan)?;
+        let Some(command) = self.begin(plan)? else { return Ok(()) };
         let directory = (self.cwd_known.then(|| self.cwd.clone()), self.named);
         let mut going = Going {
             command,
@@ -115,8 +115,9 @@ impl Talker<'_> {
         Ok(())
     }
 
-    /// Announces, connects and sends the command, in the order that the plan says. Gives the command's number.
-    fn begin(&mut self, plan: &Transfer) -> Result<usize> {
+    /// Announces, connects and sends the command, in the order that the plan says. Gives the command's number, if it could
+    /// be sent.
+    fn begin(&mut self, plan: &Transfer) -> Result<Option<usize>> {
         if plan.setup == Setup::Pipelined {
             while let Some(reply) = self.control.reply()? {
                 self.hear(&reply, None);
@@ -127,9 +128,12 @@ impl Talker<'_> {
             if self.answer(pasv)?.is_some_and(|reply| reply.is_success()) {
                 self.connect(false)?;
             }
-            return Ok(command);
+            return Ok(Some(command));
         }
         let fresh = self.announce(plan.setup)?;
+        if self.control.ended || self.record.leaving != Leaving::Closed {
+            return Ok(None);
+        }
         if !fresh {
             self.let_go_of_closed();
         }
@@ -140,7 +144,7 @@ impl Talker<'_> {
             Connect::Late => {
                 let command = self.say(&plan.line)?;
                 self.connect(false)?;
-                return Ok(command);
+                return Ok(Some(command));
             }
             Connect::Twice => {
                 self.connect(false)?;
@@ -159,7 +163,7 @@ impl Talker<'_> {
                 self.connect(false)?;
             }
         }
-        self.say(&plan.line)
+        self.say(&plan.line).map(Some)
     }
 
     fn close_last(&mut self, reset: bool) {
@@ -245,7 +249,8 @@ impl Talker<'_> {
             let mut pipes = self.endpoint.iter().flat_map(|endpoint| &endpoint.pipes).peekable();
             going.preliminary && pipes.peek().is_some() && pipes.all(Pipe::is_over)
         };
-        if (aborted || over) && !going.has_ended() && !self.control.ended {
+        // Where nothing moved it may wait for a connection still, and have the next one.
+        if (aborted || over) && self.moved() > 0 && !going.has_ended() && !self.control.ended {
             // Some servers answer ABOR alone, or never say how a broken transfer ended: the fence will tell.
             going.extras.insert(0, going.command);
             return Ok(());
@@ -280,7 +285,8 @@ impl Talker<'_> {
                     going.code = Some(0);
                 }
                 // So it says the end of what was asked meanwhile: which of them an error answers nobody can tell.
-                let guessed = answers.is_some() && !of_transfer && reply.code >= 400;
+                let of_stranger = of_transfer && reply.code == 425 && !going.has_ended();
+                let guessed = (answers.is_some() && !of_transfer && reply.code >= 400) || of_stranger;
                 if let Some(heard) = self.record.replies.last_mut().filter(|_| borrowed || guessed) {
                     heard.doubtful = true;
                 }
@@ -399,8 +405,10 @@ impl Talker<'_> {
             (Some(pipe), Some(_)) => Bytes::AtMost(pipe.written),
             (None, _) => Bytes::Unknown,
         };
-        let contested =
-            plan.upload.is_some() && served.is_some_and(|pipe| (done && pipe.broken) || pipe.read > 0);
+        // A server that was through with it would have closed it.
+        let through = done || (going.code.is_some_and(|code| code >= 400) && !going.cut);
+        let anothers = |pipe: &Pipe| (through && !pipe.finished) || pipe.read > 0;
+        let contested = plan.upload.is_some() && served.is_some_and(anothers);
         let sha256 = served.filter(|_| matches!(bytes, Bytes::Exactly(_)) && done).map(Pipe::sha256);
         let line = self.record.commands.get(going.command).cloned();
         let arg = line.as_ref().and_then(|line| line.arg()).filter(|arg| !arg.starts_with('-'));
@@ -422,7 +430,7 @@ impl Talker<'_> {
             sha256,
             offset,
             via: kept.filter(|_| served.is_some()).map(|endpoint| endpoint.via),
-            ends: served.map(|pipe| pipe.ends),
+            ends: served.filter(|_| !contested).map(|pipe| pipe.ends),
             unwatched,
             contested,
         };

@@ -159,10 +159,13 @@ impl PendingCommands {
         code: u16,
         text: &[u8],
     ) -> bool {
+        let notice = self.is_notice(index, error) && code != error;
+        // Where a command behind it can have this reply as well, each has one.
+        let allowed = if notice { Fit::Typical } else { Fit::Possible };
         let mut others = self.sure().filter(|(other, _)| *other != index);
-        (code < 400 || (self.is_notice(index, error) && code != error))
+        (code < 400 || notice)
             && self.answered_by(code, text) == Some(index)
-            && others.all(|(_, pending)| pending.fit(code) < Fit::Typical)
+            && others.all(|(_, pending)| pending.fit(code) < allowed)
     }
 }
 

@@ -182,6 +182,14 @@ fn a_connection_that_was_turned_down_answers_no_command_that_has_its_own_reply()
 }
 
 #[test]
+fn commands_that_are_refused_alike_have_a_reply_each() {
+    check(&["C MLST", "C SITE", "C SITE", "C PWD", "S 500 > 1", "S 500 > ?", "S 200 > 3", "S 257 > 4"]);
+    check(&["C REST", "C OPTS", "C SITE", "S 501 > 1", "S 501 > ?", "S 200 > 3"]);
+    // The last one has its own reply: the second error was one too many.
+    check(&["C OPTS", "C NOOP", "S 500 > 1", "S 500 > ?", "S 200 > 2"]);
+}
+
+#[test]
 fn an_empty_line_is_owed_no_reply() {
     check(&["C", "C PWD", "S 257 > 1", "C PASV", "S 227 > 2"]);
     check(&["C", "S 500 > 0", "C PWD", "S 257 > 1"]);

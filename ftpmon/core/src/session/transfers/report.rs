@@ -43,6 +43,7 @@ impl Transfers {
                 Some(due) if due <= at && (waiting || !transfer.waits_for_connection()) => {
                     let mut transfer = self.open.remove(index);
                     self.hand_back(&mut transfer, out);
+                    self.hand_on(&mut transfer);
                     self.report(at, transfer, session, out);
                 }
                 due => {
@@ -107,6 +108,15 @@ impl Transfers {
             && let Some(current) = self.current.take()
         {
             self.open.push(Transfer::boxed(Request::default(), Some(current)));
+        }
+    }
+
+    /// Connections that came when the server was through with a transfer wait for the next command: its own connection may end after that.
+    fn hand_on(&mut self, transfer: &mut Transfer) {
+        match transfer.split_late() {
+            Some(late) if self.current.is_none() => self.current = Some(late),
+            Some(late) => self.open.push(Transfer::boxed(Request::default(), Some(late))),
+            None => {}
         }
     }
 
