@@ -180,6 +180,21 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_says_how_many_had_none_of_their_own() {
+        let suppressed = |suppressed| {
+            let alert = ftpmon_event::AlertDetail { suppressed, ..sample::alert() };
+            let record = record(EventKind::Alert(Box::new(ftpmon_event::Alert { alert })));
+            let of = |fields: &Value, key: &str| {
+                let values = fields["kvlistValue"]["values"].as_array().unwrap();
+                Some(values.iter().find(|field| field["key"] == key)?["value"].clone())
+            };
+            of(&of(&record["body"], "alert").unwrap(), "suppressed")
+        };
+        assert_eq!(suppressed(2), Some(json!({"intValue": "2"})));
+        assert_eq!(suppressed(0), None);
+    }
+
+    #[test]
     fn severities_rise_with_what_happened() {
         let alert = EventKind::Alert(Box::new(ftpmon_event::Alert { alert: sample::alert() }));
         assert_eq!(record(alert)["severityNumber"], 17);

@@ -187,6 +187,16 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_says_how_many_had_none_of_their_own() {
+        let line = |suppressed| {
+            let alert = ftpmon_event::AlertDetail { suppressed, ..sample::alert() };
+            line(false, EventKind::Alert(Box::new(ftpmon_event::Alert { alert })))
+        };
+        assert!(line(2).ends_with(" ALERT FTP bounce: x (and 2 more)\n"), "{}", line(2));
+        assert!(line(0).ends_with(" ALERT FTP bounce: x\n"), "{}", line(0));
+    }
+
+    #[test]
     fn sizes_for_people() {
         assert_eq!(
             [0, 999, 1_500, 2_000_000, 3_100_000_000].map(size),

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use ftpmon_tests::kernel::{Bench, Hooked, Settings};
 use ftpmon_tests::process::run_ok;
 
@@ -21,7 +21,17 @@ const SESSIONS: u64 = 1_000;
 /// Sessions of the captures that show how instructions grow.
 const GROWTH: [u64; 3] = [500, SESSIONS, 2_000];
 /// The options of `ftpmon read` besides the capture.
-const LOADS: [&[&str]; 4] = [&[], &["--format", "eve"], &["--format", "zeek"], &["--files", "hash"]];
+const LOADS: [&[&str]; 5] = [
+    &[],
+    &["--format", "eve"],
+    &["--format", "zeek"],
+    &["--files", "hash"],
+    // Without detectors: the difference from the first is theirs.
+    &["--detect", "none"],
+];
+/// The detectors that are on by default may add this share to the instructions of `read` without them.
+const DETECTORS_MAX: f64 = 0.10;
+
 /// Counts, and compares or blesses.
 pub(super) fn run(setup: &Setup, bless: bool) -> Result<()> {
     callgrind::provide()?;
@@ -38,6 +48,9 @@ pub(super) fn run(setup: &Setup, bless: bool) -> Result<()> {
         let count = callgrind::instructions(setup.agent(), &words, None, setup.folder())?;
         now.instructions.insert(format!("read {}", options.join(" ")).trim_end().to_owned(), count);
     }
+    let detectors = share_of_detectors(&now.instructions)?;
+    println!("detectors add {:.1} % (at most {:.0} %)", detectors * 100.0, DETECTORS_MAX * 100.0);
+    ensure!(detectors <= DETECTORS_MAX, "detectors add {:.1} % of instructions", detectors * 100.0);
     let growth = growth(setup, &now)?;
     println!(
         "ftpmon read: instructions grow with the input to the power of {growth:.3} (at most {SLOPE_MAX})"
@@ -75,6 +88,13 @@ pub(super) fn run(setup: &Setup, bless: bool) -> Result<()> {
     Ok(())
 }
 
+/// The instructions that the detectors add, as a share of those without them.
+fn share_of_detectors(counts: &Counts) -> Result<f64> {
+    let count = |load: &str| counts.get(load).copied().with_context(|| format!("{load} was not counted"));
+    let (with, without) = (count("read")?, count("read --detect none")?);
+    Ok(with as f64 / without as f64 - 1.0)
+}
+
 fn growth(setup: &Setup, now: &Baseline) -> Result<f64> {
     let mut points = Vec::new();
     for sessions in GROWTH {
@@ -102,4 +122,19 @@ fn verified() -> Result<Counts> {
 fn kernel_version() -> String {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     release.split('.').take(2).collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_of_detectors_is_what_they_add() {
+        let counts = |with, without| {
+            [("read", with), ("read --detect none", without)].map(|(load, n)| (load.to_owned(), n)).into()
+        };
+        let share = |with, without| share_of_detectors(&counts(with, without)).unwrap();
+        assert!((share(110_u64, 100) - 0.10).abs() < 1e-9 && share(100, 100).abs() < 1e-9);
+        assert!(share_of_detectors(&Counts::new()).is_err());
+    }
 }

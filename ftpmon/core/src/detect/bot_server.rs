@@ -8,6 +8,7 @@ use super::facts::{has_word, hosts, unasked};
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
 use crate::event::{Confidence, Event, EventType};
+use crate::text::has_pair;
 use smol_str::SmolStr;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -33,6 +34,17 @@ const GREETINGS: [&str; 4] = ["reptile welcomes you", "bot server (win32)", "stn
 
 fn see(event: &Event) -> Option<Sighting<IpAddr>> {
     let (reply, _) = unasked(event).filter(|(_, code)| *code == 220)?;
+    // Letters of each that stand together in few other greetings.
+    let rare = |a: u8, b: u8| {
+        let (a, b) = (a | 0x20, b | 0x20);
+        ((a == b'e') & (b == b'p'))
+            | ((a == b'(') & (b == b'w'))
+            | ((a == b'n') & (b == b'y'))
+            | ((a == b'z') & (b == b'm'))
+    };
+    if !has_pair(reply.reply.text.as_bytes(), rare) {
+        return None;
+    }
     GREETINGS.iter().any(|known| has_word(&reply.reply.text, known)).then(|| Sighting {
         key: hosts(event).1,
         tx: None,

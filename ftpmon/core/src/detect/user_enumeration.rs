@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Threshold};
-use super::facts::{is_anonymous, key, session};
+use super::facts::{key, session};
 use super::table::{Fill, Table};
 use super::watch::Watch;
 use super::watching::KEYS_MAX;
-use crate::event::{Command, CommandRef, Confidence, Event, EventKind, EventType, Reply};
+use crate::event::{Confidence, Event, EventKind, EventType, Login, LoginOutcome};
 use smol_str::SmolStr;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -26,41 +26,28 @@ pub(super) const ENTRY: Entry = Entry {
             the replies 331 and 5yz.",
     tuning: "Health checks that send USER and QUIT use one name.",
     threshold: Threshold { count: 10, per_s: 600 },
-    types: &[EventType::Reply, EventType::Command, EventType::SessionEnd],
-    wants: |event| step(event).is_some(),
-    start: |threshold| {
-        Box::new(Enumeration { threshold, asked: Table::new(KEYS_MAX), hosts: Table::new(KEYS_MAX) })
-    },
+    types: &[EventType::Login],
+    wants: |event| name_alone(event).is_some(),
+    start: |threshold| Box::new(Enumeration { threshold, hosts: Table::new(KEYS_MAX) }),
 };
 
 /// Names of a host that are remembered. Stops a list of names.
 const NAMES_MAX: usize = 64;
 
-enum Step<'e> {
-    /// The reply to USER.
-    Asked(&'e SmolStr, u16),
-    Pass,
-    /// The session is over.
-    End,
-}
-
-fn step(event: &Event) -> Option<Step<'_>> {
-    match &event.kind {
-        EventKind::Reply(Reply { reply, command: Some(CommandRef { verb, arg: Some(name) }), .. })
-            if verb == "USER" =>
-        {
-            Some(Step::Asked(name, reply.code?))
-        }
-        EventKind::Command(Command { command, .. }) if command.verb == "PASS" => Some(Step::Pass),
-        EventKind::SessionEnd(_) => Some(Step::End),
-        _ => None,
-    }
+/// The name of a login without a password, and whether the server refused it.
+fn name_alone(event: &Event) -> Option<(&SmolStr, bool)> {
+    let EventKind::Login(Login { login, .. }) = &event.kind else { return None };
+    let refused = match login.outcome {
+        LoginOutcome::Abandoned => false,
+        LoginOutcome::Failure if login.code >= Some(500) => true,
+        LoginOutcome::Failure | LoginOutcome::Success => return None,
+    };
+    let name = login.user.as_ref().filter(|_| login.secret.is_none() && !login.anonymous)?;
+    Some((name, refused))
 }
 
 struct Enumeration {
     threshold: Threshold,
-    /// The name of each session that no PASS came for, with the reply's code.
-    asked: Table<SmolStr, Option<(SmolStr, u16)>>,
     hosts: Table<IpAddr, Host>,
 }
 
@@ -74,19 +61,8 @@ struct Host {
 
 impl Detector for Enumeration {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
-        let (Some(step), Some(session)) = (step(event), session(event)) else { return };
-        let id = SmolStr::new(session.id());
-        let before = match step {
-            // A name that is refused at once needs no password.
-            Step::Asked(name, code @ 500..) => Some((key(name), code)),
-            Step::Asked(name, code) => self.asked.entry(id).replace((key(name), code)),
-            Step::Pass => {
-                self.asked.remove(&id);
-                None
-            }
-            Step::End => self.asked.remove(&id).flatten(),
-        };
-        let Some((name, code)) = before.filter(|(name, _)| !is_anonymous(name)) else { return };
+        let (Some((name, refused)), Some(session)) = (name_alone(event), session(event)) else { return };
+        let name = key(name);
         let ip = session.client.ip;
         let host = self.hosts.entry(ip);
         if host.watch.is_over(event.ts) {
@@ -98,7 +74,7 @@ impl Detector for Enumeration {
         if host.names.len() < NAMES_MAX {
             host.names.push(name.clone());
         }
-        *(if code < 400 { &mut host.known } else { &mut host.unknown }) += 1;
+        *(if refused { &mut host.unknown } else { &mut host.known }) += 1;
         let counts = [("known", host.known), ("unknown", host.unknown)];
         if let Some(incident) = host.watch.add(self.threshold, event, None, &name) {
             let message =
@@ -108,9 +84,7 @@ impl Detector for Enumeration {
     }
 
     fn fill(&self) -> Fill {
-        let mut fill = self.asked.fill();
-        fill += self.hosts.fill();
-        fill
+        self.hosts.fill()
     }
 }
 
@@ -119,21 +93,28 @@ mod tests {
     use super::super::testing::*;
     use super::*;
 
-    fn asked(count: u32, code: u16, passwords: bool) -> Vec<Event> {
-        let asked = |n: u32| {
-            let session = || Session::new(9).at(n.into());
-            let reply = session().reply(("USER", Some(&format!("user{n}"))), code, "");
-            let then = if passwords { "PASS" } else { "NOOP" };
-            [reply, session().command(then, Some("***"))]
-        };
-        (0..count).flat_map(asked).collect()
+    /// A login without a password: refused, or given up.
+    fn alone(session: Session, name: &str, refused: bool) -> Event {
+        let mut event = session.login(name, false);
+        if let EventKind::Login(login) = &mut event.kind {
+            login.login.secret = None;
+            if !refused {
+                (login.login.outcome, login.login.code) = (LoginOutcome::Abandoned, None);
+            }
+        }
+        event
+    }
+
+    fn asked(count: u32, refused: bool) -> Vec<Event> {
+        let asked = |n: u32| alone(Session::new(9).at(n.into()), &format!("user{n}"), refused);
+        (0..count).map(asked).collect()
     }
 
     #[test]
     fn names_without_passwords_alert_whatever_the_reply() {
-        for (code, count) in [(331, "known"), (530, "unknown")] {
-            let alerts = alerts_of(&ENTRY, &asked(11, code, false));
-            let [alert] = &alerts[..] else { panic!("{code}: {alerts:?}") };
+        for (refused, count) in [(false, "known"), (true, "unknown")] {
+            let alerts = alerts_of(&ENTRY, &asked(11, refused));
+            let [alert] = &alerts[..] else { panic!("{refused}: {alerts:?}") };
             assert_eq!(alert.message, "192.0.2.9 asked 192.0.2.1 for 10 users without a password");
             assert_eq!(alert.evidence.counts[count], 10);
         }
@@ -142,24 +123,44 @@ mod tests {
     #[test]
     fn a_name_a_session_alerts_too() {
         let asked = |n: u32| {
-            let session = || Session::between("192.0.2.9", "192.0.2.1", n.into()).at(n.into());
-            [session().reply(("USER", Some(&format!("user{n}"))), 331, ""), session().end(|_| {})]
+            alone(
+                Session::between("192.0.2.9", "192.0.2.1", n.into()).at(n.into()),
+                &format!("user{n}"),
+                false,
+            )
         };
-        assert_eq!(alerts_of(&ENTRY, &(0..10).flat_map(asked).collect::<Vec<_>>()).len(), 1);
+        assert_eq!(alerts_of(&ENTRY, &(0..10).map(asked).collect::<Vec<_>>()).len(), 1);
     }
 
     #[test]
     fn logins_few_names_and_one_name_do_not() {
-        assert!(alerts_of(&ENTRY, &asked(100, 331, true)).is_empty());
-        assert!(alerts_of(&ENTRY, &asked(10, 331, false)).is_empty());
-        let one: Vec<_> = (0..99).map(|_| Session::new(9).reply(("USER", Some("bob")), 331, "")).collect();
+        let passwords = [true, false].map(|success| {
+            let login = |n: i64| Session::new(9).at(n).login(&format!("user{n}"), success);
+            (0..100).map(login).collect::<Vec<_>>()
+        });
+        assert!(passwords.iter().all(|events| alerts_of(&ENTRY, events).is_empty()));
+        assert!(alerts_of(&ENTRY, &asked(9, false)).is_empty());
+        let one: Vec<_> = (0..99).map(|_| alone(Session::new(9), "bob", false)).collect();
         assert!(alerts_of(&ENTRY, &one).is_empty());
+        let anonymous: Vec<_> = (0..99).map(|_| alone(Session::new(9), "anonymous", true)).collect();
+        assert!(alerts_of(&ENTRY, &anonymous).is_empty());
+    }
+
+    #[test]
+    fn a_server_that_has_no_room_says_nothing_of_accounts() {
+        let full = |n: i64| {
+            let mut event = alone(Session::new(9).at(n), &format!("user{n}"), true);
+            if let EventKind::Login(login) = &mut event.kind {
+                login.login.code = Some(421);
+            }
+            event
+        };
+        assert!(alerts_of(&ENTRY, &(0..50).map(full).collect::<Vec<_>>()).is_empty());
     }
 
     #[test]
     fn made_up_keys_do_not_grow_it() {
-        let events =
-            (0..2 * KEYS_MAX as u32).map(|n| Session::of_source(n).reply(("USER", Some("x")), 331, ""));
+        let events = (0..2 * KEYS_MAX as u32).map(|n| alone(Session::of_source(n), "x", true));
         assert_eq!(fill_after(&ENTRY, events).used, KEYS_MAX as u64);
     }
 }
