@@ -9,7 +9,8 @@ import gzip
 import json
 import ssl
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
 from urllib.parse import parse_qs, urlparse
 
 what, port, path = sys.argv[1], int(sys.argv[2]), sys.argv[3]
@@ -85,6 +86,8 @@ class ClickHouse:
         return rows.bytes()
 
 
+# A connection that stays open keeps no other from being served; requests are taken one after another.
+turn = Lock()
 receiver = {"bulk": Bulk, "otlp": Otlp, "clickhouse": ClickHouse}[what]()
 
 
@@ -98,11 +101,14 @@ class Handler(BaseHTTPRequestHandler):
         login = base64.b64decode((self.headers.get("authorization") or " ").split(" ")[1])
         if what != "otlp" and login != b"ftpmon:secret":
             return self.answer(401, b"{}")
-        status, answer = receiver.take(urlparse(self.path), body)
+        with turn:
+            status, answer = receiver.take(urlparse(self.path), body)
         return self.answer(status, json.dumps(answer).encode())
 
     def do_GET(self):
-        self.answer(200, receiver.table())
+        with turn:
+            table = receiver.table()
+        self.answer(200, table)
 
     def answer(self, status, body):
         self.send_response(status)
@@ -114,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-server = HTTPServer(("127.0.0.1", port), Handler)
+server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
 if what == "bulk":
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[4], sys.argv[5])
