@@ -1,6 +1,7 @@
 //! The connections of a session, and the segments that belong to them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 
 use ftpmon_core::segment::Segment;
 use ftpmon_event::addr::Endpoint;
@@ -9,7 +10,8 @@ use ftpmon_event::{DataConnection, EventKind, Mode, SessionIdentity};
 
 use super::follower::Follower;
 use super::record::Record;
-use super::step::{Lane, Step};
+use super::step::{Lane, Step, StepKind};
+use super::words::Party;
 
 /// Steps of a session that are kept. Stops a session of millions of segments from filling memory.
 const STEPS_MAX: usize = 200_000;
@@ -71,6 +73,33 @@ pub(super) fn client_opens(data: &DataConnection, session: &SessionIdentity) -> 
     }
 }
 
+/// The hosts on the client's and on the server's side of a data connection.
+pub(super) fn sides(data: &DataConnection, session: &SessionIdentity) -> [Party; 2] {
+    let (client, server) = match client_opens(data, session) {
+        true => (data.initiator, data.listener),
+        false => (data.listener, data.initiator),
+    };
+    let party =
+        |end: Option<Endpoint>, usual: Party| match end.map(|end| end.ip) {
+            Some(ip) if ip == usual.of(session) || ip == usual.other().of(session) => {
+                if ip == usual.of(session) { usual } else { usual.other() }
+            }
+            Some(_) => Party::Third,
+            None => usual,
+        };
+    [party(client, Party::Client), party(server, Party::Server)]
+}
+
+/// The hosts other than the session's client that connected to the server, by the endpoint where it listened.
+pub(super) fn strangers(data: &[DataConnection], session: &SessionIdentity) -> HashMap<Endpoint, IpAddr> {
+    let connected = data.iter().filter_map(|data| {
+        let [client, _] = sides(data, session);
+        let is_stranger = client == Party::Third && client_opens(data, session);
+        is_stranger.then_some((data.listener?, data.initiator?.ip))
+    });
+    connected.collect()
+}
+
 impl Connections {
     pub(super) fn of(record: &Record) -> Self {
         let session = &record.identity;
@@ -120,7 +149,15 @@ impl Connections {
     }
 
     /// All steps, by frame.
-    pub(super) fn finish(self) -> Vec<Step> {
+    pub(super) fn finish(mut self) -> Vec<Step> {
+        let mut later = HashSet::new();
+        for step in self.steps.iter_mut().rev() {
+            let sender = (step.lane, step.from_client);
+            match &mut step.kind {
+                StepKind::Reset { went_on, .. } => *went_on = later.contains(&sender),
+                _ => _ = later.insert(sender),
+            }
+        }
         self.steps
     }
 }

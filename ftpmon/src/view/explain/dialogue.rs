@@ -1,6 +1,10 @@
 //! Rows of commands, replies and the other events of a session.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
+
 use ftpmon_core::ftp::Verb;
+use ftpmon_event::addr::Endpoint;
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{
     Command, Direction, Event, EventKind, Login, LoginOutcome, Reply, ReplyClass, TlsState, TlsTurn,
@@ -8,8 +12,8 @@ use ftpmon_event::{
 
 use super::ladder::{Arrow, Row, duration};
 use super::step::{Step, StepKind};
-use super::words::{Party, Say, joined, say};
-use super::{endpoint, transfer};
+use super::words::{Argument, Party, Say, joined, say};
+use super::{argument, endpoint, transfer};
 use crate::view::Language;
 use crate::view::layout::shown;
 use crate::view::terminal::Tone;
@@ -31,8 +35,14 @@ pub(super) enum Part {
     None,
 }
 
-/// The part of an event. `step` is the segment that completed it, where that is known and the event is its first.
-pub(super) fn part(event: &Event, step: Option<&Step>, language: Language) -> Part {
+/// The part of an event. `step` is the segment that completed it, where that is known and the event is its first; of the begin of TLS
+/// the segment with its first record. `strangers` are hosts that connected to the server where it listened for its client.
+pub(super) fn part(
+    event: &Event,
+    step: Option<&Step>,
+    strangers: &HashMap<Endpoint, IpAddr>,
+    language: Language,
+) -> Part {
     let sentence = |what: Say<'_>| say(language, what);
     let at = event.ts;
     match &event.kind {
@@ -40,10 +50,12 @@ pub(super) fn part(event: &Event, step: Option<&Step>, language: Language) -> Pa
         EventKind::Reply(told) => Part::Row(reply(at, told, step, language)),
         EventKind::Login(told) => Part::Notes { tx: told.tx, at, notes: vec![login(told, language)] },
         EventKind::DataChannel(told) => {
-            Part::Notes { tx: told.tx, at, notes: endpoint::sentences(&told.data, language) }
+            let session = event.session.as_deref();
+            let notes = endpoint::sentences(&told.data, session, strangers, language);
+            Part::Notes { tx: told.tx, at, notes }
         }
-        EventKind::Transfer(told) => Part::Row(transfer::row(at, told, language)),
-        EventKind::Tls(told) => Part::Row(tls(at, &told.tls, language)),
+        EventKind::Transfer(told) => Part::Row(transfer::row(at, told, event.session.as_deref(), language)),
+        EventKind::Tls(told) => Part::Row(tls(step.map_or(at, |step| step.at), &told.tls, language)),
         EventKind::Gap(told) => {
             let from = Party::client(told.gap.direction == Direction::Command);
             let text = sentence(Say::Gap(from, told.gap.bytes, told.gap.cause));
@@ -52,9 +64,11 @@ pub(super) fn part(event: &Event, step: Option<&Step>, language: Language) -> Pa
         EventKind::Anomaly(told) => {
             Part::Row(Row::statement(at, Tone::Odd, sentence(Say::Anomaly(told.anomaly.id))))
         }
-        EventKind::Alert(told) => {
-            Part::Row(Row::statement(at, Tone::Bad, sentence(Say::Alert(&shown(&told.alert.id)))))
-        }
+        EventKind::Alert(told) => Part::Row(Row::statement(
+            at,
+            Tone::Bad,
+            sentence(Say::Alert(&shown(&told.alert.title), &shown(&told.alert.id))),
+        )),
         EventKind::SensorStart(_)
         | EventKind::Stats(_)
         | EventKind::SensorStop(_)
@@ -74,13 +88,26 @@ fn command(at: Timestamp, told: &Command, step: Option<&Step>, language: Languag
     };
     let mut notes = Vec::from_iter(step.and_then(|step| segment(step, language)));
     let verb = Verb::from_name(line.verb.as_bytes());
-    notes.push(if line.malformed {
-        say(language, Say::NoCommand)
-    } else {
-        say(language, Say::Purpose(&name, verb))
-    });
+    let meaning = argument::of(verb, line.arg.as_deref()).filter(|_| !line.malformed);
+    match verb {
+        Verb::Other if is_masked(&line.verb) => notes.push(say(language, Say::MaskedLine)),
+        Verb::Other if line.malformed => notes.push(say(language, Say::NoCommand)),
+        // It asks for nothing: its argument is all there is to say.
+        Verb::Epsv if meaning == Some(Argument::EpsvAll) => {}
+        _ => notes.push(say(language, Say::Purpose(&name, verb))),
+    }
+    if line.malformed && verb != Verb::Other {
+        let is_odd = |c: char| c.is_control() && c != '\t';
+        let in_argument = line.arg.as_deref().is_some_and(|arg| arg.contains(is_odd));
+        notes.push(say(language, Say::OddCharacters(in_argument)));
+    } else if let Some(meaning) = meaning {
+        notes.push(say(language, Say::Argument(meaning)));
+    }
     match line.arg.as_deref().filter(|arg| verb.has_secret_argument() && !arg.is_empty()) {
-        Some("***") => notes.push(say(language, Say::SecretMasked)),
+        Some(_) if matches!(verb, Verb::Adat | Verb::Mic | Verb::Conf | Verb::Enc) => {
+            notes.push(say(language, Say::Protected(verb)));
+        }
+        Some(arg) if is_masked(arg) => notes.push(say(language, Say::SecretMasked)),
         Some(_) => notes.push(say(language, Say::SecretInClear)),
         None => {}
     }
@@ -106,7 +133,9 @@ fn reply(at: Timestamp, told: &Reply, step: Option<&Step>, language: Language) -
     match line.code {
         Some(code) if !line.malformed => {
             let digits = say(language, Say::Code(code, line.class, line.category));
-            let means = say(language, Say::CodeMeans(code));
+            let is_abort = told.command.as_ref().is_some_and(|command| command.verb == "ABOR");
+            let what = if code == 226 && is_abort { Say::AbortDone } else { Say::CodeMeans(code) };
+            let means = say(language, what);
             notes.push(joined(language, &[digits, means]).trim_end().to_owned());
         }
         _ => notes.push(say(language, Say::NoReply)),
@@ -116,7 +145,9 @@ fn reply(at: Timestamp, told: &Reply, step: Option<&Step>, language: Language) -
     }
     match (&told.command, told.latency_us) {
         (Some(command), Some(us)) => {
-            notes.push(say(language, Say::Latency(&duration(us), &shown(&command.verb))));
+            let name = shown(&command.verb);
+            let named = Some(name.as_str()).filter(|name| !is_masked(name));
+            notes.push(say(language, Say::Latency(&duration(us), named)));
         }
         // RFC 959 section 5.4, connection establishment.
         (None, _) if told.tx == 0 && matches!(line.code, Some(120 | 220)) => {
@@ -139,6 +170,11 @@ fn reply(at: Timestamp, told: &Reply, step: Option<&Step>, language: Language) -
         tx: Some(told.tx),
         ..Row::statement(at, tone, label)
     }
+}
+
+/// The text stands for one that is not shown.
+fn is_masked(text: &str) -> bool {
+    text == "***"
 }
 
 /// The numbers of the segment that completed a line, and what is remarkable of it.

@@ -1,6 +1,7 @@
 //! One connection followed: its segments become steps.
 
 use ftpmon_core::segment::{InterfaceId, Segment};
+use ftpmon_core::tls::begins_handshake;
 use ftpmon_event::time::Timestamp;
 
 use super::step::{Lane, Number, Step, StepKind};
@@ -25,6 +26,8 @@ struct Side {
     fin: Option<u32>,
     /// That was acknowledged.
     fin_acked: bool,
+    /// The number that the other end acknowledged last.
+    acked: Option<u32>,
     /// Payload was seen, and its first step was told.
     has_payload: bool,
 }
@@ -74,12 +77,15 @@ impl Follower {
         if *self.interface.get_or_insert(segment.interface) == segment.interface {
             let kind = self.kind(from_initiator, segment);
             let end = self.end(from_initiator, segment);
+            if segment.flags.ack() {
+                self.side(!from_initiator).acked = Some(segment.ack);
+            }
             kinds = [self.acknowledged(from_initiator, segment).filter(|_| end.is_none()), kind, end];
         }
         let seq = self.number(from_initiator, segment.seq);
         let ack = segment.flags.ack().then(|| self.number(!from_initiator, segment.ack));
         let (lane, from_client) = (self.lane, from_initiator == self.client_opens);
-        let len = segment.wire_payload_len;
+        let (len, tls) = (segment.wire_payload_len, begins_handshake(segment.payload));
         kinds.into_iter().flatten().map(move |kind| Step {
             at,
             frame,
@@ -88,6 +94,7 @@ impl Follower {
             seq,
             ack,
             len,
+            tls,
             kind,
         })
     }
@@ -189,7 +196,8 @@ impl Follower {
 
     fn end(&mut self, from_initiator: bool, segment: &Segment<'_>) -> Option<StepKind> {
         if segment.flags.rst() {
-            return Some(StepKind::Reset);
+            let exact = self.is_exact(from_initiator, segment);
+            return Some(StepKind::Reset { exact, went_on: false });
         }
         let end = segment.seq.wrapping_add(segment.wire_payload_len).wrapping_add(1);
         let side = self.side(from_initiator);
@@ -198,6 +206,13 @@ impl Follower {
         }
         side.fin = Some(end);
         Some(StepKind::Fin)
+    }
+
+    /// The receiver of a reset expects its number next, as far as that can be told: it is behind all that was sent, or acknowledged.
+    fn is_exact(&mut self, from_initiator: bool, segment: &Segment<'_>) -> bool {
+        let side = self.side(from_initiator);
+        let expected = [side.next, side.fin, side.acked];
+        expected.iter().all(Option::is_none) || expected.contains(&Some(segment.seq))
     }
 
     /// The other end's FIN is acknowledged for the first time.
@@ -303,6 +318,23 @@ mod tests {
         }
         assert_eq!(talk.1.iter().filter(|kind| **kind == StepKind::Payload).count(), 1);
         assert_eq!(talk.1.iter().filter(|kind| **kind == StepKind::Copy).count(), REMARKS_MAX);
+    }
+
+    /// RFC 5961 section 3.2: a reset is believed where its number is the next one that is expected, and nowhere else.
+    #[test]
+    fn resets_are_exact_or_not() {
+        for (seq, exact) in [(11, true), (12, false), (10, false), (1_011, false)] {
+            let mut talk = Talk::new(Lane::Control);
+            talk.handshake().say(0, 0x18, 1, 1, 10).say(0, 0x04, seq, 0, 0);
+            assert_eq!(talk.1.last(), Some(&StepKind::Reset { exact, went_on: false }), "{seq}");
+        }
+        // What is acknowledged counts where the capture lacks the bytes; behind a FIN its number does; a SYN may be refused.
+        let mut talk = Talk::new(Lane::Control);
+        talk.handshake().say(1, 0x10, 1, 21, 0).say(0, 0x04, 21, 0, 0);
+        assert_eq!(talk.1.last(), Some(&StepKind::Reset { exact: true, went_on: false }));
+        let mut talk = Talk::new(Lane::Control);
+        talk.handshake().say(0, 0x11, 1, 1, 0).say(0, 0x04, 2, 0, 0);
+        assert_eq!(talk.1.last(), Some(&StepKind::Reset { exact: true, went_on: false }));
     }
 
     #[test]

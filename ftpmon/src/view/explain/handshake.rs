@@ -8,10 +8,12 @@ use super::words::{Party, Say, say};
 use crate::view::Language;
 use crate::view::terminal::Tone;
 
-/// The row of a step. `opened` is when the SYN of its connection was seen.
-pub(super) fn row(step: &Step, opened: Option<Timestamp>, language: Language) -> Row {
+/// The row of a step. `opened` is when the SYN of its connection was seen; `sides` are the hosts on the client's and on the server's
+/// side.
+pub(super) fn row(step: &Step, opened: Option<Timestamp>, sides: [Party; 2], language: Language) -> Row {
     let sentence = |what: Say<'_>| say(language, what);
-    let by = Party::client(step.from_client);
+    let [client, server] = sides;
+    let (by, other) = if step.from_client { (client, server) } else { (server, client) };
     let tone = if step.lane == Lane::Control { Tone::Handshake } else { Tone::Data };
     let mut notes = Vec::new();
     let (name, tone) = match step.kind {
@@ -22,15 +24,15 @@ pub(super) fn row(step: &Step, opened: Option<Timestamp>, language: Language) ->
         StepKind::SynAck { initial } => {
             notes.push(sentence(Say::SynAck(by, step.seq.absolute)));
             if let (Some(initial), Some(ack)) = (initial, step.ack) {
-                notes.push(sentence(Say::AckMustBe(by.other(), ack.absolute, initial)));
+                notes.push(sentence(Say::AckMustBe(other, ack.absolute, initial)));
             }
             ("SYN, ACK", tone)
         }
-        StepKind::HandshakeAck { own, other } => {
+        StepKind::HandshakeAck { own, other: initial } => {
             notes.push(sentence(Say::HandshakeAck(by)));
             notes.push(sentence(Say::SeqMustBe(by, step.seq.absolute, own)));
             if let Some(ack) = step.ack {
-                notes.push(sentence(Say::AckMustBe(by.other(), ack.absolute, other)));
+                notes.push(sentence(Say::AckMustBe(other, ack.absolute, initial)));
             }
             if let Some(opened) = opened {
                 notes.push(sentence(Say::HandshakeTook(&duration(step.at.micros_since(opened)))));
@@ -62,11 +64,11 @@ pub(super) fn row(step: &Step, opened: Option<Timestamp>, language: Language) ->
             (if step.ack.is_some() { "FIN, ACK" } else { "FIN" }, tone)
         }
         StepKind::FinAck => {
-            notes.extend(step.ack.map(|ack| sentence(Say::FinAck(by.other(), ack.relative))));
+            notes.extend(step.ack.map(|ack| sentence(Say::FinAck(other, ack.relative))));
             ("ACK", tone)
         }
-        StepKind::Reset => {
-            notes.push(sentence(Say::Reset(by)));
+        StepKind::Reset { exact, went_on } => {
+            notes.push(sentence(Say::Reset(by, exact, went_on)));
             ("RST", Tone::Bad)
         }
     };

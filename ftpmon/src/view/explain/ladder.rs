@@ -89,6 +89,14 @@ pub(super) fn seconds(from: Timestamp, to: Timestamp) -> String {
     format!("{}.{:06}", us / 1_000_000, us % 1_000_000)
 }
 
+/// Seconds as [`seconds`] has them, in so many columns: with fewer decimal places where there are too many digits.
+pub(super) fn seconds_within(from: Timestamp, to: Timestamp, columns: usize) -> String {
+    let text = seconds(from, to);
+    let whole = text.find('.').unwrap_or(text.len());
+    let end = text.len().min(columns.max(whole));
+    text.get(..end).unwrap_or(&text).trim_end_matches('.').to_owned()
+}
+
 /// A duration in its largest unit: `312 µs`, `1.000 ms`, `2.500 s`.
 pub(super) fn duration(us: u64) -> String {
     match us {
@@ -128,5 +136,11 @@ mod tests {
         let at = Timestamp::from_parts(1_767_225_600, 1_000_000);
         assert_eq!(moment(at), "2026-01-01 00:00:00.001000 UTC");
         assert_eq!(seconds(at, at.plus_nanos(61_000_004_999)), "61.000004");
+        let later = at.plus_nanos(536_755_986_884_968_000);
+        assert_eq!(seconds(at, later), "536755986.884968");
+        assert_eq!(
+            [16, 12, 10, 9, 3].map(|columns| seconds_within(at, later, columns)),
+            ["536755986.884968", "536755986.88", "536755986", "536755986", "536755986"]
+        );
     }
 }

@@ -1,7 +1,9 @@
 //! Ladders as sessions go on: each event's rows at once, those of all sessions below one another.
 
+use std::collections::HashMap;
+
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{Event, EventKind, SessionIdentity, Transfer};
+use ftpmon_event::{DataConnection, Event, EventKind, SessionIdentity, Transfer};
 use smol_str::SmolStr;
 
 use super::connections::client_opens;
@@ -10,6 +12,7 @@ use super::handshake;
 use super::ladder::Row;
 use super::plain::Page;
 use super::step::Lane;
+use super::transfer;
 use super::words::{Say, say};
 use crate::bounded::BoundedMap;
 use crate::view::language::Language;
@@ -103,7 +106,7 @@ impl LiveLadder {
             }
             _ => {}
         }
-        match dialogue::part(event, None, self.language) {
+        match dialogue::part(event, None, &HashMap::new(), self.language) {
             Part::Row(row) => rows.push(row),
             Part::Notes { at, notes, .. } => {
                 let mut notes = notes.into_iter();
@@ -118,18 +121,14 @@ impl LiveLadder {
 
     /// The handshake of a transfer's data connection.
     fn connection(&self, told: &Transfer, session: &SessionIdentity, progress: &mut Progress) -> Vec<Row> {
-        let Some((data, ends)) =
-            told.data.as_ref().and_then(|data| Some((data, (data.initiator?, data.listener?))))
-        else {
-            return Vec::new();
-        };
+        let connected = |data: &&DataConnection| data.initiator.is_some() && data.listener.is_some();
+        let Some(data) = told.data.as_ref().filter(connected) else { return Vec::new() };
         progress.connections += 1;
         let Some(handshake) = &data.handshake else { return Vec::new() };
         let lane = Lane::Data(progress.connections - 1);
         let mut rows = handshake::rows_of_times(handshake, lane, client_opens(data, session), self.language);
         if let Some(first) = rows.first_mut() {
-            let (from, to) = (ends.0.to_string(), ends.1.to_string());
-            first.notes.push(say(self.language, Say::DataOpens(progress.connections, &from, &to)));
+            first.notes.extend(transfer::opening(progress.connections, data, session, self.language));
         }
         rows
     }

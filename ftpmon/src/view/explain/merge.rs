@@ -1,20 +1,28 @@
 //! Events and segments of a session in one order.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
+use ftpmon_event::addr::Endpoint;
 use ftpmon_event::time::Timestamp;
-use ftpmon_event::{DataConnection, Event, EventKind, TlsTurn};
+use ftpmon_event::{DataConnection, Event, EventKind, SessionIdentity, TlsTurn};
 
-use super::connections::{client_opens, data_connections};
+use super::connections::{client_opens, data_connections, sides, strangers};
 use super::dialogue::{self, Part};
 use super::handshake;
-use super::ladder::{Ladder, Row, moment};
+use super::ladder::{Arrow, Ladder, Row, moment};
 use super::record::Record;
 use super::step::{Lane, Step, StepKind};
-use super::words::{Say, say};
+use super::transfer;
+use super::words::{Party, Say, say};
 use crate::view::Language;
 use crate::view::layout::shown;
 use crate::view::terminal::Tone;
+
+/// Places of items with the same frame: before the row of its segment, that row, and behind it.
+const BEFORE_STEP: u8 = 0;
+const OF_STEP: u8 = 1;
+const BEHIND_STEP: u8 = 2;
 
 /// Rows between a command and an explanation of it, at most.
 const ROWS_BETWEEN: usize = 1_000;
@@ -29,17 +37,27 @@ enum Item<'r> {
 pub(super) fn ladder(record: &Record, language: Language) -> Ladder {
     let session = &record.identity;
     let data = data_connections(record);
-    let mut builder =
-        Builder { language, rows: Vec::new(), run: Run::default(), under_tls: false, opened: HashMap::new() };
+    let mut builder = Builder {
+        language,
+        rows: Vec::new(),
+        run: Run::default(),
+        under_tls: false,
+        opened: HashMap::new(),
+        strangers: strangers(&data, session),
+    };
     if record.steps.is_empty() {
         builder.stored(record, &data);
     } else {
         for item in items(record) {
             match item {
-                Item::Step(step) => builder.step(step, data_ends(step.lane, &data)),
+                Item::Step(step) => {
+                    let data = data_of(step.lane, &data);
+                    builder.step(step, data.map(|(number, data)| (number, data, &**session)));
+                }
                 Item::Event(event, step) => builder.event(event, step),
             }
         }
+        builder.in_time(record.steps.last().map(|step| step.at));
     }
     let rows = builder.finish();
     let mut heading = vec![say(language, Say::Session(session.id()))];
@@ -65,10 +83,10 @@ fn lifelines(data: &DataConnection, client_opens: bool) -> Option<[String; 2]> {
     Some(if client_opens { [initiator, listener] } else { [listener, initiator] })
 }
 
-fn data_ends(lane: Lane, data: &[DataConnection]) -> Option<(usize, String, String)> {
+/// The data connection of a lane, and its number from 1.
+fn data_of(lane: Lane, data: &[DataConnection]) -> Option<(usize, &DataConnection)> {
     let Lane::Data(number) = lane else { return None };
-    let data = data.get(number)?;
-    Some((number + 1, data.initiator?.to_string(), data.listener?.to_string()))
+    Some((number + 1, data.get(number)?))
 }
 
 /// Events beside the segments that completed them.
@@ -78,8 +96,9 @@ fn items(record: &Record) -> Vec<Item<'_>> {
     for step in record.steps.iter().filter(carries) {
         carriers.entry((step.at, step.from_client)).or_insert(step);
     }
-    let mut items: Vec<(u64, bool, Item<'_>)> = Vec::new();
+    let mut items: Vec<(u64, u8, Item<'_>)> = Vec::new();
     let mut used = std::collections::HashSet::new();
+    let mut last_line = 0;
     for event in &record.events {
         let from_client = match event.kind {
             EventKind::Command(_) => Some(true),
@@ -88,19 +107,38 @@ fn items(record: &Record) -> Vec<Item<'_>> {
         };
         let step = from_client.and_then(|from_client| carriers.get(&(event.ts, from_client)).copied());
         let frame = step.map_or_else(|| last_frame(&record.steps, event.ts), |step| step.frame);
+        if from_client.is_some() {
+            last_line = frame;
+        }
+        if let Some(step) = first_record(event, &record.steps, last_line) {
+            items.push((step.frame, BEFORE_STEP, Item::Event(event, Some(step))));
+            continue;
+        }
         // Of several lines in a segment the first has its numbers.
         let step = step.filter(|step| used.insert((step.frame, step.from_client)));
-        items.push((frame, true, Item::Event(event, step)));
+        items.push((frame, BEHIND_STEP, Item::Event(event, step)));
     }
     for step in &record.steps {
         let is_carrier =
             carries(&step) && !matches!(step.kind, StepKind::HandshakeAck { .. } | StepKind::Fin);
         if !is_carrier || !used.contains(&(step.frame, step.from_client)) {
-            items.push((step.frame, false, Item::Step(step)));
+            items.push((step.frame, OF_STEP, Item::Step(step)));
         }
     }
-    items.sort_by_key(|(frame, is_event, _)| (*frame, *is_event));
+    items.sort_by_key(|(frame, place, _)| (*frame, *place));
     items.into_iter().map(|(_, _, item)| item).collect()
+}
+
+/// The segment with the first record of a TLS that begins: behind the last line of the dialogue. The event comes with the answer, when
+/// TLS is agreed.
+fn first_record<'r>(event: &Event, steps: &'r [Step], last_line: u64) -> Option<&'r Step> {
+    let EventKind::Tls(told) = &event.kind else { return None };
+    if told.tls.state != TlsTurn::Start {
+        return None;
+    }
+    let behind = steps.partition_point(|step| step.frame <= last_line);
+    let until = steps.iter().skip(behind).take(ROWS_BETWEEN).take_while(|step| step.at <= event.ts);
+    until.into_iter().find(|step| step.lane == Lane::Control && step.tls)
 }
 
 /// The last frame at or before a time.
@@ -125,10 +163,12 @@ struct Builder {
     under_tls: bool,
     /// When the SYN of a connection was seen, by the number of the data connection.
     opened: HashMap<Option<usize>, Timestamp>,
+    /// Hosts that connected where the server listened for its client.
+    strangers: HashMap<Endpoint, IpAddr>,
 }
 
 impl Builder {
-    fn step(&mut self, step: &Step, data: Option<(usize, String, String)>) {
+    fn step(&mut self, step: &Step, data: Option<(usize, &DataConnection, &SessionIdentity)>) {
         let is_of_dialogue = step.lane == Lane::Control && step.kind == StepKind::Payload;
         if is_of_dialogue {
             self.run.first.get_or_insert((step.at, step.frame));
@@ -147,9 +187,10 @@ impl Builder {
             _ => self.opened.get(&key).copied().unwrap_or(step.at),
         };
         let has_opened = self.opened.contains_key(&key);
-        let mut row = handshake::row(step, has_opened.then_some(opened), self.language);
-        if let (StepKind::Syn, Some((number, from, to))) = (step.kind, data) {
-            row.notes.insert(0, say(self.language, Say::DataOpens(number, &from, &to)));
+        let hosts = data.map_or([Party::Client, Party::Server], |(_, data, session)| sides(data, session));
+        let mut row = handshake::row(step, has_opened.then_some(opened), hosts, self.language);
+        if let (StepKind::Syn, Some((number, data, session))) = (step.kind, data) {
+            row.notes.splice(..0, transfer::opening(number, data, session, self.language));
         }
         self.rows.push(row);
     }
@@ -168,7 +209,7 @@ impl Builder {
         if let EventKind::Tls(told) = &event.kind {
             self.under_tls = told.tls.state == TlsTurn::Start;
         }
-        match dialogue::part(event, step, self.language) {
+        match dialogue::part(event, step, &self.strangers, self.language) {
             Part::Row(row) => self.rows.push(row),
             Part::Notes { tx, at, notes } => self.explain(tx, at, notes),
             Part::None => {}
@@ -185,6 +226,19 @@ impl Builder {
                 let label = notes.next().unwrap_or_default();
                 self.rows.push(Row { notes: notes.collect(), ..Row::statement(at, Tone::Plain, label) });
             }
+        }
+    }
+
+    /// Statements are told at the latest when the row below them happened, and the last ones no later than the last segment: what the end of the
+    /// input showed is stamped with that end, which may be that of another session.
+    fn in_time(&mut self, last: Option<Timestamp>) {
+        let mut latest: Option<Timestamp> = None;
+        for row in self.rows.iter_mut().rev() {
+            let bound = latest.or(last);
+            if let Some(bound) = bound.filter(|_| row.arrow == Arrow::None) {
+                row.at = row.at.min(bound);
+            }
+            latest = Some(latest.map_or(row.at, |latest| latest.min(row.at)));
         }
     }
 
@@ -207,12 +261,14 @@ impl Builder {
             }
             self.event(event, None);
         }
+        self.in_time(None);
         for (number, connection) in data.iter().enumerate() {
             let Some(handshake) = &connection.handshake else { continue };
             let (lane, opens) = (Lane::Data(number), client_opens(connection, &record.identity));
             let mut rows = handshake::rows_of_times(handshake, lane, opens, self.language);
-            if let (Some(first), Some((number, from, to))) = (rows.first_mut(), data_ends(lane, data)) {
-                first.notes.push(say(self.language, Say::DataOpens(number, &from, &to)));
+            if let Some(first) = rows.first_mut() {
+                let notes = transfer::opening(number + 1, connection, &record.identity, self.language);
+                first.notes.extend(notes);
             }
             self.rows.extend(rows);
         }

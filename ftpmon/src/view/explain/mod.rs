@@ -12,12 +12,13 @@
 //! | `follower`, `step` | the segments of a connection that change it: handshake, payload, holes, copies, ends |
 //! | `connections` | the connections of a session, and the segments that belong to them |
 //! | `ladder`, `merge` | the rows of the ladder, and their order |
-//! | `handshake`, `dialogue`, `endpoint`, `transfer` | rows with their explanations |
+//! | `handshake`, `dialogue`, `argument`, `endpoint`, `transfer` | rows with their explanations |
 //! | `words` | every sentence, in each language |
 //! | `plain`, `svg`, `page` | the ladder as text, as a drawing, as an HTML file |
 //! | `live` | the rows of events as they come, of all sessions below one another |
 //! | `layers` | the layers of a frame, field by field |
 
+mod argument;
 mod capture;
 mod connections;
 mod dialogue;

@@ -2,7 +2,7 @@
 
 use ftpmon_event::time::Timestamp;
 
-use super::ladder::{Arrow, Ladder, Row, seconds};
+use super::ladder::{Arrow, Ladder, Row, seconds_within};
 use super::step::Lane;
 use crate::view::layout::{columns, cut, padded, wrapped};
 use crate::view::terminal::{Painter, Tone};
@@ -142,9 +142,12 @@ impl Page {
     fn margin_of(&mut self, row: &Row, is_first: bool) {
         let mut text = String::new();
         if is_first {
-            text.push_str(&format!("{:>TIME$}", seconds(self.begin, row.at)));
+            text.push_str(&format!("{:>TIME$}", seconds_within(self.begin, row.at, TIME - 1)));
             if self.is_wide {
-                text.push_str(&format!("{:>STEP$}", format!("+{}", seconds(self.previous, row.at))));
+                text.push_str(&format!(
+                    "{:>STEP$}",
+                    format!("+{}", seconds_within(self.previous, row.at, STEP - 2))
+                ));
             }
             let frame = row.frame.map(|frame| format!("#{frame}")).unwrap_or_default();
             text.push_str(&format!("{frame:>FRAME$} "));

@@ -3,7 +3,7 @@
 use ftpmon_event::time::Timestamp;
 
 /// The connection of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Lane {
     /// The control connection.
     Control,
@@ -28,6 +28,8 @@ pub(super) struct Step {
     pub(super) ack: Option<Number>,
     /// Payload bytes on the wire.
     pub(super) len: u32,
+    /// The payload begins with a TLS record of a handshake.
+    pub(super) tls: bool,
     /// The step.
     pub(super) kind: StepKind,
 }
@@ -77,5 +79,10 @@ pub(super) enum StepKind {
     /// The acknowledgment of a FIN.
     FinAck,
     /// RST.
-    Reset,
+    Reset {
+        /// Its sequence number is the next one that its receiver expects: only then it is believed (RFC 5961 section 3.2).
+        exact: bool,
+        /// Its sender sent more afterwards.
+        went_on: bool,
+    },
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::ladder::{Arrow, Ladder, Row, seconds};
+use super::ladder::{Arrow, Ladder, Row, seconds_within};
 use super::step::Lane;
 use crate::view::layout::{columns, cut, wrapped};
 use crate::view::style::STYLE;
@@ -95,7 +95,7 @@ fn draw(row: &Row, ladder: &Ladder, y: usize) -> (Markup, usize) {
     let has_arrow = row.arrow != Arrow::None;
     let notes_at = if has_arrow { arrow_at + 4 } else { arrow_at - 6 };
     let markup = html! {
-        (text(12, y + GAP + LINE, "quiet", &seconds(ladder.begin(), row.at)))
+        (text(12, y + GAP + LINE, "quiet", &seconds_within(ladder.begin(), row.at, 10)))
         @if let Some(frame) = row.frame { (text(92, y + GAP + LINE, "quiet", &format!("#{frame}"))) }
         @for (number, label) in labels.iter().enumerate() {
             @let at = y + GAP + LINE * (number + 1);

@@ -49,11 +49,15 @@ pub(crate) struct Layers {
     pub(crate) language: Language,
     /// The layers.
     pub(crate) list: Vec<Layer>,
+    /// Bytes that are shown as they were captured, for they have no secret.
+    revealed: Vec<Span>,
+    /// Bytes that are not shown, for they would tell of a secret.
+    hidden: Vec<Span>,
 }
 
 impl Layers {
     pub(super) fn new(language: Language) -> Self {
-        Self { language, list: Vec::new() }
+        Self { language, list: Vec::new(), revealed: Vec::new(), hidden: Vec::new() }
     }
 
     /// Begins a layer.
@@ -65,6 +69,31 @@ impl Layers {
     pub(super) fn add(&mut self, name: Term, span: Span, value: impl Into<String>) {
         if let Some(layer) = self.list.last_mut() {
             layer.fields.push(Field { name, span, value: value.into() });
+        }
+    }
+
+    /// Bytes are shown as they were captured.
+    pub(super) fn reveal(&mut self, span: Span) {
+        self.revealed.push(span);
+    }
+
+    /// Bytes are not shown.
+    pub(super) fn hide(&mut self, span: Span) {
+        self.hidden.push(span);
+    }
+
+    /// Gives the bytes that are shown what was revealed of those that were captured, and overwrites what was hidden.
+    pub(super) fn settle(&self, wire: &[u8], shown: &mut [u8]) {
+        for span in &self.revealed {
+            let range = span.at..span.at.saturating_add(span.len);
+            if let (Some(from), Some(to)) = (wire.get(range.clone()), shown.get_mut(range)) {
+                to.copy_from_slice(from);
+            }
+        }
+        for span in &self.hidden {
+            if let Some(bytes) = shown.get_mut(span.at..span.at.saturating_add(span.len)) {
+                bytes.fill(b'*');
+            }
         }
     }
 
@@ -85,6 +114,17 @@ impl Layers {
             Some(right) => format!("{is:#06x}, {} {right:#06x}", self.word(Term::Wrong)),
             None => format!("{is:#06x}, {}", self.word(Term::Unverified)),
         }
+    }
+
+    /// A checksum over bytes some of which are masked. It is not shown: with it they could be guessed.
+    pub(super) fn masked_checksum(&self, is: u16, right: Option<u16>) -> String {
+        let verdict = match right {
+            Some(right) if right == is => Term::Correct,
+            Some(_) => Term::Incorrect,
+            None => Term::Unverified,
+        };
+        let glue = if self.language == Language::En { " " } else { "" };
+        format!("{}{glue}{}", self.word(Term::SumOfMasked), self.word(verdict))
     }
 
     /// The rest of the frame is read no further, for it is cut off or broken, or of a protocol that is none of these.

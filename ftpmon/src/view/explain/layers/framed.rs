@@ -13,6 +13,10 @@ pub(super) struct Framed<'f> {
     pub(super) at: [Timestamp; 2],
     /// The frame, secrets overwritten.
     pub(super) raw: RawFrame<'f>,
+    /// Its bytes as they were captured.
+    pub(super) wire: &'f [u8],
+    /// Bytes at the head of its payload that continue a TLS record.
+    pub(super) continued: usize,
     /// Ports of control connections.
     pub(super) ports: &'f BTreeSet<u16>,
 }

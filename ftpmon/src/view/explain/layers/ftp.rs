@@ -20,7 +20,7 @@ pub(super) fn read(
     if payload.is_empty() {
         return;
     }
-    if !(from_server || to_server) || is_tls(payload) {
+    if !(from_server || to_server) {
         layers.open(Term::Payload, &layers.bytes(payload.len()));
         return;
     }
@@ -44,9 +44,4 @@ pub(super) fn read(
         }
         at += line.len();
     }
-}
-
-/// The payload begins like a record of TLS 1.0 to 1.3 (RFC 8446 section 5.1).
-const fn is_tls(payload: &[u8]) -> bool {
-    matches!(payload, [20..=24, 3, 0..=4, ..])
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `framed` | a frame with its place in the capture |
 //! | `field` | layers and fields |
-//! | `link`, `ip`, `packet`, `tcp`, `ftp` | the headers, and the lines of the dialogue |
+//! | `link`, `ip`, `packet`, `tcp`, `tls`, `ftp` | the headers, TLS records, and the lines of the dialogue |
 //! | `source` | the frames of a capture, secrets overwritten |
 //! | `plain` | layers as text |
 
@@ -17,6 +17,7 @@ mod packet;
 mod plain;
 mod source;
 mod tcp;
+mod tls;
 
 use super::ladder::{moment, seconds};
 use super::words::Term;

@@ -11,6 +11,7 @@ use ftpmon_core::frame::RawFrame;
 use super::framed::Framed;
 use super::layers;
 use super::plain::text;
+use super::tls::Records;
 use crate::config::{Config, SecretsPolicy};
 use crate::dump::Mask;
 use crate::view::Language;
@@ -52,6 +53,7 @@ pub(crate) fn write(
     let mut mask =
         (config.secrets.policy != SecretsPolicy::Show).then(|| Mask::new(ports.iter().copied().collect()));
     let mut connections = found.record.as_ref().map(Connections::of);
+    let mut records = Records::new();
     let (mut first, mut written, mut failed) = (None, 0_u64, None::<io::Error>);
     // What goes wrong with the capture went wrong when its session was looked for, and is told there.
     let read = capture::for_each_packet(path, |at, number, raw, segment| {
@@ -68,15 +70,21 @@ pub(crate) fn write(
             let is_known = mask.apply(raw.bytes, segment, &mut bytes);
             (is_known, bytes)
         });
+        let continued = segment.map_or(0, |segment| records.continued(segment));
         if !is_wanted || failed.is_some() {
             return;
         }
-        let bytes = masked.as_ref().map_or(raw.bytes, |(_, bytes)| bytes);
+        let (is_known, mut shown) = masked.unwrap_or_else(|| (true, raw.bytes.to_vec()));
         // A dialogue whose secrets cannot be found is read as payload of no dialogue.
         let none = BTreeSet::new();
-        let ports = if masked.as_ref().is_some_and(|(is_known, _)| !is_known) { &none } else { &ports };
-        let frame = Framed { number, at: [at, first], raw: RawFrame { bytes, ..*raw }, ports };
-        let text = text(&layers(&frame, look.language), bytes, look.width, look.colour);
+        let ports = if is_known { &ports } else { &none };
+        let layers = {
+            let raw_shown = RawFrame { bytes: &shown, ..*raw };
+            let frame = Framed { number, at: [at, first], raw: raw_shown, wire: raw.bytes, continued, ports };
+            layers(&frame, look.language)
+        };
+        layers.settle(raw.bytes, &mut shown);
+        let text = text(&layers, &shown, look.width, look.colour);
         match out.write_all(text.as_bytes()) {
             Ok(()) => written += 1,
             Err(error) => failed = Some(error),

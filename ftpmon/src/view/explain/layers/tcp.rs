@@ -8,6 +8,7 @@ use super::field::{Layers, Span};
 use super::framed::Framed;
 use super::ftp;
 use super::packet::{Packet, names};
+use super::tls;
 use crate::view::explain::words::Term;
 
 /// Reads a TCP segment and its payload.
@@ -43,11 +44,40 @@ pub(super) fn read(layers: &mut Layers, frame: &Framed<'_>, packet: &Packet) {
     layers.add(Term::Flags, Span::new(at + 12, 2), format!("{bits:#05x} ({})", names(&flags)));
     layers.add(Term::Window, Span::new(at + 14, 2), header.window_size().to_string());
     let payload = segment.get(header_len..).unwrap_or_default();
-    let right = (segment.len() == packet.len).then(|| checksum(&header, packet.ends, payload)).flatten();
-    layers.add(Term::Checksum, Span::new(at + 16, 2), layers.checksum(header.checksum(), right));
+    let (wire_header, wire) = on_wire(frame, at, segment.len()).unwrap_or_else(|| (header.clone(), payload));
+    let right = (segment.len() == packet.len).then(|| checksum(&wire_header, packet.ends, wire)).flatten();
+    let (place, sum) = (Span::new(at + 16, 2), wire_header.checksum());
+    let continued = frame.continued.min(payload.len());
+    let is_sealed = continued == payload.len() || wire.get(continued..).is_some_and(tls::is_record);
+    if payload == wire || is_sealed {
+        layers.add(Term::Checksum, place, layers.checksum(sum, right));
+        layers.reveal(place);
+    } else {
+        layers.add(Term::Checksum, place, layers.masked_checksum(sum, right));
+        layers.hide(place);
+    }
     layers.add(Term::Urgent, Span::new(at + 18, 2), header.urgent_pointer().to_string());
     options(layers, header.options(), at + 20);
-    ftp::read(layers, frame.ports, [source, destination], payload, at + header_len);
+    if continued > 0 {
+        layers.open(Term::Tls, layers.word(Term::Continued));
+        layers.add(Term::Payload, Span::new(at + header_len, 0), layers.bytes(continued));
+    }
+    let at = at + header_len + continued;
+    let (payload, wire) = (&payload.get(continued..), &wire.get(continued..));
+    let (payload, wire) = (payload.unwrap_or_default(), wire.unwrap_or_default());
+    if tls::is_record(wire) {
+        tls::read(layers, wire, at);
+    } else {
+        ftp::read(layers, frame.ports, [source, destination], payload, at);
+    }
+}
+
+/// The header and the payload of a segment as they were captured.
+fn on_wire<'f>(frame: &Framed<'f>, at: usize, len: usize) -> Option<(TcpHeaderSlice<'f>, &'f [u8])> {
+    let segment = frame.wire.get(at..at.checked_add(len)?)?;
+    let header = TcpHeaderSlice::from_slice(segment).ok()?;
+    let payload = segment.get(header.slice().len()..)?;
+    Some((header, payload))
 }
 
 fn checksum(header: &TcpHeaderSlice<'_>, ends: [IpAddr; 2], payload: &[u8]) -> Option<u16> {

@@ -20,9 +20,14 @@ const FRAME: [u8; 70] = [
 ];
 
 fn layers_of(bytes: &[u8], link: LinkType) -> Layers {
+    masked_layers_of(bytes, bytes, link)
+}
+
+fn masked_layers_of(bytes: &[u8], wire: &[u8], link: LinkType) -> Layers {
     let raw = RawFrame { link, bytes, wire_len: bytes.len() as u32, interface: InterfaceId(0), tag: None };
     let ports = BTreeSet::from([21]);
-    layers(&Framed { number: 1, at: [Timestamp::default(); 2], raw, ports: &ports }, Language::En)
+    let at = [Timestamp::default(); 2];
+    layers(&Framed { number: 1, at, raw, wire, continued: 0, ports: &ports }, Language::En)
 }
 
 fn values(layers: &Layers, name: Term) -> Vec<(usize, usize, &str)> {
@@ -69,6 +74,61 @@ fn a_checksum_that_is_wrong_says_the_right_one() {
     assert_eq!(values(&layers, Term::HeaderChecksum), [(24, 2, "0xb69e, wrong, should be 0xb69f")]);
     let cut = layers_of(&FRAME[..64], LinkType::Ethernet);
     assert!(values(&cut, Term::Checksum)[0].2.contains("not verified"));
+}
+
+/// FRAME with the right checksum of TCP, worked out with RFC 1071 over its pseudo header.
+fn summed() -> [u8; 70] {
+    let mut bytes = FRAME;
+    let pseudo = [192, 0, 2, 10, 192, 0, 2, 21, 0, 6, 0, 36];
+    let pairs = pseudo.chunks(2).chain(FRAME[34..].chunks(2));
+    let mut sum: u32 = pairs.map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    bytes[50..52].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+    bytes
+}
+
+#[test]
+fn the_checksum_of_masked_bytes_is_judged_by_the_wire_and_not_shown() {
+    let wire = summed();
+    let plain = layers_of(&wire, LinkType::Ethernet);
+    assert!(values(&plain, Term::Checksum)[0].2.ends_with(", correct"));
+    for (spoiled, verdict) in [(0, "it is correct"), (1, "it is wrong")] {
+        let mut wire = wire;
+        wire[51] ^= spoiled;
+        let mut shown = wire;
+        shown[62..66].copy_from_slice(b"****");
+        let layers = masked_layers_of(&shown, &wire, LinkType::Ethernet);
+        let (at, len, value) = values(&layers, Term::Checksum)[0];
+        assert!((at, len) == (50, 2) && value.ends_with(verdict) && !value.contains("0x"), "{value}");
+        layers.settle(&wire, &mut shown);
+        assert_eq!(shown[50..52], *b"**");
+    }
+}
+
+/// Records as RFC 8446 section 5.1 has them: type, version, length, and what they carry.
+#[test]
+fn tls_records_are_no_lines_of_ftp() {
+    let hello = [22, 3, 1, 0, 6, 1, 0, 0, 2, b'\n', 7];
+    let sealed = [23, 3, 3, 0, 3, 9, 9, 9];
+    let wire = [&FRAME[..62], &hello, &sealed].concat();
+    let mut wire = wire;
+    // The total length of IPv4.
+    wire[17] = (20 + 28 + hello.len() + sealed.len()) as u8;
+    let mut shown = wire.clone();
+    shown[62..].fill(b'*');
+    let layers = masked_layers_of(&shown, &wire, LinkType::Ethernet);
+    let names: Vec<Term> = layers.list.iter().map(|layer| layer.name).skip(4).collect();
+    assert_eq!(names, [Term::Tls, Term::Tls]);
+    assert_eq!(
+        values(&layers, Term::ContentType),
+        [(62, 1, "22 (handshake)"), (73, 1, "23 (application data)")]
+    );
+    assert_eq!(values(&layers, Term::Payload), [(67, 6, "ClientHello"), (78, 0, "3 bytes")]);
+    layers.settle(&wire, &mut shown);
+    assert_eq!(shown[62..78], wire[62..78], "a hello has no secret");
+    assert_eq!(shown[78..], *b"***", "what is sealed stays as it was shown");
 }
 
 proptest! {

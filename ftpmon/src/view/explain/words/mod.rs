@@ -10,7 +10,7 @@ mod term;
 mod zh;
 
 use crate::view::Language;
-pub(super) use sentence::{Party, Say};
+pub(super) use sentence::{Argument, Format, Party, Say};
 pub(super) use term::Term;
 
 /// A sentence in a language.
@@ -41,8 +41,7 @@ pub(super) fn joined(language: Language, sentences: &[String]) -> String {
 mod tests {
     use ftpmon_core::ftp::Verb;
     use ftpmon_event::{
-        AnomalyId, Category, ClosedBy, EndReason, GapCause, LoginOutcome, Mode, Nat, Outcome, ReplyClass,
-        TlsVia,
+        AnomalyId, Category, EndReason, GapCause, LoginOutcome, Mode, Nat, Outcome, ReplyClass, TlsVia,
     };
 
     use super::*;
@@ -129,6 +128,11 @@ mod tests {
             Say::NoLine(1, 2, 3),
             Say::Encrypted(1, 2, 3),
             Say::NoCommand,
+            Say::OddCharacters(true),
+            Say::OddCharacters(false),
+            Say::MaskedLine,
+            Say::AbortDone,
+            Say::Latency("1 ms", None),
             Say::SecretMasked,
             Say::SecretInClear,
             Say::Truncated,
@@ -137,7 +141,7 @@ mod tests {
             Say::Greeting,
             Say::Unasked,
             Say::Lines(2),
-            Say::Latency("1 ms", "USER"),
+            Say::Latency("1 ms", Some("USER")),
             Say::SixNumbers("1.2.3.4", 26758),
             Say::PortAlone(1),
             Say::Extended(1, "1.2.3.4", 1),
@@ -147,12 +151,21 @@ mod tests {
             Say::Listens(None, "e"),
             Say::Listens(Some(Mode::Active), "e"),
             Say::Listens(Some(Mode::Passive), "e"),
+            Say::ListensElsewhere("e"),
+            Say::ListensFor("e", "h"),
+            Say::LowPort(22),
+            Say::ThirdHost("h"),
+            Say::Loopback("a", "b"),
+            Say::OtherPrivate("a", "b"),
+            Say::Local("a", "b"),
+            Say::ServersOwn("a"),
             Say::TlsFacts("f"),
             Say::TlsStops,
             Say::DataOpens(1, "a", "b"),
             Say::Transfer(Some("RETR"), "p"),
             Say::Transfer(None, ""),
-            Say::DataBytes(1, 2),
+            Say::DataBytes([Client, Server], 1, 2),
+            Say::DataBytes([Party::Third, Server], 1, 2),
             Say::DataRate("1 s", None),
             Say::DataRate("1 s", Some("1 kB/s")),
             Say::Declared(1, true),
@@ -160,13 +173,13 @@ mod tests {
             Say::DataLosses(1, 2),
             Say::DataTls,
             Say::NoData,
-            Say::Alert("x"),
+            Say::Alert("t", "x"),
             Say::Account(1, 2, 3, 4, 5),
             Say::LeftOut(1),
             Say::PlainAcks,
             Say::Sessions(1, 2),
         ];
-        for party in [Client, Server] {
+        for party in [Client, Server, Party::Third] {
             all.extend([
                 Say::Syn(party, 1),
                 Say::SynAck(party, 1),
@@ -177,7 +190,12 @@ mod tests {
                 Say::AckMustBe(party, 3, 1),
                 Say::Fin(party),
                 Say::FinAck(party, 1),
-                Say::Reset(party),
+                Say::Reset(party, true, false),
+                Say::Reset(party, true, true),
+                Say::Reset(party, false, false),
+                Say::Reset(party, false, true),
+                Say::OtherHost(party, "h"),
+                Say::DataClosedBy(Some(party)),
                 Say::DataBegins(party),
             ]);
             use GapCause::{Acknowledged, CutShort, Fragments, Missing, Restart, RingFull};
@@ -185,6 +203,19 @@ mod tests {
             all.extend(causes.map(|cause| Say::Gap(party, 1, cause)));
         }
         all.extend(ANOMALIES.map(Say::Anomaly));
+        all.extend([Verb::Adat, Verb::Mic, Verb::Conf, Verb::Enc].map(Say::Protected));
+        for format in [Format::NonPrint, Format::Telnet, Format::Carriage] {
+            all.extend([Argument::Ascii(format), Argument::Ebcdic(format)].map(Say::Argument));
+        }
+        {
+            use Argument::{
+                Block, Compressed, Deflate, EpsvAll, EpsvFamily, File, Image, Local, Page, Record, Stream,
+                Undefined,
+            };
+            let types = [Image, Local(8), Stream, Block, Compressed, Deflate, File, Record, Page];
+            all.extend(types.map(Say::Argument));
+            all.extend([EpsvAll, EpsvFamily(1), EpsvFamily(2), Undefined].map(Say::Argument));
+        }
         use ReplyClass::{Completion, Intermediate, PermanentError, Preliminary, Protected, TransientError};
         for class in [Preliminary, Completion, Intermediate, TransientError, PermanentError, Protected] {
             all.push(Say::Code(100, Some(class), None));
@@ -202,7 +233,7 @@ mod tests {
         }
         use Outcome::{Aborted, Complete, Failed, NoData, Refused, Short, Unknown};
         all.extend([Complete, Aborted, Refused, Failed, NoData, Short, Unknown].map(Say::Outcome));
-        all.extend([ClosedBy::Client, ClosedBy::Server, ClosedBy::Nobody].map(Say::DataClosedBy));
+        all.push(Say::DataClosedBy(None));
         use EndReason::{EndOfInput, Evicted, Fin, Idle, Replaced, Rst};
         all.extend([Fin, Rst, Idle, Evicted, Replaced, EndOfInput].map(Say::End));
         all

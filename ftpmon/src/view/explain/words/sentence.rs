@@ -1,8 +1,11 @@
 //! Sentences, with their numbers and names.
 
+use std::net::IpAddr;
+
 use ftpmon_core::ftp::Verb;
 use ftpmon_event::{
-    AnomalyId, Category, ClosedBy, EndReason, GapCause, LoginOutcome, Mode, Nat, Outcome, ReplyClass, TlsVia,
+    AnomalyId, Category, EndReason, GapCause, LoginOutcome, Mode, Nat, Outcome, ReplyClass, SessionIdentity,
+    TlsVia,
 };
 
 /// One of the two ends of a session.
@@ -12,21 +15,75 @@ pub(crate) enum Party {
     Client,
     /// The server.
     Server,
+    /// Another host than these.
+    Third,
 }
 
 impl Party {
+    /// Its address, of the two ends of a session.
+    pub(crate) fn of(self, session: &SessionIdentity) -> IpAddr {
+        match self {
+            Self::Client => session.client.ip,
+            Self::Server | Self::Third => session.server.ip,
+        }
+    }
+
     /// The client where `is_client`.
     pub(crate) const fn client(is_client: bool) -> Self {
         if is_client { Self::Client } else { Self::Server }
     }
 
-    /// The other end.
+    /// The other end of the session.
     pub(crate) const fn other(self) -> Self {
         match self {
             Self::Client => Self::Server,
-            Self::Server => Self::Client,
+            Self::Server | Self::Third => Self::Client,
         }
     }
+}
+
+/// The argument of TYPE, MODE, STRU or EPSV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Argument {
+    /// `TYPE A`, with its format.
+    Ascii(Format),
+    /// `TYPE E`, with its format.
+    Ebcdic(Format),
+    /// `TYPE I`.
+    Image,
+    /// `TYPE L`: bits of a byte.
+    Local(u8),
+    /// `MODE S`.
+    Stream,
+    /// `MODE B`.
+    Block,
+    /// `MODE C`.
+    Compressed,
+    /// `MODE Z`.
+    Deflate,
+    /// `STRU F`.
+    File,
+    /// `STRU R`.
+    Record,
+    /// `STRU P`.
+    Page,
+    /// `EPSV ALL`.
+    EpsvAll,
+    /// `EPSV` with the number of IPv4 or IPv6.
+    EpsvFamily(u8),
+    /// None of the defined ones.
+    Undefined,
+}
+
+/// The vertical format of text (RFC 959 section 3.1.1.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// `N`, and where none is given.
+    NonPrint,
+    /// `T`.
+    Telnet,
+    /// `C`.
+    Carriage,
 }
 
 /// A sentence.
@@ -67,8 +124,8 @@ pub(crate) enum Say<'a> {
     Fin(Party),
     /// The acknowledgment of a FIN: whose, and the number that it must have.
     FinAck(Party, u32),
-    /// RST.
-    Reset(Party),
+    /// RST: whose, whether it is exact, and whether more came afterwards.
+    Reset(Party, bool, bool),
 
     /// A segment with payload: relative numbers of its first byte and of the one behind its last, and of the next byte that its
     /// sender expects.
@@ -88,6 +145,14 @@ pub(crate) enum Say<'a> {
     Purpose(&'a str, Verb),
     /// The line is no command.
     NoCommand,
+    /// The line is a command with characters that do not belong there: control characters in its argument, or others.
+    OddCharacters(bool),
+    /// A line that is masked as a whole.
+    MaskedLine,
+    /// The argument of a verb whose arguments are defined.
+    Argument(Argument),
+    /// The argument is what a security mechanism made of a command, or data of its exchange: the verb that carries it.
+    Protected(Verb),
     /// The secret is masked.
     SecretMasked,
     /// A secret in clear text.
@@ -106,8 +171,10 @@ pub(crate) enum Say<'a> {
     Unasked,
     /// The reply has several lines.
     Lines(u32),
-    /// The time since the command.
-    Latency(&'a str, &'a str),
+    /// 226 to ABOR.
+    AbortDone,
+    /// The time since the command, where that can be named.
+    Latency(&'a str, Option<&'a str>),
 
     /// Six numbers: the four of the address, and the two of the port.
     SixNumbers(&'a str, u16),
@@ -121,6 +188,24 @@ pub(crate) enum Say<'a> {
     Inferred,
     /// The listener, and its endpoint.
     Listens(Option<Mode>, &'a str),
+    /// The client names the endpoint of another host.
+    ListensElsewhere(&'a str),
+    /// The server listens, and another host than the client connected.
+    ListensFor(&'a str, &'a str),
+    /// A port below 1024, named by the client.
+    LowPort(u16),
+    /// A host is neither client nor server.
+    ThirdHost(&'a str),
+    /// The address is a loopback address that the sender's is not: what was said, what is meant.
+    Loopback(&'a str, &'a str),
+    /// The address is private, as the sender's is, which is another one: likewise.
+    OtherPrivate(&'a str, &'a str),
+    /// The address means something on its own network only, and is no private one: likewise.
+    Local(&'a str, &'a str),
+    /// The address is another host's than its sender's: the sender, the address.
+    OtherHost(Party, &'a str),
+    /// The client names the server's own address.
+    ServersOwn(&'a str),
     /// The address is not the sender's: its relation, the address that was said, the one that is meant.
     Nat(Nat, &'a str, &'a str),
 
@@ -141,16 +226,16 @@ pub(crate) enum Say<'a> {
     Transfer(Option<&'a str>, &'a str),
     /// Its outcome.
     Outcome(Outcome),
-    /// The bytes of its data connection: from the client, from the server.
-    DataBytes(u64, u64),
+    /// The bytes of its data connection: the hosts on the client's and on the server's side, and from each.
+    DataBytes([Party; 2], u64, u64),
     /// Its duration and its rate.
     DataRate(&'a str, Option<&'a str>),
     /// The size that the dialogue declared, and whether as many were moved.
     Declared(u64, bool),
     /// Bytes seen again and bytes never seen.
     DataLosses(u64, u64),
-    /// The end that closed the data connection.
-    DataClosedBy(ClosedBy),
+    /// The end that closed the data connection, where one did.
+    DataClosedBy(Option<Party>),
     /// The data connection carries TLS.
     DataTls,
     /// No data connection was seen.
@@ -160,8 +245,8 @@ pub(crate) enum Say<'a> {
     Gap(Party, u64, GapCause),
     /// Something outside the protocol.
     Anomaly(AnomalyId),
-    /// A detector's finding.
-    Alert(&'a str),
+    /// A detector's finding: the detector's title and its name.
+    Alert(&'a str, &'a str),
 
     /// The end: why.
     End(EndReason),

@@ -134,6 +134,16 @@ terms! {
     Correct,
     /// The checksum is wrong.
     Wrong,
+    /// It is wrong, and what it should be is not said.
+    Incorrect,
+    /// A checksum over masked bytes.
+    SumOfMasked,
+    /// A TLS record.
+    Tls,
+    /// A record that began in a segment before.
+    Continued,
+    /// The type of a record.
+    ContentType,
     /// It cannot be verified.
     Unverified,
     /// Bytes.

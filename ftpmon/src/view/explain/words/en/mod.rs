@@ -3,10 +3,10 @@
 mod layers;
 mod terms;
 
-use ftpmon_event::{AnomalyId, ClosedBy, EndReason, GapCause, LoginOutcome, Mode, Nat, Outcome, TlsVia};
+use ftpmon_event::{AnomalyId, EndReason, GapCause, LoginOutcome, Mode, Nat, Outcome, TlsVia};
 
 pub(super) use layers::term;
-use terms::{category, class, code, purpose};
+use terms::{argument, category, class, code, protected, purpose};
 
 use super::number::{counted, port_sum, successor};
 use super::sentence::{Party, Say};
@@ -67,7 +67,21 @@ pub(super) fn say(what: Say<'_>) -> String {
                 party(of)
             )
         }
-        Say::Reset(by) => format!("The {} resets the connection: it is gone at once.", party(by)),
+        Say::Reset(by, true, false) => {
+            format!("The {} resets the connection: it is gone at once.", party(by))
+        }
+        Say::Reset(by, true, true) => {
+            format!(
+                "The {} resets the connection. Yet more of it follows: the reset did not end it.",
+                party(by)
+            )
+        }
+        Say::Reset(by, false, went_on) => format!(
+            "The {} sends a reset whose sequence number is not the one that is expected next. A reset is believed only if it \
+             is exact (RFC 5961 section 3.2).{}",
+            party(by),
+            if went_on { " The connection went on." } else { "" }
+        ),
 
         Say::Bytes(from, end, ack) => {
             let next = ack.map(|ack| format!("; expects {ack} next")).unwrap_or_default();
@@ -96,6 +110,15 @@ pub(super) fn say(what: Say<'_>) -> String {
 
         Say::Purpose(name, verb) => format!("{name}: {}.", purpose(verb)),
         Say::NoCommand => "The line is no FTP command.".into(),
+        Say::OddCharacters(true) => "Its argument has control characters, which do not belong there.".into(),
+        Say::OddCharacters(false) => {
+            "The line has control characters or white space where none belongs.".into()
+        }
+        Say::MaskedLine => {
+            "The line has no verb that is known. It may hold a secret, so it is masked.".into()
+        }
+        Say::Argument(what) => argument(what),
+        Say::Protected(verb) => protected(verb).into(),
         Say::SecretMasked => "*** stands for a secret that crossed the network in clear text.".into(),
         Say::SecretInClear => {
             "The secret crossed the network in clear text: whoever sees the packets has it.".into()
@@ -113,7 +136,9 @@ pub(super) fn say(what: Say<'_>) -> String {
         Say::Greeting => "The greeting: in FTP the server speaks first.".into(),
         Say::Unasked => "No command that was seen asked for it.".into(),
         Say::Lines(lines) => format!("The reply has {lines} lines."),
-        Say::Latency(time, verb) => format!("{time} after {verb}."),
+        Say::AbortDone => "226: the abort was carried out, no data connection is open.".into(),
+        Say::Latency(time, Some(verb)) => format!("{time} after {verb}."),
+        Say::Latency(time, None) => format!("{time} after the line that it answers."),
 
         Say::SixNumbers(ip, port) => format!(
             "Six numbers: four of the address, {ip}, and two of the port, the high byte first: {}.",
@@ -142,6 +167,37 @@ pub(super) fn say(what: Say<'_>) -> String {
             format!("Active mode: the client listens at {end}, the server will connect to it.")
         }
         Say::Listens(None, end) => format!("The data connection goes to {end}."),
+        Say::ListensElsewhere(end) => format!(
+            "Active mode: the server will connect to {end}. That is another host than the client: with FXP another server, \
+             which listens there."
+        ),
+        Say::ListensFor(end, host) => format!(
+            "Passive mode: the server listens at {end}. Not the client connected to it but {host}: with FXP another server, to \
+             which the client gave this endpoint."
+        ),
+        Say::LowPort(port) => format!(
+            "Port {port} is below 1024: services listen there, not clients. Servers should refuse it (RFC 2577 section 3)."
+        ),
+        Say::ThirdHost(host) => format!(
+            "{host} is neither this session's client nor its server. So it is with FXP, where two servers exchange a file, and \
+             where a stranger takes a connection."
+        ),
+        Say::Loopback(said, meant) => format!(
+            "{said} is a loopback address: it means the host that uses it, and none that can be reached from another. The \
+             connection is expected at {meant}."
+        ),
+        Say::OtherPrivate(said, meant) => format!(
+            "{said} is a private address, and not the sender's, which is private too: NAT is between, or it is another host. \
+             The connection is expected at {meant}."
+        ),
+        Say::Local(said, meant) => format!(
+            "{said} means nothing outside its own network (RFC 3927, RFC 6598): from here the endpoint is reached at {meant}."
+        ),
+        Say::OtherHost(by, said) => format!(
+            "{said} is not the {}'s address but that of a third host: FXP does so, and so do bounce attacks (RFC 2577).",
+            party(by)
+        ),
+        Say::ServersOwn(said) => format!("{said} is the server's own address, not the client's."),
         Say::Nat(nat, said, meant) => match nat {
             Nat::None => format!("The address is the sender's own, {meant}."),
             Nat::Private => {
@@ -182,11 +238,13 @@ pub(super) fn say(what: Say<'_>) -> String {
         Say::Transfer(Some(verb), path) => format!("Transfer {verb} {path}:"),
         Say::Transfer(None, _) => "Data connection without a command that could be read:".into(),
         Say::Outcome(how) => outcome(how).into(),
-        Say::DataBytes(client, server) => {
+        Say::DataBytes([left, right], client, server) => {
             format!(
-                "{} from the client, {} from the server.",
+                "{} from the {}, {} from the {}.",
                 counted(client, "byte"),
-                counted(server, "byte")
+                party(left),
+                counted(server, "byte"),
+                party(right)
             )
         }
         Say::DataRate(time, rate) => {
@@ -202,11 +260,8 @@ pub(super) fn say(what: Say<'_>) -> String {
         Say::DataLosses(again, never) => {
             format!("Seen again: {}. Never seen: {}.", counted(again, "byte"), counted(never, "byte"))
         }
-        Say::DataClosedBy(by) => match by {
-            ClosedBy::Client => "The client closed it.".into(),
-            ClosedBy::Server => "The server closed it.".into(),
-            ClosedBy::Nobody => "Nobody was seen to close it.".into(),
-        },
+        Say::DataClosedBy(Some(by)) => format!("The {} closed it.", party(by)),
+        Say::DataClosedBy(None) => "Nobody was seen to close it.".into(),
         Say::DataTls => "It carries TLS.".into(),
         Say::NoData => "No data connection was seen.".into(),
 
@@ -222,7 +277,7 @@ pub(super) fn say(what: Say<'_>) -> String {
             format!("Gap: the capture lacks {} of the {} ({why}).", counted(bytes, "byte"), party(from))
         }
         Say::Anomaly(id) => format!("Unusual: {}.", anomaly(id)),
-        Say::Alert(text) => format!("Alert: {text}."),
+        Say::Alert(title, id) => format!("Alert: {title} (detector {id})."),
 
         Say::End(reason) => match reason {
             EndReason::Fin => "The session ended in order.",
@@ -248,6 +303,7 @@ fn party(party: Party) -> &'static str {
     match party {
         Party::Client => "client",
         Party::Server => "server",
+        Party::Third => "other host",
     }
 }
 
@@ -269,7 +325,7 @@ fn outcome(outcome: Outcome) -> &'static str {
 
 fn anomaly(id: AnomalyId) -> &'static str {
     match id {
-        AnomalyId::MalformedCommand => "a line of the client is no command",
+        AnomalyId::MalformedCommand => "a line of the client has not the form of a command",
         AnomalyId::MalformedReply => "a line of the server is no reply",
         AnomalyId::CommandTooLong => "a command line is too long",
         AnomalyId::ReplyTooLong => "a reply is too long",

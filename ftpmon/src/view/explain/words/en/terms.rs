@@ -3,6 +3,8 @@
 use ftpmon_core::ftp::Verb;
 use ftpmon_event::{Category, ReplyClass};
 
+use crate::view::explain::words::sentence::{Argument, Format};
+
 /// The meaning of a reply code's first digit.
 pub(super) fn class(class: ReplyClass) -> &'static str {
     match class {
@@ -33,7 +35,7 @@ pub(super) fn code(code: u16) -> Option<&'static str> {
         110 => "restart marker",
         120 => "ready in some minutes",
         125 => "the data connection is open, the transfer begins",
-        150 => "the file is there, the data connection is about to open",
+        150 => "file status okay, the data connection is about to open",
         200 => "command okay",
         202 => "not implemented, and not needed here",
         211 => "system status, or list of features",
@@ -92,6 +94,53 @@ pub(super) fn code(code: u16) -> Option<&'static str> {
     })
 }
 
+/// An argument of TYPE, MODE, STRU or EPSV.
+pub(super) fn argument(argument: Argument) -> String {
+    let format = |format: Format| match format {
+        Format::NonPrint => "",
+        Format::Telnet => ", with Telnet's characters for lines and pages",
+        Format::Carriage => ", with a carriage control character (ASA) before each line",
+    };
+    let text = match argument {
+        Argument::Ascii(of) => return format!("A is text in ASCII, lines end with CR LF{}.", format(of)),
+        Argument::Ebcdic(of) => return format!("E is text in EBCDIC, lines end with NL{}.", format(of)),
+        Argument::Local(bits) => return format!("L is bytes of a size that is given: {bits} bits."),
+        Argument::Image => "I (image) is bytes as they are.",
+        Argument::Stream => "S (stream): the bytes as they are; the end of the connection ends the file.",
+        Argument::Block => "B (block): blocks, each with a header that has its length.",
+        Argument::Compressed => {
+            "C (compressed): runs of the same byte are shortened (RFC 959 section 3.4.3)."
+        }
+        Argument::Deflate => "Z: the data is compressed by deflate; no RFC defines it.",
+        Argument::File => "F (file): the file is a sequence of bytes without records.",
+        Argument::Record => "R (record): the file is made of records.",
+        Argument::Page => "P (page): the file is made of indexed pages.",
+        Argument::EpsvAll => {
+            "EPSV ALL: from here on EPSV alone may set up data connections, the server refuses PORT, PASV and the like \
+             (RFC 2428 section 4). It asks for no endpoint yet."
+        }
+        Argument::EpsvFamily(1) => "1 asks for IPv4 (RFC 2428 section 3).",
+        Argument::EpsvFamily(_) => "2 asks for IPv6 (RFC 2428 section 3).",
+        Argument::Undefined => "The argument is none that an RFC defines.",
+    };
+    text.to_owned()
+}
+
+/// The nature of an argument that a security mechanism made (RFC 2228).
+pub(super) const fn protected(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Adat => "The argument is data of the security exchange, in base 64 (RFC 2228).",
+        Verb::Mic => {
+            "The argument is a command under integrity protection (RFC 2228): it cannot be altered unnoticed, but it is \
+             not made unreadable."
+        }
+        _ => {
+            "The argument is a command that the security mechanism encrypted (RFC 2228): it did not cross the network in \
+             clear text."
+        }
+    }
+}
+
 /// The purpose of a verb.
 pub(super) fn purpose(verb: Verb) -> &'static str {
     match verb {
@@ -112,9 +161,9 @@ pub(super) fn purpose(verb: Verb) -> &'static str {
         Verb::Lpsv => "asks the server to listen, for any address family",
         Verb::Spas => "asks the server to listen, an endpoint for each stripe",
         Verb::Cpsv => "asks the server to listen and to be the TLS client",
-        Verb::Type => "sets the type of transfers: A is text with CRLF, I is bytes as they are",
+        Verb::Type => "sets the type of transfers",
         Verb::Stru => "sets the structure of files",
-        Verb::Mode => "sets the mode of transfers: stream, block or compressed",
+        Verb::Mode => "sets the mode of transfers",
         Verb::Retr => "downloads a file",
         Verb::Stor => "uploads a file",
         Verb::Stou => "uploads a file under a name that the server chooses",

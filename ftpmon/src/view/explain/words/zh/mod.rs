@@ -3,10 +3,10 @@
 mod layers;
 mod terms;
 
-use ftpmon_event::{AnomalyId, ClosedBy, EndReason, GapCause, LoginOutcome, Mode, Nat, Outcome, TlsVia};
+use ftpmon_event::{AnomalyId, EndReason, GapCause, LoginOutcome, Mode, Nat, Outcome, TlsVia};
 
 pub(super) use layers::term;
-use terms::{category, class, code, purpose};
+use terms::{argument, category, class, code, protected, purpose};
 
 use super::number::{port_sum, successor};
 use super::sentence::{Party, Say};
@@ -44,7 +44,15 @@ pub(super) fn say(what: Say<'_>) -> String {
         Say::NumbersUnknown => "事件中有握手的时间，没有序列号。".into(),
         Say::Fin(by) => format!("{}不再发送数据。FIN 与 SYN 一样占用一个序列号。", party(by)),
         Say::FinAck(of, number) => format!("确认{}的 FIN：其序列号加 1 为 {number}（相对值）。", party(of)),
-        Say::Reset(by) => format!("{}复位连接：连接立即终止。", party(by)),
+        Say::Reset(by, true, false) => format!("{}复位连接：连接立即终止。", party(by)),
+        Say::Reset(by, true, true) => {
+            format!("{}复位连接。但之后仍有报文段：复位没有终止连接。", party(by))
+        }
+        Say::Reset(by, false, went_on) => format!(
+            "{}发出复位，但其序列号不是对方期待的下一个。只有序列号完全相符的复位才会被接受（RFC 5961 第 3.2 节）。{}",
+            party(by),
+            if went_on { "连接继续进行。" } else { "" }
+        ),
 
         Say::Bytes(from, end, ack) => {
             let next = ack.map(|ack| format!("；期待对方的下一个序列号为 {ack}")).unwrap_or_default();
@@ -62,6 +70,11 @@ pub(super) fn say(what: Say<'_>) -> String {
 
         Say::Purpose(name, verb) => format!("{name}：{}。", purpose(verb)),
         Say::NoCommand => "这一行不是 FTP 命令。".into(),
+        Say::OddCharacters(true) => "参数中含有控制字符，它们不应出现在那里。".into(),
+        Say::OddCharacters(false) => "这一行含有不应出现的控制字符或空白字符。".into(),
+        Say::MaskedLine => "这一行没有已知的命令，可能含有口令，因此整行被遮盖。".into(),
+        Say::Argument(what) => argument(what),
+        Say::Protected(verb) => protected(verb).into(),
         Say::SecretMasked => "*** 代替的是以明文经过网络的口令。".into(),
         Say::SecretInClear => "口令以明文经过网络：能看到数据包的人都能得到它。".into(),
         Say::Truncated => "只保留了文本的开头。".into(),
@@ -77,7 +90,9 @@ pub(super) fn say(what: Say<'_>) -> String {
         Say::Greeting => "问候：FTP 连接建立后，由服务器先发言。".into(),
         Say::Unasked => "没有看到要求它的命令。".into(),
         Say::Lines(lines) => format!("应答共 {lines} 行。"),
-        Say::Latency(time, verb) => format!("距 {verb} 命令 {time}。"),
+        Say::AbortDone => "226：中止命令已执行，没有打开的数据连接。".into(),
+        Say::Latency(time, Some(verb)) => format!("距 {verb} 命令 {time}。"),
+        Say::Latency(time, None) => format!("距所应答的那一行 {time}。"),
 
         Say::SixNumbers(ip, port) => {
             format!("六个数字：前四个是地址 {ip}，后两个是端口，高字节在前：{}。", port_sum(port))
@@ -96,6 +111,36 @@ pub(super) fn say(what: Say<'_>) -> String {
         }
         Say::Listens(Some(Mode::Active), end) => format!("主动模式：客户端在 {end} 监听，由服务器发起连接。"),
         Say::Listens(None, end) => format!("数据连接的目标是 {end}。"),
+        Say::ListensElsewhere(end) => {
+            format!("主动模式：服务器将连接 {end}。那是客户端以外的主机：在 FXP 中是另一台服务器在那里监听。")
+        }
+        Say::ListensFor(end, host) => format!(
+            "被动模式：服务器在 {end} 监听。连接它的不是客户端而是 {host}：在 FXP 中是另一台服务器，由客户端把端点告知它。"
+        ),
+        Say::LowPort(port) => {
+            format!(
+                "端口 {port} 低于 1024：那里监听的是服务而不是客户端，服务器应当拒绝（RFC 2577 第 3 节）。"
+            )
+        }
+        Say::ThirdHost(host) => format!(
+            "{host} 既不是本会话的客户端也不是服务器：可能是 FXP（两台服务器之间传输文件），也可能是外人占用了连接。"
+        ),
+        Say::Loopback(said, meant) => {
+            format!("{said} 是环回地址：它指使用它的主机本身，其他主机无法到达。预计连接在 {meant}。")
+        }
+        Say::OtherPrivate(said, meant) => format!(
+            "{said} 是私有地址，但不是发送方的地址，而后者也是私有的：中间有 NAT，或者指另一台主机。预计连接在 {meant}。"
+        ),
+        Say::Local(said, meant) => {
+            format!("{said} 在其自身网络之外没有意义（RFC 3927、RFC 6598）：从这里应连接 {meant}。")
+        }
+        Say::OtherHost(by, said) => {
+            format!(
+                "{said} 不是{}的地址，而是第三台主机的：FXP 如此，反弹攻击也如此（RFC 2577）。",
+                party(by)
+            )
+        }
+        Say::ServersOwn(said) => format!("{said} 是服务器自己的地址，不是客户端的。"),
         Say::Nat(nat, said, meant) => match nat {
             Nat::None => format!("地址就是发送方自己的 {meant}。"),
             Nat::Private => format!("{said} 是 NAT 后面的私有地址：从这里应连接 {meant}。"),
@@ -130,7 +175,9 @@ pub(super) fn say(what: Say<'_>) -> String {
         Say::Transfer(Some(verb), path) => format!("传输 {verb} {path}："),
         Say::Transfer(None, _) => "没有可读命令的数据连接：".into(),
         Say::Outcome(how) => outcome(how).into(),
-        Say::DataBytes(client, server) => format!("客户端发送 {client} 字节，服务器发送 {server} 字节。"),
+        Say::DataBytes([left, right], client, server) => {
+            format!("{}发送 {client} 字节，{}发送 {server} 字节。", party(left), party(right))
+        }
         Say::DataRate(time, rate) => {
             let rate = rate.map(|rate| format!("，速率 {rate}")).unwrap_or_default();
             format!("持续 {time}{rate}。")
@@ -138,11 +185,8 @@ pub(super) fn say(what: Say<'_>) -> String {
         Say::Declared(bytes, true) => format!("对话中声明的大小为 {bytes} 字节，与实际传输一致。"),
         Say::Declared(bytes, false) => format!("对话中声明的大小为 {bytes} 字节，与实际传输不一致。"),
         Say::DataLosses(again, never) => format!("重复出现 {again} 字节，从未出现 {never} 字节。"),
-        Say::DataClosedBy(by) => match by {
-            ClosedBy::Client => "由客户端关闭。".into(),
-            ClosedBy::Server => "由服务器关闭。".into(),
-            ClosedBy::Nobody => "没有看到任何一方关闭。".into(),
-        },
+        Say::DataClosedBy(Some(by)) => format!("由{}关闭。", party(by)),
+        Say::DataClosedBy(None) => "没有看到任何一方关闭。".into(),
         Say::DataTls => "该连接使用 TLS 加密。".into(),
         Say::NoData => "没有看到数据连接。".into(),
 
@@ -158,7 +202,7 @@ pub(super) fn say(what: Say<'_>) -> String {
             format!("缺口：{}的 {bytes} 字节不在抓包中（{why}）。", party(from))
         }
         Say::Anomaly(id) => format!("异常：{}。", anomaly(id)),
-        Say::Alert(text) => format!("告警：{text}。"),
+        Say::Alert(title, id) => format!("告警：检测器 {id} 报告“{title}”。"),
 
         Say::End(reason) => match reason {
             EndReason::Fin => "会话正常结束。",
@@ -184,6 +228,7 @@ fn party(party: Party) -> &'static str {
     match party {
         Party::Client => "客户端",
         Party::Server => "服务器",
+        Party::Third => "另一台主机",
     }
 }
 
@@ -205,7 +250,7 @@ fn outcome(outcome: Outcome) -> &'static str {
 
 fn anomaly(id: AnomalyId) -> &'static str {
     match id {
-        AnomalyId::MalformedCommand => "客户端的一行不是命令",
+        AnomalyId::MalformedCommand => "客户端的一行不符合命令的格式",
         AnomalyId::MalformedReply => "服务器的一行不是应答",
         AnomalyId::CommandTooLong => "命令行过长",
         AnomalyId::ReplyTooLong => "应答过长",

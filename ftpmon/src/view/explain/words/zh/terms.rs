@@ -3,6 +3,8 @@
 use ftpmon_core::ftp::Verb;
 use ftpmon_event::{Category, ReplyClass};
 
+use crate::view::explain::words::sentence::{Argument, Format};
+
 /// The meaning of a reply code's first digit.
 pub(super) fn class(class: ReplyClass) -> &'static str {
     match class {
@@ -92,6 +94,44 @@ pub(super) fn code(code: u16) -> Option<&'static str> {
     })
 }
 
+/// An argument of TYPE, MODE, STRU or EPSV.
+pub(super) fn argument(argument: Argument) -> String {
+    let format = |format: Format| match format {
+        Format::NonPrint => "",
+        Format::Telnet => "，用 Telnet 字符控制行和页",
+        Format::Carriage => "，每行之前有走纸控制字符（ASA）",
+    };
+    let text = match argument {
+        Argument::Ascii(of) => return format!("A 是 ASCII 文本，以 CR LF 换行{}。", format(of)),
+        Argument::Ebcdic(of) => return format!("E 是 EBCDIC 文本，以 NL 换行{}。", format(of)),
+        Argument::Local(bits) => return format!("L 表示给定大小的字节：{bits} 位。"),
+        Argument::Image => "I（映像）表示原样字节。",
+        Argument::Stream => "S（流）：字节原样传输，连接关闭即文件结束。",
+        Argument::Block => "B（块）：按块传输，每块的头部给出长度。",
+        Argument::Compressed => "C（压缩）：缩短重复的字节（RFC 959 第 3.4.3 节）。",
+        Argument::Deflate => "Z：数据用 deflate 压缩；没有 RFC 定义它。",
+        Argument::File => "F（文件）：文件是没有记录的字节序列。",
+        Argument::Record => "R（记录）：文件由记录组成。",
+        Argument::Page => "P（页）：文件由带索引的页组成。",
+        Argument::EpsvAll => {
+            "EPSV ALL：从此只能用 EPSV 建立数据连接，服务器拒绝 PORT、PASV 等命令（RFC 2428 第 4 节）。此时还不请求端点。"
+        }
+        Argument::EpsvFamily(1) => "1 表示请求 IPv4（RFC 2428 第 3 节）。",
+        Argument::EpsvFamily(_) => "2 表示请求 IPv6（RFC 2428 第 3 节）。",
+        Argument::Undefined => "参数不是 RFC 定义的任何一种。",
+    };
+    text.to_owned()
+}
+
+/// The nature of an argument that a security mechanism made (RFC 2228).
+pub(super) const fn protected(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Adat => "参数是安全交换的数据，以 base64 编码（RFC 2228）。",
+        Verb::Mic => "参数是受完整性保护的命令（RFC 2228）：不能被暗中改动，但并未加密。",
+        _ => "参数是由安全机制加密的命令（RFC 2228）：它没有以明文经过网络。",
+    }
+}
+
 /// The purpose of a verb.
 pub(super) fn purpose(verb: Verb) -> &'static str {
     match verb {
@@ -112,9 +152,9 @@ pub(super) fn purpose(verb: Verb) -> &'static str {
         Verb::Lpsv => "请服务器监听数据连接（任意地址族）",
         Verb::Spas => "请服务器监听数据连接，每个条带一个端点",
         Verb::Cpsv => "请服务器监听数据连接，并作为 TLS 客户端",
-        Verb::Type => "设置传输类型：A 为以 CRLF 换行的文本，I 为原样字节",
+        Verb::Type => "设置传输类型",
         Verb::Stru => "设置文件结构",
-        Verb::Mode => "设置传输模式：流、块或压缩",
+        Verb::Mode => "设置传输模式",
         Verb::Retr => "下载文件",
         Verb::Stor => "上传文件",
         Verb::Stou => "上传文件，文件名由服务器选定",
