@@ -144,6 +144,8 @@ fn reply(at: Timestamp, told: &Reply, step: Option<&Step>, language: Language) -
         notes.push(say(language, Say::Lines(line.lines)));
     }
     match (&told.command, told.latency_us) {
+        // None: the clock did not tell them apart, or went back.
+        (Some(_), Some(0)) => {}
         (Some(command), Some(us)) => {
             let name = shown(&command.verb);
             let named = Some(name.as_str()).filter(|name| !is_masked(name));
@@ -213,4 +215,92 @@ fn tls(at: Timestamp, told: &TlsState, language: Language) -> Row {
     .collect();
     let notes = (!facts.is_empty()).then(|| say(language, Say::TlsFacts(&facts.join(", "))));
     Row { notes: Vec::from_iter(notes), ..Row::statement(at, Tone::Odd, say(language, what)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use ftpmon_event::Alert;
+
+    use super::*;
+    use crate::format::sample;
+
+    /// The label and the notes of an event's row, in a language.
+    fn text(kind: EventKind, language: Language) -> String {
+        let event = sample::event(&sample::identity("000000000000000a"), 0, kind);
+        let Part::Row(row) = part(&event, None, &HashMap::new(), language) else { panic!("no row") };
+        format!("{} {}", row.label, row.notes.join(" "))
+    }
+
+    fn malformed(verb: &str, arg: Option<&str>) -> EventKind {
+        let EventKind::Command(mut told) = sample::command(1, verb, arg) else { panic!() };
+        told.command.malformed = true;
+        EventKind::Command(told)
+    }
+
+    #[test]
+    fn a_known_verb_keeps_its_purpose_beside_what_does_not_belong_in_its_line() {
+        for language in Language::ALL {
+            let plain = text(sample::command(1, "STOR", Some("a")), language);
+            let purpose = say(language, Say::Purpose("STOR", Verb::Stor));
+            let [controls, other, none] =
+                [Say::OddCharacters(true), Say::OddCharacters(false), Say::NoCommand]
+                    .map(|what| say(language, what));
+            let odd = text(malformed("STOR", Some("a\u{1b}")), language);
+            assert!(
+                plain.contains(&purpose) && !plain.contains(&controls) && !plain.contains(&other),
+                "{plain}"
+            );
+            assert!(odd.contains(&purpose) && odd.contains(&controls) && !odd.contains(&none), "{odd}");
+            let space = text(malformed("STOR", Some("a")), language);
+            assert!(space.contains(&purpose) && space.contains(&other), "{space}");
+            let unknown = text(malformed("%%", None), language);
+            assert!(unknown.contains(&none), "{unknown}");
+        }
+    }
+
+    /// RFC 2228: what MIC, CONF and ENC carry is protected; PASS is not.
+    #[test]
+    fn protected_commands_are_no_secrets_in_clear_text() {
+        for language in Language::ALL {
+            let masked = say(language, Say::SecretMasked);
+            for verb in ["MIC", "CONF", "ENC", "ADAT"] {
+                let shown = text(sample::command(1, verb, Some("***")), language);
+                assert!(!shown.contains(&masked) && shown.contains("RFC 2228"), "{shown}");
+            }
+            assert!(text(sample::command(1, "PASS", Some("***")), language).contains(&masked));
+        }
+    }
+
+    #[test]
+    fn a_masked_line_is_not_named_and_no_time_is_told_where_clocks_show_none() {
+        let text = |kind| text(kind, Language::En);
+        let line = text(sample::command(1, "***", None));
+        assert!(line.contains("masked") && !line.contains("***:"), "{line}");
+        let answer = |verb, us| {
+            let EventKind::Reply(mut told) = sample::reply(1, 500, "what", Some((verb, None))) else {
+                panic!()
+            };
+            told.latency_us = Some(us);
+            text(EventKind::Reply(told))
+        };
+        assert!(answer("NOOP", 5).contains("5 µs after NOOP"));
+        assert!(answer("***", 5).contains("5 µs after the line"));
+        assert!(!answer("NOOP", 0).contains("after"));
+    }
+
+    /// RFC 959 section 4.1.3: 226 to ABOR says that the abort was carried out.
+    #[test]
+    fn the_same_code_answers_abor_and_transfers() {
+        let of = |verb| text(sample::reply(1, 226, "x", Some((verb, None))), Language::En);
+        assert!(of("ABOR").contains("the abort was carried out") && !of("RETR").contains("abort"));
+    }
+
+    #[test]
+    fn an_alert_has_the_title_of_its_detector() {
+        let alert = sample::alert();
+        for language in Language::ALL {
+            let shown = text(EventKind::Alert(Box::new(Alert { alert: alert.clone() })), language);
+            assert!(shown.contains(alert.title.as_str()) && shown.contains(alert.id.as_str()), "{shown}");
+        }
+    }
 }

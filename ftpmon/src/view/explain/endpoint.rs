@@ -36,7 +36,9 @@ pub(super) fn sentences(
         Nat::None => None,
         _ if said.is_loopback() => Some(Say::Loopback(&said_text, &ip_text)),
         Nat::Private if !is_private(said) => Some(Say::Local(&said_text, &ip_text)),
-        Nat::Private if is_private(data.ip) => Some(Say::OtherPrivate(&said_text, &ip_text)),
+        Nat::Private if session.is_some_and(|session| is_private(sender.of(session))) => {
+            Some(Say::OtherPrivate(&said_text, &ip_text))
+        }
         Nat::Mismatch if is_third => Some(Say::OtherHost(sender, &said_text)),
         Nat::Mismatch
             if sender == Party::Client && session.is_some_and(|session| said == session.server.ip) =>
@@ -137,7 +139,7 @@ mod tests {
         let text = of("192.168.1.50", "192.168.1.106", 5_000, Nat::Private);
         assert!(text.contains("192.168.1.50 is a private address") && !text.contains("behind NAT"), "{text}");
         let text = of("169.254.1.1", "192.168.1.106", 5_000, Nat::Private);
-        assert!(text.contains("169.254.1.1 means nothing outside") && !text.contains("private"), "{text}");
+        assert!(text.contains("169.254.1.1 is a link-local") && !text.contains("private"), "{text}");
         let text = of("203.0.113.5", "203.0.113.5", 5_000, Nat::Mismatch);
         assert!(
             text.contains("third host") && text.contains("FXP") && !text.contains("the client listens"),

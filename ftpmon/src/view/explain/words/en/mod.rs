@@ -173,14 +173,14 @@ pub(super) fn say(what: Say<'_>) -> String {
         ),
         Say::ListensFor(end, host) => format!(
             "Passive mode: the server listens at {end}. Not the client connected to it but {host}: with FXP another server, to \
-             which the client gave this endpoint."
+             which the client gave this endpoint, otherwise a stranger."
         ),
         Say::LowPort(port) => format!(
             "Port {port} is below 1024: services listen there, not clients. Servers should refuse it (RFC 2577 section 3)."
         ),
         Say::ThirdHost(host) => format!(
-            "{host} is neither this session's client nor its server. So it is with FXP, where two servers exchange a file, and \
-             where a stranger takes a connection."
+            "{host} is neither this session's client nor its server. So it is with FXP, where two servers exchange a file, \
+             where a host has several addresses, and where a stranger takes a connection."
         ),
         Say::Loopback(said, meant) => format!(
             "{said} is a loopback address: it means the host that uses it, and none that can be reached from another. The \
@@ -191,7 +191,11 @@ pub(super) fn say(what: Say<'_>) -> String {
              The connection is expected at {meant}."
         ),
         Say::Local(said, meant) => format!(
-            "{said} means nothing outside its own network (RFC 3927, RFC 6598): from here the endpoint is reached at {meant}."
+            "{said} is a link-local or shared address and means nothing outside its own network: from here the endpoint is reached \
+             at {meant}."
+        ),
+        Say::OtherHost(Party::Server, said) => format!(
+            "{said} is not the address by which the server is known here: it has several, or another host listens in its place."
         ),
         Say::OtherHost(by, said) => format!(
             "{said} is not the {}'s address but that of a third host: FXP does so, and so do bounce attacks (RFC 2577).",

@@ -115,7 +115,7 @@ pub(super) fn say(what: Say<'_>) -> String {
             format!("主动模式：服务器将连接 {end}。那是客户端以外的主机：在 FXP 中是另一台服务器在那里监听。")
         }
         Say::ListensFor(end, host) => format!(
-            "被动模式：服务器在 {end} 监听。连接它的不是客户端而是 {host}：在 FXP 中是另一台服务器，由客户端把端点告知它。"
+            "被动模式：服务器在 {end} 监听。连接它的不是客户端而是 {host}：在 FXP 中是另一台服务器，由客户端把端点告知它；否则是外人。"
         ),
         Say::LowPort(port) => {
             format!(
@@ -123,7 +123,7 @@ pub(super) fn say(what: Say<'_>) -> String {
             )
         }
         Say::ThirdHost(host) => format!(
-            "{host} 既不是本会话的客户端也不是服务器：可能是 FXP（两台服务器之间传输文件），也可能是外人占用了连接。"
+            "{host} 既不是本会话的客户端也不是服务器：可能是 FXP（两台服务器之间传输文件），可能某台主机有多个地址，也可能是外人占用了连接。"
         ),
         Say::Loopback(said, meant) => {
             format!("{said} 是环回地址：它指使用它的主机本身，其他主机无法到达。预计连接在 {meant}。")
@@ -132,7 +132,10 @@ pub(super) fn say(what: Say<'_>) -> String {
             "{said} 是私有地址，但不是发送方的地址，而后者也是私有的：中间有 NAT，或者指另一台主机。预计连接在 {meant}。"
         ),
         Say::Local(said, meant) => {
-            format!("{said} 在其自身网络之外没有意义（RFC 3927、RFC 6598）：从这里应连接 {meant}。")
+            format!("{said} 是链路本地地址或共享地址，在其自身网络之外没有意义：从这里应连接 {meant}。")
+        }
+        Say::OtherHost(Party::Server, said) => {
+            format!("{said} 不是这里所见的服务器地址：服务器有多个地址，或由另一台主机代为监听。")
         }
         Say::OtherHost(by, said) => {
             format!(
