@@ -1,5 +1,5 @@
 //! The dialogue does not depend on how it was cut: any segmentation, duplication and bounded reordering of the same bytes
-//! gives the same events, but for the one about tiny segments.
+//! gives the same events.
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test panics where it fails")]
 
@@ -8,7 +8,7 @@ mod reading;
 use std::collections::BTreeMap;
 
 use ftpmon_core::engine::EngineConfig;
-use ftpmon_event::{AnomalyId, Event, EventKind};
+use ftpmon_event::Event;
 use ftpmon_tests::compare::without_times;
 use ftpmon_tests::script::capture::Frame;
 use ftpmon_tests::script::dialogue::{Act, Cuts, Setup, frames, shuffled};
@@ -25,12 +25,7 @@ fn events(frames: &[Frame]) -> Vec<(&'static str, Value)> {
         without_times(&mut fields);
         (event.kind.name(), fields)
     };
-    events.into_iter().filter(|event| !is_about_segments(event)).map(told).collect()
-}
-
-/// The one event that is about segments and not about what they carry.
-fn is_about_segments(event: &Event) -> bool {
-    matches!(&event.kind, EventKind::Anomaly(anomaly) if anomaly.anomaly.id == AnomalyId::TinySegments)
+    events.into_iter().map(told).collect()
 }
 
 /// The events of each type in their order: a data connection's frames may overtake the dialogue's. Transfers are in the order

@@ -352,8 +352,6 @@ pub enum AnomalyId {
     DoubtfulSegment,
     /// A Telnet command stands within a command line.
     TelnetInCommand,
-    /// Segments of one or two bytes came one after another, faster than anybody types or more than anybody does.
-    TinySegments,
     /// The two control streams are not FTP.
     NotFtp,
     /// A session makes more events than its segments and its hosts are allowed.

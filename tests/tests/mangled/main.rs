@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use std::env;
 
 use ftpmon_core::engine::EngineConfig;
-use ftpmon_event::{AnomalyId, Event, EventKind};
 use ftpmon_tests::compare::without_times;
 use ftpmon_tests::dialogues::dice::Dice;
 use ftpmon_tests::golden::Golden;
@@ -66,7 +65,6 @@ fn dialogues() -> Vec<(String, Vec<Frame>)> {
 fn events(frames: &[Frame]) -> Vec<Told> {
     let told = Reading::of(frames, EngineConfig::default()).events;
     told.into_iter()
-        .filter(|event| !is_about_segments(event))
         .map(|event| {
             let mut fields = serde_json::to_value(&event.kind).expect("an event serializes");
             without_times(&mut fields);
@@ -74,11 +72,6 @@ fn events(frames: &[Frame]) -> Vec<Told> {
             (client, event.kind.name().to_owned(), fields)
         })
         .collect()
-}
-
-/// The one event that is about segments and not about what they carry.
-fn is_about_segments(event: &Event) -> bool {
-    matches!(&event.kind, EventKind::Anomaly(anomaly) if anomaly.anomaly.id == AnomalyId::TinySegments)
 }
 
 #[test]

@@ -66,7 +66,6 @@ mod stuffing;
 mod table;
 #[cfg(test)]
 mod testing;
-mod tiny_segments;
 mod tls_dropped;
 mod tls_fallback;
 mod tls_stripped;

@@ -1,10 +1,7 @@
 //! Segments that contradict others: reported as anomalies, never read as part of the dialogue.
 
-use smol_str::format_smolstr;
-
-use super::tiny::TINY_BYTES;
 use super::{Outbox, Session};
-use crate::event::{Anomaly, AnomalyDetail, AnomalyId, Direction, EventKind};
+use crate::event::{AnomalyId, Direction};
 use crate::ftp::Verb;
 use crate::tcp::{Conflict, Oddity};
 use crate::text::Text;
@@ -73,35 +70,6 @@ impl Session {
         }
         self.doubts_told |= told;
         self.anomaly(at, None, id, &detail(), out);
-    }
-
-    /// A segment with payload came.
-    #[inline]
-    pub fn note_segment(
-        &mut self,
-        at: Timestamp,
-        direction: Direction,
-        sequence: u32,
-        payload: usize,
-        out: &mut Outbox,
-    ) {
-        if payload > TINY_BYTES {
-            if let Some(tiny) = &mut self.tiny {
-                tiny.larger(direction);
-            }
-        } else if !self.not_ftp && self.tiny.get_or_insert_default().add(at, direction, sequence) {
-            self.tell_tiny(at, out);
-        }
-    }
-
-    /// Tells of tiny segments that were not told yet.
-    pub(super) fn tell_tiny(&mut self, at: Timestamp, out: &mut Outbox) {
-        if let Some((all, new)) = self.tiny.as_mut().and_then(|tiny| tiny.take()) {
-            let detail = format_smolstr!("{all} segments of one or two bytes came one after another");
-            let id = AnomalyId::TinySegments;
-            let anomaly = AnomalyDetail { id, detail, repeated: Some(Box::new(new)) };
-            self.tell(at, EventKind::Anomaly(Anomaly { tx: None, anomaly }), out);
-        }
     }
 
     /// An RST or FIN did not end the connection.

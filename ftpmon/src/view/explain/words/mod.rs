@@ -86,7 +86,7 @@ mod tests {
         }
     }
 
-    const ANOMALIES: [AnomalyId; 17] = [
+    const ANOMALIES: [AnomalyId; 16] = [
         AnomalyId::MalformedCommand,
         AnomalyId::MalformedReply,
         AnomalyId::CommandTooLong,
@@ -100,7 +100,6 @@ mod tests {
         AnomalyId::OverlapConflict,
         AnomalyId::DoubtfulSegment,
         AnomalyId::TelnetInCommand,
-        AnomalyId::TinySegments,
         AnomalyId::NotFtp,
         AnomalyId::CommandBehindAuth,
         AnomalyId::EventFlood,

@@ -344,7 +344,6 @@ fn anomaly(id: AnomalyId) -> &'static str {
         AnomalyId::NotFtp => "the dialogue is not FTP",
         AnomalyId::CommandBehindAuth => "a command behind AUTH in clear text, where TLS was to begin",
         AnomalyId::TelnetInCommand => "Telnet within a command, perhaps to hide its verb",
-        AnomalyId::TinySegments => "many segments of one or two bytes, perhaps to hide their lines",
         AnomalyId::EventFlood => "more events than the session is allowed; some are only counted",
         _ => "something outside the protocol",
     }

@@ -268,7 +268,6 @@ fn anomaly(id: AnomalyId) -> &'static str {
         AnomalyId::NotFtp => "对话不是 FTP",
         AnomalyId::CommandBehindAuth => "AUTH 之后、TLS 开始之前出现明文命令",
         AnomalyId::TelnetInCommand => "命令中夹有 Telnet 指令，可能用来掩盖命令",
-        AnomalyId::TinySegments => "大量只有一两个字节的报文段，可能用来掩盖内容",
         AnomalyId::EventFlood => "事件数超过会话的允许值，部分只计数",
         _ => "协议之外的情况",
     }
