@@ -6,15 +6,11 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 
+use super::answers::{self, ANSWER_TIMEOUT};
 use super::courier::{Courier, Verdicts};
 use super::destination::{Destination, Recovery, Rejection, not_open};
-use super::open_lines::{OpenLines, shown};
+use super::open_lines::OpenLines;
 
-/// The longest wait of a write for confirmations, before the remaining time is checked.
-const WRITE_WAIT: Duration = Duration::from_millis(200);
-/// The longest time until a connection is there, and until lines are confirmed.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Lines and their bytes that wait for confirmations at once: enough that a round trip costs little.
 const LINES_AT_ONCE: usize = 1_000;
 const BYTES_AT_ONCE: usize = 512 << 10;
@@ -77,10 +73,10 @@ impl<C: Courier> Destination for Confirmed<C> {
     fn open(&mut self) -> io::Result<()> {
         self.close();
         self.at_once = 1;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        let connected = runtime.block_on(async { timeout(CONNECT_TIMEOUT, self.courier.connect()).await });
+        let runtime = answers::runtime()?;
+        let connected = answers::connect(&runtime, self.courier.connect());
         self.runtime = Some(runtime);
-        connected.unwrap_or_else(|_| Err(io::Error::other("its reader does not answer")))
+        connected
     }
 
     /// A write ends when the reader has decided about all of its lines. Until then it is made again with the same bytes.
@@ -90,7 +86,7 @@ impl<C: Courier> Destination for Confirmed<C> {
             self.rejections.clear();
             self.lines = Some(OpenLines::new(bytes));
         }
-        let deadline = Instant::now() + WRITE_WAIT;
+        let deadline = answers::write_deadline();
         while self.lines.as_ref().is_some_and(|lines| !lines.is_decided()) {
             if let Some(error) = self.courier.lost() {
                 return Err(error);
@@ -101,17 +97,14 @@ impl<C: Courier> Destination for Confirmed<C> {
             let (Some(runtime), Some(verdicts)) = (&self.runtime, &mut self.verdicts) else {
                 return Err(not_open());
             };
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(verdicts) = runtime.block_on(async { timeout(left, verdicts).await }) else {
-                return Err(io::ErrorKind::WouldBlock.into());
-            };
+            let verdicts = answers::wait(runtime, deadline, verdicts)?;
             self.verdicts = None;
             let Some(lines) = &mut self.lines else { continue };
             let decided = lines.decide(verdicts?);
             self.rejections.extend(decided.rejections);
             self.at_once = LINES_AT_ONCE;
             if let Some(reason) = decided.again {
-                return Err(io::Error::other(format!("its reader says {}", shown(reason.as_bytes()))));
+                return Err(answers::says(&reason));
             }
         }
         self.cared = Instant::now();

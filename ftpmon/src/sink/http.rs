@@ -3,13 +3,14 @@
 use core::pin::Pin;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::access_options::AccessOptions;
+use super::answers::{self, ANSWER_TIMEOUT};
 use super::destination::{Destination, Recovery, Rejection, not_open};
 use super::http_client::{HttpAnswer, HttpClient, HttpRequest};
 use super::http_protocol::HttpProtocol;
@@ -18,11 +19,6 @@ use super::open_lines::{OpenLines, shown};
 use super::protocol::{Protocol, Verdict};
 use super::tls_options::TlsOptions;
 
-/// The longest wait of a write for an answer, before the remaining time is checked.
-const WRITE_WAIT: Duration = Duration::from_millis(200);
-/// The longest time until a connection is there, and until an answer came.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of lines in a request: readers have limits (Splunk Cloud 1 MB with what is around each line, Loki 4 MiB).
 const REQUEST_BYTES: usize = 768 << 10;
 
@@ -117,7 +113,7 @@ impl Http {
         match again {
             Some(reason) => {
                 self.not_before = answer.retry_after.map(|pause| Instant::now() + pause);
-                Err(io::Error::other(format!("its reader says {}", shown(reason.as_bytes()))))
+                Err(answers::says(&reason))
             }
             None => Ok(()),
         }
@@ -134,14 +130,13 @@ impl Destination for Http {
         self.answer = None;
         let runtime = match self.runtime.take() {
             Some(runtime) => runtime,
-            None => tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?,
+            None => answers::runtime()?,
         };
-        let connected = runtime.block_on(async {
-            let mut client = self.client.lock().await;
-            timeout(CONNECT_TIMEOUT, client.connect()).await
-        });
+        let mut client = runtime.block_on(self.client.lock());
+        let connected = answers::connect(&runtime, client.connect());
+        drop(client);
         self.runtime = Some(runtime);
-        connected.unwrap_or_else(|_| Err(io::Error::other("its reader does not answer")))
+        connected
     }
 
     /// A write ends when the reader has decided about all of its lines. Until then it is made again with the same bytes.
@@ -152,7 +147,7 @@ impl Destination for Http {
             self.lines = Some(OpenLines::new(bytes));
             self.most = usize::MAX;
         }
-        let deadline = Instant::now() + WRITE_WAIT;
+        let deadline = answers::write_deadline();
         while self.lines.as_ref().is_some_and(|lines| !lines.is_decided()) {
             if self.answer.is_none() {
                 self.ask();
@@ -160,10 +155,7 @@ impl Destination for Http {
             let (Some(runtime), Some(answer)) = (&self.runtime, &mut self.answer) else {
                 return Err(not_open());
             };
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(answer) = runtime.block_on(async { timeout(left, answer).await }) else {
-                return Err(io::ErrorKind::WouldBlock.into());
-            };
+            let answer = answers::wait(runtime, deadline, answer)?;
             self.answer = None;
             self.decide(&answer?)?;
         }

@@ -16,12 +16,13 @@
 //! | `octet_counted` | syslog messages on a stream |
 //! | `http`, `http_client`, `http_url` | POST requests |
 //! | `confirmed`, `courier`, `nats`, `kafka`, `kafka_partition`, `broker_url` | messages that a broker keeps |
-//! | `access_options`, `open_lines` | who asks readers that answer, and the lines that they have not answered |
+//! | `access_options`, `answers`, `open_lines` | who asks readers that answer, waiting for them, and the lines that they have not answered |
 //! | `http_protocol`, `protocol`, `elastic`, `loki`, `splunk`, `otlp`, `json_line` | what requests are made of, and what answers say |
 //! | `kernel_queue` | what the kernel holds for a reader |
 //! | `spool`, `place` | the log on disk that all outputs read (`--spool`) |
 
 mod access_options;
+mod answers;
 mod batch;
 mod broker_url;
 mod confirmed;

@@ -1,6 +1,11 @@
-//! Times, sizes, rates and shares for people.
+//! Times, sizes, rates, shares and counts for people.
 
 use ftpmon_event::time::{Rfc3339, Timestamp};
+
+/// So many open sessions.
+pub(super) fn open_sessions(count: usize) -> String {
+    format!("{count} open {}", if count == 1 { "session" } else { "sessions" })
+}
 
 /// Percent of a number; none of nothing.
 pub(super) fn percent(part: u64, of: u64) -> Option<u64> {

@@ -2,7 +2,7 @@
 
 use super::listing::Summary;
 use super::state::State;
-use crate::view::units::{second, size};
+use crate::view::units::{open_sessions, second, size};
 
 /// The time of what is shown.
 pub(super) fn title(state: &State) -> String {
@@ -17,12 +17,7 @@ pub(super) fn totals(summary: &Summary, state: &State) -> [String; 2] {
     let states: Vec<String> =
         summary.states.iter().map(|(state, count)| format!("{count} {}", state.name())).collect();
     let states = if states.is_empty() { String::new() } else { format!(": {}", states.join(", ")) };
-    let open = state.table.len();
-    let sessions = format!(
-        "{open} open {}{states}; {} ended",
-        if open == 1 { "session" } else { "sessions" },
-        state.table.ended
-    );
+    let sessions = format!("{}{states}; {} ended", open_sessions(state.table.len()), state.table.ended);
     let bytes = state.bytes;
     let seldom = |count: u64, what: &str| (count > 0).then(|| format!("{what} {count}"));
     let mut parts = vec![format!("running {}", summary.running)];

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::view::layout::{columns, cut, padded};
 use crate::view::sessions::{self, CELLS, Session, State, Table};
 use crate::view::terminal::{Painter, Tone};
+use crate::view::units::open_sessions;
 
 /// The heads of the columns. The last one takes the space that is left.
 const HEADS: [&str; CELLS] =
@@ -56,12 +57,7 @@ fn summary(table: &Table, rows: &[&Session]) -> String {
     rows.iter().for_each(|row| *states.entry(row.state).or_default() += 1);
     let states: Vec<String> =
         states.iter().map(|(state, count)| format!("{count} {}", state.name())).collect();
-    let mut parts = vec![format!(
-        "{} of {} open {}",
-        rows.len(),
-        table.len(),
-        if table.len() == 1 { "session" } else { "sessions" }
-    )];
+    let mut parts = vec![format!("{} of {}", rows.len(), open_sessions(table.len()))];
     if !states.is_empty() {
         parts.push(states.join(", "));
     }

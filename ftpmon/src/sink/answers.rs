@@ -1,0 +1,47 @@
+//! Waiting for readers that answer: one set of limits, and one way to say what went wrong.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+use super::open_lines::shown;
+
+/// The longest wait of a write for answers, before the remaining time is checked.
+const WRITE_WAIT: Duration = Duration::from_millis(200);
+/// The longest time until a connection is there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// The longest time until an answer came.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A runtime on the thread that writes.
+pub(super) fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()
+}
+
+/// Waits until a connection is there.
+pub(super) fn connect(runtime: &Runtime, connection: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    let connected = runtime.block_on(async { timeout(CONNECT_TIMEOUT, connection).await });
+    connected.unwrap_or_else(|_| Err(io::Error::other("its reader does not answer")))
+}
+
+/// The end of the time that a write has which begins now.
+pub(super) fn write_deadline() -> Instant {
+    Instant::now() + WRITE_WAIT
+}
+
+/// Waits for an answer until `deadline`: then the write would block.
+pub(super) fn wait<T>(
+    runtime: &Runtime,
+    deadline: Instant,
+    answer: impl Future<Output = T>,
+) -> io::Result<T> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    runtime.block_on(async { timeout(left, answer).await }).map_err(|_| io::ErrorKind::WouldBlock.into())
+}
+
+/// The error where a reader takes lines later.
+pub(super) fn says(reason: &str) -> io::Error {
+    io::Error::other(format!("its reader says {}", shown(reason.as_bytes())))
+}
