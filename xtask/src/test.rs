@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
@@ -129,10 +130,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if wanted(Ring::Fuzz) {
         println!("\n── a few seconds of each fuzz target");
+        let began = Instant::now();
         match crate::fuzz::smoke() {
             Ok(targets) => tally.passed += targets as u64,
             Err(error) => tally.fail(format!("fuzz: {error:#}")),
         }
+        print_time("a few seconds of each fuzz target", began);
     }
     tally.print_failures();
     println!("\n{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
@@ -185,6 +188,7 @@ fn skip_log() -> Result<PathBuf> {
 /// Boots kernels. Without what that needs it is skipped, or fails where nothing may be skipped.
 fn on_kernels(args: &Args, tally: &mut Tally) {
     println!("\n── kernels under emulation");
+    let began = Instant::now();
     if let Err(error) = crate::kernels::missing(!args.no_install) {
         let skipped = format!("SKIP kernels under emulation: {error:#}");
         if env::var_os("FTPMON_NO_SKIP").is_some() {
@@ -210,6 +214,12 @@ fn on_kernels(args: &Args, tally: &mut Tally) {
         }
         Err(error) => tally.fail(format!("kernels: {error:#}")),
     }
+    print_time("kernels under emulation", began);
+}
+
+/// The time that a ring took, building included: whoever makes CI shorter begins with the longest.
+fn print_time(what: &str, began: Instant) {
+    println!("   {what}: {} s", began.elapsed().as_secs());
 }
 
 /// Builds as whoever calls, runs the built programs as root.
@@ -300,6 +310,7 @@ fn build_tests(package: &str) -> Result<Vec<PathBuf>> {
 /// Runs test programs, shows what they print, and adds up what they count.
 fn run_tests(what: &str, command: &mut Command, tally: &mut Tally) -> Result<()> {
     println!("\n── {what}");
+    let began = Instant::now();
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot run {what}"))?;
     let before = tally.failed;
     for line in BufReader::new(child.stdout.take().context("standard output")?).lines() {
@@ -312,5 +323,6 @@ fn run_tests(what: &str, command: &mut Command, tally: &mut Tally) -> Result<()>
         // It did not build, or ended without a count.
         tally.fail(format!("{what}: {status}"));
     }
+    print_time(what, began);
     Ok(())
 }

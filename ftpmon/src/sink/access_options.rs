@@ -151,6 +151,7 @@ impl AccessOptions {
     ///
     /// # Errors
     /// As [`Self::token`].
+    #[cfg(feature = "brokers")]
     pub(super) fn creds(&self) -> io::Result<Option<String>> {
         self.creds.as_deref().map(secret).transpose()
     }

@@ -2,14 +2,11 @@
 
 use std::io;
 
-use super::broker_url::Broker;
-use super::confirmed::Confirmed;
+use super::broker_url::BrokerUrl;
 use super::datagram::{DatagramReader, Datagrams};
 use super::destination::Destination;
 use super::file::AppendedFile;
 use super::http::Http;
-use super::kafka::Kafka;
-use super::nats::Nats;
 use super::octet_counted::OctetCounted;
 use super::output_spec::OutputSettings;
 use super::socket::{Socket, Tcp, Unix};
@@ -35,14 +32,7 @@ pub(super) fn destination(spec: &SinkSpec, settings: &OutputSettings) -> io::Res
         SinkSpec::Http { protocol, url } => {
             Box::new(Http::new(url, protocol, settings.tls.clone(), settings.access.clone())?)
         }
-        SinkSpec::Broker(url) => match url.broker {
-            Broker::Nats => {
-                Box::new(Confirmed::new(Nats::new(url, settings.tls.clone(), settings.access.clone())?))
-            }
-            Broker::Kafka => {
-                Box::new(Confirmed::new(Kafka::new(url, settings.tls.clone(), settings.access.clone())?))
-            }
-        },
+        SinkSpec::Broker(url) => broker(url, settings)?,
         SinkSpec::Syslog(socket) => {
             let carrier = destination(&socket, settings)?;
             match *socket {
@@ -51,4 +41,24 @@ pub(super) fn destination(spec: &SinkSpec, settings: &OutputSettings) -> io::Res
             }
         }
     })
+}
+
+#[cfg(feature = "brokers")]
+fn broker(url: BrokerUrl, settings: &OutputSettings) -> io::Result<Box<dyn Destination>> {
+    use super::broker_url::Broker;
+    use super::confirmed::Confirmed;
+    use super::kafka::Kafka;
+    use super::nats::Nats;
+
+    let (tls, access) = (settings.tls.clone(), settings.access.clone());
+    Ok(match url.broker {
+        Broker::Nats => Box::new(Confirmed::new(Nats::new(url, tls, access)?)),
+        Broker::Kafka => Box::new(Confirmed::new(Kafka::new(url, tls, access)?)),
+    })
+}
+
+#[cfg(not(feature = "brokers"))]
+fn broker(_: BrokerUrl, _: &OutputSettings) -> io::Result<Box<dyn Destination>> {
+    let reason = "this ftpmon was built without the feature `brokers`, which NATS and Kafka need";
+    Err(io::Error::new(io::ErrorKind::Unsupported, reason))
 }

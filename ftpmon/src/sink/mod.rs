@@ -17,7 +17,7 @@
 //! | `http`, `http_client`, `http_url` | POST requests |
 //! | `confirmed`, `courier`, `nats`, `kafka`, `kafka_partition`, `broker_url` | messages that a broker keeps |
 //! | `access_options`, `answers`, `open_lines` | who asks readers that answer, waiting for them, and the lines that they have not answered |
-//! | `http_protocol`, `protocol`, `elastic`, `loki`, `splunk`, `otlp`, `json_line` | what requests are made of, and what answers say |
+//! | `http_protocol`, `protocol`, `elastic`, `loki`, `splunk`, `otlp`, `json_line`, `line_names` | what requests are made of, and what answers say |
 //! | `kernel_queue` | what the kernel holds for a reader |
 //! | `spool`, `place` | the log on disk that all outputs read (`--spool`) |
 
@@ -25,7 +25,9 @@ mod access_options;
 mod answers;
 mod batch;
 mod broker_url;
+#[cfg(feature = "brokers")]
 mod confirmed;
+#[cfg(feature = "brokers")]
 mod courier;
 mod datagram;
 mod destination;
@@ -42,12 +44,17 @@ mod http_protocol;
 mod http_tests;
 mod http_url;
 mod json_line;
+#[cfg(feature = "brokers")]
 mod kafka;
+#[cfg(feature = "brokers")]
 mod kafka_partition;
 mod kernel_queue;
 mod kinds;
+#[cfg(feature = "brokers")]
+mod line_names;
 mod loki;
 mod losses;
+#[cfg(feature = "brokers")]
 mod nats;
 #[cfg(test)]
 mod network_tests;

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use super::access_options::AccessOptions;
 use super::broker_url::BrokerUrl;
 use super::courier::{Connected, Courier, Verdicts};
-use super::json_line::Names;
+use super::line_names::Names;
 use super::protocol::Verdict;
 use super::tls_error::explained_source;
 use super::tls_options::TlsOptions;

@@ -35,6 +35,7 @@ pub(super) fn explained_io(error: io::Error, name: &str) -> io::Error {
 }
 
 /// The same for an error among the sources of another; none if it is not about TLS.
+#[cfg(feature = "brokers")]
 pub(super) fn explained_source(error: &(dyn std::error::Error + 'static), name: &str) -> Option<io::Error> {
     let sources = core::iter::successors(Some(error), |error| error.source());
     let of_tls = |source: &(dyn std::error::Error + 'static)| {
