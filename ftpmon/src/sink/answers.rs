@@ -15,6 +15,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest time until an answer came.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Makes what tokio keeps for the whole process, by calls that the rights of a thread that writes refuse. Called where an output is
+/// created, before its thread gives up rights.
+pub(super) fn prepare() -> io::Result<()> {
+    runtime().map(drop)
+}
+
 /// A runtime on the thread that writes.
 pub(super) fn runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()

@@ -36,8 +36,12 @@ pub(super) struct Confirmed<C> {
 
 impl<C: Courier> Confirmed<C> {
     /// A reader, not connected yet.
-    pub(super) fn new(courier: C) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// There are no file descriptors left.
+    pub(super) fn new(courier: C) -> io::Result<Self> {
+        answers::prepare()?;
+        Ok(Self {
             courier,
             runtime: None,
             lines: None,
@@ -45,7 +49,7 @@ impl<C: Courier> Confirmed<C> {
             at_once: 1,
             rejections: Vec::new(),
             cared: Instant::now(),
-        }
+        })
     }
 
     fn close(&mut self) {

@@ -52,6 +52,7 @@ impl Http {
         tls: TlsOptions,
         options: AccessOptions,
     ) -> io::Result<Self> {
+        answers::prepare()?;
         let protocol = protocol.start();
         let target = format!("{}{}", url.path, protocol.path());
         let target = if target.starts_with('/') { target } else { format!("/{target}") };
