@@ -6,7 +6,7 @@ use crate::segment::{HeaderSum, Segment};
 
 /// Whether a segment has the right checksums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ChecksumState {
     /// It has.
     Good,
     /// It has others: its receiver drops it, unless it was captured before its checksums were made.
@@ -71,15 +71,15 @@ impl Segment<'_> {
     }
 
     /// Whether it has the right checksums.
-    pub fn checksums(&self) -> Verdict {
+    pub fn checksums(&self) -> ChecksumState {
         let HeaderSum { checksum, rest, bad_ip, is_known } = self.signs.sum;
         if !is_known || self.payload.len() != self.wire_payload_len as usize {
-            return Verdict::Unknown;
+            return ChecksumState::Unknown;
         }
         let addresses = match (self.src.ip, self.dst.ip) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => u64::from(src.to_bits()) + u64::from(dst.to_bits()),
             (IpAddr::V6(src), IpAddr::V6(dst)) => address_sum(src.to_bits()) + address_sum(dst.to_bits()),
-            _ => return Verdict::Unknown,
+            _ => return ChecksumState::Unknown,
         };
         const TCP: u64 = 6;
         let header_len = u64::from(rest >> 24);
@@ -91,15 +91,15 @@ impl Segment<'_> {
             + u64::from(rest & 0xff_ffff)
             + u64::from(checksum);
         if bad_ip {
-            return Verdict::Bad;
+            return ChecksumState::Bad;
         }
         if fold(pseudo + header + sum(self.payload)) == 0xffff {
-            return Verdict::Good;
+            return ChecksumState::Good;
         }
         match checksum == fold(pseudo) {
-            true if self.payload.len() > SEGMENT_MAX => Verdict::Good,
-            true => Verdict::Unknown,
-            false => Verdict::Bad,
+            true if self.payload.len() > SEGMENT_MAX => ChecksumState::Good,
+            true => ChecksumState::Unknown,
+            false => ChecksumState::Bad,
         }
     }
 }
@@ -154,7 +154,7 @@ mod tests {
         frame
     }
 
-    fn verdict(bytes: &[u8]) -> Verdict {
+    fn verdict(bytes: &[u8]) -> ChecksumState {
         let mut decoder = Decoder::default();
         let wire_len = bytes.len() as u32;
         let frame =
@@ -168,14 +168,14 @@ mod tests {
             for options in [&[][..], &[1, 1, 8, 10, 0, 1, 2, 3, 0, 0, 0, 9], &[2, 4, 5, 180]] {
                 for payload in [&b""[..], b"a", b"NOOP\r\n", &[0xff; 1_001]] {
                     let frame = frame(payload, v6, options);
-                    assert_eq!(verdict(&frame), Verdict::Good);
+                    assert_eq!(verdict(&frame), ChecksumState::Good);
                     let headers = if v6 { 54 } else { 26 };
                     for at in (headers..frame.len()).step_by(7) {
                         let mut other = frame.clone();
                         other[at] ^= 0x10;
                         // A header of another length is another segment.
                         if at != 46 && at != 66 {
-                            assert_eq!(verdict(&other), Verdict::Bad, "{v6} {at}");
+                            assert_eq!(verdict(&other), ChecksumState::Bad, "{v6} {at}");
                         }
                     }
                 }
@@ -188,9 +188,9 @@ mod tests {
         let mut frame = frame(b"NOOP\r\n", false, &[]);
         let pseudo = [&frame[26..34], &[0, 6, 0, 26]].concat();
         frame[50..52].copy_from_slice(&(!checksum(&pseudo)).to_be_bytes());
-        assert_eq!(verdict(&frame), Verdict::Unknown);
+        assert_eq!(verdict(&frame), ChecksumState::Unknown);
         frame[51] ^= 1;
-        assert_eq!(verdict(&frame), Verdict::Bad);
+        assert_eq!(verdict(&frame), ChecksumState::Bad);
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
             let old = u16::from_be_bytes([frame[50], frame[51]]);
             frame[50..52].copy_from_slice(&adjusted(old, payload, &other).to_be_bytes());
             frame[54..].copy_from_slice(&other);
-            assert_eq!(verdict(&frame), Verdict::Good);
+            assert_eq!(verdict(&frame), ChecksumState::Good);
         }
     }
 
@@ -213,6 +213,6 @@ mod tests {
         let frame =
             RawFrame { link: LinkType::Ethernet, bytes, wire_len, interface: InterfaceId(0), tag: None };
         let segment = decoder.decode(Timestamp::from_nanos(0), &frame).unwrap();
-        assert_eq!(segment.checksums(), Verdict::Unknown);
+        assert_eq!(segment.checksums(), ChecksumState::Unknown);
     }
 }

@@ -31,7 +31,7 @@ pub struct Claimant {
 }
 
 /// A claim on an interface; dropping it gives it up.
-pub(super) struct Claim {
+pub(super) struct InterfaceClaim {
     _interface: Option<UnixDatagram>,
     /// None where an agent of another PID namespace has the same process id.
     _agent: Option<UnixDatagram>,
@@ -42,7 +42,7 @@ impl Claimant {
     ///
     /// # Errors
     /// Another agent watches it.
-    pub(super) async fn claim(self, name: &str, ifindex: u32) -> Result<Claim, KernelError> {
+    pub(super) async fn claim(self, name: &str, ifindex: u32) -> Result<InterfaceClaim, KernelError> {
         let mut waited = Duration::ZERO;
         loop {
             let holder = match self.attempt(ifindex) {
@@ -58,7 +58,7 @@ impl Claimant {
     }
 
     /// The claim, or the process id of the agent that has it, where that can be read.
-    fn attempt(self, ifindex: u32) -> Result<Claim, Option<u32>> {
+    fn attempt(self, ifindex: u32) -> Result<InterfaceClaim, Option<u32>> {
         let others = || agents_of(ifindex);
         let other = |agents: Vec<u32>| agents.into_iter().find(|&agent| agent != self.pid);
         let interface = if self.share {
@@ -74,7 +74,7 @@ impl Claimant {
                 },
             }
         };
-        Ok(Claim { _interface: interface, _agent: bind(&format!("{ifindex}/{}", self.pid)).ok() })
+        Ok(InterfaceClaim { _interface: interface, _agent: bind(&format!("{ifindex}/{}", self.pid)).ok() })
     }
 }
 

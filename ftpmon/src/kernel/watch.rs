@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::attach::{Attached, attach};
-use super::claim::{Claim, Claimant};
+use super::claim::{Claimant, InterfaceClaim};
 use super::clsact::ClsactOwner;
 use super::error::KernelError;
 use super::hook::{HookChoice, LinkFacts};
@@ -51,7 +51,7 @@ pub struct Watch {
     kernel: KernelVersion,
     promiscuous: Option<Promiscuous>,
     clsact: ClsactOwner,
-    attached: BTreeMap<u32, (Attached, Claim)>,
+    attached: BTreeMap<u32, (Attached, InterfaceClaim)>,
     /// Interfaces that could not be attached to; not tried again until they have gone.
     refused: BTreeSet<u32>,
 }

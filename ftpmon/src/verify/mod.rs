@@ -29,7 +29,7 @@ pub struct VerifyError {
 
 /// The result of looking at files and spools.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct VerifyResult {
     /// Nothing is missing, damaged or without an end.
     pub whole: bool,
     /// A line for each run and each spool, and one for each fault.
@@ -40,8 +40,8 @@ pub struct Verdict {
 ///
 /// # Errors
 /// One that cannot be read.
-pub fn verify(paths: &[PathBuf]) -> Result<Verdict, VerifyError> {
-    let mut verdict = Verdict { whole: true, text: String::new() };
+pub fn verify(paths: &[PathBuf]) -> Result<VerifyResult, VerifyError> {
+    let mut verdict = VerifyResult { whole: true, text: String::new() };
     let mut runs = Runs::default();
     let error = |path: &Path| {
         let path = path.to_owned();

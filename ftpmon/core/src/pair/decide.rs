@@ -1,8 +1,8 @@
-//! The owner of a data connection: pure functions from evidence to a decision.
+//! The session that a data connection belongs to: pure functions from evidence to a decision.
 //!
 //! Two kinds of connections reach a session without an announcement that was read. Between the hosts of a session under TLS
 //! every new connection is a candidate, and points of evidence decide ([`weigh`]). If bytes of a dialogue are missing, a
-//! connection that was opened meanwhile may have been announced in them ([`owner`]).
+//! connection that was opened meanwhile may have been announced in them ([`announcer`]).
 
 use core::cmp::Reverse;
 
@@ -138,9 +138,9 @@ pub(crate) struct GapClaim {
     pub(crate) due: Timestamp,
 }
 
-/// The owner of a connection.
+/// The announcer of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
+pub(crate) enum Announcer {
     /// No session's: none lost what could have announced it.
     None,
     /// One of several; until then evidence may decide which.
@@ -149,16 +149,16 @@ pub(crate) enum Owner {
     One(GapClaim),
 }
 
-/// The owner of a connection, of the sessions that may have announced it unseen: a session that waits for it comes first; of
+/// The announcer of a connection, of the sessions that may have announced it unseen: a session that waits for it comes first; of
 /// several like that it belongs to none.
-pub(crate) fn owner(claims: &[GapClaim]) -> Owner {
+pub(crate) fn announcer(claims: &[GapClaim]) -> Announcer {
     let among = |wanted: bool| {
         let mut some = claims.iter().filter(|claim| claim.wanted || !wanted);
         let first = some.next()?;
         let latest = some.map(|claim| claim.due).max();
-        Some(latest.map_or(Owner::One(*first), |due| Owner::Several(due.max(first.due))))
+        Some(latest.map_or(Announcer::One(*first), |due| Announcer::Several(due.max(first.due))))
     };
-    among(true).or_else(|| among(false)).unwrap_or(Owner::None)
+    among(true).or_else(|| among(false)).unwrap_or(Announcer::None)
 }
 
 /// The evidence on a connection to an endpoint that is announced only now.

@@ -15,7 +15,7 @@ use crate::account::Side;
 use crate::config::FilesMode;
 use crate::event::{Direction, Mode};
 use crate::flow::{ClaimRef, Class, Control, Flow, FlowId, Role, SessionRef, Timer};
-use crate::pair::decide::{GapClaim, Gathered, Owner, Senders, may_have_announced, owner};
+use crate::pair::decide::{Announcer, GapClaim, Gathered, Senders, announcer, may_have_announced};
 use crate::pair::{HostPair, Window};
 use crate::session::FoundData;
 use crate::time::Timestamp;
@@ -97,13 +97,13 @@ impl Partition {
     /// Adopts a connection that ended if it can belong to one session only. If it can belong to several it belongs to none.
     /// Waits as long as evidence against that may come, unless this is the `last_call`.
     pub(super) fn decide_unclaimed(&mut self, at: Timestamp, id: FlowId, last_call: bool) {
-        match self.owner_of(id) {
-            Owner::One(GapClaim { due, .. }) | Owner::Several(due) if due > at && !last_call => {
+        match self.announcer_of(id) {
+            Announcer::One(GapClaim { due, .. }) | Announcer::Several(due) if due > at && !last_call => {
                 self.schedule(id, Timer::Decision, due);
             }
-            Owner::One(claim) => self.adopt_unclaimed(at, id, claim),
-            Owner::Several(_) => self.let_go_unclaimed(id),
-            Owner::None => {}
+            Announcer::One(claim) => self.adopt_unclaimed(at, id, claim),
+            Announcer::Several(_) => self.let_go_unclaimed(id),
+            Announcer::None => {}
         }
     }
 
@@ -117,10 +117,10 @@ impl Partition {
         let pair = control.pair();
         for id in self.covered(pair, |known| known.session == session) {
             if !all || self.is_ended_unclaimed(id) {
-                match self.owner_of(id) {
-                    Owner::One(claim) if claim.session == session => self.adopt_unclaimed(at, id, claim),
+                match self.announcer_of(id) {
+                    Announcer::One(claim) if claim.session == session => self.adopt_unclaimed(at, id, claim),
                     // It does not become the other's because this one ended.
-                    Owner::Several(_) => self.let_go_unclaimed(id),
+                    Announcer::Several(_) => self.let_go_unclaimed(id),
                     _ => {}
                 }
             }
@@ -167,12 +167,12 @@ impl Partition {
         flows.filter(|id| self.flows.get(*id).is_some_and(opened_in)).collect()
     }
 
-    /// The owner of a connection, by the bytes that are missing.
-    fn owner_of(&self, id: FlowId) -> Owner {
-        let Some(flow) = self.flows.get(id) else { return Owner::None };
-        let Senders::One(sender) = senders(flow) else { return Owner::None };
+    /// The announcer of a connection, by the bytes that are missing.
+    fn announcer_of(&self, id: FlowId) -> Announcer {
+        let Some(flow) = self.flows.get(id) else { return Announcer::None };
+        let Senders::One(sender) = senders(flow) else { return Announcer::None };
         if self.pairs.is_service(flow.initiator.ip, flow.listener) {
-            return Owner::None;
+            return Announcer::None;
         }
         let mut claims: Gathered<GapClaim> = SmallVec::new();
         for window in self.pairs.windows(flow.pair()) {
@@ -182,7 +182,7 @@ impl Partition {
                 claims.push(claim);
             }
         }
-        owner(&claims)
+        announcer(&claims)
     }
 
     fn gap_claim(&self, flow: &Flow, sender: Side, window: &Window) -> Option<GapClaim> {

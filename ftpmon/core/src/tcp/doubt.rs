@@ -9,7 +9,7 @@ use super::receiver::{Conflict, Oddity, Receiver};
 use super::sequence;
 use super::stream::{Marks, Stream};
 use crate::account::Side;
-use crate::checksum::Verdict;
+use crate::checksum::ChecksumState;
 use crate::segment::{Segment, Signs};
 
 /// A hop limit this far from the connection's usual one is doubtful. Routes change by a few hops.
@@ -45,12 +45,12 @@ impl Stream {
     /// Whether a segment has the right checksums, or its direction has none.
     fn has_usual_checksum(&mut self, segment: &Segment<'_>, checksums: Checksums) -> bool {
         match segment.checksums() {
-            Verdict::Good => {
+            ChecksumState::Good => {
                 self.marks.set(Marks::CHECKSUMS);
                 true
             }
-            Verdict::Bad => checksums == Checksums::Auto && !self.marks.has(Marks::CHECKSUMS),
-            Verdict::Unknown => true,
+            ChecksumState::Bad => checksums == Checksums::Auto && !self.marks.has(Marks::CHECKSUMS),
+            ChecksumState::Unknown => true,
         }
     }
 

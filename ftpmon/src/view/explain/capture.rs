@@ -11,14 +11,14 @@ use ftpmon_event::time::Timestamp;
 
 use super::connections::Connections;
 use super::options::Selection;
-use super::record::{Collector, Record};
+use super::record::{Collector, SessionRecord};
 use crate::capture::{CaptureError, CaptureFile, Step};
 use crate::config::Config;
 
 /// The findings in a capture.
 pub(crate) struct Found {
     /// The session, without the steps of its connections.
-    pub(super) record: Option<Record>,
+    pub(super) record: Option<SessionRecord>,
     /// The servers' ports of all sessions.
     pub(super) ports: BTreeSet<u16>,
     /// The reason why the capture could not be read to its end. What its good part holds was found.
@@ -48,7 +48,7 @@ pub(super) fn find(path: &Path, selection: &Selection, config: &Config) -> anyho
 }
 
 /// Adds the steps of a session's connections.
-pub(super) fn add_steps(path: &Path, record: &mut Record) {
+pub(super) fn add_steps(path: &Path, record: &mut SessionRecord) {
     let mut connections = Connections::of(record);
     // What goes wrong now went wrong when the session was looked for.
     let _ = for_each_packet(path, |at, number, _, segment| {

@@ -9,7 +9,7 @@ use ftpmon_event::time::Timestamp;
 use ftpmon_event::{DataConnection, EventKind, Mode, SessionIdentity};
 
 use super::follower::Follower;
-use super::record::Record;
+use super::record::SessionRecord;
 use super::step::{Lane, Step, StepKind};
 use super::words::Party;
 
@@ -37,7 +37,7 @@ pub(super) struct Connections {
 }
 
 /// The data connections that the events tell of, in the order of their beginnings.
-pub(super) fn data_connections(record: &Record) -> Vec<DataConnection> {
+pub(super) fn data_connections(record: &SessionRecord) -> Vec<DataConnection> {
     let mut found: Vec<(Timestamp, DataConnection)> = Vec::new();
     for event in &record.events {
         let EventKind::Transfer(transfer) = &event.kind else { continue };
@@ -101,7 +101,7 @@ pub(super) fn strangers(data: &[DataConnection], session: &SessionIdentity) -> H
 }
 
 impl Connections {
-    pub(super) fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &SessionRecord) -> Self {
         let session = &record.identity;
         let control = Followed {
             initiator: session.client,

@@ -11,7 +11,7 @@ use super::connections::{client_opens, data_connections, sides, strangers};
 use super::dialogue::{self, Part};
 use super::handshake;
 use super::ladder::{Arrow, Ladder, Row, moment};
-use super::record::Record;
+use super::record::SessionRecord;
 use super::step::{Lane, Step, StepKind};
 use super::transfer;
 use super::words::{Party, Say, say};
@@ -34,7 +34,7 @@ enum Item<'r> {
 }
 
 /// The ladder of a session.
-pub(super) fn ladder(record: &Record, language: Language) -> Ladder {
+pub(super) fn ladder(record: &SessionRecord, language: Language) -> Ladder {
     let session = &record.identity;
     let data = data_connections(record);
     let mut builder = Builder {
@@ -90,7 +90,7 @@ fn data_of(lane: Lane, data: &[DataConnection]) -> Option<(usize, &DataConnectio
 }
 
 /// Events beside the segments that completed them.
-fn items(record: &Record) -> Vec<Item<'_>> {
+fn items(record: &SessionRecord) -> Vec<Item<'_>> {
     let carries = |step: &&Step| step.lane == Lane::Control && step.len > 0;
     let mut carriers: HashMap<(Timestamp, bool), &Step> = HashMap::new();
     for step in record.steps.iter().filter(carries) {
@@ -252,7 +252,7 @@ impl Builder {
     }
 
     /// Rows of events alone: of handshakes and data connections what the events say.
-    fn stored(&mut self, record: &Record, data: &[DataConnection]) {
+    fn stored(&mut self, record: &SessionRecord, data: &[DataConnection]) {
         for event in &record.events {
             if let EventKind::SessionStart(start) = &event.kind
                 && let Some(handshake) = &start.handshake
@@ -282,7 +282,7 @@ impl Builder {
 }
 
 /// The lines below the ladder.
-fn footing(record: &Record, language: Language) -> Vec<String> {
+fn footing(record: &SessionRecord, language: Language) -> Vec<String> {
     let mut lines = Vec::new();
     let end = record.events.iter().rev().find_map(|event| match &event.kind {
         EventKind::SessionEnd(told) => Some(&told.end),

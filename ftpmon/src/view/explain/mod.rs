@@ -56,7 +56,7 @@ pub use options::{ExplainOptions, Layered, Selection};
 
 use capture::Found;
 use layers::Look;
-use record::{Collector, Record};
+use record::{Collector, SessionRecord};
 use source::Source;
 
 /// Explains a session on standard output. `config` has the ports and the policy of secrets, which count for captures.
@@ -121,7 +121,7 @@ fn show_layers(
     Ok(out.flush()?)
 }
 
-fn show(record: &Record, options: &ExplainOptions, mut out: impl Write) -> anyhow::Result<()> {
+fn show(record: &SessionRecord, options: &ExplainOptions, mut out: impl Write) -> anyhow::Result<()> {
     let ladder = merge::ladder(record, options.language);
     if let Some(path) = &options.svg {
         save(path, &svg::svg(&ladder))?;

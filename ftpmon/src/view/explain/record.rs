@@ -17,7 +17,7 @@ const OTHERS_MAX: usize = 20;
 const SESSIONS_MAX: usize = 1 << 20;
 
 /// A session.
-pub(super) struct Record {
+pub(super) struct SessionRecord {
     /// The control connection.
     pub(super) identity: Arc<SessionIdentity>,
     /// Its number in the file, from 1.
@@ -38,7 +38,7 @@ pub(super) struct Record {
 pub(super) struct Collector<'s> {
     wanted: &'s Selection,
     seen: HashSet<SmolStr>,
-    chosen: Option<Record>,
+    chosen: Option<SessionRecord>,
     ports: BTreeSet<u16>,
     others: Vec<(u64, SmolStr, String)>,
 }
@@ -52,7 +52,7 @@ impl<'s> Collector<'s> {
     pub(super) fn push(&mut self, event: Event) {
         let Some(session) = event.session.clone() else { return };
         self.ports.insert(session.server.port);
-        let of_chosen = |record: &Record| record.identity.id() == session.id();
+        let of_chosen = |record: &SessionRecord| record.identity.id() == session.id();
         if !self.chosen.as_ref().is_some_and(of_chosen)
             && self.seen.len() < SESSIONS_MAX
             && self.seen.insert(session.id().into())
@@ -75,7 +75,7 @@ impl<'s> Collector<'s> {
             Selection::Id(id) => session.id() == id,
         };
         if is_wanted {
-            self.chosen = Some(Record {
+            self.chosen = Some(SessionRecord {
                 identity: Arc::clone(session),
                 number,
                 events: Vec::new(),
@@ -96,9 +96,9 @@ impl<'s> Collector<'s> {
     }
 
     /// The session, if it was there.
-    pub(super) fn finish(self) -> Option<Record> {
+    pub(super) fn finish(self) -> Option<SessionRecord> {
         let (sessions, others) = (self.seen.len() as u64, self.others);
-        self.chosen.map(|record| Record { sessions, others, ..record })
+        self.chosen.map(|record| SessionRecord { sessions, others, ..record })
     }
 }
 

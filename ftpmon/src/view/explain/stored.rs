@@ -7,11 +7,14 @@ use anyhow::bail;
 use ftpmon_event::EventLine;
 
 use super::options::Selection;
-use super::record::{Collector, Record};
+use super::record::{Collector, SessionRecord};
 use crate::event_file;
 
 /// Reads a file of events. What could be read is given beside the error.
-pub(super) fn read(input: impl BufRead, selection: &Selection) -> (Option<Record>, anyhow::Result<()>) {
+pub(super) fn read(
+    input: impl BufRead,
+    selection: &Selection,
+) -> (Option<SessionRecord>, anyhow::Result<()>) {
     let mut collector = Collector::new(selection);
     let mut wrong: Option<(u64, serde_json::Error)> = None;
     let read = event_file::for_each_line(input, |number, line| {

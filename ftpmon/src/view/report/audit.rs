@@ -16,7 +16,7 @@ pub(super) const HEAD: &str = "time,user,action,path,bytes,source,server,result,
 
 /// Something that somebody did, or tried to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct AuditEntry {
     pub(super) at: Timestamp,
     pub(super) user: Option<SmolStr>,
     pub(super) action: &'static str,
@@ -31,7 +31,7 @@ pub(super) struct Record {
     pub(super) session: SmolStr,
 }
 
-impl Record {
+impl AuditEntry {
     /// The record that an event makes, if any.
     pub(super) fn of(event: &Event) -> Option<Self> {
         let session = event.session.as_deref()?;
@@ -83,7 +83,7 @@ impl Record {
     }
 }
 
-fn login(base: Record, told: &Login) -> Record {
+fn login(base: AuditEntry, told: &Login) -> AuditEntry {
     let login = &told.login;
     let result = match login.outcome {
         LoginOutcome::Success => "success",
@@ -91,10 +91,10 @@ fn login(base: Record, told: &Login) -> Record {
         LoginOutcome::Abandoned => "abandoned",
     };
     let user = login.user.clone().or(base.user);
-    Record { user, action: "login", result, code: login.code, ..base }
+    AuditEntry { user, action: "login", result, code: login.code, ..base }
 }
 
-fn transfer(base: Record, told: &Transfer) -> Record {
+fn transfer(base: AuditEntry, told: &Transfer) -> AuditEntry {
     let facts = &told.transfer;
     let action = match facts.direction {
         Some(FileDirection::Download) => "download",
@@ -104,11 +104,11 @@ fn transfer(base: Record, told: &Transfer) -> Record {
     };
     let result = if facts.outcome == Outcome::Complete { "success" } else { facts.outcome.name() };
     let path = facts.path.clone().or_else(|| facts.arg.clone());
-    Record { action, path, bytes: Some(facts.bytes), result, code: facts.code, ..base }
+    AuditEntry { action, path, bytes: Some(facts.bytes), result, code: facts.code, ..base }
 }
 
 /// The reply to a command that changes files, its last one.
-fn reply(base: Record, told: &Reply) -> Option<Record> {
+fn reply(base: AuditEntry, told: &Reply) -> Option<AuditEntry> {
     let command = told.command.as_ref()?;
     let action = match Verb::from_name(command.verb.as_bytes()) {
         Verb::Dele => "delete",
@@ -124,7 +124,7 @@ fn reply(base: Record, told: &Reply) -> Option<Record> {
         ReplyClass::Completion | ReplyClass::Intermediate => "success",
         ReplyClass::TransientError | ReplyClass::PermanentError => "failure",
     };
-    Some(Record { action, path: command.arg.clone(), result, code: told.reply.code, ..base })
+    Some(AuditEntry { action, path: command.arg.clone(), result, code: told.reply.code, ..base })
 }
 
 #[cfg(test)]
@@ -132,8 +132,8 @@ mod tests {
     use super::*;
     use crate::format::sample;
 
-    fn record(kind: EventKind) -> Option<Record> {
-        Record::of(&sample::event(&sample::identity("0000000000000001"), 0, kind))
+    fn record(kind: EventKind) -> Option<AuditEntry> {
+        AuditEntry::of(&sample::event(&sample::identity("0000000000000001"), 0, kind))
     }
 
     #[test]

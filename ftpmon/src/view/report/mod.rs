@@ -35,7 +35,7 @@ use std::path::PathBuf;
 
 use crate::format::{Formatter as _, Xferlog, escaped};
 use anyhow::{Context as _, anyhow};
-use audit::Record;
+use audit::AuditEntry;
 use reading::LeftOut;
 use tally::Tally;
 
@@ -75,7 +75,9 @@ pub fn report(files: &[PathBuf], form: &ReportForm) -> anyhow::Result<()> {
         match form {
             ReportForm::Csv => rows.extend(csv::row(&line.event).unwrap_or_default().bytes()),
             ReportForm::Audit => {
-                rows.extend(Record::of(&line.event).map(|record| record.row()).unwrap_or_default().bytes());
+                rows.extend(
+                    AuditEntry::of(&line.event).map(|record| record.row()).unwrap_or_default().bytes(),
+                );
             }
             ReportForm::Xferlog => Xferlog.event(line.seq, &line.event, &mut rows),
             ReportForm::Html(_) | ReportForm::Json | ReportForm::Tables => tally.push(&line),

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use maud::{Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use super::audit::Record;
+use super::audit::AuditEntry;
 use super::trail::Trail;
 use crate::view::layout::shown;
 
@@ -65,7 +65,7 @@ pub(super) fn table(trail: &Trail) -> Markup {
 }
 
 /// The records as JSON within HTML: nothing in it ends the element.
-fn json<'r>(records: impl Iterator<Item = &'r Record>) -> String {
+fn json<'r>(records: impl Iterator<Item = &'r AuditEntry>) -> String {
     let mut text = String::from("[");
     for record in records {
         let row = record.fields().map(|field| shown(&field));
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn no_name_ends_the_element_that_has_the_records() {
         let event = sample::event(&sample::identity("0000000000000001"), 0, sample::transfer(1));
-        let mut record = Record::of(&event).unwrap();
+        let mut record = AuditEntry::of(&event).unwrap();
         record.path = Some("</script><img src=x onerror=alert(1)>\u{202e}&".into());
         let text = json([&record].into_iter());
         assert!(!text.contains(['<', '>', '&', '\u{202e}']), "{text}");

@@ -6,7 +6,7 @@ use ftpmon_event::EventLine;
 use serde::{Serialize, Serializer};
 use smol_str::SmolStr;
 
-use super::audit::Record;
+use super::audit::AuditEntry;
 
 /// Records that a page has: the latest. Stops a file of months from making a page that no browser opens; `--audit` writes all.
 const RECORDS_MAX: usize = 20_000;
@@ -21,7 +21,7 @@ const DAY_S: i64 = 86_400;
 /// The records, and the days and runs of which there are events.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
-    records: VecDeque<Record>,
+    records: VecDeque<AuditEntry>,
     /// The bytes of their users and paths.
     bytes: usize,
     /// All records.
@@ -43,7 +43,7 @@ impl Trail {
         if self.runs.len() < RUNS_MAX {
             self.runs.insert((line.origin.sensor.as_str().into(), line.origin.run.0));
         }
-        let Some(record) = Record::of(&line.event) else { return };
+        let Some(record) = AuditEntry::of(&line.event) else { return };
         self.count += 1;
         let [good, bad] = self.actions.entry(record.action).or_default();
         *if record.result == "success" { good } else { bad } += 1;
@@ -56,7 +56,7 @@ impl Trail {
     }
 
     /// The records that are kept, in the order of the files.
-    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
+    pub(super) fn records(&self) -> impl Iterator<Item = &AuditEntry> {
         self.records.iter()
     }
 

@@ -100,11 +100,11 @@ fn a_connection_is_one_sessions_or_none() {
     let ids = flow_ids(3);
     let (a, b) = (gap_claim(ids[0], false, 1), gap_claim(ids[1], false, 2));
     let wanted = GapClaim { wanted: true, ..b };
-    assert_eq!(owner(&[]), Owner::None);
-    assert_eq!(owner(&[a]), Owner::One(a));
-    assert_eq!(owner(&[a, b]), Owner::Several(at(2)));
-    assert_eq!(owner(&[a, wanted]), Owner::One(wanted), "only it waits for a connection");
-    assert_eq!(owner(&[GapClaim { wanted: true, ..a }, wanted]), Owner::Several(at(2)));
+    assert_eq!(announcer(&[]), Announcer::None);
+    assert_eq!(announcer(&[a]), Announcer::One(a));
+    assert_eq!(announcer(&[a, b]), Announcer::Several(at(2)));
+    assert_eq!(announcer(&[a, wanted]), Announcer::One(wanted), "only it waits for a connection");
+    assert_eq!(announcer(&[GapClaim { wanted: true, ..a }, wanted]), Announcer::Several(at(2)));
 }
 
 /// A stranger that was quicker, the client, and the client's refused attempt before that.
