@@ -94,6 +94,10 @@ counters! {
     ControlIgnored = "control_ignored",
     /// Packets of control connections that another vantage point had seen before.
     ControlDuplicates = "control_duplicates",
+    /// Control connections that the networks of the operator leave out.
+    DeniedConnections = "denied_connections",
+    /// Packets of such connections, and fragments between such hosts.
+    DeniedPackets = "denied_packets",
     /// Pairs of hosts entered or refreshed.
     Pairs = "pairs",
     /// Packets of tracked data connections.
@@ -159,7 +163,7 @@ pub struct Stats {
     /// Indexed by [`Counter`].
     pub counters: [u64; COUNTERS],
 }
-no_padding!(Stats: 400 { counters: [u64; COUNTERS] });
+no_padding!(Stats: 416 { counters: [u64; COUNTERS] });
 
 impl Default for Stats {
     fn default() -> Self {

@@ -15,6 +15,7 @@
 //! | [`names::CANDIDATES`] | kernel | never deleted |
 //! | [`names::CONTROL`] | kernel | the LRU |
 //! | [`names::VERDICTS`] | agent | agent, or the LRU |
+//! | [`names::NETWORKS`], [`names::NETWORK_FILTER`] | agent | agent |
 //! | [`names::STATS`] | kernel | never deleted |
 //! | [`names::EVENTS`] | kernel | agent, by reading |
 #![no_std]
@@ -25,6 +26,7 @@ mod key;
 mod layout;
 mod map;
 pub mod names;
+mod network;
 mod record;
 mod socket;
 
@@ -32,6 +34,7 @@ pub use counter::{COUNTERS, Counter, Stats};
 pub use flow::{FlowHalf, FlowState};
 pub use key::{Address, Direction, Endpoint, FlowKey, PairKey};
 pub use map::{ControlHalf, ControlState, Expected, Pair, PortMark, Verdict};
+pub use network::{NetworkFilter, NetworkKey, NetworkRule};
 pub use record::{
     BANNER_MAX, BEGINNING_END, CHUNK_MAX, FRAME_MAX, FlowEvent, Hook, Link, RecordHeader, RecordKind,
     ReportReason, TLS_BEGINNING_MAX,
@@ -40,7 +43,7 @@ pub use socket::{OpenSocket, SocketOffsets};
 
 /// The version of this crate's layouts. It goes into pin paths, so that an agent never opens the maps of another layout.
 /// Raised by every change to a size, an offset, a meaning, a map or a program name.
-pub const ABI_VERSION: u32 = 5;
+pub const ABI_VERSION: u32 = 6;
 
 /// Marks the shared types as plain data for aya: no padding, no pointers, any bit pattern is a value.
 #[cfg(feature = "user")]
@@ -61,6 +64,9 @@ mod pod {
         crate::Expected,
         crate::Pair,
         crate::Verdict,
+        crate::NetworkKey,
+        crate::NetworkRule,
+        crate::NetworkFilter,
         crate::ControlHalf,
         crate::ControlState,
         crate::FlowHalf,

@@ -178,6 +178,10 @@ impl ControlState {
     pub const SYN_LOW: u32 = 2;
     /// The high end's SYN was seen.
     pub const SYN_HIGH: u32 = 4;
+    /// The networks of the operator were asked about it ([`crate::names::NETWORKS`]).
+    pub const ASKED: u32 = 8;
+    /// They leave it out: its packets are counted, and nothing of it is copied.
+    pub const DENIED: u32 = 16;
 }
 
 #[cfg(test)]

@@ -35,6 +35,11 @@ pub const CANDIDATES: &str = "CANDIDATES";
 pub const CONTROL: &str = "CONTROL";
 /// `LruHashMap<FlowKey, Verdict>`: the agent's verdict on a connection, control or data.
 pub const VERDICTS: &str = "VERDICTS";
+/// `LpmTrie<[u8; 20], NetworkRule>`, keys as [`crate::NetworkKey`]: networks whose sessions are watched or left out. IPv4 networks are
+/// those below `::ffff:0:0/96`.
+pub const NETWORKS: &str = "NETWORKS";
+/// `Array<NetworkFilter>` of one entry: the networks of [`NETWORKS`] that are in force.
+pub const NETWORK_FILTER: &str = "NETWORK_FILTER";
 /// `PerCpuArray<Stats>` of one entry.
 pub const STATS: &str = "STATS";
 /// `RingBuf` of records, each a [`crate::RecordHeader`] and what its kind says: all of them, or with
@@ -87,6 +92,10 @@ pub const CANDIDATES_GROUP_MAX: usize = 8_192;
 pub const CONTROL_MAX: usize = 131_072;
 /// Default number of entries of [`VERDICTS`].
 pub const VERDICTS_MAX: usize = 65_536;
+/// Networks that the operator may give. Stops a list that fills the kernel's memory, where entries take about 100 bytes.
+pub const NETWORKS_MAX: usize = 4_096;
+/// Number of entries of [`NETWORKS`]: those in force, those that are to replace them, and of each set the entry of all IPv4.
+pub const NETWORKS_ENTRIES: usize = 2 * (NETWORKS_MAX + 1);
 /// Default size of [`PAYLOAD`] in bytes: the agent sets a larger one where it is used.
 pub const PAYLOAD_BYTES: usize = 4 << 10;
 /// Default size of [`EVENTS`] in bytes: a power of two of pages.

@@ -7,6 +7,7 @@ use crate::counters::Counters;
 use crate::emit;
 use crate::fragments;
 use crate::maps::{CONTROL, PAIRS, SERVERS, VERDICTS};
+use crate::networks;
 use crate::packet::Packet;
 use crate::segment::{ACK, FIN, RST, SYN, Segment};
 use crate::shared::{SharedControl, SharedControlHalf};
@@ -53,6 +54,14 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     // SAFETY: a value of a map. Another CPU may write it as well, or the LRU may reuse it: only deduplication and counters depend on
     // it.
     let state = unsafe { SharedControl::new(state) };
+    if is_another(state, segment) {
+        state.write(&EMPTY);
+    }
+    if state.flags() & (ControlState::ASKED | ControlState::DENIED) != ControlState::ASKED
+        && !is_admitted(state, segment, counters)
+    {
+        return;
+    }
     let Some(completes_handshake) = update(packet, segment, state, counters) else { return };
     counters.count(Counter::Control);
     let marks = segment.has_any(SYN | FIN | RST);
@@ -87,10 +96,41 @@ pub(crate) fn handle<P: Packet>(packet: P, segment: &mut Segment, counters: Coun
     emit::line::<P, emit::Control>(packet, segment, now_ns, counters);
 }
 
+/// The networks of the operator admit the connection. They are asked with its first packet; the answer holds until it ends, whatever
+/// the networks are then.
+#[inline(never)]
+fn is_admitted(state: SharedControl, segment: &Segment, counters: Counters) -> bool {
+    if state.flags() & ControlState::ASKED == 0 {
+        if networks::admit(segment) {
+            state.set_flags(ControlState::ASKED);
+            return true;
+        }
+        // Another CPU may ask at the same time.
+        let before = state.take_flags(ControlState::ASKED | ControlState::DENIED);
+        if before & ControlState::ASKED == 0 {
+            counters.count(Counter::DeniedConnections);
+        }
+        if segment.has_any(SYN) {
+            // So that this SYN is known when it comes again, and another one by its number.
+            state.set_flags(syn_flag(segment));
+            state.halves(segment.index()).0.set_isn(segment.seq);
+        }
+    }
+    if state.flags() & ControlState::DENIED == 0 {
+        return true;
+    }
+    counters.count(Counter::DeniedPackets);
+    false
+}
+
 /// Handles a packet whose connection gets no entry because the table is full of busy ones. Whether another vantage point saw it
 /// before is unknown, so it is copied unless it is a bare ACK.
 #[inline(never)]
 fn without_entry<P: Packet>(packet: P, segment: &mut Segment, counters: Counters) {
+    if !networks::admit(segment) {
+        counters.count(Counter::DeniedPackets);
+        return;
+    }
     counters.count(Counter::TableControl);
     segment.note_loss(Counter::TableControl);
     counters.count(Counter::Control);
@@ -229,19 +269,30 @@ fn entry(segment: &Segment) -> Option<*mut ControlState> {
     CONTROL.get_ptr_mut(&segment.key)
 }
 
+/// A SYN that opens another connection between the same ends than the entry's.
+#[inline(always)]
+fn is_another(state: SharedControl, segment: &Segment) -> bool {
+    if !segment.has_any(SYN) || segment.has_any(ACK) {
+        return false;
+    }
+    let (half, _) = state.halves(segment.index());
+    let known = half.owner_hook() != 0 || state.flags() & (syn_flag(segment) | ControlState::DENIED) != 0;
+    known && half.isn() != segment.seq
+}
+
+/// The flag of the sender's SYN.
+#[inline(always)]
+const fn syn_flag(segment: &Segment) -> u32 {
+    match segment.direction() {
+        Direction::LowToHigh => ControlState::SYN_LOW,
+        Direction::HighToLow => ControlState::SYN_HIGH,
+    }
+}
+
 /// Enters a packet into its connection's state. `None`: another vantage point had seen it. `Some(true)`: it completes the handshake.
 #[inline(always)]
 fn update<P: Packet>(packet: P, segment: &Segment, state: SharedControl, counters: Counters) -> Option<bool> {
-    let syn_flag = match segment.direction() {
-        Direction::LowToHigh => ControlState::SYN_LOW,
-        Direction::HighToLow => ControlState::SYN_HIGH,
-    };
     let (half, _) = state.halves(segment.index());
-    let first_syn = segment.has_any(SYN) && !segment.has_any(ACK);
-    if first_syn && (half.owner_hook() != 0 || state.flags() & syn_flag != 0) && half.isn() != segment.seq {
-        // Another connection between the same ends.
-        state.write(&EMPTY);
-    }
     let ifindex = packet.ifindex();
     let hook = segment.hook;
     let next = segment.seq.wrapping_add(segment.sequence_len());
@@ -269,7 +320,7 @@ fn update<P: Packet>(packet: P, segment: &Segment, state: SharedControl, counter
     let mut completes = false;
     if segment.has_any(SYN) {
         half.set_isn(segment.seq);
-        state.set_flags(syn_flag);
+        state.set_flags(syn_flag(segment));
         if segment.has_any(ACK) {
             state.set_flags(ControlState::HANDSHAKE);
         }

@@ -12,6 +12,7 @@ use crate::emit;
 use crate::headers::{ETHERNET_LEN, ETHERTYPE_IPV4, ETHERTYPE_IPV6, TAG_LEN, TAGS_MAX, is_tag};
 use crate::layout::{AddressPair, Octets8};
 use crate::maps::{PAIRS, SCRATCH, SERVERS};
+use crate::networks;
 use crate::packet::{Packet, Pieces, Read};
 
 /// Fragments of two hosts with a session that are copied in about a second; a longer one counts once for each 2 KiB. So a client that
@@ -41,6 +42,11 @@ pub(crate) fn handle<P: Packet>(packet: P, hook: Hook, link: Link, counters: Cou
         && SERVERS.get_ptr(&segment.key.low).is_none()
         && SERVERS.get_ptr(&segment.key.high).is_none()
     {
+        return;
+    }
+    // Hosts with a session were admitted, and what is open goes on.
+    if proved.is_none() && !networks::admit(segment) {
+        counters.count(Counter::DeniedPackets);
         return;
     }
     // SAFETY: the helper only reads the clock.

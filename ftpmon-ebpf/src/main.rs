@@ -33,6 +33,7 @@ mod layout;
 mod log;
 mod maps;
 mod monitor;
+mod networks;
 mod packet;
 mod segment;
 mod shared;

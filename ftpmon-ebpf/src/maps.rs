@@ -2,15 +2,15 @@
 
 use aya_ebpf::Global;
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
-use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
+use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::macros::btf_map;
 use ftpmon_common::names::{
-    CANDIDATES_MAX, CONTROL_MAX, EVENTS_BYTES, EXPECTED_MAX, FLOWS_MAX, PAIRS_MAX, PAYLOAD_BYTES,
-    SERVERS_MAX, VERDICTS_MAX,
+    CANDIDATES_MAX, CONTROL_MAX, EVENTS_BYTES, EXPECTED_MAX, FLOWS_MAX, NETWORKS_ENTRIES, PAIRS_MAX,
+    PAYLOAD_BYTES, SERVERS_MAX, VERDICTS_MAX,
 };
 use ftpmon_common::{
-    Address, ControlState, Endpoint, Expected, FlowKey, FlowState, Pair, PairKey, PortMark, RecordHeader,
-    Stats, Verdict,
+    Address, ControlState, Endpoint, Expected, FlowKey, FlowState, NetworkFilter, NetworkRule, Pair, PairKey,
+    PortMark, RecordHeader, Stats, Verdict,
 };
 
 use crate::segment::Scratch;
@@ -31,6 +31,11 @@ pub(crate) static CANDIDATES: Array<FlowKey, CANDIDATES_MAX> = Array::new();
 pub(crate) static CONTROL: LruHashMap<FlowKey, ControlState, CONTROL_MAX> = LruHashMap::new();
 #[btf_map]
 pub(crate) static VERDICTS: LruHashMap<FlowKey, Verdict, VERDICTS_MAX> = LruHashMap::new();
+/// Keys are those of [`ftpmon_common::NetworkKey`], behind the number of bits.
+#[btf_map]
+pub(crate) static NETWORKS: LpmTrie<[u8; 20], NetworkRule, NETWORKS_ENTRIES> = LpmTrie::new();
+#[btf_map]
+pub(crate) static NETWORK_FILTER: Array<NetworkFilter, 1> = Array::new();
 #[btf_map]
 pub(crate) static STATS: PerCpuArray<Stats, 1> = PerCpuArray::new();
 /// Working memory of each CPU.

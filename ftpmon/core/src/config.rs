@@ -1,10 +1,8 @@
 //! The settings of the core: caps, what becomes of secrets, and what is done with the bytes of files.
 
-use core::net::IpAddr;
-use core::str::FromStr;
-
 use smol_str::SmolStr;
 
+pub use crate::networks::{Network, Networks, NoNetwork};
 pub use crate::tcp::Checksums;
 
 /// The treatment of the secrets that clients send (PASS, ACCT).
@@ -62,65 +60,6 @@ pub enum FilesMode {
     Hash,
     /// The same, and the files themselves are handed out.
     Extract,
-}
-
-/// A network: an address and the length of its prefix (RFC 4632, RFC 4291 section 2.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// An address is in the network.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let in_prefix = |one: u128, other: u128, bits: u32| {
-            let behind = bits.saturating_sub(u32::from(self.prefix));
-            (one ^ other).checked_shr(behind).unwrap_or(0) == 0
-        };
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                in_prefix(u128::from(own.to_bits()), u128::from(other.to_bits()), 32)
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => in_prefix(own.to_bits(), other.to_bits(), 128),
-            _ => false,
-        }
-    }
-}
-
-impl core::fmt::Display for Network {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
-    }
-}
-
-/// A text is no network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoNetwork;
-
-impl core::fmt::Display for NoNetwork {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(
-            "no network: give an address, or an address and the length of its prefix, such as 192.0.2.0/24",
-        )
-    }
-}
-
-impl core::error::Error for NoNetwork {}
-
-impl FromStr for Network {
-    type Err = NoNetwork;
-
-    fn from_str(text: &str) -> Result<Self, NoNetwork> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| NoNetwork)?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(most), str::parse).map_err(|_| NoNetwork)?;
-        if prefix <= most { Ok(Self { address, prefix }) } else { Err(NoNetwork) }
-    }
 }
 
 /// The hashes of a file.
@@ -244,6 +183,8 @@ pub struct EngineConfig {
     /// Networks of hosts that data connections may go to or come from though they are neither of the session's hosts: what such
     /// connections carry is read as a file's. Without it only a transfer between two servers is, each of which announced it.
     pub data_hosts: Vec<Network>,
+    /// Networks whose sessions are followed, or left out.
+    pub networks: Networks,
     /// Which hashes a file gets. With [`FilesMode::Extract`] SHA-256 is to be one of them: it is the file's name.
     pub hashes: Hashes,
     /// Bytes of a file that are handed out at most, with [`FilesMode::Extract`].
@@ -267,6 +208,7 @@ impl Default for EngineConfig {
             secrets: Secrets::default(),
             files: FilesMode::default(),
             data_hosts: Vec::new(),
+            networks: Networks::default(),
             hashes: Hashes::default(),
             file_bytes_max: u64::MAX,
             limits: Limits::default(),
@@ -279,22 +221,7 @@ impl Default for EngineConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::{Network, Secrets};
-
-    #[test]
-    fn a_network_has_the_addresses_with_its_prefix() {
-        let network = |text: &str| text.parse::<Network>();
-        let has = |text: &str, address: &str| network(text).unwrap().contains(address.parse().unwrap());
-        assert!(has("192.0.2.0/24", "192.0.2.255") && !has("192.0.2.0/24", "192.0.3.0"));
-        assert!(has("192.0.2.7", "192.0.2.7") && !has("192.0.2.7", "192.0.2.6"));
-        assert!(has("192.0.2.7/32", "::ffff:192.0.2.7") && has("0.0.0.0/0", "203.0.113.1"));
-        assert!(has("2001:db8::/32", "2001:db8:ffff::1") && !has("2001:db8::/32", "2001:db9::1"));
-        assert!(has("::/0", "fe80::1") && !has("::/0", "192.0.2.1"));
-        for text in ["", "192.0.2.0/33", "2001:db8::/129", "192.0.2/24", "192.0.2.0/", "host"] {
-            assert!(network(text).is_err(), "{text}");
-        }
-        assert_eq!(network("2001:db8::/32").unwrap().to_string(), "2001:db8::/32");
-    }
+    use super::Secrets;
 
     #[test]
     fn equal_secrets_have_equal_hashes_and_other_keys_other_ones() {

@@ -22,6 +22,8 @@ pub struct EngineCounters {
     /// Connections between the hosts of such sessions that were not taken for theirs; of those of which something was not seen
     /// only what may have been several sessions'.
     pub not_inferred: u64,
+    /// Connections to control ports that the networks of the operator leave out.
+    pub denied_connections: u64,
     /// Events given out.
     pub events: u64,
     /// Losses and omissions by reason; a reason that never occurred is not there.
@@ -46,8 +48,8 @@ impl EngineCounters {
         self.add(other);
         for (&name, fill) in &other.tables {
             let table = self.tables.entry(name).or_default();
-            // Every part has a copy of the shared endpoints, and draws on the same pools of bytes.
-            let shared = name == "shared_endpoints";
+            // Every part has a copy of the shared endpoints and of the settings, and draws on the same pools of bytes.
+            let shared = matches!(name, "shared_endpoints" | "networks");
             table.used = if shared { table.used.max(fill.used) } else { table.used + fill.used };
             let pooled = shared || name.ends_with("_bytes");
             table.cap = if pooled { table.cap.max(fill.cap) } else { table.cap + fill.cap };
@@ -61,6 +63,7 @@ impl EngineCounters {
         self.data_connections += other.data_connections;
         self.inferred += other.inferred;
         self.not_inferred += other.not_inferred;
+        self.denied_connections += other.denied_connections;
         for (reason, n) in &other.lost {
             self.lose(reason, *n);
         }

@@ -33,7 +33,9 @@ pub use borders::Borders;
 pub use exchange::{exchange, finish};
 pub use outputs::{Order, Outputs, for_each_output};
 
-pub use crate::config::{Checksums, EngineConfig, FilesMode, Hashes, Limits, Network, NoNetwork, Secrets};
+pub use crate::config::{
+    Checksums, EngineConfig, FilesMode, Hashes, Limits, Network, Networks, NoNetwork, Secrets,
+};
 pub use crate::counters::EngineCounters;
 pub use crate::output::{FilePiece, Output};
 pub use crate::selector::{Loss, SelectorUpdate};
@@ -103,13 +105,14 @@ impl Engine {
         }
     }
 
-    /// From now on ports, secrets and limits are those of `config`; everything else stays. Sessions continue, those on ports
-    /// that are no longer control ports too.
+    /// From now on ports, networks, secrets and limits are those of `config`; everything else stays. Sessions continue, also those on
+    /// ports that are no longer control ports, and of networks that are left out now.
     pub fn reconfigure(&mut self, config: &EngineConfig) {
         let config = Arc::new(EngineConfig {
             control_ports: config.control_ports.clone(),
             tls_ports: config.tls_ports.clone(),
             secrets: config.secrets.clone(),
+            networks: config.networks.clone(),
             limits: config.limits,
             ..(*self.config).clone()
         });
@@ -294,6 +297,10 @@ impl Engine {
         let shared =
             TableFill { used: self.shared.waiting_len() as u64, cap: limits.announced_endpoints as u64 };
         counters.tables.insert("shared_endpoints", shared);
+        if !self.config.networks.is_empty() {
+            let networks = TableFill { used: self.config.networks.len() as u64, cap: Networks::MAX as u64 };
+            counters.tables.insert("networks", networks);
+        }
         for (name, cap) in [
             ("probe_bytes", limits.probe_bytes),
             ("early_bytes", limits.early_bytes),

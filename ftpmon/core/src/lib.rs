@@ -14,6 +14,7 @@ pub mod fill;
 mod flow;
 pub mod frame;
 pub mod ftp;
+pub mod networks;
 mod output;
 pub mod pair;
 mod partition;

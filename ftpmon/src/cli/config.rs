@@ -123,6 +123,7 @@ fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[OutputSpec]) ->
     Config {
         sensor: events.sensor.clone(),
         ports: PortsConfig { control: ports.ports.clone(), tls: ports.tls_ports.clone() },
+        networks: (&events.networks).into(),
         checksums: events.checksums,
         secrets: SecretsConfig { policy: events.secrets, key_file: events.secrets_key.clone() },
         files: FilesConfig {

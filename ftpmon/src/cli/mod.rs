@@ -7,6 +7,7 @@ mod detect;
 mod documents;
 mod explain;
 mod layers;
+mod networks;
 mod ports;
 mod report;
 mod show;
@@ -35,6 +36,7 @@ pub use detect::{DetectOptions, DetectorArgs};
 pub use documents::{completions, write_manual};
 pub use explain::ExplainArgs;
 pub use layers::{Invocation, LayerError, Origin, Origins};
+pub use networks::NetworkOptions;
 pub use ports::PortOptions;
 pub use report::ReportArgs;
 pub use show::example;
@@ -257,6 +259,9 @@ pub struct ReadOptions {
 /// Events and files.
 #[derive(Clone, Debug, Args)]
 pub struct EventOptions {
+    /// Networks.
+    #[command(flatten)]
+    pub networks: NetworkOptions,
     /// Format of the events
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub format: Format,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Config, FilesPolicy, SecretsPolicy};
 use crate::format::{LINE_BYTES_MAX, LINE_BYTES_MIN};
 use crate::sink::{SPOOL_BYTES_MIN, SinkSpec};
+use ftpmon_core::engine::{Network, Networks};
 use ftpmon_event::{EventKind, EventType};
 
 /// Smallest ring, bytes: one page.
@@ -50,6 +51,12 @@ pub enum Contradiction {
     /// A control port would be read as clear text and as TLS.
     #[error("port {0} is in --ports and in --tls-ports; it can be in one of them only")]
     PortTwice(u16),
+    /// A network's sessions would be followed and left out.
+    #[error("{0} is in --allow-net and in --deny-net; leave it out of one of them")]
+    NetworkTwice(Network),
+    /// More networks than the kernel's table has room for.
+    #[error("--allow-net and --deny-net have {0} networks; they may have {max} together", max = Networks::MAX)]
+    NetworksMany(usize),
     /// A key for hashes that are not asked for.
     #[error("--secrets-key is the key of --secrets hash, or of names that a route hashes: nothing is hashed")]
     UnusedKey,
@@ -84,6 +91,7 @@ impl Config {
     pub fn check(&self) -> Result<(), Contradiction> {
         self.check_ranges()?;
         self.check_ports()?;
+        self.check_networks()?;
         let hashes = self.secrets.policy == SecretsPolicy::Hash || self.hashes_names();
         if self.secrets.key_file.is_some() && !hashes {
             return Err(Contradiction::UnusedKey);
@@ -160,6 +168,13 @@ impl Config {
             Some(&port) => Err(Contradiction::PortTwice(port)),
             None => Ok(()),
         }
+    }
+
+    fn check_networks(&self) -> Result<(), Contradiction> {
+        if self.networks.len() > Networks::MAX {
+            return Err(Contradiction::NetworksMany(self.networks.len()));
+        }
+        self.networks.in_both().map_or(Ok(()), |network| Err(Contradiction::NetworkTwice(network)))
     }
 
     fn check_outputs(&self) -> Result<(), Contradiction> {
@@ -239,7 +254,7 @@ fn resolved(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{RouteConfig, WritePcapConfig};
+    use crate::config::{NetworksConfig, RouteConfig, WritePcapConfig};
 
     fn contradiction(change: impl FnOnce(&mut Config)) -> Option<Contradiction> {
         let mut config = Config::default();
@@ -262,6 +277,19 @@ mod tests {
         assert_eq!(contradiction(|c| c.ports.control = vec![21, 990]), Some(Contradiction::PortTwice(990)));
         assert!(contradiction(|c| c.ports.tls = vec![0]).is_some());
         assert!(contradiction(|c| c.ports.tls = (1000..3000).collect()).is_some());
+    }
+
+    #[test]
+    fn a_network_is_allowed_or_denied_and_there_are_not_too_many() {
+        let networks = |allow: &[&str], deny: &[&str]| {
+            let parse = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+            contradiction(|c| c.networks = NetworksConfig { allow: parse(allow), deny: parse(deny) })
+        };
+        assert_eq!(networks(&["10.0.0.0/8"], &["10.1.0.0/16"]), None);
+        let twice = networks(&["10.0.0.0/8"], &["192.0.2.0/24", "10.9.0.0/8"]);
+        assert_eq!(twice, Some(Contradiction::NetworkTwice("10.9.0.0/8".parse().unwrap())));
+        let many = contradiction(|c| c.networks.deny = vec!["192.0.2.1".parse().unwrap(); Networks::MAX + 1]);
+        assert_eq!(many, Some(Contradiction::NetworksMany(Networks::MAX + 1)));
     }
 
     #[test]

@@ -100,6 +100,7 @@ impl Config {
                 FilesPolicy::Extract => FilesMode::Extract,
             },
             data_hosts: self.files.data_hosts.clone(),
+            networks: self.networks.networks(),
             hashes: self.hashes(),
             file_bytes_max: self.files.max_bytes,
             limits: self.limits.over(limits),

@@ -9,6 +9,7 @@
 //! | `detectors` | the detectors themselves, with lists and rules |
 //! | `diff` | what another configuration would change |
 //! | `route`, `routes`, `filter`, `name_pattern` | the routes of events to outputs, and which events take them |
+//! | `networks` | the networks whose sessions are followed, or left out |
 //! | `rate`, `privacy` | how many events take a route, and the names that they have |
 //! | `lists` | lists of what is known to be bad, as files |
 //! | `read` | settings for reading capture files |
@@ -26,6 +27,7 @@ mod leavings;
 mod limits;
 mod lists;
 mod name_pattern;
+mod networks;
 mod privacy;
 mod rate;
 mod read;
@@ -60,6 +62,7 @@ pub use leavings::{PinConfig, WritePcapConfig};
 pub use limits::LimitsConfig;
 pub use lists::ListFile;
 pub use name_pattern::NamePattern;
+pub use networks::NetworksConfig;
 pub use privacy::{NamePolicy, PrivacyConfig, ProcessPolicy};
 pub use rate::RateConfig;
 pub use read::ReadConfig;
@@ -84,6 +87,8 @@ pub struct Config {
     pub sensor: Option<String>,
     /// The ports of control connections.
     pub ports: PortsConfig,
+    /// Networks whose sessions are followed, or left out.
+    pub networks: NetworksConfig,
     /// Caps of the protocol engine.
     pub limits: LimitsConfig,
     /// Which checksums count.

@@ -197,6 +197,8 @@ async fn watch(
     programs.into_iter().for_each(|(purpose, program)| chain.run_on(purpose, program));
     let Parts { mut ring, counters, mut steering, flows } = kernel::open(maps, options)?;
     log.map(kernel::Log::follow).transpose()?;
+    let networks = steering.write_networks(&engine.networks).map_err(anyhow::Error::msg)?;
+    steering.put_into_force(&networks).map_err(anyhow::Error::msg)?;
     let attacher = attacher.attach().await?;
     steering.open(&config.ports.control, &config.ports.tls);
 

@@ -12,7 +12,7 @@
 //! | `survey` | the interfaces as watching them would find them |
 //! | `pins` | maps and links that outlive an agent |
 //! | `ring`, `record`, `joiner`, `account` | the records of the programs, in the core's terms |
-//! | `steer`, `ports`, `flows` | the maps that steer the programs |
+//! | `steer`, `ports`, `networks`, `flows` | the maps that steer the programs |
 //! | `counters`, `cpu_stats` | what the programs counted |
 //! | `clock` | the kernel's time as wall-clock time |
 
@@ -31,6 +31,7 @@ mod hook;
 mod joiner;
 mod links;
 mod log;
+mod networks;
 mod object;
 mod open_sockets;
 mod pattern;
@@ -56,6 +57,7 @@ pub use error::KernelError;
 pub use flows::Flows;
 pub use hook::{HookChoice, IngressHook, LinkFacts, LinkLayer};
 pub use log::{KernelLogLevel, Log};
+pub use networks::{NetworkRules, WrittenNetworks};
 pub use object::{Maps, Object, ObjectOptions, expected_entries};
 pub use open_sockets::OpenSockets;
 pub use pattern::{InterfacePattern, InterfacePatternError};
@@ -88,7 +90,12 @@ pub fn open(maps: Maps, options: ObjectOptions) -> Result<Parts, KernelError> {
     Ok(Parts {
         ring: Ring::new(maps.events, maps.payload, options.ring_bytes as usize)?,
         counters: Counters::new(maps.stats),
-        steering: Steering::new(maps.ports, maps.expected, maps.verdicts, options.payload_bytes.is_some()),
+        steering: Steering::new(
+            (maps.ports, maps.networks),
+            maps.expected,
+            maps.verdicts,
+            options.payload_bytes.is_some(),
+        ),
         flows: Flows::new(maps.flows),
     })
 }

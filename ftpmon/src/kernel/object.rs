@@ -9,6 +9,7 @@ use super::cause::explained;
 use super::cpu_stats::CpuStats;
 use super::error::KernelError;
 use super::log::{KernelLogLevel, Log};
+use super::networks::NetworkRules;
 use super::open_sockets::OpenSockets;
 use super::pins::{MAPS, Pins};
 use super::ports::Ports;
@@ -64,6 +65,8 @@ pub struct Maps {
     pub verdicts: HashMap<MapData, FlowKey, Verdict>,
     /// [`names::FLOWS`].
     pub flows: HashMap<MapData, FlowKey, FlowState>,
+    /// [`names::NETWORKS`].
+    pub networks: NetworkRules,
     /// [`names::STATS`].
     pub stats: CpuStats,
     /// [`names::EVENTS`].
@@ -119,6 +122,10 @@ impl Object {
             expected: map(&mut ebpf, names::EXPECTED)?,
             verdicts: map(&mut ebpf, names::VERDICTS)?,
             flows: map(&mut ebpf, names::FLOWS)?,
+            networks: NetworkRules::new(
+                map(&mut ebpf, names::NETWORKS)?,
+                map(&mut ebpf, names::NETWORK_FILTER)?,
+            ),
             stats: stats(&mut ebpf)?,
             events: ring(&mut ebpf, names::EVENTS)?,
             payload: options.payload_bytes.map(|_| ring(&mut ebpf, names::PAYLOAD)).transpose()?,

@@ -18,7 +18,7 @@ use super::error::KernelError;
 use super::version::{KernelVersion, running_release};
 
 /// The maps that outlive an agent. The others are working memory.
-pub(super) const MAPS: [&str; 11] = [
+pub(super) const MAPS: [&str; 13] = [
     names::PORTS,
     names::EXPECTED,
     names::PAIRS,
@@ -27,6 +27,8 @@ pub(super) const MAPS: [&str; 11] = [
     names::CANDIDATES,
     names::CONTROL,
     names::VERDICTS,
+    names::NETWORKS,
+    names::NETWORK_FILTER,
     names::STATS,
     names::EVENTS,
     names::PAYLOAD,

@@ -8,8 +8,9 @@ use ftpmon_common::{Address, Expected, FlowKey, PortMark, Verdict};
 
 use super::clock::boot_seconds;
 use super::flows::Flows;
+use super::networks::{NetworkRules, WrittenNetworks};
 use super::ports::Ports;
-use ftpmon_core::engine::SelectorUpdate;
+use ftpmon_core::engine::{Networks, SelectorUpdate};
 use ftpmon_event::addr::Endpoint;
 
 /// Seconds that a port stays marked after an announcement: for a connection whose SYN came before it. One that comes later is
@@ -20,6 +21,7 @@ const MARK_S: u32 = 10;
 /// The maps that steer the kernel programs.
 pub struct Steering {
     ports: Ports,
+    networks: NetworkRules,
     expected: HashMap<MapData, ftpmon_common::Endpoint, Expected>,
     verdicts: HashMap<MapData, FlowKey, Verdict>,
     /// Data connections' frames may be copied at all.
@@ -33,12 +35,12 @@ pub struct Steering {
 impl Steering {
     /// Steering by these maps; `payload` as the object was loaded with.
     pub(super) fn new(
-        ports: Ports,
+        (ports, networks): (Ports, NetworkRules),
         expected: HashMap<MapData, ftpmon_common::Endpoint, Expected>,
         verdicts: HashMap<MapData, FlowKey, Verdict>,
         payload: bool,
     ) -> Self {
-        Self { ports, expected, verdicts, payload, control: Vec::new(), applied: 0, refused: 0 }
+        Self { ports, networks, expected, verdicts, payload, control: Vec::new(), applied: 0, refused: 0 }
     }
 
     /// Marks the control ports, when all programs are attached. A port's mark is one word that the programs of both directions
@@ -55,6 +57,22 @@ impl Steering {
         // Marks of an agent that had other ports, where its maps were pinned.
         let other: Vec<u16> = self.ports.control().filter(|port| !self.control.contains(port)).collect();
         other.iter().for_each(|&port| self.ports.clear(port));
+    }
+
+    /// Writes networks beside those that are in force.
+    ///
+    /// # Errors
+    /// The kernel has no room for them; those in force stay.
+    pub fn write_networks(&mut self, networks: &Networks) -> Result<WrittenNetworks, String> {
+        self.networks.write(networks)
+    }
+
+    /// Connections that begin from now on are asked about these networks; those that are open go on as they are.
+    ///
+    /// # Errors
+    /// The kernel does not take the number of the set.
+    pub fn put_into_force(&mut self, networks: &WrittenNetworks) -> Result<(), String> {
+        self.networks.put_into_force(networks)
     }
 
     /// Takes the marks of the control ports away, before any program is detached: a connection is seen in both directions until

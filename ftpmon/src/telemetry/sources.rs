@@ -22,6 +22,9 @@ impl Sampled for EngineCounters {
             ("not_inferred", self.not_inferred),
         ];
         into.extend(Kind::Agent, counters);
+        if self.tables.contains_key("networks") {
+            into.add(Kind::Agent, "denied_connections", self.denied_connections);
+        }
     }
 }
 

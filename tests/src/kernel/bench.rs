@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
+use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::programs::{SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader, TestRun as _, TestRunOptions, VerifierLogLevel};
 use ftpmon_common::{
@@ -310,6 +310,14 @@ impl Bench {
         self.empty::<Endpoint, Expected>(names::EXPECTED)?;
         self.records()?;
         Ok(())
+    }
+
+    /// Takes a map out, as the agent does.
+    ///
+    /// # Errors
+    /// There is none of this name, or it was taken.
+    pub fn take_map(&mut self, name: &str) -> Result<Map> {
+        self.object.take_map(name).with_context(|| format!("no {name}"))
     }
 
     /// Deletes all entries of a hash.

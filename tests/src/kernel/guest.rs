@@ -110,6 +110,7 @@ fn everything(report: &mut File) -> Result<()> {
     }
     line(report, &row("two agents, one killed", Direct::DEVICE, "tcx", wire.try_neighbours()))?;
     line(report, &row("owners in other namespaces", Direct::DEVICE, "tcx", wire.try_owners()))?;
+    line(report, &row("networks", Direct::DEVICE, "tcx", wire.try_networks()))?;
     for (condition, arrange) in conditions() {
         arrange().with_context(|| format!("cannot arrange: {condition}"))?;
         line(report, &wire.row(condition, Direct::DEVICE, "native"))?;
@@ -232,8 +233,34 @@ impl Wire {
         hooks(&events)
     }
 
+    /// Two agents that leave the sessions out, one because of the client and one because of the server; and one that does not.
+    fn try_networks(&self) -> Result<Hooks> {
+        let demonstration = demonstration(Direct::DEVICE)?;
+        let _server = demonstration.serve(&self.net.server)?;
+        let of_server =
+            self.share_with("tcx", &["--allow-net", "10.77.0.0/31,::/0", "--deny-net", "10.77.0.0/24"])?;
+        let of_client = self.share_with("tcx", &["--deny-net", "10.77.0.0/31"])?;
+        let visits = self.play(&demonstration)?;
+        for agent in [of_server, of_client] {
+            let left_out = |events: &Events| {
+                let stats = events.last("stats").and_then(|stats| stats.number("/kernel/denied_connections"));
+                stats == Some(visits.len() as u64)
+            };
+            let events = agent.stop()?;
+            ensure!(left_out(&events) && events.count("session_start") == 0, "{}", events.to_text());
+        }
+        let allowing =
+            self.share_with("tcx", &["--allow-net", "10.77.0.0/31", "--deny-net", "10.78.0.0/16,::/0"])?;
+        exact(allowing, &self.play(&demonstration)?)
+    }
+
     fn share(&self, hook: &str) -> Result<Agent> {
-        Agent::start(&self.net.server, &["--iface", Direct::DEVICE, "--hook", hook, "--share"])
+        self.share_with(hook, &[])
+    }
+
+    fn share_with(&self, hook: &str, more: &[&str]) -> Result<Agent> {
+        let options = ["--iface", Direct::DEVICE, "--hook", hook, "--share"];
+        Agent::start(&self.net.server, &[&options, more].concat())
     }
 
     fn start(&self, device: &str, hook: &str) -> Result<Agent> {

@@ -65,7 +65,12 @@ impl Partition {
         opened: Option<Timestamp>,
         shared: &SharedEndpoints,
     ) -> Role {
+        let followed = has_segments && self.config.networks.admit(initiator.ip, listener.ip);
         if has_segments && self.is_control(listener.port) {
+            if !followed {
+                self.counters.denied_connections += 1;
+                return Role::PLAIN;
+            }
             let implicit_tls = self.config.tls_ports.contains(&listener.port);
             return Role::Nascent { implicit_tls, unproven: None };
         }
@@ -76,7 +81,7 @@ impl Partition {
         if let Some(candidate) = opened.and_then(|at| self.inference_candidate(at, initiator, listener)) {
             return Role::Candidate(Candidate::Inference(Box::new(candidate)));
         }
-        if has_segments && self.config.detect_by_content {
+        if followed && self.config.detect_by_content {
             if self.held.probe.total() < self.config.limits.probe_bytes {
                 return Role::Candidate(Candidate::Probe(Box::default()));
             }

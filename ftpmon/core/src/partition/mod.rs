@@ -186,9 +186,10 @@ impl Partition {
         self.fragmented.note(at, hosts, waits);
     }
 
-    /// A segment is of a control connection: by its ports, or of one that is followed.
+    /// A segment is of a control connection: by its ports, where the networks of the operator admit it, or of one that is followed.
     pub(crate) fn is_of_control(&mut self, segment: &Segment<'_>) -> bool {
-        if self.is_control(segment.src.port) || self.is_control(segment.dst.port) {
+        let by_port = self.is_control(segment.src.port) || self.is_control(segment.dst.port);
+        if by_port && self.config.networks.admit(segment.src.ip, segment.dst.ip) {
             return true;
         }
         let id = self.flows.find(&FlowKey::new(segment.src, segment.dst));

@@ -11,7 +11,9 @@ use super::records::hand_over;
 use crate::chain::{Chain, PreparedRoute};
 use crate::config::Config;
 use crate::dump::Dump;
-use crate::kernel::{self, Changes, Clock, Counters, Drained, Flows, RecordReader, Ring, Steering};
+use crate::kernel::{
+    self, Changes, Clock, Counters, Drained, Flows, RecordReader, Ring, Steering, WrittenNetworks,
+};
 use crate::notice::notice;
 use crate::sandbox::Opener;
 use crate::sink::{QueuedOutputs, Spool};
@@ -251,14 +253,25 @@ impl LiveEngine {
         })
     }
 
-    /// Puts a new configuration into force: ports, secrets, limits and routes.
+    /// Writes the networks of new settings beside those in force; none where they are the same.
+    pub(super) fn prepare_networks(&mut self, new: &EngineConfig) -> Result<Option<WrittenNetworks>, String> {
+        if new.networks == self.config.networks {
+            return Ok(None);
+        }
+        self.kernel.steering.write_networks(&new.networks).map(Some)
+    }
+
+    /// Puts a new configuration into force: networks, ports, secrets, limits and routes. An error changes nothing.
     pub(super) fn apply(
         &mut self,
         new: &Config,
         engine: EngineConfig,
         detectors: Option<Detectors>,
-        routes: PreparedRoutes,
-    ) {
+        (routes, networks): (PreparedRoutes, Option<WrittenNetworks>),
+    ) -> Result<(), String> {
+        if let Some(networks) = networks {
+            self.kernel.steering.put_into_force(&networks)?;
+        }
         self.drain_engine();
         self.retired.change(&self.config, &engine);
         self.engine.reconfigure(&engine);
@@ -269,6 +282,7 @@ impl LiveEngine {
         self.facts = StartFacts::live(new, &engine, kernel::running_release());
         self.config = engine;
         self.routes = Some(routes);
+        Ok(())
     }
 
     /// Reports the result of a reload to the present outputs, and then replaces them by those of the new routes.

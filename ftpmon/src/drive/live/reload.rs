@@ -81,14 +81,14 @@ fn apply(
         // A random key is kept for the whole run, so that hashes can be compared.
         engine_config.secrets = engine.secrets().clone();
     }
+    let networks = engine.prepare_networks(&engine_config)?;
     let routes = engine.prepare_routes(config, new, opener)?;
     // Lists and rules are read again even if only their files changed.
     let same = config.detect == new.detect
         && config.detect_allow == new.detect_allow
         && [config, new].iter().all(|it| it.detect_lists.is_empty() && it.detect_rules.is_empty());
     let detectors = (!same).then_some(detectors);
-    engine.apply(new, engine_config, detectors, routes);
-    Ok(())
+    engine.apply(new, engine_config, detectors, (routes, networks))
 }
 
 fn change(change: &Change) -> ConfigChange {

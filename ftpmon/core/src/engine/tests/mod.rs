@@ -6,6 +6,7 @@ mod files;
 mod fills;
 mod flood;
 mod missed;
+mod networks;
 mod open_sessions;
 mod parts;
 mod reload;
