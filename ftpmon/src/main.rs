@@ -6,11 +6,13 @@ use std::process::ExitCode;
 
 use ftpmon::cli::{Command, ConfigCommand, Invocation, completions, example, write_manual};
 use ftpmon::config::Config;
+use ftpmon::diagnostics;
 use ftpmon::status::StatusAddress;
 
 fn main() -> ExitCode {
     let invocation = Invocation::of_process().unwrap_or_else(|error| error.exit());
     let config = invocation.config.clone().unwrap_or_default();
+    diagnostics::start(config.log.level, config.log.format);
     let result: anyhow::Result<()> = match &invocation.command {
         Command::Run(_) => match ftpmon::run(&config, reread) {
             // What failed was said when it did.
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ftpmon: {error:#}");
+            diagnostics::fail(config.log.format, format_args!("{error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -124,6 +124,7 @@ fn shared(ports: &PortOptions, events: &EventOptions, outputs: &[OutputSpec]) ->
         sensor: events.sensor.clone(),
         ports: PortsConfig { control: ports.ports.clone(), tls: ports.tls_ports.clone() },
         networks: (&events.networks).into(),
+        log: (&events.log).into(),
         checksums: events.checksums,
         secrets: SecretsConfig { policy: events.secrets, key_file: events.secrets_key.clone() },
         files: FilesConfig {

@@ -7,6 +7,7 @@ mod detect;
 mod documents;
 mod explain;
 mod layers;
+mod log;
 mod networks;
 mod ports;
 mod report;
@@ -25,8 +26,9 @@ use crate::config::{
     HashAlgorithm, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, RING_BYTES_DEFAULT, RING_BYTES_MAX, RING_BYTES_MIN,
     SENSOR_NAME_MAX, STATS_INTERVAL_DEFAULT, SecretsPolicy,
 };
+use crate::diagnostics::LogLevel;
 use crate::format::{Format, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN};
-use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
+use crate::kernel::{HookChoice, InterfacePattern};
 use crate::sink::{OutputSpec, SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, SpoolFull};
 use crate::status::StatusAddress;
 use ftpmon_core::engine::Network;
@@ -36,6 +38,7 @@ pub use detect::{DetectOptions, DetectorArgs};
 pub use documents::{completions, write_manual};
 pub use explain::ExplainArgs;
 pub use layers::{Invocation, LayerError, Origin, Origins};
+pub use log::LogOptions;
 pub use networks::NetworkOptions;
 pub use ports::PortOptions;
 pub use report::ReportArgs;
@@ -173,7 +176,7 @@ pub struct RunOptions {
     pub threads: Option<u8>,
     /// Print the kernel programs' log messages of this level and above on standard error [default: off]
     #[arg(long, value_name = "LEVEL", value_enum)]
-    pub kernel_log: Option<KernelLogLevel>,
+    pub kernel_log: Option<LogLevel>,
     /// Write the matched packets to this file, as pcapng with the events as packet comments. Passwords are overwritten
     /// unless --secrets show is given
     #[arg(long, value_name = "FILE", value_parser = capture_file)]
@@ -259,6 +262,9 @@ pub struct ReadOptions {
 /// Events and files.
 #[derive(Clone, Debug, Args)]
 pub struct EventOptions {
+    /// Diagnostics.
+    #[command(flatten)]
+    pub log: LogOptions,
     /// Networks.
     #[command(flatten)]
     pub networks: NetworkOptions,

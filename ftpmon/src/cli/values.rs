@@ -6,8 +6,9 @@ use clap::builder::PossibleValue;
 use core::ops::RangeInclusive;
 
 use crate::config::{ChecksumsPolicy, FilesPolicy, HashAlgorithm, SecretsPolicy, parse_bytes, parse_seconds};
+use crate::diagnostics::{LogFormat, LogLevel};
 use crate::format::Format;
-use crate::kernel::{HookChoice, KernelLogLevel};
+use crate::kernel::HookChoice;
 use crate::sink::SpoolFull;
 use crate::view::{ColorChoice, Language, Order, Tab};
 
@@ -85,12 +86,16 @@ values! {
         Generic: "generic", "XDP in the kernel's network stack; works on any interface";
         Tcx: "tcx", "TCX (clsact before kernel 6.6)";
     }
-    KernelLogLevel {
-        Error: "error", "Errors";
-        Warn: "warn", "Errors and warnings";
-        Info: "info", "Rare events as well";
-        Debug: "debug", "Details as well";
+    LogLevel {
+        Error: "error", "What failed";
+        Warn: "warn", "What is missing or may be as well";
+        Info: "info", "What changed as well";
+        Debug: "debug", "Steps as well";
         Trace: "trace", "Everything";
+    }
+    LogFormat {
+        Text: "text", "A line of text: ftpmon: LEVEL: TEXT";
+        Json: "json", "A line of JSON: ts, level, target, message";
     }
     OwnersChoice {
         On: "on", "Add the process to session_start and transfer events";

@@ -9,13 +9,14 @@ use super::Config;
 
 /// Settings that a running agent can change, with all below them. Everything else was handed to the kernel or to threads at the
 /// start.
-const WITHOUT_RESTART: [&str; 10] = [
+const WITHOUT_RESTART: [&str; 11] = [
     "detect",
     "detect_allow",
     "detect_lists",
     "detect_rules",
     "limits",
     "live.stats_interval_s",
+    "log.level",
     "networks",
     "ports",
     "routes",

@@ -40,8 +40,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::diagnostics::{LogFormat, LogLevel};
 use crate::dump::DumpOptions;
-use crate::kernel::{HookChoice, InterfacePattern, KernelLogLevel};
+use crate::kernel::{HookChoice, InterfacePattern};
 use crate::sink::{SpoolFull, SpoolOptions};
 use crate::status::StatusAddress;
 use crate::store::StoreOptions;
@@ -110,6 +111,8 @@ pub struct Config {
     pub detect_rules: Vec<PathBuf>,
     /// Routes of events to outputs. Without any: all events as JSON to standard output.
     pub routes: Vec<RouteConfig>,
+    /// Diagnostics on standard error.
+    pub log: LogConfig,
     /// Settings of live capture.
     pub live: LiveConfig,
     /// Settings for reading capture files.
@@ -130,6 +133,16 @@ impl Default for PortsConfig {
     fn default() -> Self {
         Self { control: vec![21], tls: vec![990] }
     }
+}
+
+/// Diagnostics on standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// The least important lines that are written.
+    pub level: LogLevel,
+    /// Their form.
+    pub format: LogFormat,
 }
 
 /// Which IP and TCP checksums count.
@@ -254,7 +267,7 @@ pub struct LiveConfig {
     /// Threads that follow sessions at most. One is used (docs/adr/0109-one-engine-thread-live.md).
     pub threads: Option<u8>,
     /// Level of the kernel programs' own log.
-    pub kernel_log: Option<KernelLogLevel>,
+    pub kernel_log: Option<LogLevel>,
     /// Report which process of this host owns an end of a connection.
     pub owners: bool,
     /// The user that the agent becomes; none for the default, which only root does not stay with.

@@ -6,11 +6,11 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use tracing::warn;
 
 use crate::chain::Chain;
 use crate::config::{Config, RouteConfig};
 use crate::event_file;
-use crate::notice::notice;
 use crate::sink::DirectOutputs;
 use ftpmon_core::detect::{ALL, Entry, find};
 use ftpmon_core::engine::Secrets;
@@ -58,7 +58,7 @@ impl Detection<'_> {
             Err(error) => {
                 self.wrong += 1;
                 if self.wrong == 1 {
-                    notice(format_args!("{name}, line {number} is no event and is passed over: {error}"));
+                    warn!("{name}, line {number} is no event and is passed over: {error}");
                 }
                 return Ok(ControlFlow::Continue(()));
             }

@@ -25,6 +25,7 @@ use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+use tracing::{error, warn};
 
 use crate::chain::{Attribution, Chain, Files};
 use crate::config::{Config, FilesPolicy, PinConfig};
@@ -33,7 +34,6 @@ use crate::kernel::{
     self, Claimant, KernelVersion, Maps, Object, ObjectOptions, OpenSockets, Parts, Pins, Ring, WatchOptions,
 };
 use crate::netns::NetworkNamespace;
-use crate::notice::notice;
 use crate::on_alert::{OnEvent, Purpose};
 use crate::process::ProcessLookup;
 use crate::sandbox::{self, Account, Opener, Role};
@@ -74,9 +74,7 @@ pub fn run(config: &Config, reread: Reread) -> anyhow::Result<bool> {
     if let Some(account) = &account {
         sandbox::enable(account.clone(), kernel.maps_need_rights());
     } else {
-        notice(format_args!(
-            "--no-sandbox: all that peers send is parsed with all rights that ftpmon was started with"
-        ));
+        warn!("--no-sandbox: all that peers send is parsed with all rights that ftpmon was started with");
     }
     let engine = config.live_engine()?;
     let pin = config.live.pin.as_ref();
@@ -155,7 +153,7 @@ fn load(
     };
     let log = options.log.map(|_| object.take_log()).transpose()?;
     let sockets = object.open_sockets().unwrap_or_else(|error| {
-        notice(format_args!("{error}; owners of connections are looked for in /proc"));
+        warn!("{error}; owners of connections are looked for in /proc");
         None
     });
     let netns = config.live.netns.as_deref().map(NetworkNamespace::open).transpose()?;
@@ -217,7 +215,7 @@ async fn watch(
         };
         match start() {
             Ok(lookup) => chain.attribute(Attribution::new(lookup)),
-            Err(error) => notice(format_args!("cannot tell which process owns a connection: {error}")),
+            Err(error) => warn!("cannot tell which process owns a connection: {error}"),
         }
     }
     let facts = StartFacts::live(config, &engine, kernel::running_release());
@@ -278,9 +276,7 @@ fn set_priority(config: &Config) {
     let files = (config.files.policy != FilesPolicy::Off).then_some(FILES_NICE);
     let Some(nice) = config.live.nice.or(files) else { return };
     if let Err(error) = rustix::process::setpriority_process(None, nice.into()) {
-        notice(format_args!(
-            "cannot set priority {nice}: {error}; this needs CAP_SYS_NICE, --nice 0 leaves it unchanged"
-        ));
+        warn!("cannot set priority {nice}: {error}; this needs CAP_SYS_NICE, --nice 0 leaves it unchanged");
     }
 }
 
@@ -322,7 +318,7 @@ impl Running {
                     // What came before is read by the settings before.
                     (0..RELOAD_DRAINS).any(|_| engine.drain_ring(ring).empty);
                     let before = self.config.live.stats_interval_s;
-                    reload::reload(&mut self.config, (self.reread, &self.opener), engine, self.attacher.facts());
+                    reload::reload(&mut self.config, (self.reread, &self.opener), engine, &mut self.attacher).await;
                     if self.config.live.stats_interval_s != before {
                         stats = every(Duration::from_secs(u64::from(self.config.live.stats_interval_s)));
                     }
@@ -335,7 +331,7 @@ impl Running {
                 changes = self.attacher.changed() => match changes {
                     Ok(changes) => engine.interfaces_changed(changes, self.attacher.facts()),
                     Err(_) => {
-                        notice(format_args!("the process that attaches to interfaces ended: nothing is watched any more"));
+                        error!("the process that attaches to interfaces ended: nothing is watched any more");
                         return StopReason::Error;
                     }
                 },
@@ -368,7 +364,7 @@ impl Running {
                         }
                     }
                     Err(e) => {
-                        notice(format_args!("cannot wait for the kernel's ring: {e}"));
+                        error!("cannot wait for the kernel's ring: {e}");
                         return StopReason::Error;
                     }
                 },

@@ -21,8 +21,9 @@ mod progress;
 
 use std::path::PathBuf;
 
+use tracing::error;
+
 use crate::config::Config;
-use crate::notice::notice;
 use crate::telemetry::origin;
 use batch::Division;
 use encoded::PartEncoder;
@@ -78,7 +79,7 @@ fn files(
                 engine.flush(output)?;
                 progress.clear();
                 if let Some(earlier) = failed.replace(error) {
-                    notice(format_args!("{earlier:#}"));
+                    error!("{earlier:#}");
                 }
             }
         }

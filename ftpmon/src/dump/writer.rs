@@ -10,12 +10,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
+use tracing::{error, warn};
 
 use super::blocks;
 use super::counters::DumpCounters;
 use super::error::DumpError;
 use crate::named_file;
-use crate::notice::notice;
 use crate::sandbox::{self, Role};
 
 /// Bytes that may wait for the disk.
@@ -94,9 +94,7 @@ impl PcapWriter {
         let len = block.len();
         if self.max.is_some_and(|max| self.len + (len + rest) as u64 > max) {
             if self.max_bytes == 0 {
-                notice(format_args!(
-                    "the --write-pcap file has reached its maximum size; the run continues without it"
-                ));
+                warn!("the --write-pcap file has reached its maximum size; the run continues without it");
             }
             self.max_bytes += 1;
             return false;
@@ -108,9 +106,7 @@ impl PcapWriter {
             self.handed += 1;
         } else {
             if self.queue_full == 0 {
-                notice(format_args!(
-                    "packets arrive faster than the --write-pcap file can be written; some are left out"
-                ));
+                warn!("packets arrive faster than the --write-pcap file can be written; some are left out");
             }
             self.queue_full += 1;
         }
@@ -126,7 +122,7 @@ impl PcapWriter {
         if self.done.recv_timeout(FINISH_WAIT).is_err() {
             let dealt_with = [&self.shared.written, &self.shared.failed].map(|n| n.load(Ordering::Relaxed));
             self.late = self.handed.saturating_sub(dealt_with.iter().sum());
-            notice(format_args!("the --write-pcap file did not take its last packets in {FINISH_WAIT:?}"));
+            warn!("the --write-pcap file did not take its last packets in {FINISH_WAIT:?}");
         }
     }
 
@@ -188,13 +184,9 @@ impl WriterThread {
                 // A part of a block would make the file unreadable from there.
                 let _ = self.file.set_len(self.len);
                 if error.kind() == io::ErrorKind::BrokenPipe {
-                    notice(format_args!(
-                        "the reader of --write-pcap closed it; the run continues without it"
-                    ));
+                    warn!("the reader of --write-pcap closed it; the run continues without it");
                 } else {
-                    notice(format_args!(
-                        "cannot write to the --write-pcap file: {error}; the run continues without it"
-                    ));
+                    error!("cannot write to the --write-pcap file: {error}; the run continues without it");
                 }
             }
             let counter = if self.broken { &self.shared.failed } else { &self.shared.written };

@@ -1,49 +1,31 @@
-//! The kernel programs' own log (`--kernel-log`), one notice a line. It is off by default, and the verifier then removes every
+//! The kernel programs' own log (`--kernel-log`), one line a message. It is off by default, and the verifier then removes every
 //! log statement from the programs.
 
 use aya::Ebpf;
 use aya_log::EbpfLogger;
 use ftpmon_common::Counter;
-use serde::{Deserialize, Serialize};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tracing::{debug, error, info, trace, warn};
 
 use super::cause::root_cause;
 use super::error::KernelError;
-use crate::notice::notice;
+use crate::diagnostics::{KERNEL_PROGRAMS, LogLevel};
 
-/// `--kernel-log`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KernelLogLevel {
-    /// Conditions that should not occur
-    Error,
-    /// And what is odd
-    Warn,
-    /// And what is rare
-    Info,
-    /// And more
-    Debug,
-    /// And everything
-    Trace,
-}
-
-impl KernelLogLevel {
-    /// As the programs have it.
-    pub(super) const fn raw(self) -> u8 {
-        let level = match self {
-            Self::Error => aya_log::Level::Error,
-            Self::Warn => aya_log::Level::Warn,
-            Self::Info => aya_log::Level::Info,
-            Self::Debug => aya_log::Level::Debug,
-            Self::Trace => aya_log::Level::Trace,
-        };
-        level as u8
-    }
+/// A level as the programs have it.
+pub(super) const fn raw(level: LogLevel) -> u8 {
+    let level = match level {
+        LogLevel::Error => aya_log::Level::Error,
+        LogLevel::Warn => aya_log::Level::Warn,
+        LogLevel::Info => aya_log::Level::Info,
+        LogLevel::Debug => aya_log::Level::Debug,
+        LogLevel::Trace => aya_log::Level::Trace,
+    };
+    level as u8
 }
 
 /// The programs' log, which is not read yet.
-pub struct Log(EbpfLogger<Notices>);
+pub struct Log(EbpfLogger<Lines>);
 
 impl Log {
     /// Takes the log out of the object.
@@ -52,11 +34,11 @@ impl Log {
     /// The object holds no log statement.
     pub(super) fn take(object: &mut Ebpf) -> Result<Self, KernelError> {
         let refused = |cause: String| KernelError::Load { what: "its log", cause };
-        let logger = EbpfLogger::init_with_logger(object, Notices);
+        let logger = EbpfLogger::init_with_logger(object, Lines);
         logger.map(Self).map_err(|e| refused(root_cause(&e)))
     }
 
-    /// Writes it as notices for as long as the runtime lives. Needs a tokio runtime.
+    /// Writes it for as long as the runtime lives. Needs a tokio runtime.
     ///
     /// # Errors
     /// It cannot be waited for.
@@ -83,16 +65,22 @@ fn with_reason(message: &str) -> String {
     named.unwrap_or_else(|| message.to_owned())
 }
 
-struct Notices;
+struct Lines;
 
-impl log::Log for Notices {
+impl log::Log for Lines {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
         true
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        let message = record.args().to_string();
-        notice(format_args!("kernel {}: {}", record.level(), with_reason(&message)));
+        let message = with_reason(&record.args().to_string());
+        match record.level() {
+            log::Level::Error => error!(target: KERNEL_PROGRAMS, "kernel: {message}"),
+            log::Level::Warn => warn!(target: KERNEL_PROGRAMS, "kernel: {message}"),
+            log::Level::Info => info!(target: KERNEL_PROGRAMS, "kernel: {message}"),
+            log::Level::Debug => debug!(target: KERNEL_PROGRAMS, "kernel: {message}"),
+            log::Level::Trace => trace!(target: KERNEL_PROGRAMS, "kernel: {message}"),
+        }
     }
 
     fn flush(&self) {}

@@ -56,7 +56,7 @@ pub use detach::{detach, detach_pins};
 pub use error::KernelError;
 pub use flows::Flows;
 pub use hook::{HookChoice, IngressHook, LinkFacts, LinkLayer};
-pub use log::{KernelLogLevel, Log};
+pub use log::Log;
 pub use networks::{NetworkRules, WrittenNetworks};
 pub use object::{Maps, Object, ObjectOptions, expected_entries};
 pub use open_sockets::OpenSockets;

@@ -4,6 +4,7 @@ use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, MapData, MapError};
 use ftpmon_common::names::{NETWORKS_ENTRIES, NETWORKS_MAX};
 use ftpmon_common::{NetworkFilter, NetworkKey, NetworkRule};
+use tracing::debug;
 
 use super::cause::root_cause;
 use ftpmon_core::engine::Networks;
@@ -57,6 +58,7 @@ impl NetworkRules {
             };
             self.trie.insert(&key(generation, length, prefix), rule, 0).map_err(cause)?;
         }
+        debug!("{} networks are written as set {generation}", networks.len());
         Ok(WrittenNetworks(filter))
     }
 

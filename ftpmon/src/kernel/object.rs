@@ -4,18 +4,19 @@ use aya::maps::{HashMap, Map, MapData};
 use aya::programs::{Iter, Program, ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use ftpmon_common::{Endpoint, Expected, FlowKey, FlowState, SocketOffsets, Verdict, names};
+use tracing::{error, warn};
 
 use super::cause::explained;
 use super::cpu_stats::CpuStats;
 use super::error::KernelError;
-use super::log::{KernelLogLevel, Log};
+use super::log::{self, Log};
 use super::networks::NetworkRules;
 use super::open_sockets::OpenSockets;
 use super::pins::{MAPS, Pins};
 use super::ports::Ports;
 use super::type_info::TypeInfo;
 use super::verifier;
-use crate::notice::notice;
+use crate::diagnostics::LogLevel;
 
 /// The kernel programs as `cargo xtask ebpf` built them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/ebpf/ftpmon.bpf.o"));
@@ -34,7 +35,7 @@ pub struct ObjectOptions {
     pub announcements: usize,
     /// Highest level of the kernel programs' own log; none switches it off. With one, the verifier's whole log of a program that it
     /// refuses is shown as well.
-    pub log: Option<KernelLogLevel>,
+    pub log: Option<LogLevel>,
     /// The sockets that processes have open can be asked for.
     pub open_sockets: bool,
 }
@@ -84,7 +85,7 @@ impl Object {
     pub fn load(options: ObjectOptions, pins: Option<&Pins>) -> Result<(Self, Maps), KernelError> {
         let payload = u8::from(options.payload_bytes.is_some());
         let payload_bytes = options.payload_bytes.unwrap_or(names::PAYLOAD_BYTES as u32);
-        let (log, level) = (u8::from(options.log.is_some()), options.log.map_or(0, KernelLogLevel::raw));
+        let (log, level) = (u8::from(options.log.is_some()), options.log.map_or(0, log::raw));
         let seed = getrandom::u64().map_err(|e| KernelError::Load {
             what: "its settings",
             cause: format!("no random number: {e}"),
@@ -194,9 +195,7 @@ fn socket_places() -> Option<SocketOffsets> {
     let info = TypeInfo::of_kernel().ok()?;
     let places = info.sockets();
     if let Err(field) = places {
-        notice(format_args!(
-            "this kernel has no field {field}: owners of connections are looked for in /proc"
-        ));
+        warn!("this kernel has no field {field}: owners of connections are looked for in /proc");
     }
     places.ok()
 }
@@ -227,7 +226,7 @@ fn refused(what: &'static str, error: &ProgramError, verbose: bool) -> KernelErr
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();
             if verbose {
-                log.lines().for_each(|line| notice(format_args!("verifier: {line}")));
+                log.lines().for_each(|line| error!("verifier: {line}"));
             }
             match verifier::reason(&log) {
                 Some(reason) => format!("{io_error}: {reason}"),

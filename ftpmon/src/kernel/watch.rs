@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tracing::{debug, info, warn};
+
 use super::attach::{Attached, attach};
 use super::claim::{Claimant, InterfaceClaim};
 use super::clsact::ClsactOwner;
@@ -13,7 +15,6 @@ use super::pattern::InterfacePattern;
 use super::pins::Pins;
 use super::promiscuous::Promiscuous;
 use super::version::KernelVersion;
-use crate::notice::notice;
 use ftpmon_event::InterfaceFacts;
 
 /// Interfaces watched at once. Stops a pattern on a host of a thousand containers from costing a program each;
@@ -84,13 +85,16 @@ impl Watch {
             match watch.attach_if_wanted(object, link).await {
                 Ok(()) => {}
                 Err(e) if strict || matches!(e, KernelError::Watched { .. }) => return Err(e),
-                Err(e) => notice(format_args!("{e}")),
+                Err(e) => warn!("{e}"),
             }
+        }
+        for facts in watch.facts() {
+            debug!("interface {} is watched: {}: {}", facts.name, facts.ingress, facts.reason);
         }
         watch.unpin_others();
         if watch.attached.is_empty() {
             let patterns: Vec<&str> = watch.options.patterns.iter().map(InterfacePattern::as_str).collect();
-            notice(format_args!("no interface matches {} yet; waiting for one", patterns.join(", ")));
+            info!("no interface matches {} yet; waiting for one", patterns.join(", "));
         }
         Ok(watch)
     }
@@ -131,7 +135,7 @@ impl Watch {
         self.attached.retain(|&ifindex, (attached, _)| {
             let keep = still_there(ifindex, attached);
             if !keep {
-                notice(format_args!("interface {} was removed", attached.facts.name));
+                info!("interface {} was removed", attached.facts.name);
                 changes.detached += 1;
             }
             keep
@@ -141,12 +145,12 @@ impl Watch {
         for link in &present {
             let before = self.attached.len();
             if let Err(e) = self.attach_if_wanted(object, link).await {
-                notice(format_args!("{e}"));
+                warn!("{e}");
             }
             if let Some((attached, _)) =
                 self.attached.get(&link.ifindex).filter(|_| self.attached.len() > before)
             {
-                notice(format_args!("interface {} is watched: {}", link.name, attached.facts.ingress));
+                info!("interface {} is watched: {}", link.name, attached.facts.ingress);
                 changes.attached += 1;
             }
         }

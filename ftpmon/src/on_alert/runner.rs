@@ -6,10 +6,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tracing::{error, warn};
 
 use super::environment::variables;
 use super::purpose::Purpose;
-use crate::notice::notice;
 use crate::sandbox::Account;
 use ftpmon_event::EventLine;
 
@@ -30,7 +30,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 pub(super) fn life(purpose: Purpose, socket: &OwnedFd, command: &Path, account: Option<&Account>) {
     ignore_stop_signals();
     if let Err(error) = account.map_or(Ok(()), Account::become_for_good) {
-        notice(format_args!("{}: {error}", purpose.option()));
+        error!("{}: {error}", purpose.option());
         return;
     }
     let (minute, running) = (Instant::now(), Vec::new());
@@ -102,7 +102,7 @@ impl Runner<'_> {
             Ok(child) => self.running.push((child, Instant::now())),
             Err(error) => {
                 let (option, command) = (self.purpose.option(), self.command.display());
-                notice(format_args!("{option}: cannot run {command}: {error}"));
+                error!("{option}: cannot run {command}: {error}");
             }
         }
     }
@@ -115,12 +115,12 @@ impl Runner<'_> {
             Ok(None) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                notice(format_args!("{option}: {command} was killed after {} s", TIME_MAX.as_secs()));
+                warn!("{option}: {command} was killed after {} s", TIME_MAX.as_secs());
                 false
             }
             Ok(Some(status)) => {
                 if !status.success() {
-                    notice(format_args!("{option}: {command} failed ({status})"));
+                    warn!("{option}: {command} failed ({status})");
                 }
                 false
             }
@@ -130,10 +130,10 @@ impl Runner<'_> {
 
     fn report_skipped(&mut self) {
         if self.skipped > 0 {
-            notice(format_args!(
+            warn!(
                 "--on-alert: not run for {} alerts: {PER_MINUTE} a minute and {RUNNING_MAX} at a time are the most",
                 self.skipped
-            ));
+            );
             self.skipped = 0;
         }
     }

@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use ftpmon_common::OpenSocket;
 use ftpmon_event::addr::Endpoint;
+use tracing::warn;
 
 use super::sockets::SocketState;
 use crate::kernel::OpenSockets;
-use crate::notice::notice;
 
 /// Sockets of one pass that are kept, 4 MiB. On a host with more, those behind are looked for in `/proc`, and not at all in
 /// other network namespaces.
@@ -56,9 +56,9 @@ impl SocketTable {
         if let Err(error) = read {
             self.failed = true;
             sockets.clear();
-            notice(format_args!(
+            warn!(
                 "the kernel lists no open sockets any more: owners of connections are looked for in /proc ({error})"
-            ));
+            );
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tracing::warn;
 
 use super::addresses::Scopes;
 use super::cpu_budget::CpuBudget;
@@ -17,7 +18,6 @@ use super::request::{Answer, PENDING_MAX, Request, Shared};
 use super::socket_table::SocketTable;
 use super::sockets::{SocketState, Sockets};
 use crate::bounded::BoundedMap;
-use crate::notice::notice;
 use crate::sandbox::{self, Role};
 use ftpmon_event::addr::Endpoint;
 use ftpmon_event::{FoundBy, LocalProcess};
@@ -268,10 +268,10 @@ impl Worker {
     fn warn_of_missing_privileges(&mut self, unreadable: u64) {
         if self.processes.counters.unreadable > unreadable && !self.warned {
             self.warned = true;
-            notice(format_args!(
+            warn!(
                 "cannot read all processes: some connections will have no process in the events; this needs root, or \
                  CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH (or --owners off)"
-            ));
+            );
         }
     }
 }

@@ -27,8 +27,8 @@ mod tests;
 use std::sync::OnceLock;
 
 use rustix::thread::{CapabilitySet, CapabilitySets};
+use tracing::error;
 
-use crate::notice::notice;
 pub use account::{Account, UnknownUser};
 pub use error::SandboxError;
 use error::step;
@@ -75,7 +75,7 @@ pub(crate) fn enter_or_exit(role: Role) {
 /// The same, with a reach of its own.
 pub(crate) fn enter_within_or_exit(role: Role, reach: Reach<'_>) {
     if let Err(error) = enter_within(role, reach) {
-        notice(format_args!("{error}"));
+        error!("{error}");
         std::process::exit(1);
     }
 }

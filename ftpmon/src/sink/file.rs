@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{Mode, OFlags};
+use tracing::warn;
 
 use super::destination::{Destination, Recovery, Unread, not_open};
 use super::file_options::FileOptions;
@@ -18,7 +19,6 @@ use super::kernel_queue::KernelQueue;
 use super::rotation::Rotation;
 use super::stdout::wait_writable;
 use crate::named_file;
-use crate::notice::notice;
 use crate::sandbox;
 
 /// A file that could not be rotated continues, and is tried again after this time.
@@ -77,7 +77,7 @@ impl AppendedFile {
 
     fn rotate(&mut self) -> io::Result<bool> {
         if let Err(error) = self.rotation.rotate() {
-            notice(format_args!("cannot rotate {}: {error}; writing continues in it", self.path.display()));
+            warn!("cannot rotate {}: {error}; writing continues in it", self.path.display());
             self.not_before = Some(Instant::now() + ROTATE_AGAIN);
             return Ok(false);
         }

@@ -9,6 +9,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tracing::error;
 
 use super::batch::LineBatch;
 use super::kinds::destination;
@@ -19,7 +20,6 @@ use super::queue::Queue;
 use super::spec::SinkSpec;
 use super::spool::{Lose, Spool};
 use super::worker::{Shared, Worker};
-use crate::notice::notice;
 use crate::sandbox::Role;
 use crate::telemetry::{Kind, Sampled, Snapshot};
 
@@ -243,7 +243,7 @@ impl Outputs for QueuedOutputs {
             {
                 *said = Some(Instant::now());
                 let (reason, lost) = (last.reason.name(), shared.queue.lost());
-                notice(format_args!("output {}: {lost} events lost so far: {reason}", shared.name));
+                error!("output {}: {lost} events lost so far: {reason}", shared.name);
             }
             losses.extend(taken.into_iter().map(|loss| (shared.name.clone(), loss)));
         }
@@ -271,7 +271,7 @@ impl Outputs for QueuedOutputs {
             let unwanted = output.spec == SinkSpec::Stdout && shared.queue.is_abandoned();
             let losses = shared.queue.final_losses();
             if !unwanted && !losses.is_empty() {
-                notice(format_args!("output {}: {}", shared.name, not_delivered(&losses)));
+                error!("output {}: {}", shared.name, not_delivered(&losses));
             }
         }
         Ok(())

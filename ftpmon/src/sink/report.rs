@@ -4,7 +4,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::notice::notice;
+use tracing::{error, info, warn};
 
 /// An output that keeps failing says so again after this time.
 const REPEAT: Duration = Duration::from_secs(60);
@@ -36,12 +36,10 @@ impl Report {
         let name = &self.name;
         if first {
             let kept = kept >> 20;
-            notice(format_args!(
-                "output {name}: {error}; trying again, up to {kept} MiB of events are kept meanwhile"
-            ));
+            warn!("output {name}: {error}; trying again, up to {kept} MiB of events are kept meanwhile");
         } else {
             let seconds = now.duration_since(since).as_secs();
-            notice(format_args!("output {name}: {error}; failing for {seconds} s"));
+            warn!("output {name}: {error}; failing for {seconds} s");
         }
     }
 
@@ -49,10 +47,7 @@ impl Report {
     pub(super) fn works(&mut self, lost: u64) {
         if let Some((since, _)) = self.failing.take() {
             let seconds = since.elapsed().as_secs();
-            notice(format_args!(
-                "output {}: works again after {seconds} s; {lost} events lost so far",
-                self.name
-            ));
+            info!("output {}: works again after {seconds} s; {lost} events lost so far", self.name);
         }
     }
 
@@ -60,12 +55,12 @@ impl Report {
     pub(super) fn rejects(&mut self, reason: &str) {
         if self.rejected.is_none_or(|said| said.elapsed() >= REPEAT) {
             self.rejected = Some(Instant::now());
-            notice(format_args!("output {}: an event was rejected: {reason}", self.name));
+            warn!("output {}: an event was rejected: {reason}", self.name);
         }
     }
 
     /// It failed for good.
     pub(super) fn gone(&self, error: &io::Error) {
-        notice(format_args!("output {}: {error}; nothing more is written to it", self.name));
+        error!("output {}: {error}; nothing more is written to it", self.name);
     }
 }

@@ -9,8 +9,7 @@ use std::thread::{Builder, JoinHandle};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-
-use crate::notice::notice;
+use tracing::warn;
 
 /// The rotated files of a file.
 pub(super) struct Rotation {
@@ -59,17 +58,14 @@ impl Rotation {
             let into = self.rotated(1, true);
             let compress = move || {
                 if let Err(error) = compress(&latest, &into) {
-                    notice(format_args!("cannot compress {}: {error}; it stays as it is", latest.display()));
+                    warn!("cannot compress {}: {error}; it stays as it is", latest.display());
                 }
             };
             // It has the rights of the output's thread.
             self.compressing = match Builder::new().name("gzip".to_owned()).spawn(compress) {
                 Ok(thread) => Some(thread),
                 Err(error) => {
-                    notice(format_args!(
-                        "the system gives no thread to compress {}: {error}",
-                        self.path.display()
-                    ));
+                    warn!("the system gives no thread to compress {}: {error}", self.path.display());
                     None
                 }
             };

@@ -20,13 +20,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tracing::error;
 
 use super::board::Board;
 use super::exposition;
 use super::feed::Reader;
 use super::listener::StatusListener;
 use super::summary::Summary;
-use crate::notice::notice;
 use crate::sandbox::{self, Role};
 
 /// Connections at once. Stops a host that connects and says nothing from filling memory.
@@ -48,7 +48,7 @@ pub(crate) fn serve(listener: StatusListener, board: Board) -> io::Result<()> {
     Builder::new().name("status".to_owned()).spawn(move || {
         sandbox::enter_or_exit(Role::Status);
         if let Err(error) = runtime.block_on(accept(listener, board)) {
-            notice(format_args!("the state is not served any more: {error}"));
+            error!("the state is not served any more: {error}");
         }
     })?;
     Ok(())

@@ -5,9 +5,10 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use tracing::{error, warn};
+
 use super::FileOutcome;
 use super::folder::{Folder, Incoming};
-use crate::notice::notice;
 use crate::telemetry::{Kind, Sampled, Snapshot};
 use ftpmon_core::engine::FilePiece;
 use ftpmon_event::{FileId, FileReason};
@@ -211,16 +212,16 @@ impl Store {
         let folder = self.options.folder.display();
         let name = refusal.name();
         match refusal {
-            Refusal::Quota => notice(format_args!(
+            Refusal::Quota => warn!(
                 "--files-quota of {} bytes is reached in {folder}; files that do not fit are not stored (counted as {name})",
                 self.options.quota
-            )),
-            Refusal::OpenFiles => notice(format_args!(
+            ),
+            Refusal::OpenFiles => warn!(
                 "more than {OPEN_MAX} files at once for {folder}; further ones are not stored (counted as {name})"
-            )),
-            Refusal::Io(error) => notice(format_args!(
-                "cannot keep files in {folder}: {error}; they are not stored (counted as {name})"
-            )),
+            ),
+            Refusal::Io(error) => {
+                error!("cannot keep files in {folder}: {error}; they are not stored (counted as {name})");
+            }
         }
     }
 }

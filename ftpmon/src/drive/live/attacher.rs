@@ -1,7 +1,7 @@
 //! The interfaces in a process of their own: it keeps the rights that attaching needs, and gets no packet.
 //!
 //! It is a copy of the agent from before the agent gave up its rights. A socket pair is between the two. The agent sends a
-//! byte for each of two requests: attach, and take everything off. The attacher sends a line for each change of the
+//! byte for each of three requests: attach, take everything off, and write diagnostics of another level. The attacher sends a line for each change of the
 //! interfaces. When the agent ends, however it ends, the socket closes, the attacher ends, and programs that are not pinned
 //! are detached.
 
@@ -12,15 +12,16 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tracing::warn;
 
 use crate::companion;
+use crate::diagnostics::{self, LogLevel};
 use crate::kernel::{Changes, KernelVersion, Object, Watch, WatchOptions};
 use crate::netns::NetworkNamespace;
-use crate::notice::notice;
 use crate::sandbox::{self, Role};
 use ftpmon_event::InterfaceFacts;
 
-/// Requests of the agent.
+/// Requests of the agent. The number of a level is a request for it.
 const ATTACH: u8 = b'a';
 const DETACH: u8 = b'd';
 
@@ -105,6 +106,12 @@ impl Attacher {
         }
     }
 
+    /// The attacher writes diagnostics of this level and above from now on.
+    pub(super) async fn set_level(&mut self, level: LogLevel) {
+        // Where it is gone, that is found out elsewhere.
+        let _ = self.requests.write_all(&[level.number()]).await;
+    }
+
     /// Takes all programs off.
     pub(super) async fn stop(mut self) {
         if self.requests.write_all(&[DETACH]).await.is_ok() {
@@ -185,13 +192,16 @@ async fn serve(
     report(&watch, Changes::default())?;
     loop {
         tokio::select! {
-            // Any byte, or the agent's end.
-            _ = requests.read_u8() => break,
+            asked = requests.read_u8() => match asked.ok().and_then(LogLevel::of_number) {
+                Some(level) => diagnostics::set_level(level),
+                // Any other byte, or the agent's end.
+                None => break,
+            },
             () = watch.changed() => match watch.rescan(&mut object).await {
                 Ok(changes) if changes == Changes::default() => {}
                 // The agent may be gone: that is read next.
                 Ok(changes) => drop(report(&watch, changes)),
-                Err(error) => notice(format_args!("{error}")),
+                Err(error) => warn!("{error}"),
             },
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ftpmon_common::{CHUNK_MAX, Counter, RecordHeader};
+use tracing::error;
 
 use super::journal::Journal;
 use super::records::hand_over;
@@ -14,7 +15,6 @@ use crate::dump::Dump;
 use crate::kernel::{
     self, Changes, Clock, Counters, Drained, Flows, RecordReader, Ring, Steering, WrittenNetworks,
 };
-use crate::notice::notice;
 use crate::sandbox::Opener;
 use crate::sink::{QueuedOutputs, Spool};
 use crate::status::Board;
@@ -303,7 +303,7 @@ impl LiveEngine {
                 |old, wait| close(old, now, wait),
             )
         {
-            notice(format_args!("cannot start a thread for an output: {error}"));
+            error!("cannot start a thread for an output: {error}");
         }
         self.chain.set_opening(&start);
         self.chain.outputs().for_each(QueuedOutputs::reopen);

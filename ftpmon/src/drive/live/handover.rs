@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
+use tracing::{info, warn};
+
 use super::engine::LiveEngine;
 use super::journal::{Entry, EntryKind, Journal};
 use super::records::hand_over;
 use crate::kernel::{Clock, RecordReader};
-use crate::notice::notice;
 use ftpmon_core::engine::Output;
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{
@@ -60,7 +61,7 @@ impl LiveEngine {
         if earlier.is_empty() {
             return;
         }
-        notice(format_args!("took over {} sessions of the previous agent", open.len()));
+        info!("took over {} sessions of the previous agent", open.len());
         if !in_order {
             for session in open {
                 let gap = GapDetail { direction: Direction::Command, bytes: 0, cause: GapCause::Restart };
@@ -82,7 +83,7 @@ impl LiveEngine {
         self.emit(EventKind::SensorStop(SensorStop { reason }));
         let Ok(()) = self.chain.finish(self.clock.now());
         if let Some(Err(error)) = self.journal.take().map(Journal::end) {
-            notice(format_args!("cannot write the state for the next agent: {error}"));
+            warn!("cannot write the state for the next agent: {error}");
         }
     }
 
@@ -93,9 +94,7 @@ impl LiveEngine {
 
     fn written(&mut self, write: impl FnOnce(&mut Journal) -> io::Result<()>) {
         if let Some(Err(error)) = self.journal.as_mut().map(write) {
-            notice(format_args!(
-                "cannot write the state for the next agent: {error}; it will take over the counts only"
-            ));
+            warn!("cannot write the state for the next agent: {error}; it will take over the counts only");
             self.journal = None;
         }
     }

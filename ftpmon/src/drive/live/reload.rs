@@ -2,13 +2,16 @@
 //!
 //! What can fail (the files, the key of hashed secrets, new outputs) comes first; what changes the running agent cannot fail.
 
+use tracing::{debug, info, warn};
+
+use super::attacher::Attacher;
 use super::engine::LiveEngine;
 use crate::config::{Change, Config};
-use crate::notice::notice;
+use crate::diagnostics;
 use crate::sandbox::Opener;
 use ftpmon_core::detect::Detectors;
 use ftpmon_core::engine::EngineConfig;
-use ftpmon_event::{ConfigChange, ConfigDetail, ConfigOutcome, InterfaceFacts};
+use ftpmon_event::{ConfigChange, ConfigDetail, ConfigOutcome};
 
 /// Reads the configuration again; the error has the reason.
 pub type Reread = fn() -> Result<Config, String>;
@@ -21,22 +24,29 @@ struct Attempt {
 
 /// Reads the configuration again and replaces `config`, or leaves all as it is. Reports the result, as an event
 /// and on standard error.
-pub(super) fn reload(
+pub(super) async fn reload(
     config: &mut Config,
     (reread, opener): (Reread, &Opener),
     engine: &mut LiveEngine,
-    interfaces: Vec<InterfaceFacts>,
+    attacher: &mut Attacher,
 ) {
+    debug!("reading the configuration again");
+    let before = config.log.level;
     let attempt = attempt(config, reread, opener, engine);
+    if config.log.level != before {
+        diagnostics::set_level(config.log.level);
+        attacher.set_level(config.log.level).await;
+    }
     let outcome = if attempt.result.is_ok() { ConfigOutcome::Applied } else { ConfigOutcome::Refused };
     match (&attempt.result, attempt.changes.len()) {
-        (Err(reason), _) => notice(format_args!("the configuration is unchanged: {reason}")),
-        (Ok(()), 0) => notice(format_args!("the configuration is unchanged")),
-        (Ok(()), count) => notice(format_args!("{count} settings changed")),
+        (Err(reason), _) => warn!("the configuration is unchanged: {reason}"),
+        (Ok(()), 0) => info!("the configuration is unchanged"),
+        (Ok(()), count) => info!("{count} settings changed"),
     }
+    attempt.changes.iter().for_each(|change| debug!("{} differs", change.name));
     let changes = attempt.changes.iter().map(change).collect();
     let detail = ConfigDetail { outcome, changes, reason: attempt.result.err() };
-    engine.finish_reload(detail, interfaces, opener);
+    engine.finish_reload(detail, attacher.facts(), opener);
 }
 
 fn attempt(config: &mut Config, reread: Reread, opener: &Opener, engine: &mut LiveEngine) -> Attempt {

@@ -3,9 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
+use tracing::error;
+
 use crate::chain::Route;
 use crate::config::{Config, RouteConfig};
-use crate::notice::notice;
 use crate::sandbox::Opener;
 use crate::sink::{OutputError, QueuedOutputs, Spool};
 use ftpmon_core::engine::Secrets;
@@ -41,7 +42,7 @@ pub(super) fn close(routes: Vec<Route<QueuedOutputs>>, at: Timestamp, wait: bool
     match std::thread::Builder::new().name("closing".to_owned()).spawn(closing) {
         Ok(thread) if wait => drop(thread.join()),
         Ok(_) => {}
-        Err(error) => notice(format_args!("cannot start a thread to close outputs: {error}")),
+        Err(error) => error!("cannot start a thread to close outputs: {error}"),
     }
 }
 

@@ -33,10 +33,10 @@ use std::time::{Duration, Instant};
 
 use ftpmon_event::Origin;
 use rustix::fs::{FlockOperation, flock};
+use tracing::{error, warn};
 
 use super::batch::LineBatch;
 use crate::boot::boot_id;
-use crate::notice::notice;
 use crate::sandbox;
 use segment::Header;
 use shared::{Shared, SpoolState};
@@ -88,7 +88,7 @@ impl Spool {
                     let aside = segment::set_aside(&folder, last);
                     let aside =
                         aside.map_or_else(|error| error.to_string(), |path| path.display().to_string());
-                    notice(format_args!("spool: segment {last} is damaged: {error}; set aside as {aside}"));
+                    error!("spool: segment {last} is damaged: {error}; set aside as {aside}");
                     state.segments.remove(&last);
                 }
             }
@@ -183,9 +183,7 @@ fn recover(folder: &std::path::Path, number: u64) -> io::Result<u64> {
     if end < bytes {
         let cut = bytes - end;
         OpenOptions::new().write(true).open(segment::path(folder, number))?.set_len(end)?;
-        notice(format_args!(
-            "spool: {cut} bytes after the last complete record of segment {number} were cut"
-        ));
+        warn!("spool: {cut} bytes after the last complete record of segment {number} were cut");
     }
     Ok(end)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ftpmon_event::{DropReason, RunId};
+use tracing::{error, warn};
 
 use super::super::batch::LineBatch;
 use super::super::spool_position::{Behind, SpoolPosition};
@@ -13,7 +14,6 @@ use super::cursor::Cursor;
 use super::record::{self, SpoolRecord};
 use super::segment::{self, Header};
 use super::shared::{Lose, ReaderState, Shared};
-use crate::notice::notice;
 
 /// The shortest time between two writes of a cursor.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -58,7 +58,7 @@ impl SpoolReader {
             known.unwrap_or_else(|| Cursor { output: output.clone(), place, run: None, next_seq: 0 });
         // The next run has to know it, though it may never have had an event.
         if let Err(error) = cursor.save(shared.folder()) {
-            notice(format_args!("spool: cannot write the cursor of {output}: {error}"));
+            warn!("spool: cannot write the cursor of {output}: {error}");
         }
         let Cursor { place, run, next_seq, .. } = cursor;
         // An output that a reload gave other settings.
@@ -205,10 +205,7 @@ impl SpoolReader {
         if state.segments.remove(&place.segment).is_some() {
             let aside = segment::set_aside(&folder, place.segment);
             let aside = aside.map_or_else(|error| error.to_string(), |path| path.display().to_string());
-            notice(format_args!(
-                "spool: segment {} is damaged: {error}; set aside as {aside}",
-                place.segment
-            ));
+            error!("spool: segment {} is damaged: {error}; set aside as {aside}", place.segment);
             if newest == Some(place.segment) {
                 // The writer continues in the next one; nothing that is written meanwhile is read before.
                 state.begin_next = true;
