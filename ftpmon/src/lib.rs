@@ -19,6 +19,7 @@ mod named_file;
 mod netns;
 mod notice;
 mod on_alert;
+mod panics;
 pub mod process;
 mod quantity;
 pub mod sandbox;

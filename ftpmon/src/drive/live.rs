@@ -35,6 +35,7 @@ use crate::kernel::{
 use crate::netns::NetworkNamespace;
 use crate::notice::notice;
 use crate::on_alert::{OnEvent, Purpose};
+use crate::panics;
 use crate::process::ProcessLookup;
 use crate::sandbox::{self, Account, Opener, Role};
 use crate::sink::{QueuedOutputs, SinkSpec, Spool, SpoolOptions, reader_gone};
@@ -69,6 +70,7 @@ const WAKE_MIN: Duration = Duration::from_millis(1);
 /// # Errors
 /// Whatever keeps the kernel programs from being attached or the outputs from being opened.
 pub fn run(config: &Config, reread: Reread) -> anyhow::Result<bool> {
+    panics::watch();
     let kernel = kernel::preflight(config.live.promiscuous)?;
     let account = config.live.sandbox.then(|| Account::find(config.live.user.as_deref())).transpose()?;
     if let Some(account) = &account {
@@ -326,6 +328,7 @@ impl Running {
                     }
                 }
                 () = all_gone(engine.chain()) => return StopReason::OutputGone,
+                () = panics::happened() => return StopReason::Error,
                 () = &mut stdout_gone, if watch_stdout && self.writes_to_stdout() => {
                     watch_stdout = false;
                     engine.chain().outputs().for_each(QueuedOutputs::stdout_gone);

@@ -90,5 +90,5 @@ pub use spec::{SinkSpec, SinkSpecError};
 pub use spool::{
     SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, Spool, SpoolFull, SpoolOptions, SpoolReport, verify_spool,
 };
-pub use stdout::{reader_gone, stdout_is_closed};
+pub use stdout::{reader_gone, reader_has_gone, stdout_is_closed};
 pub use tls_options::TlsOptions;
