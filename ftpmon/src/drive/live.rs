@@ -182,9 +182,10 @@ async fn watch(
     let opener = Opener::start().context("the system gives no thread")?;
     let open_spool = |options: SpoolOptions| {
         let folder = options.folder.display().to_string();
-        Spool::open(options, &origin).with_context(|| format!("cannot use {folder} as the spool"))
+        Spool::open_unless_refused(options, &origin)
+            .with_context(|| format!("cannot use {folder} as the spool"))
     };
-    let spool = config.spool().map(open_spool).transpose()?.map(Arc::new);
+    let spool = config.spool().map(open_spool).transpose()?.flatten().map(Arc::new);
     let names = config.name_hashes()?;
     let mut chain = Chain::new(config, &origin, names, |route| open_outputs(route, spool.as_ref()))?;
     chain.set_detectors(config.all_detectors().map_err(anyhow::Error::msg)?);
@@ -327,8 +328,8 @@ impl Running {
                         stats = every(Duration::from_secs(u64::from(self.config.live.stats_interval_s)));
                     }
                 }
-                () = all_gone(engine.chain()) => return StopReason::OutputGone,
                 () = panics::happened() => return StopReason::Error,
+                () = all_gone(engine.chain()) => return StopReason::OutputGone,
                 () = &mut stdout_gone, if watch_stdout && self.writes_to_stdout() => {
                     watch_stdout = false;
                     engine.chain().outputs().for_each(QueuedOutputs::stdout_gone);

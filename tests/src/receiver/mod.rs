@@ -3,6 +3,7 @@
 mod guide;
 mod install;
 mod stage;
+mod shipper;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -13,6 +14,7 @@ pub use guide::Guide;
 pub use install::install;
 pub use stage::{Stage, events_wanted};
 
+pub use shipper::{Shipped, Shipper};
 use crate::machine;
 use crate::net::Namespace;
 
