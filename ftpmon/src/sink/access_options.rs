@@ -152,7 +152,8 @@ impl AccessOptions {
     /// # Errors
     /// As [`Self::token`].
     pub(super) fn creds(&self) -> io::Result<Option<String>> {
-        self.creds.as_deref().map(secret).transpose()
+        // Whoever reads them wants each of their lines ended.
+        Ok(self.creds.as_deref().map(secret).transpose()?.map(|creds| creds + "\n"))
     }
 
     /// The value of the `Authorization` field; `scheme` is the one that tokens have.

@@ -79,6 +79,7 @@ pub use direct::{DirectOutputError, DirectOutputs};
 pub use file_options::FileOptions;
 pub use http_protocol::HttpProtocol;
 pub use http_url::HttpUrl;
+pub use kinds::reach;
 pub use losses::Loss;
 pub use output_error::OutputSpecError;
 pub use output_spec::{
