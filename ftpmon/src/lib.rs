@@ -19,6 +19,7 @@ pub mod kernel;
 mod named_file;
 mod netns;
 mod on_alert;
+mod panics;
 pub mod process;
 mod quantity;
 pub mod sandbox;

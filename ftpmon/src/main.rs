@@ -1,6 +1,6 @@
 //! The `ftpmon` command.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -36,19 +36,24 @@ fn main() -> ExitCode {
         Command::Doctor(options) => return doctor(&config, options.json),
         Command::Verify { paths } => return verify(paths),
         Command::Status { status, json } => show_status(status, *json),
-        Command::Completions { shell } => {
-            completions(*shell, &mut std::io::stdout().lock()).map_err(Into::into)
-        }
+        Command::Completions { shell } => completions(*shell, &mut io::stdout().lock()).map_err(Into::into),
         Command::Man { folder } => write_manual(folder).map_err(Into::into),
         Command::Schema => schema(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if had_enough(&error) => ExitCode::SUCCESS,
         Err(error) => {
             diagnostics::fail(config.log.format, format_args!("{error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// With `| head`, the rest is not wanted: an ordinary end.
+fn had_enough(error: &anyhow::Error) -> bool {
+    let mut errors = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    errors.any(|error| error.kind() == io::ErrorKind::BrokenPipe) && ftpmon::sink::reader_has_gone()
 }
 
 /// `ftpmon config check`: what was read, all of it right.
@@ -75,8 +80,17 @@ fn verify(paths: &[PathBuf]) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match print(&verdict.text) {
-        Ok(()) if verdict.whole => ExitCode::SUCCESS,
+    judged(&verdict.text, verdict.whole)
+}
+
+/// Prints a judgement. What a reader leaves unread changes nothing about it.
+fn judged(text: &str, good: bool) -> ExitCode {
+    match print(text) {
+        Err(error) if !had_enough(&error) => {
+            eprintln!("ftpmon: {error:#}");
+            ExitCode::FAILURE
+        }
+        _ if good => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
 }
@@ -84,10 +98,7 @@ fn verify(paths: &[PathBuf]) -> ExitCode {
 /// `ftpmon doctor`: a fault is a failure.
 fn doctor(config: &Config, json: bool) -> ExitCode {
     let report = ftpmon::doctor::examine(config);
-    match print(&if json { report.json() } else { report.text() }) {
-        Ok(()) if !report.has_faults() => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    }
+    judged(&if json { report.json() } else { report.text() }, !report.has_faults())
 }
 
 /// `ftpmon status`.
@@ -96,7 +107,7 @@ fn show_status(address: &StatusAddress, json: bool) -> anyhow::Result<()> {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+    Ok(io::stdout().lock().write_all(text.as_bytes())?)
 }
 
 /// `ftpmon detach`: says what was removed.
@@ -112,7 +123,5 @@ fn detach(pins: Option<&Path>) -> anyhow::Result<()> {
 
 /// `ftpmon schema`: how `docs/events.schema.json` is made.
 fn schema() -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &ftpmon_event::schema())?;
-    Ok(writeln!(out)?)
+    print(&format!("{}\n", serde_json::to_string_pretty(&ftpmon_event::schema())?))
 }

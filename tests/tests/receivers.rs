@@ -13,14 +13,13 @@ use anyhow::{Context as _, Result, ensure};
 use ftpmon_tests::bed::{Need, test};
 use ftpmon_tests::poll;
 use ftpmon_tests::process::{Running, run_ok};
-use ftpmon_tests::receiver::{Receiver, Stage, events_wanted};
+use ftpmon_tests::receiver::{
+    KAFKA_BROKER, KAFKA_CLIENT, Receiver, Stage, events_wanted, nats_client, nats_server,
+};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(30);
-const KAFKA_BROKER: &str = include_str!("../src/receiver/kafka_broker.py");
-const KAFKA_CLIENT: &str = include_str!("../src/receiver/kafka_client.py");
-const NATS_CLIENT: &str = include_str!("../src/receiver/nats_client.py");
 
 /// The run and number of a line.
 fn key(line: &str) -> Result<String> {
@@ -35,21 +34,6 @@ fn same(received: &[&str], lines: &[String]) -> Result<()> {
     }
     ensure!(received.len() == lines.len(), "{} of {} lines came", received.len(), lines.len());
     Ok(())
-}
-
-/// A NATS server with JetStream on port 4222 of the stage, whose store outlives it.
-fn nats_server(stage: &Stage, options: &[&str]) -> Result<Running> {
-    let mut command = Receiver::NatsServer.command(&stage.net.server)?;
-    let store = stage.scratch.path().join("jetstream");
-    command.args(["-js", "-a", "127.0.0.1", "-p", "4222", "-sd"]).arg(store).args(options);
-    let server = Running::start(&mut command)?;
-    stage.listens(4222, &server)?;
-    Ok(server)
-}
-
-fn nats_client(stage: &Stage, words: &[&str]) -> Result<String> {
-    let script = stage.scratch.write("nats_client.py", NATS_CLIENT)?;
-    run_ok(Receiver::NatsPy.command(&stage.net.server)?.arg(script).args(words))
 }
 
 /// The server is killed and comes back in the middle: the spool keeps what it did not confirm, and the stream has each event once.

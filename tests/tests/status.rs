@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use ftpmon_tests::agent::{Agent, binary};
-use ftpmon_tests::bed::{Need, test};
+use ftpmon_tests::bed::{Need, Scratch, test};
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
-use ftpmon_tests::net::{Direct, Family};
+use ftpmon_tests::kernel::Frame;
+use ftpmon_tests::kernel::frame::{ACK, SYN};
+use ftpmon_tests::net::{Direct, Family, Replay};
 use ftpmon_tests::poll;
 use ftpmon_tests::process::Running;
 
@@ -148,6 +150,68 @@ fn a_supervisor_is_told_that_it_is_ready_lives_and_ends() {
         }
         ensure!(agent.wait(SOON)?.success(), "it failed");
         std::fs::remove_file(path)?;
+        Ok(())
+    });
+}
+
+/// Open sessions while the state is asked for.
+const SESSIONS: u32 = 100_000;
+/// The time of a scrape: the middle of so many.
+const SCRAPE_MAX: Duration = Duration::from_millis(50);
+const SCRAPES: usize = 21;
+
+/// A handshake and a greeting, from another host each time. Their destination is no device's: no host answers them.
+fn greeted(number: u32) -> [Frame; 4] {
+    let [_, a, b, c] = number.to_be_bytes();
+    let (host, port) = (format!("198.{}.{b}.{c}", 18 + a), 1_024 + (number % 50_000) as u16);
+    let (client, server) = ((&*host, port), ("10.77.0.2", 21));
+    [
+        Frame::new(client, server, SYN, 100, 0),
+        Frame::new(server, client, SYN | ACK, 900, 101),
+        Frame::new(client, server, ACK, 101, 901),
+        Frame::new(server, client, ACK, 901, 101).payload(b"220 ready\r\n"),
+    ]
+}
+
+#[test]
+fn a_scrape_with_a_hundred_thousand_sessions_is_quick() {
+    test("a_scrape_with_a_hundred_thousand_sessions_is_quick", &[Need::Agent], || {
+        let net = Direct::new(1500)?;
+        let scratch = Scratch::new("status-crowd")?;
+        let socket = scratch.path().join("s.sock");
+        let at = format!("unix:{}", socket.display());
+        let options = [
+            "--iface",
+            Direct::DEVICE,
+            "--status",
+            &at,
+            "--memory",
+            "2G",
+            "--events",
+            "sensor_start,sensor_stop",
+        ];
+        let agent = Agent::start(&net.server, &options)?;
+        let sessions = Replay::of((0..SESSIONS).flat_map(greeted).map(|frame| frame.bytes()));
+        // No faster than an agent of a debug build reads.
+        sessions.send_steadily(&net.client, Direct::DEVICE, sessions.len(), 60_000.0)?;
+        let open = |metrics: &str| value(metrics, "ftpmon_table_entries{table=\"flows\"}");
+        poll::until("all sessions", 6 * SOON, || {
+            let (_, metrics) = get(&socket, "/metrics")?;
+            Ok(open(&metrics).is_some_and(|open| open >= f64::from(SESSIONS)).then_some(()))
+        })?;
+        let mut times = Vec::new();
+        for _ in 0..SCRAPES {
+            let began = Instant::now();
+            let (head, metrics) = get(&socket, "/metrics")?;
+            times.push(began.elapsed());
+            ensure!(head.starts_with("HTTP/1.1 200") && open(&metrics).is_some(), "{head}");
+        }
+        times.sort_unstable();
+        let (middle, longest) =
+            (times.get(SCRAPES / 2).context("no time")?, times.last().context("no time")?);
+        println!("a scrape with {SESSIONS} sessions: {middle:?}, the longest {longest:?}");
+        ensure!(*middle < SCRAPE_MAX, "{times:?}");
+        drop(agent);
         Ok(())
     });
 }

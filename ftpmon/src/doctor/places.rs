@@ -1,32 +1,25 @@
 //! The places that events, files and state go to: whether they can be written to, and whether there is room.
 
 use std::io;
-use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::net::{TcpListener, ToSocketAddrs as _};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
 use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
 
 use super::report::Finding;
 use crate::config::Config;
 use crate::kernel::{is_bpf_file_system, kernel_has_pins};
-use crate::sink::{SinkSpec, stdout_is_closed};
+use crate::sink::{OutputSpec, SinkSpec, reach, stdout_is_closed};
 use crate::status::StatusAddress;
 
-/// The longest wait for a connection to an output.
-const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// A file system with less room than this is nearly full, bytes.
 const ROOM_MIN: u64 = 64 << 20;
 
 /// Examines the outputs and all other places of a run.
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = config
-        .routes()
-        .iter()
-        .flat_map(|route| &route.outputs)
-        .map(|output| output_finding(&output.sink))
-        .collect();
+    let mut findings: Vec<Finding> =
+        config.routes().iter().flat_map(|route| &route.outputs).map(output_finding).collect();
     let live = &config.live;
     if let Some(spool) = &live.spool {
         findings.push(directory(
@@ -56,39 +49,16 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     findings
 }
 
-fn output_finding(sink: &SinkSpec) -> Finding {
+fn output_finding(output: &OutputSpec) -> Finding {
+    let sink = &output.sink;
     let subject = format!("output {sink}");
-    let reached = |result: io::Result<()>| match result {
-        Ok(()) => Finding::ok(&*subject, "it accepts connections"),
-        Err(error) => Finding::fault(
-            &*subject,
-            format!("it does not accept a connection: {error}"),
-            "start its reader; ftpmon tries again while it runs, and keeps what fits into the queue",
-        ),
-    };
-    match sink {
+    let carrier = if let SinkSpec::Syslog(socket) = sink { &**socket } else { sink };
+    match carrier {
         SinkSpec::Stdout if stdout_is_closed() => {
             Finding::fault(&*subject, "standard output is closed", "give it a reader, or another --output")
         }
         SinkSpec::Stdout => Finding::ok(&*subject, "standard output is open"),
         SinkSpec::File(path) => file(&subject, path),
-        SinkSpec::Tcp { host, port } | SinkSpec::Tls { host, port } => reached(connect(host, *port)),
-        SinkSpec::Http { url, .. } => reached(connect(&url.host, url.port)),
-        // One of its hosts is enough.
-        SinkSpec::Broker(url) => {
-            let mut tried = Err(io::Error::new(io::ErrorKind::NotFound, "it names no host"));
-            for (host, port) in &url.hosts {
-                tried = connect(host, *port);
-                if tried.is_ok() {
-                    break;
-                }
-            }
-            reached(tried)
-        }
-        SinkSpec::Unix(path) => reached(UnixStream::connect(path).map(drop)),
-        SinkSpec::UnixDatagram(path) => {
-            reached(UnixDatagram::unbound().and_then(|socket| socket.connect(path)))
-        }
         // Nobody answers a datagram.
         SinkSpec::Udp { host, port } => match (host.as_str(), *port).to_socket_addrs() {
             Ok(_) => Finding::ok(&*subject, "its name has an address; UDP tells nothing more"),
@@ -98,19 +68,15 @@ fn output_finding(sink: &SinkSpec) -> Finding {
                 "name a host that is known",
             ),
         },
-        SinkSpec::Syslog(socket) => output_finding(socket),
+        _ => match reach(output) {
+            Ok(()) => Finding::ok(&*subject, "it accepts connections"),
+            Err(error) => Finding::fault(
+                &*subject,
+                format!("it does not accept a connection: {error}"),
+                "ftpmon tries again while it runs, and keeps what fits into the queue or the spool",
+            ),
+        },
     }
-}
-
-fn connect(host: &str, port: u16) -> io::Result<()> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, CONNECT_TIME) {
-            Ok(_) => return Ok(()),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 /// A file that is written to, and made where it is not there.
@@ -219,7 +185,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "something was made");
         std::fs::write(folder.join("file"), "").unwrap();
         assert_eq!(verdict(&directory("x", &folder.join("file/spool"), 1)), Verdict::Fault, "below a file");
-        let nobody = SinkSpec::Unix(folder.join("nobody.sock"));
+        let nobody = OutputSpec::new(SinkSpec::Unix(folder.join("nobody.sock")));
         assert_eq!(verdict(&output_finding(&nobody)), Verdict::Fault);
         std::fs::remove_dir_all(folder).unwrap();
     }

@@ -35,6 +35,7 @@ use crate::kernel::{
 };
 use crate::netns::NetworkNamespace;
 use crate::on_alert::{OnEvent, Purpose};
+use crate::panics;
 use crate::process::ProcessLookup;
 use crate::sandbox::{self, Account, Opener, Role};
 use crate::sink::{QueuedOutputs, SinkSpec, Spool, SpoolOptions, reader_gone};
@@ -69,6 +70,7 @@ const WAKE_MIN: Duration = Duration::from_millis(1);
 /// # Errors
 /// Whatever keeps the kernel programs from being attached or the outputs from being opened.
 pub fn run(config: &Config, reread: Reread) -> anyhow::Result<bool> {
+    panics::watch();
     let kernel = kernel::preflight(config.live.promiscuous)?;
     let account = config.live.sandbox.then(|| Account::find(config.live.user.as_deref())).transpose()?;
     if let Some(account) = &account {
@@ -178,9 +180,10 @@ async fn watch(
     let opener = Opener::start().context("the system gives no thread")?;
     let open_spool = |options: SpoolOptions| {
         let folder = options.folder.display().to_string();
-        Spool::open(options, &origin).with_context(|| format!("cannot use {folder} as the spool"))
+        Spool::open_unless_refused(options, &origin)
+            .with_context(|| format!("cannot use {folder} as the spool"))
     };
-    let spool = config.spool().map(open_spool).transpose()?.map(Arc::new);
+    let spool = config.spool().map(open_spool).transpose()?.flatten().map(Arc::new);
     let names = config.name_hashes()?;
     let mut chain = Chain::new(config, &origin, names, |route| open_outputs(route, spool.as_ref()))?;
     chain.set_detectors(config.all_detectors().map_err(anyhow::Error::msg)?);
@@ -323,6 +326,7 @@ impl Running {
                         stats = every(Duration::from_secs(u64::from(self.config.live.stats_interval_s)));
                     }
                 }
+                () = panics::happened() => return StopReason::Error,
                 () = all_gone(engine.chain()) => return StopReason::OutputGone,
                 () = &mut stdout_gone, if watch_stdout && self.writes_to_stdout() => {
                     watch_stdout = false;

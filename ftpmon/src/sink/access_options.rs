@@ -153,7 +153,8 @@ impl AccessOptions {
     /// As [`Self::token`].
     #[cfg(feature = "brokers")]
     pub(super) fn creds(&self) -> io::Result<Option<String>> {
-        self.creds.as_deref().map(secret).transpose()
+        // Whoever reads them wants each of their lines ended.
+        Ok(self.creds.as_deref().map(secret).transpose()?.map(|creds| creds + "\n"))
     }
 
     /// The value of the `Authorization` field; `scheme` is the one that tokens have.

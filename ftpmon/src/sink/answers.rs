@@ -7,11 +7,12 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use super::open_lines::shown;
+use super::socket::CONNECT_TIMEOUT;
 
 /// The longest wait of a write for answers, before the remaining time is checked.
 const WRITE_WAIT: Duration = Duration::from_millis(200);
-/// The longest time until a connection is there.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// The longest time until a connection is there: names, several addresses, TLS and a login.
+const CONNECTION_TIMEOUT: Duration = CONNECT_TIMEOUT.saturating_mul(3);
 /// The longest time until an answer came.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -28,7 +29,7 @@ pub(super) fn runtime() -> io::Result<Runtime> {
 
 /// Waits until a connection is there.
 pub(super) fn connect(runtime: &Runtime, connection: impl Future<Output = io::Result<()>>) -> io::Result<()> {
-    let connected = runtime.block_on(async { timeout(CONNECT_TIMEOUT, connection).await });
+    let connected = runtime.block_on(async { timeout(CONNECTION_TIMEOUT, connection).await });
     connected.unwrap_or_else(|_| Err(io::Error::other("its reader does not answer")))
 }
 

@@ -87,6 +87,12 @@ pub(super) trait Destination: Send {
     }
 }
 
+/// A disk that is full or read-only: a state that may end, and no reason to watch nothing.
+pub(super) fn disk_takes_nothing(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+}
+
 /// The error of writing to what is not open.
 pub(super) fn not_open() -> io::Error {
     io::Error::from(io::ErrorKind::NotConnected)

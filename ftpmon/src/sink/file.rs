@@ -24,6 +24,9 @@ use crate::sandbox;
 /// A file that could not be rotated continues, and is tried again after this time.
 const ROTATE_AGAIN: Duration = Duration::from_secs(60);
 
+/// The time that whoever moved a file away has to make the next one: logrotate takes milliseconds.
+const NEXT_FILE: Duration = Duration::from_millis(500);
+
 /// An appended file.
 pub(super) struct AppendedFile {
     path: PathBuf,
@@ -34,6 +37,8 @@ pub(super) struct AppendedFile {
     broken: bool,
     /// Until when it is not rotated.
     not_before: Option<Instant>,
+    /// Truncations by other programs: the first is told.
+    truncated: u64,
 }
 
 struct OpenFile {
@@ -42,6 +47,10 @@ struct OpenFile {
     regular: bool,
     device: u64,
     inode: u64,
+    /// Its bytes, as far as this process knows.
+    length: u64,
+    /// Since when nothing has its name.
+    moved: Option<Instant>,
     born: SystemTime,
 }
 
@@ -49,7 +58,7 @@ impl AppendedFile {
     /// The file at `path`, not open yet.
     pub(super) fn new(path: PathBuf, settings: FileOptions) -> Self {
         let rotation = Rotation::new(path.clone(), settings.keep, settings.gzip);
-        Self { path, settings, rotation, open: None, broken: false, not_before: None }
+        Self { path, settings, rotation, open: None, broken: false, not_before: None, truncated: 0 }
     }
 
     fn open_anew(&mut self) -> io::Result<()> {
@@ -95,7 +104,8 @@ impl Destination for AppendedFile {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let file = self.open.as_mut().map(|open| &mut open.file).ok_or_else(not_open)?;
+        let open = self.open.as_mut().ok_or_else(not_open)?;
+        let file = &mut open.file;
         match file.write(bytes) {
             Ok(0) if !bytes.is_empty() => Err(io::ErrorKind::WriteZero.into()),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
@@ -108,7 +118,10 @@ impl Destination for AppendedFile {
                 self.broken = !matches!(e.kind(), StorageFull | QuotaExceeded | FileTooLarge);
                 Err(e)
             }
-            result => result,
+            Ok(written) => {
+                open.length += written as u64;
+                Ok(written)
+            }
         }
     }
 
@@ -126,17 +139,36 @@ impl Destination for AppendedFile {
     }
 
     fn turn(&mut self, reopen: bool) -> io::Result<bool> {
-        let Some(open) = self.open.as_ref().filter(|open| open.regular) else { return Ok(false) };
-        if !open.is_at(&self.path) {
+        let Some(open) = self.open.as_mut().filter(|open| open.regular) else { return Ok(false) };
+        let Some(length) = open.length_at(&self.path) else {
+            // Whoever moved it may be about to make the next one, with an owner and a mode of their own.
+            if !reopen && !self.path.exists() {
+                let since = *open.moved.get_or_insert_with(Instant::now);
+                if since.elapsed() < NEXT_FILE {
+                    return Ok(false);
+                }
+            }
             self.open_anew()?;
             return Ok(true);
+        };
+        open.moved = None;
+        if length < open.length {
+            self.truncated += 1;
+            if self.truncated == 1 {
+                warn!(
+                    "{} was truncated by another program: what was written since that read it last is lost \
+                     (logrotate: create in place of copytruncate)",
+                    self.path.display()
+                );
+            }
         }
+        open.length = length;
         if reopen {
             // The same file, perhaps with other rights.
             self.open_anew()?;
             return Ok(false);
         }
-        if self.is_due(open) { self.rotate() } else { Ok(false) }
+        if self.open.as_ref().is_some_and(|open| self.is_due(open)) { self.rotate() } else { Ok(false) }
     }
 }
 
@@ -168,17 +200,22 @@ impl OpenFile {
         if facts.is_file() && !ends_with_line_feed(path, facts.len()) {
             file.write_all(b"\n")?;
         }
+        let length = file.metadata()?.len();
         Ok(Self {
             file,
             regular: facts.is_file(),
             device: facts.dev(),
             inode: facts.ino(),
+            length,
+            moved: None,
             born: facts.created().unwrap_or_else(|_| SystemTime::now()),
         })
     }
 
-    fn is_at(&self, path: &Path) -> bool {
-        path.metadata().is_ok_and(|facts| (facts.dev(), facts.ino()) == (self.device, self.inode))
+    /// The length of the file at `path`; None where that is another one, or none.
+    fn length_at(&self, path: &Path) -> Option<u64> {
+        let facts = path.metadata().ok()?;
+        ((facts.dev(), facts.ino()) == (self.device, self.inode)).then_some(facts.len())
     }
 }
 

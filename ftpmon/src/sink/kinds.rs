@@ -8,11 +8,19 @@ use super::destination::Destination;
 use super::file::AppendedFile;
 use super::http::Http;
 use super::octet_counted::OctetCounted;
-use super::output_spec::OutputSettings;
+use super::output_spec::{OutputSettings, OutputSpec};
 use super::socket::{Socket, Tcp, Unix};
 use super::spec::SinkSpec;
 use super::stdout::Stdout;
 use super::tls::Tls;
+
+/// Connects to the reader of a socket, over HTTP or of a broker, with certificates and login, and sends nothing.
+///
+/// # Errors
+/// Why that cannot be.
+pub fn reach(output: &OutputSpec) -> io::Result<()> {
+    destination(&output.sink, &output.settings)?.open()
+}
 
 /// The output that `spec` names, not open yet.
 ///

@@ -86,6 +86,7 @@ pub use direct::{DirectOutputError, DirectOutputs};
 pub use file_options::FileOptions;
 pub use http_protocol::HttpProtocol;
 pub use http_url::HttpUrl;
+pub use kinds::reach;
 pub use losses::Loss;
 pub use output_error::OutputSpecError;
 pub use output_spec::{
@@ -97,5 +98,5 @@ pub use spec::{SinkSpec, SinkSpecError};
 pub use spool::{
     SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, Spool, SpoolFull, SpoolOptions, SpoolReport, verify_spool,
 };
-pub use stdout::{reader_gone, stdout_is_closed};
+pub use stdout::{reader_gone, reader_has_gone, stdout_is_closed};
 pub use tls_options::TlsOptions;

@@ -17,13 +17,12 @@ use super::broker_url::BrokerUrl;
 use super::courier::{Connected, Courier, Verdicts};
 use super::line_names::Names;
 use super::protocol::Verdict;
+use super::socket::CONNECT_TIMEOUT;
 use super::tls_error::explained_source;
 use super::tls_options::TlsOptions;
 
 /// The longest time until a message is confirmed.
 const ACK_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest attempt to connect to one address.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// NATS servers and a subject, which a stream of theirs keeps.
 pub(super) struct Nats {

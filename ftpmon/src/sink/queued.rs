@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tracing::error;
 
 use super::batch::LineBatch;
+use super::destination::{Destination, disk_takes_nothing};
 use super::kinds::destination;
 use super::losses::Loss;
 use super::output_spec::OutputSpec;
@@ -117,18 +118,16 @@ impl QueuedOutputs {
             }
             let open_now = matches!(sink, SinkSpec::Stdout | SinkSpec::File(_));
             let opened = destination(sink, settings).and_then(|mut destination| {
-                if open_now {
-                    destination.open()?;
-                }
-                Ok(destination)
+                let open = open_now && opens(&mut *destination)?;
+                Ok((destination, open))
             });
-            let destination = opened.map_err(|error| OutputError { spec: sink.clone(), error })?;
+            let (destination, open) = opened.map_err(|error| OutputError { spec: sink.clone(), error })?;
             let shared = Arc::new(Shared {
                 name: sink.to_string(),
                 queue: Queue::new(settings.queue_bytes),
                 opening: Mutex::new(Arc::default()),
                 reopened: AtomicU64::new(0),
-                up: AtomicBool::new(open_now),
+                up: AtomicBool::new(open),
                 delivered_s: AtomicU64::new(0),
                 reopen: AtomicBool::new(false),
                 failed: Arc::clone(&failed),
@@ -143,7 +142,7 @@ impl QueuedOutputs {
             let resend = settings.resend_bytes;
             let owned = settings.file.uid.is_some() || settings.file.gid.is_some();
             let role = if owned { Role::OwnedOutput } else { Role::Output };
-            let idle = Some(Worker::new(Arc::clone(&shared), reader, role, destination, open_now, resend));
+            let idle = Some(Worker::new(Arc::clone(&shared), reader, role, destination, open, resend));
             outputs.push(Output { spec: sink.clone(), shared, idle, thread: None, said: None });
         }
         Ok(Self { outputs, gone, failed, spool })
@@ -275,6 +274,14 @@ impl Outputs for QueuedOutputs {
             }
         }
         Ok(())
+    }
+}
+
+/// Opens an output. False where the disk takes nothing now: its thread says so, and tries again.
+fn opens(destination: &mut dyn Destination) -> io::Result<bool> {
+    match destination.open() {
+        Err(error) if disk_takes_nothing(&error) => Ok(false),
+        opened => opened.map(|()| true),
     }
 }
 

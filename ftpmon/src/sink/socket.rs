@@ -13,9 +13,9 @@ use rustix::net::{RecvFlags, recv, sockopt};
 use super::destination::{Destination, Recovery, Unread, not_open};
 use super::kernel_queue::KernelQueue;
 
-/// The longest attempt to connect, and the longest time that sent bytes may be unacknowledged before a TCP connection
-/// counts as dead.
+/// The longest attempt to connect to one address: of every kind of output.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest time that sent bytes may be unacknowledged before a TCP connection counts as dead.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 
 /// The longest wait of a write for a reader that takes nothing, before the remaining time is checked.

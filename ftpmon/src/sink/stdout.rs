@@ -88,6 +88,13 @@ pub(super) fn wait_writable(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// Standard output is a pipe or socket whose reader has gone.
+pub fn reader_has_gone() -> bool {
+    let mut stdout = [PollFd::from_borrowed_fd(rustix::stdio::stdout(), PollFlags::empty())];
+    let asked = poll(&mut stdout, Some(&Timespec::default()));
+    asked.is_ok() && stdout.iter().any(|stdout| stdout.revents().contains(PollFlags::ERR))
+}
+
 /// Comes back when standard output is a pipe or socket whose reader has gone (`ftpmon run | head`), without a write to
 /// find out. Never comes back where that cannot happen.
 pub async fn reader_gone() {

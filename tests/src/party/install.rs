@@ -15,7 +15,7 @@ use crate::machine::find;
 use crate::process::run_ok;
 
 /// Packages that are installed, with a program that tells whether one is there.
-const PACKAGES: [(&str, &str); 11] = [
+const PACKAGES: [(&str, &str); 12] = [
     ("iproute2", "ip"),
     ("ethtool", "ethtool"),
     ("iptables", "iptables"),
@@ -27,6 +27,7 @@ const PACKAGES: [(&str, &str); 11] = [
     ("python3", "python3"),
     ("python3-pip", "pip3"),
     ("tmux", "tmux"),
+    ("logrotate", "logrotate"),
 ];
 
 /// Tools of attackers, and clients that only their tests want.

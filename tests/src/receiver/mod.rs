@@ -1,7 +1,9 @@
 //! Receivers of others that events are sent to: where they come from, how they run, and what they have.
 
+mod brokers;
 mod guide;
 mod install;
+mod shipper;
 mod stage;
 
 use std::path::PathBuf;
@@ -9,8 +11,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
+pub use brokers::{KAFKA_BROKER, KAFKA_CLIENT, nats_client, nats_server};
 pub use guide::Guide;
 pub use install::install;
+pub use shipper::{Shipped, Shipper};
 pub use stage::{Stage, events_wanted};
 
 use crate::machine;
@@ -44,7 +48,8 @@ impl Receiver {
         match self {
             Self::NatsServer => &["nats-server"],
             // The releases that the tests were written against.
-            Self::NatsPy => &["nats-py==2.16.0"],
+            // Credentials are signed by the others.
+            Self::NatsPy => &["nats-py==2.16.0", "nkeys==0.2.1", "pynacl==1.6.2", "cffi==2.1.1"],
             Self::Librdkafka => &["confluent-kafka==2.16.1"],
             Self::OpenTelemetry => &["opentelemetry-proto==1.45.2", "protobuf==7.36.2"],
             Self::Rsyslog => &["rsyslog", "libestr0", "libfastjson4", "liblognorm5"],
@@ -80,7 +85,7 @@ impl Receiver {
     fn sign(self) -> &'static str {
         match self {
             Self::NatsServer => "usr/sbin/nats-server",
-            Self::NatsPy => "nats/__init__.py",
+            Self::NatsPy => "nkeys/__init__.py",
             Self::Librdkafka => "confluent_kafka/__init__.py",
             Self::OpenTelemetry => "opentelemetry/proto/logs/v1/logs_pb2.py",
             Self::Rsyslog => "usr/sbin/rsyslogd",

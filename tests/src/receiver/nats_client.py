@@ -29,7 +29,9 @@ async def main(what, url, stream, *more):
 
 
 def options(more):
-    """A client certificate: the files of the authority's, its own and of the key."""
+    """A client certificate: the files of the authority's, its own and of the key. Or a file with credentials."""
+    if len(more) == 2 and more[1]:
+        return {"user_credentials": more[1]}
     if len(more) < 4:
         return {}
     context = ssl.create_default_context(cafile=more[1])

@@ -19,6 +19,7 @@ mod report;
 mod rounds;
 mod sessions;
 mod setup;
+mod spool;
 mod table;
 mod watcher;
 
@@ -87,6 +88,8 @@ enum Bench {
     Sessions,
     /// Instructions and memory by the size of the input, and how fast they grow.
     Growth,
+    /// An agent's processor time at a steady rate, with and without a spool.
+    Spool,
     /// `ftpmon report` of ten million events, and of names that shall fill its memory.
     Report,
     /// Instruction counts against the committed baseline: what CI asserts.
@@ -95,7 +98,7 @@ enum Bench {
 
 impl Bench {
     /// Those that measure.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Kernel,
         Self::Read,
         Self::Live,
@@ -103,6 +106,7 @@ impl Bench {
         Self::Latency,
         Self::Sessions,
         Self::Growth,
+        Self::Spool,
         Self::Report,
     ];
 
@@ -115,6 +119,7 @@ impl Bench {
             Self::Latency => latency::run(setup),
             Self::Sessions => sessions::run(setup),
             Self::Growth => growth::run(setup),
+            Self::Spool => spool::run(setup),
             Self::Report => report::run(setup),
             Self::Regression => regression::run(setup, bless).map(|()| Vec::new()),
         }

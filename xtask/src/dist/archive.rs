@@ -22,7 +22,7 @@ pub(super) fn make(folder: &Path, binary: &Binary, documents: &Documents) -> Res
     );
     let stage = folder.join(&name);
     fs::create_dir(&stage).with_context(|| stage.display().to_string())?;
-    copy(&binary.path, &stage.join("ftpmon"))?;
+    binary.copy_to(&stage.join("ftpmon"))?;
     for file in FILES {
         copy(&root.join(file), &stage.join(file))?;
     }

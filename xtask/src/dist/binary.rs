@@ -9,6 +9,8 @@ use crate::workspace::{build_agent, cargo};
 
 /// The target whose binaries need no library of the system.
 const STATIC: &str = "x86_64-unknown-linux-musl";
+/// The C compiler for that, which a library of assembler code wants.
+const STATIC_CC: &str = "x86_64-linux-musl-gcc";
 /// The shells with completions.
 const SHELLS: [(&str, &str); 3] = [("bash", "ftpmon.bash"), ("zsh", "_ftpmon"), ("fish", "ftpmon.fish")];
 
@@ -31,21 +33,37 @@ pub(super) struct Documents {
 }
 
 impl Binary {
-    /// Builds the agent; static if rustup has the standard library for that.
+    /// Builds the agent for this system's C library.
     pub(super) fn build() -> Result<Self> {
+        Ok(Self { path: build_agent()?, is_static: false })
+    }
+
+    /// Builds the agent without any library; None, and a line why, where that cannot be done.
+    pub(super) fn build_static() -> Result<Option<Self>> {
+        if ftpmon_tests::machine::find(STATIC_CC).is_none() {
+            println!("not static: {STATIC_CC} is not installed (Debian: musl-tools)");
+            return Ok(None);
+        }
         let added = Command::new("rustup").args(["target", "add", STATIC]).stderr(Stdio::null()).status();
         if !added.is_ok_and(|status| status.success()) {
             println!("not static: rustup cannot add {STATIC} here");
-            return Ok(Self { path: build_agent()?, is_static: false });
+            return Ok(None);
         }
         let build = ["build", "--release", "--locked", "--package", "ftpmon", "--bin", "ftpmon", "--target"];
         ensure!(cargo()?.args(build).arg(STATIC).status()?.success(), "ftpmon does not build for {STATIC}");
         let path = ftpmon_tests::machine::target()?.join(STATIC).join("release/ftpmon");
-        Ok(Self { path, is_static: true })
+        Ok(Some(Self { path, is_static: true }))
     }
 
     pub(super) const fn kind(&self) -> &'static str {
         if self.is_static { "static, for any Linux on x86_64" } else { "needs the C library of this system" }
+    }
+
+    /// Copies the agent without its symbols, which only debuggers read.
+    pub(super) fn copy_to(&self, place: &Path) -> Result<()> {
+        let stripped = Command::new("strip").arg("-o").arg(place).arg(&self.path).status();
+        ensure!(stripped.context("cannot run strip (binutils)")?.success(), "strip failed");
+        Ok(())
     }
 
     /// Writes manual pages and completions below `folder`.

@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 use anyhow::{Result, ensure};
 use ftpmon_tests::machine::find;
 
+use super::provide::linters;
+
 /// The exposure that systemd may find in the unit at most: 20 is 2.0 on its scale of 10.
 const EXPOSURE_MAX: &str = "20";
 /// Files without which a package does not serve.
@@ -31,8 +33,33 @@ pub(super) fn deploy(folder: &Path) -> Result<()> {
         ensure_quiet("kubectl kustomize", &rendered)?;
         let text = String::from_utf8_lossy(&rendered.stdout);
         ensure!(text.contains("kind: DaemonSet") && text.contains("kind: ConfigMap"), "{text}");
+        manifests(&rendered.stdout)?;
     }
-    Ok(())
+    container(&folder.join("container/Containerfile"))
+}
+
+/// Every field of the manifests is one of Kubernetes', with a value of its type.
+fn manifests(rendered: &[u8]) -> Result<()> {
+    let Some(linters) = linters()? else {
+        println!("not checked by kubernetes-validate: pip3 is not installed");
+        return Ok(());
+    };
+    let file = ftpmon_tests::machine::target()?.join("kubernetes.yaml");
+    std::fs::write(&file, rendered)?;
+    let mut validate = Command::new("python3");
+    validate.env("PYTHONPATH", &linters).arg(linters.join("bin/kubernetes-validate"));
+    let judged = validate.arg("--strict").arg(&file).output()?;
+    std::fs::remove_file(&file)?;
+    ensure_quiet("kubernetes-validate", &judged)
+}
+
+/// The rules of hadolint.
+fn container(file: &Path) -> Result<()> {
+    let Some(linters) = linters()? else {
+        println!("not checked by hadolint: pip3 is not installed");
+        return Ok(());
+    };
+    ensure_quiet("hadolint", &Command::new(linters.join("bin/hadolint")).arg(file).output()?)
 }
 
 /// The archive can be unpacked, and what is in it runs.
@@ -50,7 +77,7 @@ pub(super) fn archive(archive: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The package holds what it must, and lintian finds no error in it.
+/// The package holds what it must, and lintian finds no error and no warning in it.
 pub(super) fn package(package: &Path) -> Result<()> {
     if let Some(mut dpkg) = tool("dpkg-deb") {
         let listed = dpkg.arg("--contents").arg(package).output()?;
@@ -61,7 +88,7 @@ pub(super) fn package(package: &Path) -> Result<()> {
         }
     }
     if let Some(mut lintian) = tool("lintian") {
-        let found = lintian.args(["--fail-on", "error", "--allow-root"]).arg(package).output()?;
+        let found = lintian.args(["--fail-on", "error,warning", "--allow-root"]).arg(package).output()?;
         print!("{}", String::from_utf8_lossy(&found.stdout));
         ensure_quiet("lintian", &found)?;
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::binary::{Binary, Documents};
 use crate::tools::Tool;
@@ -19,14 +19,14 @@ pub(super) fn make(folder: &Path, binary: &Binary, documents: &Documents) -> Res
     let stage = root()?.join("target/debian");
     let _ = fs::remove_dir_all(&stage);
     fs::create_dir_all(&stage)?;
-    fs::copy(&binary.path, stage.join("ftpmon")).context("cannot copy the agent")?;
+    binary.copy_to(&stage.join("ftpmon"))?;
     for (from, to) in [(&documents.manual, "man"), (&documents.completions, "completions")] {
         let copied = Command::new("cp").arg("-r").arg(from).arg(stage.join(to)).status()?;
         ensure!(copied.success(), "cannot copy {}", from.display());
     }
     let package = folder.join(format!("ftpmon_{}_amd64.deb", env!("CARGO_PKG_VERSION")));
     let made = cargo()?
-        .args(["deb", "--quiet", "--no-build", "--strip", "--package", "ftpmon", "--output"])
+        .args(["deb", "--quiet", "--no-build", "--no-strip", "--package", "ftpmon", "--output"])
         .arg(&package)
         .status()?;
     ensure!(made.success(), "cargo deb failed");

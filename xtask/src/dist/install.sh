@@ -39,8 +39,8 @@ within() { chroot "$root" "$@"; }
 
 # The scripts of the package believe that systemd runs; what they ask of it is written down.
 mkdir -p "$root/run/systemd/system"
-rm -f "$root/usr/bin/systemctl"
-printf '#!/bin/sh\necho "$*" >>/run/asked\n' >"$root/usr/bin/systemctl"
+rm -f "$root/usr/bin/systemctl" "$root/usr/sbin/policy-rc.d"
+printf '#!/bin/sh\necho "$*" >>/run/asked\ncase " $* " in *" is-enabled "*) echo enabled ;; esac\n' >"$root/usr/bin/systemctl"
 chmod 755 "$root/usr/bin/systemctl"
 asked() { grep -qx -- "$*" "$root/run/asked" || fail "systemctl was not asked to $*: $(cat "$root/run/asked")"; }
 
@@ -56,8 +56,9 @@ ip route add default via 192.0.2.2
 within dpkg --install --force-depends /tmp/ftpmon.deb >"$work/said" 2>&1 || fail "the package is not installed"
 within getent passwd ftpmon >/dev/null || fail "the package makes no user"
 asked --system daemon-reload
-asked enable ftpmon.service
-asked restart ftpmon.service
+asked --quiet --system restart ftpmon.service
+wanted=$root/etc/systemd/system/multi-user.target.wants/ftpmon.service
+[ -L "$wanted" ] || grep -q 'preset ftpmon.service$' "$root/run/asked" || fail "the unit is not enabled"
 [ "$(within stat -c %U:%a /sys/fs/bpf/ftpmon)" = ftpmon:700 ] || fail "the folder of pins is not ftpmon's"
 
 # What the unit runs, as its user and with its capabilities alone.
@@ -85,11 +86,11 @@ done
 : >"$root/run/asked"
 within dpkg --remove ftpmon >"$work/said" 2>&1 || fail "the package is not removed"
 asked stop ftpmon.service
-asked disable ftpmon.service
 [ -f "$root/etc/ftpmon/ftpmon.toml" ] || fail "its configuration went with it"
 [ -f "$events" ] || fail "the events went with it"
 [ ! -e "$root/sys/fs/bpf/ftpmon" ] || fail "pins are left"
 within dpkg --purge ftpmon >"$work/said" 2>&1 || fail "the package is not purged"
+[ ! -L "$wanted" ] || fail "the unit is still enabled"
 ! within getent passwd ftpmon >/dev/null || fail "its user is left"
 ! within getent group ftpmon >/dev/null || fail "its group is left"
 left=$(find "$work/upper" -name '*ftpmon*' ! -type c)

@@ -2,7 +2,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `binary` | the agent, static where it can be built |
+//! | `provide` | Debian's programs that this takes |
+//! | `binary` | the agent, for this system and static |
 //! | `archive` | the archive for any Linux |
 //! | `debian` | the Debian package |
 //! | `install` | the package installed, run and purged in a root of its own |
@@ -13,6 +14,7 @@ mod binary;
 mod checks;
 mod debian;
 mod install;
+mod provide;
 
 use std::fs;
 use std::path::PathBuf;
@@ -32,21 +34,23 @@ pub(crate) struct Args {
 
 /// Makes the packages and checks them.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    provide::programs()?;
     checks::deploy(&root()?.join("deploy"))?;
     if args.check {
         return Ok(());
     }
     let folder = folder()?;
     let binary = Binary::build()?;
-    println!("made {}: {}", binary.path.display(), binary.kind());
     let documents = binary.documents(&folder)?;
-    let archive = archive::make(&folder, &binary, &documents)?;
+    let for_any = Binary::build_static()?;
+    let for_any = for_any.as_ref().unwrap_or(&binary);
+    let archive = archive::make(&folder, for_any, &documents)?;
     checks::archive(&archive)?;
-    println!("made {}", archive.display());
+    println!("made {}: {}", archive.display(), for_any.kind());
     let package = debian::make(&folder, &binary, &documents)?;
     checks::package(&package)?;
     install::try_out(&package)?;
-    println!("made {}", package.display());
+    println!("made {}: {}", package.display(), binary.kind());
     Ok(())
 }
 

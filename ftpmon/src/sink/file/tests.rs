@@ -42,7 +42,12 @@ fn a_file_that_was_moved_away_is_left_between_two_events() {
     assert!(!file.turn(false).unwrap());
     std::fs::rename(scratch.0.join("events"), scratch.0.join("events.old")).unwrap();
     write(&mut file, "two\n");
-    assert!(file.turn(false).unwrap(), "a new file begins");
+    assert!(!file.turn(false).unwrap(), "whoever moved it may be about to make the next one");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !file.turn(false).unwrap() {
+        assert!(Instant::now() < deadline, "no new file begins");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     write(&mut file, "three\n");
     assert_eq!((scratch.text("events.old"), scratch.text("events")), ("one\ntwo\n".into(), "three\n".into()));
     // logrotate's create: another file is there already.
@@ -62,8 +67,13 @@ fn a_file_that_was_truncated_goes_on_at_its_begin() {
     let mut file = file(&scratch, FileOptions::default());
     write(&mut file, "one\n");
     std::fs::OpenOptions::new().write(true).open(scratch.0.join("events")).unwrap().set_len(0).unwrap();
+    assert!(!file.turn(false).unwrap());
     write(&mut file, "two\n");
-    assert_eq!(scratch.text("events"), "two\n");
+    assert!(!file.turn(false).unwrap());
+    assert_eq!((scratch.text("events"), file.truncated), ("two\n".to_owned(), 1));
+    // Asked to open its file again, it does at once, whoever would make it.
+    std::fs::remove_file(scratch.0.join("events")).unwrap();
+    assert!(file.turn(true).unwrap());
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! | `options` | its settings |
 //! | `record`, `segment` | the bytes of a record and of a file |
 //! | `cursor` | how far an output has come |
+//! | `issued` | what was in memory when a run was killed |
 //! | `shared` | what writer and readers have in common |
 //! | `verify` | a look at a whole spool |
 //! | `writer` | the thread that appends, syncs and gives space back |
@@ -14,6 +15,7 @@
 //! The start reads the last segment alone: it cuts a record that a power failure tore, and sets a file without a header aside.
 
 mod cursor;
+mod issued;
 mod options;
 mod reader;
 mod record;
@@ -24,6 +26,7 @@ mod tests;
 mod verify;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -31,13 +34,15 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use ftpmon_event::Origin;
+use ftpmon_event::{Origin, RunId};
 use rustix::fs::{FlockOperation, flock};
 use tracing::{error, warn};
 
 use super::batch::LineBatch;
+use super::destination::disk_takes_nothing;
 use crate::boot::boot_id;
 use crate::sandbox;
+use issued::{Issued, Unwritten};
 use segment::Header;
 use shared::{Shared, SpoolState};
 use writer::SpoolWriter;
@@ -59,6 +64,22 @@ pub struct Spool {
 }
 
 impl Spool {
+    /// Opens or creates the spool, or says that the run has none, where the disk takes nothing at all.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_unless_refused(options: SpoolOptions, origin: &Origin) -> io::Result<Option<Self>> {
+        let folder = options.folder.clone();
+        match Self::open(options, origin) {
+            Err(error) if disk_takes_nothing(&error) => {
+                let folder = folder.display();
+                warn!("spool {folder}: {error}; this run has no spool: events wait in memory alone");
+                Ok(None)
+            }
+            opened => opened.map(Some),
+        }
+    }
+
     /// Opens or creates the spool in a directory, for the events of `origin`.
     ///
     /// # Errors
@@ -75,7 +96,7 @@ impl Spool {
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| io::Error::new(io::ErrorKind::ResourceBusy, "another ftpmon uses it"))?;
         let mut state = SpoolState::default();
-        let mut last = None;
+        let (mut last, mut newest) = (None, None);
         for number in segment::list(&folder)? {
             let bytes = std::fs::metadata(segment::path(&folder, number)).map_or(0, |facts| facts.len());
             state.segments.insert(number, bytes);
@@ -83,7 +104,10 @@ impl Spool {
         }
         if let Some(last) = last {
             match recover(&folder, last) {
-                Ok(bytes) => drop(state.segments.insert(last, bytes)),
+                Ok(recovered) => {
+                    state.segments.insert(last, recovered.bytes);
+                    newest = Some(recovered);
+                }
                 Err(error) => {
                     let aside = segment::set_aside(&folder, last);
                     let aside =
@@ -104,8 +128,20 @@ impl Spool {
             run: origin.run,
             boot: boot_id().map(|id| String::from_utf8_lossy(&id).into_owned()).unwrap_or_default(),
             previous,
-            next: std::collections::BTreeMap::new(),
+            next: BTreeMap::new(),
         };
+        match Issued::begin(&folder, origin.run) {
+            Ok((issued, unwritten)) => {
+                state.issued = Some(issued);
+                let written = |left: Unwritten| match &newest {
+                    Some(Recovered { run, next, .. }) => left.beyond(*run, next),
+                    None => Some(left),
+                };
+                state.unwritten = unwritten.into_iter().filter_map(written).collect();
+            }
+            Err(error) if disk_takes_nothing(&error) => {}
+            Err(error) => return Err(error),
+        }
         let shared = Arc::new(Shared::new(options, origin.run, state));
         let mut writer = SpoolWriter::new(Arc::clone(&shared), header);
         writer.begin()?;
@@ -175,15 +211,28 @@ fn hand_over(folder: &std::path::Path, lock: &File) {
     }
 }
 
-/// Cuts what a power failure or a kill left unfinished after the last complete record of a segment. Returns its length.
-fn recover(folder: &std::path::Path, number: u64) -> io::Result<u64> {
-    let (file, _, begin) = segment::open(folder, number)?;
+/// The newest segment of earlier runs.
+struct Recovered {
+    /// Its length.
+    bytes: u64,
+    /// The run that wrote it.
+    run: RunId,
+    /// `seq` after the last event of each route in it.
+    next: BTreeMap<u64, u64>,
+}
+
+/// Cuts what a power failure or a kill left unfinished after the last complete record of a segment.
+fn recover(folder: &std::path::Path, number: u64) -> io::Result<Recovered> {
+    let (file, header, begin) = segment::open(folder, number)?;
     let bytes = file.metadata()?.len();
-    let end = record::scan(&file, begin, bytes, |_| {})?;
+    let mut next = BTreeMap::new();
+    let end = record::scan(&file, begin, bytes, |record| {
+        next.insert(record.route, record.next_seq);
+    })?;
     if end < bytes {
         let cut = bytes - end;
         OpenOptions::new().write(true).open(segment::path(folder, number))?.set_len(end)?;
         warn!("spool: {cut} bytes after the last complete record of segment {number} were cut");
     }
-    Ok(end)
+    Ok(Recovered { bytes: end, run: header.run, next })
 }

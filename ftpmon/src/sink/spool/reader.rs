@@ -13,7 +13,7 @@ use super::super::spool_position::{Behind, SpoolPosition};
 use super::cursor::Cursor;
 use super::record::{self, SpoolRecord};
 use super::segment::{self, Header};
-use super::shared::{Lose, ReaderState, Shared};
+use super::shared::{Lose, ReaderState, RecentRecord, Shared};
 
 /// The shortest time between two writes of a cursor.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -52,6 +52,10 @@ impl SpoolReader {
     pub(super) fn new(shared: Arc<Shared>, output: String, route: u64, lose: Lose) -> Self {
         let known = Cursor::load(shared.folder(), &output);
         let mut state = shared.state();
+        if known.is_some() && !state.readers.iter().any(|reader| reader.output == output) {
+            let of_route = state.unwritten.iter().filter(|unwritten| unwritten.route == route);
+            of_route.for_each(|left| lose(Some(left.run), left.missing, DropReason::WriteFailed));
+        }
         let newest = state.segments.keys().next_back().copied().unwrap_or(0);
         let place = SpoolPosition { segment: newest, offset: 0 };
         let cursor =
@@ -92,6 +96,12 @@ impl SpoolReader {
                 self.go_to(after?);
                 continue;
             };
+            if let Some(recent) = self.recent(place) {
+                match recent {
+                    Some(batch) => return Some(batch),
+                    None => continue,
+                }
+            }
             match self.read(place, limit) {
                 Ok(Some(record)) => {
                     if let Some(batch) = self.batch_of(record, place.segment) {
@@ -161,6 +171,22 @@ impl SpoolReader {
         let limit = state.segments.get(&place.segment).copied();
         let after = state.segments.range(place.segment + 1..).next().map(|(&number, _)| number);
         Some((place, limit, after))
+    }
+
+    /// Moves past a record that is still in memory, if the next one is: an output that keeps up reads nothing from the disk. Its batch, if it
+    /// belongs to this route.
+    fn recent(&mut self, place: SpoolPosition) -> Option<Option<LineBatch>> {
+        let run = self.shared.run;
+        let mut state = self.shared.state();
+        let RecentRecord { end, route, batch, .. } = state.recent(place)?;
+        let reader = state.readers.get_mut(self.index).filter(|reader| reader.place == place)?;
+        reader.place = SpoolPosition { segment: place.segment, offset: end };
+        if route != self.route {
+            return Some(None);
+        }
+        let next_seq = batch.first_seq() + batch.events();
+        (reader.run, reader.next_seq) = (Some(run), next_seq);
+        Some(Some(batch.with_place(Behind { place: reader.place, run, next_seq })))
     }
 
     fn go_to(&mut self, segment: u64) {

@@ -55,7 +55,7 @@ pub(super) fn path(folder: &Path, number: u64) -> PathBuf {
 
 /// A file in the directory of a spool is the spool's, by its name.
 pub(super) fn is_spools(name: &str) -> bool {
-    name.ends_with(".seg") || name.starts_with("cursor-")
+    name.ends_with(".seg") || name.starts_with("cursor-") || name == "issued"
 }
 
 /// The numbers of all segments, in order.

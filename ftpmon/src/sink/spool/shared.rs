@@ -9,10 +9,14 @@ use ftpmon_event::{DropReason, RunId};
 
 use super::super::batch::{LineBatch, SeqRange};
 use super::super::spool_position::SpoolPosition;
+use super::issued::{Issued, Unwritten};
 use super::options::{SpoolFull, SpoolOptions};
 
 /// Bytes of events that wait to be written. A disk that hangs costs this much memory; what comes then is lost and reported.
 pub(super) const QUEUE_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes of the newest records that are kept in memory, for the outputs that keep up.
+const RECENT_BYTES_MAX: usize = 2 << 20;
 
 /// Notes events that an output will not get: of this run, or of the given earlier one.
 pub(in crate::sink) type Lose = Box<dyn Fn(Option<RunId>, SeqRange, DropReason) + Send>;
@@ -37,6 +41,13 @@ pub(super) struct SpoolState {
     pub(super) readers: Vec<ReaderState>,
     /// The next `seq` of each route.
     pub(super) next: BTreeMap<u64, u64>,
+    /// The numbers that outlive a kill; none where the disk has no room for them.
+    pub(super) issued: Option<Issued>,
+    /// Events that the run before had in memory when it was killed.
+    pub(super) unwritten: Vec<Unwritten>,
+    /// The newest records, oldest first.
+    recent: VecDeque<RecentRecord>,
+    recent_bytes: usize,
     /// Batches that are not written yet.
     pub(super) pending: usize,
     /// Nothing more comes.
@@ -45,6 +56,16 @@ pub(super) struct SpoolState {
     pub(super) outputs_known: bool,
     /// The disk takes nothing.
     pub(super) failing: bool,
+}
+
+/// A record of this run that was written a moment ago.
+#[derive(Clone)]
+pub(super) struct RecentRecord {
+    pub(super) begin: SpoolPosition,
+    /// Its end in its segment.
+    pub(super) end: u64,
+    pub(super) route: u64,
+    pub(super) batch: LineBatch,
 }
 
 /// A batch that is to be written.
@@ -111,6 +132,9 @@ impl Shared {
             state.lose(route, &batch, reason);
             return;
         }
+        if let Some(issued) = &mut state.issued {
+            issued.given(route, batch.first_seq(), batch.first_seq() + batch.events());
+        }
         state.queue_bytes += cost;
         state.pending += 1;
         state.queue.push_back(WaitingBatch { route, batch, urgent });
@@ -145,6 +169,23 @@ impl Shared {
 }
 
 impl SpoolState {
+    /// A record was written.
+    pub(super) fn remember(&mut self, record: RecentRecord) {
+        self.recent_bytes += record.batch.capacity();
+        self.recent.push_back(record);
+        while self.recent_bytes > RECENT_BYTES_MAX
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.recent_bytes = self.recent_bytes.saturating_sub(oldest.batch.capacity());
+        }
+    }
+
+    /// The record that begins there, if it was written a moment ago.
+    pub(super) fn recent(&self, begin: SpoolPosition) -> Option<RecentRecord> {
+        let place = self.recent.binary_search_by_key(&begin, |record| record.begin).ok()?;
+        self.recent.get(place).cloned()
+    }
+
     /// Reports to the outputs of a route the loss of a batch of this run.
     pub(super) fn lose(&mut self, route: u64, batch: &LineBatch, reason: DropReason) {
         let Some(missing) = batch.rest(0) else { return };

@@ -253,3 +253,30 @@ fn a_full_spool_that_drops_nothing_has_no_room_until_something_is_accepted() {
     assert!(spool.has_room() && told.lock().unwrap().is_empty());
     assert_eq!(numbers, (0..written * 10).collect::<Vec<_>>());
 }
+
+/// A copy of the directory, made before the batch is written, is what a kill leaves.
+#[test]
+fn what_was_in_memory_at_a_kill_is_told_by_the_next_run() {
+    let (scratch, killed) = (Scratch::new("kill"), Scratch::new("killed"));
+    let spool = open(&scratch.0, 1);
+    let (mut first, _) = reader(&spool);
+    spool.append(ROUTE, batch(0), true);
+    flush(&spool);
+    assert_eq!(read(&mut first), (0..10).collect::<Vec<_>>());
+    first.accept_all();
+    first.save();
+    spool.shared.state().issued.as_mut().unwrap().given(ROUTE, 10, 25);
+    for entry in std::fs::read_dir(&scratch.0).unwrap().flatten() {
+        std::fs::copy(entry.path(), killed.0.join(entry.file_name())).unwrap();
+    }
+    let next = open(&killed.0, 2);
+    let (mut again, told) = reader(&next);
+    assert_eq!(read(&mut again), Vec::<u64>::new());
+    let missing = SeqRange { first: 10, count: 15 };
+    assert_eq!(*told.lock().unwrap(), [(Some(1), missing, DropReason::WriteFailed)]);
+    // A run that ends in order leaves nothing to tell.
+    next.append(ROUTE, batch(0), true);
+    drop((again, next));
+    let (_, told) = reader(&open(&killed.0, 3));
+    assert_eq!(*told.lock().unwrap(), []);
+}

@@ -9,18 +9,19 @@ use ftpmon_event::DropReason;
 use ftpmon_event::text::hex;
 use sha2::{Digest as _, Sha256};
 
+use super::super::destination::disk_takes_nothing;
 use super::super::report::Report;
 use super::super::spool_position::SpoolPosition;
 use super::options::{SEGMENT_BYTES, SpoolFull};
 use super::record;
 use super::segment::{self, Header};
-use super::shared::{Shared, WaitingBatch};
+use super::shared::{RecentRecord, Shared, WaitingBatch};
 use crate::sandbox::{self, Reach, Role};
 
 /// The longest time that something is written and not synced.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
 /// The most bytes that are written and not synced.
-const SYNC_BYTES: u64 = 1 << 20;
+const SYNC_BYTES: u64 = 4 << 20;
 /// The pause before a disk that takes nothing is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -52,12 +53,18 @@ impl SpoolWriter {
         Self { shared, header, current: None, unsynced: 0, unsynced_since, buffer: Vec::new(), report }
     }
 
-    /// Begins the first segment.
+    /// Begins the first segment. A full disk is told, and tried again with the first events.
     ///
     /// # Errors
     /// The directory takes no files.
     pub(super) fn begin(&mut self) -> io::Result<()> {
-        self.begin_segment()
+        match self.begin_segment() {
+            Err(error) if disk_takes_nothing(&error) => {
+                self.fails(&error);
+                Ok(())
+            }
+            begun => begun,
+        }
     }
 
     /// Writes until the spool is closed and everything is written.
@@ -111,7 +118,7 @@ impl SpoolWriter {
         let length = self.buffer.len() as u64;
         loop {
             let room = self.shared.bytes() + length <= self.shared.cap();
-            let written = if room { self.write() } else { Err(io::ErrorKind::StorageFull.into()) };
+            let written = if room { self.write(waiting) } else { Err(io::ErrorKind::StorageFull.into()) };
             let error = match written {
                 Ok(()) => break,
                 Err(error) => error,
@@ -140,10 +147,13 @@ impl SpoolWriter {
         let mut state = self.shared.state();
         let next = waiting.batch.first_seq() + waiting.batch.events();
         state.next.insert(waiting.route, next);
+        if let Some(issued) = &mut state.issued {
+            issued.settled(waiting.route, next);
+        }
     }
 
     /// Writes the buffer to the segment, or to the next one.
-    fn write(&mut self) -> io::Result<()> {
+    fn write(&mut self, waiting: &WaitingBatch) -> io::Result<()> {
         let begin_next = core::mem::take(&mut self.shared.state().begin_next);
         if begin_next || self.current.as_ref().is_none_or(|current| current.bytes >= SEGMENT_BYTES) {
             self.begin_segment()?;
@@ -155,6 +165,7 @@ impl SpoolWriter {
             return Err(error);
         }
         current.hasher.update(&self.buffer);
+        let begin = SpoolPosition { segment: current.number, offset: current.bytes };
         current.bytes += self.buffer.len() as u64;
         if self.unsynced == 0 {
             self.unsynced_since = Instant::now();
@@ -163,6 +174,8 @@ impl SpoolWriter {
         let mut state = self.shared.state();
         state.failing = false;
         state.segments.insert(current.number, current.bytes);
+        let (route, batch) = (waiting.route, waiting.batch.clone());
+        state.remember(RecentRecord { begin, end: current.bytes, route, batch });
         drop(state);
         self.report.works(0);
         self.shared.changed.notify_all();
