@@ -9,10 +9,10 @@ use crate::diagnostics::{LogFormat, LogLevel};
 #[derive(Clone, Debug, Args)]
 pub struct LogOptions {
     /// Write diagnostics of this level and above on standard error
-    #[arg(long, value_enum, default_value_t = LogLevel::Info)]
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Info)]
     pub log_level: LogLevel,
     /// Form of the diagnostics
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 }
 
