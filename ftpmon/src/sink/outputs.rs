@@ -16,7 +16,7 @@ pub struct Lines {
     pub owners: Vec<u8>,
     /// `seq` of the first event.
     pub first_seq: u64,
-    /// An event among them is to be on the disk at once.
+    /// An event among them is to be on the disk soon.
     pub urgent: bool,
 }
 

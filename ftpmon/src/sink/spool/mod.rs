@@ -150,7 +150,7 @@ impl Spool {
         Ok(Self { shared, thread: Some(thread), _lock: lock })
     }
 
-    /// Appends a batch of a route; one that is `urgent` is on the disk at once.
+    /// Appends a batch of a route; one that is `urgent` is on the disk soon.
     pub(super) fn append(&self, route: u64, batch: LineBatch, urgent: bool) {
         self.shared.append(route, batch, urgent);
     }

@@ -72,7 +72,7 @@ pub(super) struct RecentRecord {
 pub(super) struct WaitingBatch {
     pub(super) route: u64,
     pub(super) batch: LineBatch,
-    /// It is to be on the disk at once.
+    /// It is to be on the disk soon.
     pub(super) urgent: bool,
 }
 

@@ -20,6 +20,8 @@ use crate::sandbox::{self, Reach, Role};
 
 /// The longest time that something is written and not synced.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
+/// The same where a login or an alert is among it: thousands a second are synced together.
+const URGENT_SYNC_EVERY: Duration = Duration::from_millis(50);
 /// The most bytes that are written and not synced.
 const SYNC_BYTES: u64 = 4 << 20;
 /// The pause before a disk that takes nothing is tried again.
@@ -33,6 +35,9 @@ pub(super) struct SpoolWriter {
     current: Option<Current>,
     unsynced: u64,
     unsynced_since: Instant,
+    /// A login or an alert is not synced yet.
+    urgent: bool,
+    synced_at: Instant,
     buffer: Vec<u8>,
     report: Report,
 }
@@ -49,8 +54,18 @@ impl SpoolWriter {
     /// A writer that begins with the segment after `header`'s number.
     pub(super) fn new(shared: Arc<Shared>, header: Header) -> Self {
         let report = Report::new(format!("spool {}", shared.folder().display()));
-        let unsynced_since = Instant::now();
-        Self { shared, header, current: None, unsynced: 0, unsynced_since, buffer: Vec::new(), report }
+        let now = Instant::now();
+        Self {
+            shared,
+            header,
+            current: None,
+            unsynced: 0,
+            unsynced_since: now,
+            urgent: false,
+            synced_at: now,
+            buffer: Vec::new(),
+            report,
+        }
     }
 
     /// Begins the first segment. A full disk is told, and tried again with the first events.
@@ -72,19 +87,14 @@ impl SpoolWriter {
         sandbox::enter_within_or_exit(Role::Files, Reach::Beneath(self.shared.folder()));
         loop {
             let (waiting, closed) = self.wait();
-            let mut urgent = false;
             for waiting in waiting {
-                urgent |= waiting.urgent;
+                self.urgent |= waiting.urgent;
                 self.append(&waiting);
                 let mut state = self.shared.state();
                 state.queue_bytes = state.queue_bytes.saturating_sub(waiting.batch.capacity());
                 state.pending = state.pending.saturating_sub(1);
             }
-            if self.unsynced > 0
-                && (urgent
-                    || closed
-                    || self.unsynced >= SYNC_BYTES
-                    || self.unsynced_since.elapsed() >= SYNC_EVERY)
+            if self.unsynced > 0 && (closed || self.unsynced >= SYNC_BYTES || self.sync_is_due_in().is_zero())
             {
                 self.sync();
             }
@@ -100,11 +110,7 @@ impl SpoolWriter {
     fn wait(&self) -> (Vec<WaitingBatch>, bool) {
         let mut state = self.shared.state();
         if state.queue.is_empty() && !state.closed {
-            let pause = if self.unsynced > 0 {
-                SYNC_EVERY.saturating_sub(self.unsynced_since.elapsed())
-            } else {
-                SYNC_EVERY
-            };
+            let pause = if self.unsynced > 0 { self.sync_is_due_in() } else { SYNC_EVERY };
             let waited = self.shared.changed.wait_timeout(state, pause.max(Duration::from_millis(1)));
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
@@ -207,6 +213,13 @@ impl SpoolWriter {
         Ok(())
     }
 
+    /// The time until what is written has to be synced.
+    fn sync_is_due_in(&self) -> Duration {
+        let due = SYNC_EVERY.saturating_sub(self.unsynced_since.elapsed());
+        let urgent = || URGENT_SYNC_EVERY.saturating_sub(self.synced_at.elapsed());
+        if self.urgent { due.min(urgent()) } else { due }
+    }
+
     fn sync(&mut self) {
         if let Some(current) = &self.current
             && let Err(error) = current.file.sync_data()
@@ -214,6 +227,8 @@ impl SpoolWriter {
             self.fails(&error);
         }
         self.unsynced = 0;
+        self.urgent = false;
+        self.synced_at = Instant::now();
     }
 
     fn fails(&mut self, error: &io::Error) {
