@@ -13,6 +13,7 @@ pub mod crowd;
 pub mod demonstration;
 pub mod detections;
 pub mod dialogues;
+pub mod doubt;
 pub mod events;
 pub mod expected;
 pub mod ftp;

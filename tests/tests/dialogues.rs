@@ -15,8 +15,8 @@ use ftpmon_tests::dialogues::record::Record;
 use ftpmon_tests::dialogues::shrink::{Shrunk, shrink};
 use ftpmon_tests::dialogues::stage::Stage;
 use ftpmon_tests::dialogues::step::Step;
-use ftpmon_tests::dialogues::{judge, report};
-use ftpmon_tests::net::Family;
+use ftpmon_tests::dialogues::{judge, recapture, report};
+use ftpmon_tests::net::{Family, Mischief};
 use ftpmon_tests::party::Party;
 
 /// The time that a difference is made smaller.
@@ -158,8 +158,54 @@ fn soak(party: Party) -> Result<()> {
     Ok(())
 }
 
+/// A wire that loses, doubles and delays: the ends send again what is missing, so that what is reported is the same.
+const BAD: Mischief = Mischief { lost: 8, doubled: 10, late: 20, by: 2 };
+
+/// Rounds on a bad wire.
+fn lossy(party: Party, seeds: std::ops::Range<u64>) -> Result<()> {
+    let mut stage = Stage::relayed(party, "auto", Family::V4, BAD)?;
+    let mut wrong = Vec::new();
+    for seed in seeds {
+        for (number, played) in stage.run(&calm_plan(seed))?.into_iter().enumerate() {
+            wrong.extend(
+                played.differences.iter().map(|what| format!("seed {seed} session {number}: {what}")),
+            );
+            if !played.differences.is_empty() {
+                report::write(
+                    &format!("{party:?}-{seed}-{number}-lossy"),
+                    &Shrunk { steps: Vec::new(), played },
+                )?;
+            }
+        }
+    }
+    ensure!(wrong.is_empty(), "{} differences: {wrong:#?}", wrong.len());
+    Ok(())
+}
+
+/// Rounds whose frames are read as captures: whole, cut and doubled, and with frames missing.
+fn recaptured(party: Party, seeds: std::ops::Range<u64>, mangled: u64, control: bool) -> Result<()> {
+    let stage = Stage::relayed(party, "auto", Family::V6, Mischief::default())?;
+    let mut wrong = Vec::new();
+    for seed in seeds {
+        let (records, frames) = stage.play_recorded(&calm_plan(seed))?;
+        let found = recapture::differences(&records, &frames, seed..seed + mangled, control)?;
+        wrong.extend(found.into_iter().map(|what| format!("seed {seed}: {what}")));
+    }
+    ensure!(wrong.is_empty(), "{} differences: {wrong:#?}", wrong.len());
+    Ok(())
+}
+
+/// The first seed of a soak, and how many.
+fn soaked() -> std::ops::Range<u64> {
+    let number = |variable: &str, otherwise: u64| {
+        env::var(variable).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+    };
+    let first = number("FTPMON_SOAK_SEED", 1);
+    first..first + number("FTPMON_SOAK_DIALOGUES", 10_000).div_ceil(SESSIONS as u64)
+}
+
 macro_rules! dialogues {
-    ($($short:ident, $soak:ident: $party:ident;)*) => {$(
+    ($($short:ident, $soak:ident, $lossy:ident, $soak_lossy:ident, $recaptured:ident, $soak_recaptured:ident: $party:ident;)*) => {$(
         #[test]
         fn $short() {
             test(stringify!($short), &[Need::Agent, Need::Party(Party::$party)], || short(Party::$party));
@@ -169,12 +215,40 @@ macro_rules! dialogues {
         fn $soak() {
             test(stringify!($soak), &[Need::Agent, Need::Party(Party::$party)], || soak(Party::$party));
         }
+
+        #[test]
+        fn $lossy() {
+            let needs = [Need::Agent, Need::Tool("ethtool"), Need::Party(Party::$party)];
+            test(stringify!($lossy), &needs, || lossy(Party::$party, 1..3));
+        }
+
+        #[test]
+        fn $soak_lossy() {
+            let needs = [Need::Agent, Need::Tool("ethtool"), Need::Party(Party::$party)];
+            test(stringify!($soak_lossy), &needs, || lossy(Party::$party, soaked()));
+        }
+
+        #[test]
+        fn $recaptured() {
+            let needs = [Need::Agent, Need::Tool("ethtool"), Need::Party(Party::$party)];
+            test(stringify!($recaptured), &needs, || recaptured(Party::$party, 1..2, 2, false));
+        }
+
+        #[test]
+        fn $soak_recaptured() {
+            let needs = [Need::Agent, Need::Tool("ethtool"), Need::Party(Party::$party)];
+            test(stringify!($soak_recaptured), &needs, || recaptured(Party::$party, soaked(), 4, true));
+        }
     )*};
 }
 
 dialogues! {
-    dialogues_with_vsftpd, soak_dialogues_with_vsftpd: Vsftpd;
-    dialogues_with_proftpd, soak_dialogues_with_proftpd: Proftpd;
-    dialogues_with_pureftpd, soak_dialogues_with_pureftpd: PureFtpd;
-    dialogues_with_pyftpdlib, soak_dialogues_with_pyftpdlib: Pyftpdlib;
+    dialogues_with_vsftpd, soak_dialogues_with_vsftpd, lossy_dialogues_with_vsftpd, soak_lossy_dialogues_with_vsftpd,
+    recaptured_dialogues_with_vsftpd, soak_recaptured_dialogues_with_vsftpd: Vsftpd;
+    dialogues_with_proftpd, soak_dialogues_with_proftpd, lossy_dialogues_with_proftpd, soak_lossy_dialogues_with_proftpd,
+    recaptured_dialogues_with_proftpd, soak_recaptured_dialogues_with_proftpd: Proftpd;
+    dialogues_with_pureftpd, soak_dialogues_with_pureftpd, lossy_dialogues_with_pureftpd, soak_lossy_dialogues_with_pureftpd,
+    recaptured_dialogues_with_pureftpd, soak_recaptured_dialogues_with_pureftpd: PureFtpd;
+    dialogues_with_pyftpdlib, soak_dialogues_with_pyftpdlib, lossy_dialogues_with_pyftpdlib, soak_lossy_dialogues_with_pyftpdlib,
+    recaptured_dialogues_with_pyftpdlib, soak_recaptured_dialogues_with_pyftpdlib: Pyftpdlib;
 }

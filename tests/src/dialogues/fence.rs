@@ -69,7 +69,13 @@ impl Talker<'_> {
     pub(super) fn pipeline(&mut self, lines: &[String]) -> Result<()> {
         // ProFTPD refuses RNTO twice before a login: nobody could tell what answers what.
         let known = |line: &&String| self.logged_in || !line.starts_with("RNTO");
-        let lines: Vec<&String> = lines.iter().filter(known).collect();
+        let mut lines: Vec<&String> = lines.iter().filter(known).collect();
+        // pyftpdlib waits with its answer to a wrong password, and answers what is behind it meanwhile (docs/adr/0159).
+        if self.record.replies.first().is_some_and(|greeting| greeting.text.contains("pyftpdlib"))
+            && let Some(password) = lines.iter().position(|line| line.starts_with("PASS"))
+        {
+            lines.truncate(password + 1);
+        }
         let bytes: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
         while let Some(reply) = self.control.reply()? {
             self.hear(&reply, None);

@@ -23,7 +23,8 @@ pub(super) fn outcomes(
         Some(200..=299) if served || cut => vec!["complete", "aborted"],
         Some(200..=299) => vec!["complete", "aborted", "no_data"],
         Some(426) => vec!["aborted"],
-        Some(_) if cut => vec!["failed", "aborted"],
+        // The server may have had one that the client closed before.
+        Some(_) if cut || !served => vec!["failed", "aborted"],
         Some(_) => vec!["failed"],
     }
 }

@@ -12,12 +12,13 @@ use super::record::Record;
 use super::step::Step;
 use super::talker::{self, Cast};
 use super::told::Told;
-use super::{alerts, judge, ledger};
+use super::{alerts, judge, ledger, served};
 use crate::agent::Agent;
 use crate::events::{Event, Events};
-use crate::net::{Direct, Family};
+use crate::net::{Direct, Family, Mischief, Namespace, Relayed};
 use crate::party::{Party, RealServer};
 use crate::poll;
+use crate::script::capture::Frame;
 
 /// The time that the end of a session may be told after it: a transfer's connection is waited for.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -31,16 +32,41 @@ const LOG_PAUSE: Duration = Duration::from_millis(50);
 /// The time within which a server notices that clients are gone which it left without an answer.
 const NOTICED: Duration = Duration::from_millis(300);
 
+/// The wire between client and server.
+#[derive(Debug)]
+enum Wire {
+    Direct(Direct),
+    Relayed(Relayed),
+}
+
+impl Wire {
+    const fn client(&self) -> &Namespace {
+        match self {
+            Self::Direct(wire) => &wire.client,
+            Self::Relayed(wire) => &wire.client,
+        }
+    }
+
+    const fn server(&self) -> &Namespace {
+        match self {
+            Self::Direct(wire) => &wire.server,
+            Self::Relayed(wire) => &wire.server,
+        }
+    }
+}
+
 /// A server and what watches it.
 #[derive(Debug)]
 pub struct Stage {
-    net: Direct,
+    net: Wire,
     server: RealServer,
     agent: Agent,
     cast: Cast,
     read: usize,
     /// Lines of the server's log that were compared.
     logged: usize,
+    /// Commands of its other log that were compared.
+    served: usize,
     /// Events by session id, of sessions that nobody has asked for yet.
     sessions: HashMap<String, Vec<Event>>,
     /// Session ids by the client's end.
@@ -59,8 +85,27 @@ impl Stage {
             &["10.77.0.1/24", "10.77.0.3/24", "fd77::1/64", "fd77::3/64"],
             &["10.77.0.2/24", "fd77::2/64"],
         )?;
+        Self::on(Wire::Direct(net), party, hook, family)
+    }
+
+    /// The same on a wire that loses, doubles and delays frames, and records those that come in.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn relayed(party: Party, hook: &str, family: Family, mischief: Mischief) -> Result<Self> {
+        let net = Relayed::new(1500, mischief)?;
+        net.client.ip("addr add 10.77.0.3/24 dev eth0")?;
+        net.client.ip("addr add fd77::3/64 dev eth0 nodad")?;
+        // What is lost is sent again soon: else servers and clients wait for one another longer than they do on a good wire.
+        for namespace in [&net.client, &net.server] {
+            namespace.ip("route change 10.77.0.0/24 dev eth0 rto_min 20ms")?;
+        }
+        Self::on(Wire::Relayed(net), party, hook, family)
+    }
+
+    fn on(net: Wire, party: Party, hook: &str, family: Family) -> Result<Self> {
         let hosts = Direct::hosts(family);
-        let server = RealServer::start(party, &net.server, hosts.server)?;
+        let server = RealServer::start(party, net.server(), hosts.server)?;
         let arguments = [
             "--hook",
             hook,
@@ -73,7 +118,7 @@ impl Stage {
             "--owners",
             "off",
         ];
-        let agent = Agent::start(&net.server, &arguments)?;
+        let agent = Agent::start(net.server(), &arguments)?;
         let stranger: IpAddr = match family {
             Family::V4 => [10, 77, 0, 3].into(),
             Family::V6 => [0xfd77, 0, 0, 0, 0, 0, 0, 3].into(),
@@ -86,10 +131,24 @@ impl Stage {
             cast,
             read: 0,
             logged: 0,
+            served: 0,
             sessions: HashMap::new(),
             ids: HashMap::new(),
             ended: HashSet::new(),
         })
+    }
+
+    /// Plays sessions and gives what their clients know, and the frames that were on the wire meanwhile; none on a direct one.
+    ///
+    /// # Errors
+    /// As [`Self::play`].
+    pub fn play_recorded(&self, plans: &[Vec<Step>]) -> Result<(Vec<Record>, Vec<Frame>)> {
+        let Wire::Relayed(wire) = &self.net else { return Ok((self.play(plans)?, Vec::new())) };
+        wire.record();
+        let records = self.play(plans)?;
+        // The ends of the last connections.
+        thread::sleep(NOTICED);
+        Ok((records, wire.recorded()))
     }
 
     /// The server.
@@ -105,7 +164,7 @@ impl Stage {
         let cast = self.cast;
         let told = Told::new(self.agent.lines(), self.read);
         let told = &told;
-        self.net.client.run(|| {
+        self.net.client().run(|| {
             thread::scope(|scope| {
                 let started: Vec<_> =
                     plans.iter().map(|steps| scope.spawn(move || talker::play(cast, told, steps))).collect();
@@ -138,9 +197,13 @@ impl Stage {
         loop {
             let logged = self.server.moved();
             let new = logged.get(self.logged..).unwrap_or_default();
-            let found = ledger::differences(played, new);
+            let mut found = ledger::differences(played, new);
+            let all_served = self.server.served();
+            if self.server.serves_by_command() {
+                found.extend(served::differences(played, all_served.get(self.served..).unwrap_or_default()));
+            }
             if found.is_empty() || Instant::now() >= deadline {
-                self.logged = logged.len();
+                (self.logged, self.served) = (logged.len(), all_served.len());
                 for (session, difference) in found {
                     if let Some(played) = played.get_mut(session) {
                         played.differences.push(difference);

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::control::Control;
 use super::data::{Pipe, listen};
 use super::endpoint::Endpoint;
-use super::record::{Heard, Leaving, Login, Record, Said};
+use super::record::{Heard, Leaving, Record, Said};
 use super::step::{Fence, Setup, Step};
 use super::told::Told;
 use crate::ftp::{
@@ -46,14 +46,16 @@ pub struct Talker<'a> {
     pub(super) offset: Option<u64>,
     /// A listing came between: the server may have kept the offset for the transfer behind it.
     pub(super) offset_kept: bool,
-    user: Option<String>,
-    logged_in_as: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) logged_in_as: Option<String>,
     /// The place where a second login leads nobody knows.
     pub(super) cwd_known: bool,
     /// EPSV ALL was accepted: PASV is refused from then on.
     pub(super) extended_only: bool,
     /// USER was answered with 3yz, and nothing decided since.
-    undecided: bool,
+    pub(super) undecided: bool,
+    /// The server asked for an account.
+    pub(super) account_due: bool,
     pub(super) logged_in: bool,
     pub(super) endpoint: Option<Endpoint>,
 }
@@ -79,6 +81,7 @@ pub(super) fn play(cast: Cast, told: &Told, steps: &[Step]) -> Result<Record> {
         cwd_known: true,
         extended_only: false,
         undecided: false,
+        account_due: false,
         logged_in: false,
         endpoint: None,
     };
@@ -269,69 +272,22 @@ impl Talker<'_> {
                     (self.named, self.cwd_known) = (true, true);
                 }
             }
-            "REST" => self.offset = (reply.code == 350).then(|| arg.parse().ok()).flatten(),
+            "REST" => self.restart_answered(&arg, reply),
             "USER" => self.user_answered(&arg, reply.code),
-            "ACCT" if !self.undecided => {}
+            // RFC 959 section 6: it follows 332 only.
+            "ACCT" if !self.undecided || (!self.account_due && reply.code != 230) => {}
             "PASS" | "ACCT" if self.undecided || !self.logged_in => self.secret_answered(reply.code),
             "REIN" if done => {
                 if self.undecided {
                     self.decide("abandoned");
                 }
-                (self.logged_in, self.logged_in_as) = (false, None);
+                (self.logged_in, self.logged_in_as, self.user) = (false, None, None);
                 (self.cwd, self.named, self.cwd_known) = ("/".into(), false, true);
             }
             "EPSV" if done && arg.eq_ignore_ascii_case("ALL") => self.extended_only = true,
             "PASV" | "EPSV" if done => self.announced_by_server(&said.verb(), reply),
             _ => {}
         }
-    }
-
-    fn user_answered(&mut self, user: &str, code: u16) {
-        // Another name does away with an attempt that nothing has decided.
-        if self.undecided {
-            self.decide("abandoned");
-        }
-        self.user = Some(user.to_owned());
-        self.undecided = code / 100 == 3;
-        match code / 100 {
-            2 => {
-                // Where a second login leads nobody knows.
-                self.cwd_known &= self.logged_in_as.is_none();
-                self.decide("success");
-            }
-            4 | 5 => {
-                let before = self.logged_in_as.clone();
-                self.decide("failure");
-                // The server keeps whom it knows.
-                if before.is_some() {
-                    self.logged_in = true;
-                    self.user = before;
-                }
-            }
-            _ => {
-                self.logged_in = false;
-                self.cwd_known = false;
-            }
-        }
-    }
-
-    fn secret_answered(&mut self, code: u16) {
-        match code / 100 {
-            2 => self.decide("success"),
-            4 | 5 => self.decide("failure"),
-            _ => {}
-        }
-    }
-
-    fn decide(&mut self, outcome: &'static str) {
-        self.undecided = false;
-        let user = self.user.clone().unwrap_or_default();
-        self.logged_in = outcome == "success";
-        if self.logged_in {
-            self.logged_in_as = self.user.clone();
-            self.named = false;
-        }
-        self.record.logins.push(Login { user, outcome });
     }
 
     fn announced_by_server(&mut self, verb: &str, reply: &Reply) {

@@ -375,7 +375,7 @@ impl Talker<'_> {
     fn conclude(&mut self, plan: &Transfer, going: &Going, offset: Option<u64>) {
         let refused = !going.preliminary && going.code.is_some_and(|code| code >= 400);
         // Some servers keep REST over a command that they refuse.
-        self.offset_kept |= refused && offset.is_some_and(|offset| offset > 0);
+        self.offset_kept |= refused && offset.is_none_or(|offset| offset > 0);
         let mut unwatched = false;
         let left_over = self.endpoint.as_ref().is_some_and(|endpoint| endpoint.left_over);
         let (pipes, gone) = match &mut self.endpoint {

@@ -5,9 +5,10 @@ use std::ffi::CString;
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -15,6 +16,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Direct, Hosts, Namespace, Veth, offload};
 use crate::net::Family;
+use crate::script::capture::Frame;
 
 /// The largest frame that is passed on: jumbo MTU, Ethernet header and two tags.
 const FRAME_MAX: usize = 9_000 + 14 + 8;
@@ -59,6 +61,9 @@ pub struct Done {
     pub late: AtomicU64,
 }
 
+/// The frames that came in of both directions, in their order; none where they are not recorded.
+type Recorded = Arc<Mutex<Option<Vec<Frame>>>>;
+
 /// Client and server with a relay between. Devices: `eth0` at the ends. The watcher stands at an end: what the relay does
 /// to a frame has happened to one direction and is still to happen to the other.
 #[derive(Debug)]
@@ -69,6 +74,7 @@ pub struct Relayed {
     pub server: Namespace,
     /// The counters so far.
     pub done: Arc<Done>,
+    recorded: Recorded,
     stopping: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     _between: Namespace,
@@ -115,17 +121,30 @@ impl Relayed {
             server.sysctl(&format!("ipv4/conf/{name}/rp_filter"), "0")?;
         }
         let done = Arc::new(Done::default());
+        let recorded = Recorded::default();
         let stopping = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
         for (seed, from, to) in [(1, "client0", "server0"), (2, "server0", "client0")] {
             let (input, output, unseen) =
                 between.run(|| Ok((packets(from)?, packets(to)?, packets("server1")?)))?;
-            let (done, stopping) = (Arc::clone(&done), Arc::clone(&stopping));
+            let (done, stopping, recorded) =
+                (Arc::clone(&done), Arc::clone(&stopping), Arc::clone(&recorded));
             let (dice, held) = (Dice(seed), VecDeque::new());
-            let mut lane = Lane { input, output, unseen, mischief, split, dice, held, done, stopping };
+            let mut lane =
+                Lane { input, output, unseen, mischief, split, dice, held, done, recorded, stopping };
             threads.push(thread::spawn(move || lane.relay()));
         }
-        Ok(Self { client, server, done, stopping, threads, _between: between })
+        Ok(Self { client, server, done, recorded, stopping, threads, _between: between })
+    }
+
+    /// Records the frames that come in from now on.
+    pub fn record(&self) {
+        *self.recorded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    }
+
+    /// The frames that were recorded, in the order in which they came.
+    pub fn recorded(&self) -> Vec<Frame> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
 
     /// Its addresses.
@@ -155,6 +174,7 @@ struct Lane {
     /// Held frames, and how many more are to pass each.
     held: VecDeque<(usize, Vec<u8>)>,
     done: Arc<Done>,
+    recorded: Recorded,
     stopping: Arc<AtomicBool>,
 }
 
@@ -181,6 +201,7 @@ impl Lane {
             counter.fetch_add(1, Ordering::Relaxed);
         };
         count(&self.done.frames);
+        self.note(frame);
         if self.dice.says(self.mischief.lost) {
             return count(&self.done.lost);
         }
@@ -194,6 +215,15 @@ impl Lane {
             self.send(frame);
         }
         self.let_go(false);
+    }
+
+    fn note(&self, frame: &[u8]) {
+        if let Some(recorded) = self.recorded.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let latest = recorded.last().map_or(0, |last| last.at_ns);
+            let at_ns = latest.max(now.as_nanos() as u64);
+            recorded.push(Frame { at_ns, bytes: frame.to_vec(), wire_len: frame.len(), interface: 0 });
+        }
     }
 
     /// Sends the held frames that enough others have passed by now, or all.

@@ -11,6 +11,7 @@ mod lftp;
 mod proftpd;
 mod pureftpd;
 mod pyftpdlib;
+mod served;
 mod server;
 mod setting;
 mod tnftp;
@@ -24,6 +25,7 @@ use anyhow::Result;
 
 pub use clients::visits;
 pub use install::{apt, crowdsec, install, install_tools, unpack_into};
+pub use served::Served;
 pub use server::{RealServer, Tree, certificate};
 pub use setting::Security;
 pub use visit::Visit;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::served::Served;
 use super::setting::{Security, Setting};
 use super::xferlog::{self, Logged};
 use super::{Party, proftpd, pureftpd, pyftpdlib, vsftpd};
@@ -180,6 +181,20 @@ impl RealServer {
             moved.iter_mut().for_each(|file| file.complete = None);
         }
         moved
+    }
+
+    /// It logs each transfer command with its bytes.
+    pub fn serves_by_command(&self) -> bool {
+        self.party == Party::Proftpd
+    }
+
+    /// The transfer commands that it says it served, in order; none where it keeps no such log.
+    pub fn served(&self) -> Vec<Served> {
+        if !self.serves_by_command() {
+            return Vec::new();
+        }
+        let bytes = fs::read(self.scratch.path().join("server.log")).unwrap_or_default();
+        proftpd::served(&String::from_utf8_lossy(&bytes))
     }
 
     /// The id of the process that listens.

@@ -144,4 +144,4 @@ macro_rules! files {
     )*};
 }
 
-files! { pairing ownership ends sizes paths logins small secrets gaps }
+files! { pairing ownership ends sizes paths logins small secrets gaps crossings }

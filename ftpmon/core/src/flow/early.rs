@@ -32,6 +32,12 @@ impl EarlyBytes {
         early
     }
 
+    /// The ends are the other way round.
+    pub(crate) fn turn_round(&mut self) {
+        self.pieces.iter_mut().for_each(|(from, _)| *from = from.other());
+        self.broken = (self.broken.1, self.broken.0);
+    }
+
     /// Bytes of a direction, up to the cap: beyond it no more of either direction are held.
     pub(crate) fn hold(&mut self, from: Side, bytes: &[u8]) {
         if self.is_broken() {

@@ -20,6 +20,8 @@ use crate::tls::TlsFacts;
 pub(crate) struct Flow {
     pub(crate) initiator: Endpoint,
     pub(crate) listener: Endpoint,
+    /// Which of the two is which is a guess: nothing that was seen tells.
+    pub(crate) guessed: bool,
     pub(crate) connection: Connection,
     pub(crate) first: Timestamp,
     pub(crate) last: Timestamp,
@@ -72,6 +74,7 @@ impl Flow {
         Self {
             initiator,
             listener,
+            guessed: false,
             connection: Connection::new(),
             first: at,
             last: at,
@@ -84,6 +87,17 @@ impl Flow {
             incarnation: 0,
             turned_down_by: None,
             role,
+        }
+    }
+
+    /// The end that was taken for the initiator is the listener.
+    pub(crate) fn turn_round(&mut self) {
+        core::mem::swap(&mut self.initiator, &mut self.listener);
+        self.connection.turn_round();
+        match &mut self.role {
+            Role::Candidate(Candidate::Probe(probe)) => probe.turn_round(),
+            Role::Candidate(Candidate::Early(early)) => early.turn_round(),
+            _ => {}
         }
     }
 

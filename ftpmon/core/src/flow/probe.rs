@@ -42,6 +42,11 @@ impl Probe {
         }
     }
 
+    /// The ends are the other way round.
+    pub(crate) fn turn_round(&mut self) {
+        self.pieces.iter_mut().for_each(|(_, from, _)| *from = from.other());
+    }
+
     /// Bytes are missing among those held.
     pub(crate) fn gap(&mut self) {
         self.gap = true;

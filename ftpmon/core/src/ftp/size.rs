@@ -35,6 +35,13 @@ pub fn in_rest(arg: &[u8]) -> Option<u64> {
     number::whole(arg.trim_ascii())
 }
 
+/// The position that the reply to REST accepts, where it has one in parentheses: `350 Restart position accepted (0).`
+pub fn in_350(text: &[u8]) -> Option<u64> {
+    let from = memchr::memchr(b'(', text)? + 1;
+    let rest = text.get(from..)?;
+    number::whole(rest.get(..memchr::memchr(b')', rest)?)?)
+}
+
 /// The offset of the first `name` in `text`.
 fn span(text: &[u8], name: &[u8]) -> Option<core::ops::Range<usize>> {
     if name.is_empty() {
@@ -46,7 +53,7 @@ fn span(text: &[u8], name: &[u8]) -> Option<core::ops::Range<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{in_213, in_allo, in_preliminary, in_rest};
+    use super::{in_213, in_350, in_allo, in_preliminary, in_rest};
 
     #[test]
     fn sizes_of_213() {
@@ -76,6 +83,12 @@ mod tests {
         assert_eq!(in_preliminary(format!("Opening ({beyond} bytes)").as_bytes(), None), None);
         assert_eq!(in_allo(beyond.as_bytes()), None);
         assert_eq!(in_rest(beyond.as_bytes()), None);
+    }
+
+    #[test]
+    fn positions_of_350() {
+        assert_eq!(in_350(b"Restart position accepted (100)."), Some(100));
+        assert_eq!((in_350(b"Restarting at 100"), in_350(b"(x)"), in_350(b"(1")), (None, None, None));
     }
 
     #[test]

@@ -108,6 +108,35 @@ pub(crate) fn same_client(own: Option<&TlsFacts>, mode: Mode, first_bytes: &Firs
     (own.ciphers_fingerprint() == hello.ciphers_fingerprint()).then_some(true)
 }
 
+/// The evidence on who opened a connection whose SYN and SYN-ACK were not seen, by the first segment that was.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    /// The end that sent it is a control port, or was announced to the other one.
+    pub(crate) source_listens: bool,
+    /// The same of the other end.
+    pub(crate) destination_listens: bool,
+    pub(crate) source_port: u16,
+    pub(crate) destination_port: u16,
+}
+
+/// The port from which servers open data connections (RFC 959 section 3.2).
+const FTP_DATA: u16 = 20;
+
+/// The end that sent the first segment, and whether that is a guess: then the connection may be announced by either end.
+pub(crate) fn opener(evidence: &Opening) -> (Side, bool) {
+    let &Opening { source_port, destination_port, .. } = evidence;
+    match (evidence.source_listens, evidence.destination_listens) {
+        (true, false) => return (Side::Listener, false),
+        (false, true) => return (Side::Initiator, false),
+        _ => {}
+    }
+    let source_is_lower = source_port < destination_port;
+    let lower = source_port.min(destination_port);
+    // Whoever listens mostly has the lower port; a server that connects to its client has the lowest.
+    let source_listens = source_is_lower != (lower == FTP_DATA);
+    (if source_listens { Side::Listener } else { Side::Initiator }, true)
+}
+
 /// Which ends of a connection sent payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Senders {
@@ -168,6 +197,8 @@ pub(crate) struct EarlyConnection {
     /// The host that was expected opened it.
     pub(crate) expected_peer: bool,
     pub(crate) established: bool,
+    /// The kernel counts it, and says only now and then what it saw: that it was established may not be known yet.
+    pub(crate) counted: bool,
     /// Payload was sent.
     pub(crate) moved: bool,
     /// Neither end has closed it.
@@ -187,8 +218,9 @@ pub(crate) fn announced_connection(connections: &[EarlyConnection]) -> Option<Fl
 /// will show, and what was said behind the announcement.
 pub(crate) fn rivals(connections: &[EarlyConnection], best: FlowId, said: Timestamp) -> Gathered<FlowId> {
     let may_be_meant = |it: &EarlyConnection| (it.open && !it.moved) || it.opened >= said;
+    let may_be_there = |it: &EarlyConnection| it.established || (it.counted && it.open);
     let is_rival =
-        |it: &&EarlyConnection| it.expected_peer && it.established && may_be_meant(it) && it.flow != best;
+        |it: &&EarlyConnection| it.expected_peer && may_be_there(it) && may_be_meant(it) && it.flow != best;
     let mut rivals: Gathered<EarlyConnection> = connections.iter().filter(is_rival).copied().collect();
     rivals.sort_by_key(|it| it.opened);
     rivals.into_iter().map(|it| it.flow).collect()

@@ -32,15 +32,28 @@ impl Partition {
 
     /// The role of a connection is known now, or it leaves the table.
     pub(super) fn stop_waiting(&mut self, id: FlowId) {
+        self.stop_waiting_at_ends(id);
+        if let Some(pair) = self.flows.get(id).map(Flow::pair) {
+            self.pairs.forget_unclaimed(pair, id);
+        }
+    }
+
+    /// It waits at none of its ends any longer.
+    pub(super) fn stop_waiting_at_ends(&mut self, id: FlowId) {
         let Some(flow) = self.flows.get(id) else { return };
-        let (pair, listener) = (flow.pair(), flow.listener);
-        if let Some(waiting) = self.by_listener.get_mut(&listener) {
-            waiting.flows.retain(|known| *known != id);
-            if waiting.flows.is_empty() {
-                self.by_listener.remove(&listener);
+        for listener in flow.possible_listeners() {
+            if let Some(waiting) = self.by_listener.get_mut(&listener) {
+                waiting.flows.retain(|known| *known != id);
+                if waiting.flows.is_empty() {
+                    self.by_listener.remove(&listener);
+                }
             }
         }
-        self.pairs.forget_unclaimed(pair, id);
+    }
+
+    /// It waits for an announcement of this end.
+    pub(super) fn is_waiting(&self, listener: Endpoint, id: FlowId) -> bool {
+        self.by_listener.get(&listener).is_some_and(|waiting| waiting.flows.contains(&id))
     }
 
     /// An endpoint was announced: a connection between the hosts of its session may have been opened before that is known. `in_force`: from
@@ -60,6 +73,7 @@ impl Partition {
         let mut waiting = self.waiting_connections(in_force.start, listener, claim, own);
         waiting.retain(|it| it.opened < in_force.end);
         let Some(best) = announced_connection(&waiting) else { return };
+        waiting.iter().for_each(|it| self.settle_listener(it.flow, listener));
         let Some(initiator) = self.flows.get(best).map(|flow| flow.initiator) else { return };
         let claims = self.endpoints.fulfilled(initiator.ip, listener);
         let claims: SmallVec<[ClaimRef; 1]> =
@@ -112,7 +126,7 @@ impl Partition {
             let flow = self.flows.get(id)?;
             let lately = self.now.at.nanos_since(flow.first) <= BORDER_NS;
             let stranger = lately && flow.pair() != claim.pair() && flow.was_established();
-            let Flow { initiator, first, .. } = *flow;
+            let (initiator, first) = (flow.opener_to(listener), flow.first);
             let connection = self.connection_id(id);
             let contact = Contact { connection, initiator, listener, established: true, proven: true };
             stranger.then_some((first, contact))
@@ -132,6 +146,7 @@ impl Partition {
         listener: Endpoint,
         shared: &SharedEndpoints,
     ) {
+        self.settle_listener(id, listener);
         let Some(flow) = self.flows.get(id) else { return };
         // The exchange comes late: where the connection ended, it did so with its last packet.
         let ended = flow.last_packet();
@@ -168,7 +183,7 @@ impl Partition {
         let anyone = claim.announcer == listener.ip;
         let evidence = |&id: &FlowId| {
             let flow = self.flows.get(id).filter(|flow| among(flow.pair()))?;
-            let expected_peer = flow.initiator.ip == claim.peer;
+            let expected_peer = flow.opener_to(listener).ip == claim.peer;
             // What was sent after a gap may become known much later.
             let in_time = said.nanos_since(flow.first) <= ANNOUNCEMENT_LATE_NS as u64;
             // A connection that had ended before and carried nothing was not made for it, nor one that came to an endpoint of
@@ -181,6 +196,7 @@ impl Partition {
                 flow: id,
                 expected_peer,
                 established: flow.was_established(),
+                counted: flow.record.is_some(),
                 moved: flow.has_moved(),
                 open: !flow.is_counted_to_its_end() && !flow.connection.is_closed(),
                 opened: flow.first,

@@ -143,13 +143,16 @@ impl Partition {
         {
             self.remove(at, first, EndReason::Evicted);
         }
-        let (pair, listener) = (flow.pair(), flow.listener);
+        let pair = flow.pair();
+        let listeners = flow.possible_listeners();
         let is_candidate = matches!(flow.role, Role::Candidate(_));
         let is_inference = matches!(flow.role, Role::Candidate(Candidate::Inference(_)));
         let id = self.flows.insert(key, Class::Other, self.now, flow);
         if is_candidate {
-            self.wait_for_announcement(listener, id);
-            self.newcomers.push(listener);
+            for listener in listeners {
+                self.wait_for_announcement(listener, id);
+                self.newcomers.push(listener);
+            }
         }
         if is_inference {
             if let Some(oldest) = self.pairs.add_candidate(pair, id) {
@@ -223,13 +226,14 @@ impl Partition {
     /// Both ends closed a data connection, or one reset it: late packets are waited for, and its session goes on. Or that was forged.
     pub(super) fn note_closing(&mut self, id: FlowId, closing: bool) {
         let connection = self.connection_id(id);
+        let moved = self.flows.get(id).is_some_and(Flow::has_moved);
         let Some(Flow { role: Role::Data(data), .. }) = self.flows.get_mut(id) else { return };
         if core::mem::replace(&mut data.closing_told, closing) == closing {
             return;
         }
         for ClaimRef { session, endpoint, .. } in data.claims.clone().iter().filter(|claim| !claim.foreign) {
             if let Some(Flow { role: Role::Control(control), .. }) = self.flows.get_mut(session.flow) {
-                control.session.data_closing(*endpoint, connection, closing);
+                control.session.data_closing(*endpoint, connection, closing, moved);
             }
         }
     }

@@ -15,6 +15,7 @@ mod lifecycle;
 mod mail;
 mod memory;
 mod repeats;
+mod roles;
 mod segments;
 mod sources;
 mod stamp;

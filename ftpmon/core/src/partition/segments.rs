@@ -4,7 +4,6 @@
 use super::Partition;
 use super::budget::limits_with_room;
 use crate::account::Side;
-use crate::addr::Endpoint;
 use crate::endpoints::SharedEndpoints;
 use crate::event::EndReason;
 use crate::flow::{
@@ -38,6 +37,9 @@ impl Partition {
             known = None;
         }
         let Some(id) = known.or_else(|| self.open(at, key, segment, shared)) else { return false };
+        if segment.flags.syn() {
+            self.note_opening(id, segment);
+        }
         if !self.flows.touch(id, self.now).is_some_and(|flow| flow.count_bare(at, segment)) {
             self.feed(at, id, segment);
         }
@@ -71,34 +73,21 @@ impl Partition {
         if !segment.flags.syn() && segment.wire_payload_len == 0 {
             return None;
         }
-        let from = self.sender_of(segment, shared);
+        let (from, guessed) = self.sender_of(segment, shared);
         let (initiator, listener) = match from {
             Side::Initiator => (segment.src, segment.dst),
             Side::Listener => (segment.dst, segment.src),
         };
         let opened = segment.flags.syn().then_some(at);
-        let role = self.role_of_new(initiator, listener, true, opened, shared);
-        let id = self.insert(at, key, Flow::from_segment(at, self.now.index, segment, from, role));
+        let role = match guessed && self.is_control(initiator.port) && self.is_control(listener.port) {
+            // Their first lines tell which of the two is the server.
+            true => Role::Candidate(Candidate::Probe(Box::default())),
+            false => self.role_of_new(initiator, listener, true, opened, shared),
+        };
+        let flow = Flow { guessed, ..Flow::from_segment(at, self.now.index, segment, from, role) };
+        let id = self.insert(at, key, flow);
         self.leave_uncopied(id);
         Some(id)
-    }
-
-    /// The sender of the first segment seen of a connection: known from SYN, by the ports that are known, by the lower port.
-    fn sender_of(&self, segment: &Segment<'_>, shared: &SharedEndpoints) -> Side {
-        if segment.flags.syn() {
-            return Connection::sender_of(segment);
-        }
-        let listens = |end: Endpoint, other: Endpoint| {
-            self.is_control(end.port)
-                || !self.endpoints.fulfilled(other.ip, end).is_empty()
-                || !shared.fulfilled(other.ip, end).is_empty()
-        };
-        match (listens(segment.src, segment.dst), listens(segment.dst, segment.src)) {
-            (true, false) => Side::Listener,
-            (false, true) => Side::Initiator,
-            _ if segment.src.port < segment.dst.port => Side::Listener,
-            _ => Side::Initiator,
-        }
     }
 
     /// Hands a segment to its flow.

@@ -165,13 +165,11 @@ impl Session {
     ) -> bool {
         let arg = command.whole_arg();
         let intent = match command.verb.canonical() {
-            Verb::Rest => match arg.and_then(size::in_rest) {
-                Some(offset) => {
-                    self.restart = Some(Box::new(Restart { tx: self.tx, offset, listed: false }));
-                    Intent::Offset(offset)
-                }
-                None => Intent::None,
-            },
+            Verb::Rest => {
+                let asked = Restart::asked(self.tx, arg.and_then(size::in_rest), self.restart.as_deref());
+                self.restart = Some(Box::new(asked));
+                Intent::None
+            }
             Verb::Auth if arg.is_some_and(|arg| Mechanism::from_argument(arg).is_tls()) => Intent::Tls,
             Verb::Abor => {
                 self.transfers.abort();
@@ -245,13 +243,8 @@ impl Session {
         self.allowance.charge();
         let basis = self.remote.basis_now(self.tx, command, direction);
         let part = command.part();
-        let (offset_from, offset, kept_offset) = match (&part, self.take_restart(direction)) {
-            // The command has the offset itself.
-            (Some(part), _) => (None, part.offset, 0),
-            (None, None) => (None, 0, 0),
-            (None, Some(Restart { tx, offset, listed: false })) => (Some(tx), offset, 0),
-            (None, Some(Restart { tx, offset, listed: true })) => (Some(tx), 0, offset),
-        };
+        let restart = self.take_restart(direction);
+        let restart = part.as_ref().map_or(restart, |part| Restart::part(part.offset));
         let mut request = Request {
             tx: self.tx,
             at,
@@ -259,9 +252,7 @@ impl Session {
             direction: Some(direction),
             arg: said.text.clone(),
             path: None,
-            offset,
-            kept_offset,
-            offset_from,
+            restart,
             part_len: part.and_then(|part| part.len),
             offset_lost: part.is_none() && self.missed.commands != self.missed_before_transfer,
             missed: self.missed,
@@ -306,13 +297,14 @@ impl Session {
     }
 
     /// The offset for a transfer command. It stays where the command is a listing.
-    fn take_restart(&mut self, direction: FileDirection) -> Option<Restart> {
+    fn take_restart(&mut self, direction: FileDirection) -> Restart {
         if direction != FileDirection::Listing {
-            return self.restart.take().map(|restart| *restart);
+            return self.restart.take().map_or_else(Restart::default, |restart| *restart);
         }
-        let restart = self.restart.as_deref_mut().filter(|restart| !restart.listed)?;
-        restart.listed = true;
-        Some(Restart { listed: false, ..*restart })
+        let Some(restart) = self.restart.as_deref_mut() else { return Restart::default() };
+        let listing = restart.for_listing();
+        *restart = restart.kept();
+        listing
     }
 
     fn announced_by_client(&mut self, at: Timestamp, command: &Command<'_>, out: &mut Outbox) {

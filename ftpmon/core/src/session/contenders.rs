@@ -35,6 +35,8 @@ enum Stage {
         established: bool,
         /// Both ends closed it, or one reset it: late packets are waited for.
         closing: bool,
+        /// It had carried something when that was told.
+        moved: bool,
     },
     Ended(Box<DataSummary>),
 }
@@ -118,7 +120,15 @@ impl Contender {
     }
 
     fn has_moved(&self) -> bool {
-        matches!(&self.stage, Stage::Ended(summary) if summary.has_moved())
+        match &self.stage {
+            Stage::Open { moved, .. } => *moved,
+            Stage::Ended(summary) => summary.has_moved(),
+        }
+    }
+
+    /// It ended, but for late packets.
+    fn is_over(&self) -> bool {
+        !matches!(self.stage, Stage::Open { closing: false, .. })
     }
 }
 
@@ -170,7 +180,7 @@ impl Contenders {
             let Some((weakest, _)) = weakest.filter(|(_, it)| expected && !it.expected) else { return false };
             self.0.remove(weakest);
         }
-        let stage = Stage::Open { established, closing: false };
+        let stage = Stage::Open { established, closing: false, moved: false };
         self.0.push(Contender { connection, initiator, opened: at, expected, mode, stage });
         true
     }
@@ -220,6 +230,21 @@ impl Contenders {
         Self(late)
     }
 
+    /// Takes the connections of the expected host that are open and came behind one that carried something and is over: a transfer
+    /// whose end was not said had that one, and these are for what comes next.
+    pub(super) fn take_behind_moved(&mut self) -> Self {
+        let Some(own) = self.0.iter().position(|it| it.is_over() && it.has_moved()) else {
+            return Self::default();
+        };
+        let (own, behind): (SmallVec<_>, SmallVec<_>) = mem::take(&mut self.0)
+            .into_iter()
+            .enumerate()
+            .partition(|(place, it)| *place <= own || !it.expected || it.is_over());
+        let only = |all: SmallVec<[(usize, Contender); 1]>| all.into_iter().map(|(_, it)| it).collect();
+        self.0 = only(own);
+        Self(only(behind))
+    }
+
     /// There are none.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -227,7 +252,7 @@ impl Contenders {
 
     /// One of them ended and carried something.
     pub(super) fn any_moved(&self) -> bool {
-        self.0.iter().any(Contender::has_moved)
+        self.0.iter().any(|it| !it.is_open() && it.has_moved())
     }
 
     /// Takes the connections that are still open.
@@ -253,17 +278,18 @@ impl Contenders {
     }
 
     /// A connection is about to end, or it is not, after all.
-    pub(super) fn closing(&mut self, connection: ConnectionId, is: bool) {
+    pub(super) fn closing(&mut self, connection: ConnectionId, is: bool, has_moved: bool) {
         let own = self.0.iter_mut().find(|it| it.connection == connection);
-        if let Some(Contender { stage: Stage::Open { closing, .. }, .. }) = own {
-            *closing = is;
+        if let Some(Contender { stage: Stage::Open { closing, moved, .. }, .. }) = own {
+            (*closing, *moved) = (is, has_moved);
         }
     }
 
     /// There was one, and none is open but for late packets.
     pub(super) fn are_over(&self) -> bool {
-        let is_over = |it: &Contender| !matches!(it.stage, Stage::Open { closing: false, .. });
-        !self.0.is_empty() && self.0.iter().all(is_over)
+        let served = self.0.iter().any(|it| it.is_over() && it.has_moved());
+        // A stranger may stay as long as he likes.
+        !self.0.is_empty() && self.0.iter().all(|it| it.is_over() || (served && !it.expected))
     }
 
     /// The connections that are open, or about to be.

@@ -85,13 +85,13 @@ impl Due {
         self.comparable && !past_the_end && self.least(offset, part).is_some_and(|least| moved < least)
     }
 
-    /// The file was sent from the offset that a listing had before: so many bytes moved as are left of it from there, and the whole
-    /// would be more.
-    pub(super) fn proves_kept(self, offset: u64, kept: u64, moved: u64) -> bool {
-        let whole = self.said.max(self.size);
+    /// The file was sent from the `other` offset: so many bytes moved as are left of it from there.
+    pub(super) fn proves_other(self, offset: u64, other: u64, moved: u64) -> bool {
+        // Before the offset, the rest may be what the reply says: only SIZE is the whole.
+        let whole = if other < offset { self.size } else { self.said.max(self.size) };
         self.comparable
-            && kept > offset
-            && whole.is_some_and(|whole| whole.checked_sub(kept) == Some(moved) && moved > 0)
+            && other != offset
+            && whole.is_some_and(|whole| whole.checked_sub(other) == Some(moved) && moved > 0)
     }
 
     /// The 1yz reply may have said the whole size, and the offset is not before it: nothing is due then.
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_that_a_listing_had_is_proved_by_the_bytes() {
+    fn another_offset_is_proved_by_the_bytes() {
         for (size, said, moved, kept) in [
             (None, Some(1_000), 900, true),
             (Some(1_000), Some(900), 900, true),
@@ -180,8 +180,18 @@ mod tests {
             (None, None, 900, false),
         ] {
             let due = Due { comparable: true, size, said, allocated: None };
-            assert_eq!(due.proves_kept(0, 100, moved), kept, "{size:?} {said:?} {moved}");
-            assert!(!due.proves_kept(100, 100, moved) && !due.proves_kept(0, 0, moved));
+            assert_eq!(due.proves_other(0, 100, moved), kept, "{size:?} {said:?} {moved}");
+            assert!(!due.proves_other(100, 100, moved) && !due.proves_other(0, 0, moved));
+        }
+        // Behind a REST that was refused: the offset before, or none.
+        for (size, said, moved, none) in [
+            (Some(1_000), Some(1_000), 1_000, true),
+            (Some(1_000), Some(900), 900, false),
+            (None, Some(900), 900, false),
+            (Some(1_000), None, 900, false),
+        ] {
+            let due = Due { comparable: true, size, said, allocated: None };
+            assert_eq!(due.proves_other(100, 0, moved), none, "{size:?} {said:?} {moved}");
         }
     }
 

@@ -37,14 +37,47 @@ pub(super) struct Logins {
     begun: Option<u64>,
     /// The last command of that attempt.
     said: u64,
+    /// That which the server asked for last in that attempt.
+    asked: Asked,
     /// Attempts before it whose replies are still to come, the oldest first: a pipeline had USER again.
     earlier: Option<Box<SmallVec<[Attempt; 2]>>>,
+    /// PASS that was sent when somebody was logged in, and its secret: an attempt where REIN before it is still to be answered.
+    behind: Option<Box<(u64, Option<SmolStr>)>>,
     /// The last attempt succeeded: PASS and ACCT begin no other one until USER or REIN.
     logged_in: bool,
     /// The one who was logged in when USER was sent: so it stays where the server refuses another name.
     before: Option<Arc<Text>>,
     pub(super) succeeded: u32,
     pub(super) failed: u32,
+}
+
+/// That which a server asked for, in an attempt that it has not decided (RFC 959 section 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Asked {
+    /// It is not known: the reply was not seen, or is still to come.
+    #[default]
+    Unknown,
+    /// Not an account: PASS is to come, and what is answered to ACCT before it is no decision.
+    NoAccount,
+    /// ACCT: 332 to USER, or any 3yz to PASS.
+    Account,
+}
+
+impl Asked {
+    /// By a 3yz reply to a command of the attempt.
+    fn by(self, verb: Verb, code: u16) -> Self {
+        match verb {
+            Verb::Pass => Self::Account,
+            Verb::User if code == 332 => Self::Account,
+            Verb::User => Self::NoAccount,
+            _ => self,
+        }
+    }
+
+    /// A reply to this command decides the attempt. ACCT that was not asked for is only decided by what says that somebody is logged in.
+    fn may_decide(self, verb: Verb, code: u16) -> bool {
+        verb != Verb::Acct || self != Self::NoAccount || matches!(code, 230 | 232)
+    }
 }
 
 /// An attempt behind which another one began.
@@ -54,6 +87,7 @@ struct Attempt {
     commands: RangeInclusive<u64>,
     user: Option<Arc<Text>>,
     secret: Option<Box<SmolStr>>,
+    asked: Asked,
     /// The one who was logged in before it.
     before: Option<Arc<Text>>,
 }
@@ -79,7 +113,8 @@ impl Logins {
             Some(begun) if waits && self.earlier_len() < EARLIER_MAX => {
                 let commands = begun..=self.said;
                 let (secret, before) = (self.secret.take(), self.before.take());
-                let attempt = Attempt { commands, user: self.user.clone(), secret, before };
+                let attempt =
+                    Attempt { commands, user: self.user.clone(), secret, asked: self.asked, before };
                 self.earlier.get_or_insert_default().push(attempt);
                 None
             }
@@ -90,7 +125,7 @@ impl Logins {
             self.before = before;
         }
         self.user = user.map(Arc::new);
-        (self.begun, self.said) = (Some(tx), tx);
+        (self.begun, self.said, self.asked) = (Some(tx), tx, Asked::Unknown);
         self.logged_in = false;
         abandoned
     }
@@ -98,8 +133,12 @@ impl Logins {
     /// PASS, the command `tx`: `secret` as events have it.
     pub(super) fn password(&mut self, tx: u64, secret: Option<SmolStr>) {
         if !self.logged_in {
-            self.begun.get_or_insert(tx);
+            if self.begun.replace(self.begun.unwrap_or(tx)).is_none() {
+                self.asked = Asked::Unknown;
+            }
             self.account(tx, secret);
+        } else {
+            self.behind = Some(Box::new((tx, secret)));
         }
     }
 
@@ -113,7 +152,7 @@ impl Logins {
 
     /// The final reply to USER, PASS, ACCT or ADAT, the command `tx`: the attempt, where that decides it.
     pub(super) fn reply(&mut self, tx: u64, verb: Verb, code: u16) -> Option<Login> {
-        if let Some(attempt) = self.take_earlier(tx, code) {
+        if let Some(attempt) = self.take_earlier(tx, verb, code) {
             return Some(self.reply_to_earlier(tx, verb, code, attempt));
         }
         let outcome = match (verb, code) {
@@ -122,6 +161,11 @@ impl Logins {
             (Verb::Adat, _) => return None,
             // A pipeline had the command before the one that began the attempt, in an earlier attempt or in none.
             _ if self.begun.is_none_or(|begun| tx < begun) => return None,
+            (_, 300..=399) => {
+                self.asked = self.asked.by(verb, code);
+                return None;
+            }
+            _ if !self.asked.may_decide(verb, code) => return None,
             (_, 200..=299) => LoginOutcome::Success,
             (_, 400..=599) => LoginOutcome::Failure,
             _ => return None,
@@ -137,12 +181,19 @@ impl Logins {
         Some(Login { tx, login: decided })
     }
 
-    /// REIN: no user is logged in, no name is given.
-    pub(super) fn reinitialize(&mut self) -> Option<Login> {
+    /// REIN, the command `tx`, was accepted: no user is logged in, no name is given but behind it.
+    pub(super) fn reinitialize(&mut self, tx: u64) -> Option<Login> {
+        self.before = None;
+        self.earlier.iter_mut().flat_map(|earlier| earlier.iter_mut()).for_each(|it| it.before = None);
+        if self.begun.is_some_and(|begun| begun > tx) {
+            return None;
+        }
         let abandoned = self.abandon_last();
         self.user = None;
-        self.before = None;
         self.logged_in = false;
+        if let Some((pass, secret)) = self.behind.take().map(|behind| *behind).filter(|it| it.0 > tx) {
+            self.password(pass, secret);
+        }
         abandoned
     }
 
@@ -168,10 +219,15 @@ impl Logins {
     }
 
     /// The attempt before the last one that the reply to `tx` ends: it decides, or there was no command behind it.
-    fn take_earlier(&mut self, tx: u64, code: u16) -> Option<Attempt> {
+    fn take_earlier(&mut self, tx: u64, verb: Verb, code: u16) -> Option<Attempt> {
         let earlier = self.earlier.as_mut()?;
         let place = earlier.iter().position(|it| it.commands.contains(&tx))?;
-        let ends = !(300..=399).contains(&code) || earlier.get(place)?.commands.end() == &tx;
+        let attempt = earlier.get_mut(place)?;
+        let decides = !(300..=399).contains(&code) && attempt.asked.may_decide(verb, code);
+        if (300..=399).contains(&code) {
+            attempt.asked = attempt.asked.by(verb, code);
+        }
+        let ends = decides || attempt.commands.end() == &tx;
         let ended = ends.then(|| earlier.remove(place));
         if earlier.is_empty() {
             self.earlier = None;
@@ -180,8 +236,9 @@ impl Logins {
     }
 
     fn reply_to_earlier(&mut self, tx: u64, verb: Verb, code: u16, ended: Attempt) -> Login {
-        let Attempt { commands, user, secret, before } = ended;
+        let Attempt { commands, user, secret, asked, before } = ended;
         let outcome = match code {
+            _ if !asked.may_decide(verb, code) => LoginOutcome::Abandoned,
             200..=299 => LoginOutcome::Success,
             400..=599 => LoginOutcome::Failure,
             _ => LoginOutcome::Abandoned,
@@ -230,162 +287,4 @@ fn attempt(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Logins;
-    use crate::event::{Login, LoginOutcome};
-    use crate::ftp::Verb;
-    use crate::text::Text;
-
-    /// `USER`, `PASS`, `ACCT`, `REIN` are sent; `VERB CODE` is the final reply to the oldest one that waits. The outcomes, `A`
-    /// for an abandoned attempt, and the totals of `session_end`.
-    fn outcomes(dialogue: &str) -> (String, u32, u32) {
-        let mut logins = Logins::default();
-        let mut told = String::new();
-        let mut waiting: Vec<(Verb, u64)> = Vec::new();
-        let mut tell = |login: Option<LoginOutcome>| {
-            told.extend(login.map(|outcome| match outcome {
-                LoginOutcome::Success => 'S',
-                LoginOutcome::Failure => 'F',
-                LoginOutcome::Abandoned => 'A',
-            }));
-        };
-        for (step, tx) in dialogue.split(", ").zip(1..) {
-            let (name, code) = step.split_once(' ').map_or((step, None), |(name, code)| (name, Some(code)));
-            let verb = Verb::from_name(name.as_bytes());
-            match (verb, code) {
-                (verb, Some(code)) => {
-                    let place = waiting.iter().position(|it| it.0 == verb);
-                    let tx = place.map_or(tx, |place| waiting.remove(place).1);
-                    tell(logins.reply(tx, verb, code.parse().unwrap()).map(|it| it.login.outcome));
-                }
-                (Verb::User, None) => {
-                    let waits = logins.last_said().is_some_and(|tx| waiting.iter().any(|it| it.1 == tx));
-                    let abandoned = logins.user(tx, Some(Text::from_bytes(b"mary")), waits);
-                    tell(abandoned.map(|it| it.login.outcome));
-                }
-                (Verb::Rein, None) => tell(logins.reinitialize().map(|it| it.login.outcome)),
-                (Verb::Adat, None) => {}
-                (Verb::Acct, None) => logins.account(tx, Some("***".into())),
-                (_, None) => logins.password(tx, Some("***".into())),
-            }
-            if code.is_none() {
-                waiting.push((verb, tx));
-            }
-        }
-        while let Some(abandoned) = logins.abandon() {
-            tell(Some(abandoned.login.outcome));
-        }
-        (told, logins.succeeded, logins.failed)
-    }
-
-    /// RFC 959 section 6, the diagrams of the login sequence.
-    #[test]
-    fn the_first_digit_of_the_last_reply_decides() {
-        for (dialogue, told, succeeded, failed) in [
-            ("USER, USER 331, PASS, PASS 230", "S", 1, 0),
-            ("USER, USER 331, PASS, PASS 202", "S", 1, 0),
-            ("USER, USER 331, PASS, PASS 220", "S", 1, 0),
-            ("USER, USER 331, PASS, PASS 200", "S", 1, 0),
-            ("USER, USER 230", "S", 1, 0),
-            ("USER, USER 232", "S", 1, 0),
-            ("USER, USER 200", "S", 1, 0),
-            ("USER, USER 332, ACCT, ACCT 230", "S", 1, 0),
-            ("USER, USER 331, PASS, PASS 332, ACCT, ACCT 202", "S", 1, 0),
-            ("USER, USER 331, PASS, PASS 332, ACCT, ACCT 530", "F", 0, 1),
-            ("USER, USER 331, PASS, PASS 530", "F", 0, 1),
-            ("USER, USER 331, PASS, PASS 500", "F", 0, 1),
-            ("USER, USER 530", "F", 0, 1),
-            ("USER, USER 421", "F", 0, 1),
-            ("USER, USER 331", "A", 0, 0),
-            ("USER, USER 336, PASS, PASS 230", "S", 1, 0),
-            ("PASS, PASS 503", "F", 0, 1),
-            ("ACCT, ACCT 202", "", 0, 0),
-            ("ADAT, ADAT 235, USER, USER 232", "S", 1, 0),
-            ("ADAT, ADAT 535", "", 0, 0),
-        ] {
-            assert_eq!(outcomes(dialogue), (told.to_owned(), succeeded, failed), "{dialogue}");
-        }
-    }
-
-    #[test]
-    fn what_is_sent_after_a_success_is_no_attempt() {
-        for (dialogue, told, succeeded, failed) in [
-            ("USER, USER 230, PASS, PASS 230", "S", 1, 0),
-            ("USER, USER 230, PASS, PASS 503", "S", 1, 0),
-            ("USER, PASS, USER 230, PASS 230", "S", 1, 0),
-            ("USER, USER 331, PASS, PASS 230, ACCT, ACCT 230", "S", 1, 0),
-            ("USER, USER 331, PASS, PASS 530, PASS 500", "F", 0, 1),
-            ("USER, USER 230, REIN, USER, USER 331, PASS, PASS 530", "SF", 1, 1),
-            ("USER, USER 230, REIN, PASS, PASS 503", "SF", 1, 1),
-            ("USER, USER 331, PASS, PASS 230, USER, USER 331, PASS, PASS 230", "SS", 2, 0),
-            ("USER, USER 331, USER, USER 331, PASS, PASS 530", "AF", 0, 1),
-            ("USER, USER 230, USER, USER 530, PASS, PASS 230", "SF", 1, 1),
-            ("USER, USER 230, USER, USER 331, PASS, PASS 530, PASS, PASS 530", "SFF", 1, 2),
-            ("USER, USER 530, PASS, PASS 503", "FF", 0, 2),
-            ("USER, USER 331, REIN", "A", 0, 0),
-        ] {
-            assert_eq!(outcomes(dialogue), (told.to_owned(), succeeded, failed), "{dialogue}");
-        }
-    }
-
-    /// RFC 959 section 5.4: each command has its own reply, however many are sent before the first comes.
-    #[test]
-    fn a_pipeline_of_attempts_is_decided_by_its_replies() {
-        for (dialogue, told, succeeded, failed) in [
-            ("USER, USER, USER 530, USER 230", "FS", 1, 1),
-            ("USER, USER, USER 331, USER 331, PASS, PASS 230", "AS", 1, 0),
-            ("USER, PASS, USER, PASS, USER 331, PASS 530, USER 331, PASS 230", "FS", 1, 1),
-            ("USER, PASS, USER, USER 331, PASS 230, USER 530", "SF", 1, 1),
-            ("USER, USER, USER, USER 530, USER 530, USER 331, PASS, PASS 530", "FFF", 0, 3),
-            ("USER, USER, USER 530", "FA", 0, 1),
-            ("USER, USER", "AA", 0, 0),
-        ] {
-            assert_eq!(outcomes(dialogue), (told.to_owned(), succeeded, failed), "{dialogue}");
-        }
-    }
-
-    #[test]
-    fn each_attempt_of_a_pipeline_has_its_own_name() {
-        let mut logins = Logins::default();
-        for (name, tx) in ["mary", "bob", "jane"].into_iter().zip(1..) {
-            assert!(logins.user(tx, Some(Text::from_bytes(name.as_bytes())), true).is_none());
-        }
-        for (tx, code, name) in [(1, 230, "mary"), (2, 501, "bob"), (3, 501, "jane")] {
-            let decided = logins.reply(tx, Verb::User, code).unwrap();
-            assert_eq!((decided.tx, decided.login.user.as_deref()), (tx, Some(name)));
-        }
-        assert_eq!(logins.user.unwrap().text, "mary");
-    }
-
-    #[test]
-    fn who_is_logged_in_stays_it_where_another_name_is_refused() {
-        let mut logins = Logins::default();
-        logins.user(1, Some(Text::from_bytes(b"mary")), false);
-        logins.reply(1, Verb::User, 230).unwrap();
-        logins.user(2, Some(Text::from_bytes(b"bob")), false);
-        assert_eq!(logins.reply(2, Verb::User, 530).unwrap().login.user.as_deref(), Some("bob"));
-        assert_eq!(logins.user.unwrap().text, "mary");
-    }
-
-    #[test]
-    fn a_second_user_abandons_the_first() {
-        let mut logins = Logins::default();
-        logins.user(1, Some(Text::from_bytes(b"mary")), false);
-        let Login { tx, login: abandoned } = logins.user(2, Some(Text::from_bytes(b"FTP")), false).unwrap();
-        assert_eq!(tx, 1);
-        assert_eq!((abandoned.user.as_deref(), abandoned.outcome), (Some("mary"), LoginOutcome::Abandoned));
-        assert!(logins.reply(3, Verb::Pass, 230).unwrap().login.anonymous);
-        assert!(logins.abandon().is_none());
-    }
-
-    #[test]
-    fn replies_to_commands_before_the_attempt_decide_nothing() {
-        // `ACCT, USER` and `PASS, USER` in one segment each.
-        let first = outcomes("ACCT, USER, ACCT 502, USER 331, PASS, PASS 230");
-        assert_eq!(first, ("S".to_owned(), 1, 0));
-        let abandoned = outcomes("ACCT, USER, ACCT 502, USER 331");
-        assert_eq!(abandoned, ("A".to_owned(), 0, 0));
-        let again = outcomes("USER, USER 331, PASS, PASS 230, PASS, USER, PASS 230, USER 530");
-        assert_eq!(again, ("SF".to_owned(), 1, 1));
-    }
-}
+mod tests;

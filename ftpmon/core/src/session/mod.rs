@@ -23,6 +23,7 @@ mod pending;
 mod remote;
 mod repeated;
 mod replies;
+mod restart;
 mod secrets;
 mod tls_watch;
 mod transfer;
@@ -53,6 +54,7 @@ use login::Logins;
 use pending::PendingCommands;
 use remote::Remote;
 use repeated::RepeatedError;
+use restart::Restart;
 use secrets::MaskedSecrets;
 use tls_watch::TlsWatch;
 use transfer::Missed;
@@ -85,16 +87,6 @@ pub struct Beginning {
     pub handshake: Option<Handshake>,
     /// It uses TLS from the first byte.
     pub implicit_tls: bool,
-}
-
-/// REST's offset, for the next transfer.
-#[derive(Debug)]
-struct Restart {
-    /// The REST command.
-    tx: u64,
-    offset: u64,
-    /// A listing had it. Servers are known that keep it for the file after the listing.
-    listed: bool,
 }
 
 /// A control session, from its first line until its last data connection has ended.
@@ -293,8 +285,8 @@ impl Session {
     }
 
     /// A connection to an announced endpoint is about to end, but for late packets; or it is not, after all.
-    pub fn data_closing(&mut self, id: EndpointId, connection: ConnectionId, closing: bool) {
-        self.transfers.closing(id, connection, closing);
+    pub fn data_closing(&mut self, id: EndpointId, connection: ConnectionId, closing: bool, moved: bool) {
+        self.transfers.closing(id, connection, closing, moved);
     }
 
     /// A data connection without a readable announcement was opened.

@@ -5,6 +5,7 @@ use smol_str::SmolStr;
 use super::data::DataSummary;
 use super::outbox::Outbox;
 use super::overhead::direction;
+use super::restart::Restart;
 use super::transfer::{Request, Transfer};
 use crate::account::Side;
 use crate::event::{
@@ -31,7 +32,7 @@ pub(super) fn transfer_event(
     out: &Outbox,
 ) -> ReportedTransfer {
     let Transfer {
-        mut request,
+        request,
         announced,
         preliminary,
         aborted,
@@ -50,10 +51,13 @@ pub(super) fn transfer_event(
     let direction = request.direction.or_else(|| direction(up, down, tls));
     let sender = if direction == Some(FileDirection::Upload) { server.other() } else { server };
     let bytes = from(sender);
-    if request.due.proves_kept(request.offset, request.kept_offset, bytes) {
-        request.offset = request.kept_offset;
+    let Restart { mut offset, other, unknown, .. } = request.restart;
+    let other = other.unwrap_or(offset);
+    if request.due.proves_other(offset, other, bytes) {
+        offset = other;
     }
-    let is_short = |offset| !request.offset_lost && request.due.proves_short(offset, request.part_len, bytes);
+    let offset_lost = request.offset_lost || unknown;
+    let is_short = |offset| !offset_lost && request.due.proves_short(offset, request.part_len, bytes);
     let unseen = out.unseen_since(request.at).filter(|_| summary.is_none() && request.tx != 0);
     let evidence = Evidence {
         preliminary,
@@ -62,7 +66,7 @@ pub(super) fn transfer_event(
         summary,
         sender,
         client: server.other(),
-        is_short: is_short(request.offset) && is_short(request.kept_offset.max(request.offset)),
+        is_short: is_short(offset) && is_short(other),
         connection_due: request.tx != 0
             && all_read
             && !endpoint_lost
@@ -79,7 +83,7 @@ pub(super) fn transfer_event(
         Side::Initiator => summary.file_from_initiator.clone(),
         Side::Listener => summary.file_from_listener.clone(),
     });
-    let file = file.map(|facts| placed(facts, &request, outcome));
+    let file = file.map(|facts| placed(facts, &request, offset, outcome));
     let (path, path_hex) = request.path.map_or((None, None), |path| (Some(path.text), path.hex));
     let event = Box::new(event::Transfer {
         tx: request.tx,
@@ -89,7 +93,7 @@ pub(super) fn transfer_event(
             arg: request.arg,
             path,
             path_hex,
-            offset: request.offset,
+            offset,
             representation: request.representation,
             declared_bytes: request.due.declared(),
             bytes,
@@ -107,8 +111,7 @@ pub(super) fn transfer_event(
 }
 
 /// A file's facts, completed from the dialogue: where in the peer's file the bytes lie, and whether they end too early.
-fn placed(mut facts: FileFacts, request: &Request, outcome: Outcome) -> FileFacts {
-    let offset = request.offset;
+fn placed(mut facts: FileFacts, request: &Request, offset: u64, outcome: Outcome) -> FileFacts {
     let appends = request.verb.as_deref() == Some("APPE");
     let broken_off = matches!(outcome, Outcome::Aborted | Outcome::Failed | Outcome::Short);
     facts.reason = facts.reason.or_else(|| match request.part_len {

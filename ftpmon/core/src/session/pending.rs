@@ -52,8 +52,6 @@ pub(super) struct Pending {
 pub(super) enum Intent {
     /// Nothing that a session keeps.
     None,
-    /// REST's offset.
-    Offset(u64),
     /// AUTH for TLS.
     Tls,
 }

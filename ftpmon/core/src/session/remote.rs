@@ -200,7 +200,8 @@ impl Remote {
     }
 
     fn basis(&self, tx: u64, verb: Verb, name: &[u8], direction: FileDirection) -> Basis {
-        let has_path = !(name.is_empty() && direction != FileDirection::Listing);
+        // The name that STOU asks for is a wish: a reply says which one the file has.
+        let has_path = verb != Verb::Stou && !(name.is_empty() && direction != FileDirection::Listing);
         let path = self.path(name).filter(|_| has_path);
         let parameters = self.parameters();
         let size = self.known_size.as_deref().filter(|(of, _, under)| {
@@ -260,7 +261,9 @@ impl Remote {
             Verb::Mode => self.parameters.mode = asked.arg.first().map(u8::to_ascii_uppercase),
             Verb::Stru => self.parameters.structure = asked.arg.first().map(u8::to_ascii_uppercase),
             Verb::Rein => {
-                *self = Self { directory: WorkingDirectory::new(false), ..Self::new(false) };
+                // What was sent behind it is still to be answered.
+                let asked = core::mem::take(&mut self.asked);
+                *self = Self { asked, directory: WorkingDirectory::new(false), ..Self::new(false) };
             }
             verb if verb.is_login() => self.directory.logged_in(answer, false),
             verb => self.directory.completed(verb, &asked.arg, answer),

@@ -7,8 +7,9 @@ use super::outbox::{Effect, ExpectedEndpoints, Outbox};
 use super::outcome::UNPRIVILEGED;
 use super::pending::{Intent, Pending};
 use super::repeated::RepeatedError;
+use super::restart::Restart;
 use super::transfers::SessionRef;
-use super::{Restart, STRIPES_MAX, Session};
+use super::{STRIPES_MAX, Session};
 use crate::addr::Endpoint;
 use crate::event::{
     AnomalyId, CommandRef, DataAnnouncement, DataChannel, EventKind, Mode, Nat, Reply as ReplyEvent,
@@ -74,7 +75,8 @@ impl Session {
             }
             None => None,
         };
-        match index.zip(number).filter(|&(index, number)| self.pending.is_repeated(index, number)) {
+        let is_repeated = |&(index, number): &_| self.pending.is_repeated(index, number, &reply.text);
+        match index.zip(number).filter(is_repeated) {
             Some((index, _)) => {
                 let tx = self.pending.get(index).map_or(0, |command| command.tx);
                 let reply = Reply { text: Cow::Owned(reply.text.to_vec()), ..*reply };
@@ -250,9 +252,10 @@ impl Session {
                 let login = self.logins.reply(command.tx, command.verb, code);
                 self.tell_login(at, login, out);
             }
-            (Verb::Rest, Intent::Offset(_)) if code != 350 => {
-                self.restart.take_if(|restart| restart.tx == command.tx);
-                self.transfers.void_offset(command.tx);
+            (Verb::Rest, _) => {
+                let settle = |restart: &mut Restart| restart.settle(command.tx, code, &reply.text);
+                self.restart.as_deref_mut().into_iter().for_each(settle);
+                self.transfers.settle_restarts(settle);
             }
             (verb, _) if verb.asks_for_endpoint() && code >= 400 => {
                 self.transfers.endpoint_refused(command.tx);
@@ -264,7 +267,7 @@ impl Session {
             (verb, _) if verb.announces_endpoint() && completed => self.transfers.confirm(command.tx, out),
             (Verb::Auth, Intent::Tls) if completed => self.agree_on_tls(at, command.tx, out),
             (Verb::Rein, _) if completed => {
-                let login = self.logins.reinitialize();
+                let login = self.logins.reinitialize(command.tx);
                 self.tell_login(at, login, out);
                 self.restart = None;
             }
@@ -295,9 +298,9 @@ impl Session {
         let Some(refused) = self.transfers.by_command(tx).filter(|transfer| !transfer.preliminary) else {
             return;
         };
-        if let (400.., Some(tx)) = (code, refused.request.offset_from) {
-            let offset = refused.request.offset;
-            self.restart.get_or_insert_with(|| Box::new(Restart { tx, offset, listed: true }));
+        let restart = refused.request.restart;
+        if code >= 400 && restart.by != 0 {
+            self.restart.get_or_insert_with(|| Box::new(restart.kept()));
         }
     }
 

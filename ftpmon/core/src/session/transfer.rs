@@ -7,6 +7,7 @@ use super::data::{EndpointId, FoundData};
 use super::due::Due;
 use super::outbox::{Effect, ExpectedEndpoints, Outbox};
 use super::remote::Basis;
+use super::restart::Restart;
 use crate::event::{DataAnnouncement, FileDirection, Mode, RepresentationType, SessionIdentity, Via};
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -109,6 +110,7 @@ pub(super) struct Aside {
     pub(super) by: u64,
     pub(super) current: Option<Before>,
     pub(super) last_used: Option<Box<(DataAnnouncement, ExpectedEndpoints)>>,
+    pub(super) in_force_since: Timestamp,
 }
 
 /// The endpoint that was in force before.
@@ -131,11 +133,8 @@ pub(super) struct Request {
     pub(super) direction: Option<FileDirection>,
     pub(super) arg: Option<SmolStr>,
     pub(super) path: Option<Text>,
-    pub(super) offset: u64,
-    /// The offset that a listing had before. Servers are known that begin there.
-    pub(super) kept_offset: u64,
-    /// The REST command that set the offset, which is void if that is refused.
-    pub(super) offset_from: Option<u64>,
+    /// The place in the file where it begins.
+    pub(super) restart: Restart,
     /// A REST may be among what was lost since the transfer before.
     pub(super) offset_lost: bool,
     /// No more of the file than this is wanted, bytes.
@@ -225,7 +224,11 @@ impl Transfer {
     /// known that go on listening. The connections that it had stay its own.
     pub(super) fn split_late(&mut self) -> Option<Box<Announced>> {
         let announced = self.announced.as_deref_mut()?;
-        let late = announced.contenders.take_late(self.through_at?);
+        let late = match self.through_at {
+            Some(through) => announced.contenders.take_late(through),
+            None if self.preliminary && self.code.is_none() => announced.contenders.take_behind_moved(),
+            None => return None,
+        };
         if late.is_empty() {
             return None;
         }

@@ -15,6 +15,7 @@ use super::contenders::DataState;
 use super::data::{ConnectionId, Contact, DataSummary, EndpointId, FoundData};
 use super::login::Logins;
 use super::outbox::{Effect, ExpectedEndpoints, Outbox};
+use super::restart::Restart;
 use super::transfer::{Announced, Aside, Missed, Request, Transfer};
 use crate::event::{DataAnnouncement, EventKind, Mode, SessionIdentity};
 use crate::fill::Fills;
@@ -99,8 +100,8 @@ pub(super) struct Transfers {
     /// When the last of them was.
     reported_at: Timestamp,
     aside: Option<Box<Aside>>,
-    /// When the latest endpoint was announced.
-    announced_at: Timestamp,
+    /// When the latest endpoint was announced that was not refused: what was announced before it is not in force any longer.
+    in_force_since: Timestamp,
     /// When bytes of the dialogue were last found to be missing.
     missing_told: Timestamp,
     next_id: u32,
@@ -156,7 +157,7 @@ impl Transfers {
             self.put_aside(tx);
         }
         self.supersede(at, out);
-        self.announced_at = at;
+        self.in_force_since = at;
         self.last_used = None;
         let mut announced = self.expect(at, data, endpoints, session, out);
         announced.announced_by = tx;
@@ -337,11 +338,9 @@ impl Transfers {
         any
     }
 
-    /// The REST command `tx` was refused: what was to start at its offset starts at 0.
-    pub(super) fn void_offset(&mut self, tx: u64) {
-        for transfer in self.open.iter_mut().filter(|transfer| transfer.request.offset_from == Some(tx)) {
-            (transfer.request.offset, transfer.request.kept_offset) = (0, 0);
-        }
+    /// A REST command has its reply: transfers that were sent behind it have what that shows.
+    pub(super) fn settle_restarts(&mut self, settle: impl Fn(&mut Restart)) {
+        self.open.iter_mut().for_each(|transfer| settle(&mut transfer.request.restart));
     }
 
     /// A transfer command has no final reply, and will have none.

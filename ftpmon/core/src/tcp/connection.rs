@@ -82,6 +82,23 @@ impl Connection {
         if first.flags.syn() && first.flags.ack() { Side::Listener } else { Side::Initiator }
     }
 
+    /// The end that was taken for the initiator is the listener. Only where the opening was not seen.
+    pub fn turn_round(&mut self) {
+        self.streams.swap();
+        if let Some(backlog) = &mut self.backlog {
+            backlog.pending.swap();
+        }
+        self.closed_by = self.closed_by.map(Side::other);
+        self.handshake = Handshake::default();
+    }
+
+    /// `segment`, a SYN or SYN-ACK of the end `from`, belongs to what was seen of this connection: that end's first bytes follow it.
+    pub fn begins_with(&self, from: Side, segment: &Segment<'_>) -> bool {
+        let stream = self.streams.side(from);
+        let ahead = (stream.start as u32).wrapping_sub(segment.seq.wrapping_add(1));
+        stream.marks.has(Marks::STARTED) && ahead <= StreamLimits::CONTROL.window
+    }
+
     /// Takes a segment that the end `from` sent, and delivers what it puts in order. [`Self::poll_timeout`] may change.
     pub fn handle_segment(
         &mut self,

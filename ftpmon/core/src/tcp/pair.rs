@@ -26,6 +26,11 @@ impl<T> Pair<T> {
         }
     }
 
+    /// Each is the other one's.
+    pub(super) const fn swap(&mut self) {
+        core::mem::swap(&mut self.initiator, &mut self.listener);
+    }
+
     /// First that of the direction that `side` sends, then the other.
     pub(super) const fn split_mut(&mut self, side: Side) -> (&mut T, &mut T) {
         match side {

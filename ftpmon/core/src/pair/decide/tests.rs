@@ -114,6 +114,7 @@ fn connections() -> [EarlyConnection; 3] {
         flow: ids[n],
         expected_peer,
         established,
+        counted: false,
         moved,
         open: true,
         opened: at(n as i64),
@@ -140,7 +141,7 @@ proptest! {
             .iter()
             .zip(ids)
             .map(|(&(expected_peer, established, moved, opened), flow)| EarlyConnection {
-                flow, expected_peer, established, moved, open: true, opened: at(opened),
+                flow, expected_peer, established, counted: false, moved, open: true, opened: at(opened),
             })
             .collect();
         let best = announced_connection(&known);
@@ -156,6 +157,7 @@ fn connections_that_wait_beside_the_best_one_may_be_used_as_well() {
         flow: ids[n],
         expected_peer,
         established,
+        counted: false,
         moved,
         open,
         opened: at(-(n as i64)),
@@ -173,4 +175,35 @@ fn connections_that_wait_beside_the_best_one_may_be_used_as_well() {
     assert_eq!(rivals(&known, ids[4], at(1)).as_slice(), [ids[1], ids[0]]);
     // What was opened after the announcement is one of its connections, whatever became of it.
     assert_eq!(rivals(&known, ids[0], at(-4)).as_slice(), [ids[4], ids[1]]);
+    // The kernel counts one that is open, and has not said yet whether it was answered.
+    let counted = known.map(|it| EarlyConnection { counted: true, ..it });
+    assert_eq!(rivals(&counted, ids[0], at(1)).as_slice(), [ids[3], ids[1]]);
+}
+
+#[test]
+fn who_opened_a_connection_is_known_or_guessed() {
+    use Side::{Initiator, Listener};
+    for (source, destination, sender, guessed) in [
+        ((true, 21), (false, 40_000), Listener, false),
+        ((false, 40_000), (true, 21), Initiator, false),
+        // Announced, whatever the numbers of the ports are.
+        ((true, 50_000), (false, 40_000), Listener, false),
+        ((false, 40_000), (true, 50_000), Initiator, false),
+        ((false, 20), (true, 40_000), Initiator, false),
+        // Nothing tells.
+        ((false, 40_000), (false, 50_000), Listener, true),
+        ((false, 50_000), (false, 40_000), Initiator, true),
+        ((true, 990), (true, 21), Initiator, true),
+        // Active mode from port 20.
+        ((false, 20), (false, 40_000), Initiator, true),
+        ((false, 40_000), (false, 20), Listener, true),
+    ] {
+        let evidence = Opening {
+            source_listens: source.0,
+            destination_listens: destination.0,
+            source_port: source.1,
+            destination_port: destination.1,
+        };
+        assert_eq!(opener(&evidence), (sender, guessed), "{evidence:?}");
+    }
 }

@@ -238,3 +238,36 @@ fn what_came_when_the_server_was_through_is_for_what_follows() {
     }
     assert!(Contenders::default().take_late(THROUGH).is_empty());
 }
+
+/// A transfer whose end the server did not say: a connection that came behind the one that carried it is for the next command.
+#[test]
+fn what_came_behind_the_connection_that_carried_it_is_for_the_next() {
+    const OWN: bool = true;
+    const STRANGE: bool = false;
+    for (came, left, taken) in [
+        (&[(OWN, Reset(0, 9)), (OWN, Open)][..], 1, 1),
+        (&[(OWN, Reset(0, 9)), (OWN, Open), (OWN, Opening)], 1, 2),
+        (&[(OWN, Closed(9, 0)), (OWN, Open)], 1, 1),
+        // It may have been opened for this one: nothing was carried before.
+        (&[(OWN, Reset(0, 0)), (OWN, Open)], 2, 0),
+        (&[(OWN, Open), (OWN, Reset(0, 9))], 2, 0),
+        (&[(OWN, Open), (OWN, Open)], 2, 0),
+        // What is over, and what strangers opened, is told with the transfer.
+        (&[(OWN, Reset(0, 9)), (OWN, Closed(0, 0))], 2, 0),
+        (&[(OWN, Reset(0, 9)), (STRANGE, Open), (OWN, Open)], 2, 1),
+    ] {
+        let mut all = contenders(came);
+        let behind = all.take_behind_moved();
+        assert_eq!((all.0.len(), behind.0.len()), (left, taken), "{came:?}");
+    }
+    // A stranger who stays does not hold up the end.
+    assert!(contenders(&[(STRANGE, Open), (OWN, Reset(0, 9))]).are_over());
+    assert!(!contenders(&[(STRANGE, Open), (OWN, Reset(0, 0))]).are_over());
+    assert!(!contenders(&[(OWN, Open), (OWN, Reset(0, 9))]).are_over());
+    // It is about to end.
+    let mut all = contenders(&[(OWN, Open), (OWN, Open)]);
+    all.closing(id(0), true, false);
+    assert!(all.take_behind_moved().is_empty());
+    all.closing(id(0), true, true);
+    assert_eq!(all.take_behind_moved().0.len(), 1);
+}

@@ -20,6 +20,14 @@ impl PendingCommands {
         if doubtful_one.is_empty_line() {
             return false;
         }
+        // ABOR behind the end of its transfer, rather than a command before which another one is still to be answered.
+        if doubtful_one.verb == Verb::Abor
+            && fit_of_doubtful == Fit::Typical
+            && doubtful < sure
+            && self.is_behind_another(sure, code)
+        {
+            return true;
+        }
         // A server that is through with a transfer refuses what was asked behind it.
         if doubtful_one.preliminary && doubtful < sure && matches!(code, 425 | 450 | 550..=553) {
             return false;

@@ -81,6 +81,12 @@ impl PendingCommands {
         older.find(|(_, pending)| code < 300 && odd(pending)).map(|(older, _)| older)
     }
 
+    /// A command without doubt that servers do answer, and not with this code, waits before another one: replies come in order.
+    pub(super) fn is_behind_another(&self, index: usize, code: u16) -> bool {
+        let mut older = self.sure().take_while(|(older, _)| *older < index);
+        older.any(|(_, it)| !it.preliminary && it.fit(code) <= Fit::Odd && !may_stay_unanswered(it))
+    }
+
     /// The doubtful command that fits best, among equals the oldest.
     fn best_doubtful(&self, code: u16) -> Option<(usize, Fit)> {
         self.compared()
@@ -128,8 +134,9 @@ impl PendingCommands {
 
     /// A reply that would answer a command repeats the error that answered another one before: it may be a reply too many. Or an empty line
     /// before it may have it.
-    pub(in super::super) fn is_repeated(&self, index: usize, code: u16) -> bool {
-        if self.empty_line_before(index, code).is_some() {
+    pub(in super::super) fn is_repeated(&self, index: usize, code: u16, text: &[u8]) -> bool {
+        let is_named = self.get(index).is_some_and(|own| own.is_named_by(text));
+        if !is_named && self.empty_line_before(index, code).is_some() {
             return true;
         }
         if self.is_notice(index, code) {

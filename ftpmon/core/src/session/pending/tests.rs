@@ -45,7 +45,7 @@ fn check(dialogue: &[&str]) {
             }
             let fitting = pending.answered_by(code, text);
             let fitting = fitting.or_else(|| pending.ended_oddly(code).filter(|_| over));
-            let repeated = fitting.filter(|&index| pending.is_repeated(index, code));
+            let repeated = fitting.filter(|&index| pending.is_repeated(index, code, text));
             let found = match repeated {
                 Some(index) => {
                     held = Some((pending.get(index).unwrap().tx, code));

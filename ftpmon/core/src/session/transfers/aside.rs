@@ -17,7 +17,8 @@ impl Transfers {
             }
             _ => Before::Connected(current.id),
         });
-        self.aside = Some(Box::new(Aside { by: tx, current: before, last_used: self.last_used.clone() }));
+        let (last_used, in_force_since) = (self.last_used.clone(), self.in_force_since);
+        self.aside = Some(Box::new(Aside { by: tx, current: before, last_used, in_force_since }));
     }
 
     /// The command `tx`, which announced an endpoint of the client, was refused: connections that came to it are not the session's,
@@ -46,7 +47,7 @@ impl Transfers {
             none if none.is_empty() => Effect::Retract { id, endpoints },
             turned_down => Effect::Used { id, endpoints, turned_down },
         });
-        self.last_used = aside.last_used;
+        (self.last_used, self.in_force_since) = (aside.last_used, aside.in_force_since);
         let before = match aside.current {
             // Where both were received at once, behind a gap, it was kept.
             Some(Before::Waiting(id, data, endpoints)) => {

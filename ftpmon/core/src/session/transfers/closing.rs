@@ -10,9 +10,15 @@ impl Transfers {
     }
 
     /// A connection is about to end, or it is not, after all.
-    pub(in crate::session) fn closing(&mut self, id: EndpointId, connection: ConnectionId, closing: bool) {
+    pub(in crate::session) fn closing(
+        &mut self,
+        id: EndpointId,
+        connection: ConnectionId,
+        closing: bool,
+        moved: bool,
+    ) {
         if let Some(announced) = self.announced(id, connection) {
-            announced.contenders.closing(connection, closing);
+            announced.contenders.closing(connection, closing, moved);
         }
     }
 }

@@ -17,7 +17,7 @@ impl Transfers {
 
     /// An endpoint was announced behind the last missing bytes, and known at once: what is in force since is known.
     pub(in crate::session) fn all_read_since_announced(&self) -> bool {
-        self.announced_at > self.missing_told
+        self.in_force_since > self.missing_told
     }
 
     /// The endpoint that a connection comes to. One of an unexpected host may be known late: of several transfers that the endpoint serves, it is the

@@ -125,7 +125,10 @@ impl Transfers {
         if !transfer.frees_endpoint() || self.current.is_some() {
             return;
         }
-        let Some(announced) = &mut transfer.announced else { return };
+        let in_force_since = self.in_force_since;
+        let Some(announced) = transfer.announced.as_mut().filter(|it| it.said >= in_force_since) else {
+            return;
+        };
         if !matches!(announced.state(None), DataState::Waiting) || announced.waits_by_default() {
             return;
         }
@@ -171,11 +174,11 @@ impl Transfers {
 
     /// The endpoint of a refused command serves the next one: servers keep listening, clients keep the connection.
     pub(super) fn reclaim(&mut self) -> Option<Box<Announced>> {
-        let refused = self
-            .open
-            .iter_mut()
-            .rev()
-            .find(|transfer| transfer.frees_endpoint() && transfer.announced.is_some())?;
+        let in_force_since = self.in_force_since;
+        let in_force = |announced: &Announced| announced.said >= in_force_since;
+        let refused = self.open.iter_mut().rev().find(|transfer| {
+            transfer.frees_endpoint() && transfer.announced.as_deref().is_some_and(in_force)
+        })?;
         refused.announced.take()
     }
 

@@ -32,12 +32,13 @@ fn end(fields: &Value, which: &str) -> Option<String> {
 
 /// The transfers of a dialogue.
 #[derive(Debug, Default)]
-pub(crate) struct Transfers {
+pub struct Transfers {
     all: Vec<Transfer>,
 }
 
 impl Transfers {
-    pub(crate) fn of(told: &[Told]) -> Self {
+    /// The transfers of these events.
+    pub fn of(told: &[Told]) -> Self {
         let told = told.iter().filter(|(_, name, _)| name == "transfer");
         let all = told.map(|(client, _, fields)| Transfer {
             name: (
@@ -64,7 +65,7 @@ impl Transfers {
     }
 
     /// The differences from `whole`, whatever the order.
-    pub(crate) fn differences(&self, whole: &Self) -> Vec<String> {
+    pub fn differences(&self, whole: &Self) -> Vec<String> {
         let sorted = |transfers: &Self| {
             let mut all = transfers.all.clone();
             // A connection to the endpoint of a command that was refused and moved nothing says nothing.
@@ -87,7 +88,7 @@ impl Transfers {
     }
 
     /// Claims that do not hold: frames of control connections are missing, and none of data connections.
-    pub(crate) fn wrong(&self, whole: &Self) -> Vec<String> {
+    pub fn wrong(&self, whole: &Self) -> Vec<String> {
         let mut wrong = Vec::new();
         let names = whole.by_name();
         let mut told = BTreeSet::new();
