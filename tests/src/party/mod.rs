@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub use clients::visits;
-pub use install::{apt, crowdsec, install, install_tools, unpack_into};
+pub use install::{apt, crowdsec, fail2ban, install, install_tools, unpack_into};
 pub use server::{RealServer, Tree, certificate};
 pub use setting::Security;
 pub use visit::Visit;
