@@ -19,6 +19,7 @@ mod named_file;
 mod netns;
 mod notice;
 mod on_alert;
+mod places;
 pub mod process;
 mod quantity;
 pub mod sandbox;

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::dump::Dump;
 use crate::kernel::{self, Changes, Clock, Counters, Drained, Flows, RecordReader, Ring, Steering};
 use crate::notice::notice;
+use crate::places::PlaceDatabases;
 use crate::sandbox::Opener;
 use crate::sink::{QueuedOutputs, Spool};
 use crate::status::Board;
@@ -256,7 +257,7 @@ impl LiveEngine {
         &mut self,
         new: &Config,
         engine: EngineConfig,
-        detectors: Option<Detectors>,
+        (detectors, places): (Option<Detectors>, Option<Arc<PlaceDatabases>>),
         routes: PreparedRoutes,
     ) {
         self.drain_engine();
@@ -265,6 +266,7 @@ impl LiveEngine {
         if let Some(detectors) = detectors {
             self.chain.set_detectors(detectors);
         }
+        self.chain.set_places(places);
         self.kernel.steering.open(&engine.control_ports, &engine.tls_ports);
         self.facts = StartFacts::live(new, &engine, kernel::running_release());
         self.config = engine;
