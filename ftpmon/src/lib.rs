@@ -20,6 +20,7 @@ mod named_file;
 mod netns;
 mod on_alert;
 mod panics;
+mod places;
 pub mod process;
 mod quantity;
 pub mod sandbox;

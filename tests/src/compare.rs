@@ -232,9 +232,9 @@ fn six_numbers(text: &str) -> Option<u64> {
     Some(last.next()?.ok()? * 256 + last.next()?.ok()?)
 }
 
-/// Takes out of an event's fields what the times and copies of packets decide.
+/// Takes out of an event's fields what the times, copies and sizes of packets decide.
 pub fn without_times(value: &mut Value) {
-    const DECIDED_BY_TIME: [&str; 8] = [
+    const DECIDED_BY_TIME: [&str; 9] = [
         "duration_ms",
         "duration_us",
         "handshake",
@@ -243,6 +243,7 @@ pub fn without_times(value: &mut Value) {
         "rate_bps",
         "retransmitted_bytes",
         "syn",
+        "tiny_segments",
     ];
     match value {
         Value::Object(fields) => {

@@ -1,7 +1,8 @@
-//! The recipes of `deploy` that act on alerts, as an operator would run them: CrowdSec decides on a ban, nftables drops a client.
+//! The recipes of `deploy` that act on alerts, as an operator would run them: fail2ban finds a client, CrowdSec decides on a ban, nftables drops one.
 //!
 //! The names begin with `tools_`: `cargo xtask test --only tools` installs what they need and runs them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -15,7 +16,7 @@ use ftpmon_tests::agent::{Agent, binary};
 use ftpmon_tests::bed::{Need, Scratch, test};
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Server};
 use ftpmon_tests::net::{Direct, Family, Namespace};
-use ftpmon_tests::party::crowdsec;
+use ftpmon_tests::party::{crowdsec, fail2ban};
 use ftpmon_tests::process::{Running, run_ok};
 use ftpmon_tests::{poll, script};
 
@@ -118,6 +119,25 @@ fn tools_crowdsec() {
             bans.len() == 1 && bans.iter().all(|ban| ban.contains("ban on Ip 192.0.2.10")),
             "{bans:?}; {said}"
         );
+        Ok(())
+    });
+}
+
+/// The filter finds the guesser in stored events, and neither of the others.
+#[test]
+fn tools_fail2ban() {
+    let there = fail2ban().is_ok_and(|folder| folder.join("usr/bin/fail2ban-regex").is_file());
+    let need = if there { Need::Agent } else { Need::Tool("fail2ban-regex") };
+    test("tools_fail2ban", &[need, Need::Tool("python3")], || {
+        let scratch = Scratch::new("fail2ban")?;
+        let (events, root) = (events(&scratch)?, fail2ban()?);
+        let mut regex = Command::new("python3");
+        regex.env("PYTHONPATH", root.join("usr/lib/python3/dist-packages"));
+        regex.arg(root.join("usr/bin/fail2ban-regex")).arg("-c").arg(root.join("etc/fail2ban"));
+        regex.args(["-o", "ip"]).arg(&events).arg(workspace().join("deploy/fail2ban/filter.d/ftpmon.conf"));
+        let said = run_ok(&mut regex)?;
+        let found: BTreeSet<&str> = said.lines().collect();
+        ensure!(found == BTreeSet::from(["192.0.2.10"]), "{said}");
         Ok(())
     });
 }

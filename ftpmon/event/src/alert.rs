@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+use crate::place::Places;
 use crate::time::Timestamp;
 
 /// `alert`: a detector found something.
@@ -36,6 +37,9 @@ pub struct AlertDetail {
     pub suppressed: u64,
     /// The evidence.
     pub evidence: Evidence,
+    /// Country and autonomous system of the session's ends, with `--geo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geo: Option<Box<Places>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use super::connection::{ClosedBy, Handshake};
+use super::place::Places;
 use super::process::LocalProcess;
 use super::time::Timestamp;
 
@@ -27,6 +28,9 @@ pub struct SessionStart {
     /// The process that holds the server's end, where that is on the sensor's host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_process: Option<Arc<LocalProcess>>,
+    /// Country and autonomous system of the ends, with `--geo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geo: Option<Box<Places>>,
 }
 
 /// `command`: a complete command line.
@@ -423,4 +427,8 @@ pub struct End {
     pub bytes_down: u64,
     /// Gaps in the control streams.
     pub gaps: u64,
+    /// Segments of one or two bytes that came one after another on the control connection, faster than anybody types or more than anybody
+    /// does, where they are 64 and more. It depends on how the dialogue was cut into segments, as nothing else of an event does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiny_segments: Option<u64>,
 }

@@ -341,6 +341,9 @@ pub struct FileFacts {
     /// MIME type by content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mime: Option<SmolStr>,
+    /// The stealer of passwords whose loot begins as this file does: `LaZagne`, `AgentTesla`, `Snake`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loot: Option<SmolStr>,
     /// All bytes from the connection's first to its FIN were seen.
     pub complete: bool,
     /// Which bytes of the peer's file these are, where they are not the whole of it or that is not known; left out where

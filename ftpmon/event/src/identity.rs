@@ -9,6 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha1::{Digest as _, Sha1};
+use smol_str::SmolStr;
 
 use crate::addr::Endpoint;
 use crate::link::{InterfaceId, VlanTags};
@@ -95,6 +96,16 @@ impl SessionIdentity {
     /// connections for which those are equal. The same capture gives the same ids whenever it is read.
     pub fn id(&self) -> &str {
         self.id.text(|| session_id(self.client, self.server, self.first, self.nth))
+    }
+
+    /// The same as a number, for tables: equal where the ids are.
+    pub fn number(&self) -> u128 {
+        u128::from_le_bytes(*self.id.bytes(|| session_id(self.client, self.server, self.first, self.nth)))
+    }
+
+    /// The id that has a [number](Self::number).
+    pub fn id_of(number: u128) -> SmolStr {
+        SmolStr::new(core::str::from_utf8(&number.to_le_bytes()).unwrap_or_default())
     }
 
     /// Community ID 1.0 of it, with seed 0.
@@ -195,8 +206,12 @@ impl<'de> Deserialize<'de> for SessionIdentity {
 struct Name<const N: usize>(OnceLock<[u8; N]>);
 
 impl<const N: usize> Name<N> {
+    fn bytes(&self, make: impl FnOnce() -> [u8; N]) -> &[u8; N] {
+        self.0.get_or_init(make)
+    }
+
     fn text(&self, make: impl FnOnce() -> [u8; N]) -> &str {
-        core::str::from_utf8(self.0.get_or_init(make)).unwrap_or_default()
+        core::str::from_utf8(self.bytes(make)).unwrap_or_default()
     }
 }
 
@@ -257,6 +272,9 @@ mod tests {
         assert_eq!(of(a, b).with_nth(0).id(), of(a, b).id());
         assert_ne!(of(a, b).with_nth(1).id(), of(a, b).id());
         assert_ne!(of(a, b).with_nth(2).id(), of(a, b).with_nth(1).id());
+        assert_eq!(of(a, b).number(), of(a, b).with_nth(0).number());
+        assert_eq!(SessionIdentity::id_of(of(a, b).number()), of(a, b).id());
+        assert_ne!(of(a, b).with_nth(1).number(), of(a, b).number());
         assert!(of(a, b).id().len() == 16 && of(a, b).id().bytes().all(|byte| byte.is_ascii_hexdigit()));
     }
 }

@@ -12,6 +12,7 @@ mod identity;
 mod kind;
 mod line;
 pub mod link;
+mod place;
 mod process;
 mod schema;
 mod sensor;
@@ -36,6 +37,7 @@ pub use data::{
 pub use identity::{RunId, SessionIdentity};
 pub use kind::EventType;
 pub use line::{EventLine, Origin};
+pub use place::{Place, Places};
 pub use process::{FoundBy, LocalProcess};
 pub use schema::schema;
 pub use sensor::{

@@ -1,7 +1,7 @@
 //! The way of an event from the engine to the outputs, the same for live capture and capture files.
 //!
 //! ```text
-//! event -> detectors -> files -> processes -> routes { filter, rate, privacy, encoder, outputs }
+//! event -> places -> detectors -> files -> processes -> routes { filter, rate, privacy, encoder, outputs }
 //! ```
 //!
 //! | file | what |
@@ -36,6 +36,7 @@ use tokio::sync::Notify;
 
 use crate::config::{Config, RouteConfig};
 use crate::on_alert::{OnEvent, Purpose};
+use crate::places::PlaceDatabases;
 use crate::sink::Outputs;
 use crate::status::{Feed, Tally};
 use crate::telemetry::{Kind, Sampled, Snapshot};
@@ -60,6 +61,7 @@ pub(crate) struct Chain<O> {
     detectors: Detectors,
     on_alert: Option<OnEvent>,
     on_file: Option<OnEvent>,
+    places: Option<Arc<PlaceDatabases>>,
     files: Option<Files>,
     attribution: Option<Attribution>,
     routes: Vec<Route<O>>,
@@ -96,6 +98,7 @@ impl<O: Outputs> Chain<O> {
             detectors,
             on_alert: None,
             on_file: None,
+            places: None,
             files: None,
             attribution: None,
             routes,
@@ -106,6 +109,11 @@ impl<O: Outputs> Chain<O> {
     /// From now on all events go to a feed as well.
     pub(crate) fn copy_to(&mut self, feed: Feed) {
         self.tap = Some(Tap::new(feed, &self.origin));
+    }
+
+    /// From now on events tell the places of their ends.
+    pub(crate) fn set_places(&mut self, places: Option<Arc<PlaceDatabases>>) {
+        self.places = places;
     }
 
     /// From now on pieces of files are stored.
@@ -181,7 +189,7 @@ impl<O: Outputs> Chain<O> {
     /// The next event, and the alerts about it.
     #[inline]
     pub(crate) fn emit(&mut self, mut event: Event) {
-        self.look_at(&event);
+        self.look_at(&mut event);
         if let Some(wait) = self.pass(&mut event) {
             self.hold(wait, event);
         }
@@ -205,11 +213,18 @@ impl<O: Outputs> Chain<O> {
         interest: Interest,
     ) -> impl Iterator<Item = Event> + '_ {
         self.detectors.event_for(event, interest);
-        core::iter::from_fn(|| self.detectors.pop())
+        core::iter::from_fn(|| {
+            let mut alert = self.detectors.pop()?;
+            self.places.iter().for_each(|places| places.add_to(&mut alert));
+            Some(alert)
+        })
     }
 
     #[inline]
-    fn look_at(&mut self, event: &Event) {
+    fn look_at(&mut self, event: &mut Event) {
+        if let Some(places) = &self.places {
+            places.add_to(event);
+        }
         self.tally.count(event);
         self.detectors.event(event);
     }
@@ -217,6 +232,7 @@ impl<O: Outputs> Chain<O> {
     #[inline]
     fn emit_alerts(&mut self) {
         while let Some(mut alert) = self.detectors.pop() {
+            self.places.iter().for_each(|places| places.add_to(&mut alert));
             self.tally.count(&alert);
             if let Some(on_alert) = &mut self.on_alert {
                 on_alert.event(&alert);

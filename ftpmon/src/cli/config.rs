@@ -90,6 +90,7 @@ impl From<&DetectorArgs> for Config {
             detect_allow: options.detect_allow.clone(),
             detect_lists: options.detect_lists.clone(),
             detect_rules: options.detect_rules.clone(),
+            geo: options.geo.clone(),
             ..Self::default()
         }
     }

@@ -44,4 +44,7 @@ pub struct DetectorArgs {
     /// Files with rules of your own (docs/detections.md)
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub detect_rules: Vec<PathBuf>,
+    /// Databases of countries and autonomous systems (MaxMind DB): session_start and alerts tell those of both ends
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub geo: Vec<PathBuf>,
 }

@@ -1,6 +1,9 @@
 //! The detectors that a configuration asks for, with its lists and rules.
 
+use std::sync::Arc;
+
 use super::{Config, rules};
+use crate::places::PlaceDatabases;
 use ftpmon_core::detect::{Detectors, Wanted};
 use ftpmon_event::EventType;
 
@@ -17,6 +20,17 @@ impl Config {
     /// Starts the detectors that are on.
     pub(crate) fn detectors(&self) -> Detectors {
         self.detect.start(&self.detect_allow)
+    }
+
+    /// The databases of places; none where none is named.
+    ///
+    /// # Errors
+    /// One that cannot be read.
+    pub(crate) fn places(&self) -> Result<Option<Arc<PlaceDatabases>>, String> {
+        if self.geo.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(PlaceDatabases::read(&self.geo)?)))
     }
 
     /// Starts the detectors that are on, with lists and rules as their files say now.

@@ -9,11 +9,12 @@ use super::Config;
 
 /// Settings that a running agent can change, with all below them. Everything else was handed to the kernel or to threads at the
 /// start.
-const WITHOUT_RESTART: [&str; 11] = [
+const WITHOUT_RESTART: [&str; 12] = [
     "detect",
     "detect_allow",
     "detect_lists",
     "detect_rules",
+    "geo",
     "limits",
     "live.stats_interval_s",
     "log.level",

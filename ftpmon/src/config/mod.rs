@@ -109,6 +109,9 @@ pub struct Config {
     /// Files of rules.
     #[serde(with = "text::path_list")]
     pub detect_rules: Vec<PathBuf>,
+    /// Databases of countries and autonomous systems.
+    #[serde(with = "text::path_list")]
+    pub geo: Vec<PathBuf>,
     /// Routes of events to outputs. Without any: all events as JSON to standard output.
     pub routes: Vec<RouteConfig>,
     /// Diagnostics on standard error.

@@ -81,6 +81,7 @@ fn open(config: &Config, origin: &Origin) -> anyhow::Result<Chain<DirectOutputs>
     let mut chain =
         Chain::new(config, origin, Secrets::Mask, |route: &RouteConfig| DirectOutputs::open(&route.outputs))?;
     chain.set_detectors(config.all_detectors().map_err(anyhow::Error::msg)?);
+    chain.set_places(config.places().map_err(anyhow::Error::msg)?);
     Ok(chain)
 }
 

@@ -187,6 +187,7 @@ async fn watch(
     let names = config.name_hashes()?;
     let mut chain = Chain::new(config, &origin, names, |route| open_outputs(route, spool.as_ref()))?;
     chain.set_detectors(config.all_detectors().map_err(anyhow::Error::msg)?);
+    chain.set_places(config.places().map_err(anyhow::Error::msg)?);
     spool.iter().for_each(|spool| spool.outputs_are_known());
     let journal = config
         .live

@@ -45,9 +45,12 @@ pub fn read(config: &Config) -> anyhow::Result<()> {
     let engine_config = config.read_engine()?;
     let origin = origin(config)?;
     let detectors = config.all_detectors().map_err(anyhow::Error::msg)?;
-    let mut output = OutputStage::start(config, &engine_config, &origin, detectors)?;
+    let places = config.places().map_err(anyhow::Error::msg)?;
+    let mut output = OutputStage::start(config, &engine_config, &origin, (detectors, places.clone()))?;
     let parts = config.read.threads().clamp(1, engine_config.partitions.max(1));
-    let encoders = (0..parts).map(|_| PartEncoder::new(config, &origin)).collect();
+    let wanted = config.wanted();
+    let encoder = |_| PartEncoder::new(config, &origin, wanted.clone(), places.clone());
+    let encoders = (0..parts).map(encoder).collect();
     let engine = EngineStage::start(&engine_config, encoders);
     let division = Division { partitions: engine_config.partitions, parts };
     let mut failed = None;

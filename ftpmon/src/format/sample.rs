@@ -153,6 +153,7 @@ pub(crate) fn session_end() -> EventKind {
             bytes_up: 0,
             bytes_down: 77,
             gaps: 0,
+            tiny_segments: None,
         },
     })
 }
@@ -174,6 +175,7 @@ pub(crate) fn alert() -> AlertDetail {
             last: Timestamp::from_parts(1_700_000_001, 0),
             examples: vec!["PORT 10,0,0,9,0,22".into()],
         },
+        geo: None,
     }
 }
 

@@ -227,7 +227,7 @@ impl Stage {
         self.ids.remove(&record.client);
         let events = Events(self.sessions.remove(&id).unwrap_or_default());
         let mut differences = judge::differences(&record, &events);
-        differences.extend(alerts::unmeant(&events));
+        differences.extend(alerts::unmeant(&record, &events));
         match found {
             // Which command has no answer nobody knows.
             _ if record.unsure => differences.clear(),

@@ -116,9 +116,15 @@ pub fn install(mut say: impl FnMut(&str)) -> Result<()> {
 pub fn install_tools(mut say: impl FnMut(&str)) -> Result<()> {
     let missing: Vec<&str> =
         TOOLS.iter().filter(|(_, program)| find(program).is_none()).map(|(package, _)| *package).collect();
-    let folder = crowdsec()?;
-    let unpacks = !folder.join("usr/bin/crowdsec").is_file();
-    if !Uid::effective().is_root() || find("apt-get").is_none() || (missing.is_empty() && !unpacks) {
+    let unpacked = [("crowdsec", crowdsec()?, "crowdsec"), ("fail2ban", fail2ban()?, "fail2ban-regex")];
+    let not_there = unpacked
+        .iter()
+        .filter(|(_, folder, program)| !folder.join("usr/bin").join(program).is_file())
+        .collect::<Vec<_>>();
+    if !Uid::effective().is_root()
+        || find("apt-get").is_none()
+        || (missing.is_empty() && not_there.is_empty())
+    {
         return Ok(());
     }
     run_ok(apt().arg("update"))?;
@@ -126,9 +132,9 @@ pub fn install_tools(mut say: impl FnMut(&str)) -> Result<()> {
         say(&format!("apt-get install {}", missing.join(" ")));
         run_ok(apt().args(["install", "-y", "--no-install-recommends"]).args(&missing))?;
     }
-    if unpacks {
-        say("unpacking crowdsec into target/parties/crowdsec");
-        unpack_into(&folder, &["crowdsec"])?;
+    for (package, folder, _) in not_there {
+        say(&format!("unpacking {package} into {}", folder.display()));
+        unpack_into(folder, &[package])?;
     }
     Ok(())
 }
@@ -139,6 +145,14 @@ pub fn install_tools(mut say: impl FnMut(&str)) -> Result<()> {
 /// The workspace's target folder is not known.
 pub fn crowdsec() -> Result<PathBuf> {
     Ok(folder()?.join("crowdsec"))
+}
+
+/// The folder into which fail2ban is unpacked: as a package it would start a service too.
+///
+/// # Errors
+/// There is no such folder.
+pub fn fail2ban() -> Result<PathBuf> {
+    Ok(folder()?.join("fail2ban"))
 }
 
 /// apt-get, unattended.

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub use clients::visits;
-pub use install::{apt, crowdsec, install, install_tools, unpack_into};
+pub use install::{apt, crowdsec, fail2ban, install, install_tools, unpack_into};
 pub use served::Served;
 pub use server::{RealServer, Tree, certificate};
 pub use setting::Security;

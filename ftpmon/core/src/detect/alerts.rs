@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use smol_str::SmolStr;
 
 use super::incident::Incident;
-use crate::event::{Alert, AlertDetail, Confidence, Event, EventKind, Evidence};
+use crate::event::{Alert, AlertDetail, Confidence, Event, EventKind, Evidence, SessionIdentity};
 
 /// The constant part of the alerts of a detector.
 #[derive(Clone, Copy, Debug)]
@@ -99,13 +99,14 @@ impl Alerts {
             confidence,
             suppressed: incident.suppressed,
             evidence: Evidence {
-                sessions: incident.sessions.clone(),
-                tx: incident.tx.clone(),
+                sessions: incident.sessions.iter().map(|number| SessionIdentity::id_of(*number)).collect(),
+                tx: incident.tx.to_vec(),
                 counts: all.map(|(name, count)| (SmolStr::new_static(name), count)).collect(),
                 first: incident.first,
                 last: incident.last,
-                examples: incident.examples.clone(),
+                examples: incident.examples.to_vec(),
             },
+            geo: None,
         };
         let kind = EventKind::Alert(Box::new(Alert { alert }));
         let (session, user) = (event.session.clone(), event.user.clone());

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use smol_str::{SmolStr, format_smolstr};
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{hosts, path, transfer};
 use super::table::{Fill, Table};
 use super::watch::Watch;
@@ -28,7 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
     tuning: "Images of disks and dumps with long runs of zeros look like this: raise the count. The threshold is COUNT times the size; its time is \
              the pause after which an alert comes anew.",
     threshold: Threshold { count: 200, per_s: 86400 },
-    types: &[EventType::Transfer],
+    sees: &[Seen::All(EventType::Transfer)],
     wants: |event| large(event).is_some(),
     start: |threshold| Box::new(ArchiveBomb { threshold, pairs: Table::new(KEYS_MAX) }),
 };

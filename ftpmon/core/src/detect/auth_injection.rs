@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::Subject;
-use super::entry::{Entry, Threshold};
+use super::entry::{Entry, Seen, Threshold};
 use super::facts::hosts;
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
             (as CVE-2011-0411 in mail servers).",
     tuning: "No client does this; a scanner for the flaw does.",
     threshold: Threshold { count: 1, per_s: 86400 },
-    types: &[EventType::Anomaly],
+    sees: &[Seen::All(EventType::Anomaly)],
     wants: |event| see(event).is_some(),
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{has_moved, hosts};
 use super::incident::Incident;
 use super::stealer::{file_name, upload};
@@ -27,7 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
             Keyloggers and stealers do so. Off unless asked for, since jobs by the clock look the same.",
     tuning: "Allow the servers to which jobs upload.",
     threshold: Threshold { count: 6, per_s: 86400 },
-    types: &[EventType::Transfer],
+    sees: &[Seen::All(EventType::Transfer)],
     wants: |event| small(event).is_some(),
     start: |threshold| Box::new(Beaconing { threshold, pairs: Table::new(KEYS_MAX) }),
 };

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use super::alerts::Subject;
-use super::entry::{Entry, Threshold};
+use super::entry::{Entry, Seen, Threshold};
 use super::facts::{has_word, hosts, unasked};
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
-use crate::event::{Confidence, Event, EventType};
+use crate::event::{Confidence, Event};
 use crate::text::has_pair;
 use smol_str::SmolStr;
 
@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
             welcomes you`, `StnyFtpd`, `NzmxFtpd`, `Bot Server (Win32)`). The host is infected.",
     tuning: "Honeypots greet like this on purpose: allow their addresses (server:).",
     threshold: Threshold { count: 1, per_s: 86400 },
-    types: &[EventType::Reply],
+    sees: &[Seen::Replies(|code| code == 220)],
     wants: |event| see(event).is_some(),
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };

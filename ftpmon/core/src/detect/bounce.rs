@@ -6,7 +6,8 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
+use super::facts::is_done;
 use super::table::{Fill, Table};
 use super::watch::Watch;
 use crate::event::{Confidence, DataAnnouncement, Event, EventKind, EventType, Mode, Nat};
@@ -39,7 +40,7 @@ pub(super) const ENTRY: Entry = Entry {
             (/24, /64) do.",
     tuning: "Transfers between two servers (FXP) look like this: allow their networks.",
     threshold: Threshold { count: 1, per_s: 86_400 },
-    types: &[EventType::DataChannel, EventType::Reply],
+    sees: &[Seen::All(EventType::DataChannel), Seen::Replies(is_done)],
     wants: |event| target(event).is_some() || is_agreement(event),
     start: |threshold| Box::new(Bounce { threshold, clients: Table::new(CLIENTS_MAX) }),
 };

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{hosts, key, path, short_hash, transfer, user};
 use super::incident::Incident;
 use super::table::{Fill, Table};
@@ -27,7 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
     tuning: "A new job of the user does this once; what it fetches is usual after some days. The threshold is COUNT times the \
             usual in TIME, which is the length of a day.",
     threshold: Threshold { count: 10, per_s: 86400 },
-    types: &[EventType::Transfer],
+    sees: &[Seen::All(EventType::Transfer)],
     wants: |event| fetched(event).is_some(),
     start: |threshold| Box::new(BulkDownload { threshold, users: Table::new(KEYS_MAX) }),
 };
@@ -110,9 +110,12 @@ impl Detector for BulkDownload {
         habit.hours_today |= hour;
         habit.today = habit.today.saturating_add(transfer.transfer.bytes);
         habit.note_path(path(transfer));
+        if habit.days < DAYS_MIN {
+            return;
+        }
         habit.incident.add(event, Some(transfer.tx), path(transfer));
         let much = habit.usual.saturating_mul(self.threshold.count.into()).max(BYTES_MIN);
-        if habit.days >= DAYS_MIN && habit.today >= much && habit.incident.is_due() {
+        if habit.today >= much && habit.incident.is_due() {
             let (today, usual) = (habit.today, habit.usual);
             let counts = [
                 ("bytes", today),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use smol_str::SmolStr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::key;
 use super::guessed::accepted;
 use super::table::{Fill, Table};
@@ -29,7 +29,7 @@ pub(super) const ENTRY: Entry = Entry {
             else.",
     tuning: "Turn it on where plain FTP is forbidden.",
     threshold: Threshold { count: 1, per_s: 86_400 },
-    types: &[EventType::Login],
+    sees: &[Seen::All(EventType::Login)],
     wants: |event| in_clear(event).is_some(),
     start: |threshold| Box::new(ClearTextLogin { threshold, accounts: Table::new(ACCOUNTS_MAX) }),
 };

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use super::alerts::Subject;
-use super::entry::{Entry, Threshold};
+use super::entry::{Entry, Seen, Threshold};
 use super::facts::{answer, code, hosts};
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
-use crate::event::{Confidence, Event, EventType};
+use crate::event::{Confidence, Event};
 use smol_str::format_smolstr;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -24,7 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
             threshold says: a firewall is in the way, or its ports are used up.",
     tuning: "Compare the range of passive ports with what the firewall lets through.",
     threshold: Threshold { count: 20, per_s: 300 },
-    types: &[EventType::Reply],
+    sees: &[Seen::Replies(|code| matches!(code, 425 | 426))],
     wants: |event| see(event).is_some(),
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };

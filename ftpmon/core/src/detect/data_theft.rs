@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::table::{Fill, Table};
 use super::watch::Watch;
 use crate::event::{Anomaly, AnomalyId, Confidence, Event, EventKind, EventType};
@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
             a false one (RFC 2577 section 4). The session's `unexpected_peer` names that host.",
     tuning: "Transfers between two servers (FXP) and clients that change their address look like this; a port scan of a server does too.",
     threshold: Threshold { count: 1, per_s: 86_400 },
-    types: &[EventType::Anomaly],
+    sees: &[Seen::All(EventType::Anomaly)],
     wants: |event| stranger(event).is_some(),
     start: |threshold| Box::new(DataTheft { threshold, hosts: Table::new(HOSTS_MAX) }),
 };

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{has_moved, hosts, key, path, session, transfer};
 use super::stealer::file_name;
 use super::table::{Fill, Table};
@@ -26,7 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
             threshold's time as its count says: as somebody does who adds a script to pages, or replaces them.",
     tuning: "Authors who edit by FTP do this to few sites: allow them, or raise the count.",
     threshold: Threshold { count: 3, per_s: 600 },
-    types: &[EventType::Transfer, EventType::SessionEnd],
+    sees: &[Seen::All(EventType::Transfer), Seen::All(EventType::SessionEnd)],
     wants: |event| page(event).is_some() || matches!(event.kind, EventKind::SessionEnd(_)),
     start: |threshold| {
         Box::new(Defacement { threshold, fetched: Table::new(KEYS_MAX), clients: Table::new(KEYS_MAX) })
@@ -47,14 +47,14 @@ fn page(event: &Event) -> Option<&Transfer> {
 struct Defacement {
     threshold: Threshold,
     /// Pages by session.
-    fetched: Table<SmolStr, Vec<SmolStr>>,
+    fetched: Table<u128, Vec<SmolStr>>,
     clients: Table<IpAddr, Watch>,
 }
 
 impl Detector for Defacement {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let Some(session) = session(event) else { return };
-        let id = SmolStr::new(session.id());
+        let id = session.number();
         let Some(transfer) = page(event) else {
             self.fetched.remove(&id);
             return;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::Subject;
-use super::entry::{Entry, Threshold};
+use super::entry::{Entry, Seen, Threshold};
 use super::facts::{hosts, key};
 use super::guessed::accepted;
 use super::incident::Incident;
@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
             `support` …), or is tried with a password that only scanners send; the latter needs --secrets show.",
     tuning: "Where such an account has a password of its own, allow its server.",
     threshold: Threshold { count: 1, per_s: 86400 },
-    types: &[EventType::Login],
+    sees: &[Seen::All(EventType::Login)],
     wants: |event| see(event).is_some(),
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };
@@ -58,6 +58,8 @@ const ACCOUNTS: [&str; 24] = [
     "ntpupdate",
     "qsysdiag",
 ];
+/// Bytes of the longest.
+const LONGEST: usize = 10;
 /// Passwords that scanners of the time of SATAN and later send for anonymous logins.
 const SCANNERS: [&str; 7] =
     ["-iss@iss", "wh00t", "-cklaus", "-saint@", "-satan@", "nessus@", "gpuser@home.com"];
@@ -67,8 +69,10 @@ fn see(event: &Event) -> Option<Sighting<(IpAddr, SmolStr)>> {
     let attempt = &login.login;
     let user = attempt.user.as_ref()?;
     let secret = attempt.secret.as_deref().unwrap_or_default();
-    let is_scanner = SCANNERS.iter().any(|known| secret.starts_with(known));
-    let is_factory = || ACCOUNTS.iter().any(|known| user.eq_ignore_ascii_case(known));
+    let may_be_scanner = matches!(secret.as_bytes().first(), Some(b'-' | b'w' | b'n' | b'g'));
+    let is_scanner = may_be_scanner && SCANNERS.iter().any(|known| secret.starts_with(known));
+    let is_factory =
+        || user.len() <= LONGEST && ACCOUNTS.iter().any(|known| user.eq_ignore_ascii_case(known));
     (is_scanner || (accepted(event).is_some() && is_factory())).then(|| Sighting {
         key: (hosts(event).1, key(user)),
         tx: Some(login.tx),
@@ -93,6 +97,11 @@ mod tests {
 
     fn alerts(events: &[Event]) -> usize {
         alerts_of(&ENTRY, events).len()
+    }
+
+    #[test]
+    fn no_account_is_longer_than_the_longest() {
+        assert_eq!(ACCOUNTS.iter().map(|name| name.len()).max(), Some(LONGEST));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::Subject;
-use super::entry::{Entry, Threshold};
+use super::entry::{Entry, Seen, Threshold};
 use super::facts::{hosts, path, transfer};
 use super::incident::Incident;
 use super::stealer::file_name;
@@ -26,7 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
             content.",
     tuning: "Test files of virus scanners look like this.",
     threshold: Threshold { count: 1, per_s: 86400 },
-    types: &[EventType::Transfer],
+    sees: &[Seen::All(EventType::Transfer)],
     wants: |event| see(event).is_some(),
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };

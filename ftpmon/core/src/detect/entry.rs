@@ -23,6 +23,15 @@ pub struct Threshold {
     pub per_s: u32,
 }
 
+/// Events that a detector may have to see.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen {
+    /// All of a type.
+    All(EventType),
+    /// Replies with codes of which this holds, and replies without a code. Most replies have another one, and replies are every second event.
+    Replies(fn(u16) -> bool),
+}
+
 /// A detector, as `ftpmon detect --list` and `--explain` show it.
 #[derive(Debug)]
 pub struct Entry {
@@ -36,9 +45,9 @@ pub struct Entry {
     pub tuning: &'static str,
     /// When it alerts, unless settings say otherwise.
     pub threshold: Threshold,
-    /// The types of the events that it may have to see.
-    pub types: &'static [EventType],
-    /// Whether it has to see an event of these types. Asked for every such event, on the thread that made it: looks at the event alone.
+    /// The events that it may have to see.
+    pub sees: &'static [Seen],
+    /// Whether it has to see one of them. Asked for every such event, on the thread that made it: looks at the event alone.
     pub wants: fn(&Event) -> bool,
     /// Starts it.
     pub start: fn(Threshold) -> Box<dyn Detector>,

@@ -1,9 +1,7 @@
 //! Attempts to show a monitor another dialogue than the peer hears.
 
-use smol_str::SmolStr;
-
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::incident::Incident;
 use super::table::{Fill, Table};
 use crate::event::{Anomaly, AnomalyId, Confidence, Event, EventKind, EventType};
@@ -26,7 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
             receiver drops or that another host forged (`doubtful_segment`), as many as the threshold says in one session.",
     tuning: "A middlebox that rewrites addresses in PORT or 227 and is seen on both sides looks like this: capture on one side of it.",
     threshold: Threshold { count: 3, per_s: 3_600 },
-    types: &[EventType::Anomaly],
+    sees: &[Seen::All(EventType::Anomaly)],
     wants: |event| oddity(event).is_some(),
     start: |threshold| Box::new(Evasion { threshold, sessions: Table::new(SESSIONS_MAX) }),
 };
@@ -47,7 +45,7 @@ fn oddity(event: &Event) -> Option<&Anomaly> {
 
 struct Evasion {
     threshold: Threshold,
-    sessions: Table<SmolStr, Oddities>,
+    sessions: Table<u128, Oddities>,
 }
 
 #[derive(Default)]
@@ -60,7 +58,7 @@ struct Oddities {
 impl Detector for Evasion {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let (Some(anomaly), Some(session)) = (oddity(event), &event.session) else { return };
-        let oddities = self.sessions.entry(session.id().into());
+        let oddities = self.sessions.entry(session.number());
         oddities.incident.add(event, anomaly.tx, &anomaly.anomaly.detail);
         oddities.conflicts += u64::from(anomaly.anomaly.id == AnomalyId::OverlapConflict);
         oddities.telnet += u64::from(anomaly.anomaly.id == AnomalyId::TelnetInCommand);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{hosts, is_inside, path};
 use super::incident::Incident;
 use super::stealer::upload;
@@ -26,7 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
             address within the threshold's time. Off unless asked for, since backups look the same.",
     tuning: "Allow the servers of your partners: exfiltration=server:NETWORK. The threshold is MEBIBYTES/TIME.",
     threshold: Threshold { count: 1024, per_s: 86400 },
-    types: &[EventType::Transfer],
+    sees: &[Seen::All(EventType::Transfer)],
     wants: |event| outbound(event).is_some(),
     start: |threshold| Box::new(Exfiltration { threshold, pairs: Table::new(KEYS_MAX) }),
 };

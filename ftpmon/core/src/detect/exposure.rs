@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
-use super::facts::{has_word, hosts};
+use super::entry::{Detector, Entry, Seen, Threshold};
+use super::facts::{code, has_word, hosts};
 use super::table::{Fill, Table};
 use super::watch::Watch;
 use super::watching::KEYS_MAX;
-use crate::event::{Confidence, Event, EventKind, EventType};
+use crate::event::{Confidence, Event, EventKind};
 use crate::ftp::Code;
+use crate::time::Timestamp;
 use smol_str::SmolStr;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -27,11 +28,11 @@ pub(super) const ENTRY: Entry = Entry {
             Distributions mend flaws without a new version: the greeting is a hint. The severity is 2 where there are flaws.",
     tuning: "Off unless asked for. Ask the administrator for the patch level before you act.",
     threshold: Threshold { count: 1, per_s: 604800 },
-    types: &[EventType::Reply],
+    sees: &[Seen::Replies(|code| matches!(code, 200 | 211..=220))],
     wants: |event| greeting(event).is_some(),
     start: |threshold| {
-        let (known, servers) = (parsed(KNOWN_FLAWS), Table::new(KEYS_MAX));
-        Box::new(Exposure { threshold, known, servers })
+        let (servers, latest) = (Table::new(KEYS_MAX), Table::new(KEYS_MAX));
+        Box::new(Exposure { threshold, known: parsed(KNOWN_FLAWS), servers, latest })
     },
 };
 
@@ -85,9 +86,9 @@ fn parsed(table: &'static str) -> Vec<Flaw> {
     table.lines().filter(|line| !line.starts_with('#')).filter_map(flaw).collect()
 }
 
-/// The version behind the name of a software: digits, dots and what is stuck to them (`1.3.5rc3`, `15.4.2.126`).
-fn version<'t>(text: &'t str, software: &str) -> Option<&'t str> {
-    let at = text.to_ascii_lowercase().find(&software.to_ascii_lowercase())?;
+/// The version behind the name of a software in a text, which is given in small letters too: digits, dots and what is stuck to them (`1.3.5rc3`, `15.4.2.126`).
+fn version<'t>(text: &'t str, lower: &str, software: &str) -> Option<&'t str> {
+    let at = lower.find(&software.to_ascii_lowercase())?;
     let rest = text.get(at + software.len()..)?;
     let start = rest.find(|c: char| c.is_ascii_digit()).filter(|start| *start <= 16)?;
     let version = rest.get(start..)?;
@@ -111,23 +112,54 @@ struct Exposure {
     threshold: Threshold,
     known: Vec<Flaw>,
     servers: Table<(IpAddr, SmolStr), Watch>,
+    /// The latest greeting of a server, and its latest other text.
+    latest: Table<(IpAddr, bool), Said>,
+}
+
+/// A hash of a text, eight bytes at a time: asked of every greeting.
+fn hash_of(text: &str) -> u64 {
+    text.as_bytes().chunks(8).fold(text.len() as u64, |hash, part| {
+        let word = part.try_into().map_or_else(
+            |_| part.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+            u64::from_le_bytes,
+        );
+        (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    })
+}
+
+/// A text that was looked at.
+#[derive(Default)]
+struct Said {
+    /// Its hash.
+    text: u64,
+    at: Timestamp,
 }
 
 /// The flaws of what a text names.
 fn flaws_of(text: &str, known: &[Flaw]) -> Vec<&'static str> {
+    let lower = text.to_ascii_lowercase();
     let concerns =
-        |flaw: &&Flaw| version(text, flaw.software).is_some_and(|version| is_between(version, flaw));
+        |flaw: &&Flaw| version(text, &lower, flaw.software).is_some_and(|version| is_between(version, flaw));
     known.iter().filter(concerns).map(|flaw| flaw.name).collect()
 }
 
 impl Detector for Exposure {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let Some(text) = greeting(event) else { return };
+        let (_, server) = hosts(event);
+        // Most texts are those of the session before, and say nothing new.
+        let (said, is_greeting) = (hash_of(text), code(event) == Some(220));
+        let latest = self.latest.entry((server, is_greeting));
+        let is_new = latest.text != said
+            || event.ts.nanos_since(latest.at) >= u64::from(self.threshold.per_s) * 500_000_000;
+        if !is_new {
+            return;
+        }
+        *latest = Said { text: said, at: event.ts };
         if !NAMED.iter().any(|name| has_word(text, name)) {
             return;
         }
         let first: SmolStr = text.lines().next().unwrap_or_default().chars().take(64).collect();
-        let (_, server) = hosts(event);
         let watch = self.servers.entry((server, first.clone()));
         let told = watch.add(self.threshold, event, None, &first).filter(|incident| incident.count == 1);
         if let Some(incident) = told {
@@ -142,7 +174,9 @@ impl Detector for Exposure {
     }
 
     fn fill(&self) -> Fill {
-        self.servers.fill()
+        let mut fill = self.servers.fill();
+        fill += self.latest.fill();
+        fill
     }
 }
 
@@ -190,8 +224,11 @@ mod tests {
         ] {
             assert_eq!(is_between(version, &flaw), inside, "{version}");
         }
-        assert_eq!(version("220 Serv-U FTP Server v15.1 ready", "Serv-U"), Some("15.1"));
-        assert_eq!(version("ProFTPD Server", "ProFTPD"), None);
+        assert_eq!(
+            version("220 Serv-U FTP Server v15.1 ready", "220 serv-u ftp server v15.1 ready", "Serv-U"),
+            Some("15.1")
+        );
+        assert_eq!(version("ProFTPD Server", "proftpd server", "ProFTPD"), None);
     }
 
     #[test]
@@ -223,8 +260,17 @@ mod tests {
     }
 
     #[test]
+    fn texts_that_come_in_turn_are_told_once_each() {
+        let texts = ["(vsFTPd 3.0.3)", "ProFTPD 1.3.5 Server ready", "hello"];
+        let said = |n: i64| Session::new(9).at(n * 60).unasked(220, texts[n as usize % texts.len()]);
+        assert_eq!(alerts_of(&ENTRY, &(0..90).map(said).collect::<Vec<_>>()).len(), 2);
+        let weeks = |n: i64| Session::new(9).at(n * 8 * 86_400).unasked(220, texts[0]);
+        assert_eq!(alerts_of(&ENTRY, &(0..3).map(weeks).collect::<Vec<_>>()).len(), 3);
+    }
+
+    #[test]
     fn made_up_keys_do_not_grow_it() {
         let events = (0..2 * KEYS_MAX as u32).map(|n| Session::with_server(n).unasked(220, "(vsFTPd 3.0.3)"));
-        assert_eq!(fill_after(&ENTRY, events).used, KEYS_MAX as u64);
+        assert_eq!(fill_after(&ENTRY, events).used, 2 * KEYS_MAX as u64);
     }
 }

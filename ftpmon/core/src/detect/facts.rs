@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use smol_str::SmolStr;
 
 use crate::event::{Event, EventKind, Login, LoginOutcome, Outcome, Reply, SessionIdentity, Transfer};
+use crate::ftp::Code;
 use crate::text::has_pair;
 
 /// The session of an event.
@@ -25,6 +26,11 @@ pub(super) fn code(event: &Event) -> Option<u16> {
         EventKind::Reply(reply) => reply.reply.code,
         _ => None,
     }
+}
+
+/// A code that a command may be done with which moves no file: not those of goodbyes, data connections, passive ports, logins and paths.
+pub(super) const fn is_done(code: u16) -> bool {
+    Code::completes(code) && !matches!(code, 221 | 225..=235 | 257)
 }
 
 /// A reply that answers a command, with its verb and code.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
 use super::bucket::Bucket;
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::key;
 use super::guessing::refused;
 use super::incident::Incident;
@@ -35,7 +35,7 @@ pub(super) const ENTRY: Entry = Entry {
             count as success.",
     tuning: "A person who forgot a password does this too: ask before you lock the account, or raise the count.",
     threshold: Threshold { count: 5, per_s: 600 },
-    types: &[EventType::Login],
+    sees: &[Seen::All(EventType::Login)],
     wants: |event| refused(event).is_some() || accepted(event).is_some(),
     start: |threshold| Box::new(Guessed { threshold, hosts: Table::new(HOSTS_MAX) }),
 };

@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 
 use super::alerts::{Alerts, Subject};
 use super::bucket::Bucket;
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::key;
 use super::incident::Incident;
 use super::table::{Fill, Table};
@@ -34,7 +34,7 @@ pub(super) const ENTRY: Entry = Entry {
             session that ended before.",
     tuning: "A client with a stored, outdated password does this too: raise the count, or mend the client.",
     threshold: Threshold { count: 5, per_s: 60 },
-    types: &[EventType::Login],
+    sees: &[Seen::All(EventType::Login)],
     wants: |event| refused(event).is_some(),
     start: |threshold| {
         let slow = Threshold {

@@ -3,13 +3,12 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{hosts, session};
 use super::table::{Fill, Table};
 use super::watch::Watch;
 use super::watching::KEYS_MAX;
 use crate::event::{Confidence, Direction, Event, EventKind, EventType, Gap, GapCause, GapDetail};
-use smol_str::SmolStr;
 
 pub(super) const ENTRY: Entry = Entry {
     subject: Subject {
@@ -26,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
             Losses of the sensor itself do not count. Off unless asked for, since captures that lose packets see this.",
     tuning: "Look at the counters of the sensor and of the switch first.",
     threshold: Threshold { count: 3, per_s: 3600 },
-    types: &[EventType::Gap, EventType::Transfer, EventType::SessionEnd],
+    sees: &[Seen::All(EventType::Gap), Seen::All(EventType::Transfer), Seen::All(EventType::SessionEnd)],
     wants: |event| step(event).is_some(),
     start: |threshold| {
         Box::new(HiddenTransfer { threshold, gaps: Table::new(KEYS_MAX), clients: Table::new(KEYS_MAX) })
@@ -54,14 +53,14 @@ fn step(event: &Event) -> Option<Step> {
 struct HiddenTransfer {
     threshold: Threshold,
     /// Gaps of each session that no transfer was counted for: transfers without a command come when the gaps are long told.
-    gaps: Table<SmolStr, u32>,
+    gaps: Table<u128, u32>,
     clients: Table<IpAddr, Watch>,
 }
 
 impl Detector for HiddenTransfer {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let (Some(step), Some(session)) = (step(event), session(event)) else { return };
-        let id = SmolStr::new(session.id());
+        let id = session.number();
         if matches!(step, Step::Gap) {
             let gaps = self.gaps.entry(id);
             *gaps = gaps.saturating_add(1);

@@ -1,6 +1,7 @@
 //! An incident: occurrences that belong together. It is alerted at first and whenever it has doubled, not once a packet.
 
-use smol_str::SmolStr;
+use smallvec::SmallVec;
+use smol_str::{SmolStr, ToSmolStr};
 
 use crate::event::{Event, SessionIdentity};
 use crate::time::Timestamp;
@@ -10,17 +11,18 @@ const NAMED_MAX: usize = 8;
 /// Bytes of an example. Stops long names from filling memory.
 const EXAMPLE_BYTES_MAX: usize = 128;
 
-/// Occurrences that belong together.
+/// Occurrences that belong together. Most incidents have one occurrence, which takes no memory of its own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Incident {
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
     /// Occurrences.
     pub(super) count: u64,
-    pub(super) sessions: Vec<SmolStr>,
+    /// By their numbers.
+    pub(super) sessions: SmallVec<[u128; 1]>,
     /// Commands of the latest session.
-    pub(super) tx: Vec<u64>,
-    pub(super) examples: Vec<SmolStr>,
+    pub(super) tx: SmallVec<[u64; 2]>,
+    pub(super) examples: SmallVec<[SmolStr; 1]>,
     /// Occurrences between the latest alert and the one before it, which had none of their own.
     pub(super) suppressed: u64,
     /// Occurrences at which the next alert is due: twice those at the latest one.
@@ -35,20 +37,18 @@ impl Incident {
         }
         self.last = self.last.max(event.ts);
         self.count += 1;
-        if let Some(session) = event.session.as_deref().map(SessionIdentity::id) {
-            if self.sessions.last().is_none_or(|last| last != session) {
+        if let Some(session) = event.session.as_deref().map(SessionIdentity::number) {
+            if self.sessions.last() != Some(&session) {
                 self.tx.clear();
             }
-            if !self.sessions.iter().any(|known| known == session) && self.sessions.len() < NAMED_MAX {
-                reserve_one(&mut self.sessions);
-                self.sessions.push(session.into());
+            if self.sessions.len() < NAMED_MAX && !self.sessions.contains(&session) {
+                self.sessions.push(session);
             }
         }
         if let Some(tx) = tx
             && self.tx.len() < NAMED_MAX
             && !self.tx.contains(&tx)
         {
-            reserve_one(&mut self.tx);
             self.tx.push(tx);
         }
         let example = head(example);
@@ -56,9 +56,13 @@ impl Incident {
             && self.examples.len() < NAMED_MAX
             && !self.examples.iter().any(|known| known == example)
         {
-            reserve_one(&mut self.examples);
             self.examples.push(example.into());
         }
+    }
+
+    /// Its examples are these, which cost something to write.
+    pub(super) fn name(&mut self, examples: impl Iterator<Item = impl ToSmolStr>) {
+        self.examples = examples.take(NAMED_MAX).map(|example| example.to_smolstr()).collect();
     }
 
     /// An alert is due: the first, or one for an incident that has doubled since the last.
@@ -72,13 +76,6 @@ impl Incident {
             self.next = self.count.saturating_mul(2);
         }
         due
-    }
-}
-
-/// Room for the first. Most incidents of a flood of made-up keys have one occurrence.
-fn reserve_one<T>(list: &mut Vec<T>) {
-    if list.is_empty() {
-        list.reserve_exact(1);
     }
 }
 

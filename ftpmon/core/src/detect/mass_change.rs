@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use smol_str::SmolStr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
-use super::facts::{key, last_part};
+use super::entry::{Detector, Entry, Seen, Threshold};
+use super::facts::{is_done, key, last_part};
 use super::table::{Fill, Table};
 use super::watch::Watch;
-use crate::event::{CommandRef, Confidence, Event, EventKind, EventType, Reply};
+use crate::event::{CommandRef, Confidence, Event, EventKind, Reply};
 use crate::ftp::Code;
 
 /// Clients by kind of change. Stops whoever makes up addresses or extensions.
@@ -29,7 +29,7 @@ pub(super) const ENTRY: Entry = Entry {
             new extension (RNTO, accepted), as ransomware does.",
     tuning: "Clean-up jobs and mirrors delete a lot: raise the count, or allow their addresses.",
     threshold: Threshold { count: 100, per_s: 300 },
-    types: &[EventType::Reply],
+    sees: &[Seen::Replies(is_done)],
     wants: |event| change(event).is_some(),
     start: |threshold| Box::new(MassChange { threshold, clients: Table::new(CLIENTS_MAX) }),
 };

@@ -66,6 +66,7 @@ mod stuffing;
 mod table;
 #[cfg(test)]
 mod testing;
+mod tiny_segments;
 mod tls_dropped;
 mod tls_fallback;
 mod tls_stripped;
@@ -81,7 +82,7 @@ mod write_probe;
 
 pub use alerts::{Alerts, Subject};
 pub use allow::{Allowance, Party};
-pub use entry::{Detector, Entry, Threshold};
+pub use entry::{Detector, Entry, Seen, Threshold};
 pub use list::{LIST_ENTRIES_MAX, List, ListKind, PATTERNS_MAX};
 pub use registry::{ALL, find};
 pub use rule::{Rule, STEPS_MAX, Step};

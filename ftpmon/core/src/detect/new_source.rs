@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{hosts, key};
 use super::guessed::accepted;
 use super::incident::Incident;
@@ -28,7 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
             for the threshold's time, and at the end of the run.",
     tuning: "People travel: raise the count, or allow the networks of your VPN.",
     threshold: Threshold { count: 20, per_s: 2592000 },
-    types: &[EventType::Login],
+    sees: &[Seen::All(EventType::Login)],
     wants: |event| accepted(event).is_some(),
     start: |threshold| Box::new(NewSource { threshold, accounts: Table::new(KEYS_MAX) }),
 };

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::Subject;
-use super::entry::{Entry, Threshold};
+use super::entry::{Entry, Seen, Threshold};
 use super::facts::{hosts, session};
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
             read` finds FTP on any port.",
     tuning: "Allow the servers that are known.",
     threshold: Threshold { count: 1, per_s: 604800 },
-    types: &[EventType::SessionStart],
+    sees: &[Seen::All(EventType::SessionStart)],
     wants: |event| see(event).is_some(),
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };

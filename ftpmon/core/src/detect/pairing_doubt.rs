@@ -1,7 +1,7 @@
 //! Replies and commands that do not fit together.
 
 use super::alerts::Subject;
-use super::entry::{Entry, Threshold};
+use super::entry::{Entry, Seen, Threshold};
 use super::facts::{hosts, session};
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
@@ -22,7 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
             says: somebody writes into the stream, tries to confuse a monitor, or it is another protocol.",
     tuning: "Losses of the capture make such replies: look at the gaps of the session.",
     threshold: Threshold { count: 20, per_s: 3600 },
-    types: &[EventType::Anomaly],
+    sees: &[Seen::All(EventType::Anomaly)],
     wants: |event| see(event).is_some(),
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };

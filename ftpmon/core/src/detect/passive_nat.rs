@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::Subject;
-use super::entry::{Entry, Threshold};
+use super::entry::{Entry, Seen, Threshold};
 use super::facts::{hosts, transfer};
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
             address.",
     tuning: "Set the external address of the server (pasv_address, MasqueradeAddress, ForcePassiveIP).",
     threshold: Threshold { count: 3, per_s: 3600 },
-    types: &[EventType::Transfer],
+    sees: &[Seen::All(EventType::Transfer)],
     wants: |event| see(event).is_some(),
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };

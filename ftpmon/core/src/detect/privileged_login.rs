@@ -4,7 +4,7 @@ use super::clear_text_login::in_clear;
 use std::net::IpAddr;
 
 use super::alerts::Subject;
-use super::entry::{Entry, Threshold};
+use super::entry::{Entry, Seen, Threshold};
 use super::facts::{hosts, key};
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
             text: whoever is on the way owns the host.",
     tuning: "Give transfers an account of their own, or allow the server.",
     threshold: Threshold { count: 1, per_s: 86400 },
-    types: &[EventType::Login],
+    sees: &[Seen::All(EventType::Login)],
     wants: |event| see(event).is_some(),
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };
@@ -34,6 +34,12 @@ const ADMINISTRATORS: [&str; 7] = ["root", "admin", "administrator", "sa", "toor
 
 fn see(event: &Event) -> Option<Sighting<(IpAddr, SmolStr)>> {
     let user = in_clear(event)?.user.as_ref()?;
+    let is_plain = memchr::memchr2(b'\\', b'@', user.as_bytes()).is_none();
+    if is_plain
+        && !matches!(user.as_bytes().first(), Some(b'r' | b'R' | b'a' | b'A' | b's' | b'S' | b't' | b'T'))
+    {
+        return None;
+    }
     // DOMAIN\\user and user@domain are accounts of Windows.
     let name = user.rsplit('\\').next().and_then(|name| name.split('@').next()).unwrap_or_default();
     ADMINISTRATORS.iter().any(|known| name.eq_ignore_ascii_case(known)).then(|| Sighting {

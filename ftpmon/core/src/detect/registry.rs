@@ -7,8 +7,8 @@ use super::{
     exploit, exposure, guessed, guessing, hidden_transfer, mass_change, new_source, odd_port, pairing_doubt,
     parallel_use, passive_nat, privileged_login, reply_exploit, sensitive_file, server_refuses,
     server_stalls, server_times_out, shared_secret, short_transfers, slow_server, spraying, spread_upload,
-    stealer, stuffing, tls_dropped, tls_fallback, tls_stripped, tunnel, unused_passive, user_enumeration,
-    warez, weak_tls, web_shell, write_probe,
+    stealer, stuffing, tiny_segments, tls_dropped, tls_fallback, tls_stripped, tunnel, unused_passive,
+    user_enumeration, warez, weak_tls, web_shell, write_probe,
 };
 
 /// Every detector, in the order of their alerts about one event.
@@ -62,6 +62,7 @@ pub const ALL: &[&Entry] = &[
     &reply_exploit::ENTRY,
     &bot_server::ENTRY,
     &archive_bomb::ENTRY,
+    &tiny_segments::ENTRY,
 ];
 
 /// The detector of an id.

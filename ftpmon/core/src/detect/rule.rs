@@ -103,7 +103,7 @@ impl Condition {
 /// The names in a field's full name, `transfer.path`.
 fn field_names(field: &str) -> Result<Vec<SmolStr>, String> {
     /// First parts of the names of fields.
-    const FIRST: [&str; 18] = [
+    const FIRST: [&str; 19] = [
         "client",
         "server",
         "user",
@@ -122,6 +122,7 @@ fn field_names(field: &str) -> Result<Vec<SmolStr>, String> {
         "end",
         "midstream",
         "vlan",
+        "geo",
     ];
     let names: Vec<SmolStr> = field.split('.').map(SmolStr::new).collect();
     match names.first() {

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use super::alerts::Subject;
-use super::entry::{Entry, Threshold};
+use super::entry::{Entry, Seen, Threshold};
 use super::facts::{has_word, hosts, unasked};
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
-use crate::event::{Confidence, Event, EventType};
+use crate::event::{Confidence, Event};
 use smol_str::format_smolstr;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -24,7 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
             often as the threshold says: too many connections, or none is allowed.",
     tuning: "Clients that open many connections at once meet the limit of a server: lower theirs.",
     threshold: Threshold { count: 20, per_s: 300 },
-    types: &[EventType::Reply],
+    sees: &[Seen::Replies(|code| code >= 400)],
     wants: |event| see(event).is_some(),
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };

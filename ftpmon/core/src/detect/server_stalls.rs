@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::Subject;
-use super::entry::{Entry, Threshold};
+use super::entry::{Entry, Seen, Threshold};
 use super::facts::hosts;
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
@@ -24,7 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
             nothing.",
     tuning: "A sensor that sees half of the packets sees this too: look at the gaps.",
     threshold: Threshold { count: 10, per_s: 600 },
-    types: &[EventType::SessionEnd],
+    sees: &[Seen::All(EventType::SessionEnd)],
     wants: |event| see(event).is_some(),
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };

@@ -4,11 +4,11 @@ use super::server_refuses::is_timeout;
 use std::net::IpAddr;
 
 use super::alerts::Subject;
-use super::entry::{Entry, Threshold};
+use super::entry::{Entry, Seen, Threshold};
 use super::facts::hosts;
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
-use crate::event::{Confidence, Event, EventKind, EventType};
+use crate::event::{Confidence, Event, EventKind};
 
 pub(super) const ENTRY: Entry = Entry {
     subject: Subject {
@@ -24,7 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
             holds connections open to use them up, or clients hang.",
     tuning: "Clients that keep sessions in reserve look like this: lower their number.",
     threshold: Threshold { count: 20, per_s: 600 },
-    types: &[EventType::Reply],
+    sees: &[Seen::Replies(|code| code == 421)],
     wants: |event| see(event).is_some(),
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };

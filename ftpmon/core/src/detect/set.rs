@@ -2,13 +2,17 @@
 
 use super::alerts::Alerts;
 use super::allow::{Allowance, Allowed};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::registry::ALL;
 use super::table::Fill;
-use crate::event::{Event, EventType};
+use crate::event::{Event, EventKind, EventType};
 
 /// Number of event types.
 const TYPES: usize = EventType::ALL.len();
+
+/// Codes that replies have: up to 6yz (RFC 2228), and x5z (RFC 959 section 4.2.1). All are asked about others.
+const CODES: u16 = 700;
+const SECOND_MAX: u16 = 5;
 
 /// Whether a detector has to see an event.
 type Wants = fn(&Event) -> bool;
@@ -43,11 +47,20 @@ impl Interest {
     }
 }
 
+/// Whether replies of a code may have to be seen.
+type Codes = fn(u16) -> bool;
+
+/// Those who have to be asked about an event, with their positions in the choice.
+type Asked = Vec<(usize, Wants)>;
+
 /// The events that some of the detectors that are on have to see. Threads that make events ask it; it looks at each event alone.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// With their positions in the choice.
-    by_type: [Vec<(usize, Wants)>; TYPES],
+    /// Those who see all events of a type, or replies without a code.
+    by_type: [Asked; TYPES],
+    /// Those who see replies of a code: the place of each code in `of_codes`.
+    codes: Vec<u8>,
+    of_codes: Vec<Asked>,
     /// Types of which every event has to be seen, by their [bits](EventType::bit).
     whole: u32,
 }
@@ -56,13 +69,63 @@ impl Wanted {
     /// The events that any of these detectors wants.
     pub fn by<'e>(chosen: impl IntoIterator<Item = &'e Entry>) -> Self {
         let mut wanted = Self::default();
+        let mut of_replies = Vec::new();
         for (position, entry) in chosen.into_iter().enumerate() {
-            for kind in entry.types {
-                let of = wanted.by_type.iter_mut().skip(*kind as usize).take(1);
+            for seen in entry.sees {
+                let (kind, codes) = match *seen {
+                    Seen::All(kind) => (kind, None),
+                    Seen::Replies(codes) => (EventType::Reply, Some(codes)),
+                };
+                let of = wanted.by_type.iter_mut().skip(kind as usize).take(1);
                 of.for_each(|of| of.push((position, entry.wants)));
+                if kind == EventType::Reply {
+                    of_replies.push((codes, (position, entry.wants)));
+                }
             }
         }
+        wanted.divide(&of_replies);
         wanted
+    }
+
+    /// Divides those who see replies by code. Few codes differ in who has to be asked.
+    fn divide(&mut self, of_replies: &[(Option<Codes>, (usize, Wants))]) {
+        let mut masks: Vec<u128> = Vec::new();
+        let mut latest = (0, u8::MAX);
+        for code in 0..CODES {
+            if code < 100 || code / 10 % 10 > SECOND_MAX {
+                self.codes.push(u8::MAX);
+                continue;
+            }
+            let sees = |codes: Option<Codes>| codes.is_none_or(|codes| codes(code));
+            let bits = of_replies.iter();
+            let mask =
+                bits.fold(0, |mask, (codes, (position, _))| mask | (u128::from(sees(*codes)) << *position));
+            // Most codes are like the one before.
+            if latest.0 == mask && latest.1 != u8::MAX {
+                self.codes.push(latest.1);
+                continue;
+            }
+            let known = masks.iter().position(|known| *known == mask);
+            let place = known.unwrap_or_else(|| {
+                let of = of_replies.iter().filter(|(codes, _)| sees(*codes)).map(|(_, asked)| *asked);
+                self.of_codes.push(of.collect());
+                masks.push(mask);
+                masks.len() - 1
+            });
+            latest = (mask, u8::try_from(place).unwrap_or(u8::MAX));
+            self.codes.push(latest.1);
+        }
+    }
+
+    /// Those who have to be asked about an event.
+    fn asked(&self, event: &Event) -> &[(usize, Wants)] {
+        let of_code = || {
+            let EventKind::Reply(reply) = &event.kind else { return None };
+            let place = self.codes.get(usize::from(reply.reply.code?))?;
+            self.of_codes.get(usize::from(*place))
+        };
+        let of_type = || self.by_type.get(event.kind.event_type() as usize);
+        of_code().or_else(of_type).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// And all events of some types.
@@ -76,7 +139,7 @@ impl Wanted {
     #[inline]
     pub fn interest(&self, event: &Event) -> Interest {
         let kind = event.kind.event_type();
-        let asked = self.by_type.get(kind as usize).into_iter().flatten();
+        let asked = self.asked(event).iter();
         let chosen =
             asked.fold(0, |chosen, (position, wants)| chosen | (u128::from(wants(event)) << position));
         Interest { chosen, own: self.whole & kind.bit() != 0 }
@@ -161,5 +224,61 @@ impl Detectors {
             sum += fill;
             sum
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Session;
+    use super::*;
+
+    /// Replies of every code to commands of every kind, with texts that some detector looks for.
+    fn replies() -> Vec<Event> {
+        let verbs = ["PORT", "EPRT", "DELE", "RNTO", "RMD", "AUTH", "FEAT", "SYST", "CSID", "RETR", "CWD"];
+        let long = "A".repeat(2_000);
+        let texts = ["", "AUTH TLS", "Timeout.", "StnyFtpd 0wns j0", long.as_str()];
+        let mut events = Vec::new();
+        for code in (0..1_000).step_by(7).chain([200, 211, 213, 215, 220, 250, 421, 425, 426, 500, 502, 530])
+        {
+            for text in texts {
+                events.push(Session::new(9).unasked(code, text));
+                for verb in verbs {
+                    events.push(Session::new(9).reply((verb, Some("x.locked")), code, text));
+                }
+            }
+        }
+        events.extend(verbs.map(|verb| Session::new(9).reply_after(900_000, verb)));
+        let anonymous: Vec<_> =
+            events.iter().map(|event| Session::as_user(event.clone(), "anonymous")).collect();
+        events.extend(anonymous);
+        events
+    }
+
+    #[test]
+    fn division_by_code_passes_no_detector_over() {
+        let wanted = Wanted::by(ALL.iter().copied());
+        let mut found = 0_u32;
+        for event in replies() {
+            let interest = wanted.interest(&event).chosen;
+            for (position, entry) in ALL.iter().enumerate() {
+                let sees_replies = entry.sees.iter().any(|seen| {
+                    matches!(seen, Seen::Replies(_)) || matches!(seen, Seen::All(EventType::Reply))
+                });
+                let wants = sees_replies && (entry.wants)(&event);
+                let is_asked = interest >> position & 1 == 1;
+                assert!(wants || !is_asked, "{} {event:?}", entry.id());
+                assert!(is_asked || !wants || is_odd_end(entry, &event), "{} {event:?}", entry.id());
+                found += u32::from(wants);
+            }
+        }
+        assert!(found > 1_000, "{found}");
+    }
+
+    /// A command was done by a code that is for something else: 226 for PORT and the like.
+    fn is_odd_end(entry: &Entry, event: &Event) -> bool {
+        let EventKind::Reply(reply) = &event.kind else { return false };
+        let code = reply.reply.code.unwrap_or_default();
+        let by_code = |seen: &Seen| matches!(seen, Seen::Replies(codes) if !codes(code));
+        matches!(code, 200..=299) && entry.sees.iter().any(by_code)
     }
 }

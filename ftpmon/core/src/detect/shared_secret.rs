@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{hosts, key, refused_secret};
 use super::incident::Incident;
 use super::table::{Fill, Table};
@@ -27,7 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
             --secrets hash (or show), and the alert does not tell the secret.",
     tuning: "An application that logs in as many users with one wrong password looks like this.",
     threshold: Threshold { count: 5, per_s: 3600 },
-    types: &[EventType::Login],
+    sees: &[Seen::All(EventType::Login)],
     wants: |event| refused_secret(event).is_some(),
     start: |threshold| Box::new(SharedSecret { threshold, secrets: Table::new(KEYS_MAX) }),
 };

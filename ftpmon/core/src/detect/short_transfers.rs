@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::Subject;
-use super::entry::{Entry, Threshold};
+use super::entry::{Entry, Seen, Threshold};
 use super::facts::{hosts, path, transfer};
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
@@ -23,7 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
             says: its disk, its process or something on the way cuts them.",
     tuning: "A sensor that starts within transfers does not see this: `short` is told only of whole ones.",
     threshold: Threshold { count: 10, per_s: 3600 },
-    types: &[EventType::Transfer],
+    sees: &[Seen::All(EventType::Transfer)],
     wants: |event| see(event).is_some(),
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{answer, hosts};
 use super::incident::Incident;
 use super::table::{Fill, Table};
 use super::watching::KEYS_MAX;
-use crate::event::{Confidence, Event, EventType};
+use crate::event::{Confidence, Event, EventKind, EventType};
 use crate::time::Timestamp;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -23,10 +23,10 @@ pub(super) const ENTRY: Entry = Entry {
     on: false,
     about: "The mean time of the latest replies of a server is as many times that of its past as the threshold's count says, \
             and half a second at least, after 200 replies. The past decays: each reply counts for a 256th, of the latest \
-            each for an eighth. Replies to transfers, and to PASS, which servers delay on purpose, do not count.",
+            each for an eighth. Of those that take less than half a second one of eight is looked at. Replies to transfers, and to PASS, which servers delay on purpose, do not count.",
     tuning: "Off unless asked for. The threshold is COUNT times the past; its time is the pause after which a server is new.",
     threshold: Threshold { count: 8, per_s: 86400 },
-    types: &[EventType::Reply],
+    sees: &[Seen::All(EventType::Reply)],
     wants: |event| latency(event).is_some(),
     start: |threshold| Box::new(SlowServer { threshold, servers: Table::new(KEYS_MAX) }),
 };
@@ -35,13 +35,24 @@ pub(super) const ENTRY: Entry = Entry {
 const REPLIES_MIN: u32 = 200;
 /// Less is never slow, microseconds.
 const SLOW_US: u64 = 500_000;
+/// Of the replies that are not slow one of eight is looked at, and counts for eight: nothing else that detectors see is as frequent.
+const SAMPLED: u64 = 8;
 /// Parts of a microsecond in which means are kept.
 const PARTS: u64 = 256;
 
+/// One of eight, the same ones whenever the events are read.
+fn is_sampled(at: Timestamp, tx: u64) -> bool {
+    // Fibonacci hashing (Knuth, volume 3, section 6.4): the high bits depend on all others.
+    let mixed = at.as_nanos().cast_unsigned().wrapping_add(tx).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed >> 61 == 0
+}
+
 fn latency(event: &Event) -> Option<u64> {
     const WAITED_FOR: [&str; 9] = ["PASS", "USER", "RETR", "STOR", "APPE", "STOU", "LIST", "NLST", "MLSD"];
-    let (reply, verb, _) = answer(event)?;
-    reply.latency_us.filter(|_| reply.reply.is_final && !WAITED_FOR.contains(&verb))
+    let EventKind::Reply(reply) = &event.kind else { return None };
+    let latency = reply.latency_us.filter(|latency| *latency >= SLOW_US || is_sampled(event.ts, reply.tx))?;
+    let (_, verb, _) = answer(event)?;
+    (reply.reply.is_final && !WAITED_FOR.contains(&verb)).then_some(latency)
 }
 
 struct SlowServer {
@@ -78,10 +89,13 @@ impl Detector for SlowServer {
         if pace.replies == 0 {
             (pace.past, pace.latest) = (value, value);
         }
-        pace.replies = pace.replies.saturating_add(1);
-        pace.latest = moved(pace.latest, value, 8);
+        let weight = if latency >= SLOW_US { 1 } else { SAMPLED as u32 };
+        pace.replies = pace.replies.saturating_add(weight);
         let slow = pace.past.saturating_mul(self.threshold.count.into()).max(SLOW_US * PARTS);
-        pace.past = moved(pace.past, value, 256);
+        for _ in 0..weight {
+            pace.latest = moved(pace.latest, value, 8);
+            pace.past = moved(pace.past, value, 256);
+        }
         if pace.replies < REPLIES_MIN || pace.latest < slow {
             pace.slow = None;
             return;
@@ -128,7 +142,7 @@ mod tests {
 
     #[test]
     fn made_up_keys_do_not_grow_it() {
-        let events = (0..2 * KEYS_MAX as u32).map(|n| Session::with_server(n).reply_after(9, "CWD"));
+        let events = (0..2 * KEYS_MAX as u32).map(|n| Session::with_server(n).reply_after(9_000_000, "CWD"));
         assert_eq!(fill_after(&ENTRY, events).used, KEYS_MAX as u64);
     }
 }

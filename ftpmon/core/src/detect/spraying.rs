@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use smol_str::SmolStr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::key;
 use super::guessing::refused;
 use super::incident::Incident;
@@ -36,7 +36,7 @@ pub(super) const ENTRY: Entry = Entry {
             times its time, which finds a slow sprayer. It finds a password that is tried on many accounts, lists of stolen names and passwords, and a search for accounts that exist.",
     tuning: "A proxy or NAT in front of many people looks like one host: raise the count.",
     threshold: Threshold { count: 5, per_s: 600 },
-    types: &[EventType::Login],
+    sees: &[Seen::All(EventType::Login)],
     wants: |event| refused(event).is_some(),
     start: |threshold| Box::new(Spraying { threshold, hosts: Table::new(HOSTS_MAX) }),
 };

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{has_moved, hosts, key, short_hash};
 use super::stealer::upload;
 use super::table::{Fill, Table};
@@ -27,7 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
     tuning: "Programs that publish web sites store an index into each directory: allow them. Names that begin with `index.` \
             or `.ht` do not count.",
     threshold: Threshold { count: 20, per_s: 300 },
-    types: &[EventType::Transfer],
+    sees: &[Seen::All(EventType::Transfer)],
     wants: |event| see(event).is_some(),
     start: |threshold| Box::new(SpreadUpload { threshold, names: Table::new(KEYS_MAX) }),
 };

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
-use super::facts::last_part;
+use super::entry::{Detector, Entry, Seen, Threshold};
+use super::facts::{has_word, last_part};
 use super::table::{Fill, Table};
 use super::watch::Watch;
 use crate::event::{Confidence, Event, EventKind, EventType, FileDirection, Transfer};
@@ -23,10 +23,11 @@ pub(super) const ENTRY: Entry = Entry {
     },
     on: true,
     about: "STOR or APPE of a name as AgentTesla (`PW_user-HOST_2026_01_02_03_04_05.html`) or the Snake family (`HOST - Passwords ID - …`) gives \
-            it. The client's host is infected: its saved passwords are on their way to the server.",
+            it; or, with --files hash or extract, of a file that begins as the loot of these or of LaZagne does, whatever its name \
+            (`file.loot`). The client's host is infected: its saved passwords are on their way to the server.",
     tuning: "Sandboxes that run malware do this on purpose: allow their addresses.",
     threshold: Threshold { count: 1, per_s: 86_400 },
-    types: &[EventType::Transfer],
+    sees: &[Seen::All(EventType::Transfer)],
     wants: |event| upload(event).is_some_and(|transfer| family(transfer).is_some()),
     start: |threshold| Box::new(Stealer { threshold, clients: Table::new(CLIENTS_MAX) }),
 };
@@ -48,13 +49,15 @@ pub(super) fn file_name(transfer: &Transfer) -> &str {
 }
 
 fn family(transfer: &Transfer) -> Option<&'static str> {
+    const SNAKE: &str = "Snake, 404 or VIP keylogger";
     let name = file_name(transfer);
-    if is_agent_tesla(name) {
-        Some("AgentTesla")
-    } else if is_snake(name) {
-        Some("Snake, 404 or VIP keylogger")
-    } else {
-        None
+    match transfer.file.as_ref().and_then(|file| file.loot.as_deref()) {
+        Some("LaZagne") => Some("LaZagne"),
+        Some("AgentTesla") => Some("AgentTesla"),
+        Some("Snake") => Some(SNAKE),
+        _ if is_agent_tesla(name) => Some("AgentTesla"),
+        _ if is_snake(name) => Some(SNAKE),
+        _ => None,
     }
 }
 
@@ -76,6 +79,10 @@ fn ends_with_time(stem: &str) -> bool {
 }
 
 fn is_snake(name: &str) -> bool {
+    // What all have in common first: most names have not even that.
+    if !has_word(name, " ID - ") {
+        return false;
+    }
     [" - Passwords ID - ", " - Clipboard Logs ID - ", " - keystroke Logs ID - ", " - Screenshot Logs ID - "]
         .iter()
         .any(|sign| name.contains(sign))
@@ -122,6 +129,19 @@ mod tests {
             "/PC - Screenshot Logs ID - 99.png",
         ] {
             assert_eq!(alerts(name), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn content_of_loot_alerts_whatever_the_name() {
+        for (loot, family) in [("LaZagne", "LaZagne"), ("AgentTesla", "AgentTesla"), ("Snake", "Snake, 404")]
+        {
+            let upload = Session::new(9).transfer("STOR", "/report.txt", |transfer| {
+                transfer.file =
+                    Some(crate::event::FileFacts { loot: Some(loot.into()), ..Default::default() });
+            });
+            let alerts = alerts_of(&ENTRY, &[upload]);
+            assert!(matches!(&alerts[..], [alert] if alert.message.contains(family)), "{alerts:?}");
         }
     }
 

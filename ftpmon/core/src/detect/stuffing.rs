@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{hosts, key, refused_secret};
 use super::incident::Incident;
 use super::table::{Fill, Table};
@@ -27,7 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
             it needs --secrets hash (or show).",
     tuning: "A proxy or NAT in front of many people looks like one host: raise the count, or allow it.",
     threshold: Threshold { count: 10, per_s: 600 },
-    types: &[EventType::Login],
+    sees: &[Seen::All(EventType::Login)],
     wants: |event| refused_secret(event).is_some(),
     start: |threshold| Box::new(Stuffing { threshold, hosts: Table::new(KEYS_MAX) }),
 };

@@ -54,13 +54,22 @@ impl<K: Hash + Eq, V> Table<K, V> {
     }
 
     /// The entry of a key.
+    #[inline]
     pub(super) fn find(&mut self, key: &K) -> Option<&mut V> {
-        self.entries.get_mut(key)
+        // Tables of what is rare are empty nearly always: no hash is made.
+        if self.is_empty() { None } else { self.entries.get_mut(key) }
     }
 
     /// Takes the entry of a key out.
+    #[inline]
     pub(super) fn remove(&mut self, key: &K) -> Option<V> {
-        self.entries.pop(key)
+        if self.is_empty() { None } else { self.entries.pop(key) }
+    }
+
+    /// There are no entries.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Its fill.

@@ -83,6 +83,7 @@ impl Session {
             bytes_up: 0,
             bytes_down: 0,
             gaps: 0,
+            tiny_segments: None,
         };
         with(&mut end);
         self.event(EventKind::SessionEnd(SessionEnd { end }))

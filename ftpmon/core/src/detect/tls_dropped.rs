@@ -3,13 +3,12 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{hosts, session};
 use super::table::{Fill, Table};
 use super::watch::Watch;
 use super::watching::KEYS_MAX;
 use crate::event::{Confidence, Event, EventKind, EventType, TlsTurn};
-use smol_str::SmolStr;
 
 pub(super) const ENTRY: Entry = Entry {
     subject: Subject {
@@ -26,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
             clients do so behind NAT on purpose.",
     tuning: "Require PROT P on the server.",
     threshold: Threshold { count: 1, per_s: 86400 },
-    types: &[EventType::Tls, EventType::Transfer, EventType::SessionEnd],
+    sees: &[Seen::All(EventType::Tls), Seen::All(EventType::Transfer), Seen::All(EventType::SessionEnd)],
     wants: |event| step(event).is_some(),
     start: |threshold| {
         Box::new(TlsDropped { threshold, protected: Table::new(KEYS_MAX), pairs: Table::new(KEYS_MAX) })
@@ -58,7 +57,7 @@ fn step(event: &Event) -> Option<Step> {
 struct TlsDropped {
     threshold: Threshold,
     /// Sessions over TLS. Stops whoever opens many.
-    protected: Table<SmolStr, ()>,
+    protected: Table<u128, ()>,
     /// By client and server.
     pairs: Table<(IpAddr, IpAddr), Watch>,
 }
@@ -66,7 +65,7 @@ struct TlsDropped {
 impl Detector for TlsDropped {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let (Some(step), Some(session)) = (step(event), session(event)) else { return };
-        let id = SmolStr::new(session.id());
+        let id = session.number();
         let (tx, what) = match step {
             Step::Begins => {
                 self.protected.entry(id);

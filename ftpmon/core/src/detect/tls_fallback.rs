@@ -4,13 +4,12 @@ use super::clear_text_login::in_clear;
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{answer, hosts, session};
 use super::table::{Fill, Table};
 use super::watch::Watch;
 use super::watching::KEYS_MAX;
 use crate::event::{Confidence, Event, EventKind, EventType};
-use smol_str::SmolStr;
 
 pub(super) const ENTRY: Entry = Entry {
     subject: Subject {
@@ -27,7 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
             that has no TLS.",
     tuning: "Set clients to require TLS.",
     threshold: Threshold { count: 1, per_s: 86400 },
-    types: &[EventType::Reply, EventType::Login, EventType::SessionEnd],
+    sees: &[Seen::Replies(|code| code >= 400), Seen::All(EventType::Login), Seen::All(EventType::SessionEnd)],
     wants: |event| {
         is_refusal(event) || in_clear(event).is_some() || matches!(event.kind, EventKind::SessionEnd(_))
     },
@@ -43,14 +42,14 @@ fn is_refusal(event: &Event) -> bool {
 struct TlsFallback {
     threshold: Threshold,
     /// Sessions in which AUTH was refused.
-    refused: Table<SmolStr, ()>,
+    refused: Table<u128, ()>,
     pairs: Table<(IpAddr, IpAddr), Watch>,
 }
 
 impl Detector for TlsFallback {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let Some(session) = session(event) else { return };
-        let id = SmolStr::new(session.id());
+        let id = session.number();
         if is_refusal(event) {
             self.refused.entry(id);
         } else if self.refused.remove(&id).is_some()

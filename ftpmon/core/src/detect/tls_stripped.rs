@@ -1,10 +1,8 @@
 //! TLS that a server offers and then refuses.
 
-use smol_str::SmolStr;
-
 use super::alerts::{Alerts, Subject};
 use super::clear_text_login::in_clear;
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::code;
 use super::incident::Incident;
 use super::table::{Fill, Table};
@@ -27,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
             who alters the reply to AUTH makes clients fall back like this.",
     tuning: "A server with a broken certificate does this to everybody: mend its configuration.",
     threshold: Threshold { count: 1, per_s: 86_400 },
-    types: &[EventType::Reply, EventType::Login],
+    sees: &[Seen::Replies(|code| matches!(code, 211 | 400..)), Seen::All(EventType::Login)],
     wants: |event| offer(event).is_some() || in_clear(event).is_some(),
     start: |_| Box::new(TlsStripped { sessions: Table::new(SESSIONS_MAX) }),
 };
@@ -60,7 +58,7 @@ fn offers_tls(features: &str) -> bool {
 }
 
 struct TlsStripped {
-    sessions: Table<SmolStr, Stripping>,
+    sessions: Table<u128, Stripping>,
 }
 
 #[derive(Default)]
@@ -73,7 +71,7 @@ struct Stripping {
 impl Detector for TlsStripped {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let Some(session) = &event.session else { return };
-        let id = SmolStr::new(session.id());
+        let id = session.number();
         if let Some(offer) = offer(event) {
             let tx = if let EventKind::Reply(reply) = &event.kind { Some(reply.tx) } else { None };
             let stripping = self.sessions.entry(id);

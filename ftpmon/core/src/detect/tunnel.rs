@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::Subject;
-use super::entry::{Entry, Threshold};
+use super::entry::{Entry, Seen, Threshold};
 use super::facts::hosts;
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
             data leaves past monitors that look at transfers only.",
     tuning: "Stores that name files by a hash and are walked by FTP look like this: allow them.",
     threshold: Threshold { count: 50, per_s: 600 },
-    types: &[EventType::Command],
+    sees: &[Seen::All(EventType::Command)],
     wants: |event| see(event).is_some(),
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };

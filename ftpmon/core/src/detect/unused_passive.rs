@@ -3,13 +3,12 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{hosts, session};
 use super::table::{Fill, Table};
 use super::watch::Watch;
 use super::watching::KEYS_MAX;
 use crate::event::{Confidence, Event, EventKind, EventType, Mode};
-use smol_str::SmolStr;
 
 pub(super) const ENTRY: Entry = Entry {
     subject: Subject {
@@ -27,7 +26,11 @@ pub(super) const ENTRY: Entry = Entry {
     tuning: "A client that tries EPSV and then PASV counts once a transfer: raise the count for many of them behind one \
             proxy.",
     threshold: Threshold { count: 50, per_s: 60 },
-    types: &[EventType::DataChannel, EventType::Transfer, EventType::SessionEnd],
+    sees: &[
+        Seen::All(EventType::DataChannel),
+        Seen::All(EventType::Transfer),
+        Seen::All(EventType::SessionEnd),
+    ],
     wants: |event| step(event).is_some(),
     start: |threshold| {
         Box::new(UnusedPassive { threshold, open: Table::new(KEYS_MAX), clients: Table::new(KEYS_MAX) })
@@ -55,14 +58,14 @@ fn step(event: &Event) -> Option<Step> {
 struct UnusedPassive {
     threshold: Threshold,
     /// Sessions with a port that waits. Stops whoever opens many.
-    open: Table<SmolStr, ()>,
+    open: Table<u128, ()>,
     clients: Table<(IpAddr, IpAddr), Watch>,
 }
 
 impl Detector for UnusedPassive {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let (Some(step), Some(session)) = (step(event), session(event)) else { return };
-        let id = SmolStr::new(session.id());
+        let id = session.number();
         let Step::Announced(tx) = step else {
             self.open.remove(&id);
             return;

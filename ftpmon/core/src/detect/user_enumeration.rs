@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{key, session};
 use super::table::{Fill, Table};
 use super::watch::Watch;
@@ -26,7 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
             the replies 331 and 5yz.",
     tuning: "Health checks that send USER and QUIT use one name.",
     threshold: Threshold { count: 10, per_s: 600 },
-    types: &[EventType::Login],
+    sees: &[Seen::All(EventType::Login)],
     wants: |event| name_alone(event).is_some(),
     start: |threshold| Box::new(Enumeration { threshold, hosts: Table::new(KEYS_MAX) }),
 };

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::facts::{has_moved, hosts, is_anonymous, key, path, transfer, user};
 use super::stealer::upload;
 use super::table::{Fill, Table};
@@ -26,7 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
             somebody else's files. Told apart by server and path.",
     tuning: "A public incoming directory that staff reads looks like this: allow the staff's network.",
     threshold: Threshold { count: 2, per_s: 86400 },
-    types: &[EventType::Transfer],
+    sees: &[Seen::All(EventType::Transfer)],
     wants: |event| anonymous_store(event) || is_download(event),
     start: |threshold| Box::new(Warez { threshold, files: Table::new(KEYS_MAX) }),
 };
@@ -59,9 +59,13 @@ struct Stored {
 impl Detector for Warez {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let Some(transfer) = transfer(event) else { return };
+        let is_stored = anonymous_store(event);
+        if self.files.is_empty() && !is_stored {
+            return;
+        }
         let (client, server) = hosts(event);
         let file = (server, key(path(transfer)));
-        if anonymous_store(event) {
+        if is_stored {
             let stored = Stored { by: client, readers: Vec::new(), watch: Watch::default() };
             *self.files.entry(file) = Some(stored);
             return;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::Subject;
-use super::entry::{Entry, Threshold};
+use super::entry::{Entry, Seen, Threshold};
 use super::facts::hosts;
 use super::incident::Incident;
 use super::watching::{Sighting, Watching};
@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
             connection. Once a server.",
     tuning: "Old devices know no better: allow their servers, or keep them off networks that matter.",
     threshold: Threshold { count: 1, per_s: 86400 },
-    types: &[EventType::Tls, EventType::Transfer],
+    sees: &[Seen::All(EventType::Tls), Seen::All(EventType::Transfer)],
     wants: |event| see(event).is_some(),
     start: |threshold| Watching::start(&ENTRY, threshold, see, message),
 };

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
+use super::entry::{Detector, Entry, Seen, Threshold};
 use super::stealer::{file_name, upload};
 use super::table::{Fill, Table};
 use super::watch::Watch;
@@ -26,7 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
             shell, or a web site's author at work: off unless asked for.",
     tuning: "Turn it on where nobody deploys by FTP, or allow those who do.",
     threshold: Threshold { count: 1, per_s: 86_400 },
-    types: &[EventType::Transfer],
+    sees: &[Seen::All(EventType::Transfer)],
     wants: |event| upload(event).is_some_and(is_script_in_web_root),
     start: |threshold| Box::new(WebShell { threshold, clients: Table::new(CLIENTS_MAX) }),
 };

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::alerts::{Alerts, Subject};
-use super::entry::{Detector, Entry, Threshold};
-use super::facts::{answer, hosts, is_anonymous, key, last_part, session, user};
+use super::entry::{Detector, Entry, Seen, Threshold};
+use super::facts::{answer, hosts, is_anonymous, is_done, key, last_part, session, user};
 use super::stealer::{file_name, upload};
 use super::table::{Fill, Table};
 use super::watch::Watch;
@@ -27,7 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
             deletes it in the same session: a search for places to leave files.",
     tuning: "Monitoring that stores and deletes a file as anonymous does this: allow it.",
     threshold: Threshold { count: 1, per_s: 86400 },
-    types: &[EventType::Transfer, EventType::Reply, EventType::SessionEnd],
+    sees: &[Seen::All(EventType::Transfer), Seen::Replies(is_done), Seen::All(EventType::SessionEnd)],
     wants: |event| step(event).is_some(),
     start: |threshold| {
         Box::new(WriteProbe { threshold, stored: Table::new(KEYS_MAX), clients: Table::new(KEYS_MAX) })
@@ -71,14 +71,14 @@ fn is_known(name: &str) -> bool {
 struct WriteProbe {
     threshold: Threshold,
     /// The latest small file of each anonymous session.
-    stored: Table<SmolStr, SmolStr>,
+    stored: Table<u128, SmolStr>,
     clients: Table<IpAddr, Watch>,
 }
 
 impl Detector for WriteProbe {
     fn event(&mut self, event: &Event, alerts: &mut Alerts) {
         let (Some(step), Some(session)) = (step(event), session(event)) else { return };
-        let id = SmolStr::new(session.id());
+        let id = session.number();
         let (tx, name) = match step {
             Step::Stored(transfer) if is_known(file_name(transfer)) => {
                 (Some(transfer.tx), file_name(transfer))

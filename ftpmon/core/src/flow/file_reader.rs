@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::archive::Archive;
+use super::loot::loot;
 use crate::config::Hashes;
 use crate::event::{FileFacts, FileId, FileRange, FileReason};
 use crate::output::OutputQueue;
@@ -120,6 +121,7 @@ impl FileReader {
             size: self.size,
             unpacked: self.archive.unpacked().filter(|_| from_start),
             mime: mime(&self.head).map(SmolStr::new_static),
+            loot: loot(&self.head).filter(|_| from_start).map(SmolStr::new_static),
             complete,
             range: from_start.then_some(FileRange { from: 0, to: held }),
             reason: reason.or(cut.then_some(FileReason::SizeCap)),

@@ -9,6 +9,7 @@ mod entry;
 mod file_reader;
 mod first_bytes;
 mod key;
+mod loot;
 mod probe;
 mod receivers;
 mod role;

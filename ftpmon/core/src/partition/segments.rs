@@ -5,7 +5,7 @@ use super::Partition;
 use super::budget::limits_with_room;
 use crate::account::Side;
 use crate::endpoints::SharedEndpoints;
-use crate::event::EndReason;
+use crate::event::{Direction, EndReason};
 use crate::flow::{
     Candidate, ControlReceiver, DataFlow, Discard, FileReceiver, Flow, FlowId, FlowKey, ProbeReceiver,
     ProbeResult, Role, Timer,
@@ -109,6 +109,11 @@ impl Partition {
         match role {
             Role::Control(control) => {
                 let payload = segment.payload.len();
+                if payload > 0 {
+                    let direction =
+                        if from == control.client { Direction::Command } else { Direction::Reply };
+                    control.session.note_segment(at, direction, segment.seq, payload);
+                }
                 let short = payload > 0 && control.session.earn_events(payload) && !control.unanswered;
                 let lent = if short { sources.lend(control, at, payload) } else { 0 };
                 let answers = control.note_unreadable(at, from, segment);

@@ -1,5 +1,6 @@
 //! Segments that contradict others: reported as anomalies, never read as part of the dialogue.
 
+use super::tiny::TINY_BYTES;
 use super::{Outbox, Session};
 use crate::event::{AnomalyId, Direction};
 use crate::ftp::Verb;
@@ -70,6 +71,18 @@ impl Session {
         }
         self.doubts_told |= told;
         self.anomaly(at, None, id, &detail(), out);
+    }
+
+    /// A segment with payload came.
+    #[inline]
+    pub fn note_segment(&mut self, at: Timestamp, direction: Direction, sequence: u32, payload: usize) {
+        if payload > TINY_BYTES {
+            if let Some(tiny) = &mut self.tiny {
+                tiny.larger(direction);
+            }
+        } else if !self.not_ftp {
+            self.tiny.get_or_insert_default().add(at, direction, sequence);
+        }
     }
 
     /// An RST or FIN did not end the connection.

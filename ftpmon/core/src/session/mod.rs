@@ -25,6 +25,7 @@ mod repeated;
 mod replies;
 mod restart;
 mod secrets;
+mod tiny;
 mod tls_watch;
 mod transfer;
 mod transfers;
@@ -56,6 +57,7 @@ use remote::Remote;
 use repeated::RepeatedError;
 use restart::Restart;
 use secrets::MaskedSecrets;
+use tiny::Tiny;
 use tls_watch::TlsWatch;
 use transfer::Missed;
 use transfers::{Reception, SessionRef, Transfers, tell_stranger};
@@ -132,6 +134,7 @@ pub struct Session {
     unread_at: [Option<Timestamp>; 2],
     /// The doubts that were told, a bit each.
     doubts_told: u16,
+    tiny: Option<Box<Tiny>>,
     remote: Remote,
     restart: Option<Box<Restart>>,
     /// The reason and the closer of the control connection's end, while data connections are still open.
@@ -186,6 +189,7 @@ impl Session {
             allowance: Allowance::default(),
             unread_at: [None; 2],
             doubts_told: 0,
+            tiny: None,
             remote: Remote::new(midstream),
             restart: None,
             ended: None,
@@ -427,6 +431,7 @@ impl Session {
             bytes_up: totals.bytes_up,
             bytes_down: totals.bytes_down,
             gaps: self.gaps,
+            tiny_segments: self.tiny.as_ref().and_then(|tiny| tiny.told()),
         };
         self.tell_held_back(at, true, out);
         let kind = EventKind::SessionEnd(SessionEnd { end });

@@ -15,6 +15,7 @@ use crate::dump::Dump;
 use crate::kernel::{
     self, Changes, Clock, Counters, Drained, Flows, RecordReader, Ring, Steering, WrittenNetworks,
 };
+use crate::places::PlaceDatabases;
 use crate::sandbox::Opener;
 use crate::sink::{QueuedOutputs, Spool};
 use crate::status::Board;
@@ -266,7 +267,7 @@ impl LiveEngine {
         &mut self,
         new: &Config,
         engine: EngineConfig,
-        detectors: Option<Detectors>,
+        (detectors, places): (Option<Detectors>, Option<Arc<PlaceDatabases>>),
         (routes, networks): (PreparedRoutes, Option<WrittenNetworks>),
     ) -> Result<(), String> {
         if let Some(networks) = networks {
@@ -278,6 +279,7 @@ impl LiveEngine {
         if let Some(detectors) = detectors {
             self.chain.set_detectors(detectors);
         }
+        self.chain.set_places(places);
         self.kernel.steering.open(&engine.control_ports, &engine.tls_ports);
         self.facts = StartFacts::live(new, &engine, kernel::running_release());
         self.config = engine;

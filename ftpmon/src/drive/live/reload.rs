@@ -2,12 +2,15 @@
 //!
 //! What can fail (the files, the key of hashed secrets, new outputs) comes first; what changes the running agent cannot fail.
 
+use std::sync::Arc;
+
 use tracing::{debug, info, warn};
 
 use super::attacher::Attacher;
 use super::engine::LiveEngine;
 use crate::config::{Change, Config};
 use crate::diagnostics;
+use crate::places::PlaceDatabases;
 use crate::sandbox::Opener;
 use ftpmon_core::detect::Detectors;
 use ftpmon_core::engine::EngineConfig;
@@ -15,6 +18,9 @@ use ftpmon_event::{ConfigChange, ConfigDetail, ConfigOutcome};
 
 /// Reads the configuration again; the error has the reason.
 pub type Reread = fn() -> Result<Config, String>;
+
+/// All that a configuration has files of: detectors with lists and rules, and places.
+type Known = (Detectors, Option<Arc<PlaceDatabases>>);
 
 /// The outcome of reading the configuration again.
 struct Attempt {
@@ -54,7 +60,8 @@ fn attempt(config: &mut Config, reread: Reread, opener: &Opener, engine: &mut Li
         let config = reread()?;
         let engine = config.live_engine().map_err(|error| error.to_string())?;
         let detectors = config.all_detectors()?;
-        Ok((config, engine, detectors))
+        let places = config.places()?;
+        Ok((config, engine, (detectors, places)))
     };
     let read = opener.call(read).unwrap_or_else(|error| Err(error.to_string()));
     let (new, engine_config, detectors) = match read {
@@ -71,7 +78,7 @@ fn attempt(config: &mut Config, reread: Reread, opener: &Opener, engine: &mut Li
 
 fn apply(
     config: &Config,
-    (new, mut engine_config, detectors): (&Config, EngineConfig, Detectors),
+    (new, mut engine_config, (detectors, places)): (&Config, EngineConfig, Known),
     changes: &[Change],
     opener: &Opener,
     engine: &mut LiveEngine,
@@ -98,7 +105,7 @@ fn apply(
         && config.detect_allow == new.detect_allow
         && [config, new].iter().all(|it| it.detect_lists.is_empty() && it.detect_rules.is_empty());
     let detectors = (!same).then_some(detectors);
-    engine.apply(new, engine_config, detectors, (routes, networks))
+    engine.apply(new, engine_config, (detectors, places), (routes, networks))
 }
 
 fn change(change: &Change) -> ConfigChange {

@@ -3,8 +3,11 @@
 //! An event's number follows from those before it, in all parts: the line is made without it, and it is put in where the lines
 //! are merged. That goes for formats in which an event's line depends on the event alone.
 
+use std::sync::Arc;
+
 use crate::config::Config;
 use crate::format::{KindFilter, Unnumbered};
+use crate::places::PlaceDatabases;
 use ftpmon_core::detect::{Interest, Wanted};
 use ftpmon_core::engine::{Engine, Order, Output};
 use ftpmon_event::{Event, EventKind, Origin, SensorStop, StopReason};
@@ -80,6 +83,7 @@ impl RouteLines {
 pub(super) struct PartEncoder {
     encoders: Vec<(KindFilter, Box<dyn Unnumbered + Send>)>,
     wanted: Wanted,
+    places: Option<Arc<PlaceDatabases>>,
     /// The position of the next line, if it has the same order as the one before.
     next: Option<Position>,
     encoded: Encoded,
@@ -90,7 +94,12 @@ pub(super) struct PartEncoder {
 impl PartEncoder {
     /// One for the routes of `config`. None where a route's format, or a file that is to be stored first, makes events wait
     /// for those of other parts.
-    pub(super) fn new(config: &Config, origin: &Origin) -> Option<Self> {
+    pub(super) fn new(
+        config: &Config,
+        origin: &Origin,
+        wanted: Wanted,
+        places: Option<Arc<PlaceDatabases>>,
+    ) -> Option<Self> {
         if config.store().is_some() {
             return None;
         }
@@ -101,19 +110,16 @@ impl PartEncoder {
             Some((KindFilter::only(&route.events), route.format.unnumbered(origin)?))
         };
         let encoders: Vec<_> = config.routes().iter().map(encoder).collect::<Option<_>>()?;
-        Some(Self {
-            encoders,
-            wanted: config.wanted(),
-            next: None,
-            encoded: Encoded::default(),
-            emptied: Vec::new(),
-        })
+        Some(Self { encoders, wanted, places, next: None, encoded: Encoded::default(), emptied: Vec::new() })
     }
 
     /// Turns the events that wait to lines.
     pub(super) fn encode(&mut self, engine: &mut Engine) {
         engine.release_outputs(|order, output| {
             let Output::Event(event) = output else { return };
+            if let Some(places) = &self.places {
+                places.add_to(event);
+            }
             let begun = self.next.filter(|next| next.order == order);
             let mut at = begun.unwrap_or(Position { order, sightings: 0 });
             self.add(at, event);
@@ -148,19 +154,18 @@ impl PartEncoder {
         parts: &mut [Encoded],
         mut alerts_about: impl FnMut(&Event, Interest, &mut dyn FnMut(&Event)),
     ) -> Option<Encoded> {
-        let places = |(number, part): (usize, &Encoded)| {
-            let indices = part.sightings.iter().enumerate();
-            indices.map(move |(index, sighting)| (sighting.at, number, index)).collect::<Vec<_>>()
+        // Those of each part are in order already.
+        let mut waiting: Vec<_> = parts.iter().map(|part| part.sightings.as_slice()).collect();
+        let first = |waiting: &[&[Sighting]]| {
+            let firsts = waiting.iter().enumerate().filter_map(|(part, of)| Some((of.first()?.at, part)));
+            firsts.min().map(|(_, part)| part)
         };
-        let mut places: Vec<_> = parts.iter().enumerate().flat_map(places).collect();
-        // Those of each part are in order already: the sort is a merge.
-        places.sort_by_key(|(at, ..)| *at);
-        for (at, number, index) in places {
-            let sighting = parts.get(number).and_then(|part| part.sightings.get(index));
-            if let Some(Sighting { interest, event, .. }) = sighting {
-                alerts_about(event, *interest, &mut |alert| self.add(at, alert));
-            }
+        while let Some(of) = first(&waiting).and_then(|part| waiting.get_mut(part)) {
+            let Some((Sighting { at, interest, event }, rest)) = of.split_first() else { break };
+            *of = rest;
+            alerts_about(event, *interest, &mut |alert| self.add(*at, alert));
         }
+        drop(waiting);
         parts.iter_mut().for_each(|part| part.sightings.clear());
         let any = self.encoded.routes.iter().any(|route| !route.lines.is_empty());
         any.then(|| self.take())

@@ -1,6 +1,7 @@
 //! The output stage: batches of what the engine gives out to the chain, on a thread of its own, so that reading packets and
 //! writing lines do not wait for each other.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
@@ -8,9 +9,10 @@ use super::encoded::{PartEncoder, for_each_line};
 use super::parts::PartOutputs;
 use crate::chain::{Chain, Files};
 use crate::config::Config;
+use crate::places::PlaceDatabases;
 use crate::sink::{DirectOutputError, DirectOutputs};
 use crate::telemetry::{Snapshot, StartFacts};
-use ftpmon_core::detect::Detectors;
+use ftpmon_core::detect::{Detectors, Wanted};
 use ftpmon_core::engine::{EngineConfig, FilePiece, Output, Secrets, for_each_output};
 use ftpmon_event::time::Timestamp;
 use ftpmon_event::{Event, EventKind, Origin, SensorStop, StopReason};
@@ -53,7 +55,7 @@ pub(super) struct OutputStage {
 pub(super) struct Stopped;
 
 impl OutputStage {
-    /// Opens the outputs and starts the thread, for the events of `origin`, which `detectors` see.
+    /// Opens the outputs and starts the thread, for the events of `origin`, which `detectors` see and `places` are added to.
     ///
     /// # Errors
     /// The first output that cannot be opened.
@@ -61,18 +63,19 @@ impl OutputStage {
         config: &Config,
         engine: &EngineConfig,
         origin: &Origin,
-        detectors: Detectors,
+        (detectors, places): (Detectors, Option<Arc<PlaceDatabases>>),
     ) -> Result<Self, DirectOutputError> {
         let mut chain =
             Chain::new(config, origin, Secrets::Mask, |route| DirectOutputs::open(&route.outputs))?;
         chain.set_detectors(detectors);
+        chain.set_places(places);
         if let Some(store) = config.store() {
             chain.store_files(Files::at_once(store));
         }
         let facts = StartFacts::capture_files(config, engine);
         let (jobs, to_do) = sync_channel(BATCHES_WAITING);
         let (give_back, done) = channel();
-        let alerts = PartEncoder::new(config, origin);
+        let alerts = PartEncoder::new(config, origin, Wanted::default(), None);
         let thread = std::thread::spawn(move || carry_out(chain, alerts, &facts, &to_do, &give_back));
         Ok(Self { jobs, done, thread })
     }

@@ -257,6 +257,7 @@ fn sessions_and_dialogue() {
         bytes_up: 7,
         bytes_down: 8,
         gaps: 9,
+        tiny_segments: None,
     };
     let value = own(EventKind::SessionEnd(SessionEnd { end }));
     let wanted = [
@@ -331,6 +332,7 @@ fn data_connections() {
         size: 10,
         unpacked: Some(20),
         mime: Some("text/plain".into()),
+        loot: Some("Snake".into()),
         complete: true,
         range: Some(FileRange { from: 5, to: 15 }),
         reason: Some(FileReason::Offset),
@@ -387,12 +389,10 @@ fn data_connections() {
         "tls_ja4",
     ];
     assert!(data.iter().all(|&field| value["data"].get(field).is_some()), "{value}");
-    assert_eq!(
-        fields(&value["file"]),
-        sorted([
-            "sha256", "sha1", "md5", "size", "unpacked", "mime", "complete", "range", "reason", "stored"
-        ])
-    );
+    let file = [
+        "sha256", "sha1", "md5", "size", "unpacked", "mime", "loot", "complete", "range", "reason", "stored",
+    ];
+    assert_eq!(fields(&value["file"]), sorted(file));
     assert_eq!(fields(&value["file"]["range"]), sorted(["from", "to"]));
     assert_eq!(
         (&value["transfer"]["outcome"], &value["transfer"]["type"]),
