@@ -28,6 +28,10 @@ impl PendingCommands {
         {
             return true;
         }
+        // What was not answered in a transfer is not by a reply that names another command.
+        if sure_one.is_named_by(text) && !doubtful_one.is_named_by(text) {
+            return false;
+        }
         // A server that is through with a transfer refuses what was asked behind it.
         if doubtful_one.preliminary && doubtful < sure && matches!(code, 425 | 450 | 550..=553) {
             return false;
