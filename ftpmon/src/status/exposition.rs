@@ -39,9 +39,9 @@ fn samples(text: &mut Text, state: &Published) {
         text.family(name, "counter", what);
         text.line("", &[], sample.value);
     }
-    text.family("ftpmon_kernel_counter_total", "counter", "The counters of the kernel programs.");
+    text.family("ftpmon_kernel_total", "counter", "The counters of the kernel programs.");
     each(|sample| sample.kind == Kind::Kernel).for_each(|sample| text.sample("counter", sample));
-    text.family("ftpmon_agent_counter_total", "counter", "The counters of the agent.");
+    text.family("ftpmon_agent_total", "counter", "The counters of the agent.");
     each(|sample| sample.kind == Kind::Agent).for_each(|sample| text.sample("counter", sample));
     text.family("ftpmon_lost_total", "counter", "Losses and omissions by reason.");
     each(|sample| sample.kind == Kind::Lost).for_each(|sample| text.sample("reason", sample));
