@@ -99,7 +99,11 @@ impl Alerts {
             confidence,
             suppressed: incident.suppressed,
             evidence: Evidence {
-                sessions: incident.sessions.iter().map(|number| SessionIdentity::id_of(*number)).collect(),
+                sessions: incident
+                    .sessions
+                    .iter()
+                    .map(|number| SessionIdentity::id_of(u128::from_le_bytes(*number)))
+                    .collect(),
                 tx: incident.tx.to_vec(),
                 counts: all.map(|(name, count)| (SmolStr::new_static(name), count)).collect(),
                 first: incident.first,

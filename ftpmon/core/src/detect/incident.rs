@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 use smol_str::{SmolStr, ToSmolStr};
 
-use crate::event::{Event, SessionIdentity};
+use crate::event::Event;
 use crate::time::Timestamp;
 
 /// Sessions, commands and examples that an alert names. Stops a long incident from making long lines.
@@ -18,8 +18,8 @@ pub(super) struct Incident {
     pub(super) last: Timestamp,
     /// Occurrences.
     pub(super) count: u64,
-    /// By their numbers.
-    pub(super) sessions: SmallVec<[u128; 1]>,
+    /// By the bytes of their numbers, which need no room for alignment.
+    pub(super) sessions: SmallVec<[[u8; 16]; 1]>,
     /// Commands of the latest session.
     pub(super) tx: SmallVec<[u64; 2]>,
     pub(super) examples: SmallVec<[SmolStr; 1]>,
@@ -37,7 +37,7 @@ impl Incident {
         }
         self.last = self.last.max(event.ts);
         self.count += 1;
-        if let Some(session) = event.session.as_deref().map(SessionIdentity::number) {
+        if let Some(session) = event.session.as_deref().map(|it| it.number().to_le_bytes()) {
             if self.sessions.last() != Some(&session) {
                 self.tx.clear();
             }
