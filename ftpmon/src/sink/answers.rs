@@ -19,7 +19,8 @@ pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Makes what tokio keeps for the whole process, by calls that the rights of a thread that writes refuse. Called where an output is
 /// created, before its thread gives up rights.
 pub(super) fn prepare() -> io::Result<()> {
-    runtime().map(drop)
+    // In an asynchronous context too, where a runtime is not dropped by waiting for it.
+    runtime().map(Runtime::shutdown_background)
 }
 
 /// A runtime on the thread that writes.

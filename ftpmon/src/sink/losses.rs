@@ -47,11 +47,18 @@ pub(super) struct Losses {
 impl Losses {
     /// Adds missing events.
     pub(super) fn add(&mut self, missing: SeqRange, reason: DropReason) {
-        self.add_of_run(None, missing, reason);
+        self.add_of_run(None, missing, missing.first, reason);
     }
 
-    /// Adds missing events of this run, or of the given earlier one.
-    pub(super) fn add_of_run(&mut self, run: Option<RunId>, missing: SeqRange, reason: DropReason) {
+    /// Adds missing events of this run, or of the given earlier one. Those from `since` on, directly before them, were counted and reported
+    /// before, and the reader may not have got the report.
+    pub(super) fn add_of_run(
+        &mut self,
+        run: Option<RunId>,
+        missing: SeqRange,
+        since: u64,
+        reason: DropReason,
+    ) {
         self.total += missing.count;
         let full = self.waiting.len() >= WAITING_MAX;
         match self.waiting.last_mut() {
@@ -65,8 +72,9 @@ impl Losses {
                 last.count += missing.count;
             }
             _ => {
-                let (from_seq, to_seq) = (missing.first, missing.last());
-                self.waiting.push(Loss { from_seq, to_seq, count: missing.count, reason, run });
+                let (from_seq, to_seq) = (since, missing.last());
+                let count = missing.count + missing.first.saturating_sub(since);
+                self.waiting.push(Loss { from_seq, to_seq, count, reason, run });
                 self.open_since = Some(Instant::now());
             }
         }
@@ -118,6 +126,15 @@ mod tests {
         let loss = Loss { from_seq: 5, to_seq: 9, count: 5, reason: DropReason::QueueFull, run: None };
         assert_eq!(losses.take_reportable(), [loss]);
         assert_eq!((losses.take_reportable(), losses.total()), (vec![], 5));
+    }
+
+    #[test]
+    fn a_report_that_may_not_have_been_read_is_made_again_with_what_follows() {
+        let mut losses = Losses::default();
+        losses.add_of_run(None, range(10, 5), 3, DropReason::SpoolFull);
+        losses.add_of_run(None, range(15, 1), 3, DropReason::SpoolFull);
+        let loss = Loss { from_seq: 3, to_seq: 15, count: 13, reason: DropReason::SpoolFull, run: None };
+        assert_eq!((losses.take_all(), losses.total()), (vec![loss], 6));
     }
 
     #[test]

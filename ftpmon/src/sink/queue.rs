@@ -152,9 +152,15 @@ impl Queue {
     }
 
     /// Events that never came to this queue will not be delivered: those of this run, or of the given earlier one.
-    pub(super) fn lose_elsewhere(&self, run: Option<RunId>, missing: SeqRange, reason: DropReason) {
+    pub(super) fn lose_elsewhere(
+        &self,
+        run: Option<RunId>,
+        missing: SeqRange,
+        since: u64,
+        reason: DropReason,
+    ) {
         let mut state = self.state();
-        state.losses.add_of_run(run, missing, reason);
+        state.losses.add_of_run(run, missing, since, reason);
         state.losses.close();
     }
 

@@ -19,7 +19,7 @@ use super::output_spec::OutputSpec;
 use super::outputs::{Lines, Outputs};
 use super::queue::Queue;
 use super::spec::SinkSpec;
-use super::spool::{Lose, Spool};
+use super::spool::{BatchKind, Lose, Spool};
 use super::worker::{Shared, Worker};
 use crate::sandbox::Role;
 use crate::telemetry::{Kind, Sampled, Snapshot};
@@ -135,8 +135,9 @@ impl QueuedOutputs {
             });
             let reader = spool.as_ref().map(|(spool, route)| {
                 let told = Arc::clone(&shared);
-                let lose: Lose =
-                    Box::new(move |run, missing, reason| told.queue.lose_elsewhere(run, missing, reason));
+                let lose: Lose = Box::new(move |run, missing, since, reason| {
+                    told.queue.lose_elsewhere(run, missing, since, reason);
+                });
                 spool.reader(&shared.name, *route, lose)
             });
             let resend = settings.resend_bytes;
@@ -162,9 +163,9 @@ impl QueuedOutputs {
     }
 
     /// Queues `batch` for every output. Never waits: what does not fit is counted.
-    fn queue(&self, batch: &LineBatch, urgent: bool) {
+    fn queue(&self, batch: &LineBatch, kind: BatchKind) {
         if let Some((spool, route)) = &self.spool {
-            return spool.append(*route, batch.clone(), urgent);
+            return spool.append(*route, batch.clone(), kind);
         }
         for output in &self.outputs {
             output.shared.queue.push(batch);
@@ -201,7 +202,7 @@ impl Outputs for QueuedOutputs {
         self.set_opening(opening);
         if let Some((spool, route)) = &self.spool {
             let begin = LineBatch::new(opening.to_vec(), vec![opening.len() as u32], seq);
-            spool.append(*route, begin, true);
+            spool.append(*route, begin, BatchKind::Urgent);
         }
         for output in &mut self.outputs {
             if let Some(worker) = output.idle.take() {
@@ -220,13 +221,14 @@ impl Outputs for QueuedOutputs {
 
     fn write(&mut self, lines: &mut Lines) {
         let urgent = core::mem::take(&mut lines.urgent);
-        self.queue(&batch(lines), urgent);
+        let kind = if urgent { BatchKind::Urgent } else { BatchKind::Events };
+        self.queue(&batch(lines), kind);
     }
 
     fn write_report(&mut self, lines: &mut Lines) {
         let batch = batch(lines);
         if self.spool.is_some() {
-            return self.queue(&batch, true);
+            return self.queue(&batch, BatchKind::Report);
         }
         for output in &self.outputs {
             output.shared.queue.push_report(&batch);

@@ -259,7 +259,7 @@ impl Worker {
             let Some(missing) = batch.between(from + bytes.start, from + bytes.end) else { continue };
             self.report.rejects(&reason);
             let earlier = self.spool.as_ref().and_then(|spool| spool.earlier_run(batch.behind()?.run));
-            self.shared.queue.lose_elsewhere(earlier, missing, DropReason::Rejected);
+            self.shared.queue.lose_elsewhere(earlier, missing, missing.first, DropReason::Rejected);
         }
     }
 

@@ -78,7 +78,7 @@ fn a_file_is_appended_to_and_begins_with_the_opening_lines() {
     let path = scratch.path("events.json");
     for run in ["first\n", "second\n"] {
         let outputs = started(SinkSpec::File(path.clone()));
-        outputs.queue(&lines(run.as_bytes(), 0), false);
+        outputs.queue(&lines(run.as_bytes(), 0), BatchKind::Events);
         outputs.finish().unwrap();
     }
     assert_eq!(std::fs::read_to_string(path).unwrap(), "opening\nfirst\nopening\nsecond\n");
@@ -100,7 +100,7 @@ fn a_reader_that_is_away_at_the_start_gets_everything_when_it_comes_and_others_w
     let specs = [SinkSpec::Unix(socket.clone()), SinkSpec::File(file.clone()), closed_port()];
     let mut outputs = QueuedOutputs::open(&specs.map(OutputSpec::new)).unwrap();
     outputs.start(b"opening\n", 0).unwrap();
-    outputs.queue(&lines(b"one\n", 0), false);
+    outputs.queue(&lines(b"one\n", 0), BatchKind::Events);
     until("the file", || std::fs::read_to_string(&file).is_ok_and(|text| text == "opening\none\n"));
     let listener = UnixListener::bind(&socket).unwrap();
     let (reader, _) = listener.accept().unwrap();
@@ -116,7 +116,7 @@ fn an_output_named_twice_is_written_once() {
     let spec = OutputSpec::new(SinkSpec::File(scratch.path("events.json")));
     let mut outputs = QueuedOutputs::open(&[spec.clone(), spec]).unwrap();
     outputs.start(b"", 0).unwrap();
-    outputs.queue(&lines(b"line\n", 0), false);
+    outputs.queue(&lines(b"line\n", 0), BatchKind::Events);
     outputs.finish().unwrap();
     assert_eq!(std::fs::read_to_string(scratch.path("events.json")).unwrap(), "line\n");
 }
@@ -130,16 +130,16 @@ fn a_new_reader_begins_with_the_opening_lines_and_gets_whole_lines() {
     let (first, _) = listener.accept().unwrap();
     let mut line = String::new();
     let mut first = BufReader::new(first);
-    outputs.queue(&lines(b"one\n", 0), false);
+    outputs.queue(&lines(b"one\n", 0), BatchKind::Events);
     first.read_line(&mut line).unwrap();
     first.read_line(&mut line).unwrap();
     assert_eq!(line, "opening\none\n");
     outputs.set_opening(b"later opening\n");
     drop(first);
 
-    outputs.queue(&lines(b"two\nthree\n", 1), false);
+    outputs.queue(&lines(b"two\nthree\n", 1), BatchKind::Events);
     let (mut second, _) = listener.accept().unwrap();
-    outputs.queue(&lines(b"four\n", 3), false);
+    outputs.queue(&lines(b"four\n", 3), BatchKind::Events);
     assert_eq!(outputs.outputs[0].shared.name, format!("tcp://127.0.0.1:{port}"));
     assert_eq!(lost(&outputs), 0);
     outputs.finish().unwrap();
@@ -164,7 +164,7 @@ fn a_killed_reader_costs_no_event(spec: SinkSpec, accept: impl Fn() -> Box<dyn R
     let mut first = accept();
     let mut begin = vec![0; 500_000];
     for at in 0..EVENTS / 100 {
-        outputs.queue(&numbered(at * 100, 100), false);
+        outputs.queue(&numbered(at * 100, 100), BatchKind::Events);
     }
     first.read_exact(&mut begin).unwrap();
     // All buffers on the way fill up meanwhile.
@@ -237,7 +237,7 @@ fn a_reader_that_had_read_everything_gets_nothing_twice() {
     let outputs = started(SinkSpec::Tcp { host: "127.0.0.1".to_owned(), port });
     let mut seen = Vec::new();
     for at in 0..5 {
-        outputs.queue(&numbered(at * 10, 10), false);
+        outputs.queue(&numbered(at * 10, 10), BatchKind::Events);
         let (reader, _) = listener.accept().unwrap();
         let mut numbers = BufReader::new(reader).lines().filter_map(|line| line.unwrap().parse::<u64>().ok());
         seen.extend(numbers.by_ref().take_while(|&seq| seq < at * 10 + 9));
@@ -262,7 +262,7 @@ fn a_reader_that_reads_nothing_holds_nothing_up_and_its_loss_is_reported() {
     let size = batch(0).capacity();
     let offered = (4 * QUEUE_BYTES_DEFAULT / size) as u64;
     let before = Instant::now();
-    (0..offered).for_each(|at| outputs.queue(&batch(at), false));
+    (0..offered).for_each(|at| outputs.queue(&batch(at), BatchKind::Events));
     assert!(before.elapsed() < LIMIT, "writing waited for the reader");
     let kept = 2 * (QUEUE_BYTES_DEFAULT / size) as u64;
     assert!(lost(&outputs) >= (offered - kept) * BATCH, "{} lost", lost(&outputs));
@@ -303,7 +303,7 @@ fn with_a_spool_every_event_of_every_run_arrives_in_order() {
         outputs
     };
     let first = run(1);
-    (0..20).for_each(|at| first.queue(&numbered(1_000 + at * 100, 100), false));
+    (0..20).for_each(|at| first.queue(&numbered(1_000 + at * 100, 100), BatchKind::Events));
     first.finish().unwrap();
     let of_file = || numbers(&std::fs::read_to_string(&file).unwrap());
     assert_eq!(of_file(), (1_000..3_000).collect::<Vec<_>>());
@@ -314,7 +314,7 @@ fn with_a_spool_every_event_of_every_run_arrives_in_order() {
     let mut begin = vec![0; 50_000];
     killed.read_exact(&mut begin).unwrap();
     drop(killed);
-    (20..40).for_each(|at| second.queue(&numbered(1_000 + at * 100, 100), false));
+    (20..40).for_each(|at| second.queue(&numbered(1_000 + at * 100, 100), BatchKind::Events));
     let (mut reader, _) = listener.accept().unwrap();
     let rest = std::thread::spawn(move || {
         let mut text = String::new();
@@ -341,6 +341,6 @@ async fn a_run_whose_only_output_is_gone_is_told() {
     outputs.outputs[0].shared.queue.abandon();
     outputs.stdout_gone();
     outputs.all_gone().await;
-    outputs.queue(&lines(b"late\n", 0), false);
+    outputs.queue(&lines(b"late\n", 0), BatchKind::Events);
     assert_eq!(lost(&outputs), 1);
 }

@@ -44,6 +44,7 @@ use crate::boot::boot_id;
 use crate::sandbox;
 use issued::{Issued, Unwritten};
 use segment::Header;
+pub(super) use shared::BatchKind;
 use shared::{Shared, SpoolState};
 use writer::SpoolWriter;
 
@@ -151,8 +152,8 @@ impl Spool {
     }
 
     /// Appends a batch of a route; one that is `urgent` is on the disk soon.
-    pub(super) fn append(&self, route: u64, batch: LineBatch, urgent: bool) {
-        self.shared.append(route, batch, urgent);
+    pub(super) fn append(&self, route: u64, batch: LineBatch, kind: BatchKind) {
+        self.shared.append(route, batch, kind);
     }
 
     /// An output's reader of a route. `lose` is called with what it will not get.

@@ -54,7 +54,9 @@ impl SpoolReader {
         let mut state = shared.state();
         if known.is_some() && !state.readers.iter().any(|reader| reader.output == output) {
             let of_route = state.unwritten.iter().filter(|unwritten| unwritten.route == route);
-            of_route.for_each(|left| lose(Some(left.run), left.missing, DropReason::WriteFailed));
+            of_route.for_each(|left| {
+                lose(Some(left.run), left.missing, left.missing.first, DropReason::WriteFailed);
+            });
         }
         let newest = state.segments.keys().next_back().copied().unwrap_or(0);
         let place = SpoolPosition { segment: newest, offset: 0 };
@@ -82,6 +84,7 @@ impl SpoolReader {
             gone: false,
             replaced: false,
             lose,
+            unread: Vec::new(),
         });
         drop(state);
         Self { shared, output, index, route, open: None, accepted: None, saved_at: Instant::now() }
@@ -142,6 +145,11 @@ impl SpoolReader {
 
     /// Its output has everything up to there.
     pub(in crate::sink) fn accept(&mut self, behind: Behind) {
+        if behind.run == self.shared.run
+            && let Some(reader) = self.shared.state().readers.get_mut(self.index)
+        {
+            reader.has(behind.next_seq);
+        }
         self.accepted = Some(behind);
         if self.saved_at.elapsed() >= SAVE_EVERY {
             self.save();

@@ -18,8 +18,13 @@ pub(super) const QUEUE_BYTES_MAX: usize = 16 << 20;
 /// Bytes of the newest records that are kept in memory, for the outputs that keep up.
 const RECENT_BYTES_MAX: usize = 2 << 20;
 
-/// Notes events that an output will not get: of this run, or of the given earlier one.
-pub(in crate::sink) type Lose = Box<dyn Fn(Option<RunId>, SeqRange, DropReason) + Send>;
+/// Losses of an output that are remembered until it has read what follows them. With more than these the oldest are joined, and their range then
+/// holds events that were delivered.
+const UNREAD_MAX: usize = 64;
+
+/// Notes events that an output will not get: of this run, or of the given earlier one. The number is that of the first event from which on all
+/// are missing and none of the reports about them is known to have been read.
+pub(in crate::sink) type Lose = Box<dyn Fn(Option<RunId>, SeqRange, u64, DropReason) + Send>;
 
 /// The spool of a running agent.
 pub(in crate::sink) struct Shared {
@@ -72,8 +77,18 @@ pub(super) struct RecentRecord {
 pub(super) struct WaitingBatch {
     pub(super) route: u64,
     pub(super) batch: LineBatch,
-    /// It is to be on the disk soon.
-    pub(super) urgent: bool,
+    pub(super) kind: BatchKind,
+}
+
+/// The content of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sink) enum BatchKind {
+    /// Events.
+    Events,
+    /// Events that are to be on the disk soon.
+    Urgent,
+    /// Reports of losses, which are made again where they are lost.
+    Report,
 }
 
 /// An output that reads the spool.
@@ -92,18 +107,80 @@ pub(super) struct ReaderState {
     /// Another reader of the same output is in its place.
     pub(super) replaced: bool,
     pub(super) lose: Lose,
+    /// The last losses whose reports its output may not have read: a full spool drops reports too.
+    pub(super) unread: Vec<Unread>,
+}
+
+/// Events in a row that an output will not get.
+#[derive(Clone, Copy)]
+pub(super) struct Unread {
+    run: RunId,
+    reason: DropReason,
+    from_seq: u64,
+    to_seq: u64,
+    /// `seq` of the last event of the report, once that is in the spool.
+    told: Option<u64>,
 }
 
 impl ReaderState {
+    /// Events of `run` are missing.
+    pub(super) fn lose(&mut self, own: RunId, run: RunId, missing: SeqRange, reason: DropReason) {
+        let is_missing = |told: &u64| run == own && (missing.first..=missing.last()).contains(told);
+        self.report_again(own, |loss| loss.told.as_ref().is_some_and(is_missing));
+        let goes_on = |last: &&mut Unread| {
+            (last.run, last.reason) == (run, reason) && last.to_seq.checked_add(1) == Some(missing.first)
+        };
+        let from_seq = match self.unread.last_mut().filter(goes_on) {
+            Some(last) => {
+                (last.to_seq, last.told) = (missing.last(), None);
+                last.from_seq
+            }
+            None => {
+                let (from_seq, to_seq) = (missing.first, missing.last());
+                self.remember(Unread { run, reason, from_seq, to_seq, told: None });
+                from_seq
+            }
+        };
+        (self.lose)((run != own).then_some(run), missing, from_seq, reason);
+    }
+
+    fn remember(&mut self, loss: Unread) {
+        if self.unread.len() >= UNREAD_MAX
+            && let [first, second, ..] = &mut *self.unread
+            && first.run == second.run
+        {
+            second.from_seq = first.from_seq;
+        }
+        if self.unread.len() >= UNREAD_MAX {
+            self.unread.remove(0);
+        }
+        self.unread.push(loss);
+    }
+
+    /// Reports of losses were lost: those are reported again.
+    fn report_again(&mut self, own: RunId, is_lost: impl Fn(&Unread) -> bool) {
+        for loss in self.unread.iter_mut().filter(|loss| is_lost(loss)) {
+            loss.told = None;
+            // None of these is missing newly.
+            let behind = SeqRange { first: loss.to_seq.saturating_add(1), count: 0 };
+            (self.lose)((loss.run != own).then_some(loss.run), behind, loss.from_seq, loss.reason);
+        }
+    }
+
+    /// Its output has the events of this run up to `next_seq`, and the reports among them.
+    pub(super) fn has(&mut self, next_seq: u64) {
+        self.unread.retain(|loss| loss.told.is_none_or(|told| told >= next_seq));
+    }
+
     /// Events up to `next_seq` of `run` were passed over.
     pub(super) fn pass_over(&mut self, own: RunId, run: RunId, next_seq: u64, reason: DropReason) {
         if self.run == Some(run) {
             if let Some(count) = next_seq.checked_sub(self.next_seq).filter(|&count| count > 0) {
                 let missing = SeqRange { first: self.next_seq, count };
-                (self.lose)((run != own).then_some(run), missing, reason);
+                self.lose(own, run, missing, reason);
             }
         } else if next_seq > 0 {
-            (self.lose)((run != own).then_some(run), SeqRange { first: 0, count: next_seq }, reason);
+            self.lose(own, run, SeqRange { first: 0, count: next_seq }, reason);
         }
         (self.run, self.next_seq) = (Some(run), next_seq);
     }
@@ -119,7 +196,7 @@ impl Shared {
     }
 
     /// Takes a batch to be written, or reports its loss to the route's outputs.
-    pub(in crate::sink) fn append(&self, route: u64, batch: LineBatch, urgent: bool) {
+    pub(in crate::sink) fn append(&self, route: u64, batch: LineBatch, kind: BatchKind) {
         let mut state = self.state();
         let cost = batch.capacity();
         // With the policy to stop reading, what was read already finds room.
@@ -129,7 +206,7 @@ impl Shared {
         };
         if state.queue_bytes + cost > cap {
             let reason = if state.failing { DropReason::WriteFailed } else { DropReason::QueueFull };
-            state.lose(route, &batch, reason);
+            state.lose(self.run, &WaitingBatch { route, batch, kind }, reason);
             return;
         }
         if let Some(issued) = &mut state.issued {
@@ -137,7 +214,7 @@ impl Shared {
         }
         state.queue_bytes += cost;
         state.pending += 1;
-        state.queue.push_back(WaitingBatch { route, batch, urgent });
+        state.queue.push_back(WaitingBatch { route, batch, kind });
         drop(state);
         self.changed.notify_all();
     }
@@ -186,12 +263,70 @@ impl SpoolState {
         self.recent.get(place).cloned()
     }
 
-    /// Reports to the outputs of a route the loss of a batch of this run.
-    pub(super) fn lose(&mut self, route: u64, batch: &LineBatch, reason: DropReason) {
-        let Some(missing) = batch.rest(0) else { return };
-        // A reader that reaches what follows has a report of what is missing.
-        for reader in self.readers.iter_mut().filter(|reader| reader.route == route && !reader.gone) {
-            (reader.lose)(None, missing, reason);
+    /// A report of losses was written, whose last event has this number.
+    pub(super) fn told(&mut self, route: u64, seq: u64) {
+        let readers = self.readers.iter_mut().filter(|reader| reader.route == route);
+        for loss in readers.flat_map(|reader| &mut reader.unread) {
+            loss.told.get_or_insert(seq);
         }
+    }
+
+    /// Reports to the outputs of a route the loss of a batch of this run.
+    pub(super) fn lose(&mut self, own: RunId, lost: &WaitingBatch, reason: DropReason) {
+        let Some(missing) = lost.batch.rest(0) else { return };
+        // A reader that reaches what follows has a report of what is missing.
+        for reader in self.readers.iter_mut().filter(|reader| reader.route == lost.route && !reader.gone) {
+            if lost.kind == BatchKind::Report {
+                reader.report_again(own, |_| true);
+            }
+            reader.lose(own, own, missing, reason);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    fn losses_are_reported_again_until_their_report_was_read() {
+        let own = RunId(1);
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&calls);
+        let lose: Lose = Box::new(move |_, missing, since, _| {
+            seen.lock().unwrap().push((missing.first, missing.count, since));
+        });
+        let mut state = SpoolState {
+            readers: vec![ReaderState {
+                output: "unix:/x".to_owned(),
+                route: 7,
+                place: SpoolPosition { segment: 1, offset: 0 },
+                run: Some(own),
+                next_seq: 0,
+                saved: SpoolPosition { segment: 1, offset: 0 },
+                gone: false,
+                replaced: false,
+                lose,
+                unread: Vec::new(),
+            }],
+            ..SpoolState::default()
+        };
+        let mut lost = |state: &mut SpoolState, first, count| {
+            state.readers[0].lose(own, own, SeqRange { first, count }, DropReason::SpoolFull);
+            core::mem::take(&mut *calls.lock().unwrap())
+        };
+        assert_eq!(lost(&mut state, 10, 5), [(10, 5, 10)]);
+        // What follows directly is one loss with it.
+        assert_eq!(lost(&mut state, 15, 1), [(15, 1, 10)]);
+        state.told(7, 20);
+        // The report of the first is missing too.
+        assert_eq!(lost(&mut state, 18, 4), [(16, 0, 10), (18, 4, 18)]);
+        state.told(7, 30);
+        state.readers[0].has(30);
+        assert_eq!(state.readers[0].unread.len(), 2, "the report is the next event");
+        state.readers[0].has(31);
+        assert_eq!(lost(&mut state, 22, 1), [(22, 1, 22)]);
     }
 }

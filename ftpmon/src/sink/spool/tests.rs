@@ -42,7 +42,7 @@ type Told = Arc<Mutex<Vec<(Option<u64>, SeqRange, DropReason)>>>;
 fn reader(spool: &Spool) -> (SpoolReader, Told) {
     let told = Told::default();
     let tell = Arc::clone(&told);
-    let lose: Lose = Box::new(move |run, missing, reason| {
+    let lose: Lose = Box::new(move |run, missing, _, reason| {
         tell.lock().unwrap().push((run.map(|run| run.0), missing, reason));
     });
     let reader = spool.reader("unix:/x", ROUTE, lose);
@@ -81,8 +81,10 @@ fn what_was_not_accepted_comes_again_in_the_next_run() {
     let scratch = Scratch::new("again");
     let spool = open(&scratch.0, 1);
     let (mut first, _) = reader(&spool);
-    (0..100).for_each(|at| spool.append(ROUTE, batch(at * 10), at == 3));
-    spool.append(ROUTE + 1, batch(5_000), false);
+    (0..100).for_each(|at| {
+        spool.append(ROUTE, batch(at * 10), if at == 3 { BatchKind::Urgent } else { BatchKind::Events });
+    });
+    spool.append(ROUTE + 1, batch(5_000), BatchKind::Events);
     flush(&spool);
     let mut seen = Vec::new();
     for _ in 0..50 {
@@ -94,7 +96,7 @@ fn what_was_not_accepted_comes_again_in_the_next_run() {
     drop((first, spool));
     let spool = open(&scratch.0, 2);
     let (mut second, told) = reader(&spool);
-    spool.append(ROUTE, batch(0), false);
+    spool.append(ROUTE, batch(0), BatchKind::Events);
     flush(&spool);
     let wanted: Vec<u64> = (400..1_000).chain(0..10).collect();
     assert_eq!(read(&mut second), wanted);
@@ -105,7 +107,7 @@ fn what_was_not_accepted_comes_again_in_the_next_run() {
     // What all outputs have is removed.
     let spool = open(&scratch.0, 3);
     let (mut third, _) = reader(&spool);
-    spool.append(ROUTE, batch(0), true);
+    spool.append(ROUTE, batch(0), BatchKind::Urgent);
     flush(&spool);
     assert_eq!(read(&mut third), (0..10).collect::<Vec<_>>());
     assert!(segments(&scratch.0).len() <= 3, "{:?}", segments(&scratch.0));
@@ -127,7 +129,7 @@ fn a_torn_tail_is_cut() {
         let _ = std::fs::remove_dir_all(&scratch.0);
         let spool = open(&scratch.0, 1);
         let (first, _) = reader(&spool);
-        (0..3).for_each(|at| spool.append(ROUTE, batch(at * 10), false));
+        (0..3).for_each(|at| spool.append(ROUTE, batch(at * 10), BatchKind::Events));
         flush(&spool);
         drop((first, spool));
         // The output is known to the spool, at its begin.
@@ -153,7 +155,7 @@ fn a_damaged_segment_is_set_aside_and_its_events_are_told() {
     let scratch = Scratch::new("damaged");
     let spool = open(&scratch.0, 1);
     let (mut first, told) = reader(&spool);
-    (0..120).for_each(|at| spool.append(ROUTE, batch(at * 10), false));
+    (0..120).for_each(|at| spool.append(ROUTE, batch(at * 10), BatchKind::Events));
     flush(&spool);
     let files = segments(&scratch.0);
     assert!(files.len() >= 3);
@@ -174,12 +176,12 @@ fn a_segment_that_is_cut_while_it_is_written_costs_what_was_in_it_and_no_more() 
     let scratch = Scratch::new("cut");
     let spool = open(&scratch.0, 1);
     let (mut first, told) = reader(&spool);
-    (0..10).for_each(|at| spool.append(ROUTE, batch(at * 10), false));
+    (0..10).for_each(|at| spool.append(ROUTE, batch(at * 10), BatchKind::Events));
     flush(&spool);
     let last = segments(&scratch.0).pop().unwrap();
     OpenOptions::new().write(true).open(&last).unwrap().set_len(300_000).unwrap();
     let mut numbers = read(&mut first);
-    (10..20).for_each(|at| spool.append(ROUTE, batch(at * 10), false));
+    (10..20).for_each(|at| spool.append(ROUTE, batch(at * 10), BatchKind::Events));
     flush(&spool);
     numbers.extend(read(&mut first));
     let told = told.lock().unwrap().clone();
@@ -197,7 +199,7 @@ fn the_oldest_give_way_and_their_readers_are_told() {
     let spool = open(&scratch.0, 1);
     let (mut first, told) = reader(&spool);
     (0..300).for_each(|at| {
-        spool.append(ROUTE, batch(at * 10), false);
+        spool.append(ROUTE, batch(at * 10), BatchKind::Events);
         if at % 50 == 0 {
             flush(&spool);
         }
@@ -220,7 +222,7 @@ fn the_newest_give_way_and_are_told() {
     let spool = Spool::open(options(&scratch.0, SpoolFull::DropNewest), &origin).unwrap();
     let (mut first, told) = reader(&spool);
     for at in 0..300 {
-        spool.append(ROUTE, batch(at * 10), false);
+        spool.append(ROUTE, batch(at * 10), BatchKind::Events);
         flush(&spool);
     }
     let numbers = read(&mut first);
@@ -237,7 +239,7 @@ fn a_full_spool_that_drops_nothing_has_no_room_until_something_is_accepted() {
     let (mut first, told) = reader(&spool);
     let mut written = 0;
     while spool.has_room() {
-        spool.append(ROUTE, batch(written * 10), false);
+        spool.append(ROUTE, batch(written * 10), BatchKind::Events);
         written += 1;
         assert!(written < 1_000);
     }
@@ -260,7 +262,7 @@ fn what_was_in_memory_at_a_kill_is_told_by_the_next_run() {
     let (scratch, killed) = (Scratch::new("kill"), Scratch::new("killed"));
     let spool = open(&scratch.0, 1);
     let (mut first, _) = reader(&spool);
-    spool.append(ROUTE, batch(0), true);
+    spool.append(ROUTE, batch(0), BatchKind::Urgent);
     flush(&spool);
     assert_eq!(read(&mut first), (0..10).collect::<Vec<_>>());
     first.accept_all();
@@ -275,7 +277,7 @@ fn what_was_in_memory_at_a_kill_is_told_by_the_next_run() {
     let missing = SeqRange { first: 10, count: 15 };
     assert_eq!(*told.lock().unwrap(), [(Some(1), missing, DropReason::WriteFailed)]);
     // A run that ends in order leaves nothing to tell.
-    next.append(ROUTE, batch(0), true);
+    next.append(ROUTE, batch(0), BatchKind::Urgent);
     drop((again, next));
     let (_, told) = reader(&open(&killed.0, 3));
     assert_eq!(*told.lock().unwrap(), []);

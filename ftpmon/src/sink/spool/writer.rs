@@ -15,7 +15,7 @@ use super::super::spool_position::SpoolPosition;
 use super::options::{SEGMENT_BYTES, SpoolFull};
 use super::record;
 use super::segment::{self, Header};
-use super::shared::{RecentRecord, Shared, WaitingBatch};
+use super::shared::{BatchKind, RecentRecord, Shared, WaitingBatch};
 use crate::sandbox::{self, Reach, Role};
 
 /// The longest time that something is written and not synced.
@@ -88,7 +88,7 @@ impl SpoolWriter {
         loop {
             let (waiting, closed) = self.wait();
             for waiting in waiting {
-                self.urgent |= waiting.urgent;
+                self.urgent |= waiting.kind == BatchKind::Urgent;
                 self.append(&waiting);
                 let mut state = self.shared.state();
                 state.queue_bytes = state.queue_bytes.saturating_sub(waiting.batch.capacity());
@@ -126,7 +126,14 @@ impl SpoolWriter {
             let room = self.shared.bytes() + length <= self.shared.cap();
             let written = if room { self.write(waiting) } else { Err(io::ErrorKind::StorageFull.into()) };
             let error = match written {
-                Ok(()) => break,
+                Ok(()) => {
+                    if waiting.kind == BatchKind::Report
+                        && let Some(written) = waiting.batch.rest(0)
+                    {
+                        self.shared.state().told(waiting.route, written.last());
+                    }
+                    break;
+                }
                 Err(error) => error,
             };
             self.reclaim();
@@ -137,7 +144,7 @@ impl SpoolWriter {
                 match policy {
                     SpoolFull::DropOldest if self.drop_oldest() => continue,
                     SpoolFull::DropNewest | SpoolFull::DropOldest if !room => {
-                        self.shared.state().lose(waiting.route, &waiting.batch, DropReason::SpoolFull);
+                        self.shared.state().lose(self.shared.run, waiting, DropReason::SpoolFull);
                         break;
                     }
                     _ if room => self.fails(&error),
@@ -145,7 +152,7 @@ impl SpoolWriter {
                 }
             }
             if self.shared.state().closed {
-                self.shared.state().lose(waiting.route, &waiting.batch, DropReason::WriteFailed);
+                self.shared.state().lose(self.shared.run, waiting, DropReason::WriteFailed);
                 break;
             }
             std::thread::sleep(RETRY);
