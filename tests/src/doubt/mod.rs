@@ -46,7 +46,8 @@ fn verbs_of(code: u64) -> Option<&'static [&'static str]> {
 pub struct Facts {
     /// Commands and replies by session, and how often each comes.
     lines: BTreeMap<String, usize>,
-    /// The last lines of replies of several lines: what is left of one whose beginning is missing is a reply by its form.
+    /// What is left of a line whose beginning is missing, and is a line by its form: the last lines of replies of several lines, and the ends of
+    /// commands (`HELP` of `SITE HELP`).
     tails: BTreeSet<String>,
     gaps: usize,
     /// Sessions that say that their beginning was not seen.
@@ -69,11 +70,16 @@ impl Facts {
             let cut = cut || hides("/command/verb") || hides("/reply/text");
             let mut line = |line: String| *facts.lines.entry(line).or_default() += usize::from(!cut);
             match name.as_str() {
-                "command" => line(format!(
-                    "{client} C {} {}",
-                    text(fields, "/command/verb"),
-                    text(fields, "/command/arg")
-                )),
+                "command" => {
+                    let (verb, arg) = (text(fields, "/command/verb"), text(fields, "/command/arg"));
+                    line(format!("{client} C {verb} {arg}"));
+                    let whole = format!("{verb} {arg}");
+                    let ends = whole.char_indices().skip(1).filter_map(|(at, _)| whole.get(at..));
+                    facts.tails.extend(ends.map(|end| {
+                        let (verb, arg) = end.split_once(' ').unwrap_or((end, ""));
+                        format!("{client} C {} {arg}", verb.to_uppercase())
+                    }));
+                }
                 "reply" => {
                     let (code, text) = (number(fields, "/reply/code"), text(fields, "/reply/text"));
                     line(format!("{client} S {code} {text}"));

@@ -192,6 +192,8 @@ async fn serve(
     report(&watch, Changes::default())?;
     loop {
         tokio::select! {
+            // A request counts for all that is found after it.
+            biased;
             asked = requests.read_u8() => match asked.ok().and_then(LogLevel::of_number) {
                 Some(level) => diagnostics::set_level(level),
                 // Any other byte, or the agent's end.

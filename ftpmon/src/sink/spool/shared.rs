@@ -313,7 +313,7 @@ mod tests {
             }],
             ..SpoolState::default()
         };
-        let mut lost = |state: &mut SpoolState, first, count| {
+        let lost = |state: &mut SpoolState, first, count| {
             state.readers[0].lose(own, own, SeqRange { first, count }, DropReason::SpoolFull);
             core::mem::take(&mut *calls.lock().unwrap())
         };
