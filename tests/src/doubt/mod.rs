@@ -46,8 +46,8 @@ fn verbs_of(code: u64) -> Option<&'static [&'static str]> {
 pub struct Facts {
     /// Commands and replies by session, and how often each comes.
     lines: BTreeMap<String, usize>,
-    /// What is left of a line whose beginning is missing, and is a line by its form: the last lines of replies of several lines, and the ends of
-    /// commands (`HELP` of `SITE HELP`).
+    /// The rests of lines whose beginning is missing, where they are lines by their form: the last lines of replies of several lines, and the
+    /// ends of commands (`HELP` of `SITE HELP`).
     tails: BTreeSet<String>,
     gaps: usize,
     /// Sessions that say that their beginning was not seen.
