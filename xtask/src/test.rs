@@ -103,11 +103,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if wanted(Ring::Unit) {
         let mut unit = cargo()?;
-        unit.args(["test", "--workspace", "--exclude", "ftpmon-ebpf", "--exclude", "ftpmon-tests"]);
+        unit.args([
+            "test",
+            "--no-fail-fast",
+            "--workspace",
+            "--exclude",
+            "ftpmon-ebpf",
+            "--exclude",
+            "ftpmon-tests",
+        ]);
         unit.args(["--", "--skip", SOAK]).args(&args.options);
         run_tests("unit and property tests, goldens", &mut unit, &mut tally)?;
         let mut bed = cargo()?;
-        bed.args(["test", "--package", "ftpmon-tests", "--lib"]);
+        bed.args(["test", "--no-fail-fast", "--package", "ftpmon-tests", "--lib"]);
         bed.args(WITHOUT_ROOT.iter().flat_map(|name| ["--test", name])).arg("--").args(&args.options);
         run_tests(
             "the test bed's own tests, segmentation, honest dialogues, variants of scenes",

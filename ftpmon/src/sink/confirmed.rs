@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 
 use super::answers::{self, ANSWER_TIMEOUT};
-use super::courier::{Courier, Verdicts};
+use super::courier::{Courier, LineAnswers};
 use super::destination::{Destination, Recovery, Rejection, not_open};
 use super::open_lines::OpenLines;
 
@@ -26,7 +26,7 @@ pub(super) struct Confirmed<C> {
     runtime: Option<Runtime>,
     /// The lines of the write that is under way.
     lines: Option<OpenLines>,
-    verdicts: Option<Verdicts>,
+    line_answers: Option<LineAnswers>,
     /// The largest number of lines that are sent at once. The first line of a connection goes alone: where the reader takes none yet, it could
     /// begin to in the midst of many, and have later ones before earlier ones.
     at_once: usize,
@@ -45,7 +45,7 @@ impl<C: Courier> Confirmed<C> {
             courier,
             runtime: None,
             lines: None,
-            verdicts: None,
+            line_answers: None,
             at_once: 1,
             rejections: Vec::new(),
             cared: Instant::now(),
@@ -53,7 +53,7 @@ impl<C: Courier> Confirmed<C> {
     }
 
     fn close(&mut self) {
-        self.verdicts = None;
+        self.line_answers = None;
         self.courier.disconnect();
         if let Some(runtime) = self.runtime.take() {
             // A name that is being resolved may take long; nobody waits for it.
@@ -65,10 +65,10 @@ impl<C: Courier> Confirmed<C> {
     fn send(&mut self) {
         let Some(lines) = &mut self.lines else { return };
         let texts = lines.ask(self.at_once, BYTES_AT_ONCE).into_iter().map(<[u8]>::to_vec).collect();
-        let verdicts = self.courier.send(texts);
-        self.verdicts = Some(Box::pin(async {
-            let verdicts = timeout(ANSWER_TIMEOUT, verdicts).await;
-            verdicts.unwrap_or_else(|_| Err(io::Error::other("its reader confirms nothing")))
+        let line_answers = self.courier.send(texts);
+        self.line_answers = Some(Box::pin(async {
+            let line_answers = timeout(ANSWER_TIMEOUT, line_answers).await;
+            line_answers.unwrap_or_else(|_| Err(io::Error::other("its reader confirms nothing")))
         }));
     }
 }
@@ -86,7 +86,7 @@ impl<C: Courier> Destination for Confirmed<C> {
     /// A write ends when the reader has decided about all of its lines. Until then it is made again with the same bytes.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if !self.lines.as_ref().is_some_and(|lines| lines.begin(bytes)) {
-            self.verdicts = None;
+            self.line_answers = None;
             self.rejections.clear();
             self.lines = Some(OpenLines::new(bytes));
         }
@@ -95,16 +95,16 @@ impl<C: Courier> Destination for Confirmed<C> {
             if let Some(error) = self.courier.lost() {
                 return Err(error);
             }
-            if self.verdicts.is_none() {
+            if self.line_answers.is_none() {
                 self.send();
             }
-            let (Some(runtime), Some(verdicts)) = (&self.runtime, &mut self.verdicts) else {
+            let (Some(runtime), Some(line_answers)) = (&self.runtime, &mut self.line_answers) else {
                 return Err(not_open());
             };
-            let verdicts = answers::wait(runtime, deadline, verdicts)?;
-            self.verdicts = None;
+            let line_answers = answers::wait(runtime, deadline, line_answers)?;
+            self.line_answers = None;
             let Some(lines) = &mut self.lines else { continue };
-            let decided = lines.decide(verdicts?);
+            let decided = lines.decide(line_answers?);
             self.rejections.extend(decided.rejections);
             self.at_once = LINES_AT_ONCE;
             if let Some(reason) = decided.again {

@@ -3,10 +3,10 @@
 use core::pin::Pin;
 use std::io;
 
-use super::protocol::Verdict;
+use super::protocol::LineAnswer;
 
 /// The answer to lines that were sent.
-pub(super) type Verdicts = Pin<Box<dyn Future<Output = io::Result<Vec<Verdict>>> + Send>>;
+pub(super) type LineAnswers = Pin<Box<dyn Future<Output = io::Result<Vec<LineAnswer>>> + Send>>;
 
 /// The end of an attempt to connect.
 pub(super) type Connected<'a> = Pin<Box<dyn Future<Output = io::Result<()>> + Send + 'a>>;
@@ -23,5 +23,5 @@ pub(super) trait Courier: Send {
     fn lost(&self) -> Option<io::Error>;
 
     /// Sends lines, none of which is empty or ends in a line feed, and waits until the reader has decided about each.
-    fn send(&self, lines: Vec<Vec<u8>>) -> Verdicts;
+    fn send(&self, lines: Vec<Vec<u8>>) -> LineAnswers;
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::protocol::{Protocol, Verdict};
+use super::protocol::{LineAnswer, Protocol};
 use ftpmon_event::text::hex;
 
 /// A document that is there already: its line was sent before.
@@ -66,30 +66,30 @@ impl Protocol for Elastic {
         body
     }
 
-    fn verdicts(&self, answer: &[u8], lines: usize) -> Vec<Verdict> {
-        let unreadable = |why: String| vec![Verdict::Again(why); lines];
+    fn line_answers(&self, answer: &[u8], lines: usize) -> Vec<LineAnswer> {
+        let unreadable = |why: String| vec![LineAnswer::Again(why); lines];
         let answer: Answer = match serde_json::from_slice(answer) {
             Ok(answer) => answer,
             Err(error) => return unreadable(format!("the answer is none of _bulk: {error}")),
         };
         if !answer.errors {
-            return vec![Verdict::Taken; lines];
+            return vec![LineAnswer::Taken; lines];
         }
         if answer.items.len() != lines {
             return unreadable(format!("the answer names {} of {lines} documents", answer.items.len()));
         }
-        let verdict = |Item { create: Outcome { status, error } }| {
+        let line_answer = |Item { create: Outcome { status, error } }| {
             let why = || {
                 let Failure { kind, reason } =
                     error.unwrap_or(Failure { kind: String::new(), reason: String::new() });
                 format!("{status} {kind}: {reason}")
             };
             match status {
-                200..=299 | CONFLICT => Verdict::Taken,
-                TOO_MANY | 500.. => Verdict::Again(why()),
-                _ => Verdict::Refused(why()),
+                200..=299 | CONFLICT => LineAnswer::Taken,
+                TOO_MANY | 500.. => LineAnswer::Again(why()),
+                _ => LineAnswer::Refused(why()),
             }
         };
-        answer.items.into_iter().map(verdict).collect()
+        answer.items.into_iter().map(line_answer).collect()
     }
 }

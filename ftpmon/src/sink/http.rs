@@ -16,7 +16,7 @@ use super::http_client::{HttpAnswer, HttpClient, HttpRequest};
 use super::http_protocol::HttpProtocol;
 use super::http_url::HttpUrl;
 use super::open_lines::{OpenLines, shown};
-use super::protocol::{Protocol, Verdict};
+use super::protocol::{LineAnswer, Protocol};
 use super::tls_options::TlsOptions;
 
 /// Bytes of lines in a request: readers have limits (Splunk Cloud 1 MB with what is around each line, Loki 4 MiB).
@@ -101,10 +101,11 @@ impl Http {
                 None
             }
             status @ (200..=299 | 400 | 413 | 422) => {
-                let refused = || vec![Verdict::Refused(said); asked];
+                let refused = || vec![LineAnswer::Refused(said); asked];
                 let taken = (200..=299).contains(&status);
-                let verdicts = if taken { self.protocol.verdicts(&answer.body, asked) } else { refused() };
-                let decided = lines.decide(verdicts);
+                let line_answers =
+                    if taken { self.protocol.line_answers(&answer.body, asked) } else { refused() };
+                let decided = lines.decide(line_answers);
                 self.rejections.extend(decided.rejections);
                 self.most = self.most.saturating_mul(2);
                 decided.again

@@ -18,12 +18,12 @@ use tokio::sync::Mutex;
 
 use super::access_options::{AccessOptions, Sasl};
 use super::broker_url::BrokerUrl;
-use super::courier::{Connected, Courier, Verdicts};
+use super::courier::{Connected, Courier, LineAnswers};
 use super::destination::not_open;
 use super::json_line::time_and_type;
 use super::kafka_partition::place;
 use super::line_names::Names;
-use super::protocol::Verdict;
+use super::protocol::LineAnswer;
 use super::tls_error::explained_source;
 use super::tls_options::TlsOptions;
 
@@ -142,7 +142,7 @@ impl Courier for Kafka {
         None
     }
 
-    fn send(&self, lines: Vec<Vec<u8>>) -> Verdicts {
+    fn send(&self, lines: Vec<Vec<u8>>) -> LineAnswers {
         let topic = self.topic.clone();
         Box::pin(async move { Ok(topic.ok_or_else(not_open)?.take(lines).await) })
     }
@@ -150,18 +150,18 @@ impl Courier for Kafka {
 
 impl Topic {
     /// Has each partition take its lines.
-    async fn take(&self, lines: Vec<Vec<u8>>) -> Vec<Verdict> {
+    async fn take(&self, lines: Vec<Vec<u8>>) -> Vec<LineAnswer> {
         let count = lines.len();
         let sent =
             join_all(self.divided(lines).into_iter().map(|(partition, batch)| self.put(partition, batch)));
-        let unanswered = || Verdict::Again("nothing about a record".to_owned());
-        let mut verdicts: Vec<Verdict> = core::iter::repeat_with(unanswered).take(count).collect();
-        for (at, verdict) in sent.await.into_iter().flatten() {
-            if let Some(place) = verdicts.get_mut(at) {
-                *place = verdict;
+        let unanswered = || LineAnswer::Again("nothing about a record".to_owned());
+        let mut line_answers: Vec<LineAnswer> = core::iter::repeat_with(unanswered).take(count).collect();
+        for (at, line_answer) in sent.await.into_iter().flatten() {
+            if let Some(place) = line_answers.get_mut(at) {
+                *place = line_answer;
             }
         }
-        verdicts
+        line_answers
     }
 
     /// The records of each partition: those of a session are in one, in their order.
@@ -183,36 +183,36 @@ impl Topic {
     }
 
     /// Has a partition take records. Those that it refuses for good are found by halves.
-    async fn put(&self, partition: i32, batch: Batch) -> Vec<(usize, Verdict)> {
-        let again = |batch: &Batch, error: &Error| -> Vec<(usize, Verdict)> {
-            let verdict = Verdict::Again(told(error));
-            batch.iter().map(|(at, _)| (*at, verdict.clone())).collect()
+    async fn put(&self, partition: i32, batch: Batch) -> Vec<(usize, LineAnswer)> {
+        let again = |batch: &Batch, error: &Error| -> Vec<(usize, LineAnswer)> {
+            let line_answer = LineAnswer::Again(told(error));
+            batch.iter().map(|(at, _)| (*at, line_answer.clone())).collect()
         };
         let client = match self.connected_to(partition).await {
             Ok(client) => client,
             Err(error) => return again(&batch, &error),
         };
-        let (mut verdicts, mut waiting) = (Vec::with_capacity(batch.len()), vec![batch]);
+        let (mut line_answers, mut waiting) = (Vec::with_capacity(batch.len()), vec![batch]);
         while let Some(mut batch) = waiting.pop() {
             let records = batch.iter().map(|(_, record)| record.clone()).collect();
             match client.produce(records, self.compression).await {
-                Ok(_) => verdicts.extend(batch.iter().map(|(at, _)| (*at, Verdict::Taken))),
+                Ok(_) => line_answers.extend(batch.iter().map(|(at, _)| (*at, LineAnswer::Taken))),
                 Err(error) if is_about_content(&error) && batch.len() > 1 => {
                     let behind = batch.split_off(batch.len() / 2);
                     waiting.extend([behind, batch]);
                 }
                 Err(error) if is_about_content(&error) => {
-                    verdicts.extend(batch.iter().map(|(at, _)| (*at, Verdict::Refused(told(&error)))));
+                    line_answers.extend(batch.iter().map(|(at, _)| (*at, LineAnswer::Refused(told(&error)))));
                 }
                 Err(error) => {
-                    verdicts.extend(again(&batch, &error));
+                    line_answers.extend(again(&batch, &error));
                     // What is behind it may not come before it.
-                    waiting.iter().for_each(|batch| verdicts.extend(again(batch, &error)));
+                    waiting.iter().for_each(|batch| line_answers.extend(again(batch, &error)));
                     break;
                 }
             }
         }
-        verdicts
+        line_answers
     }
 
     async fn connected_to(&self, partition: i32) -> Result<Arc<PartitionClient>, Error> {

@@ -14,9 +14,9 @@ use tokio::sync::Notify;
 
 use super::access_options::AccessOptions;
 use super::broker_url::BrokerUrl;
-use super::courier::{Connected, Courier, Verdicts};
+use super::courier::{Connected, Courier, LineAnswers};
 use super::line_names::Names;
-use super::protocol::Verdict;
+use super::protocol::LineAnswer;
 use super::socket::CONNECT_TIMEOUT;
 use super::tls_error::explained_source;
 use super::tls_options::TlsOptions;
@@ -165,14 +165,14 @@ impl Courier for Nats {
         self.state.lost()
     }
 
-    fn send(&self, lines: Vec<Vec<u8>>) -> Verdicts {
+    fn send(&self, lines: Vec<Vec<u8>>) -> LineAnswers {
         let (context, state, subject) =
             (self.context.clone(), Arc::clone(&self.state), self.url.name.clone());
         Box::pin(async move {
             let Some(context) = context else { return Err(super::destination::not_open()) };
             let gone = state.gone.notified();
             tokio::select! {
-                verdicts = publish(&context, &subject, lines, &state) => Ok(verdicts),
+                line_answers = publish(&context, &subject, lines, &state) => Ok(line_answers),
                 () = gone => Err(state.lost().unwrap_or_else(super::destination::not_open)),
             }
         })
@@ -185,7 +185,7 @@ async fn publish(
     subject: &str,
     lines: Vec<Vec<u8>>,
     state: &ConnectionState,
-) -> Vec<Verdict> {
+) -> Vec<LineAnswer> {
     let mut waiting = Vec::with_capacity(lines.len());
     for line in lines {
         let mut message = PublishMessage::build();
@@ -196,32 +196,33 @@ async fn publish(
         let published = context.send_publish(subject.to_owned(), message.payload(line.into())).await;
         waiting.push(published);
     }
-    let mut verdicts = Vec::with_capacity(waiting.len());
+    let mut line_answers = Vec::with_capacity(waiting.len());
     for published in waiting {
         let confirmed = match published {
             Ok(confirmation) => confirmation.await.map(drop),
             Err(error) => Err(error),
         };
-        verdicts.push(confirmed.map_or_else(|error| verdict(&error, subject, state), |()| Verdict::Taken));
+        line_answers
+            .push(confirmed.map_or_else(|error| line_answer(&error, subject, state), |()| LineAnswer::Taken));
     }
-    verdicts
+    line_answers
 }
 
 /// The meaning of an error for a line: sizes do not change, everything else may.
-fn verdict(error: &PublishError, subject: &str, state: &ConnectionState) -> Verdict {
+fn line_answer(error: &PublishError, subject: &str, state: &ConnectionState) -> LineAnswer {
     let by_stream = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
     match error.kind() {
-        PublishErrorKind::MaxPayloadExceeded => Verdict::Refused(error.to_string()),
+        PublishErrorKind::MaxPayloadExceeded => LineAnswer::Refused(error.to_string()),
         PublishErrorKind::StreamNotFound => {
-            Verdict::Again(format!("no stream has the subject {subject}: make one there that has"))
+            LineAnswer::Again(format!("no stream has the subject {subject}: make one there that has"))
         }
-        PublishErrorKind::TimedOut => Verdict::Again(state.with_said("nothing: it confirms no message")),
+        PublishErrorKind::TimedOut => LineAnswer::Again(state.with_said("nothing: it confirms no message")),
         _ => match by_stream {
             Some(by_stream) if by_stream.error_code() == ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM => {
-                Verdict::Refused(by_stream.to_string())
+                LineAnswer::Refused(by_stream.to_string())
             }
-            Some(by_stream) => Verdict::Again(by_stream.to_string()),
-            None => Verdict::Again(error.to_string()),
+            Some(by_stream) => LineAnswer::Again(by_stream.to_string()),
+            None => LineAnswer::Again(error.to_string()),
         },
     }
 }

@@ -5,7 +5,7 @@ use core::ops::Range;
 use ftpmon_event::text::on_one_line;
 
 use super::destination::Rejection;
-use super::protocol::Verdict;
+use super::protocol::LineAnswer;
 
 /// Characters of a reader's text that are shown.
 const SHOWN_MAX: usize = 200;
@@ -73,19 +73,19 @@ impl OpenLines {
         self.open.iter().take(self.asked).filter_map(|range| self.bytes.get(range.clone())).collect()
     }
 
-    /// Decides about the lines that the reader was asked to take. One without a verdict stays open.
-    pub(super) fn decide(&mut self, verdicts: Vec<Verdict>) -> Decided {
+    /// Decides about the lines that the reader was asked to take. One without an answer stays open.
+    pub(super) fn decide(&mut self, line_answers: Vec<LineAnswer>) -> Decided {
         let (mut left, mut decided) = (Vec::new(), Decided::default());
-        let asked = self.asked().min(verdicts.len());
-        for (range, verdict) in self.open.drain(..asked).zip(verdicts) {
-            match verdict {
-                Verdict::Taken => {}
-                Verdict::Refused(reason) => decided.rejections.push(Rejection {
+        let asked = self.asked().min(line_answers.len());
+        for (range, line_answer) in self.open.drain(..asked).zip(line_answers) {
+            match line_answer {
+                LineAnswer::Taken => {}
+                LineAnswer::Refused(reason) => decided.rejections.push(Rejection {
                     // With its line feed.
                     bytes: range.start..range.end + 1,
                     reason: shown(reason.as_bytes()),
                 }),
-                Verdict::Again(reason) => {
+                LineAnswer::Again(reason) => {
                     left.push(range);
                     decided.again.get_or_insert(reason);
                 }
@@ -111,14 +111,15 @@ mod tests {
     fn lines_stay_open_until_a_verdict() {
         let mut lines = OpenLines::new(b"one\n\ntwo\nthree\n");
         assert_eq!(lines.ask(9, 6), [b"one", b"two"]);
-        let decided = lines.decide(vec![Verdict::Again("later".into()), Verdict::Refused("no\n".into())]);
+        let decided =
+            lines.decide(vec![LineAnswer::Again("later".into()), LineAnswer::Refused("no\n".into())]);
         assert_eq!(decided.again.as_deref(), Some("later"));
         assert_eq!(decided.rejections, [Rejection { bytes: 5..9, reason: "no".into() }]);
         assert_eq!(lines.ask(9, 1), [b"one"], "at least one");
         assert_eq!(lines.ask(9, 99), [&b"one"[..], b"three"]);
-        lines.decide(vec![Verdict::Taken]);
+        lines.decide(vec![LineAnswer::Taken]);
         assert_eq!(lines.ask(1, 99), [b"three"]);
-        lines.decide(vec![Verdict::Taken]);
+        lines.decide(vec![LineAnswer::Taken]);
         assert!(lines.is_decided() && lines.begin(b"one\n\ntwo\nthree\nfour\n"));
         assert_eq!(lines.bytes(), 15);
     }

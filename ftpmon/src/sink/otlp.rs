@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::protocol::{Protocol, Verdict};
+use super::protocol::{LineAnswer, Protocol};
 
 /// `/v1/logs`: lines are records (`--format otel`).
 pub(super) struct Otlp;
@@ -41,18 +41,18 @@ impl Protocol for Otlp {
     }
 
     /// Which records are refused is not told: the first ones count as those. They must not be sent again.
-    fn verdicts(&self, answer: &[u8], lines: usize) -> Vec<Verdict> {
-        let mut verdicts = vec![Verdict::Taken; lines];
+    fn line_answers(&self, answer: &[u8], lines: usize) -> Vec<LineAnswer> {
+        let mut line_answers = vec![LineAnswer::Taken; lines];
         let partial = serde_json::from_slice::<Answer>(answer).ok().and_then(|answer| answer.partial_success);
-        let Some(Partial { rejected_log_records, error_message }) = partial else { return verdicts };
+        let Some(Partial { rejected_log_records, error_message }) = partial else { return line_answers };
         let count = match &rejected_log_records {
             Value::String(text) => text.parse().ok(),
             number => number.as_u64(),
         };
         let count = usize::try_from(count.unwrap_or(0)).unwrap_or(usize::MAX).min(lines);
-        for verdict in verdicts.iter_mut().take(count) {
-            *verdict = Verdict::Refused(format!("{count} of {lines} records: {error_message}"));
+        for line_answer in line_answers.iter_mut().take(count) {
+            *line_answer = LineAnswer::Refused(format!("{count} of {lines} records: {error_message}"));
         }
-        verdicts
+        line_answers
     }
 }

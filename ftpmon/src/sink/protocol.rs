@@ -2,7 +2,7 @@
 
 /// The meaning of an answer for a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum LineAnswer {
     /// The reader has it.
     Taken,
     /// The reader will never take it.
@@ -32,8 +32,8 @@ pub(super) trait Protocol: Send {
     fn body(&self, lines: &[&[u8]]) -> Vec<u8>;
 
     /// The meaning of an answer of success for each of `lines` lines.
-    fn verdicts(&self, answer: &[u8], lines: usize) -> Vec<Verdict> {
+    fn line_answers(&self, answer: &[u8], lines: usize) -> Vec<LineAnswer> {
         let _ = answer;
-        vec![Verdict::Taken; lines]
+        vec![LineAnswer::Taken; lines]
     }
 }
