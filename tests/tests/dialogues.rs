@@ -182,13 +182,13 @@ fn lossy(party: Party, seeds: std::ops::Range<u64>) -> Result<()> {
     Ok(())
 }
 
-/// Rounds whose frames are read as captures: whole, cut and doubled, and with frames missing.
-fn recaptured(party: Party, seeds: std::ops::Range<u64>, mangled: u64, control: bool) -> Result<()> {
+/// Rounds whose frames are read as captures: whole, cut and doubled, and where `lossy` with frames missing.
+fn recaptured(party: Party, seeds: std::ops::Range<u64>, mangled: u64, lossy: bool) -> Result<()> {
     let stage = Stage::relayed(party, "auto", Family::V6, Mischief::default())?;
     let mut wrong = Vec::new();
     for seed in seeds {
         let (records, frames) = stage.play_recorded(&calm_plan(seed))?;
-        let found = recapture::differences(&records, &frames, seed..seed + mangled, control)?;
+        let found = recapture::differences(&records, &frames, seed..seed + mangled, lossy)?;
         wrong.extend(found.into_iter().map(|what| format!("seed {seed}: {what}")));
     }
     ensure!(wrong.is_empty(), "{} differences: {wrong:#?}", wrong.len());

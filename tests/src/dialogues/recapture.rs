@@ -76,7 +76,7 @@ fn judged(records: &[Record], events: &Events) -> Vec<String> {
 }
 
 /// The differences that these frames show: of the whole capture and what the clients know; of the capture cut into other segments and
-/// doubled, and the whole one; and, with frames missing, of what is said and what may be said. `seeds`: how many of each. `control`: also with
+/// doubled, and the whole one. `seeds`: how many of each. `lossy`: also, with frames missing, of what is said and what may be said, and with
 /// frames of control connections alone missing, where no transfer may become another one.
 ///
 /// # Errors
@@ -85,7 +85,7 @@ pub fn differences(
     records: &[Record],
     frames: &[Frame],
     seeds: std::ops::Range<u64>,
-    control: bool,
+    lossy: bool,
 ) -> Result<Vec<String>> {
     let frames: Vec<Frame> =
         frames.iter().filter(|frame| are_plain(std::slice::from_ref(frame))).cloned().collect();
@@ -102,20 +102,21 @@ pub fn differences(
         } else if whole.len() != mangled.len() {
             found.push(format!("cut and doubled by {seed}: {} events of {}", mangled.len(), whole.len()));
         }
+        if !lossy {
+            continue;
+        }
         let percent = 1 + dice.below(5);
         let frames_left = lose(&cut(&frames, &mut dice), percent, &mut dice);
-        let lossy = told(&read(&frames_left)?);
-        let mut wrong = Facts::of(&lossy).wrong(&facts);
+        let left = told(&read(&frames_left)?);
+        let mut wrong = Facts::of(&left).wrong(&facts);
         let before = misled(&whole);
-        wrong.extend(misled(&lossy).into_iter().filter(|it| !before.contains(it)));
+        wrong.extend(misled(&left).into_iter().filter(|it| !before.contains(it)));
         keep_if(!wrong.is_empty(), &format!("lost-{seed}"), &frames_left)?;
         found.extend(wrong.into_iter().map(|what| format!("{percent} of a hundred lost by {seed}: {what}")));
-        if control {
-            let frames_left = without_some_control(&cut(&frames, &mut dice), percent, &mut dice);
-            let wrong = Transfers::of(&told(&read(&frames_left)?)).wrong(&Transfers::of(&whole));
-            keep_if(!wrong.is_empty(), &format!("control-lost-{seed}"), &frames_left)?;
-            found.extend(wrong.into_iter().map(|what| format!("control frames lost by {seed}: {what}")));
-        }
+        let frames_left = without_some_control(&cut(&frames, &mut dice), percent, &mut dice);
+        let wrong = Transfers::of(&told(&read(&frames_left)?)).wrong(&Transfers::of(&whole));
+        keep_if(!wrong.is_empty(), &format!("control-lost-{seed}"), &frames_left)?;
+        found.extend(wrong.into_iter().map(|what| format!("control frames lost by {seed}: {what}")));
     }
     Ok(found)
 }

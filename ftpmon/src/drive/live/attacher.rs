@@ -191,8 +191,9 @@ async fn serve(
     };
     report(&watch, Changes::default())?;
     loop {
+        // The socket's state is looked at anew, so that a request counts for all that is found after it.
+        tokio::task::yield_now().await;
         tokio::select! {
-            // A request counts for all that is found after it.
             biased;
             asked = requests.read_u8() => match asked.ok().and_then(LogLevel::of_number) {
                 Some(level) => diagnostics::set_level(level),
