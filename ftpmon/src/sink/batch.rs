@@ -19,11 +19,11 @@ struct Body {
     /// The end of each event in `lines`. An event that its format cannot say ends where it begins.
     ends: Vec<u32>,
     /// The owner of each event; empty where there are none.
-    owners: Vec<ClientShare>,
+    owners: Vec<ClientNumber>,
 }
 
 /// The client that made an event, as one of 255 numbers. 0 stands for the sensor itself.
-pub(super) type ClientShare = u8;
+pub(super) type ClientNumber = u8;
 
 /// Consecutive events of a route by their `seq`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +49,12 @@ impl LineBatch {
     }
 
     /// The same with the owner of each event.
-    pub(super) fn owned(lines: Vec<u8>, ends: Vec<u32>, owners: Vec<ClientShare>, first_seq: u64) -> Self {
+    pub(super) fn owned(lines: Vec<u8>, ends: Vec<u32>, owners: Vec<ClientNumber>, first_seq: u64) -> Self {
         Self { body: Arc::new(Body { lines, ends, owners }), first_seq, behind: None }
     }
 
     /// The owner and the length of each event, where its owner is known.
-    pub(super) fn owned_lengths(&self) -> impl Iterator<Item = (ClientShare, u32)> + '_ {
+    pub(super) fn owned_lengths(&self) -> impl Iterator<Item = (ClientNumber, u32)> + '_ {
         let Body { ends, owners, .. } = &*self.body;
         let starts = core::iter::once(0).chain(ends.iter().copied());
         owners.iter().zip(ends).zip(starts).map(|((owner, end), start)| (*owner, end.saturating_sub(start)))

@@ -36,12 +36,8 @@ pub(super) struct Confirmed<C> {
 
 impl<C: Courier> Confirmed<C> {
     /// A reader, not connected yet.
-    ///
-    /// # Errors
-    /// There are no file descriptors left.
-    pub(super) fn new(courier: C) -> io::Result<Self> {
-        answers::prepare()?;
-        Ok(Self {
+    pub(super) fn new(courier: C) -> Self {
+        Self {
             courier,
             runtime: None,
             lines: None,
@@ -49,7 +45,7 @@ impl<C: Courier> Confirmed<C> {
             at_once: 1,
             rejections: Vec::new(),
             cared: Instant::now(),
-        })
+        }
     }
 
     fn close(&mut self) {

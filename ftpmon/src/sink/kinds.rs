@@ -58,10 +58,11 @@ fn broker(url: BrokerUrl, settings: &OutputSettings) -> io::Result<Box<dyn Desti
     use super::kafka::Kafka;
     use super::nats::Nats;
 
+    super::answers::prepare()?;
     let (tls, access) = (settings.tls.clone(), settings.access.clone());
     Ok(match url.broker {
-        Broker::Nats => Box::new(Confirmed::new(Nats::new(url, tls, access)?)?),
-        Broker::Kafka => Box::new(Confirmed::new(Kafka::new(url, tls, access)?)?),
+        Broker::Nats => Box::new(Confirmed::new(Nats::new(url, tls, access)?)),
+        Broker::Kafka => Box::new(Confirmed::new(Kafka::new(url, tls, access)?)),
     })
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ftpmon_event::{DropReason, RunId};
 
-use super::batch::{ClientShare, LineBatch, SeqRange};
+use super::batch::{ClientNumber, LineBatch, SeqRange};
 use super::losses::{Loss, Losses};
 
 /// The memory that a waiting batch takes beside its lines, bytes: many tiny batches count as the memory they are.
@@ -18,7 +18,7 @@ const REPORT_BYTES_MAX: usize = 64 << 10;
 /// loses its own events first.
 const SHARE: usize = 4;
 /// The numbers that owners have.
-const OWNERS: usize = ClientShare::MAX as usize + 1;
+const OWNERS: usize = ClientNumber::MAX as usize + 1;
 
 /// A queue of batches with one writer and one reader.
 pub(super) struct Queue {
@@ -217,7 +217,7 @@ impl Default for ByOwner {
 }
 
 impl ByOwner {
-    fn of(&self, owner: ClientShare) -> usize {
+    fn of(&self, owner: ClientNumber) -> usize {
         self.0.get(usize::from(owner)).map_or(0, |&bytes| bytes as usize)
     }
 
@@ -255,7 +255,7 @@ impl State {
         let mut from = 0;
         while let Some(first) = owned.get(from) {
             let room = cap.saturating_sub(self.bytes);
-            let fits = |&(owner, len): &(ClientShare, u32)| {
+            let fits = |&(owner, len): &(ClientNumber, u32)| {
                 owner == 0 || self.by_owner.of(owner) + len as usize <= SHARE * room
             };
             let first_fits = fits(first);
@@ -325,7 +325,7 @@ mod tests {
     }
 
     /// Ten events of an owner, 100 bytes each.
-    fn of_owner(owner: ClientShare, seq: u64) -> LineBatch {
+    fn of_owner(owner: ClientNumber, seq: u64) -> LineBatch {
         LineBatch::owned(vec![b'\n'; 1_000], (1..=10).map(|n| n * 100).collect(), vec![owner; 10], seq)
     }
 

@@ -87,7 +87,7 @@ pub(in crate::sink) enum BatchKind {
     Events,
     /// Events that are to be on the disk soon.
     Urgent,
-    /// Reports of losses, which are made again where they are lost.
+    /// Reports of losses: urgent as well, and made again where they are lost.
     Report,
 }
 
@@ -122,6 +122,13 @@ pub(super) struct Unread {
     told: Option<u64>,
 }
 
+impl Unread {
+    /// Reports it; those of `missing` were not counted before.
+    fn report(&self, own: RunId, missing: SeqRange, lose: &Lose) {
+        lose((self.run != own).then_some(self.run), missing, self.from_seq, self.reason);
+    }
+}
+
 impl ReaderState {
     /// Events of `run` are missing.
     pub(super) fn lose(&mut self, own: RunId, run: RunId, missing: SeqRange, reason: DropReason) {
@@ -130,29 +137,27 @@ impl ReaderState {
         let goes_on = |last: &&mut Unread| {
             (last.run, last.reason) == (run, reason) && last.to_seq.checked_add(1) == Some(missing.first)
         };
-        let from_seq = match self.unread.last_mut().filter(goes_on) {
+        let loss = match self.unread.last_mut().filter(goes_on) {
             Some(last) => {
                 (last.to_seq, last.told) = (missing.last(), None);
-                last.from_seq
+                *last
             }
             None => {
                 let (from_seq, to_seq) = (missing.first, missing.last());
-                self.remember(Unread { run, reason, from_seq, to_seq, told: None });
-                from_seq
+                let loss = Unread { run, reason, from_seq, to_seq, told: None };
+                self.remember(loss);
+                loss
             }
         };
-        (self.lose)((run != own).then_some(run), missing, from_seq, reason);
+        loss.report(own, missing, &self.lose);
     }
 
     fn remember(&mut self, loss: Unread) {
-        if self.unread.len() >= UNREAD_MAX
-            && let [first, second, ..] = &mut *self.unread
-            && first.run == second.run
-        {
-            second.from_seq = first.from_seq;
-        }
         if self.unread.len() >= UNREAD_MAX {
-            self.unread.remove(0);
+            let oldest = self.unread.remove(0);
+            if let Some(next) = self.unread.first_mut().filter(|next| next.run == oldest.run) {
+                next.from_seq = oldest.from_seq;
+            }
         }
         self.unread.push(loss);
     }
@@ -163,7 +168,7 @@ impl ReaderState {
             loss.told = None;
             // None of these is missing newly.
             let behind = SeqRange { first: loss.to_seq.saturating_add(1), count: 0 };
-            (self.lose)((loss.run != own).then_some(loss.run), behind, loss.from_seq, loss.reason);
+            loss.report(own, behind, &self.lose);
         }
     }
 

@@ -88,7 +88,7 @@ impl SpoolWriter {
         loop {
             let (waiting, closed) = self.wait();
             for waiting in waiting {
-                self.urgent |= waiting.kind == BatchKind::Urgent;
+                self.urgent |= waiting.kind != BatchKind::Events;
                 self.append(&waiting);
                 let mut state = self.shared.state();
                 state.queue_bytes = state.queue_bytes.saturating_sub(waiting.batch.capacity());
