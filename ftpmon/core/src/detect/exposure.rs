@@ -1,6 +1,9 @@
 //! Server software by greeting, with known flaws.
 
+use core::hash::BuildHasher as _;
 use std::net::IpAddr;
+
+use hashbrown::DefaultHashBuilder;
 
 use super::alerts::{Alerts, Subject};
 use super::entry::{Detector, Entry, Seen, Threshold};
@@ -32,7 +35,8 @@ pub(super) const ENTRY: Entry = Entry {
     wants: |event| greeting(event).is_some(),
     start: |threshold| {
         let (servers, latest) = (Table::new(KEYS_MAX), Table::new(KEYS_MAX));
-        Box::new(Exposure { threshold, known: parsed(KNOWN_FLAWS), servers, latest })
+        let (known, hasher) = (parsed(KNOWN_FLAWS), DefaultHashBuilder::default());
+        Box::new(Exposure { threshold, known, servers, latest, hasher })
     },
 };
 
@@ -114,17 +118,7 @@ struct Exposure {
     servers: Table<(IpAddr, SmolStr), Watch>,
     /// The latest greeting of a server, and its latest other text.
     latest: Table<(IpAddr, bool), Said>,
-}
-
-/// A hash of a text, eight bytes at a time: asked of every greeting.
-fn hash_of(text: &str) -> u64 {
-    text.as_bytes().chunks(8).fold(text.len() as u64, |hash, part| {
-        let word = part.try_into().map_or_else(
-            |_| part.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-            u64::from_le_bytes,
-        );
-        (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    })
+    hasher: DefaultHashBuilder,
 }
 
 /// A text that was looked at.
@@ -148,7 +142,7 @@ impl Detector for Exposure {
         let Some(text) = greeting(event) else { return };
         let (_, server) = hosts(event);
         // Most texts are those of the session before, and say nothing new.
-        let (said, is_greeting) = (hash_of(text), code(event) == Some(220));
+        let (said, is_greeting) = (self.hasher.hash_one(text), code(event) == Some(220));
         let latest = self.latest.entry((server, is_greeting));
         let is_new = latest.text != said
             || event.ts.nanos_since(latest.at) >= u64::from(self.threshold.per_s) * 500_000_000;
