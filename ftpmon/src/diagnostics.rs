@@ -6,8 +6,8 @@ use core::fmt;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::sync::OnceLock;
-use std::time::SystemTime;
 
+use ftpmon_event::text::is_disruptive;
 use ftpmon_event::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
@@ -18,6 +18,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter,
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Registry, reload};
+
+use crate::wall_clock;
 
 /// The target of the kernel programs' own lines. `--kernel-log` chooses among them, and it alone.
 pub(crate) const KERNEL_PROGRAMS: &str = "ftpmon::kernel_programs";
@@ -154,7 +156,7 @@ where
             }
             LogFormat::Json => {
                 let (target, message) = (event.metadata().target(), &*text.0);
-                let line = JsonLine { ts: now(), level, target, message };
+                let line = JsonLine { ts: wall_clock::now(), level, target, message };
                 writer.write_str(&serde_json::to_string(&line).map_err(|_| fmt::Error)?)?;
             }
         }
@@ -178,7 +180,7 @@ impl Visit for Text {
 /// Writes a text without characters that control a terminal or begin another line: some of it may be what a peer sent.
 fn one_line(text: &str, to: &mut impl fmt::Write) -> fmt::Result {
     for c in text.chars() {
-        if c.is_control() {
+        if is_disruptive(c) {
             write!(to, "{}", c.escape_default())?;
         } else {
             to.write_char(c)?;
@@ -195,11 +197,6 @@ const fn name(level: &Level) -> &'static str {
         Level::DEBUG => "debug",
         Level::TRACE => "trace",
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -30,5 +30,6 @@ mod store;
 pub mod telemetry;
 pub mod verify;
 pub mod view;
+mod wall_clock;
 
 pub use drive::{Reread, detect, explain_detector, list_detectors, read, run};

@@ -213,11 +213,16 @@ impl<O: Outputs> Chain<O> {
         interest: Interest,
     ) -> impl Iterator<Item = Event> + '_ {
         self.detectors.event_for(event, interest);
-        core::iter::from_fn(|| {
-            let mut alert = self.detectors.pop()?;
-            self.places.iter().for_each(|places| places.add_to(&mut alert));
-            Some(alert)
-        })
+        core::iter::from_fn(|| self.next_alert())
+    }
+
+    #[inline]
+    fn next_alert(&mut self) -> Option<Event> {
+        let mut alert = self.detectors.pop()?;
+        if let Some(places) = &self.places {
+            places.add_to(&mut alert);
+        }
+        Some(alert)
     }
 
     #[inline]
@@ -231,8 +236,7 @@ impl<O: Outputs> Chain<O> {
 
     #[inline]
     fn emit_alerts(&mut self) {
-        while let Some(mut alert) = self.detectors.pop() {
-            self.places.iter().for_each(|places| places.add_to(&mut alert));
+        while let Some(mut alert) = self.next_alert() {
             self.tally.count(&alert);
             if let Some(on_alert) = &mut self.on_alert {
                 on_alert.event(&alert);

@@ -2,6 +2,7 @@
 
 use core::fmt::Write as _;
 
+use ftpmon_event::text::is_disruptive;
 use ftpmon_event::{Event, EventKind};
 
 /// Longest comment of a packet, bytes; further events are left out.
@@ -49,7 +50,7 @@ fn escaped(text: &str) -> String {
             out.push('…');
             break;
         }
-        if c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+        if is_disruptive(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);

@@ -1,10 +1,11 @@
 //! Facts of a line that its way to a reader needs.
 
 use std::borrow::Cow;
-use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::wall_clock;
 
 /// The facts of a line that the formats agree on.
 #[derive(Deserialize)]
@@ -19,8 +20,7 @@ struct Facts<'a> {
 /// of now.
 pub(super) fn time_and_type(line: &[u8]) -> (i128, Option<String>) {
     let facts: Option<Facts<'_>> = serde_json::from_slice(line).ok();
-    let now =
-        || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_nanos() as i128);
+    let now = || i128::from(wall_clock::now().as_nanos());
     let Some(Facts { ts, event }) = facts else { return (now(), None) };
     let at = ts.and_then(|ts| ts.parse::<jiff::Timestamp>().ok()).map(jiff::Timestamp::as_nanosecond);
     let name = match event {

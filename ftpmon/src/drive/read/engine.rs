@@ -1,13 +1,12 @@
 //! The engine stage: batches of segments to batches of what the engine gives out.
 
-use std::time::SystemTime;
-
 use super::batch::SegmentBatch;
 use super::encoded::PartEncoder;
 use super::intake::Summary;
 use super::output::{End, OutputStage, Stopped};
 use super::parts::Parts;
 use crate::telemetry::{Kind, Sampled, Snapshot};
+use crate::wall_clock;
 use ftpmon_core::engine::EngineConfig;
 use ftpmon_event::StopReason;
 use ftpmon_event::time::Timestamp;
@@ -64,7 +63,8 @@ impl EngineStage {
         output: &mut OutputStage,
     ) -> Result<(), Stopped> {
         if self.begun.is_none() {
-            self.begin(wall_clock(), output)?;
+            // The time of a run without a packet.
+            self.begin(wall_clock::now(), output)?;
         }
         self.parts.finish(self.now);
         self.hand_over(output)?;
@@ -87,10 +87,4 @@ impl EngineStage {
     fn hand_over(&mut self, output: &mut OutputStage) -> Result<(), Stopped> {
         output.batch(self.parts.take_outputs())
     }
-}
-
-/// The time of a run without a packet.
-fn wall_clock() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
 }
