@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::events::Events;
-use crate::net::Namespace;
+use crate::net::{Direct, Family, Namespace};
 
 /// The pause of a session between a reply and the next command.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -26,16 +26,13 @@ pub struct Chatter {
 }
 
 impl Chatter {
-    /// Starts a server at `address` and `sessions` clients, and returns when each has logged in.
+    /// Starts a server on the control port of one host of a wire and `sessions` clients on the other, and returns when each has logged in.
     ///
     /// # Errors
     /// The address cannot be listened on, or a client does not connect.
-    pub fn start(
-        server: &Namespace,
-        client: &Namespace,
-        address: SocketAddr,
-        sessions: usize,
-    ) -> Result<Self> {
+    pub fn start(net: &Direct, sessions: usize) -> Result<Self> {
+        let (server, client) = (&net.server, &net.client);
+        let address = SocketAddr::new(Direct::hosts(Family::V4).server, 21);
         let listener = server.run(|| TcpListener::bind(address).context("cannot listen"))?;
         let over = Arc::new(AtomicBool::new(false));
         let accepting = Arc::clone(&over);

@@ -1,6 +1,7 @@
 //! The events that ftpmon wrote, and questions about them.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
@@ -33,6 +34,11 @@ impl Event {
     /// Whether there is something at a JSON pointer.
     pub fn has(&self, pointer: &str) -> bool {
         self.0.pointer(pointer).is_some()
+    }
+
+    /// The numbers of the events that are missing, as a `drop` event has them.
+    pub fn dropped(&self) -> Option<RangeInclusive<u64>> {
+        Some(self.number("/drop/from_seq")?..=self.number("/drop/to_seq")?)
     }
 
     /// An `{ip, port}` object as `ip:port`.

@@ -9,6 +9,7 @@ pub mod attack;
 pub mod bed;
 pub mod chatter;
 pub mod compare;
+pub mod configured;
 pub mod crowd;
 pub mod demonstration;
 pub mod detections;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -135,6 +135,23 @@ impl Running {
     /// The kernel does not tell.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().with_context(|| format!("cannot wait for {}", self.name))
+    }
+
+    /// Polls `look` for as long as it runs. What it said goes with an error.
+    ///
+    /// # Errors
+    /// `look` fails, it ended, or there is nothing within `limit`.
+    pub fn until<T>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut look: impl FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
+        let found = poll::until(what, limit, || {
+            ensure!(self.ended()?.is_none(), "{} ended", self.name);
+            look()
+        });
+        found.with_context(|| self.stderr.text())
     }
 
     /// Sends it a signal.

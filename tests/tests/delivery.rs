@@ -11,12 +11,12 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use ftpmon_tests::agent::binary;
 use ftpmon_tests::bed::{Need, Scratch, test};
 use ftpmon_tests::chatter::{Chatter, check};
 use ftpmon_tests::events::Events;
-use ftpmon_tests::net::{Direct, Family, Namespace, Veth};
+use ftpmon_tests::net::{Direct, Namespace, Veth};
 use ftpmon_tests::poll;
 use ftpmon_tests::process::Running;
 use ftpmon_tests::receiver::{Shipped, Shipper};
@@ -65,24 +65,19 @@ impl Place {
     }
 
     fn talk(&self) -> Result<Chatter> {
-        let address = SocketAddr::new(Direct::hosts(Family::V4).server, 21);
-        Chatter::start(&self.net.server, &self.net.client, address, SESSIONS)
+        Chatter::start(&self.net, SESSIONS)
     }
 }
 
 /// Waits until the shipper has a line, of those from number `from` on, that has the words.
 fn shipped(shipper: &Shipper, agent: &mut Running, mut from: usize, words: &str) -> Result<usize> {
-    let come = poll::until(words, SOON, || {
-        if agent.ended()?.is_some() {
-            bail!("the agent ended: {}", agent.stderr.text());
-        }
+    agent.until(words, SOON, || {
         let lines = shipper.from(from);
         let found = lines.iter().position(|(_, line)| line.contains(words));
         let place = found.map(|at| from + at);
         from += lines.len();
         Ok(place)
-    });
-    come.with_context(|| format!("the agent said: {}", agent.stderr.text()))
+    })
 }
 
 /// A field of a line, without its quotes.

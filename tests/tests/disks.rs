@@ -2,7 +2,6 @@
 //! everything.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -11,14 +10,16 @@ use anyhow::{Context as _, Result, ensure};
 use ftpmon_tests::agent::binary;
 use ftpmon_tests::bed::{Need, Scratch, test};
 use ftpmon_tests::chatter::Chatter;
-use ftpmon_tests::net::{Direct, Family};
+use ftpmon_tests::events::Event;
+use ftpmon_tests::net::Direct;
 use ftpmon_tests::poll;
 use ftpmon_tests::process::{Running, run_ok};
 use nix::sys::signal::Signal;
-use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(60);
 const NEEDS: [Need; 3] = [Need::Agent, Need::Tool("unshare"), Need::Tool("nsenter")];
+/// The file elsewhere.
+const REFERENCE: &str = "reference.json";
 /// Events after which a test has seen enough.
 const EVENTS: usize = 2_000;
 /// Mounts a file system in memory with these options, prepares it, and becomes the agent. Only the agent's mounts have it.
@@ -49,14 +50,13 @@ impl Place {
         command.args(["--mount", "sh", "-c", SCRIPT, "disk", &disk, mount, prepare]).arg(binary()?);
         command.args(["run", "--user", "daemon", "--status", "off", "--iface", Direct::DEVICE]);
         command.args(options.iter().map(|option| option.replace("DISK", &disk)));
-        let reference = scratch.path().join("reference.json");
+        let reference = scratch.path().join(REFERENCE);
         let agent = Running::start(command.arg("--output").arg(reference))?;
         Ok(Self { net, scratch, agent })
     }
 
     fn talk(&self) -> Result<Chatter> {
-        let address = SocketAddr::new(Direct::hosts(Family::V4).server, 21);
-        Chatter::start(&self.net.server, &self.net.client, address, 4)
+        Chatter::start(&self.net, 4)
     }
 
     /// A file of the disk, as this process reaches it.
@@ -73,24 +73,19 @@ impl Place {
     }
 
     fn reference(&self) -> Result<Vec<String>> {
-        lines(&self.scratch.path().join("reference.json"))
+        lines(&self.scratch.path().join(REFERENCE))
     }
 
     /// Waits until the file elsewhere has so many events.
     fn wait(&mut self, events: usize) -> Result<()> {
-        let found = poll::until("events", SOON, || {
-            ensure!(self.agent.ended()?.is_none(), "it ended");
-            Ok((self.reference().is_ok_and(|lines| lines.len() >= events)).then_some(()))
-        });
-        found.with_context(|| self.agent.stderr.text())
+        let reference = self.scratch.path().join(REFERENCE);
+        let has_them = || Ok(lines(&reference).is_ok_and(|lines| lines.len() >= events).then_some(()));
+        self.agent.until("events", SOON, has_them)
     }
 
     fn wait_for_words(&mut self, words: &str) -> Result<()> {
-        let said = poll::until(words, SOON, || {
-            ensure!(self.agent.ended()?.is_none(), "it ended");
-            Ok(self.agent.stderr.text().contains(words).then_some(()))
-        });
-        said.with_context(|| self.agent.stderr.text())
+        let said = self.agent.stderr.clone();
+        self.agent.until(words, SOON, || Ok(said.text().contains(words).then_some(())))
     }
 
     /// Ends the agent and gives what the file elsewhere and one on the disk have.
@@ -117,15 +112,12 @@ fn lines(path: &Path) -> Result<Vec<String>> {
 fn complete_but_for_what_is_told(all: &[String], some: &[String]) -> Result<u64> {
     let mut missing = Vec::new();
     for (number, line) in all.iter().enumerate() {
-        let event: Value = serde_json::from_str(line)?;
-        ensure!(event.get("seq") == Some(&number.into()), "line {number} is {line}");
-        if event.get("event").is_some_and(|event| event == "drop") {
-            let told = |name: &str| {
-                event.pointer(&format!("/drop/{name}")).or_else(|| event.get(name)).and_then(Value::as_u64)
-            };
-            let (from, to) = told("from_seq").zip(told("to_seq")).with_context(|| line.clone())?;
-            ensure!(told("count") == Some(to - from + 1), "{line}");
-            missing.extend(from..=to);
+        let event = Event(serde_json::from_str(line)?);
+        ensure!(event.number("/seq") == Some(number as u64), "line {number} is {line}");
+        if event.name() == "drop" {
+            let lost = event.dropped().with_context(|| line.clone())?;
+            ensure!(event.number("/drop/count") == Some(lost.end() - lost.start() + 1), "{line}");
+            missing.extend(lost);
         }
     }
     let due = all.iter().enumerate().filter(|(number, _)| !missing.contains(&(*number as u64)));

@@ -4,14 +4,13 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are what the soak is for")]
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use ftpmon_tests::agent::Agent;
 use ftpmon_tests::bed::{Need, test};
 use ftpmon_tests::chatter::{self, Chatter};
-use ftpmon_tests::net::{Direct, Family};
+use ftpmon_tests::net::Direct;
 
 /// Sessions that exchange commands all the time.
 const SESSIONS: usize = 8;
@@ -20,8 +19,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 fn starts_and_stops(hook: &str, rounds: usize) -> Result<()> {
     let net = Direct::new(1500)?;
-    let address = SocketAddr::new(Direct::hosts(Family::V4).server, 21);
-    let chatter = Chatter::start(&net.server, &net.client, address, SESSIONS)?;
+    let chatter = Chatter::start(&net, SESSIONS)?;
     let begin = Instant::now();
     for round in 0..rounds {
         let agent = Agent::start(&net.server, &["--iface", Direct::DEVICE, "--hook", hook])?;

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::SocketAddr;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use ftpmon_tests::agent::binary;
 use ftpmon_tests::bed::{Need, Scratch, test};
 use ftpmon_tests::chatter::Chatter;
-use ftpmon_tests::net::{Direct, Family};
+use ftpmon_tests::net::Direct;
 use ftpmon_tests::poll;
 use ftpmon_tests::process::{Running, run, run_ok};
 use nix::sys::signal::Signal;
@@ -38,12 +37,10 @@ struct Rotated {
 
 /// Waits until a file has so many lines.
 fn wait(agent: &mut Running, file: &Path, events: usize) -> Result<()> {
-    let written = poll::until("events", SOON, || {
-        ensure!(agent.ended()?.is_none(), "it ended");
+    agent.until("events", SOON, || {
         let lines = fs::read_to_string(file).map_or(0, |text| text.lines().count());
         Ok((lines >= events).then_some(()))
-    });
-    written.with_context(|| agent.stderr.text())
+    })
 }
 
 /// Rotates an agent's file by logrotate with these directives; `AGENT` in them is the agent's process id.
@@ -60,8 +57,7 @@ fn rotate(label: &str, directives: &str) -> Result<Rotated> {
     command.arg("--output").arg(&file).arg("--output").arg(&reference);
     let mut agent = Running::start(&mut command)?;
     wait(&mut agent, &reference, 1)?;
-    let address = SocketAddr::new(Direct::hosts(Family::V4).server, 21);
-    let chatter = Chatter::start(&net.server, &net.client, address, SESSIONS)?;
+    let chatter = Chatter::start(&net, SESSIONS)?;
     let began = Instant::now();
     for rotation in 0..=ROTATIONS {
         wait(&mut agent, &reference, (rotation + 1) * EVENTS)?;

@@ -11,13 +11,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use ftpmon_tests::agent::{Agent, binary};
 use ftpmon_tests::bed::{Need, Scratch, plain_test, test};
+use ftpmon_tests::configured::Configured;
 use ftpmon_tests::events::{Event, Events};
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
 use ftpmon_tests::net::Direct;
 use ftpmon_tests::poll;
 use ftpmon_tests::process::run_ok;
 use ftpmon_tests::script;
-use nix::sys::signal::Signal;
 
 const SOON: Duration = Duration::from_secs(20);
 const BYTES: u64 = 1_000;
@@ -97,41 +97,11 @@ fn sessions_of_denied_networks_are_not_told_and_others_are() {
     });
 }
 
-/// An agent with a configuration file.
-struct Configured<'a> {
-    path: &'a Path,
-    agent: Agent,
-    reloads: usize,
-}
-
-impl Configured<'_> {
-    /// Writes the file anew, has it read, and returns the event about it.
-    fn reload(&mut self, text: &str) -> Result<Event> {
-        std::fs::write(self.path, text)?;
-        self.agent.process().signal(Signal::SIGHUP)?;
-        self.reloads += 1;
-        let lines = self.agent.lines();
-        let line = poll::until("the config event", SOON, || {
-            let mut told = lines.all().into_iter().filter(|line| line.contains("\"event\":\"config\""));
-            Ok(told.nth(self.reloads - 1))
-        })?;
-        Events::from_lines(&[line]).0.pop().context("no config event")
-    }
-
-    fn ended(&self) -> usize {
-        self.agent.lines().all().iter().filter(|line| line.contains("\"event\":\"session_end\"")).count()
-    }
-}
-
 #[test]
 fn networks_change_under_load_and_open_sessions_go_on() {
     test("networks_change_under_load_and_open_sessions_go_on", &[Need::Agent], || {
         let net = wire()?;
-        let scratch = Scratch::new("networks")?;
-        let path = scratch.write("ftpmon.toml", "# no networks\n")?;
-        let options = ["--config", path.to_str().context("path")?, "--iface", Direct::DEVICE];
-        let agent = Agent::start(&net.server, &options)?;
-        let mut configured = Configured { path: &path, agent, reloads: 0 };
+        let mut configured = Configured::start("networks", &net.server, "# no networks\n")?;
         let server = serve(&net, SERVERS[0])?;
         let over = AtomicBool::new(false);
         let mut open = net.client.run(|| enter(&server, LEFT_OUT[0]))?;
@@ -157,9 +127,9 @@ fn networks_change_under_load_and_open_sessions_go_on() {
                     net.client.run(|| open.demand("NOOP").map(drop))?;
                     session(&net, &server, LEFT_OUT[0])?;
                     told += usize::from(!denied);
-                    let before = configured.ended();
+                    let before = configured.sessions();
                     poll::until("sessions between reloads", SOON, || {
-                        Ok((configured.ended() >= before + 5).then_some(()))
+                        Ok((configured.sessions() >= before + 5).then_some(()))
                     })?;
                 }
                 Ok(told)

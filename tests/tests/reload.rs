@@ -3,60 +3,19 @@
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use ftpmon_tests::agent::Agent;
+use anyhow::{Result, ensure};
 use ftpmon_tests::bed::{Need, test};
+use ftpmon_tests::configured::Configured;
 use ftpmon_tests::events::{Event, Events};
 use ftpmon_tests::ftp::{Behaviour, Client, ClientOptions, Content, DataMode, Server};
 use ftpmon_tests::net::{Direct, Family};
 use ftpmon_tests::poll;
-use nix::sys::signal::Signal;
 
 const SOON: Duration = Duration::from_secs(20);
 const BYTES: u64 = 1_000;
-
-/// A configuration file, removed with its guard, and the agent that has it.
-struct Configured {
-    path: PathBuf,
-    agent: Agent,
-    reloads: usize,
-}
-
-impl Configured {
-    fn start(name: &str, net: &Direct, text: &str) -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("ftpmon-reload-{name}-{}.toml", std::process::id()));
-        std::fs::write(&path, text)?;
-        let options = ["--config", path.to_str().context("path")?, "--iface", Direct::DEVICE];
-        let agent = Agent::start(&net.server, &options)?;
-        Ok(Self { path, agent, reloads: 0 })
-    }
-
-    /// Writes the file anew and has it read. Returns the event that tells what came of it.
-    fn reload(&mut self, text: &str) -> Result<Event> {
-        std::fs::write(&self.path, text)?;
-        self.agent.process().signal(Signal::SIGHUP)?;
-        self.reloads += 1;
-        let lines = self.agent.lines();
-        let line = poll::until("the config event", SOON, || {
-            let mut told = lines.all().into_iter().filter(|line| line.contains("\"event\":\"config\""));
-            Ok(told.nth(self.reloads - 1))
-        })?;
-        Events::from_lines(&[line]).0.pop().context("no config event")
-    }
-
-    fn sessions(&self) -> usize {
-        self.agent.lines().all().iter().filter(|line| line.contains("\"event\":\"session_end\"")).count()
-    }
-
-    fn stop(self) -> Result<Events> {
-        std::fs::remove_file(&self.path)?;
-        self.agent.stop()
-    }
-}
 
 fn serve(net: &Direct, port: u16) -> Result<Server> {
     let address = SocketAddr::new(Direct::hosts(Family::V4).server, port);
@@ -84,7 +43,7 @@ fn a_reload_under_load_loses_no_session_and_makes_no_false_gap() {
     test("a_reload_under_load_loses_no_session_and_makes_no_false_gap", &[Need::Agent], || {
         let net = Direct::new(1500)?;
         let (server, other) = (serve(&net, 21)?, serve(&net, 2121)?);
-        let mut configured = Configured::start("load", &net, "ports = [21]\n")?;
+        let mut configured = Configured::start("load", &net.server, "ports = [21]\n")?;
         let over = AtomicBool::new(false);
         let done = std::thread::scope(|scope| -> Result<usize> {
             let load = scope.spawn(|| -> Result<usize> {
@@ -121,7 +80,7 @@ fn a_reload_under_load_loses_no_session_and_makes_no_false_gap() {
             reloads.and(done)
         })?;
         configured.agent.wait_for_sessions(done + 5, SOON)?;
-        let events = configured.stop()?;
+        let events = configured.agent.stop()?;
         for name in ["session_start", "session_end", "transfer"] {
             ensure!(events.count(name) == done + 5, "{name}: {} of {}", events.count(name), done + 5);
         }
@@ -140,7 +99,7 @@ fn a_session_goes_on_when_its_port_is_taken_away() {
     test("a_session_goes_on_when_its_port_is_taken_away", &[Need::Agent], || {
         let net = Direct::new(1500)?;
         let server = serve(&net, 21)?;
-        let mut configured = Configured::start("port", &net, "ports = [21]\n")?;
+        let mut configured = Configured::start("port", &net.server, "ports = [21]\n")?;
         net.client.run(|| {
             let mut client = Client::connect(server.address(), ClientOptions::default())?;
             client.login("alice", "wonderland")?;
@@ -155,7 +114,7 @@ fn a_session_goes_on_when_its_port_is_taken_away() {
         let (other, text) = (serve(&net, 2121)?, "wonderland");
         session(&net, &other)?;
         configured.agent.wait_for_sessions(2, SOON)?;
-        let events = configured.stop()?;
+        let events = configured.agent.stop()?;
         ensure!(events.count("session_start") == 2 && events.count("transfer") == 2, "{}", events.to_text());
         ensure!(events.count("gap") == 0, "{}", events.to_text());
         ensure!(events.to_text().contains(text), "secrets are shown since the reload");
@@ -168,8 +127,8 @@ fn a_reload_takes_effect_as_a_whole_or_not_at_all() {
     test("a_reload_takes_effect_as_a_whole_or_not_at_all", &[Need::Agent], || {
         let net = Direct::new(1500)?;
         let (server, other) = (serve(&net, 21)?, serve(&net, 2121)?);
-        let mut configured = Configured::start("whole", &net, "ports = [21]\n")?;
-        let file = configured.path.display().to_string();
+        let mut configured = Configured::start("whole", &net.server, "ports = [21]\n")?;
+        let file = configured.path().display().to_string();
         for (text, reason) in [
             ("ports = [21, 2121]\nprots = 5\n".to_owned(), format!("{file}:2: unknown key `prots`")),
             ("ports = [21, 2121]\nfiles = \"hash\"\n".to_owned(), "files.policy cannot change".to_owned()),
@@ -188,7 +147,7 @@ fn a_reload_takes_effect_as_a_whole_or_not_at_all() {
         session(&net, &other)?;
         session(&net, &server)?;
         configured.agent.wait_for_sessions(1, SOON)?;
-        let events = configured.stop()?;
+        let events = configured.agent.stop()?;
         ensure!(events.count("session_start") == 1, "{}", events.to_text());
         Ok(())
     });
@@ -199,8 +158,8 @@ fn outputs_come_and_go() {
     test("outputs_come_and_go", &[Need::Agent], || {
         let net = Direct::new(1500)?;
         let server = serve(&net, 21)?;
-        let mut configured = Configured::start("outputs", &net, "output = \"-\"\n")?;
-        let logins = configured.path.with_extension("json");
+        let mut configured = Configured::start("outputs", &net.server, "output = \"-\"\n")?;
+        let logins = configured.path().with_extension("json");
         let route = format!(
             "output = \"-\"\n[[route]]\noutput = {logins:?}\nevents = [\"sensor_start\", \"login\", \"config\"]\n"
         );
@@ -211,7 +170,7 @@ fn outputs_come_and_go() {
         configured.reload("output = \"-\"\n")?;
         session(&net, &server)?;
         configured.agent.wait_for_sessions(2, SOON)?;
-        let events = configured.stop()?;
+        let events = configured.agent.stop()?;
         let kept = std::fs::read_to_string(&logins)?;
         std::fs::remove_file(logins)?;
         let kept = Events::from_lines(&kept.lines().map(str::to_owned).collect::<Vec<_>>());

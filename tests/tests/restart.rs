@@ -193,8 +193,7 @@ fn restarts(rounds: usize) -> Result<()> {
     let (net, bpf) = (Direct::new(1500)?, BpfFs::new()?);
     let state = Scratch::new("state")?;
     let state = state.path().join("state");
-    let address = SocketAddr::new(Direct::hosts(Family::V4).server, 21);
-    let chatter = Chatter::start(&net.server, &net.client, address, SESSIONS)?;
+    let chatter = Chatter::start(&net, SESSIONS)?;
     let mut all = Events::default();
     for _ in 0..rounds {
         let mut agent = start(&net, "tcx", &bpf.pins(), &state)?;

@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -17,15 +16,16 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use ftpmon_tests::agent::binary;
 use ftpmon_tests::bed::{Need, Scratch, test};
 use ftpmon_tests::chatter::Chatter;
-use ftpmon_tests::net::{Direct, Family};
-use ftpmon_tests::poll;
+use ftpmon_tests::events::Event;
+use ftpmon_tests::net::Direct;
 use ftpmon_tests::process::Running;
 use nix::sys::signal::Signal;
-use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(60);
 /// The outputs have two seconds to write what waits at the end (docs/operations.md); the rest is for a loaded machine.
 const END: Duration = Duration::from_secs(10);
+/// Sessions that talk at once.
+const SESSIONS: usize = 8;
 /// More than the smallest queue and the kernel's buffers hold.
 const QUEUE_BYTES: u64 = 6 << 20;
 /// More than the smallest spool holds.
@@ -40,18 +40,10 @@ fn start(net: &Direct, options: &[&str], outputs: &[&Path]) -> Result<Running> {
     Running::start(&mut command)
 }
 
-fn talk(net: &Direct) -> Result<Chatter> {
-    let address = SocketAddr::new(Direct::hosts(Family::V4).server, 21);
-    Chatter::start(&net.server, &net.client, address, 8)
-}
-
 /// Waits until a file has so many bytes.
 fn wait_for(agent: &mut Running, file: &Path, bytes: u64) -> Result<()> {
-    let found = poll::until("events", SOON, || {
-        ensure!(agent.ended()?.is_none(), "it ended");
-        Ok(fs::metadata(file).is_ok_and(|file| file.len() >= bytes).then_some(()))
-    });
-    found.with_context(|| agent.stderr.text())
+    let has_them = || Ok(fs::metadata(file).is_ok_and(|file| file.len() >= bytes).then_some(()));
+    agent.until("events", SOON, has_them)
 }
 
 fn finish(agent: &mut Running) -> Result<Duration> {
@@ -67,20 +59,19 @@ fn finish(agent: &mut Running) -> Result<Duration> {
 fn missing_and_told(text: &str) -> Result<u64> {
     let (mut missing, mut told, mut next) = (Vec::new(), Vec::new(), 0);
     for line in text.lines() {
-        let event: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
-        let seq = event.get("seq").and_then(Value::as_u64).with_context(|| line.to_owned())?;
+        let event = Event(serde_json::from_str(line).with_context(|| line.to_owned())?);
+        let seq = event.number("/seq").with_context(|| line.to_owned())?;
         ensure!(seq >= next, "{seq} comes behind {next}");
         if seq > next {
             missing.push((next, seq - 1));
         }
         next = seq + 1;
-        if let Some(drop) = event.get("drop") {
-            let number = |name: &str| drop.get(name).and_then(Value::as_u64).with_context(|| line.to_owned());
-            told.push((number("from_seq")?, number("to_seq")?));
+        if event.name() == "drop" {
+            told.push(event.dropped().with_context(|| line.to_owned())?);
         }
     }
     for (from, to) in &missing {
-        let is_told = told.iter().any(|(first, last)| first <= from && to <= last);
+        let is_told = told.iter().any(|range| range.contains(from) && range.contains(to));
         ensure!(is_told, "{from} to {to} are missing, told are {told:?}");
     }
     Ok(missing.iter().map(|(from, to)| to - from + 1).sum())
@@ -104,7 +95,7 @@ fn a_reader_of_a_byte_a_second_holds_nothing_up() {
             }
             Ok(bytes)
         });
-        let chatter = talk(&net)?;
+        let chatter = Chatter::start(&net, SESSIONS)?;
         wait_for(&mut agent, &file, QUEUE_BYTES)?;
         drop(chatter);
         let took = finish(&mut agent)?;
@@ -128,13 +119,10 @@ fn comes_to_a_full_spool(policy: &str, all_missing: bool) -> Result<()> {
     let options = ["--user", "root", "--spool", &spool, "--spool-max-bytes", "16M", "--spool-full", policy];
     let output = format!("unix:{}", socket.display());
     let mut agent = start(&net, &options, &[output.as_ref(), &file])?;
-    let chatter = talk(&net)?;
+    let chatter = Chatter::start(&net, SESSIONS)?;
     if all_missing {
-        let full = poll::until("the spool to be full", SOON, || {
-            ensure!(agent.ended()?.is_none(), "it ended");
-            Ok(agent.stderr.text().contains("spool_full").then_some(()))
-        });
-        full.with_context(|| agent.stderr.text())?;
+        let said = agent.stderr.clone();
+        agent.until("a full spool", SOON, || Ok(said.text().contains("spool_full").then_some(())))?;
     } else {
         wait_for(&mut agent, &file, SPOOL_BYTES)?;
     }
@@ -155,13 +143,12 @@ fn comes_to_a_full_spool(policy: &str, all_missing: bool) -> Result<()> {
     };
     drop(chatter);
     // It has what the spool kept, and the report of what it missed.
-    let has_all = poll::until("the reader to have what the file has", SOON, || {
+    agent.until("the reader to have what the file has", SOON, || {
         let there = text.lock().map_err(|_| anyhow!("the reader panicked"))?;
         let last = fs::read_to_string(&file)?.lines().next_back().map(str::to_owned);
         Ok((there.lines().next_back() == last.as_deref() && there.contains(r#""event":"drop""#))
             .then_some(()))
-    });
-    has_all.with_context(|| agent.stderr.text())?;
+    })?;
     finish(&mut agent)?;
     reading.join().map_err(|_| anyhow!("the reader panicked"))??;
     let text = text.lock().map_err(|_| anyhow!("the reader panicked"))?;

@@ -3,7 +3,7 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::agent::binary;
 use crate::bed::Scratch;
 use crate::chatter::Chatter;
-use crate::net::{Direct, Family};
+use crate::net::Direct;
 use crate::poll;
 use crate::process::{Running, run_ok};
 
@@ -131,8 +131,7 @@ impl Stage {
             Ok(begun.then_some(()))
         })?;
         self.agent = Some(agent);
-        let address = SocketAddr::new(Direct::hosts(Family::V4).server, 21);
-        self.chatter = Some(Chatter::start(server, &self.net.client, address, SESSIONS)?);
+        self.chatter = Some(Chatter::start(&self.net, SESSIONS)?);
         Ok(())
     }
 
